@@ -1,0 +1,188 @@
+//! How both programs reach the database: which one, with how many connections, and how long a statement may take.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use clap::Args;
+use sea_orm::{
+    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr,
+    sqlx::{
+        self,
+        sqlite::{SqliteJournalMode, SqliteSynchronous},
+    },
+};
+
+/// Connections of an API process: requests are short, so a few serve many, and a PostgreSQL server (100 by default) can
+/// carry several replicas.
+const API_CONNECTIONS: u32 = 16;
+/// Connections of a worker process: one for each provider that syncs at the same time, and one to spare.
+const WORKER_CONNECTIONS: u32 = 5;
+/// How long to wait for a free connection: past this a client would rather hear 503 than wait.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a statement of the API may take: a search takes milliseconds, so a longer one is lost already.
+const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement of the worker may take: a bulk write of a big feed takes seconds.
+const WORKER_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long SQLite waits for another writer. A sync holds the write lock for seconds at most.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Which database.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long = "database-url", env = "DATABASE_URL", default_value = "sqlite://marquee.db?mode=rwc", hide_env_values = true)]
+    pub url: DatabaseUrl,
+}
+
+/// A database URL whose password never reaches a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// The URL with its password, for the driver alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        if known {
+            Ok(Self(url.to_owned()))
+        } else {
+            Err("want sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME".to_owned())
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            return formatter.write_str(&self.0);
+        };
+        let without_query = rest.split('?').next().unwrap_or(rest);
+        match without_query.rsplit_once('@') {
+            Some((_, host)) => write!(formatter, "{scheme}://***@{host}"),
+            None => write!(formatter, "{scheme}://{without_query}"),
+        }
+    }
+}
+
+/// What a process does with the database: it decides the size of the pool and the patience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Many short reads.
+    Api,
+    /// Few long writes.
+    Worker,
+    /// One connection that changes the schema, without a limit of time.
+    Migrate,
+}
+
+/// Opens a pool of connections. The long-running programs connect when they first ask something, so that they can start, and
+/// stay, while the database is away.
+///
+/// # Errors
+///
+/// When the URL is wrong, or for [`Role::Migrate`] when the database does not answer.
+pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(settings.url.expose());
+    options.sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT).connect_timeout(ACQUIRE_TIMEOUT);
+    match role {
+        Role::Api => {
+            options
+                .max_connections(API_CONNECTIONS)
+                .statement_timeout(API_STATEMENT_TIMEOUT)
+                .connect_lazy(true)
+                .set_application_name("marquee-api");
+        }
+        Role::Worker => {
+            options
+                .max_connections(WORKER_CONNECTIONS)
+                .statement_timeout(WORKER_STATEMENT_TIMEOUT)
+                .connect_lazy(true)
+                .set_application_name("marquee-worker");
+        }
+        Role::Migrate => {
+            options.max_connections(1).set_application_name("marquee-migrate");
+        }
+    }
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .journal_mode(SqliteJournalMode::Wal)
+            // With a write-ahead log this loses at most the last commits when the power fails, and never harms the file.
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(SQLITE_BUSY_TIMEOUT)
+            .foreign_keys(true)
+    });
+    Database::connect(options).await
+}
+
+/// Whether the error says that the database could not be reached or had no room, so that the same call may succeed later.
+#[must_use]
+pub fn is_unavailable(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_sqlx_unavailable(cause),
+        _ => false,
+    }
+}
+
+fn is_sqlx_unavailable(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_unavailable_code(&code)),
+        _ => false,
+    }
+}
+
+/// PostgreSQL's classes 08 (connection), 53 (no resources), 57 (operator intervention: shutdown, statement timeout), and
+/// SQLite's primary codes 5 (busy), 10 (I/O error), 13 (disk full), 14 (cannot open).
+fn is_unavailable_code(code: &str) -> bool {
+    if code.len() == 5 {
+        return ["08", "53", "57"].iter().any(|class| code.starts_with(class));
+    }
+    // The low byte of an extended SQLite result code is its primary code.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 10 | 13 | 14))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let url: DatabaseUrl = "postgres://marquee:se@cret@db:5432/marquee?sslmode=require&password=x".parse().expect("a URL");
+        assert_eq!(format!("{url} {url:?}"), "postgres://***@db:5432/marquee postgres://***@db:5432/marquee");
+    }
+
+    #[test]
+    fn other_databases_are_refused() {
+        assert!("mysql://localhost/marquee".parse::<DatabaseUrl>().is_err());
+    }
+
+    #[test]
+    fn codes_of_an_outage_are_told_from_those_of_a_mistake() {
+        for outage in ["57P01", "57P03", "08006", "53300", "5", "261", "14"] {
+            assert!(is_unavailable_code(outage), "{outage}");
+        }
+        for mistake in ["42P01", "23505", "1", "19"] {
+            assert!(!is_unavailable_code(mistake), "{mistake}");
+        }
+    }
+}

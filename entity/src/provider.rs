@@ -1,0 +1,36 @@
+//! `provider`: an external company whose catalogue we copy, as `providers.toml` last described it.
+
+use sea_orm::entity::prelude::*;
+
+use crate::UtcInstant;
+
+/// One provider.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "provider")]
+pub struct Model {
+    /// Internal key.
+    #[sea_orm(primary_key)]
+    pub id: i32,
+    /// The provider's name in settings, paths and ids; never reused for another company.
+    #[sea_orm(unique)]
+    pub slug: String,
+    /// Where its feed is fetched.
+    pub url: String,
+    /// The name of the feed's format, a key of the worker's registry.
+    pub format: String,
+    /// Cron schedule with seconds, UTC.
+    pub schedule: String,
+    /// IANA name of the zone in which its wall-clock dates are meant.
+    pub time_zone: String,
+    /// ISO 4217 code of its prices.
+    pub currency: String,
+    /// How many decimal digits a minor unit of `currency` stands for: 2 for cents.
+    pub currency_digits: i16,
+    /// When the newest copy that succeeded began to be fetched: the copy is as fresh as this.
+    pub last_success_at: Option<UtcInstant>,
+    /// Since when the provider is no longer in the settings: its events stay, nobody polls it.
+    pub retired_at: Option<UtcInstant>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,64 @@
+//! What the `schedule` column means.
+
+use std::{fmt, str::FromStr};
+
+use croner::{
+    Cron,
+    parser::{CronParser, Seconds},
+};
+
+use crate::UtcInstant;
+
+/// A cron schedule of six or seven fields, seconds first, in UTC: `0 */10 * * * *` is every ten minutes.
+///
+/// The syntax is that of the [croner](https://docs.rs/croner) crate with the options that the worker's scheduler gives it, so
+/// that what one program fires the other can foretell. As there, a day of the month and a day of the week must both match.
+#[derive(Clone, Debug)]
+pub struct Schedule(Cron);
+
+impl Schedule {
+    /// The first tick strictly after an instant; `None` if there is none (a year that has passed).
+    #[must_use]
+    pub fn next_after(&self, instant: UtcInstant) -> Option<UtcInstant> {
+        self.0.find_next_occurrence(&instant.to_utc()?, false).ok().map(UtcInstant::from)
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        CronParser::builder()
+            .seconds(Seconds::Required)
+            .dom_and_dow(true)
+            .build()
+            .parse(text)
+            .map(Self)
+            .map_err(|error| format!("{error} (want six fields, seconds first, such as `0 */10 * * * *`)"))
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.0.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_in_utc_and_strictly_later() {
+        let schedule: Schedule = "0 */10 * * * *".parse().expect("a schedule");
+        let tick = |text: &str| UtcInstant::from(text.parse::<chrono::DateTime<chrono::Utc>>().expect("a date"));
+        assert_eq!(schedule.next_after(tick("2021-06-30T20:59:59.5Z")), Some(tick("2021-06-30T21:00:00Z")));
+        assert_eq!(schedule.next_after(tick("2021-06-30T21:00:00Z")), Some(tick("2021-06-30T21:10:00Z")));
+    }
+
+    #[test]
+    fn five_fields_are_refused_with_advice() {
+        let error = "*/10 * * * *".parse::<Schedule>().expect_err("seconds are missing");
+        assert!(error.contains("seconds first"), "{error}");
+    }
+}

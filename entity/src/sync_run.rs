@@ -1,0 +1,83 @@
+//! `sync_run`: the ledger, one row for each attempt to copy one provider.
+
+use sea_orm::entity::prelude::*;
+
+use crate::UtcInstant;
+
+/// Where a sync run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum State {
+    /// Accepted, not begun.
+    #[sea_orm(string_value = "queued")]
+    Queued,
+    /// Begun, not ended; or its worker was killed.
+    #[sea_orm(string_value = "running")]
+    Running,
+    /// The feed was taken and something in the copy changed.
+    #[sea_orm(string_value = "succeeded")]
+    Succeeded,
+    /// The feed was taken and the copy already said the same.
+    #[sea_orm(string_value = "unchanged")]
+    Unchanged,
+    /// The copy is as it was before; the row says why.
+    #[sea_orm(string_value = "failed")]
+    Failed,
+}
+
+impl State {
+    /// The state's name in tables, JSON and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// One sync run. The counts are of events, and all 0 until the run has ended well.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "sync_run")]
+pub struct Model {
+    /// Rises with each run of the deployment.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    /// Whose catalogue.
+    pub provider_id: i32,
+    /// Where it stands.
+    pub state: State,
+    /// When it began.
+    pub started_at: UtcInstant,
+    /// When it ended.
+    pub ended_at: Option<UtcInstant>,
+    /// The status of the provider's answer, if there was one.
+    pub http_status: Option<i16>,
+    /// Size of the document, decompressed.
+    pub bytes: Option<i64>,
+    /// Events that the feed holds, rejected ones not counted.
+    pub fetched: i32,
+    /// Events that no copy held before.
+    pub inserted: i32,
+    /// Events that changed, or came back.
+    pub updated: i32,
+    /// Events that say what they said before.
+    pub unchanged: i32,
+    /// Events that the copy before held and this feed does not.
+    pub left: i32,
+    /// Items of the feed that could not be taken.
+    pub rejected: i32,
+    /// A stable word for why it failed.
+    pub reason_code: Option<String>,
+    /// The same in a sentence, for people.
+    pub reason: Option<String>,
+    /// Whose catalogue.
+    #[sea_orm(belongs_to, from = "provider_id", to = "id")]
+    pub provider: BelongsTo<super::provider::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

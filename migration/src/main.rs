@@ -1,0 +1,69 @@
+//! `marquee-migrate`: makes and changes the schema.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use entity::{DatabaseSettings, Role};
+use migration::{MigrationStatus, Migrator, MigratorTrait};
+
+/// Makes and changes the schema of Marquee's database.
+#[derive(Parser)]
+#[command(name = "marquee-migrate", version)]
+struct Arguments {
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Apply every migration that is not applied yet
+    Up,
+    /// Take the newest migrations back: the data in what they made is lost
+    Down {
+        /// How many
+        #[arg(long, default_value_t = 1)]
+        steps: u32,
+    },
+    /// List the migrations and which of them are applied
+    Status,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments).await {
+        Ok(report) => {
+            #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
+            {
+                print!("{report}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "a command line tells its failure on standard error")]
+            {
+                eprintln!("marquee-migrate: {}: {error}", arguments.database.url);
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<String, sea_orm_migration::DbErr> {
+    let database = entity::connect(&arguments.database, Role::Migrate).await?;
+    match arguments.command {
+        Command::Up => Migrator::up(&database, None).await?,
+        Command::Down { steps } => Migrator::down(&database, Some(steps)).await?,
+        Command::Status => {}
+    }
+    let migrations = Migrator::get_migration_with_status_read_only(&database).await?;
+    Ok(migrations
+        .iter()
+        .map(|migration| {
+            let state = if migration.status() == MigrationStatus::Applied { "applied" } else { "pending" };
+            format!("{state:8}{}\n", migration.name())
+        })
+        .collect())
+}

@@ -1,0 +1,138 @@
+//! The ways an answer can go wrong, and how they are written on the command line and in a query.
+//!
+//! Owns the names only. What a fault does to a document is `spoil`'s, what it does to an
+//! answer is `answer`'s.
+
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// One way an answer can go wrong. Several may come together where that makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `status:CODE` or `status:CODE:SECONDS`: another status than 200, and no feed.
+    Status {
+        /// From 200 to 599.
+        code: u16,
+        /// Seconds, sent as `Retry-After`.
+        retry_after: Option<u32>,
+    },
+    /// `latency:MILLISECONDS`: the headers are late.
+    Latency(Duration),
+    /// `slow:BYTES_PER_SECOND`: the body drips.
+    Slow(NonZeroU32),
+    /// `hang`: no answer comes, until the server ends.
+    Hang,
+    /// `reset`: the connection is reset after half of the bytes that `Content-Length` promised.
+    Reset,
+    /// `truncate:BYTES`: the document is cut after that many bytes, in a message that is whole;
+    /// plain `truncate` cuts it about in the middle, after a tag.
+    Truncate(Option<u64>),
+    /// `garbage`: random bytes instead of the document.
+    Garbage,
+    /// `html`: an error page for people instead of the document, with status 200.
+    Html,
+    /// `encoding`: Latin-1 bytes in a document that declares UTF-8.
+    Encoding,
+    /// `gzip-garbage`: the body is announced as gzip and is not.
+    GzipGarbage,
+    /// `bomb:MEBIBYTES`: that many mebibytes of spaces in the document, sent as gzip.
+    Bomb(u32),
+}
+
+impl Fault {
+    /// How all of them are written.
+    pub const FORMS: &str = "status:CODE (200 to 599), status:CODE:RETRY_AFTER_SECONDS, latency:MILLISECONDS, \
+        slow:BYTES_PER_SECOND (at least 1), hang, reset, truncate, truncate:BYTES, garbage, html, encoding, \
+        gzip-garbage, bomb:MEBIBYTES";
+
+    /// Reads a list of faults divided by commas; an empty one has none.
+    ///
+    /// # Errors
+    ///
+    /// The first that is not a fault.
+    pub fn parse_list(list: &str) -> Result<Vec<Self>, InvalidFault> {
+        list.split(',').filter(|text| !text.is_empty()).map(str::parse).collect()
+    }
+
+    /// Whether the answer is still the one without the fault, only later.
+    pub(crate) fn only_delays(&self) -> bool {
+        matches!(self, Self::Latency(_) | Self::Slow(_))
+    }
+
+    /// Whether the document is not the provider's own, so that its `ETag` does not belong to it.
+    pub(crate) fn replaces_document(&self) -> bool {
+        matches!(self, Self::Garbage | Self::Html | Self::GzipGarbage | Self::Bomb(_))
+    }
+}
+
+impl FromStr for Fault {
+    type Err = InvalidFault;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFault> {
+        let (name, value) = match text.split_once(':') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let fault = match (name, value) {
+            ("status", Some(value)) => status(value),
+            ("latency", Some(value)) => value.parse().ok().map(|count| Self::Latency(Duration::from_millis(count))),
+            ("slow", Some(value)) => value.parse().ok().map(Self::Slow),
+            ("hang", None) => Some(Self::Hang),
+            ("reset", None) => Some(Self::Reset),
+            ("truncate", None) => Some(Self::Truncate(None)),
+            ("truncate", Some(value)) => value.parse().ok().map(|bytes| Self::Truncate(Some(bytes))),
+            ("garbage", None) => Some(Self::Garbage),
+            ("html", None) => Some(Self::Html),
+            ("encoding", None) => Some(Self::Encoding),
+            ("gzip-garbage", None) => Some(Self::GzipGarbage),
+            ("bomb", Some(value)) => value.parse().ok().map(Self::Bomb),
+            _ => None,
+        };
+        fault.ok_or_else(|| InvalidFault(text.to_owned()))
+    }
+}
+
+/// The form that [`FromStr`] reads.
+impl Display for Fault {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { code, retry_after: None } => write!(out, "status:{code}"),
+            Self::Status { code, retry_after: Some(seconds) } => write!(out, "status:{code}:{seconds}"),
+            Self::Latency(delay) => write!(out, "latency:{}", delay.as_millis()),
+            Self::Slow(bytes_per_second) => write!(out, "slow:{bytes_per_second}"),
+            Self::Hang => out.write_str("hang"),
+            Self::Reset => out.write_str("reset"),
+            Self::Truncate(None) => out.write_str("truncate"),
+            Self::Truncate(Some(bytes)) => write!(out, "truncate:{bytes}"),
+            Self::Garbage => out.write_str("garbage"),
+            Self::Html => out.write_str("html"),
+            Self::Encoding => out.write_str("encoding"),
+            Self::GzipGarbage => out.write_str("gzip-garbage"),
+            Self::Bomb(mebibytes) => write!(out, "bomb:{mebibytes}"),
+        }
+    }
+}
+
+/// A text that names no fault, or one whose number does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidFault(String);
+
+impl Display for InvalidFault {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        write!(out, "no fault is called `{}`; there are {}", self.0, Fault::FORMS)
+    }
+}
+
+impl Error for InvalidFault {}
+
+fn status(value: &str) -> Option<Fault> {
+    let (code, retry_after) = match value.split_once(':') {
+        Some((code, seconds)) => (code, Some(seconds.parse().ok()?)),
+        None => (value, None),
+    };
+    let code = code.parse().ok().filter(|code| (200..600).contains(code))?;
+    Some(Fault::Status { code, retry_after })
+}

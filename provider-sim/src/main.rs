@@ -1,0 +1,53 @@
+//! `marquee-provider`: the provider as a command. A checklist; the work is the library's.
+
+mod settings;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use marquee_provider_sim::{Provider, serve};
+use settings::Settings;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Settings::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the printed feed has seen enough of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "marquee-provider: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(settings: Settings) -> io::Result<()> {
+    let catalogue = settings.catalogue();
+    if settings.print {
+        return catalogue.write_feed(0, &mut io::stdout());
+    }
+    let provider = Provider::new(catalogue);
+    provider.set_faults(settings.faults);
+    let shutdown = CancellationToken::new();
+    cancel_at_signal(shutdown.clone())?;
+    let listener = TcpListener::bind(settings.listen).await?;
+    writeln!(io::stdout(), "http://{}/feed", listener.local_addr()?)?;
+    serve(listener, provider, shutdown).await
+}
+
+fn cancel_at_signal(shutdown: CancellationToken) -> io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        shutdown.cancel();
+    });
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The handle through which a running provider is watched and steered.
+//!
+//! Owns the state that requests share: the poll number, what is served, the faults to come
+//! and the counts. Knows nothing of HTTP; `answer` asks it what to do.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use crate::catalogue::Catalogue;
+use crate::document::Document;
+use crate::fault::Fault;
+
+/// A provider. Clones share its state, so that a test can steer what [`serve`](crate::serve) serves.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    state: Arc<Mutex<State>>,
+}
+
+/// What a provider has answered so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Requests for the feed, whatever became of them.
+    pub requests: u64,
+    /// Those whose answer is a sound document, however slow.
+    pub full_answers: u64,
+    /// Those whose answer is 304.
+    pub not_modified: u64,
+}
+
+impl Provider {
+    /// A provider of this catalogue at poll 0, without faults.
+    #[must_use]
+    pub fn new(catalogue: Catalogue) -> Self {
+        let state = State {
+            catalogue,
+            document: None,
+            poll: 0,
+            frozen: false,
+            faults: Vec::new(),
+            next_faults: VecDeque::new(),
+            statistics: Statistics::default(),
+        };
+        Self { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// From now on every answer has these faults; none to be sound again.
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().faults = faults.into_iter().collect();
+    }
+
+    /// The next answer has these faults instead of those of [`set_faults`](Self::set_faults).
+    /// Called again before it comes, this is about the answer after it.
+    pub fn fail_next(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().next_faults.push_back(faults.into_iter().collect());
+    }
+
+    /// Serves this document instead of the catalogue.
+    pub fn serve_document(&self, document: impl Into<Bytes>) {
+        self.state().document = Some(document.into());
+    }
+
+    /// Serves the catalogue again.
+    pub fn serve_catalogue(&self) {
+        self.state().document = None;
+    }
+
+    /// The poll number that the next answer shows.
+    #[must_use]
+    pub fn poll(&self) -> u64 {
+        self.state().poll
+    }
+
+    /// Goes on to the next poll, frozen or not.
+    pub fn advance(&self) {
+        self.state().poll += 1;
+    }
+
+    /// Keeps the poll number, however many answers are given.
+    pub fn freeze(&self) {
+        self.state().frozen = true;
+    }
+
+    /// Lets full answers advance the poll number again.
+    pub fn thaw(&self) {
+        self.state().frozen = false;
+    }
+
+    /// What has been answered so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.state().statistics
+    }
+
+    /// Counts a request and says what is to go wrong with it; `asked` are the faults it asks for itself.
+    pub(crate) fn begin(&self, asked: Option<Vec<Fault>>) -> Vec<Fault> {
+        let mut state = self.state();
+        state.statistics.requests += 1;
+        if let Some(asked) = asked {
+            return asked;
+        }
+        state.next_faults.pop_front().unwrap_or_else(|| state.faults.clone())
+    }
+
+    /// What is served now, for an answer that is not counted.
+    pub(crate) fn look(&self) -> Document {
+        self.state().document()
+    }
+
+    /// What is served now, not counted, and whether the request `knows` it.
+    pub(crate) fn look_unless(&self, knows: impl FnOnce(&Document) -> bool) -> Delivery {
+        let document = self.look();
+        if knows(&document) { Delivery::NotModified(document) } else { Delivery::Full(document) }
+    }
+
+    /// What is served now, counted as not modified if the request `knows` it, else as a full
+    /// answer, which ends the poll. In one step, so that of two requests at once each sees a
+    /// poll of its own.
+    pub(crate) fn deliver(&self, knows: impl FnOnce(&Document) -> bool) -> Delivery {
+        let mut state = self.state();
+        let document = state.document();
+        if knows(&document) {
+            state.statistics.not_modified += 1;
+            return Delivery::NotModified(document);
+        }
+        state.statistics.full_answers += 1;
+        if !state.frozen {
+            state.poll += 1;
+        }
+        Delivery::Full(document)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while holding it, and a half-made change would be no worse than a fault.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the answer to a request without faults holds.
+pub(crate) enum Delivery {
+    NotModified(Document),
+    Full(Document),
+}
+
+#[derive(Debug)]
+struct State {
+    catalogue: Catalogue,
+    document: Option<Bytes>,
+    poll: u64,
+    frozen: bool,
+    faults: Vec<Fault>,
+    next_faults: VecDeque<Vec<Fault>>,
+    statistics: Statistics,
+}
+
+impl State {
+    fn document(&self) -> Document {
+        match &self.document {
+            Some(bytes) => Document::Fixed(bytes.clone()),
+            None => Document::Catalogue { catalogue: self.catalogue, poll: self.poll },
+        }
+    }
+}

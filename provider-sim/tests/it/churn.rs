@@ -1,0 +1,109 @@
+//! How a catalogue changes from poll to poll.
+
+use marquee_provider_sim::{BaseEvent, Catalogue, Event};
+
+fn churning(churn: f64) -> Catalogue {
+    Catalogue { events: 2_500, churn, ..Catalogue::default() }
+}
+
+/// All base events at a poll, none for those that are away.
+fn at(catalogue: &Catalogue, poll: u64) -> Vec<Option<BaseEvent>> {
+    (0..catalogue.base_event_count()).map(|index| catalogue.base_event(index, poll)).collect()
+}
+
+/// What differs between two states of one base event; panics where nothing may.
+fn differences(before: &BaseEvent, after: &BaseEvent) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    if before.title != after.title {
+        found.push("title");
+    }
+    assert_eq!(
+        BaseEvent { title: String::new(), events: Vec::new(), ..before.clone() },
+        BaseEvent { title: String::new(), events: Vec::new(), ..after.clone() }
+    );
+    assert_eq!(before.events.len(), after.events.len());
+    for (before, after) in before.events.iter().zip(&after.events) {
+        found.extend(event_differences(before, after));
+    }
+    found
+}
+
+fn event_differences(before: &Event, after: &Event) -> Option<&'static str> {
+    if before == after {
+        return None;
+    }
+    let mut patched = before.clone();
+    if before.sold_out != after.sold_out {
+        patched.sold_out = after.sold_out;
+        patched.zones.clone_from(&after.zones);
+        assert_eq!(&patched, after);
+        return Some("sold_out");
+    }
+    if before.starts != after.starts {
+        patched.starts = after.starts;
+        patched.ends = after.ends;
+        assert_eq!(&patched, after);
+        return Some("start");
+    }
+    let is_price = before.zones[0].price_cents != after.zones[0].price_cents;
+    patched.zones[0] = after.zones[0].clone();
+    assert_eq!(&patched, after);
+    assert!(is_price != (before.zones[0].capacity != after.zones[0].capacity));
+    Some(if is_price { "price" } else { "capacity" })
+}
+
+#[test]
+fn without_churn_nothing_ever_changes() {
+    assert!(churning(0.0).feed(0) == churning(0.0).feed(1_000_000));
+}
+
+#[test]
+fn poll_0_is_whole_whatever_the_churn() {
+    assert!(churning(0.0).feed(0) == churning(37.5).feed(0));
+}
+
+#[test]
+fn each_poll_about_that_percentage_changes_in_one_small_thing() {
+    let catalogue = churning(10.0);
+    let mut seen = Vec::new();
+    for poll in [0, 1, 50, 1_000_000] {
+        let (before, after) = (at(&catalogue, poll), at(&catalogue, poll + 1));
+        let mut changed = 0;
+        for (before, after) in before.iter().zip(&after).filter(|(before, after)| before != after) {
+            changed += 1;
+            match (before, after) {
+                (Some(before), Some(after)) => {
+                    let found = differences(before, after);
+                    assert_eq!(found.len(), 1, "{found:?}");
+                    seen.extend(found);
+                }
+                _ => seen.push("presence"),
+            }
+        }
+        let percent = f64::from(changed) * 100.0 / before.len() as f64;
+        assert!((8.0..12.0).contains(&percent), "poll {poll}: {percent} %");
+    }
+    for kind in ["title", "price", "capacity", "sold_out", "start", "presence"] {
+        assert!(seen.contains(&kind), "{kind}");
+    }
+}
+
+#[test]
+fn full_churn_changes_every_base_event_at_every_poll() {
+    let catalogue = Catalogue { events: 200, ..churning(100.0) };
+    for poll in 0..50 {
+        for (before, after) in at(&catalogue, poll).iter().zip(&at(&catalogue, poll + 1)) {
+            assert_ne!(before, after);
+        }
+    }
+}
+
+#[test]
+fn what_leaves_comes_back() {
+    let catalogue = Catalogue { events: 100, ..churning(25.0) };
+    for index in 0..catalogue.base_event_count() {
+        let present: Vec<bool> = (0..100).map(|poll| catalogue.base_event(index, poll).is_some()).collect();
+        let first_away = present.iter().position(|&is_present| !is_present).expect("leaves once in a round");
+        assert!(present[first_away..].contains(&true));
+    }
+}

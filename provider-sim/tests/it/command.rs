@@ -1,0 +1,56 @@
+//! `marquee-provider` as a process.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Output, Stdio};
+
+use marquee_provider_sim::Catalogue;
+
+const COMMAND: &str = env!("CARGO_BIN_EXE_marquee-provider");
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(COMMAND).args(arguments).output().unwrap()
+}
+
+#[test]
+fn print_writes_the_feed_of_the_library() {
+    let printed = run(&["--print", "--events", "40", "--zones", "2", "--seed", "7", "--now", "2026-01-01"]);
+    assert!(printed.status.success());
+    let catalogue = Catalogue { seed: 7, events: 40, zones: 2, ..Catalogue::default() };
+    assert!(printed.stdout == catalogue.feed(0).into_bytes());
+}
+
+#[test]
+fn wrong_arguments_end_with_2() {
+    for arguments in [
+        ["--fault", "flood"],
+        ["--churn", "101"],
+        ["--now", "tomorrow"],
+        ["--now", "9999-01-01"],
+        ["--listen", "here"],
+        ["--event", "1"],
+    ] {
+        let refused = run(&arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(refused.stdout.is_empty());
+    }
+}
+
+#[test]
+fn an_address_in_use_ends_with_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = run(&["--listen", &taken.local_addr().unwrap().to_string()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().starts_with("marquee-provider: "));
+}
+
+#[test]
+fn one_signal_ends_it_in_peace() {
+    for signal in ["-INT", "-TERM"] {
+        let mut server = Command::new(COMMAND).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("http://127.0.0.1:") && line.ends_with("/feed\n"), "{line}");
+        assert!(Command::new("kill").args([signal, &server.id().to_string()]).status().unwrap().success());
+        assert!(server.wait().unwrap().success());
+    }
+}

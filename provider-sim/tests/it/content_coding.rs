@@ -1,0 +1,46 @@
+//! gzip or not.
+
+use marquee_provider_sim::Catalogue;
+
+use crate::client::Served;
+
+#[tokio::test]
+async fn gzip_holds_the_same_document_under_an_etag_of_its_own() {
+    let served = Served::start(Catalogue::default()).await;
+    let plain = served.get("/feed", &[]).await;
+    let gzip = served.get("/feed", &[("Accept-Encoding", "br, gzip")]).await;
+    assert_eq!(plain.header("content-encoding"), None);
+    assert_eq!(gzip.header("content-encoding"), Some("gzip"));
+    assert!(gzip.body.len() * 4 < plain.body.len());
+    assert!(gzip.text() == plain.text());
+    assert_ne!(gzip.etag(), plain.etag());
+    for answer in [plain, gzip] {
+        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+    }
+}
+
+#[tokio::test]
+async fn the_etag_of_one_coding_does_not_stand_for_the_other() {
+    let served = Served::start(Catalogue::default()).await;
+    let plain = served.get("/feed", &[]).await;
+    let headers = [("Accept-Encoding", "gzip"), ("If-None-Match", plain.etag())];
+    assert_eq!(served.get("/feed", &headers).await.status, 200);
+}
+
+#[tokio::test]
+async fn gzip_is_sent_only_where_it_is_accepted() {
+    let served = Served::start(Catalogue::default()).await;
+    for (accepted, expected) in [
+        ("gzip", Some("gzip")),
+        ("GZIP;q=0.2", Some("gzip")),
+        ("*", Some("gzip")),
+        ("identity", None),
+        ("br", None),
+        ("gzip;q=0", None),
+        ("gzip; q=0.000, *", None),
+        ("", None),
+    ] {
+        let answer = served.send("HEAD", "/feed", &[("Accept-Encoding", accepted)]).await;
+        assert_eq!(answer.header("content-encoding"), expected, "{accepted}");
+    }
+}

@@ -1,0 +1,60 @@
+//! Steering a provider while it serves.
+
+use marquee_provider_sim::{Catalogue, Fault};
+
+use crate::client::Served;
+
+const UNAVAILABLE: Fault = Fault::Status { code: 503, retry_after: None };
+
+#[tokio::test]
+async fn the_next_answers_fail_in_turn() {
+    let served = Served::start(Catalogue::default()).await;
+    served.provider.fail_next([UNAVAILABLE]);
+    served.provider.fail_next([]);
+    served.provider.fail_next([Fault::Html]);
+    assert_eq!(served.get("/feed", &[]).await.status, 503);
+    assert_eq!(served.get("/feed", &[]).await.status, 200);
+    assert!(served.get("/feed", &[]).await.text().contains("<h1>"));
+    assert!(served.get("/feed", &[]).await.text().contains("<eventList"));
+}
+
+#[tokio::test]
+async fn every_answer_fails_until_it_is_told_otherwise_or_asks_for_its_own() {
+    let served = Served::start(Catalogue::default()).await;
+    served.provider.set_faults([UNAVAILABLE]);
+    assert_eq!(served.get("/feed", &[]).await.status, 503);
+    assert_eq!(served.get("/feed", &[]).await.status, 503);
+    assert_eq!(served.get("/feed?fault=status:404", &[]).await.status, 404);
+    assert_eq!(served.get("/feed?fault=", &[]).await.status, 200);
+    served.provider.set_faults([]);
+    assert_eq!(served.get("/feed", &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_document_takes_the_place_of_the_catalogue() {
+    let served = Served::start(Catalogue::default()).await;
+    served.provider.serve_document("<eventList/>");
+    let first = served.get("/feed", &[]).await;
+    assert_eq!(first.text(), "<eventList/>");
+    assert_eq!(first.header("content-length"), Some("12"));
+    assert_eq!(served.get("/feed", &[("If-None-Match", first.etag())]).await.status, 304);
+    served.provider.serve_document("<eventList></eventList>");
+    assert_eq!(served.get("/feed", &[("If-None-Match", first.etag())]).await.status, 200);
+    served.provider.serve_catalogue();
+    assert!(served.get("/feed", &[("If-None-Match", first.etag())]).await.text() == Catalogue::default().feed(0));
+}
+
+#[tokio::test]
+async fn a_frozen_poll_goes_on_only_by_hand() {
+    let catalogue = Catalogue { churn: 10.0, ..Catalogue::default() };
+    let served = Served::start(catalogue).await;
+    served.provider.freeze();
+    let first = served.get("/feed", &[]).await;
+    assert_eq!(served.get("/feed", &[("If-None-Match", first.etag())]).await.status, 304);
+    served.provider.advance();
+    assert!(served.get("/feed", &[("If-None-Match", first.etag())]).await.text() == catalogue.feed(1));
+    served.provider.thaw();
+    assert_eq!(served.provider.poll(), 1);
+    served.get("/feed", &[]).await;
+    assert_eq!(served.provider.poll(), 2);
+}

@@ -1,0 +1,86 @@
+//! What `marquee-worker` can be told to do, one file per command.
+
+mod lint;
+mod run;
+mod status;
+mod sync;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use entity::{DatabaseSettings, Role, catalogue_version};
+use sea_orm::DatabaseConnection;
+use telemetry::LogSettings;
+
+/// Polls the providers and keeps the local copy of their catalogues.
+#[derive(Debug, Parser)]
+#[command(name = "marquee-worker", version)]
+pub struct Arguments {
+    /// How it logs.
+    #[command(flatten)]
+    pub logs: LogSettings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Poll every provider on its schedule, until a signal
+    Run(run::Run),
+    /// Copy one provider's catalogue once, now
+    Sync(sync::Sync),
+    /// Read a feed from a file and say what would be taken and what not, without a database
+    Lint(lint::Lint),
+    /// Show how fresh each provider's copy is and how its last run ended
+    Status(status::Status),
+}
+
+/// Who is polled.
+#[derive(Clone, Debug, clap::Args)]
+struct ProvidersSettings {
+    /// The file that describes the providers
+    #[arg(long, env = "PROVIDERS_FILE", default_value = "providers.toml")]
+    providers_file: PathBuf,
+}
+
+/// Does what was asked.
+///
+/// # Errors
+///
+/// When it could not even be begun; a command that was carried out and failed tells so by its exit code.
+pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    match arguments.command {
+        Command::Run(run) => run.execute().await,
+        Command::Sync(sync) => sync.execute().await,
+        Command::Lint(lint) => lint.execute(),
+        Command::Status(status) => status.execute().await,
+    }
+}
+
+/// The database could not be used.
+#[derive(Debug, thiserror::Error)]
+enum DatabaseError {
+    #[error("the database {url} cannot be reached")]
+    Away {
+        url: String,
+        #[source]
+        source: sea_orm::DbErr,
+    },
+    #[error("the database {url} has no usable schema: run `marquee-migrate up`")]
+    NoSchema {
+        url: String,
+        #[source]
+        source: sea_orm::DbErr,
+    },
+}
+
+/// A pool whose database answers and holds the schema.
+async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DatabaseError> {
+    let url = || settings.url.to_string();
+    let database = entity::connect(settings, Role::Worker).await.map_err(|source| DatabaseError::Away { url: url(), source })?;
+    match catalogue_version::current(&database).await {
+        Ok(_) => Ok(database),
+        Err(source) if entity::is_unavailable(&source) => Err(DatabaseError::Away { url: url(), source }),
+        Err(source) => Err(DatabaseError::NoSchema { url: url(), source }),
+    }
+}

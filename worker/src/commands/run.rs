@@ -1,0 +1,38 @@
+//! `marquee-worker run`.
+
+use std::{error::Error, process::ExitCode};
+
+use clap::Args;
+use entity::DatabaseSettings;
+
+use super::{ProvidersSettings, connect};
+use crate::{
+    provider::{entry::read_providers, fetch},
+    schedule,
+    sync::register,
+};
+
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    providers: ProvidersSettings,
+}
+
+impl Run {
+    pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+        let shutdown = telemetry::shutdown_signal()?;
+        let providers = read_providers(&self.providers.providers_file)?;
+        let client = fetch::client()?;
+        let database = connect(&self.database).await?;
+        register::retire_others(&database, &providers).await?;
+        for entry in &providers {
+            register::register(&database, entry).await?;
+        }
+        tracing::info!(providers = providers.len(), database = %self.database.url, "the worker is polling");
+        let drained = schedule::run(&database, providers, &client, shutdown).await?;
+        database.close().await?;
+        Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

@@ -1,0 +1,58 @@
+//! `marquee-worker sync SLUG [--from FILE]`.
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use entity::DatabaseSettings;
+
+use super::{ProvidersSettings, connect};
+use crate::{
+    provider::{
+        entry::{self, read_providers},
+        fetch,
+    },
+    sync::{self, Report, Source},
+};
+
+#[derive(Args, Debug)]
+pub(super) struct Sync {
+    /// The provider's slug in the file of providers
+    slug: String,
+    /// Take the feed from this file instead of the provider's URL
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    providers: ProvidersSettings,
+}
+
+impl Sync {
+    pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+        let providers = read_providers(&self.providers.providers_file)?;
+        let entry = entry::find(&providers, &self.slug)?;
+        let source = match self.from {
+            Some(path) => Source::File(path),
+            None => Source::Provider(fetch::client()?),
+        };
+        let database = connect(&self.database).await?;
+        let report = sync::sync(&database, entry, &source).await?;
+        print(&self.slug, &report);
+        database.close().await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the report is what the command is for")]
+fn print(slug: &str, Report { run_id, state, counts, .. }: &Report) {
+    println!(
+        "{slug}: {} (run {run_id}): {} events fetched, {} inserted, {} updated, {} unchanged, {} left, {} items rejected",
+        state.name(),
+        counts.fetched,
+        counts.inserted,
+        counts.updated,
+        counts.unchanged,
+        counts.left,
+        counts.rejected,
+    );
+}

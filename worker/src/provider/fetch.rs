@@ -1,0 +1,146 @@
+//! Fetches a provider's feed over HTTP, within limits.
+
+use std::{error::Error, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use reqwest::{Client, Url, redirect};
+
+/// How long a provider may take to accept a connection: past this it is down, not slow.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a provider may pause within an answer: past this it hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a whole answer may take unless the provider's entry says otherwise: a drip must not hold a worker for hours.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
+/// Largest document unless the provider's entry says otherwise, decompressed: hundreds of thousands of events, and far below
+/// the memory of a small machine, so that neither a mistake nor a compressed bomb can fill it.
+const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
+/// Redirects that are followed: a provider moves once or twice, more is a loop.
+const MAX_REDIRECTS: usize = 5;
+
+/// The default of a provider's `answer_timeout_seconds`.
+pub(super) fn answer_timeout() -> Duration {
+    ANSWER_TIMEOUT
+}
+
+/// The default of a provider's `max_body_bytes`.
+pub(super) fn max_body_bytes() -> u64 {
+    MAX_BODY_BYTES
+}
+
+/// Why there is no document. Display leaves out the URL, which may carry a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No connection, or none that can be trusted.
+    #[error("the provider cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// No answer, or none that came to its end in time.
+    #[error("the provider did not answer in time")]
+    TimedOut(#[source] reqwest::Error),
+    /// An answer that is no document.
+    #[error("the provider answered with status {status}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The connection ended before the document did, or the compression is broken.
+    #[error("the provider's answer broke off or could not be decompressed")]
+    Broken(#[source] reqwest::Error),
+    /// The document is over the limit.
+    #[error("the document is over the limit of {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+}
+
+impl FetchError {
+    /// A stable word for the ledger.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut(_) => "timed_out",
+            Self::Status { .. } => "http_status",
+            Self::Broken(_) => "broken_answer",
+            Self::TooLarge { .. } => "too_large",
+        }
+    }
+
+    /// The status of the answer, if it is what went wrong.
+    #[must_use]
+    pub fn http_status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+/// A document as the provider sent it, decompressed.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The status it came with; `None` if it did not come by HTTP.
+    pub http_status: Option<u16>,
+}
+
+/// The client for all providers: it keeps connections open between polls.
+///
+/// # Errors
+///
+/// When the machine's TLS certificates cannot be read.
+pub fn client() -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .user_agent(concat!("marquee/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .redirect(redirect::Policy::limited(MAX_REDIRECTS))
+        .build()
+}
+
+/// Fetches one document.
+///
+/// # Errors
+///
+/// When there is no answer, no status 200, no end of the body within the time, or more of it than the limit.
+pub async fn fetch(client: &Client, url: &Url, answer_timeout: Duration, limit_bytes: u64) -> Result<Document, FetchError> {
+    let mut response = client.get(url.clone()).timeout(answer_timeout).send().await.map_err(not_answered)?;
+    let status = response.status();
+    if status != reqwest::StatusCode::OK {
+        return Err(FetchError::Status { status: status.as_u16() });
+    }
+    let too_large = || FetchError::TooLarge { limit_bytes };
+    let is_within = |bytes: usize| u64::try_from(bytes).is_ok_and(|bytes| bytes <= limit_bytes);
+    if response.content_length().is_some_and(|declared| declared > limit_bytes) {
+        return Err(too_large());
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken_off)? {
+        if !is_within(bytes.len() + chunk.len()) {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Document { bytes: bytes.freeze(), http_status: Some(status.as_u16()) })
+}
+
+fn not_answered(error: reqwest::Error) -> FetchError {
+    if is_timeout(&error) { FetchError::TimedOut(error.without_url()) } else { FetchError::Unreachable(error.without_url()) }
+}
+
+fn broken_off(error: reqwest::Error) -> FetchError {
+    if is_timeout(&error) { FetchError::TimedOut(error.without_url()) } else { FetchError::Broken(error.without_url()) }
+}
+
+/// A pause that is too long is wrapped in a decoding error.
+fn is_timeout(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(current) = cause {
+        if current.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout) {
+            return true;
+        }
+        cause = current.source();
+    }
+    error.is_timeout()
+}

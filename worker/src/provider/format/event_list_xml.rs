@@ -1,0 +1,210 @@
+//! `event-list-xml`: the feed of base events, their events and the priced zones of each.
+//!
+//! `docs/feed-format.md` is its reference. Every element and attribute has a second name in the field (`plan` for `event`);
+//! unknown ones are ignored, so that a provider may add to its feed without asking us.
+
+use super::{
+    Conventions, DocumentError,
+    values::{self, Faults},
+    xml::{Attributes, Element, XmlReader},
+};
+use crate::provider::{
+    item::{BaseEventItem, EventItem, Feed, PerformerItem, Reject, Subject, VenueItem, ZoneItem},
+    local_time::{Edge, LocalTime},
+};
+
+/// Events of one feed: all of them are held in memory at once, at about a kilobyte each.
+const MAX_EVENTS: usize = 1_000_000;
+
+const ROOTS: [&str; 2] = ["eventList", "planList"];
+const BASE_EVENT_ID: [&str; 2] = ["base_event_id", "base_plan_id"];
+const EVENT_ID: [&str; 2] = ["event_id", "plan_id"];
+const START: [&str; 3] = ["event_start_date", "plan_start_date", "event_date"];
+const END: [&str; 2] = ["event_end_date", "plan_end_date"];
+
+/// Reads a whole document.
+pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
+    let mut reader = EventListReader { xml: XmlReader::open(document, &ROOTS)?, conventions, feed: Feed::default(), events: 0 };
+    let mut has_output = false;
+    while let Some(child) = reader.xml.next_child()? {
+        if child.name() == "output" {
+            has_output = true;
+            reader.read_output()?;
+        } else {
+            reader.xml.skip()?;
+        }
+    }
+    let EventListReader { xml, feed, .. } = reader;
+    xml.finish()?;
+    if has_output { Ok(feed) } else { Err(DocumentError::NoItems { element: "output" }) }
+}
+
+struct EventListReader<'a> {
+    xml: XmlReader<'a>,
+    conventions: &'a Conventions,
+    feed: Feed,
+    events: usize,
+}
+
+/// An event that was read to its end, before it is known whether its base event is taken.
+type EventOutcome = Result<EventItem, Reject>;
+
+impl<'a> EventListReader<'a> {
+    fn read_output(&mut self) -> Result<(), DocumentError> {
+        while let Some(child) = self.xml.next_child()? {
+            match child.name() {
+                "base_event" | "base_plan" => self.read_base_event(&child)?,
+                _ => self.xml.skip()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_base_event(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
+        let mut faults = Faults::default();
+        let attributes = self.xml.attributes(element)?;
+        let source_id = faults.take(required(&attributes, &BASE_EVENT_ID, values::id));
+        let title = faults.take(required(&attributes, &["title"], values::name));
+        let sell_mode = faults.take(required(&attributes, &["sell_mode"], values::id));
+        let organizer_company_id = faults.take(optional(&attributes, &["organizer_company_id"], values::id)).flatten();
+
+        let mut performers = Vec::new();
+        let mut outcomes: Vec<EventOutcome> = Vec::new();
+        while let Some(child) = self.xml.next_child()? {
+            match child.name() {
+                "event" | "plan" => outcomes.push(self.read_event(&child, source_id.as_deref().unwrap_or_default())?),
+                "performer" => performers.extend(self.read_performer(&child, &mut faults)?),
+                _ => self.xml.skip()?,
+            }
+        }
+
+        match (source_id, title, sell_mode, faults.sentence()) {
+            (Some(source_id), Some(title), Some(sell_mode), None) => {
+                let mut events = Vec::with_capacity(outcomes.len());
+                for outcome in outcomes {
+                    match outcome {
+                        Ok(event) => events.push(event),
+                        Err(reject) => self.feed.rejects.push(reject),
+                    }
+                }
+                self.feed.base_events.push(BaseEventItem {
+                    source_id,
+                    title,
+                    sell_mode,
+                    organizer_company_id,
+                    performers,
+                    events,
+                });
+            }
+            (source_id, _, _, reason) => self.feed.rejects.push(Reject {
+                span: element.start..self.xml.position(),
+                subject: Subject::BaseEvent(source_id),
+                reason: reason.unwrap_or_default(),
+            }),
+        }
+        Ok(())
+    }
+
+    fn read_event(&mut self, element: &Element<'a>, base_event: &str) -> Result<EventOutcome, DocumentError> {
+        self.events += 1;
+        if self.events > MAX_EVENTS {
+            let (line, _) = self.xml.line_and_column(element.start);
+            return Err(DocumentError::OverLimit { line, limit: MAX_EVENTS, what: "events in a feed" });
+        }
+        let mut faults = Faults::default();
+        let attributes = self.xml.attributes(element)?;
+        let source_id = faults.take(required(&attributes, &EVENT_ID, values::id));
+        let start = faults.take(required(&attributes, &START, |_, text| self.local_time(text, Edge::First)));
+        let end = faults.take(optional(&attributes, &END, |_, text| self.local_time(text, Edge::Last))).flatten();
+        let sell_from =
+            faults.take(optional(&attributes, &["sell_from"], |_, text| self.local_time(text, Edge::First))).flatten();
+        let sell_to = faults.take(optional(&attributes, &["sell_to"], |_, text| self.local_time(text, Edge::Last))).flatten();
+        let sold_out = faults.take(optional(&attributes, &["sold_out"], values::boolean)).flatten().unwrap_or(false);
+        if let (Some(start), Some(end)) = (&start, &end)
+            && end.instant < start.instant
+        {
+            faults.push(format!("the end `{}` is before the start `{}`", end.wall_clock, start.wall_clock));
+        }
+
+        let (mut performers, mut zones, mut venue) = (Vec::new(), Vec::new(), None);
+        while let Some(child) = self.xml.next_child()? {
+            match child.name() {
+                "zone" => zones.extend(self.read_zone(&child, &mut faults)?),
+                "performer" => performers.extend(self.read_performer(&child, &mut faults)?),
+                "venue" => venue = self.read_venue(&child, &mut faults)?,
+                _ => self.xml.skip()?,
+            }
+        }
+
+        let span = element.start..self.xml.position();
+        Ok(match (source_id, start, faults.sentence()) {
+            (Some(source_id), Some(start), None) => {
+                Ok(EventItem { source_id, start, end, sell_from, sell_to, sold_out, performers, venue, zones, span })
+            }
+            (event, _, reason) => Err(Reject {
+                span,
+                subject: Subject::Event { base_event: base_event.to_owned(), event },
+                reason: reason.unwrap_or_default(),
+            }),
+        })
+    }
+
+    fn read_zone(&mut self, element: &Element<'a>, event_faults: &mut Faults) -> Result<Option<ZoneItem>, DocumentError> {
+        let mut faults = Faults::default();
+        let attributes = self.xml.attributes(element)?;
+        let source_id = faults.take(required(&attributes, &["zone_id"], values::id));
+        let price = faults.take(required(&attributes, &["price"], |_, text| self.conventions.currency.minor_units(text)));
+        let name = faults.take(optional(&attributes, &["name"], values::name)).flatten();
+        let capacity = faults.take(optional(&attributes, &["capacity"], values::capacity)).flatten();
+        let numbered = faults.take(optional(&attributes, &["numbered"], values::boolean)).flatten();
+        self.xml.skip()?;
+        event_faults.add(faults);
+        Ok(source_id.zip(price).map(|(source_id, price)| ZoneItem { source_id, name, capacity, price, numbered }))
+    }
+
+    fn read_performer(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<PerformerItem>, DocumentError> {
+        let attributes = self.xml.attributes(element)?;
+        let source_id = faults.take(required(&attributes, &["performer_id"], values::id));
+        let name = faults.take(required(&attributes, &["name"], values::name));
+        self.xml.skip()?;
+        Ok(source_id.zip(name).map(|(source_id, name)| PerformerItem { source_id, name }))
+    }
+
+    fn read_venue(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<VenueItem>, DocumentError> {
+        let attributes = self.xml.attributes(element)?;
+        let source_id = faults.take(required(&attributes, &["venue_id"], values::id));
+        let name = faults.take(required(&attributes, &["name"], values::name));
+        let latitude = faults.take(required(&attributes, &["latitude"], |name, text| values::degrees(name, text, 90.0)));
+        let longitude = faults.take(required(&attributes, &["longitude"], |name, text| values::degrees(name, text, 180.0)));
+        let place_code = faults.take(optional(&attributes, &["place_code"], values::id)).flatten();
+        self.xml.skip()?;
+        Ok(match (source_id, name, latitude, longitude) {
+            (Some(source_id), Some(name), Some(latitude), Some(longitude)) => {
+                Some(VenueItem { source_id, name, latitude, longitude, place_code })
+            }
+            _ => None,
+        })
+    }
+
+    fn local_time(&self, text: &str, edge: Edge) -> Result<LocalTime, String> {
+        LocalTime::parse(text.trim(), self.conventions.time_zone, edge)
+    }
+}
+
+fn required<T>(
+    attributes: &Attributes<'_>,
+    names: &[&'static str],
+    read: impl FnOnce(&str, &str) -> Result<T, String>,
+) -> Result<T, String> {
+    optional(attributes, names, read)?.ok_or_else(|| format!("{} is missing", names.join(" or ")))
+}
+
+/// An attribute that is empty says as little as one that is not there.
+fn optional<T>(
+    attributes: &Attributes<'_>,
+    names: &[&'static str],
+    read: impl FnOnce(&str, &str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    let present = attributes.get(names).filter(|value| !value.trim().is_empty());
+    present.map(|value| read(names.first().copied().unwrap_or_default(), value)).transpose()
+}

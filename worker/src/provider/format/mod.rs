@@ -1,0 +1,152 @@
+//! The registry of formats: a format is one file here and one line in [`FORMATS`].
+//!
+//! A format is a pure function from a document's bytes to what it says: no I/O, no clock, no state. A fault in one item is a
+//! [`Reject`](super::item::Reject) with its place in the document; only a document that cannot be trusted as a whole is an
+//! error.
+
+mod event_list_xml;
+mod values;
+mod xml;
+
+use std::fmt;
+
+use chrono_tz::Tz;
+
+use super::{currency::Currency, item::Feed};
+
+/// All formats that can be named in `providers.toml`.
+const FORMATS: [Format; 1] = [Format { name: "event-list-xml", read: event_list_xml::read }];
+
+/// A format of feeds.
+#[derive(Clone, Copy)]
+pub struct Format {
+    /// Its name in the settings.
+    pub name: &'static str,
+    read: fn(&[u8], &Conventions) -> Result<Feed, DocumentError>,
+}
+
+/// What a provider takes for granted in its feed.
+#[derive(Clone, Debug)]
+pub struct Conventions {
+    /// The zone of its wall-clock dates.
+    pub time_zone: Tz,
+    /// The currency of its prices.
+    pub currency: Currency,
+}
+
+/// Why a document cannot be trusted as a whole. Lines and columns count from 1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// Nothing, or nothing but white space.
+    #[error("the document is empty")]
+    Empty,
+    /// It has an end that comes too early: the rest was lost on the way.
+    #[error("the document ends before its root element does: it was cut off")]
+    Truncated,
+    /// It is not of the syntax it should be.
+    #[error("line {line}, column {column}: {detail}")]
+    Malformed {
+        /// Line of the fault.
+        line: usize,
+        /// Column of the fault, in characters.
+        column: usize,
+        /// What is wrong.
+        detail: String,
+    },
+    /// It is another kind of document.
+    #[error("the root element is <{found}>, expected {expected}")]
+    WrongRoot {
+        /// The root that it has.
+        found: String,
+        /// What it should be.
+        expected: String,
+    },
+    /// It lacks the element that holds the items: an error report rather than an empty list.
+    #[error("the root element holds no <{element}>: send an empty one if there is nothing on sale")]
+    NoItems {
+        /// The missing element.
+        element: &'static str,
+    },
+    /// It has a document type declaration: with it come entities that grow without bound or read files.
+    #[error("line {line}: a DOCTYPE is refused, send the document without it")]
+    Doctype {
+        /// Line of the declaration.
+        line: usize,
+    },
+    /// Its bytes, or its declaration, are of another encoding.
+    #[error("the document is not UTF-8 ({detail}): send it as UTF-8")]
+    NotUtf8 {
+        /// How that shows.
+        detail: String,
+    },
+    /// It begins with a byte order mark.
+    #[error("the document begins with a byte order mark: send plain UTF-8 without it")]
+    ByteOrderMark,
+    /// It is larger in some way than a feed has reason to be.
+    #[error("line {line}: over the limit of {limit} {what}")]
+    OverLimit {
+        /// Line where the limit is passed.
+        line: usize,
+        /// The limit.
+        limit: usize,
+        /// What is counted.
+        what: &'static str,
+    },
+}
+
+impl DocumentError {
+    /// A stable word for the ledger.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty_document",
+            Self::Truncated => "truncated",
+            Self::Malformed { .. } => "malformed",
+            Self::WrongRoot { .. } => "wrong_root",
+            Self::NoItems { .. } => "no_items",
+            Self::Doctype { .. } => "doctype",
+            Self::NotUtf8 { .. } => "not_utf8",
+            Self::ByteOrderMark => "byte_order_mark",
+            Self::OverLimit { .. } => "over_limit",
+        }
+    }
+}
+
+impl Format {
+    /// Reads a whole document; every base event and event of the answer stands once.
+    ///
+    /// # Errors
+    ///
+    /// When the document cannot be trusted as a whole.
+    pub fn read(&self, document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
+        (self.read)(document, conventions).map(Feed::settled)
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+/// The format of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<Format> {
+    FORMATS.into_iter().find(|format| format.name == name)
+}
+
+/// The names of all formats, for messages.
+#[must_use]
+pub fn names() -> String {
+    FORMATS.map(|format| format.name).join(", ")
+}
+
+/// Line and column of a byte of the document, both from 1, the column in characters.
+#[must_use]
+pub fn line_and_column(document: &[u8], offset: usize) -> (usize, usize) {
+    let before = &document[..offset.min(document.len())];
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+    let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
+    (line, column)
+}

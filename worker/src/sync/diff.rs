@@ -1,0 +1,321 @@
+//! What a feed changes in the copy: a pure comparison in two steps, so that only what may have changed is read back.
+//!
+//! The first step ([`compare`]) holds the feed's base events against the hashes of the last origin. The second ([`changes`]) looks
+//! into those that differ, event by event. Neither touches the database.
+
+use std::collections::{HashMap, HashSet};
+
+use entity::{UtcInstant, base_event, event, event_performer, performer, venue, zone};
+use uuid::Uuid;
+
+use super::{fingerprint, identity, report::Counts};
+use crate::provider::item::{BaseEventItem, EventItem, Feed, PerformerItem, Reject, Subject};
+
+/// The sell mode with which a base event is shown.
+const ONLINE: &str = "online";
+
+/// What the copy knows of a base event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownBaseEvent {
+    pub(super) content_hash: Option<i64>,
+    pub(super) first_online_at: Option<UtcInstant>,
+}
+
+/// What the copy knows of an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KnownEvent {
+    pub(super) base_event_id: Uuid,
+    pub(super) content_hash: i64,
+    pub(super) first_seen_at: UtcInstant,
+    pub(super) left_at: Option<UtcInstant>,
+    pub(super) came_back_at: Option<UtcInstant>,
+}
+
+/// Whose feed it is and when it was taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin<'a> {
+    pub(super) provider_id: i32,
+    pub(super) slug: &'a str,
+    /// When this feed began to be fetched.
+    pub(super) taken_at: UtcInstant,
+    /// When the copy before it was, if there was one.
+    pub(super) last_taken_at: Option<UtcInstant>,
+}
+
+/// The base events that may have changed.
+#[derive(Debug)]
+pub(super) struct Comparison<'a> {
+    differing: Vec<Differing<'a>>,
+    vanished: Vec<Uuid>,
+    unchanged_events: usize,
+}
+
+#[derive(Debug)]
+struct Differing<'a> {
+    id: Uuid,
+    item: &'a BaseEventItem,
+    rejected: RejectedEvents<'a>,
+    event_hashes: Vec<i64>,
+    content_hash: i64,
+}
+
+/// All that is to be written. Rows that stand in the copy already are updated.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) base_events: Vec<base_event::Model>,
+    /// Base events that are shown from now on, with the events that left before.
+    pub(super) now_shown: Vec<Uuid>,
+    pub(super) vanished_base_events: Vec<Uuid>,
+    pub(super) events: Vec<event::Model>,
+    /// Events whose zones and performers were written before and are replaced.
+    pub(super) replaced: Vec<Uuid>,
+    pub(super) left: Vec<Uuid>,
+    pub(super) zones: Vec<zone::Model>,
+    pub(super) venues: HashMap<Uuid, venue::Model>,
+    pub(super) performers: HashMap<Uuid, performer::Model>,
+    pub(super) event_performers: Vec<event_performer::Model>,
+    pub(super) counts: Counts,
+    /// Whether any of it can be seen by a reader.
+    pub(super) visible: bool,
+}
+
+/// What the rejects of a feed say about what it still holds: a rejected item counts as present.
+#[derive(Debug, Default)]
+struct RejectedItems<'a> {
+    base_events: HashSet<&'a str>,
+    /// There is a base event that could not be recognised: any that is missing may be it.
+    unrecognised: bool,
+    events: HashMap<&'a str, RejectedEvents<'a>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct RejectedEvents<'a> {
+    /// Ids of the rejected events, an empty one for each that could not be recognised.
+    ids: Vec<&'a str>,
+}
+
+impl<'a> RejectedItems<'a> {
+    fn of(rejects: &'a [Reject]) -> Self {
+        let mut rejected = Self::default();
+        for reject in rejects {
+            match &reject.subject {
+                Subject::BaseEvent(Some(id)) => {
+                    rejected.base_events.insert(id);
+                }
+                Subject::BaseEvent(None) => rejected.unrecognised = true,
+                Subject::Event { base_event, event } => {
+                    rejected.events.entry(base_event).or_default().ids.push(event.as_deref().unwrap_or_default());
+                }
+            }
+        }
+        rejected
+    }
+}
+
+impl RejectedEvents<'_> {
+    /// Whether one of the rejects may be this event.
+    fn may_hold(&self, slug: &str, base_event: &str, event: Uuid) -> bool {
+        self.ids.iter().any(|id| id.is_empty() || identity::event_id(slug, base_event, id) == event)
+    }
+}
+
+/// Holds the feed's base events against what is known of them.
+pub(super) fn compare<'a>(feed: &'a Feed, known: &HashMap<Uuid, KnownBaseEvent>, slug: &str) -> Comparison<'a> {
+    let mut rejected = RejectedItems::of(&feed.rejects);
+    let mut present: HashSet<Uuid> = rejected.base_events.iter().map(|id| identity::base_event_id(slug, id)).collect();
+    let mut comparison = Comparison { differing: Vec::new(), vanished: Vec::new(), unchanged_events: 0 };
+    for item in &feed.base_events {
+        let id = identity::base_event_id(slug, &item.source_id);
+        present.insert(id);
+        let rejected = rejected.events.remove(item.source_id.as_str()).unwrap_or_default();
+        let event_hashes: Vec<i64> = item.events.iter().map(|event| fingerprint::of_event(item, event)).collect();
+        let keyed: Vec<(&str, i64)> =
+            item.events.iter().map(|event| event.source_id.as_str()).zip(event_hashes.iter().copied()).collect();
+        let content_hash = fingerprint::of_base_event(item, &keyed, &rejected.ids);
+        if known.get(&id).is_some_and(|known| known.content_hash == Some(content_hash)) {
+            comparison.unchanged_events += item.events.len();
+        } else {
+            comparison.differing.push(Differing { id, item, rejected, event_hashes, content_hash });
+        }
+    }
+    if !rejected.unrecognised {
+        let was_present = known.iter().filter(|(_, known)| known.content_hash.is_some()).map(|(id, _)| *id);
+        comparison.vanished = was_present.filter(|id| !present.contains(id)).collect();
+    }
+    comparison
+}
+
+impl Comparison<'_> {
+    /// The base events whose events must be known for the second step.
+    pub(super) fn base_event_ids(&self) -> Vec<Uuid> {
+        self.differing.iter().map(|differing| differing.id).chain(self.vanished.iter().copied()).collect()
+    }
+}
+
+/// Looks into what differs. `known_events` are the events of [`Comparison::base_event_ids`].
+pub(super) fn changes(
+    comparison: Comparison<'_>,
+    known_base_events: &HashMap<Uuid, KnownBaseEvent>,
+    known_events: &HashMap<Uuid, KnownEvent>,
+    origin: Origin<'_>,
+) -> Changes {
+    let mut changes = Changes::default();
+    changes.counts.unchanged = comparison.unchanged_events;
+    let mut present_events: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for (&id, event) in known_events.iter().filter(|(_, event)| event.left_at.is_none()) {
+        present_events.entry(event.base_event_id).or_default().push(id);
+    }
+    for differing in &comparison.differing {
+        let known = known_base_events.get(&differing.id);
+        let present = present_events.remove(&differing.id).unwrap_or_default();
+        changes.add_base_event(differing, known, known_events, &present, origin);
+    }
+    for id in comparison.vanished {
+        let is_shown = known_base_events.get(&id).is_some_and(|known| known.first_online_at.is_some());
+        for event in present_events.remove(&id).unwrap_or_default() {
+            changes.add_left(event, is_shown);
+        }
+        changes.vanished_base_events.push(id);
+    }
+    changes
+}
+
+impl Changes {
+    fn add_base_event(
+        &mut self,
+        differing: &Differing<'_>,
+        known: Option<&KnownBaseEvent>,
+        known_events: &HashMap<Uuid, KnownEvent>,
+        present: &[Uuid],
+        origin: Origin<'_>,
+    ) {
+        let Differing { id, item, rejected, event_hashes, content_hash } = differing;
+        let was_online_at = known.and_then(|known| known.first_online_at);
+        let first_online_at = was_online_at.or((item.sell_mode == ONLINE).then_some(origin.taken_at));
+        let shown = first_online_at.is_some();
+        if known.is_some() && was_online_at.is_none() && shown {
+            self.now_shown.push(*id);
+            self.visible = true;
+        }
+        self.base_events.push(base_event::Model {
+            id: *id,
+            provider_id: origin.provider_id,
+            source_id: item.source_id.clone(),
+            title: item.title.clone(),
+            sell_mode: item.sell_mode.clone(),
+            organizer_company_id: item.organizer_company_id.clone(),
+            first_online_at,
+            content_hash: Some(*content_hash),
+        });
+
+        let mut in_feed = HashSet::with_capacity(item.events.len());
+        for (event, &event_hash) in item.events.iter().zip(event_hashes) {
+            let event_id = identity::event_id(origin.slug, &item.source_id, &event.source_id);
+            in_feed.insert(event_id);
+            let known_event = known_events.get(&event_id);
+            if known_event.is_some_and(|known| known.content_hash == event_hash && known.left_at.is_none()) {
+                self.counts.unchanged += 1;
+                continue;
+            }
+            let mut row = event_row(event_id, *id, event, origin);
+            row.content_hash = event_hash;
+            row.shown = shown;
+            match known_event {
+                None => self.counts.inserted += 1,
+                Some(known) => {
+                    self.counts.updated += 1;
+                    self.replaced.push(event_id);
+                    row.first_seen_at = known.first_seen_at;
+                    row.came_back_at = known.left_at.map(|_| origin.taken_at).or(known.came_back_at);
+                }
+            }
+            self.visible |= shown;
+            self.add_parts(&mut row, item, event, origin);
+            self.events.push(row);
+        }
+        for &event_id in present {
+            if !in_feed.contains(&event_id) && !rejected.may_hold(origin.slug, &item.source_id, event_id) {
+                self.add_left(event_id, shown);
+            }
+        }
+    }
+
+    /// Adds the zones, the venue and the performers of an event.
+    fn add_parts(&mut self, row: &mut event::Model, base_event: &BaseEventItem, event: &EventItem, origin: Origin<'_>) {
+        self.zones.extend((0..).zip(&event.zones).map(|(position, zone)| zone::Model {
+            event_id: row.id,
+            position,
+            source_id: zone.source_id.clone(),
+            name: zone.name.clone(),
+            capacity: zone.capacity,
+            price: zone.price,
+            numbered: zone.numbered,
+        }));
+        if let Some(venue) = &event.venue {
+            let id = identity::venue_id(origin.slug, &venue.source_id);
+            row.venue_id = Some(id);
+            let venue = venue::Model {
+                id,
+                provider_id: origin.provider_id,
+                source_id: venue.source_id.clone(),
+                name: venue.name.clone(),
+                latitude: venue.latitude,
+                longitude: venue.longitude,
+                place_code: venue.place_code.clone(),
+            };
+            self.venues.insert(id, venue);
+        }
+        let mut on_the_bill = HashSet::new();
+        let bill =
+            base_event.performers.iter().chain(&event.performers).filter(|performer| on_the_bill.insert(&performer.source_id));
+        for (position, performer) in (0..).zip(bill) {
+            let performer_id = self.add_performer(performer, origin);
+            self.event_performers.push(event_performer::Model { event_id: row.id, position, performer_id });
+        }
+    }
+
+    fn add_performer(&mut self, performer: &PerformerItem, origin: Origin<'_>) -> Uuid {
+        let id = identity::performer_id(origin.slug, &performer.source_id);
+        let performer = performer::Model {
+            id,
+            provider_id: origin.provider_id,
+            source_id: performer.source_id.clone(),
+            name: performer.name.clone(),
+        };
+        self.performers.insert(id, performer);
+        id
+    }
+
+    fn add_left(&mut self, event: Uuid, shown: bool) {
+        self.left.push(event);
+        self.counts.left += 1;
+        self.visible |= shown;
+    }
+}
+
+/// The row of an event that is new, not shown and nowhere.
+fn event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: Origin<'_>) -> event::Model {
+    let wall_clock = |time: &crate::provider::local_time::LocalTime| time.wall_clock.clone();
+    let prices = || event.zones.iter().map(|zone| zone.price);
+    event::Model {
+        id,
+        base_event_id,
+        source_id: event.source_id.clone(),
+        local_start: wall_clock(&event.start),
+        local_end: event.end.as_ref().map(wall_clock),
+        starts_at: event.start.instant,
+        ends_at: event.end.as_ref().unwrap_or(&event.start).instant,
+        sell_from: event.sell_from.as_ref().map(wall_clock),
+        sell_to: event.sell_to.as_ref().map(wall_clock),
+        sold_out: event.sold_out,
+        min_price: prices().min(),
+        max_price: prices().max(),
+        venue_id: None,
+        shown: false,
+        content_hash: 0,
+        first_seen_at: origin.taken_at,
+        last_seen_at: None,
+        left_at: None,
+        came_back_at: None,
+    }
+}

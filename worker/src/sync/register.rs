@@ -1,0 +1,66 @@
+//! Brings the `provider` table to what `providers.toml` says, so that the API knows whom the worker polls.
+
+use entity::{UtcInstant, provider};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    sea_query::OnConflict,
+};
+
+use crate::provider::entry::ProviderEntry;
+
+/// The row of a provider, as its entry describes it now.
+///
+/// # Errors
+///
+/// When the database is away.
+pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, DbErr> {
+    let known = match find(database, entry).await? {
+        Some(known) => known,
+        None => introduce(database, entry).await?,
+    };
+    let mut row = known.clone().into_active_model();
+    row.url.set_if_not_equals(entry.url.to_string());
+    row.format.set_if_not_equals(entry.format.name.to_owned());
+    row.schedule.set_if_not_equals(entry.schedule.to_string());
+    row.time_zone.set_if_not_equals(entry.time_zone.name().to_owned());
+    row.currency.set_if_not_equals(entry.currency.code().to_owned());
+    row.currency_digits.set_if_not_equals(i16::from(entry.currency.digits()));
+    row.retired_at.set_if_not_equals(None);
+    if row.is_changed() { row.update(database).await } else { Ok(known) }
+}
+
+async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {
+    provider::Entity::find().filter(provider::COLUMN.slug.eq(entry.slug.as_str())).one(database).await
+}
+
+/// Makes the row of a provider that was never seen. Another worker may do so at the same moment: then its row is the one.
+async fn introduce(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, DbErr> {
+    let row = provider::ActiveModel {
+        slug: Set(entry.slug.clone()),
+        url: Set(entry.url.to_string()),
+        format: Set(entry.format.name.to_owned()),
+        schedule: Set(entry.schedule.to_string()),
+        time_zone: Set(entry.time_zone.name().to_owned()),
+        currency: Set(entry.currency.code().to_owned()),
+        currency_digits: Set(i16::from(entry.currency.digits())),
+        ..Default::default()
+    };
+    let unless_known = OnConflict::column(provider::Column::Slug).do_nothing().to_owned();
+    provider::Entity::insert(row).on_conflict(unless_known).exec_without_returning(database).await?;
+    find(database, entry).await?.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", entry.slug)))
+}
+
+/// Marks the providers that no entry describes any more. Their events stay, as everything that was ever on sale does.
+///
+/// # Errors
+///
+/// When the database is away.
+pub async fn retire_others(database: &DatabaseConnection, entries: &[ProviderEntry]) -> Result<(), DbErr> {
+    provider::Entity::update_many()
+        .col_expr(provider::Column::RetiredAt, UtcInstant::now().into())
+        .filter(provider::COLUMN.retired_at.is_null())
+        .filter(provider::COLUMN.slug.is_not_in(entries.iter().map(|entry| entry.slug.as_str())))
+        .exec(database)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Brings the copy to what a feed says, within the caller's transaction: reads the hashes, compares, writes what differs.
+
+use std::collections::HashMap;
+
+use entity::{UtcInstant, base_event, catalogue_version, event, event_performer, provider, zone};
+use sea_orm::{
+    ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, PrimaryKeyToColumn, QueryFilter,
+    QuerySelect, sea_query::OnConflict,
+};
+use uuid::Uuid;
+
+use super::{
+    chunks::chunks,
+    diff::{self, Changes, KnownBaseEvent, KnownEvent, Origin},
+    report::Counts,
+};
+use crate::provider::item::Feed;
+
+/// Takes a whole feed into the copy and says what that changed.
+pub(super) async fn apply(transaction: &DatabaseTransaction, origin: Origin<'_>, feed: &Feed) -> Result<Counts, DbErr> {
+    // Whoever else writes this provider's copy waits here until this transaction has ended, and then compares with its outcome.
+    provider::Entity::find_by_id(origin.provider_id).lock_exclusive().one(transaction).await?;
+
+    let known_base_events = known_base_events(transaction, origin.provider_id).await?;
+    let comparison = diff::compare(feed, &known_base_events, origin.slug);
+    let known_events = known_events(transaction, comparison.base_event_ids()).await?;
+    let mut changes = diff::changes(comparison, &known_base_events, &known_events, origin);
+    changes.counts.fetched = feed.event_count();
+    changes.counts.rejected = feed.rejects.len();
+    let (counts, visible) = (changes.counts, changes.visible);
+    write(transaction, changes, origin).await?;
+    if visible {
+        catalogue_version::raise(transaction).await?;
+    }
+    Ok(counts)
+}
+
+async fn known_base_events(transaction: &DatabaseTransaction, provider_id: i32) -> Result<HashMap<Uuid, KnownBaseEvent>, DbErr> {
+    let rows: Vec<(Uuid, Option<i64>, Option<UtcInstant>)> = base_event::Entity::find()
+        .select_only()
+        .columns([base_event::Column::Id, base_event::Column::ContentHash, base_event::Column::FirstOnlineAt])
+        .filter(base_event::COLUMN.provider_id.eq(provider_id))
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, content_hash, first_online_at)| (id, KnownBaseEvent { content_hash, first_online_at }))
+        .collect())
+}
+
+async fn known_events(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Result<HashMap<Uuid, KnownEvent>, DbErr> {
+    let mut known = HashMap::new();
+    for ids in chunks(base_events) {
+        let events = event::Entity::find().filter(event::COLUMN.base_event_id.is_in(ids)).all(transaction).await?;
+        known.extend(events.into_iter().map(|event| {
+            let event::Model { id, base_event_id, content_hash, first_seen_at, left_at, came_back_at, .. } = event;
+            (id, KnownEvent { base_event_id, content_hash, first_seen_at, left_at, came_back_at })
+        }));
+    }
+    Ok(known)
+}
+
+async fn write(transaction: &DatabaseTransaction, changes: Changes, origin: Origin<'_>) -> Result<(), DbErr> {
+    upsert(transaction, changes.base_events).await?;
+    upsert(transaction, changes.venues.into_values().collect()).await?;
+    upsert(transaction, changes.performers.into_values().collect()).await?;
+    upsert(transaction, changes.events).await?;
+    for events in chunks(changes.replaced) {
+        zone::Entity::delete_many().filter(zone::COLUMN.event_id.is_in(events.clone())).exec(transaction).await?;
+        event_performer::Entity::delete_many().filter(event_performer::COLUMN.event_id.is_in(events)).exec(transaction).await?;
+    }
+    upsert(transaction, changes.zones).await?;
+    upsert(transaction, changes.event_performers).await?;
+    for base_events in chunks(changes.now_shown) {
+        event::Entity::update_many()
+            .col_expr(event::Column::Shown, true.into())
+            .filter(event::COLUMN.base_event_id.is_in(base_events))
+            .exec(transaction)
+            .await?;
+    }
+    for events in chunks(changes.left) {
+        event::Entity::update_many()
+            .col_expr(event::Column::LeftAt, origin.taken_at.into())
+            .col_expr(event::Column::LastSeenAt, origin.last_taken_at.into())
+            .filter(event::COLUMN.id.is_in(events))
+            .exec(transaction)
+            .await?;
+    }
+    for base_events in chunks(changes.vanished_base_events) {
+        base_event::Entity::update_many()
+            .col_expr(base_event::Column::ContentHash, None::<i64>.into())
+            .filter(base_event::COLUMN.id.is_in(base_events))
+            .exec(transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Inserts rows; one whose key is there already is replaced.
+async fn upsert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
+where
+    M: sea_orm::ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    <M::Entity as EntityTrait>::ActiveModel: ActiveModelTrait<Entity = M::Entity>,
+{
+    let key: Vec<_> = <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
+    let is_key = |column: &<M::Entity as EntityTrait>::Column| {
+        <<M::Entity as EntityTrait>::PrimaryKey as PrimaryKeyToColumn>::from_column(*column).is_some()
+    };
+    let others = <M::Entity as EntityTrait>::Column::iter().filter(|column| !is_key(column));
+    let on_conflict = OnConflict::columns(key).update_columns(others).to_owned();
+    for chunk in chunks(rows) {
+        M::Entity::insert_many(chunk.into_iter().map(IntoActiveModel::into_active_model))
+            .on_conflict(on_conflict.clone())
+            .exec_without_returning(transaction)
+            .await?;
+    }
+    Ok(())
+}
