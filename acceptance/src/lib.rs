@@ -1,1 +1,1 @@
-//! placeholder
+//! Nothing: this package only holds tests.

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use chrono::SubsecRound;
 use croner::{
     Cron,
     parser::{CronParser, Seconds},
@@ -20,7 +21,9 @@ impl Schedule {
     /// The first tick strictly after an instant; `None` if there is none (a year that has passed).
     #[must_use]
     pub fn next_after(&self, instant: UtcInstant) -> Option<UtcInstant> {
-        self.0.find_next_occurrence(&instant.to_utc()?, false).ok().map(UtcInstant::from)
+        // croner carries a fraction of a second over into the tick.
+        let second = instant.to_utc()?.trunc_subsecs(0);
+        self.0.find_next_occurrence(&second, false).ok().map(UtcInstant::from)
     }
 }
 

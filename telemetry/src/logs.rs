@@ -15,7 +15,7 @@ pub struct LogSettings {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
     /// What is logged: a level, or directives such as `info,marquee_worker=debug`
-    #[arg(long, env = "LOG_FILTER", default_value = "info,tokio_cron_scheduler=warn", global = true, value_parser = checked_filter)]
+    #[arg(long, env = "LOG_FILTER", default_value = "info,poem=warn,tokio_cron_scheduler=warn", global = true, value_parser = checked_filter)]
     pub log_filter: String,
 }
 

@@ -1,0 +1,80 @@
+//! Query strings, read once and strictly: what is not known is an error and not ignored, because a filter with a typing error
+//! in its name would silently answer another question.
+
+use poem::Request;
+
+use crate::error::{ApiError, Mistake};
+
+/// How far a name may be from a known one, 0 to 1, to be taken for a typing error of it.
+const SIMILAR_ENOUGH: f64 = 0.5;
+
+/// The parameters of one request, each at most once.
+#[derive(Debug)]
+pub struct Parameters(Vec<(String, String)>);
+
+/// Faults that were found so far; a client shall hear of all of them at once.
+#[derive(Debug, Default)]
+pub struct Mistakes(Vec<Mistake>);
+
+/// Makes sure that a call which takes no parameters was given none.
+///
+/// # Errors
+///
+/// With every parameter that was given.
+pub fn no_parameters(request: &Request) -> Result<(), ApiError> {
+    let mut mistakes = Mistakes::default();
+    let _none = Parameters::read(request.uri().query().unwrap_or_default(), &[], &mut mistakes);
+    mistakes.or(())
+}
+
+impl Parameters {
+    /// Reads a query string (without `?`). Unknown and repeated parameters are noted as mistakes.
+    #[must_use]
+    pub fn read(query: &str, known: &[&str], mistakes: &mut Mistakes) -> Self {
+        let mut found: Vec<(String, String)> = Vec::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            if !known.contains(&name.as_ref()) {
+                mistakes.add(&name, unknown(&name, known));
+            } else if found.iter().any(|(earlier, _)| *earlier == name) {
+                mistakes.add(&name, "is given more than once");
+            } else {
+                found.push((name.into_owned(), value.into_owned()));
+            }
+        }
+        Self(found)
+    }
+
+    /// The value of a parameter, if it was given, as `read` understands it.
+    pub fn get<T>(&self, name: &str, mistakes: &mut Mistakes, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
+        read(value).map_err(|message| mistakes.add(name, message)).ok()
+    }
+}
+
+impl Mistakes {
+    /// Notes a fault.
+    pub fn add(&mut self, parameter: &str, message: impl Into<String>) {
+        self.0.push(Mistake { parameter: parameter.to_owned(), message: message.into() });
+    }
+
+    /// The value, if nothing was wrong.
+    ///
+    /// # Errors
+    ///
+    /// With everything that was.
+    pub fn or<T>(self, value: T) -> Result<T, ApiError> {
+        if self.0.is_empty() { Ok(value) } else { Err(ApiError::InvalidParameters(self.0)) }
+    }
+}
+
+fn unknown(name: &str, known: &[&str]) -> String {
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), candidate))
+        .max_by(|(left, _), (right, _)| left.total_cmp(right));
+    match nearest {
+        Some((similarity, candidate)) if similarity >= SIMILAR_ENOUGH => format!("is not known; did you mean `{candidate}`?"),
+        Some(_) => format!("is not known; known are: {}", known.join(", ")),
+        None => "is not known; this call takes no parameters".to_owned(),
+    }
+}

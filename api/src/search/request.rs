@@ -1,0 +1,59 @@
+//! What a search asks for.
+
+use entity::UtcInstant;
+
+use crate::{
+    error::ApiError,
+    http::{Cursor, Edge, Mistakes, Page, Parameters, parse_moment, to_rfc3339},
+};
+
+/// The parameters of a search, understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchRequest {
+    /// Events start at or after this.
+    pub starts_at: Option<UtcInstant>,
+    /// Events end at or before this.
+    pub ends_at: Option<UtcInstant>,
+    /// Which part of the list.
+    pub page: Page,
+}
+
+impl SearchRequest {
+    /// Reads a query string.
+    ///
+    /// # Errors
+    ///
+    /// When anything in it is unknown, repeated, malformed or contradicts itself; the error names all of it.
+    pub fn parse(query: &str) -> Result<Self, ApiError> {
+        let mut mistakes = Mistakes::default();
+        let parameters = Parameters::read(query, &["starts_at", "ends_at", "limit", "cursor"], &mut mistakes);
+        let starts_at = parameters.get("starts_at", &mut mistakes, |text| parse_moment(text, Edge::Start));
+        let ends_at = parameters.get("ends_at", &mut mistakes, |text| parse_moment(text, Edge::End));
+        let limit = parameters.get("limit", &mut mistakes, Page::parse_limit);
+        let after = parameters.get("cursor", &mut mistakes, str::parse::<Cursor>);
+        if let (Some(starts_at), Some(ends_at)) = (starts_at, ends_at)
+            && starts_at > ends_at
+        {
+            mistakes.add("ends_at", format!("must not be before starts_at, which is {}", to_rfc3339(starts_at)));
+        }
+        let request = Self { starts_at, ends_at, page: Page { limit, after } };
+        if after.is_some_and(|cursor| !cursor.belongs_to(&request.key())) {
+            mistakes.add("cursor", "belongs to a search with another starts_at or ends_at");
+        }
+        mistakes.or(request)
+    }
+
+    /// The filters in one form, however they were written.
+    #[must_use]
+    pub fn filters(&self) -> Vec<(&'static str, String)> {
+        let filter = |name, instant: Option<UtcInstant>| instant.map(|instant| (name, to_rfc3339(instant)));
+        [filter("starts_at", self.starts_at), filter("ends_at", self.ends_at)].into_iter().flatten().collect()
+    }
+
+    /// The filters as a text that is equal for equal searches; a cursor is bound to it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let instant = |instant: Option<UtcInstant>| instant.map(|UtcInstant(micros)| micros.to_string()).unwrap_or_default();
+        format!("search {} {}", instant(self.starts_at), instant(self.ends_at))
+    }
+}

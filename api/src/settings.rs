@@ -1,0 +1,22 @@
+//! What the API can be told from outside.
+
+use std::net::SocketAddr;
+
+use clap::Parser;
+use entity::DatabaseSettings;
+use telemetry::LogSettings;
+
+/// Answers searches over HTTP from the local copy of the catalogues.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "marquee-api", version)]
+pub struct Settings {
+    /// Where it listens
+    #[arg(long = "listen", env = "API_LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// The copy.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    /// How it logs.
+    #[command(flatten)]
+    pub logs: LogSettings,
+}
