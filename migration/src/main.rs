@@ -3,15 +3,16 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use entity::{DatabaseSettings, Role};
 use migration::{MigrationStatus, Migrator, MigratorTrait};
+use sea_orm_migration::sea_orm::{ConnectOptions, Database, DbErr};
 
 /// Makes and changes the schema of Marquee's database.
 #[derive(Parser)]
 #[command(name = "marquee-migrate", version)]
 struct Arguments {
-    #[command(flatten)]
-    database: DatabaseSettings,
+    /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://marquee.db?mode=rwc", hide_env_values = true)]
+    database_url: String,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,15 +45,16 @@ async fn main() -> ExitCode {
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "a command line tells its failure on standard error")]
             {
-                eprintln!("marquee-migrate: {}: {error}", arguments.database.url);
+                eprintln!("marquee-migrate: {error}");
             }
             ExitCode::FAILURE
         }
     }
 }
 
-async fn run(arguments: &Arguments) -> Result<String, sea_orm_migration::DbErr> {
-    let database = entity::connect(&arguments.database, Role::Migrate).await?;
+async fn run(arguments: &Arguments) -> Result<String, DbErr> {
+    let database =
+        Database::connect(ConnectOptions::new(&arguments.database_url).max_connections(1).sqlx_logging(false).to_owned()).await?;
     match arguments.command {
         Command::Up => Migrator::up(&database, None).await?,
         Command::Down { steps } => Migrator::down(&database, Some(steps)).await?,

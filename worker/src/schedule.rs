@@ -12,7 +12,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    provider::entry::ProviderEntry,
+    provider::{entry::ProviderEntry, fetch::Client},
     sync::{self, Source},
 };
 
@@ -64,7 +64,7 @@ impl Poller {
 pub async fn run(
     database: &DatabaseConnection,
     providers: Vec<ProviderEntry>,
-    client: &reqwest::Client,
+    client: &Client,
     shutdown: CancellationToken,
 ) -> Result<bool, ScheduleError> {
     let mut scheduler = JobScheduler::new().await?;

@@ -3,7 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Url, redirect};
+pub use reqwest::Client;
+use reqwest::{Url, redirect};
 
 /// How long a provider may take to accept a connection: past this it is down, not slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

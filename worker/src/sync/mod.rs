@@ -40,7 +40,7 @@ const REJECTS_FLOOR: usize = 10;
 #[derive(Clone, Debug)]
 pub enum Source {
     /// The provider's URL.
-    Provider(reqwest::Client),
+    Provider(fetch::Client),
     /// A file, as if the provider had sent it.
     File(PathBuf),
 }

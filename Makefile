@@ -1,0 +1,38 @@
+# Every command of the project; each line here is short, what is long stands in scripts/.
+
+SHELL := /usr/bin/env bash
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt migrate openapi tools
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build and start everything on the embedded default; Ctrl-C ends it
+	@scripts/run
+
+test: ## Run all tests, on SQLite and on a real PostgreSQL (TEST_DATABASE_URL, or a throwaway server)
+	@scripts/with-postgres $(CARGO) test --workspace --locked
+
+check: ## What must hold beside the tests: format, lints, docs, licences, unused dependencies, edges
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	@scripts/require-tools
+	$(CARGO) deny --locked --log-level error check bans licenses sources
+	$(CARGO) machete
+	$(CARGO) test --workspace --locked --quiet edges
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+migrate: ## Bring the schema of DATABASE_URL up to date
+	$(CARGO) run --quiet --package marquee-migration -- up
+
+openapi: ## Write openapi.json anew from the code
+	UPDATE_OPENAPI=1 $(CARGO) test --package marquee-api --quiet openapi
+
+tools: ## Install what `make check` needs beside Rust (takes minutes, once per machine)
+	@scripts/require-tools --install

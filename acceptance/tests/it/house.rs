@@ -1,0 +1,113 @@
+//! The house of one test: the real programs on a database of its own, with a simulated provider.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+};
+
+use migration::testing::TestDatabase;
+use provider_sim::{Catalogue, Provider};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The slug of the only provider.
+pub(crate) const SLUG: &str = "fever";
+
+/// Everything that one test runs.
+pub(crate) struct House {
+    pub(crate) database: Arc<TestDatabase>,
+    pub(crate) provider: Provider,
+    folder: TempDir,
+    _provider_stops_with_the_house: DropGuard,
+}
+
+impl House {
+    /// A migrated database, a provider that serves on a socket, and the settings that name both.
+    pub(crate) async fn new(database: Arc<TestDatabase>, catalogue: Catalogue) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let provider = Provider::new(catalogue);
+        let stop = CancellationToken::new();
+        tokio::spawn(provider_sim::serve(listener, provider.clone(), stop.clone()));
+
+        let folder = TempDir::new().unwrap();
+        let entry = format!(
+            "[[provider]]\nslug = \"{SLUG}\"\nurl = \"http://{address}/feed\"\nformat = \"event-list-xml\"\nschedule = \"* * * * * *\"\n\
+             currency = \"EUR\"\n"
+        );
+        std::fs::write(folder.path().join("providers.toml"), entry).unwrap();
+        Self { database, provider, folder, _provider_stops_with_the_house: stop.drop_guard() }
+    }
+
+    /// `marquee-worker` with these arguments.
+    pub(crate) fn worker(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("marquee-worker"));
+        command
+            .args(arguments)
+            .env("DATABASE_URL", self.database.settings.url.expose())
+            .env("PROVIDERS_FILE", self.folder.path().join("providers.toml"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `marquee-worker sync` to its end and tells whether it went well.
+    pub(crate) fn sync(&self) -> bool {
+        self.worker(&["sync", SLUG]).status().unwrap().success()
+    }
+
+    /// Starts `marquee-api`.
+    pub(crate) fn api(&self) -> Api {
+        let mut process = Command::new(program("marquee-api"))
+            .args(["--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", self.database.settings.url.expose())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let mut lines = log.lines().map_while(Result::ok);
+        let address = lines.find_map(|line| Some(line.split("listen=").nth(1)?.split(' ').next()?.to_owned()));
+        // Whoever does not read a pipe to its end stops its writer some day.
+        std::thread::spawn(move || lines.for_each(drop));
+        Api { process, address: address.expect("the API logs where it listens") }
+    }
+}
+
+/// A running `marquee-api`.
+pub(crate) struct Api {
+    process: Child,
+    address: String,
+}
+
+impl Api {
+    /// Status and body of a GET.
+    pub(crate) async fn get(&self, path_and_query: &str) -> (u16, Value) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+        stream.write_all(format!("GET {path_and_query} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(body).unwrap())
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        // Nothing can be done about a process that is gone already.
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
+    }
+}
+
+/// A program of the workspace, as `cargo test --workspace` built it beside this test.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(path.exists(), "{} is not built: run `make test`, or `cargo build --workspace` first", path.display());
+    path
+}
