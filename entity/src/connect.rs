@@ -88,8 +88,8 @@ pub enum Role {
     Migrate,
 }
 
-/// Opens a pool of connections. The long-running programs connect when they first ask something, so that they can start, and
-/// stay, while the database is away.
+/// Opens a pool of connections. The programs connect when they first ask something: a process that serves can start, and stay,
+/// while the database is away.
 ///
 /// # Errors
 ///

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::provider::{
     currency::Currency,
-    format::{self, Conventions, Format, line_and_column},
+    format::{self, Conventions, Format, Locator},
     item::{Feed, Subject},
 };
 
@@ -41,8 +41,9 @@ impl Lint {
 
 fn summary(file: &str, feed: &Feed, document: &[u8]) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
+    let mut locator = Locator::new(document);
     for reject in &feed.rejects {
-        let (line, column) = line_and_column(document, reject.span.start);
+        let (line, column) = locator.locate(reject.span.start);
         let subject = match &reject.subject {
             Subject::BaseEvent(id) => format!("base event {}", id.as_deref().unwrap_or("?")),
             Subject::Event { base_event, event } => format!("event {base_event}/{}", event.as_deref().unwrap_or("?")),

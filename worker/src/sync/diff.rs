@@ -88,10 +88,12 @@ struct RejectedItems<'a> {
     events: HashMap<&'a str, RejectedEvents<'a>>,
 }
 
-#[derive(Clone, Debug, Default)]
+/// The rejected events of one base event.
+#[derive(Debug, Default)]
 struct RejectedEvents<'a> {
-    /// Ids of the rejected events, an empty one for each that could not be recognised.
     ids: Vec<&'a str>,
+    /// There is one that could not be recognised: any that is missing may be it.
+    unrecognised: bool,
 }
 
 impl<'a> RejectedItems<'a> {
@@ -99,23 +101,17 @@ impl<'a> RejectedItems<'a> {
         let mut rejected = Self::default();
         for reject in rejects {
             match &reject.subject {
+                Subject::BaseEvent(None) => rejected.unrecognised = true,
                 Subject::BaseEvent(Some(id)) => {
                     rejected.base_events.insert(id);
+                    // Should another element of the same base event be sound, its events are not all there are.
+                    rejected.events.entry(id).or_default().unrecognised = true;
                 }
-                Subject::BaseEvent(None) => rejected.unrecognised = true,
-                Subject::Event { base_event, event } => {
-                    rejected.events.entry(base_event).or_default().ids.push(event.as_deref().unwrap_or_default());
-                }
+                Subject::Event { base_event, event: None } => rejected.events.entry(base_event).or_default().unrecognised = true,
+                Subject::Event { base_event, event: Some(id) } => rejected.events.entry(base_event).or_default().ids.push(id),
             }
         }
         rejected
-    }
-}
-
-impl RejectedEvents<'_> {
-    /// Whether one of the rejects may be this event.
-    fn may_hold(&self, slug: &str, base_event: &str, event: Uuid) -> bool {
-        self.ids.iter().any(|id| id.is_empty() || identity::event_id(slug, base_event, id) == event)
     }
 }
 
@@ -131,7 +127,7 @@ pub(super) fn compare<'a>(feed: &'a Feed, known: &HashMap<Uuid, KnownBaseEvent>,
         let event_hashes: Vec<i64> = item.events.iter().map(|event| fingerprint::of_event(item, event)).collect();
         let keyed: Vec<(&str, i64)> =
             item.events.iter().map(|event| event.source_id.as_str()).zip(event_hashes.iter().copied()).collect();
-        let content_hash = fingerprint::of_base_event(item, &keyed, &rejected.ids);
+        let content_hash = fingerprint::of_base_event(item, &keyed, &rejected.ids, rejected.unrecognised);
         if known.get(&id).is_some_and(|known| known.content_hash == Some(content_hash)) {
             comparison.unchanged_events += item.events.len();
         } else {
@@ -208,23 +204,24 @@ impl Changes {
             content_hash: Some(*content_hash),
         });
 
-        let mut in_feed = HashSet::with_capacity(item.events.len());
+        let event_id = |event: &str| identity::event_id(origin.slug, &item.source_id, event);
+        let mut in_feed: HashSet<Uuid> = rejected.ids.iter().map(|id| event_id(id)).collect();
         for (event, &event_hash) in item.events.iter().zip(event_hashes) {
-            let event_id = identity::event_id(origin.slug, &item.source_id, &event.source_id);
-            in_feed.insert(event_id);
-            let known_event = known_events.get(&event_id);
+            let id_of_event = event_id(&event.source_id);
+            in_feed.insert(id_of_event);
+            let known_event = known_events.get(&id_of_event);
             if known_event.is_some_and(|known| known.content_hash == event_hash && known.left_at.is_none()) {
                 self.counts.unchanged += 1;
                 continue;
             }
-            let mut row = event_row(event_id, *id, event, origin);
+            let mut row = event_row(id_of_event, *id, event, origin);
             row.content_hash = event_hash;
             row.shown = shown;
             match known_event {
                 None => self.counts.inserted += 1,
                 Some(known) => {
                     self.counts.updated += 1;
-                    self.replaced.push(event_id);
+                    self.replaced.push(id_of_event);
                     row.first_seen_at = known.first_seen_at;
                     row.came_back_at = known.left_at.map(|_| origin.taken_at).or(known.came_back_at);
                 }
@@ -233,8 +230,8 @@ impl Changes {
             self.add_parts(&mut row, item, event, origin);
             self.events.push(row);
         }
-        for &event_id in present {
-            if !in_feed.contains(&event_id) && !rejected.may_hold(origin.slug, &item.source_id, event_id) {
+        if !rejected.unrecognised {
+            for &event_id in present.iter().filter(|event_id| !in_feed.contains(*event_id)) {
                 self.add_left(event_id, shown);
             }
         }

@@ -46,9 +46,8 @@ pub(super) fn of_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
     fingerprint.finish()
 }
 
-/// The hash of a base event: of itself, of its events' hashes, and of the ids of its events that were rejected (an empty one
-/// for each that has no id).
-pub(super) fn of_base_event(base_event: &BaseEventItem, events: &[(&str, i64)], rejected: &[&str]) -> i64 {
+/// The hash of a base event: of itself, of its events' hashes, and of which of its events were rejected.
+pub(super) fn of_base_event(base_event: &BaseEventItem, events: &[(&str, i64)], rejected: &[&str], unrecognised: bool) -> i64 {
     let mut fingerprint = Fingerprint::new();
     fingerprint.text(&base_event.title);
     fingerprint.text(&base_event.sell_mode);
@@ -66,6 +65,7 @@ pub(super) fn of_base_event(base_event: &BaseEventItem, events: &[(&str, i64)], 
     for source_id in rejected {
         fingerprint.text(source_id);
     }
+    fingerprint.number(i64::from(unrecognised));
     fingerprint.finish()
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::{SyncError, chunks::chunks, report::Counts};
 use crate::provider::{
-    format::line_and_column,
+    format::Locator,
     item::{Reject, Subject},
 };
 
@@ -103,9 +103,13 @@ pub(super) async fn keep_rejects(
     rejects: &[Reject],
     document: &[u8],
 ) -> Result<(), DbErr> {
+    let mut locator = Locator::new(document);
     let rows: Vec<reject::ActiveModel> = (0..)
         .zip(rejects.iter().take(REJECTS_KEPT))
-        .map(|(position, reject)| reject_row(run.id, position, reject, document).into_active_model())
+        .map(|(position, reject)| {
+            let place = locator.locate(reject.span.start);
+            reject_row(run.id, position, reject, place, document).into_active_model()
+        })
         .collect();
     for chunk in chunks(rows) {
         reject::Entity::insert_many(chunk).exec_without_returning(database).await?;
@@ -113,13 +117,20 @@ pub(super) async fn keep_rejects(
     Ok(())
 }
 
-fn reject_row(sync_run_id: i64, position: i32, reject: &Reject, document: &[u8]) -> reject::Model {
-    let (line, column) = line_and_column(document, reject.span.start);
+fn reject_row(
+    sync_run_id: i64,
+    position: i32,
+    reject: &Reject,
+    (line, column): (usize, usize),
+    document: &[u8],
+) -> reject::Model {
     let (base_event_source_id, event_source_id) = match reject.subject.clone() {
         Subject::BaseEvent(base_event) => (base_event, None),
         Subject::Event { base_event, event } => (Some(base_event), event),
     };
     let raw = document.get(reject.span.clone()).unwrap_or_default();
+    // A character has four bytes at most.
+    let raw = &raw[..raw.len().min(4 * RAW_CHARACTERS)];
     reject::Model {
         sync_run_id,
         position,

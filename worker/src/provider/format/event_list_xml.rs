@@ -149,8 +149,7 @@ impl<'a> EventListReader<'a> {
         })
     }
 
-    fn read_zone(&mut self, element: &Element<'a>, event_faults: &mut Faults) -> Result<Option<ZoneItem>, DocumentError> {
-        let mut faults = Faults::default();
+    fn read_zone(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<ZoneItem>, DocumentError> {
         let attributes = self.xml.attributes(element)?;
         let source_id = faults.take(required(&attributes, &["zone_id"], values::id));
         let price = faults.take(required(&attributes, &["price"], |_, text| self.conventions.currency.minor_units(text)));
@@ -158,7 +157,6 @@ impl<'a> EventListReader<'a> {
         let capacity = faults.take(optional(&attributes, &["capacity"], values::capacity)).flatten();
         let numbered = faults.take(optional(&attributes, &["numbered"], values::boolean)).flatten();
         self.xml.skip()?;
-        event_faults.add(faults);
         Ok(source_id.zip(price).map(|(source_id, price)| ZoneItem { source_id, name, capacity, price, numbered }))
     }
 

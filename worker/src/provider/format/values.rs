@@ -7,29 +7,36 @@ const MAX_NAME_CHARACTERS: usize = 1_000;
 /// More seats than any venue on Earth.
 const MAX_CAPACITY: i64 = 10_000_000;
 
+/// Faults of one item that are named: enough to mend a feed by, and a reject stays small.
+const MAX_NAMED_FAULTS: usize = 8;
+
 /// The faults of one item; it is taken only without any.
 #[derive(Default)]
-pub(super) struct Faults(Vec<String>);
+pub(super) struct Faults {
+    named: Vec<String>,
+    unnamed: usize,
+}
 
 impl Faults {
     /// The value, or a note of what is wrong with it.
     pub(super) fn take<T>(&mut self, value: Result<T, String>) -> Option<T> {
-        value.map_err(|fault| self.0.push(fault)).ok()
-    }
-
-    /// Notes the faults of a part of the item.
-    pub(super) fn add(&mut self, part: Self) {
-        self.0.extend(part.0);
+        value.map_err(|fault| self.push(fault)).ok()
     }
 
     /// Notes a fault.
     pub(super) fn push(&mut self, fault: String) {
-        self.0.push(fault);
+        if self.named.len() < MAX_NAMED_FAULTS {
+            self.named.push(fault);
+        } else {
+            self.unnamed += 1;
+        }
     }
 
     /// All of it in a sentence; `None` if nothing is wrong.
     pub(super) fn sentence(&self) -> Option<String> {
-        (!self.0.is_empty()).then(|| self.0.join("; "))
+        let more = (self.unnamed > 0).then(|| format!("and {} more", self.unnamed));
+        let faults: Vec<&str> = self.named.iter().chain(&more).map(String::as_str).collect();
+        (!faults.is_empty()).then(|| faults.join("; "))
     }
 }
 

@@ -14,7 +14,7 @@ use quick_xml::{
     events::{BytesDecl, BytesStart, Event},
 };
 
-use super::{DocumentError, line_and_column};
+use super::{DocumentError, Locator};
 
 /// Nesting of elements: a feed needs five, and a parser that counts can't be exhausted.
 const MAX_DEPTH: usize = 32;
@@ -161,7 +161,7 @@ impl<'a> XmlReader<'a> {
 
     /// Line and column of a byte of the document, from 1.
     pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        line_and_column(self.document, offset)
+        Locator::new(self.document).locate(offset)
     }
 
     fn malformed(&self, offset: usize, detail: String) -> DocumentError {
@@ -193,13 +193,13 @@ fn checked_text(document: &[u8]) -> Result<&str, DocumentError> {
         return Err(DocumentError::ByteOrderMark);
     }
     let text = std::str::from_utf8(document).map_err(|error| {
-        let (line, column) = line_and_column(document, error.valid_up_to());
+        let (line, column) = Locator::new(document).locate(error.valid_up_to());
         DocumentError::NotUtf8 { detail: format!("line {line}, column {column}") }
     })?;
     match memchr::memchr(0, document) {
         None => Ok(text),
         Some(offset) => {
-            let (line, column) = line_and_column(document, offset);
+            let (line, column) = Locator::new(document).locate(offset);
             Err(DocumentError::Malformed { line, column, detail: "a NUL byte is no XML character".to_owned() })
         }
     }
