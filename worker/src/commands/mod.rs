@@ -5,12 +5,16 @@ mod run;
 mod status;
 mod sync;
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use entity::{DatabaseSettings, Role, catalogue_version};
 use sea_orm::DatabaseConnection;
 use telemetry::LogSettings;
+use tokio_util::sync::CancellationToken;
+
+/// How long to wait between looks for a database that is away: short beside the time it takes to restart one.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Polls the providers and keeps the local copy of their catalogues.
 #[derive(Debug, Parser)]
@@ -66,8 +70,8 @@ enum DatabaseError {
         #[source]
         source: sea_orm::DbErr,
     },
-    #[error("the database {url} has no usable schema: run `marquee-migrate up`")]
-    NoSchema {
+    #[error("the database {url} cannot be used; if it is new, run `marquee-migrate up`")]
+    Unusable {
         url: String,
         #[source]
         source: sea_orm::DbErr,
@@ -81,6 +85,29 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, Data
     match catalogue_version::current(&database).await {
         Ok(_) => Ok(database),
         Err(source) if entity::is_unavailable(&source) => Err(DatabaseError::Away { url: url(), source }),
-        Err(source) => Err(DatabaseError::NoSchema { url: url(), source }),
+        Err(source) => Err(DatabaseError::Unusable { url: url(), source }),
+    }
+}
+
+/// The same, waiting for a database that is away; `None` if the process is told to stop meanwhile.
+async fn connect_patiently(
+    settings: &DatabaseSettings,
+    shutdown: &CancellationToken,
+) -> Result<Option<DatabaseConnection>, DatabaseError> {
+    let mut is_told = false;
+    loop {
+        match connect(settings).await {
+            Err(error @ DatabaseError::Away { .. }) => {
+                if !is_told {
+                    tracing::warn!(error = telemetry::with_causes(&error), "waiting for the database");
+                    is_told = true;
+                }
+            }
+            outcome => return outcome.map(Some),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECONNECT_PAUSE) => {}
+            () = shutdown.cancelled() => return Ok(None),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{error::Error, process::ExitCode};
 use clap::Args;
 use entity::DatabaseSettings;
 
-use super::{ProvidersSettings, connect};
+use super::{ProvidersSettings, connect_patiently};
 use crate::{
     provider::{entry::read_providers, fetch},
     schedule,
@@ -25,7 +25,9 @@ impl Run {
         let shutdown = telemetry::shutdown_signal()?;
         let providers = read_providers(&self.providers.providers_file)?;
         let client = fetch::client()?;
-        let database = connect(&self.database).await?;
+        let Some(database) = connect_patiently(&self.database, &shutdown).await? else {
+            return Ok(ExitCode::SUCCESS);
+        };
         register::retire_others(&database, &providers).await?;
         for entry in &providers {
             register::register(&database, entry).await?;
