@@ -1,6 +1,7 @@
 //! The HTTP service: answers from the local copy of the catalogues, and never asks a provider.
 //!
-//! One folder per resource ([`search`], [`events`], [`providers`], [`health`]), each with its operation, its request, its rows and
+//! One folder per resource ([`search`], [`events`], [`providers`], [`sync_runs`],
+//! [`health`]), each with its operation, its request, its rows and
 //! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail. [`app`] is the whole service
 //! without a socket, which is also what the tests call.
 
@@ -11,6 +12,7 @@ pub mod http;
 pub mod providers;
 pub mod search;
 mod settings;
+pub mod sync_runs;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -63,13 +65,14 @@ pub async fn run(listener: tokio::net::TcpListener, state: State, shutdown: Canc
         .await
 }
 
-type Operations = (search::SearchApi, events::EventsApi, providers::ProvidersApi, health::HealthApi);
+type Operations = (search::SearchApi, events::EventsApi, providers::ProvidersApi, sync_runs::SyncRunsApi, health::HealthApi);
 
 fn service(state: State) -> OpenApiService<Operations, ()> {
     let operations = (
         search::SearchApi(state.clone()),
         events::EventsApi(state.clone()),
         providers::ProvidersApi(state.clone()),
+        sync_runs::SyncRunsApi(state.clone()),
         health::HealthApi(state),
     );
     OpenApiService::new(operations, "Marquee", env!("CARGO_PKG_VERSION"))

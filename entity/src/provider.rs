@@ -29,6 +29,14 @@ pub struct Model {
     pub currency_digits: i16,
     /// When the newest copy that succeeded began to be fetched: the copy is as fresh as this.
     pub last_success_at: Option<UtcInstant>,
+    /// Events that the feed of that copy held.
+    pub event_count: i32,
+    /// The `ETag` that the document of that copy came with.
+    pub etag: Option<String>,
+    /// The `Last-Modified` that the document of that copy came with.
+    pub last_modified: Option<String>,
+    /// Hash of that document and of how it was read; the document is read again unless both are the same.
+    pub body_hash: Option<Uuid>,
     /// Since when the provider is no longer in the settings: its events stay, nobody polls it.
     pub retired_at: Option<UtcInstant>,
 }

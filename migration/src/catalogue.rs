@@ -68,6 +68,10 @@ fn provider() -> TableCreateStatement {
         .col(text("currency"))
         .col(small_integer("currency_digits"))
         .col(big_integer_null("last_success_at"))
+        .col(integer("event_count"))
+        .col(text_null("etag"))
+        .col(text_null("last_modified"))
+        .col(uuid_null("body_hash"))
         .col(big_integer_null("retired_at"))
         .to_owned()
 }

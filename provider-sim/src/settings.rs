@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use chrono::{Datelike, NaiveDate, Utc};
 use clap::Parser;
-use marquee_provider_sim::{Catalogue, Fault};
+use provider_sim::{Catalogue, Fault};
 
 /// A stand-in for an event provider: serves an invented catalogue as an XML feed at /feed.
 ///

@@ -34,6 +34,10 @@ pub struct Limit;
 #[derive(Debug)]
 pub struct Place;
 
+/// A name.
+#[derive(Debug)]
+pub struct Word;
+
 impl Kind for Moment {
     fn schema() -> MetaSchema {
         MetaSchema { example: Some("2021-02-01T00:00:00Z".into()), ..MetaSchema::new("string") }
@@ -48,6 +52,12 @@ impl Kind for Limit {
 }
 
 impl Kind for Place {
+    fn schema() -> MetaSchema {
+        MetaSchema::new("string")
+    }
+}
+
+impl Kind for Word {
     fn schema() -> MetaSchema {
         MetaSchema::new("string")
     }

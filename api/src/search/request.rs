@@ -4,7 +4,7 @@ use entity::UtcInstant;
 
 use crate::{
     error::ApiError,
-    http::{Cursor, Edge, Mistakes, Page, Parameters, parse_moment, to_rfc3339},
+    http::{Edge, Mistakes, Page, Parameters, parse_moment, to_rfc3339},
 };
 
 /// The parameters of a search, understood.
@@ -29,17 +29,13 @@ impl SearchRequest {
         let parameters = Parameters::read(query, &["starts_at", "ends_at", "limit", "cursor"], &mut mistakes);
         let starts_at = parameters.get("starts_at", &mut mistakes, |text| parse_moment(text, Edge::Start));
         let ends_at = parameters.get("ends_at", &mut mistakes, |text| parse_moment(text, Edge::End));
-        let limit = parameters.get("limit", &mut mistakes, Page::parse_limit);
-        let after = parameters.get("cursor", &mut mistakes, str::parse::<Cursor>);
         if let (Some(starts_at), Some(ends_at)) = (starts_at, ends_at)
             && starts_at > ends_at
         {
             mistakes.add("ends_at", format!("must not be before starts_at, which is {}", to_rfc3339(starts_at)));
         }
-        let request = Self { starts_at, ends_at, page: Page { limit, after } };
-        if after.is_some_and(|cursor| !cursor.belongs_to(&request.key())) {
-            mistakes.add("cursor", "belongs to a search with another starts_at or ends_at");
-        }
+        let mut request = Self { starts_at, ends_at, page: Page::default() };
+        request.page = Page::read(&parameters, &request.key(), &mut mistakes);
         mistakes.or(request)
     }
 

@@ -29,15 +29,8 @@ pub(super) async fn find(
     database: &DatabaseConnection,
     search: &SearchRequest,
 ) -> Result<(Vec<SearchRow>, Option<Cursor>), DbErr> {
-    let wanted = search.page.rows();
-    let mut rows: Vec<SearchRow> = select(search).limit(wanted + 1).into_model().all(database).await?;
-    let has_more = u64::try_from(rows.len()).is_ok_and(|found| found > wanted);
-    if !has_more {
-        return Ok((rows, None));
-    }
-    rows.pop();
-    let next = rows.last().map(|last| Cursor::behind(last.starts_at, last.id, &search.key()));
-    Ok((rows, next))
+    let rows = select(search).limit(search.page.rows() + 1).into_model().all(database).await?;
+    Ok(search.page.cut(rows, &search.key(), |row: &SearchRow| (row.starts_at.0, row.id)))
 }
 
 /// The query without its limit.
@@ -68,8 +61,8 @@ pub fn select(search: &SearchRequest) -> Select<event::Entity> {
         // No event ends before it starts, so the second condition follows from the first; it is what ends the scan.
         select = select.filter(event::COLUMN.ends_at.lte(ends_at)).filter(event::COLUMN.starts_at.lte(ends_at));
     }
-    if let Some(Cursor { instant, id, .. }) = search.page.after {
-        select = select.filter(key_of_row().gt(Expr::tuple([Expr::value(instant), Expr::value(id)])));
+    if let Some(Cursor { key, id, .. }) = search.page.after {
+        select = select.filter(key_of_row().gt(Expr::tuple([Expr::value(key), Expr::value(id)])));
     }
     select
 }

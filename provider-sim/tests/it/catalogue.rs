@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use chrono::{Days, NaiveDate};
-use marquee_provider_sim::{BaseEvent, Catalogue, SellMode};
+use provider_sim::{BaseEvent, Catalogue, SellMode};
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::Event as Token;

@@ -1,6 +1,6 @@
 //! How a catalogue changes from poll to poll.
 
-use marquee_provider_sim::{BaseEvent, Catalogue, Event};
+use provider_sim::{BaseEvent, Catalogue, Event};
 
 fn churning(churn: f64) -> Catalogue {
     Catalogue { events: 2_500, churn, ..Catalogue::default() }

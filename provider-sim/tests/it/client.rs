@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 
 use flate2::read::GzDecoder;
-use marquee_provider_sim::{Catalogue, Provider, serve};
+use provider_sim::{Catalogue, Provider, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;

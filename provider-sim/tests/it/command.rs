@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-use marquee_provider_sim::Catalogue;
+use provider_sim::Catalogue;
 
 const COMMAND: &str = env!("CARGO_BIN_EXE_marquee-provider");
 

@@ -1,6 +1,6 @@
 //! `ETag` and `If-None-Match`.
 
-use marquee_provider_sim::{Catalogue, Statistics};
+use provider_sim::{Catalogue, Statistics};
 
 use crate::client::Served;
 

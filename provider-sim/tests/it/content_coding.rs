@@ -1,6 +1,6 @@
 //! gzip or not.
 
-use marquee_provider_sim::Catalogue;
+use provider_sim::Catalogue;
 
 use crate::client::Served;
 

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
-use marquee_provider_sim::{Catalogue, Fault};
+use provider_sim::{Catalogue, Fault};
 use tokio::io::AsyncReadExt;
 
 use crate::client::{End, Served};

@@ -1,6 +1,6 @@
 //! Steering a provider while it serves.
 
-use marquee_provider_sim::{Catalogue, Fault};
+use provider_sim::{Catalogue, Fault};
 
 use crate::client::Served;
 

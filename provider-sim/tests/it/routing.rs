@@ -1,6 +1,6 @@
 //! What is where.
 
-use marquee_provider_sim::Catalogue;
+use provider_sim::Catalogue;
 
 use crate::client::{End, Served};
 

@@ -21,6 +21,9 @@ pub(super) struct Sync {
     /// Take the feed from this file instead of the provider's URL
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Take the feed even if it holds far fewer events than the copy
+    #[arg(long)]
+    accept_shrink: bool,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -30,13 +33,16 @@ pub(super) struct Sync {
 impl Sync {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let providers = read_providers(&self.providers.providers_file)?;
-        let entry = entry::find(&providers, &self.slug)?;
+        let mut entry = entry::find(&providers, &self.slug)?.clone();
+        if self.accept_shrink {
+            entry.max_shrink_share = 1.0;
+        }
         let source = match self.from {
             Some(path) => Source::File(path),
             None => Source::Provider(fetch::client()?),
         };
         let database = connect(&self.database).await?;
-        let report = sync::sync(&database, entry, &source).await?;
+        let report = sync::sync(&database, &entry, &source).await?;
         print(&self.slug, &report);
         database.close().await?;
         Ok(ExitCode::SUCCESS)

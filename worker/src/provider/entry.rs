@@ -19,6 +19,8 @@ const PROVIDERS_PER_FILE: usize = 1_000;
 const SLUG_CHARACTERS: usize = 64;
 /// Up to this share of a feed's items may be rejects before the feed as a whole is not believed.
 const MAX_REJECTS_SHARE: f64 = 0.2;
+/// A feed may be smaller than the one before by up to this share: seasons end, but half a catalogue at once is a fault.
+const MAX_SHRINK_SHARE: f64 = 0.5;
 
 /// One `[[provider]]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -51,6 +53,9 @@ pub struct ProviderEntry {
     /// Which share of the items, 0 to 1, may be rejects before the whole feed is refused.
     #[serde(default = "max_rejects_share", deserialize_with = "share")]
     pub max_rejects_share: f64,
+    /// By which share of the events of the copy before, 0 to 1, a feed may be smaller before it is refused.
+    #[serde(default = "max_shrink_share", deserialize_with = "share")]
+    pub max_shrink_share: f64,
 }
 
 /// What is wrong with the file of providers.
@@ -145,6 +150,10 @@ fn utc() -> Tz {
 
 fn max_rejects_share() -> f64 {
     MAX_REJECTS_SHARE
+}
+
+fn max_shrink_share() -> f64 {
+    MAX_SHRINK_SHARE
 }
 
 fn slug<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -4,7 +4,11 @@ use std::{error::Error, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 pub use reqwest::Client;
-use reqwest::{Url, redirect};
+use reqwest::{
+    StatusCode, Url,
+    header::{self, HeaderMap, HeaderValue},
+    redirect,
+};
 
 /// How long a provider may take to accept a connection: past this it is down, not slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,6 +88,26 @@ pub struct Document {
     pub bytes: Bytes,
     /// The status it came with; `None` if it did not come by HTTP.
     pub http_status: Option<u16>,
+    /// By what to ask next time whether it has changed.
+    pub validators: Validators,
+}
+
+/// What a provider calls one state of its document (RFC 9110, section 8.8); sent back as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+/// A provider's answer.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The document is not the one that the validators name.
+    Document(Document),
+    /// It is still that one (304).
+    NotModified,
 }
 
 /// The client for all providers: it keeps connections open between polls.
@@ -100,17 +124,31 @@ pub fn client() -> Result<Client, reqwest::Error> {
         .build()
 }
 
-/// Fetches one document.
+/// Fetches one document unless it is still the one that `known` names.
 ///
 /// # Errors
 ///
-/// When there is no answer, no status 200, no end of the body within the time, or more of it than the limit.
-pub async fn fetch(client: &Client, url: &Url, answer_timeout: Duration, limit_bytes: u64) -> Result<Document, FetchError> {
-    let mut response = client.get(url.clone()).timeout(answer_timeout).send().await.map_err(not_answered)?;
-    let status = response.status();
-    if status != reqwest::StatusCode::OK {
-        return Err(FetchError::Status { status: status.as_u16() });
+/// When there is no answer, neither status 200 nor 304, no end of the body within the time, or more of it than the limit.
+pub async fn fetch(
+    client: &Client,
+    url: &Url,
+    known: &Validators,
+    answer_timeout: Duration,
+    limit_bytes: u64,
+) -> Result<Answer, FetchError> {
+    let mut request = client.get(url.clone()).timeout(answer_timeout);
+    for (name, value) in [(header::IF_NONE_MATCH, &known.etag), (header::IF_MODIFIED_SINCE, &known.last_modified)] {
+        if let Some(value) = value {
+            request = request.header(name, value);
+        }
     }
+    let mut response = request.send().await.map_err(not_answered)?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_MODIFIED if *known != Validators::default() => return Ok(Answer::NotModified),
+        status => return Err(FetchError::Status { status: status.as_u16() }),
+    }
+    let validators = validators(response.headers());
     let too_large = || FetchError::TooLarge { limit_bytes };
     let is_within = |bytes: usize| u64::try_from(bytes).is_ok_and(|bytes| bytes <= limit_bytes);
     if response.content_length().is_some_and(|declared| declared > limit_bytes) {
@@ -123,7 +161,13 @@ pub async fn fetch(client: &Client, url: &Url, answer_timeout: Duration, limit_b
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Document { bytes: bytes.freeze(), http_status: Some(status.as_u16()) })
+    let http_status = Some(response.status().as_u16());
+    Ok(Answer::Document(Document { bytes: bytes.freeze(), http_status, validators }))
+}
+
+fn validators(headers: &HeaderMap) -> Validators {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
 }
 
 fn not_answered(error: reqwest::Error) -> FetchError {

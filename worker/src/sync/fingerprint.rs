@@ -12,7 +12,7 @@ use crate::provider::{
 };
 
 /// To be raised when the encoding below or what the tables keep of an item changes: then all is written anew, once.
-const ENCODING: i64 = 1;
+pub(super) const ENCODING: i64 = 1;
 
 /// The hash of one event with its zones, venue and performers, and of what its base event says of itself.
 pub(super) fn of_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {

@@ -5,15 +5,22 @@ use std::time::Duration;
 use entity::{UtcInstant, provider, reject, sync_run, sync_run::State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    QueryFilter, QueryOrder, QuerySelect, prelude::Uuid,
 };
 
-use super::{SyncError, chunks::chunks, report::Counts};
+use super::{
+    SyncError,
+    chunks::chunks,
+    report::{Counts, Report},
+};
 use crate::provider::{
+    fetch::{Document, Validators},
     format::Locator,
     item::{Reject, Subject},
 };
 
+/// The status of an answer without a document because the copy is the newest.
+const NOT_MODIFIED: u16 = 304;
 /// A run that says that it is running for longer than this was killed: the longest fetch and write take a third of it.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Runs that are kept of each provider: a day of one every ten seconds, over a year of one an hour.
@@ -52,20 +59,75 @@ pub(super) async fn begin(database: &DatabaseConnection, provider_id: i32) -> Re
     run.insert(database).await
 }
 
-/// Closes a run that ended well, in the transaction that changed the copy.
-pub(super) async fn succeed(
+/// A document that is in the copy, and by what it will be known again.
+#[derive(Debug)]
+pub(super) struct Copied<'a> {
+    pub(super) document: &'a Document,
+    pub(super) body_hash: Uuid,
+}
+
+/// Closes a run whose feed went in, in the transaction that changed the copy.
+pub(super) async fn copied(
     transaction: &impl ConnectionTrait,
     run: &sync_run::Model,
-    (http_status, bytes): (Option<u16>, usize),
+    copied: &Copied<'_>,
     counts: Counts,
-) -> Result<State, DbErr> {
+) -> Result<Report, DbErr> {
+    let fresh = provider::ActiveModel { event_count: Set(column(counts.fetched)), ..known_by(copied) };
     let changed = counts.inserted + counts.updated + counts.left > 0;
     let state = if changed { State::Succeeded } else { State::Unchanged };
+    succeed(transaction, run, fresh, state, (copied.document.http_status, Some(copied.document.bytes.len())), counts).await
+}
+
+/// Closes a run that got the very bytes of the copy.
+pub(super) async fn same_body(
+    database: &impl ConnectionTrait,
+    run: &sync_run::Model,
+    provider: &provider::Model,
+    copied: &Copied<'_>,
+) -> Result<Report, DbErr> {
+    let answer = (copied.document.http_status, Some(copied.document.bytes.len()));
+    succeed(database, run, known_by(copied), State::Unchanged, answer, counts_of(provider)).await
+}
+
+/// Closes a run that heard that the copy is the newest.
+pub(super) async fn not_modified(
+    database: &impl ConnectionTrait,
+    run: &sync_run::Model,
+    provider: &provider::Model,
+) -> Result<Report, DbErr> {
+    succeed(database, run, Default::default(), State::Unchanged, (Some(NOT_MODIFIED), None), counts_of(provider)).await
+}
+
+fn known_by(copied: &Copied<'_>) -> provider::ActiveModel {
+    let Validators { etag, last_modified } = copied.document.validators.clone();
+    provider::ActiveModel {
+        etag: Set(etag),
+        last_modified: Set(last_modified),
+        body_hash: Set(Some(copied.body_hash)),
+        ..Default::default()
+    }
+}
+
+/// The counts of a feed that was not read because it is the copy's.
+fn counts_of(provider: &provider::Model) -> Counts {
+    let events = usize::try_from(provider.event_count).unwrap_or(0);
+    Counts { fetched: events, unchanged: events, ..Counts::default() }
+}
+
+async fn succeed(
+    database: &impl ConnectionTrait,
+    run: &sync_run::Model,
+    fresh: provider::ActiveModel,
+    state: State,
+    (http_status, bytes): (Option<u16>, Option<usize>),
+    counts: Counts,
+) -> Result<Report, DbErr> {
     let closed = sync_run::ActiveModel {
         state: Set(state),
         ended_at: Set(Some(UtcInstant::now())),
         http_status: Set(http_status.and_then(|status| i16::try_from(status).ok())),
-        bytes: Set(i64::try_from(bytes).ok()),
+        bytes: Set(bytes.and_then(|bytes| i64::try_from(bytes).ok())),
         fetched: Set(column(counts.fetched)),
         inserted: Set(column(counts.inserted)),
         updated: Set(column(counts.updated)),
@@ -74,12 +136,11 @@ pub(super) async fn succeed(
         rejected: Set(column(counts.rejected)),
         ..run.clone().into_active_model()
     };
-    closed.update(transaction).await?;
-    let fresh =
-        provider::ActiveModel { id: Set(run.provider_id), last_success_at: Set(Some(run.started_at)), ..Default::default() };
-    fresh.update(transaction).await?;
-    forget_old_runs(transaction, run.provider_id).await?;
-    Ok(state)
+    closed.update(database).await?;
+    let fresh = provider::ActiveModel { id: Set(run.provider_id), last_success_at: Set(Some(run.started_at)), ..fresh };
+    fresh.update(database).await?;
+    forget_old_runs(database, run.provider_id).await?;
+    Ok(Report { run_id: run.id, state, bytes: bytes.unwrap_or(0), counts })
 }
 
 /// Closes a run that failed. What is written is for the operator's eyes and for clients': no text of a database or a driver.

@@ -4,7 +4,8 @@
 //! memory of the last time but the copy itself. The way of the data:
 //!
 //! ```text
-//! fetch -> read (items and rejects) -> guard -> one transaction: compare, write, raise the version, close the run
+//! fetch, unless it is not modified -> read, unless the bytes are the same -> guard
+//!   -> one transaction: compare, write, raise the version, close the run
 //! ```
 //!
 //! Up to the transaction nothing is written but the run's own row; a feed goes in whole or not at all. This room knows nothing
@@ -13,8 +14,10 @@
 mod chunks;
 mod diff;
 mod fingerprint;
+mod guard;
 pub mod identity;
 mod ledger;
+mod reading;
 pub mod register;
 mod report;
 mod write;
@@ -28,13 +31,10 @@ use self::diff::Origin;
 pub use self::report::{Counts, Report};
 use crate::provider::{
     entry::ProviderEntry,
-    fetch::{self, Document, FetchError},
+    fetch::{self, Answer, Document, FetchError, Validators},
     format::{Conventions, DocumentError},
     item::Feed,
 };
-
-/// Below this many rejects the share of rejects is not looked at: a feed of three is not refused for one bad item.
-const REJECTS_FLOOR: usize = 10;
 
 /// Where the document comes from.
 #[derive(Clone, Debug)]
@@ -69,6 +69,19 @@ pub enum SyncError {
         /// What is wrong with the first.
         first: String,
     },
+    /// The feed holds so much less than the copy before that part of it was probably lost on the way.
+    #[error(
+        "{now} events after {before} before, a loss over the share of {allowed_share} that is allowed; \
+         `marquee-worker sync SLUG --accept-shrink` takes it all the same"
+    )]
+    Shrunk {
+        /// Events of the copy before.
+        before: usize,
+        /// Events of this feed.
+        now: usize,
+        /// The limit.
+        allowed_share: f64,
+    },
     /// The parser died, which is a fault of ours.
     #[error("the feed could not be read because of a fault in Marquee")]
     Reader(#[source] tokio::task::JoinError),
@@ -86,6 +99,7 @@ impl SyncError {
             Self::File(_) => "unreadable_file",
             Self::Document(error) => error.code(),
             Self::TooManyRejects { .. } => "too_many_rejects",
+            Self::Shrunk { .. } => "shrunk",
             Self::Reader(_) => "internal",
             Self::Database(_) => "database",
         }
@@ -159,9 +173,19 @@ async fn attempt(
     provider: &provider::Model,
     run: &sync_run::Model,
 ) -> Result<Report, SyncError> {
-    let document = obtain(entry, source).await?;
+    let known = reading::known(entry, provider);
+    let document = match obtain(entry, source, &known.validators).await? {
+        Answer::Document(document) => document,
+        Answer::NotModified => return Ok(ledger::not_modified(database, run, provider).await?),
+    };
+    let body_hash = reading::hash(entry, &document.bytes);
+    let copied = ledger::Copied { document: &document, body_hash };
+    if known.body_hash == Some(body_hash) {
+        return Ok(ledger::same_body(database, run, provider, &copied).await?);
+    }
     let feed = read(entry, &document).await?;
-    if let Err(refusal) = guard(entry, &feed) {
+    let events_before = usize::try_from(provider.event_count).unwrap_or(0);
+    if let Err(refusal) = guard::check(entry, &feed, events_before) {
         ledger::keep_rejects(database, run, &feed.rejects, &document.bytes).await?;
         return Err(refusal);
     }
@@ -173,16 +197,16 @@ async fn attempt(
         Origin { provider_id: provider.id, slug: &entry.slug, taken_at: run.started_at, last_taken_at: provider.last_success_at };
     let counts = write::apply(&transaction, origin, &feed).await?;
     ledger::keep_rejects(&transaction, run, &feed.rejects, &document.bytes).await?;
-    let bytes = document.bytes.len();
-    let state = ledger::succeed(&transaction, run, (document.http_status, bytes), counts).await?;
+    let report = ledger::copied(&transaction, run, &copied, counts).await?;
     transaction.commit().await?;
-    Ok(Report { run_id: run.id, state, bytes, counts })
+    Ok(report)
 }
 
-async fn obtain(entry: &ProviderEntry, source: &Source) -> Result<Document, SyncError> {
+async fn obtain(entry: &ProviderEntry, source: &Source, known: &Validators) -> Result<Answer, SyncError> {
     match source {
         Source::Provider(client) => {
-            fetch::fetch(client, &entry.url, entry.answer_timeout, entry.max_body_bytes).await.map_err(SyncError::Fetch)
+            let answer = fetch::fetch(client, &entry.url, known, entry.answer_timeout, entry.max_body_bytes).await;
+            answer.map_err(SyncError::Fetch)
         }
         Source::File(path) => {
             let size = tokio::fs::metadata(path).await.map_err(SyncError::File)?.len();
@@ -190,7 +214,7 @@ async fn obtain(entry: &ProviderEntry, source: &Source) -> Result<Document, Sync
                 return Err(SyncError::Fetch(FetchError::TooLarge { limit_bytes: entry.max_body_bytes }));
             }
             let bytes = tokio::fs::read(path).await.map_err(SyncError::File)?.into();
-            Ok(Document { bytes, http_status: None })
+            Ok(Answer::Document(Document { bytes, http_status: None, validators: Validators::default() }))
         }
     }
 }
@@ -201,17 +225,4 @@ async fn read(entry: &ProviderEntry, document: &Document) -> Result<Feed, SyncEr
     let bytes = document.bytes.clone();
     let feed = tokio::task::spawn_blocking(move || format.read(&bytes, &conventions)).await.map_err(SyncError::Reader)?;
     Ok(feed?)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a share needs no more digits than the 2^53 items that a float counts")]
-fn guard(entry: &ProviderEntry, feed: &Feed) -> Result<(), SyncError> {
-    let rejects = feed.rejects.len();
-    let items = feed.event_count() + rejects;
-    let within_share = rejects as f64 <= entry.max_rejects_share * items as f64;
-    match feed.rejects.first() {
-        Some(first) if rejects >= REJECTS_FLOOR && !within_share => {
-            Err(SyncError::TooManyRejects { rejects, items, allowed_share: entry.max_rejects_share, first: first.reason.clone() })
-        }
-        _ => Ok(()),
-    }
 }

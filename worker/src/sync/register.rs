@@ -26,6 +26,11 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
     row.currency.set_if_not_equals(entry.currency.code().to_owned());
     row.currency_digits.set_if_not_equals(i16::from(entry.currency.digits()));
     row.retired_at.set_if_not_equals(None);
+    if row.url.is_set() {
+        // Another address may call another document by the same name.
+        row.etag = Set(None);
+        row.last_modified = Set(None);
+    }
     if row.is_changed() { row.update(database).await } else { Ok(known) }
 }
 
@@ -43,6 +48,7 @@ async fn introduce(database: &DatabaseConnection, entry: &ProviderEntry) -> Resu
         time_zone: Set(entry.time_zone.name().to_owned()),
         currency: Set(entry.currency.code().to_owned()),
         currency_digits: Set(i16::from(entry.currency.digits())),
+        event_count: Set(0),
         ..Default::default()
     };
     let unless_known = OnConflict::column(provider::Column::Slug).do_nothing().to_owned();

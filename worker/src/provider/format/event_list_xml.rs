@@ -29,9 +29,9 @@ pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, D
     while let Some(child) = reader.xml.next_child()? {
         if child.name() == "output" {
             has_output = true;
-            reader.read_output()?;
+            reader.read_output(&child)?;
         } else {
-            reader.xml.skip()?;
+            reader.xml.skip(&child)?;
         }
     }
     let EventListReader { xml, feed, .. } = reader;
@@ -50,11 +50,12 @@ struct EventListReader<'a> {
 type EventOutcome = Result<EventItem, Reject>;
 
 impl<'a> EventListReader<'a> {
-    fn read_output(&mut self) -> Result<(), DocumentError> {
+    fn read_output(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
+        self.xml.attributes(element)?;
         while let Some(child) = self.xml.next_child()? {
             match child.name() {
                 "base_event" | "base_plan" => self.read_base_event(&child)?,
-                _ => self.xml.skip()?,
+                _ => self.xml.skip(&child)?,
             }
         }
         Ok(())
@@ -74,7 +75,7 @@ impl<'a> EventListReader<'a> {
             match child.name() {
                 "event" | "plan" => outcomes.push(self.read_event(&child, source_id.as_deref().unwrap_or_default())?),
                 "performer" => performers.extend(self.read_performer(&child, &mut faults)?),
-                _ => self.xml.skip()?,
+                _ => self.xml.skip(&child)?,
             }
         }
 
@@ -132,7 +133,7 @@ impl<'a> EventListReader<'a> {
                 "zone" => zones.extend(self.read_zone(&child, &mut faults)?),
                 "performer" => performers.extend(self.read_performer(&child, &mut faults)?),
                 "venue" => venue = self.read_venue(&child, &mut faults)?,
-                _ => self.xml.skip()?,
+                _ => self.xml.skip(&child)?,
             }
         }
 
@@ -156,7 +157,7 @@ impl<'a> EventListReader<'a> {
         let name = faults.take(optional(&attributes, &["name"], values::name)).flatten();
         let capacity = faults.take(optional(&attributes, &["capacity"], values::capacity)).flatten();
         let numbered = faults.take(optional(&attributes, &["numbered"], values::boolean)).flatten();
-        self.xml.skip()?;
+        self.xml.leave()?;
         Ok(source_id.zip(price).map(|(source_id, price)| ZoneItem { source_id, name, capacity, price, numbered }))
     }
 
@@ -164,7 +165,7 @@ impl<'a> EventListReader<'a> {
         let attributes = self.xml.attributes(element)?;
         let source_id = faults.take(required(&attributes, &["performer_id"], values::id));
         let name = faults.take(required(&attributes, &["name"], values::name));
-        self.xml.skip()?;
+        self.xml.leave()?;
         Ok(source_id.zip(name).map(|(source_id, name)| PerformerItem { source_id, name }))
     }
 
@@ -175,7 +176,7 @@ impl<'a> EventListReader<'a> {
         let latitude = faults.take(required(&attributes, &["latitude"], |name, text| values::degrees(name, text, 90.0)));
         let longitude = faults.take(required(&attributes, &["longitude"], |name, text| values::degrees(name, text, 180.0)));
         let place_code = faults.take(optional(&attributes, &["place_code"], values::id)).flatten();
-        self.xml.skip()?;
+        self.xml.leave()?;
         Ok(match (source_id, name, latitude, longitude) {
             (Some(source_id), Some(name), Some(latitude), Some(longitude)) => {
                 Some(VenueItem { source_id, name, latitude, longitude, place_code })
@@ -197,12 +198,10 @@ fn required<T>(
     optional(attributes, names, read)?.ok_or_else(|| format!("{} is missing", names.join(" or ")))
 }
 
-/// An attribute that is empty says as little as one that is not there.
 fn optional<T>(
     attributes: &Attributes<'_>,
     names: &[&'static str],
     read: impl FnOnce(&str, &str) -> Result<T, String>,
 ) -> Result<Option<T>, String> {
-    let present = attributes.get(names).filter(|value| !value.trim().is_empty());
-    present.map(|value| read(names.first().copied().unwrap_or_default(), value)).transpose()
+    attributes.get(names).map(|value| read(names.first().copied().unwrap_or_default(), value)).transpose()
 }

@@ -9,6 +9,8 @@ const MAX_CAPACITY: i64 = 10_000_000;
 
 /// Faults of one item that are named: enough to mend a feed by, and a reject stays small.
 const MAX_NAMED_FAULTS: usize = 8;
+/// Length of a named fault, which may quote a value as long as an attribute can be.
+const MAX_FAULT_CHARACTERS: usize = 200;
 
 /// The faults of one item; it is taken only without any.
 #[derive(Default)]
@@ -24,8 +26,12 @@ impl Faults {
     }
 
     /// Notes a fault.
-    pub(super) fn push(&mut self, fault: String) {
+    pub(super) fn push(&mut self, mut fault: String) {
         if self.named.len() < MAX_NAMED_FAULTS {
+            if let Some((end, _)) = fault.char_indices().nth(MAX_FAULT_CHARACTERS) {
+                fault.truncate(end);
+                fault.push('…');
+            }
             self.named.push(fault);
         } else {
             self.unnamed += 1;

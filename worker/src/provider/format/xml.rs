@@ -48,6 +48,7 @@ impl<'a> XmlReader<'a> {
         reader.config_mut().expand_empty_elements = true;
         let mut xml = Self { reader, document, depth: 0 };
         let root = xml.root()?;
+        xml.attributes(&root)?;
         if roots.contains(&root.name()) {
             return Ok(xml);
         }
@@ -82,11 +83,19 @@ impl<'a> XmlReader<'a> {
         }
     }
 
+    /// Leaves an element that was just entered and that nobody reads: it must be well-formed all the same.
+    pub(super) fn skip(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
+        self.attributes(element)?;
+        self.leave()
+    }
+
     /// Leaves the current element, whatever it still holds.
-    pub(super) fn skip(&mut self) -> Result<(), DocumentError> {
+    pub(super) fn leave(&mut self) -> Result<(), DocumentError> {
         let outside = self.depth - 1;
         while self.depth > outside {
-            self.next_child()?;
+            if let Some(child) = self.next_child()? {
+                self.attributes(&child)?;
+            }
         }
         Ok(())
     }
@@ -182,9 +191,10 @@ impl Element<'_> {
 }
 
 impl Attributes<'_> {
-    /// The value of the first of these names that there is.
+    /// The value of the first of these names that says something: an empty one is as good as none.
     pub(super) fn get(&self, names: &[&str]) -> Option<&str> {
-        names.iter().find_map(|name| self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref()))
+        let value = |name: &&str| self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
+        names.iter().filter_map(value).find(|value| !value.trim().is_empty())
     }
 }
 
@@ -194,7 +204,11 @@ fn checked_text(document: &[u8]) -> Result<&str, DocumentError> {
     }
     let text = std::str::from_utf8(document).map_err(|error| {
         let (line, column) = Locator::new(document).locate(error.valid_up_to());
-        DocumentError::NotUtf8 { detail: format!("line {line}, column {column}") }
+        match error.error_len() {
+            Some(_) => DocumentError::NotUtf8 { detail: format!("line {line}, column {column}") },
+            // The document ends in the middle of a character.
+            None => DocumentError::Truncated,
+        }
     })?;
     match memchr::memchr(0, document) {
         None => Ok(text),
