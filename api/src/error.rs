@@ -35,6 +35,9 @@ pub enum ApiError {
     /// The database is away.
     #[error("the database is away")]
     DatabaseAway(#[source] DbErr),
+    /// The database took the query and never answered.
+    #[error("the database does not answer")]
+    DatabaseSilent,
     /// A fault of ours in talking to the database.
     #[error("the database refused a statement")]
     Database(#[source] DbErr),
@@ -99,7 +102,7 @@ impl ApiError {
         match self {
             Self::InvalidParameters(_) => StatusCode::BAD_REQUEST,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
-            Self::DatabaseAway(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DatabaseAway(_) | Self::DatabaseSilent => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::Encoding(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(status) => *status,
         }
@@ -108,7 +111,7 @@ impl ApiError {
     /// Seconds after which to ask again, where that helps.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        matches!(self, Self::DatabaseAway(_)).then_some(RETRY_AFTER_SECONDS)
+        matches!(self, Self::DatabaseAway(_) | Self::DatabaseSilent).then_some(RETRY_AFTER_SECONDS)
     }
 
     /// What the client reads.
@@ -135,7 +138,7 @@ impl ApiError {
         match self {
             Self::InvalidParameters(_) => "invalid_parameter",
             Self::NotFound { .. } => "not_found",
-            Self::DatabaseAway(_) => "database_unavailable",
+            Self::DatabaseAway(_) | Self::DatabaseSilent => "database_unavailable",
             Self::Database(_) | Self::Encoding(_) => "internal",
             Self::Refused(StatusCode::NOT_FOUND) => "no_such_path",
             Self::Refused(StatusCode::METHOD_NOT_ALLOWED) => "method_not_allowed",
@@ -152,7 +155,9 @@ impl ApiError {
                 texts.join("; ")
             }
             Self::NotFound { what } => format!("there is no such {what}"),
-            Self::DatabaseAway(_) => "the catalogue cannot be reached right now; ask again shortly".to_owned(),
+            Self::DatabaseAway(_) | Self::DatabaseSilent => {
+                "the catalogue cannot be reached right now; ask again shortly".to_owned()
+            }
             Self::Refused(StatusCode::NOT_FOUND) => "there is nothing at this path; /docs lists what there is".to_owned(),
             Self::Refused(StatusCode::METHOD_NOT_ALLOWED) => {
                 "this path does not take this method; Allow lists those that it takes".to_owned()

@@ -89,11 +89,11 @@ pub enum Role {
 }
 
 /// Opens a pool of connections. The programs connect when they first ask something: a process that serves can start, and stay,
-/// while the database is away.
+/// while the database is away; only a SQLite file is opened at once, because sea-orm asks it for its version.
 ///
 /// # Errors
 ///
-/// When the URL is wrong, or for [`Role::Migrate`] when the database does not answer.
+/// When the URL is wrong, a SQLite file cannot be opened, or for [`Role::Migrate`] when the database does not answer.
 pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(settings.url.expose());
     options.sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT).connect_timeout(ACQUIRE_TIMEOUT);
@@ -131,10 +131,9 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
 #[must_use]
 pub fn is_unavailable(error: &DbErr) -> bool {
     match error {
-        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => true,
-        DbErr::Conn(RuntimeErr::SqlxError(cause))
-        | DbErr::Exec(RuntimeErr::SqlxError(cause))
-        | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_sqlx_unavailable(cause),
+        // Whatever kept a connection from being made: it is mended where the database is, and no statement was refused.
+        DbErr::Conn(_) | DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_sqlx_unavailable(cause),
         _ => false,
     }
 }

@@ -34,7 +34,8 @@ impl HealthApi {
     ///
     /// It asks nothing of anybody: restarting the process would not bring a database back.
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
-    async fn livez(&self) -> Result<Encoded<Live>, ApiError> {
+    async fn livez(&self, request: &poem::Request) -> Result<Encoded<Live>, ApiError> {
+        crate::http::no_parameters(request)?;
         Encoded::new(&Live::example())
     }
 
@@ -42,9 +43,11 @@ impl HealthApi {
     ///
     /// 503 while the database is away or has no schema.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(&self) -> Result<Encoded<Ready>, ApiError> {
+    async fn readyz(&self, request: &poem::Request) -> Result<Encoded<Ready>, ApiError> {
+        crate::http::no_parameters(request)?;
         // A database without a schema is as good as none until the operator has made it.
-        let version = catalogue_version::current(&self.0.database).await.map_err(ApiError::DatabaseAway)?;
+        let current = async { Ok(catalogue_version::current(&self.0.database).await.map_err(ApiError::DatabaseAway)) };
+        let version = self.0.read(current).await??;
         Encoded::new(&Ready { status: "ready".to_owned(), catalogue_version: version })
     }
 }

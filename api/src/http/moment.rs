@@ -1,7 +1,12 @@
 //! Moments in requests and answers.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use entity::UtcInstant;
+
+/// The years that RFC 3339 can write: an offset must not lead out of them, for links write their instants in UTC.
+const YEARS: RangeInclusive<i32> = 0..=9999;
 
 /// Which end of a range a moment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,9 @@ pub fn parse_moment(text: &str, edge: Edge) -> Result<UtcInstant, String> {
             _ => return Err(malformed()),
         },
     };
+    if !YEARS.contains(&instant.year()) {
+        return Err("in UTC this lies outside the years 0000 to 9999".to_owned());
+    }
     Ok(rounded_inwards(instant, edge))
 }
 

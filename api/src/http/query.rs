@@ -7,12 +7,16 @@ use crate::error::{ApiError, Mistake};
 
 /// How far a name may be from a known one, 0 to 1, to be taken for a typing error of it.
 const SIMILAR_ENOUGH: f64 = 0.5;
+/// Faults of one answer: more than anybody makes by accident, and a flood of them must not become a flood of an answer.
+const MAX_MISTAKES: usize = 20;
+/// Characters of an unknown name that are looked at and said back: four times the longest known one.
+const NAME_CHARACTERS: usize = 64;
 
 /// The parameters of one request, each at most once.
 #[derive(Debug)]
 pub struct Parameters(Vec<(String, String)>);
 
-/// Faults that were found so far; a client shall hear of all of them at once.
+/// Faults that were found so far; a client shall hear of all of them at once, up to a limit.
 #[derive(Debug, Default)]
 pub struct Mistakes(Vec<Mistake>);
 
@@ -28,15 +32,19 @@ pub fn no_parameters(request: &Request) -> Result<(), ApiError> {
 }
 
 impl Parameters {
-    /// Reads a query string (without `?`). Unknown and repeated parameters are noted as mistakes.
+    /// Reads a query string (without `?`). Unknown and repeated parameters are noted as mistakes, and values that no database takes.
     #[must_use]
     pub fn read(query: &str, known: &[&str], mistakes: &mut Mistakes) -> Self {
         let mut found: Vec<(String, String)> = Vec::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if !known.contains(&name.as_ref()) {
+                let name: String = name.chars().take(NAME_CHARACTERS).collect();
                 mistakes.add(&name, unknown(&name, known));
             } else if found.iter().any(|(earlier, _)| *earlier == name) {
                 mistakes.add(&name, "is given more than once");
+            } else if value.contains('\0') {
+                // PostgreSQL would refuse the statement.
+                mistakes.add(&name, "must not hold a NUL character");
             } else {
                 found.push((name.into_owned(), value.into_owned()));
             }
@@ -54,7 +62,9 @@ impl Parameters {
 impl Mistakes {
     /// Notes a fault.
     pub fn add(&mut self, parameter: &str, message: impl Into<String>) {
-        self.0.push(Mistake { parameter: parameter.to_owned(), message: message.into() });
+        if self.0.len() < MAX_MISTAKES {
+            self.0.push(Mistake { parameter: parameter.to_owned(), message: message.into() });
+        }
     }
 
     /// The value, if nothing was wrong.

@@ -1,9 +1,10 @@
 //! What is told of the providers. Their URLs are not: they may hold a secret.
 
-use entity::{Schedule, UtcInstant, provider, sync_run};
+use entity::{Schedule, UtcInstant, sync_run};
 use poem_openapi::{Enum, Object, types::Example};
 use serde::Serialize;
 
+use super::rows::ProviderRow;
 use crate::http::{Nullable, to_rfc3339};
 
 /// The answer.
@@ -57,7 +58,7 @@ pub enum ProviderState {
     New,
     /// The newest attempt that ended was good.
     Ok,
-    /// The newest attempt failed; the copy before it is served.
+    /// The newest attempt that ended failed; the copy before it is served.
     Failing,
     /// No longer polled; what it had is served.
     Retired,
@@ -82,18 +83,17 @@ pub struct LastRun {
 
 impl ProvidersAnswer {
     /// The answer at a moment, for ages depend on it.
-    pub(super) fn at(now: UtcInstant, rows: Vec<(provider::Model, Option<sync_run::Model>)>) -> Self {
-        let providers = rows.into_iter().map(|(provider, run)| Provider::at(now, provider, run)).collect();
+    pub(super) fn at(now: UtcInstant, rows: Vec<ProviderRow>) -> Self {
+        let providers = rows.into_iter().map(|row| Provider::at(now, row)).collect();
         Self { data: Providers { providers }, error: Nullable(None) }
     }
 }
 
 impl Provider {
-    fn at(now: UtcInstant, provider: provider::Model, run: Option<sync_run::Model>) -> Self {
-        let failed = run.as_ref().is_some_and(|run| run.state == sync_run::State::Failed);
+    fn at(now: UtcInstant, ProviderRow { provider, last_run, is_failing }: ProviderRow) -> Self {
         let state = match provider.last_success_at {
             _ if provider.retired_at.is_some() => ProviderState::Retired,
-            _ if failed => ProviderState::Failing,
+            _ if is_failing => ProviderState::Failing,
             None => ProviderState::New,
             Some(_) => ProviderState::Ok,
         };
@@ -111,7 +111,7 @@ impl Provider {
             format: provider.format,
             time_zone: provider.time_zone,
             currency: provider.currency,
-            last_run: run.map(LastRun::from).into(),
+            last_run: last_run.map(LastRun::from).into(),
         }
     }
 }

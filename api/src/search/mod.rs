@@ -60,7 +60,7 @@ impl SearchApi {
         _cursor: Query<Described<Place>>,
     ) -> Result<SearchResponse, ApiError> {
         let search = SearchRequest::parse(request.uri().query().unwrap_or_default())?;
-        let (rows, next) = rows::find(&self.0.database, &search).await?;
+        let (rows, next) = self.0.read(rows::find(&self.0.database, &search)).await?;
         let answer = Encoded::new(&SearchAnswer::from(rows))?;
         let link = next.map(|cursor| next_link("/search", &search.filters(), search.page.limit, &cursor));
         Ok(SearchResponse::Found(answer, link))

@@ -14,17 +14,16 @@ use crate::provider::item::{BaseEventItem, EventItem, Feed, PerformerItem, Rejec
 /// The sell mode with which a base event is shown.
 const ONLINE: &str = "online";
 
-/// What the copy knows of a base event.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct KnownBaseEvent {
-    pub(super) content_hash: Option<i64>,
-    pub(super) first_online_at: Option<UtcInstant>,
+/// What the copy holds of a base event.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) base_event: base_event::Model,
+    pub(super) events: HashMap<Uuid, KnownEvent>,
 }
 
-/// What the copy knows of an event.
+/// What the copy holds of an event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KnownEvent {
-    pub(super) base_event_id: Uuid,
     pub(super) content_hash: i64,
     pub(super) first_seen_at: UtcInstant,
     pub(super) left_at: Option<UtcInstant>,
@@ -115,8 +114,8 @@ impl<'a> RejectedItems<'a> {
     }
 }
 
-/// Holds the feed's base events against what is known of them.
-pub(super) fn compare<'a>(feed: &'a Feed, known: &HashMap<Uuid, KnownBaseEvent>, slug: &str) -> Comparison<'a> {
+/// Holds the feed's base events against the known hashes, `None` for one that is not in the newest copy.
+pub(super) fn compare<'a>(feed: &'a Feed, known: &HashMap<Uuid, Option<i64>>, slug: &str) -> Comparison<'a> {
     let mut rejected = RejectedItems::of(&feed.rejects);
     let mut present: HashSet<Uuid> = rejected.base_events.iter().map(|id| identity::base_event_id(slug, id)).collect();
     let mut comparison = Comparison { differing: Vec::new(), vanished: Vec::new(), unchanged_events: 0 };
@@ -128,88 +127,80 @@ pub(super) fn compare<'a>(feed: &'a Feed, known: &HashMap<Uuid, KnownBaseEvent>,
         let keyed: Vec<(&str, i64)> =
             item.events.iter().map(|event| event.source_id.as_str()).zip(event_hashes.iter().copied()).collect();
         let content_hash = fingerprint::of_base_event(item, &keyed, &rejected.ids, rejected.unrecognised);
-        if known.get(&id).is_some_and(|known| known.content_hash == Some(content_hash)) {
+        if known.get(&id) == Some(&Some(content_hash)) {
             comparison.unchanged_events += item.events.len();
         } else {
             comparison.differing.push(Differing { id, item, rejected, event_hashes, content_hash });
         }
     }
     if !rejected.unrecognised {
-        let was_present = known.iter().filter(|(_, known)| known.content_hash.is_some()).map(|(id, _)| *id);
+        let was_present = known.iter().filter(|(_, content_hash)| content_hash.is_some()).map(|(id, _)| *id);
         comparison.vanished = was_present.filter(|id| !present.contains(id)).collect();
     }
     comparison
 }
 
 impl Comparison<'_> {
-    /// The base events whose events must be known for the second step.
+    /// The base events that must be known for the second step.
     pub(super) fn base_event_ids(&self) -> Vec<Uuid> {
         self.differing.iter().map(|differing| differing.id).chain(self.vanished.iter().copied()).collect()
     }
 }
 
-/// Looks into what differs. `known_events` are the events of [`Comparison::base_event_ids`].
-pub(super) fn changes(
-    comparison: Comparison<'_>,
-    known_base_events: &HashMap<Uuid, KnownBaseEvent>,
-    known_events: &HashMap<Uuid, KnownEvent>,
-    origin: Origin<'_>,
-) -> Changes {
+/// Looks into what differs. `known` are those of [`Comparison::base_event_ids`] that the copy holds.
+pub(super) fn changes(comparison: Comparison<'_>, mut known: HashMap<Uuid, Known>, origin: Origin<'_>) -> Changes {
     let mut changes = Changes::default();
     changes.counts.unchanged = comparison.unchanged_events;
-    let mut present_events: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-    for (&id, event) in known_events.iter().filter(|(_, event)| event.left_at.is_none()) {
-        present_events.entry(event.base_event_id).or_default().push(id);
-    }
     for differing in &comparison.differing {
-        let known = known_base_events.get(&differing.id);
-        let present = present_events.remove(&differing.id).unwrap_or_default();
-        changes.add_base_event(differing, known, known_events, &present, origin);
+        changes.add_base_event(differing, known.remove(&differing.id).as_ref(), origin);
     }
     for id in comparison.vanished {
-        let is_shown = known_base_events.get(&id).is_some_and(|known| known.first_online_at.is_some());
-        for event in present_events.remove(&id).unwrap_or_default() {
-            changes.add_left(event, is_shown);
+        if let Some(Known { base_event, events }) = known.get(&id) {
+            for event in present(events) {
+                changes.add_left(event, base_event.first_online_at.is_some());
+            }
         }
         changes.vanished_base_events.push(id);
     }
     changes
 }
 
+/// The events that the newest copy holds.
+fn present(events: &HashMap<Uuid, KnownEvent>) -> impl Iterator<Item = Uuid> {
+    events.iter().filter(|(_, event)| event.left_at.is_none()).map(|(id, _)| *id)
+}
+
 impl Changes {
-    fn add_base_event(
-        &mut self,
-        differing: &Differing<'_>,
-        known: Option<&KnownBaseEvent>,
-        known_events: &HashMap<Uuid, KnownEvent>,
-        present: &[Uuid],
-        origin: Origin<'_>,
-    ) {
+    fn add_base_event(&mut self, differing: &Differing<'_>, known: Option<&Known>, origin: Origin<'_>) {
         let Differing { id, item, rejected, event_hashes, content_hash } = differing;
-        let was_online_at = known.and_then(|known| known.first_online_at);
-        let first_online_at = was_online_at.or((item.sell_mode == ONLINE).then_some(origin.taken_at));
-        let shown = first_online_at.is_some();
-        if known.is_some() && was_online_at.is_none() && shown {
-            self.now_shown.push(*id);
-            self.visible = true;
-        }
-        self.base_events.push(base_event::Model {
+        let first_online_at = known.and_then(|known| known.base_event.first_online_at);
+        let row = base_event::Model {
             id: *id,
             provider_id: origin.provider_id,
             source_id: item.source_id.clone(),
             title: item.title.clone(),
             sell_mode: item.sell_mode.clone(),
             organizer_company_id: item.organizer_company_id.clone(),
-            first_online_at,
+            first_online_at: first_online_at.or((item.sell_mode == ONLINE).then_some(origin.taken_at)),
             content_hash: Some(*content_hash),
-        });
+        };
+        let shown = row.first_online_at.is_some();
+        if let Some(Known { base_event, events }) = known {
+            if shown && first_online_at.is_none() {
+                self.now_shown.push(*id);
+            }
+            // Events that are not in the feed any more, or were rejected, are shown with what their base event says now.
+            let says_the_same = base_event::Model { content_hash: base_event.content_hash, ..row.clone() } == *base_event;
+            self.visible |= shown && !events.is_empty() && !says_the_same;
+        }
+        self.base_events.push(row);
 
         let event_id = |event: &str| identity::event_id(origin.slug, &item.source_id, event);
         let mut in_feed: HashSet<Uuid> = rejected.ids.iter().map(|id| event_id(id)).collect();
         for (event, &event_hash) in item.events.iter().zip(event_hashes) {
             let id_of_event = event_id(&event.source_id);
             in_feed.insert(id_of_event);
-            let known_event = known_events.get(&id_of_event);
+            let known_event = known.and_then(|known| known.events.get(&id_of_event));
             if known_event.is_some_and(|known| known.content_hash == event_hash && known.left_at.is_none()) {
                 self.counts.unchanged += 1;
                 continue;
@@ -230,9 +221,11 @@ impl Changes {
             self.add_parts(&mut row, item, event, origin);
             self.events.push(row);
         }
-        if !rejected.unrecognised {
-            for &event_id in present.iter().filter(|event_id| !in_feed.contains(*event_id)) {
-                self.add_left(event_id, shown);
+        if let Some(known) = known
+            && !rejected.unrecognised
+        {
+            for event in present(&known.events).filter(|event| !in_feed.contains(event)) {
+                self.add_left(event, shown);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{UtcInstant, base_event, catalogue_version, event, event_performer, provider, zone};
+use entity::{base_event, catalogue_version, event, event_performer, provider, zone};
 use sea_orm::{
     ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, PrimaryKeyToColumn, QueryFilter,
     QuerySelect, sea_query::OnConflict,
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     chunks::chunks,
-    diff::{self, Changes, KnownBaseEvent, KnownEvent, Origin},
+    diff::{self, Changes, Known, KnownEvent, Origin},
     report::Counts,
 };
 use crate::provider::item::Feed;
@@ -21,10 +21,10 @@ pub(super) async fn apply(transaction: &DatabaseTransaction, origin: Origin<'_>,
     // Whoever else writes this provider's copy waits here until this transaction has ended, and then compares with its outcome.
     provider::Entity::find_by_id(origin.provider_id).lock_exclusive().one(transaction).await?;
 
-    let known_base_events = known_base_events(transaction, origin.provider_id).await?;
-    let comparison = diff::compare(feed, &known_base_events, origin.slug);
-    let known_events = known_events(transaction, comparison.base_event_ids()).await?;
-    let mut changes = diff::changes(comparison, &known_base_events, &known_events, origin);
+    let known_hashes = known_hashes(transaction, origin.provider_id).await?;
+    let comparison = diff::compare(feed, &known_hashes, origin.slug);
+    let known = known(transaction, comparison.base_event_ids()).await?;
+    let mut changes = diff::changes(comparison, known, origin);
     changes.counts.fetched = feed.event_count();
     changes.counts.rejected = feed.rejects.len();
     let (counts, visible) = (changes.counts, changes.visible);
@@ -35,28 +35,30 @@ pub(super) async fn apply(transaction: &DatabaseTransaction, origin: Origin<'_>,
     Ok(counts)
 }
 
-async fn known_base_events(transaction: &DatabaseTransaction, provider_id: i32) -> Result<HashMap<Uuid, KnownBaseEvent>, DbErr> {
-    let rows: Vec<(Uuid, Option<i64>, Option<UtcInstant>)> = base_event::Entity::find()
+/// The content hash of each base event that the copy holds of a provider.
+async fn known_hashes(transaction: &DatabaseTransaction, provider_id: i32) -> Result<HashMap<Uuid, Option<i64>>, DbErr> {
+    let rows: Vec<(Uuid, Option<i64>)> = base_event::Entity::find()
         .select_only()
-        .columns([base_event::Column::Id, base_event::Column::ContentHash, base_event::Column::FirstOnlineAt])
+        .columns([base_event::Column::Id, base_event::Column::ContentHash])
         .filter(base_event::COLUMN.provider_id.eq(provider_id))
         .into_tuple()
         .all(transaction)
         .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, content_hash, first_online_at)| (id, KnownBaseEvent { content_hash, first_online_at }))
-        .collect())
+    Ok(rows.into_iter().collect())
 }
 
-async fn known_events(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Result<HashMap<Uuid, KnownEvent>, DbErr> {
+/// What the copy holds of these base events.
+async fn known(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Result<HashMap<Uuid, Known>, DbErr> {
     let mut known = HashMap::new();
     for ids in chunks(base_events) {
+        let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids.clone())).all(transaction).await?;
+        known.extend(rows.into_iter().map(|base_event| (base_event.id, Known { base_event, events: HashMap::new() })));
         let events = event::Entity::find().filter(event::COLUMN.base_event_id.is_in(ids)).all(transaction).await?;
-        known.extend(events.into_iter().map(|event| {
-            let event::Model { id, base_event_id, content_hash, first_seen_at, left_at, came_back_at, .. } = event;
-            (id, KnownEvent { base_event_id, content_hash, first_seen_at, left_at, came_back_at })
-        }));
+        for event::Model { id, base_event_id, content_hash, first_seen_at, left_at, came_back_at, .. } in events {
+            if let Some(known) = known.get_mut(&base_event_id) {
+                known.events.insert(id, KnownEvent { content_hash, first_seen_at, left_at, came_back_at });
+            }
+        }
     }
     Ok(known)
 }

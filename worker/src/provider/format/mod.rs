@@ -5,6 +5,8 @@
 //! error.
 
 mod event_list_xml;
+mod schema_org_json;
+mod text;
 mod values;
 mod xml;
 
@@ -15,7 +17,10 @@ use chrono_tz::Tz;
 use super::{currency::Currency, item::Feed};
 
 /// All formats that can be named in `providers.toml`.
-const FORMATS: [Format; 1] = [Format { name: "event-list-xml", read: event_list_xml::read }];
+const FORMATS: [Format; 2] = [
+    Format { name: "event-list-xml", read: event_list_xml::read },
+    Format { name: "schema-org-json", read: schema_org_json::read },
+];
 
 /// A format of feeds.
 #[derive(Clone, Copy)]
@@ -54,7 +59,7 @@ pub enum DocumentError {
         detail: String,
     },
     /// It is another kind of document.
-    #[error("the root element is <{found}>, expected {expected}")]
+    #[error("the document begins with {found}, expected {expected}")]
     WrongRoot {
         /// The root that it has.
         found: String,

@@ -14,7 +14,7 @@ use quick_xml::{
     events::{BytesDecl, BytesStart, Event},
 };
 
-use super::{DocumentError, Locator};
+use super::{DocumentError, Locator, text::checked_text};
 
 /// Nesting of elements: a feed needs five, and a parser that counts can't be exhausted.
 const MAX_DEPTH: usize = 32;
@@ -53,7 +53,7 @@ impl<'a> XmlReader<'a> {
             return Ok(xml);
         }
         let expected = roots.iter().map(|root| format!("<{root}>")).collect::<Vec<_>>().join(" or ");
-        Err(DocumentError::WrongRoot { found: shortened(root.name()), expected })
+        Err(DocumentError::WrongRoot { found: format!("<{}>", shortened(root.name())), expected })
     }
 
     /// The next element inside of the current one, which it enters; `None` leaves the current one at its closing tag.
@@ -195,27 +195,6 @@ impl Attributes<'_> {
     pub(super) fn get(&self, names: &[&str]) -> Option<&str> {
         let value = |name: &&str| self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
         names.iter().filter_map(value).find(|value| !value.trim().is_empty())
-    }
-}
-
-fn checked_text(document: &[u8]) -> Result<&str, DocumentError> {
-    if [b"\xEF\xBB\xBF".as_slice(), b"\xFE\xFF", b"\xFF\xFE"].iter().any(|mark| document.starts_with(mark)) {
-        return Err(DocumentError::ByteOrderMark);
-    }
-    let text = std::str::from_utf8(document).map_err(|error| {
-        let (line, column) = Locator::new(document).locate(error.valid_up_to());
-        match error.error_len() {
-            Some(_) => DocumentError::NotUtf8 { detail: format!("line {line}, column {column}") },
-            // The document ends in the middle of a character.
-            None => DocumentError::Truncated,
-        }
-    })?;
-    match memchr::memchr(0, document) {
-        None => Ok(text),
-        Some(offset) => {
-            let (line, column) = Locator::new(document).locate(offset);
-            Err(DocumentError::Malformed { line, column, detail: "a NUL byte is no XML character".to_owned() })
-        }
     }
 }
 

@@ -1,0 +1,134 @@
+//! What the service does is what its description says: real answers fit their schemas, and parameters are those declared.
+
+use std::sync::Arc;
+
+use entity::sync_run::State;
+use migration::{on_every_backend, testing::TestDatabase};
+use serde_json::{Value, json};
+
+use crate::{
+    catalogue::{Catalogue, NewEvent, instant},
+    openapi::{answer_schema, description, operations},
+    schema::violations,
+    service::Service,
+};
+
+on_every_backend!(
+    every_good_answer_fits_its_schema,
+    every_error_fits_its_schema,
+    declared_parameters_are_known_and_others_are_not,
+    the_limits_that_are_declared_are_those_that_hold,
+);
+
+/// What stands for the parameters in the paths of a catalogue with one of everything.
+struct Places {
+    events: [String; 2],
+    runs: [String; 3],
+}
+
+impl Places {
+    async fn made_in(database: &TestDatabase) -> Self {
+        let catalogue = Catalogue::of(database).await;
+        let full = NewEvent::titled("full")
+            .ends("2021-02-11T00:00:00")
+            .prices(&[1, 1_050])
+            .performers(&["1", "2"])
+            .venue("Sala Apolo", (41.374, 2.169), Some("ESBCN"))
+            .zone("9", |zone| (zone.name, zone.capacity, zone.numbered) = (Some("A".to_owned()), Some(1), Some(false)))
+            .with(|row| {
+                (row.sell_from, row.sell_to) = (Some("2021-01-01".to_owned()), Some("2021-01-02".to_owned()));
+                row.last_seen_at = Some(instant("2021-01-01"));
+                (row.left_at, row.came_back_at) = (row.last_seen_at, row.last_seen_at);
+            });
+        let bare = NewEvent::titled("bare").of_provider("another").starts("2021-02-10");
+        let events = [full.row.id.to_string(), bare.row.id.to_string()];
+        catalogue.insert([full, bare]).await;
+
+        let copied = catalogue.provider("copied", "EUR", 2).await;
+        catalogue.succeeded_at("copied", instant("2021-01-01")).await;
+        let mut runs = Vec::new();
+        for state in [State::Failed, State::Succeeded, State::Running] {
+            let run = catalogue.run(&copied, state).await;
+            catalogue.rejects(&run, 3).await;
+            runs.push(run.id.to_string());
+        }
+        Self { events, runs: runs.try_into().unwrap() }
+    }
+
+    /// The real paths of a path of the description.
+    fn of(&self, path: &str) -> Vec<String> {
+        let Some((before, after)) = path.split_once("{id}") else {
+            assert!(!path.contains('{'), "what stands for the parameters of {path}?");
+            return vec![path.to_owned()];
+        };
+        let ids: &[String] = if before == "/events/" { &self.events } else { &self.runs };
+        ids.iter().map(|id| format!("{before}{id}{after}")).collect()
+    }
+}
+
+async fn every_good_answer_fits_its_schema(database: Arc<TestDatabase>) {
+    let places = Places::made_in(&database).await;
+    let service = Service::on(&database).await;
+    let description = description();
+    for (path, _, operation) in operations(&description) {
+        for path in places.of(path) {
+            let answer = service.get(&path).await.json();
+            assert_eq!(violations(&description, answer_schema(operation), &answer), [""; 0], "{path}");
+        }
+    }
+}
+
+async fn every_error_fits_its_schema(database: Arc<TestDatabase>) {
+    let service = Service::on(&database).await;
+    let description = description();
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    for path in ["/search?limit=0&limit=0", "/events/x", "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3", "/nope"] {
+        let problem: Value = serde_json::from_slice(&service.get(path).await.body).unwrap();
+        assert_eq!(violations(&description, &schema, &problem), [""; 0], "{path}");
+    }
+}
+
+async fn declared_parameters_are_known_and_others_are_not(database: Arc<TestDatabase>) {
+    let places = Places::made_in(&database).await;
+    let service = Service::on(&database).await;
+    let description = description();
+    for (path, _, operation) in operations(&description) {
+        let path = &places.of(path)[0];
+        let declared = operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["in"] == "query");
+        for parameter in declared {
+            let name = parameter["name"].as_str().unwrap();
+            assert_eq!(parameter["required"], false, "{path}: {name}");
+            // Given twice, so that a parameter that is not read at all shows itself, too.
+            let mistakes = service.get(&format!("{path}?{name}=1&{name}=1")).await.mistakes();
+            assert!(mistakes.iter().all(|(parameter, _)| parameter == name), "{path}: {mistakes:?}");
+            assert!(mistakes.iter().any(|(_, message)| message == "is given more than once"), "{path}: {mistakes:?}");
+        }
+        let mistakes = service.get(&format!("{path}?undeclared=1")).await.mistakes();
+        assert!(mistakes[0].0 == "undeclared" && mistakes[0].1.contains("is not known"), "{path}: {mistakes:?}");
+    }
+}
+
+async fn the_limits_that_are_declared_are_those_that_hold(database: Arc<TestDatabase>) {
+    let places = Places::made_in(&database).await;
+    let service = Service::on(&database).await;
+    let description = description();
+    let mut bounded = 0;
+    for (path, _, operation) in operations(&description) {
+        let path = &places.of(path)[0];
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            if schema["type"] != "integer" {
+                continue;
+            }
+            bounded += 1;
+            let bound = |keyword: &str| schema[keyword].as_f64().unwrap();
+            for (value, status) in
+                [(bound("minimum") - 1.0, 400), (bound("minimum"), 200), (bound("maximum"), 200), (bound("maximum") + 1.0, 400)]
+            {
+                let answer = service.get(&format!("{path}?{name}={value}")).await;
+                assert_eq!(answer.status, status, "{path}?{name}={value}");
+            }
+        }
+    }
+    assert!(bounded > 0);
+}

@@ -1,0 +1,211 @@
+//! What is told of one event.
+
+use std::sync::Arc;
+
+use entity::UtcInstant;
+use migration::{on_every_backend, testing::TestDatabase};
+use poem::http::Method;
+use sea_orm::prelude::Uuid;
+use serde_json::{Value, json};
+
+use crate::{
+    catalogue::{Catalogue, NewEvent, instant},
+    service::Service,
+};
+
+on_every_backend!(
+    everything_that_is_known_is_told,
+    what_is_not_known_is_null_or_empty,
+    zones_stand_in_the_order_of_the_feed_and_an_id_may_stand_twice,
+    performers_stand_in_the_order_of_the_bill,
+    an_event_in_the_feed_was_last_seen_when_its_provider_was_last_copied,
+    an_event_that_left_was_last_seen_when_it_was_last_held,
+    an_event_that_came_back_says_so,
+    an_event_that_is_not_there_is_404,
+    an_event_never_on_sale_online_is_404,
+    an_id_that_is_none_is_400,
+    parameters_are_refused,
+);
+
+async fn insert(database: &TestDatabase, event: NewEvent) -> (Service, String) {
+    let path = format!("/events/{}", event.row.id);
+    Catalogue::of(database).await.insert([event]).await;
+    (Service::on(database).await, path)
+}
+
+async fn everything_that_is_known_is_told(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    catalogue.provider("tokyo", "JPY", 0).await;
+    let mut event = NewEvent::titled("Pantomima Full")
+        .id(Uuid::from_u128(0xc4a6_26ff_9f25_5533_a0a8_2b67_472b_5ee3))
+        .of_provider("tokyo")
+        .starts("2021-02-10T20:00:00.500")
+        .ends("2021-02-10T21:30:00")
+        .zone("311", |zone| {
+            (zone.name, zone.capacity, zone.price) = (Some("A42".to_owned()), Some(2), 5_500);
+            zone.numbered = Some(true);
+        })
+        .performers(&["12"])
+        .venue("Sala Apolo", (41.374, 2.169), Some("ESBCN"))
+        .with(|row| {
+            row.source_id = "1642".to_owned();
+            row.sell_from = Some("2021-01-01T00:00:00".to_owned());
+            row.sell_to = Some("2021-02-09".to_owned());
+            row.sold_out = true;
+            row.first_seen_at = instant("2021-01-02T08:00:00");
+        });
+    event.base_event.source_id = "322".to_owned();
+    event.base_event.organizer_company_id = Some("2".to_owned());
+    let (service, path) = insert(&database, event).await;
+    catalogue.succeeded_at("tokyo", instant("2021-02-09T08:00:00.25")).await;
+
+    let expected = json!({
+        "data": {
+            "id": "c4a626ff-9f25-5533-a0a8-2b67472b5ee3",
+            "title": "Pantomima Full",
+            "start_date": "2021-02-10",
+            "start_time": "20:00:00.500",
+            "end_date": "2021-02-10",
+            "end_time": "21:30:00",
+            "min_price": 5500.0,
+            "max_price": 5500.0,
+            "starts_at": "2021-02-10T20:00:00.500Z",
+            "ends_at": "2021-02-10T21:30:00Z",
+            "sell_from": "2021-01-01T00:00:00",
+            "sell_to": "2021-02-09",
+            "sold_out": true,
+            "sell_mode": "online",
+            "organizer_company_id": "2",
+            "currency": "JPY",
+            "zones": [{ "id": "311", "name": "A42", "capacity": 2, "price": 5500.0, "numbered": true }],
+            "performers": [{ "id": "12", "name": "Performer 12" }],
+            "venue": {
+                "id": "venue of Sala Apolo",
+                "name": "Sala Apolo",
+                "latitude": 41.374,
+                "longitude": 2.169,
+                "place_code": "ESBCN",
+            },
+            "provider": { "slug": "tokyo", "base_event_id": "322", "event_id": "1642" },
+            "first_seen": "2021-01-02T08:00:00Z",
+            "last_seen": "2021-02-09T08:00:00.250Z",
+            "left": null,
+            "came_back": null,
+        },
+        "error": null,
+    });
+    assert_eq!(service.get(&path).await.json(), expected);
+    assert_eq!(service.get(&path.to_uppercase().replace("EVENTS", "events")).await.json(), expected);
+    let head = service.send(Method::HEAD, &path, &[]).await;
+    assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
+}
+
+async fn what_is_not_known_is_null_or_empty(database: Arc<TestDatabase>) {
+    let event = NewEvent::titled("bare").starts("2021-02-10").zone("1", |_| ()).venue("Hall", (-90.0, 180.0), None);
+    let (service, path) = insert(&database, event).await;
+    let data = service.get(&path).await.json()["data"].clone();
+    for key in ["start_time", "end_date", "end_time", "sell_from", "sell_to", "organizer_company_id", "left", "came_back"] {
+        assert_eq!(data.get(key), Some(&Value::Null), "{key}");
+    }
+    assert_eq!(data["zones"], json!([{ "id": "1", "name": null, "capacity": null, "price": 0.0, "numbered": null }]));
+    assert_eq!(data["performers"], json!([]));
+    assert_eq!(data["ends_at"], data["starts_at"]);
+    assert_eq!(data["venue"]["place_code"], Value::Null);
+    assert_eq!(data["last_seen"], Value::Null, "its provider was never copied to the end");
+
+    let (service, path) = insert(&database, NewEvent::titled("nowhere, for nothing")).await;
+    let data = service.get(&path).await.json()["data"].clone();
+    assert_eq!((data.get("venue"), &data["zones"]), (Some(&Value::Null), &json!([])));
+    assert_eq!((&data["min_price"], &data["max_price"]), (&Value::Null, &Value::Null));
+}
+
+async fn zones_stand_in_the_order_of_the_feed_and_an_id_may_stand_twice(database: Arc<TestDatabase>) {
+    let order = [("9", 300), ("10", 100), ("9", 200), ("1", 400), ("9", 200)];
+    let event = order.iter().fold(NewEvent::titled("show"), |event, (id, price)| event.zone(id, |zone| zone.price = *price));
+    // Another event's zones are none of its business.
+    Catalogue::of(&database).await.insert([NewEvent::titled("another").prices(&[1, 2, 3])]).await;
+    let (service, path) = insert(&database, event).await;
+
+    let data = service.get(&path).await.json()["data"].clone();
+
+    let zones: Vec<Value> = data["zones"].as_array().unwrap().iter().map(|zone| json!([zone["id"], zone["price"]])).collect();
+    assert_eq!(json!(zones), json!([["9", 3.0], ["10", 1.0], ["9", 2.0], ["1", 4.0], ["9", 2.0]]));
+    assert_eq!((&data["min_price"], &data["max_price"]), (&json!(1.0), &json!(4.0)));
+}
+
+async fn performers_stand_in_the_order_of_the_bill(database: Arc<TestDatabase>) {
+    let bill = ["7", "12", "3", "100", "1"];
+    let (service, path) = insert(&database, NewEvent::titled("show").performers(&bill)).await;
+
+    let data = service.get(&path).await.json()["data"].clone();
+
+    let ids: Vec<&str> =
+        data["performers"].as_array().unwrap().iter().map(|performer| performer["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, bill);
+}
+
+async fn an_event_in_the_feed_was_last_seen_when_its_provider_was_last_copied(database: Arc<TestDatabase>) {
+    // What was stored when it had left before it came back is old.
+    let event = NewEvent::titled("show").with(|row| row.last_seen_at = Some(instant("2020-01-01")));
+    let (service, path) = insert(&database, event).await;
+    Catalogue::of(&database).await.succeeded_at("fever", instant("2021-02-09T08:00:00")).await;
+
+    let data = service.get(&path).await.json()["data"].clone();
+
+    assert_eq!((&data["last_seen"], &data["left"]), (&json!("2021-02-09T08:00:00Z"), &Value::Null));
+}
+
+async fn an_event_that_left_was_last_seen_when_it_was_last_held(database: Arc<TestDatabase>) {
+    let event = NewEvent::titled("show").with(|row| {
+        row.last_seen_at = Some(instant("2021-02-01T08:00:00"));
+        row.left_at = Some(instant("2021-02-01T08:10:00"));
+    });
+    let (service, path) = insert(&database, event).await;
+    Catalogue::of(&database).await.succeeded_at("fever", instant("2021-02-09T08:00:00")).await;
+
+    let data = service.get(&path).await.json()["data"].clone();
+
+    assert_eq!((&data["last_seen"], &data["left"]), (&json!("2021-02-01T08:00:00Z"), &json!("2021-02-01T08:10:00Z")));
+}
+
+async fn an_event_that_came_back_says_so(database: Arc<TestDatabase>) {
+    let event = NewEvent::titled("show").with(|row| {
+        row.first_seen_at = instant("2021-01-01T08:00:00");
+        row.came_back_at = Some(UtcInstant(instant("2021-01-03T08:00:00").0 + 1));
+    });
+    let (service, path) = insert(&database, event).await;
+
+    let data = service.get(&path).await.json()["data"].clone();
+
+    assert_eq!(
+        (&data["first_seen"], &data["came_back"]),
+        (&json!("2021-01-01T08:00:00Z"), &json!("2021-01-03T08:00:00.000001Z"))
+    );
+}
+
+async fn an_event_that_is_not_there_is_404(database: Arc<TestDatabase>) {
+    let service = Service::on(&database).await;
+    let answer = service.get("/events/00000000-0000-0000-0000-000000000000").await;
+    let problem = answer.problem(404, "not_found");
+    assert_eq!((&problem["detail"], &problem["errors"]), (&json!("there is no such event"), &json!([])));
+}
+
+async fn an_event_never_on_sale_online_is_404(database: Arc<TestDatabase>) {
+    let (service, path) = insert(&database, NewEvent::titled("hidden").hidden()).await;
+    assert_eq!(service.get(&path).await.problem(404, "not_found")["detail"], "there is no such event");
+}
+
+async fn an_id_that_is_none_is_400(database: Arc<TestDatabase>) {
+    let service = Service::on(&database).await;
+    for id in ["1642", "x", "c4a626ff-9f25-5533-a0a8-2b67472b5ee", "c4a626ff-9f25-5533-a0a8-2b67472b5ee3x", "%00", "null"] {
+        let mistakes = service.get(&format!("/events/{id}")).await.mistakes();
+        assert_eq!(mistakes, [("id".to_owned(), "want a UUID as a search gives it".to_owned())], "{id}");
+    }
+}
+
+async fn parameters_are_refused(database: Arc<TestDatabase>) {
+    let (service, path) = insert(&database, NewEvent::titled("show")).await;
+    let mistakes = service.get(&format!("{path}?fields=title&limit=1")).await.mistakes();
+    let message = "is not known; this call takes no parameters".to_owned();
+    assert_eq!(mistakes, [("fields".to_owned(), message.clone()), ("limit".to_owned(), message)]);
+}

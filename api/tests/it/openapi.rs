@@ -1,0 +1,115 @@
+//! The service's description: committed as `openapi.json`, so that a change of the contract shows in a diff. Needs no database.
+
+use std::path::Path;
+
+use api::State;
+use sea_orm::DatabaseConnection;
+use serde_json::Value;
+
+use crate::{schema::violations, service::Service};
+
+const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
+/// Set to write the file anew instead of comparing.
+const UPDATE: &str = "UPDATE_OPENAPI";
+
+/// The description as the code has it now.
+pub(crate) fn description() -> Value {
+    let text = api::openapi(State { database: DatabaseConnection::default() });
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Each operation with its path and method.
+pub(crate) fn operations(description: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = description["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, operations)| {
+            let operations = operations.as_object().unwrap();
+            operations.iter().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
+        .collect()
+}
+
+/// The schema of an operation's good answer.
+pub(crate) fn answer_schema(operation: &Value) -> &Value {
+    &operation["responses"]["200"]["content"]["application/json"]["schema"]
+}
+
+#[test]
+fn the_committed_description_is_that_of_the_code() {
+    let text = api::openapi(State { database: DatabaseConnection::default() });
+    let pretty = format!("{}\n", serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap());
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::write(COMMITTED, &pretty).unwrap();
+    }
+    let committed = std::fs::read_to_string(Path::new(COMMITTED)).unwrap_or_default();
+    assert!(
+        committed == pretty,
+        "openapi.json is not what the code says any more. If the contract was meant to change, run `make openapi` and commit the file"
+    );
+}
+
+#[tokio::test]
+async fn the_description_is_served() {
+    let answer = Service::over(DatabaseConnection::default()).get("/openapi.json").await;
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), description());
+}
+
+#[test]
+fn every_operation_has_an_id_of_its_own_and_a_summary() {
+    let description = description();
+    let mut ids: Vec<&str> = Vec::new();
+    for (path, method, operation) in operations(&description) {
+        assert_eq!(method, "get", "{path}");
+        let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no operationId"));
+        assert!(!ids.contains(&id), "{id} stands twice");
+        ids.push(id);
+        assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{id} has no summary");
+    }
+    assert!(ids.contains(&"search") && ids.contains(&"event"), "{ids:?}");
+}
+
+#[test]
+fn every_good_answer_has_an_example_that_fits_its_schema() {
+    let description = description();
+    for (path, _, operation) in operations(&description) {
+        let schema = answer_schema(operation);
+        let reference = schema["$ref"].as_str().unwrap_or_else(|| panic!("{path} has no schema of its 200 answer"));
+        let example = &description.pointer(reference.trim_start_matches('#')).unwrap()["example"];
+        assert!(example.is_object(), "{path} has no example");
+        assert_eq!(violations(&description, schema, example), [""; 0], "{path}");
+    }
+}
+
+#[test]
+fn every_operation_names_the_errors_in_their_one_shape() {
+    let description = description();
+    for (path, _, operation) in operations(&description) {
+        for status in ["400", "503", "default"] {
+            let content =
+                operation["responses"][status]["content"].as_object().unwrap_or_else(|| panic!("{path} has no {status}"));
+            let problem = serde_json::json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+            assert_eq!(content.iter().collect::<Vec<_>>(), [(&"application/problem+json".to_owned(), &problem)]);
+        }
+    }
+}
+
+#[test]
+fn every_parameter_and_property_is_described() {
+    let description = description();
+    for (path, _, operation) in operations(&description) {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            assert!(parameter["description"].is_string(), "{path}: {}", parameter["name"]);
+        }
+    }
+    for (name, schema) in description["components"]["schemas"].as_object().unwrap() {
+        let parts = schema["allOf"].as_array().cloned().unwrap_or_else(|| vec![schema.clone()]);
+        for properties in parts.iter().filter_map(|part| part["properties"].as_object()) {
+            for (property, schema) in properties {
+                let is_described = schema["description"].is_string() || schema.get("$ref").is_some();
+                assert!(is_described, "{name}.{property}");
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! How the databases run a search: a range of the index of shown events, in the order of the answer, and nothing else. The
+//! statements are those of the service, the catalogue is large enough to make a planner choose.
+
+use std::sync::Arc;
+
+use api::{
+    http::{Cursor, Page},
+    search::{SearchRequest, select},
+};
+use entity::UtcInstant;
+use migration::{on_every_backend, testing::TestDatabase};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait, QuerySelect, QueryTrait, Statement,
+    prelude::Uuid,
+    sqlx::{Row, postgres::PgRow},
+};
+use serde_json::Value;
+
+use crate::catalogue::{Catalogue, NewEvent, instant};
+
+on_every_backend!(every_search_reads_a_range_of_the_index_of_shown_events);
+
+const SHOWN: usize = 20_000;
+const HIDDEN: usize = 2_000;
+/// From the start of one event to that of the next: 22,000 of them fill two years.
+const STEP_MICROS: i64 = 48 * 60 * 1_000_000;
+/// What a scan may read for each row that it answers, and a few: a long event may start in the range and end behind it.
+const ROWS_READ_PER_ROW: f64 = 1.5;
+const ROWS_READ_BESIDE: f64 = 10.0;
+
+async fn every_search_reads_a_range_of_the_index_of_shown_events(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    catalogue.insert((0..SHOWN + HIDDEN).map(numbered_event)).await;
+    let database = &catalogue.database;
+    database.execute_unprepared("ANALYZE").await.unwrap();
+    assert_eq!(entity::event::Entity::find().count(database).await.unwrap(), 22_000);
+
+    for (name, search) in searches() {
+        let statement = select(&search).limit(search.page.rows() + 1).build(database.get_database_backend());
+        let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
+        assert!(rows > 1, "{name} finds something");
+        match statement.db_backend {
+            DbBackend::Sqlite => assert_sqlite_reads_the_index(database, statement, name).await,
+            _ => {
+                let plan = postgres_plan(database, statement).await;
+                assert_postgres_reads_the_index(&plan, name, rows);
+                if search.page.limit.is_some() {
+                    assert_postgres_stops_at_the_end_of_the_page(&plan, name);
+                }
+            }
+        }
+    }
+}
+
+/// Spread over two years in another order than that of insertion, every eleventh hidden.
+fn numbered_event(number: usize) -> NewEvent {
+    let place = number * 7_919 % (SHOWN + HIDDEN);
+    let starts_at = instant("2021-01-01").0 + i64::try_from(place).unwrap() * STEP_MICROS;
+    let event = NewEvent::titled(&format!("event {number}")).prices(&[]).with(|row| {
+        row.starts_at = UtcInstant(starts_at);
+        row.ends_at = UtcInstant(starts_at + 2 * 3_600_000_000);
+    });
+    if number.is_multiple_of(11) { event.hidden() } else { event }
+}
+
+fn searches() -> Vec<(&'static str, SearchRequest)> {
+    let month =
+        SearchRequest { starts_at: Some(instant("2022-03-01")), ends_at: Some(instant("2022-03-31")), page: Page::default() };
+    let page = |search: &SearchRequest, limit, after| SearchRequest { page: Page { limit, after }, ..search.clone() };
+    let from = SearchRequest { starts_at: month.starts_at, ..SearchRequest::default() };
+    let until = SearchRequest { ends_at: month.ends_at, ..SearchRequest::default() };
+    let all = SearchRequest::default();
+    let behind = |search: &SearchRequest| {
+        Some(Cursor::behind(instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2), &search.key()))
+    };
+    vec![
+        ("a month", month.clone()),
+        ("a page of a month", page(&month, Some(20), None)),
+        ("a later page of a month", page(&month, Some(20), behind(&month))),
+        ("a page of what is to come", page(&from, Some(50), None)),
+        ("a later page of what is to come", page(&from, Some(50), behind(&from))),
+        ("a page of what was", page(&until, Some(50), None)),
+        ("a later page of what was", page(&until, Some(50), behind(&until))),
+        ("a page of all", page(&all, Some(50), None)),
+        ("a later page of all", page(&all, Some(50), behind(&all))),
+    ]
+}
+
+async fn assert_sqlite_reads_the_index(database: &DatabaseConnection, statement: Statement, name: &str) {
+    let rows = database.query_all_raw(explained("EXPLAIN QUERY PLAN", statement)).await.unwrap();
+    let steps: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+    let of_event: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event")).collect();
+    assert_eq!(of_event.len(), 1, "{name}: {steps:?}");
+    assert!(of_event[0].contains("USING INDEX event_shown_by_start"), "{name}: {steps:?}");
+    let is_bounded = of_event[0].starts_with("SEARCH event ");
+    assert!(is_bounded || name == "a page of all" || name == "a page of what was", "{name}: {steps:?}");
+    assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{name} sorts: {steps:?}");
+    let of_base_event: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("base_event")).collect();
+    assert!(of_base_event.len() == 1 && of_base_event[0].starts_with("SEARCH "), "{name}: {steps:?}");
+}
+
+/// A whole range may be put in order after it was read: that costs no more than its own rows. Never is all of `event` read.
+fn assert_postgres_reads_the_index(plan: &Value, name: &str, rows: usize) {
+    let nodes = nodes(plan);
+    let of_event: Vec<&&Value> = nodes.iter().filter(|node| node["Relation Name"] == "event").collect();
+    assert_eq!(of_event.len(), 1, "{name}: {plan:#}");
+    assert_ne!(of_event[0]["Node Type"], "Seq Scan", "{name}: {plan:#}");
+    let of_index: Vec<&&Value> = nodes.iter().filter(|node| node["Index Name"] == "event_shown_by_start").collect();
+    assert_eq!(of_index.len(), 1, "{name}: {plan:#}");
+    assert!(of_index[0]["Index Cond"].is_string() || plan["Node Type"] == "Limit", "{name}: {plan:#}");
+
+    let read = of_event[0]["Actual Rows"].as_f64().unwrap() + of_event[0]["Rows Removed by Filter"].as_f64().unwrap_or(0.0);
+    let most = rows as f64 * ROWS_READ_PER_ROW + ROWS_READ_BESIDE;
+    assert!(read <= most, "{name} reads {read} rows for {rows}: {plan:#}");
+}
+
+/// A page is read in the order of the index, so that what lies behind it is never read.
+fn assert_postgres_stops_at_the_end_of_the_page(plan: &Value, name: &str) {
+    for node in nodes(plan) {
+        let kind = node["Node Type"].as_str().unwrap();
+        assert!(!kind.contains("Sort") && !kind.contains("Hash"), "{name} waits for all rows: {plan:#}");
+        if let Some(table @ ("event" | "base_event")) = node["Relation Name"].as_str() {
+            assert_eq!(kind, "Index Scan", "{name} reads {table} otherwise: {plan:#}");
+        }
+    }
+}
+
+async fn postgres_plan(database: &DatabaseConnection, statement: Statement) -> Value {
+    let explained = explained("EXPLAIN (ANALYZE, FORMAT JSON)", statement);
+    let row = database.query_one_raw(explained).await.unwrap().unwrap();
+    let row: &PgRow = row.try_as_pg_row().unwrap();
+    // Without a feature of its own the driver has no type for PostgreSQL's JSON; on the wire it is text.
+    let plan: Value = serde_json::from_str(&row.try_get_unchecked::<String, _>(0).unwrap()).unwrap();
+    plan[0]["Plan"].clone()
+}
+
+fn explained(how: &str, statement: Statement) -> Statement {
+    Statement { sql: format!("{how} {}", statement.sql), ..statement }
+}
+
+fn nodes(plan: &Value) -> Vec<&Value> {
+    let children = plan["Plans"].as_array().into_iter().flatten();
+    std::iter::once(plan).chain(children.flat_map(nodes)).collect()
+}

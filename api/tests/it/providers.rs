@@ -1,0 +1,199 @@
+//! Whose catalogues there are, and how fresh their copies are.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Timelike, Utc};
+use entity::{UtcInstant, provider, sync_run};
+use migration::{on_every_backend, testing::TestDatabase};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
+use serde_json::{Value, json};
+
+use crate::{catalogue::Catalogue, service::Service};
+
+on_every_backend!(
+    without_providers_the_list_is_empty,
+    a_provider_never_copied_is_new,
+    a_provider_whose_newest_run_was_good_is_ok,
+    a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age,
+    a_run_that_goes_on_changes_no_state,
+    a_retired_provider_has_no_next_tick,
+    providers_stand_in_the_order_of_their_slugs_each_with_its_own_run,
+    the_next_tick_lies_ahead_on_a_whole_second,
+    a_url_is_never_told,
+    parameters_are_refused,
+);
+
+const MINUTE: i64 = 60_000_000;
+
+/// A provider that was changed after it was made.
+async fn provider(catalogue: &Catalogue, slug: &str, change: impl FnOnce(&mut provider::ActiveModel)) -> provider::Model {
+    let mut row = catalogue.provider(slug, "EUR", 2).await.into_active_model();
+    change(&mut row);
+    row.update(&catalogue.database).await.unwrap()
+}
+
+async fn providers(database: &TestDatabase) -> Vec<Value> {
+    let answer = Service::on(database).await.get("/providers").await.json();
+    assert_eq!(answer["error"], Value::Null);
+    answer["data"]["providers"].as_array().unwrap().clone()
+}
+
+async fn only_provider(database: &TestDatabase) -> Value {
+    let [provider] = providers(database).await.try_into().unwrap();
+    provider
+}
+
+fn ago(minutes: i64) -> UtcInstant {
+    UtcInstant(UtcInstant::now().0 - minutes * MINUTE)
+}
+
+async fn without_providers_the_list_is_empty(database: Arc<TestDatabase>) {
+    let answer = Service::on(&database).await.get("/providers").await;
+    assert_eq!(answer.json(), json!({ "data": { "providers": [] }, "error": null }));
+}
+
+async fn a_provider_never_copied_is_new(database: Arc<TestDatabase>) {
+    Catalogue::of(&database).await.provider("fever", "EUR", 2).await;
+    let mut found = only_provider(&database).await;
+    assert!(found["next_tick"].take().is_string());
+    let expected = json!({
+        "slug": "fever",
+        "state": "new",
+        "last_success": null,
+        "age_seconds": null,
+        "next_tick": null,
+        "schedule": "0 */10 * * * *",
+        "format": "event-list-xml",
+        "time_zone": "UTC",
+        "currency": "EUR",
+        "last_run": null,
+    });
+    assert_eq!(found, expected);
+}
+
+async fn a_provider_whose_newest_run_was_good_is_ok(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    for (slug, state) in [("changed", sync_run::State::Succeeded), ("same", sync_run::State::Unchanged)] {
+        let provider = provider(&catalogue, slug, |row| row.last_success_at = Set(Some(ago(61)))).await;
+        catalogue.run(&provider, sync_run::State::Failed).await;
+        let good = catalogue.run(&provider, state).await;
+        let found = providers(&database).await.into_iter().find(|found| found["slug"] == slug).unwrap();
+        assert_eq!(found["state"], "ok");
+        let age = found["age_seconds"].as_u64().unwrap();
+        assert!((3_660..3_720).contains(&age), "{age}");
+        let expected = json!({
+            "id": good.id,
+            "state": state.name(),
+            "started_at": "1970-01-01T00:00:00Z",
+            "ended_at": "1970-01-01T00:00:01.250Z",
+            "reason_code": null,
+            "reason": null,
+        });
+        assert_eq!(found["last_run"], expected);
+    }
+}
+
+async fn a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    let copied_at = ago(120);
+    let provider = provider(&catalogue, "fever", |row| row.last_success_at = Set(Some(copied_at))).await;
+    catalogue.run(&provider, sync_run::State::Succeeded).await;
+    catalogue.run(&provider, sync_run::State::Failed).await;
+
+    let found = only_provider(&database).await;
+
+    assert_eq!(found["state"], "failing");
+    assert_eq!(found["last_success"], api::http::to_rfc3339(copied_at));
+    assert!(found["age_seconds"].as_u64().unwrap() >= 7_200);
+    assert_eq!(found["last_run"]["state"], "failed");
+    assert_eq!(found["last_run"]["reason_code"], "http_status");
+    assert_eq!(found["last_run"]["reason"], "the provider answered with status 503");
+    assert!(found["next_tick"].is_string(), "it is polled again");
+}
+
+async fn a_run_that_goes_on_changes_no_state(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    let before = [
+        ("a-new", None, "new"),
+        ("b-ok", Some(sync_run::State::Succeeded), "ok"),
+        ("c-failing", Some(sync_run::State::Failed), "failing"),
+    ];
+    for (slug, ended, _) in before {
+        let copied_at = (slug != "a-new").then(|| ago(10));
+        let provider = provider(&catalogue, slug, |row| row.last_success_at = Set(copied_at)).await;
+        if let Some(state) = ended {
+            catalogue.run(&provider, state).await;
+        }
+        catalogue.run(&provider, sync_run::State::Running).await;
+    }
+
+    for (found, (slug, _, state)) in providers(&database).await.into_iter().zip(before) {
+        assert_eq!((&found["slug"], &found["state"]), (&json!(slug), &json!(state)));
+        assert_eq!(found["last_run"]["state"], "running");
+        assert_eq!(found["last_run"].get("ended_at"), Some(&Value::Null));
+    }
+}
+
+async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    let provider = provider(&catalogue, "gone", |row| {
+        row.last_success_at = Set(Some(ago(10)));
+        row.retired_at = Set(Some(ago(5)));
+    })
+    .await;
+    catalogue.run(&provider, sync_run::State::Failed).await;
+
+    let found = only_provider(&database).await;
+
+    assert_eq!((&found["state"], found.get("next_tick")), (&json!("retired"), Some(&Value::Null)));
+    assert!(found["age_seconds"].as_u64().unwrap() >= 600, "what it had is served, and ages");
+}
+
+async fn providers_stand_in_the_order_of_their_slugs_each_with_its_own_run(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    let mut newest = Vec::new();
+    for slug in ["zebra", "apollo", "marquee"] {
+        let provider = provider(&catalogue, slug, |_| ()).await;
+        catalogue.run(&provider, sync_run::State::Succeeded).await;
+        newest.push((slug, catalogue.run(&provider, sync_run::State::Failed).await.id));
+    }
+    newest.sort_unstable();
+
+    let found = providers(&database).await;
+
+    let found: Vec<(&str, i64)> =
+        found.iter().map(|provider| (provider["slug"].as_str().unwrap(), provider["last_run"]["id"].as_i64().unwrap())).collect();
+    assert_eq!(found, newest);
+}
+
+async fn the_next_tick_lies_ahead_on_a_whole_second(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    provider(&catalogue, "a-ten-minutes", |_| ()).await;
+    provider(&catalogue, "b-second", |row| row.schedule = Set("* * * * * *".to_owned())).await;
+    provider(&catalogue, "c-past", |row| row.schedule = Set("0 0 0 1 1 * 2020".to_owned())).await;
+    provider(&catalogue, "d-broken", |row| row.schedule = Set("whenever".to_owned())).await;
+
+    let before = Utc::now();
+    let found = providers(&database).await;
+    let after = Utc::now();
+
+    let tick = |number: usize| found[number]["next_tick"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    for tick in [tick(0), tick(1)] {
+        assert!(tick > before && tick.nanosecond() == 0, "{tick}");
+    }
+    assert!(tick(0).minute() % 10 == 0 && tick(0).second() == 0 && tick(0) - after <= chrono::TimeDelta::minutes(10));
+    assert!(tick(1) - after <= chrono::TimeDelta::seconds(1));
+    assert_eq!((found[2].get("next_tick"), found[3].get("next_tick")), (Some(&Value::Null), Some(&Value::Null)));
+}
+
+async fn a_url_is_never_told(database: Arc<TestDatabase>) {
+    let provider = Catalogue::of(&database).await.provider("fever", "EUR", 2).await;
+    assert!(provider.url.contains("secret"));
+    let body = Service::on(&database).await.get("/providers").await.text();
+    assert!(!body.contains("secret") && !body.contains("url") && !body.contains("example"), "{body}");
+}
+
+async fn parameters_are_refused(database: Arc<TestDatabase>) {
+    let mistakes = Service::on(&database).await.get("/providers?slug=fever").await.mistakes();
+    assert_eq!(mistakes, [("slug".to_owned(), "is not known; this call takes no parameters".to_owned())]);
+}

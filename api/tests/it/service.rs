@@ -1,0 +1,125 @@
+//! The service as a client sees it, without a socket, and the one shape of its errors.
+
+use api::State;
+use entity::Role;
+use migration::testing::TestDatabase;
+use poem::{
+    Endpoint, EndpointExt, Response,
+    endpoint::BoxEndpoint,
+    http::{HeaderMap, Method, StatusCode},
+    test::TestClient,
+};
+use sea_orm::DatabaseConnection;
+use serde_json::{Value, json};
+
+/// The whole service over one database.
+pub(crate) struct Service {
+    client: TestClient<BoxEndpoint<'static, Response>>,
+}
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Service {
+    pub(crate) async fn on(database: &TestDatabase) -> Self {
+        Self::over(database.connect(Role::Api).await)
+    }
+
+    pub(crate) fn over(database: DatabaseConnection) -> Self {
+        Self::with(api::app(State { database }))
+    }
+
+    fn with(app: impl Endpoint<Output = Response> + 'static) -> Self {
+        Self { client: TestClient::new(app.boxed()) }
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
+        self.send(Method::GET, uri, &[]).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.client.request(method, uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send().await.0;
+        Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.take_body().into_vec().await.unwrap(),
+        }
+    }
+}
+
+impl Answer {
+    /// The body of an answer that went well.
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The body of an error, which has the one shape of all errors.
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let problem: Value = serde_json::from_slice(&self.body).unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(!detail.is_empty());
+        let shape = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap(),
+            "status": status,
+            "detail": detail,
+            "errors": problem["errors"].as_array().unwrap(),
+            "request_id": self.header("x-request-id").unwrap(),
+            "data": null,
+            "error": { "code": code, "message": detail },
+        });
+        assert_eq!(problem, shape);
+        problem
+    }
+
+    /// The faults in the request, as (parameter, message), of an answer that refuses its parameters.
+    pub(crate) fn mistakes(&self) -> Vec<(String, String)> {
+        let problem = self.problem(400, "invalid_parameter");
+        let mistakes: Vec<(String, String)> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|mistake| {
+                assert_eq!(mistake.as_object().unwrap().len(), 2, "{mistake}");
+                (mistake["parameter"].as_str().unwrap().to_owned(), mistake["message"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        assert!(!mistakes.is_empty());
+        mistakes
+    }
+
+    /// The titles of the events that a search found, in its order.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let answer = self.json();
+        let events = answer["data"]["events"].as_array().unwrap();
+        events.iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Where the Link header says that the list goes on.
+    pub(crate) fn next(&self) -> Option<String> {
+        let link = self.header("link")?;
+        let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        Some(target.unwrap_or_else(|| panic!("the link is no link to a next page: {link}")).to_owned())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}

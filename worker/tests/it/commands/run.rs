@@ -1,0 +1,136 @@
+//! `marquee-worker run`, and how it ends.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus},
+    sync::{Arc, Mutex},
+};
+
+use entity::{Role, provider, sync_run::State};
+use migration::testing::{Backend, TestDatabase};
+use sea_orm::EntityTrait;
+
+use super::{Office, SLUG};
+use crate::{
+    copy::{Tables, provider_of, runs_of},
+    entries, fixtures,
+    patience::eventually,
+    served::Served,
+};
+
+/// A running worker and what it has logged so far.
+struct Running {
+    worker: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Running {
+    fn start(office: &Office) -> Self {
+        let mut worker = office.command(&["run"]).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, written) = (BufReader::new(worker.stderr.take().unwrap()).lines(), log.clone());
+        // Whoever does not read a pipe to its end stops its writer some day.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *written.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Self { worker, log }
+    }
+
+    async fn logged(&self, words: &str) {
+        eventually(words, async || self.log.lock().unwrap().contains(words).then_some(())).await;
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.worker.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    async fn end(&mut self) -> ExitStatus {
+        eventually("the worker ends", async || self.worker.try_wait().unwrap()).await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing can be done about a process that is gone already.
+        let _gone = self.worker.kill();
+        let _reaped = self.worker.wait();
+    }
+}
+
+async fn office_of(served: &Served) -> Office {
+    Office::with(TestDatabase::migrated(Backend::Sqlite).await, &entries::entry_text(SLUG, &served.url, ""))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_is_under_way_at_sigterm_is_finished() {
+    let served = Served::with_faults("latency:4000").await;
+    let office = office_of(&served).await;
+    let mut running = Running::start(&office);
+    eventually("the provider is asked", async || (served.provider.statistics().requests == 1).then_some(())).await;
+    running.signal("TERM");
+    running.logged("told to stop").await;
+    assert_eq!(served.provider.statistics().full_answers, 0, "the signal came before the answer");
+    assert_eq!(running.end().await.code(), Some(0));
+
+    let database = office.database.connect(Role::Worker).await;
+    let states: Vec<State> = runs_of(&database, SLUG).await.iter().map(|run| run.state).collect();
+    assert_eq!(states, [State::Succeeded]);
+    assert_eq!(Tables::of(&database).await.events.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_worker_ends_at_sigterm_and_at_ctrl_c() {
+    for signal in ["TERM", "INT"] {
+        let served = Served::with_faults("").await;
+        let office = office_of(&served).await;
+        let mut running = Running::start(&office);
+        running.logged("sync ended").await;
+        running.signal(signal);
+        assert_eq!(running.end().await.code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_a_worker_that_waits_at_once() {
+    let served = Served::with_faults("hang").await;
+    let office = office_of(&served).await;
+    let mut running = Running::start(&office);
+    eventually("the provider is asked", async || (served.provider.statistics().requests == 1).then_some(())).await;
+    running.signal("TERM");
+    running.logged("told to stop").await;
+    running.signal("TERM");
+    assert_eq!(running.end().await.code(), Some(130));
+    let database = office.database.connect(Role::Worker).await;
+    assert_eq!(runs_of(&database, SLUG).await[0].state, State::Running, "it was not allowed to close its run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn providers_that_are_no_longer_named_are_retired_and_kept() {
+    let served = Served::with_faults("").await;
+    let office = office_of(&served).await;
+    office.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
+    let from = fixtures::path("three_answers/first.xml");
+    assert_eq!(office.told(&["sync", "old-stage", "--from", from.to_str().unwrap()]).code, Some(0));
+    office.write("providers.toml", entries::entry_text(SLUG, &served.url, ""));
+    let mut running = Running::start(&office);
+    running.logged("sync ended").await;
+    running.signal("TERM");
+    assert_eq!(running.end().await.code(), Some(0));
+
+    let database = office.database.connect(Role::Worker).await;
+    let providers = provider::Entity::find().all(&database).await.unwrap();
+    let retired: Vec<(&str, bool)> =
+        providers.iter().map(|provider| (provider.slug.as_str(), provider.retired_at.is_some())).collect();
+    assert_eq!(retired, [("old-stage", true), (SLUG, false)]);
+    assert_eq!(Tables::of(&database).await.events.len(), 23, "nothing of it is deleted");
+    let status = office.told(&["status"]).stdout;
+    assert!(status.lines().any(|line| line.starts_with("old-stage ") && line.contains(" retired ")), "{status}");
+
+    // Named again, it is polled again.
+    office.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
+    assert_eq!(office.told(&["sync", "old-stage"]).code, Some(0));
+    assert_eq!(provider_of(&database, "old-stage").await.retired_at, None);
+}

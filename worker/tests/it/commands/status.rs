@@ -1,0 +1,40 @@
+//! `marquee-worker status`.
+
+use migration::testing::{Backend, TestDatabase};
+
+use super::{Office, SLUG};
+use crate::{entries, fixtures};
+
+/// The line of a provider in the table.
+fn line<'a>(table: &'a str, slug: &str) -> &'a str {
+    table.lines().find(|line| line.split_whitespace().next() == Some(slug)).unwrap_or_else(|| panic!("no {slug} in\n{table}"))
+}
+
+#[tokio::test]
+async fn a_database_that_knows_no_provider_has_an_empty_table() {
+    let told = Office::new().await.told(&["status"]);
+    assert_eq!((told.code, told.stdout.lines().count()), (Some(0), 1), "{}", told.stdout);
+    assert!(told.stdout.starts_with("PROVIDER"));
+}
+
+#[tokio::test]
+async fn each_provider_is_told_with_its_last_run() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let entry = |slug| entries::entry_text(slug, "http://127.0.0.1:1/feed", "schedule = \"0 0 0 * * *\"");
+    let office = Office::with(database, &(entry(SLUG) + &entry("southstage")));
+    let sync = |slug: &str, file: &str| office.told(&["sync", slug, "--from", fixtures::path(file).to_str().unwrap()]).code;
+    assert_eq!(sync(SLUG, "three_answers/first.xml"), Some(0));
+    assert_eq!(sync("southstage", "untrusted/doctype/bare_doctype.xml"), Some(1));
+
+    let told = office.told(&["status"]);
+    assert_eq!(told.code, Some(0));
+    let northstage = line(&told.stdout, SLUG);
+    assert!(northstage.contains("succeeded") && northstage.contains(" s ") && northstage.contains("  in "), "{northstage}");
+    assert!(northstage.ends_with("#1 3 fetched, 3 inserted, 0 updated, 0 unchanged, 0 left, 0 rejected"), "{northstage}");
+    let southstage = line(&told.stdout, "southstage");
+    assert!(southstage.contains("failed") && southstage.contains("never taken"), "{southstage}");
+    assert!(southstage.ends_with("#2 line 2: a DOCTYPE is refused, send the document without it"), "{southstage}");
+
+    assert_eq!(sync(SLUG, "three_answers/first.xml"), Some(0));
+    assert!(line(&office.told(&["status"]).stdout, SLUG).contains("unchanged"));
+}

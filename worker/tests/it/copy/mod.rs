@@ -1,0 +1,174 @@
+//! What a sync makes of the copy: the tables after one feed and another, on both databases.
+
+mod catalogue_version;
+mod guards;
+mod history;
+mod model;
+mod refused;
+mod rejected;
+mod three_answers;
+mod unchanged;
+mod whole_catalogue;
+
+use entity::{Role, base_event, event, event_performer, performer, provider, reject, sync_run, venue, zone};
+use migration::testing::TestDatabase;
+use sea_orm::{DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
+use tempfile::TempDir;
+use worker::{
+    provider::entry::ProviderEntry,
+    sync::{self, Counts, Report, Source, SyncError},
+};
+
+use crate::entries;
+
+const SLUG: &str = "northstage";
+
+/// One provider and the copy of its catalogue.
+pub(crate) struct Copying {
+    pub(crate) database: DatabaseConnection,
+    pub(crate) entry: ProviderEntry,
+    folder: TempDir,
+}
+
+impl Copying {
+    pub(crate) async fn new(database: &TestDatabase) -> Self {
+        Self::with(database, "").await
+    }
+
+    /// With more lines of the provider's entry.
+    pub(crate) async fn with(database: &TestDatabase, more: &str) -> Self {
+        let entry = entries::entry(SLUG, "http://localhost/feed", more);
+        Self { database: database.connect(Role::Worker).await, entry, folder: TempDir::new().unwrap() }
+    }
+
+    /// Syncs from a document, as if the provider had sent it.
+    pub(crate) async fn take(&self, document: impl AsRef<[u8]>) -> Result<Report, SyncError> {
+        let file = self.folder.path().join("feed.xml");
+        std::fs::write(&file, document).unwrap();
+        sync::sync(&self.database, &self.entry, &Source::File(file)).await
+    }
+
+    /// The same for a document that must go in; answers what it changed.
+    pub(crate) async fn took(&self, document: impl AsRef<[u8]>) -> Counts {
+        self.take(document).await.unwrap().counts
+    }
+
+    pub(crate) async fn tables(&self) -> Tables {
+        Tables::of(&self.database).await
+    }
+
+    pub(crate) async fn version(&self) -> i64 {
+        entity::catalogue_version::current(&self.database).await.unwrap()
+    }
+
+    pub(crate) async fn provider(&self) -> provider::Model {
+        provider_of(&self.database, &self.entry.slug).await
+    }
+
+    /// The ledger, oldest first.
+    pub(crate) async fn runs(&self) -> Vec<sync_run::Model> {
+        runs_of(&self.database, &self.entry.slug).await
+    }
+
+    pub(crate) async fn last_run(&self) -> sync_run::Model {
+        self.runs().await.pop().unwrap()
+    }
+
+    /// What the last run could not take.
+    pub(crate) async fn last_rejects(&self) -> Vec<reject::Model> {
+        let run = self.last_run().await;
+        let rejects = reject::Entity::find().filter(reject::COLUMN.sync_run_id.eq(run.id));
+        rejects.order_by_asc(reject::Column::Position).all(&self.database).await.unwrap()
+    }
+
+    /// The only event of this id.
+    pub(crate) async fn event(&self, source_id: &str) -> event::Model {
+        let mut events = self.tables().await.events;
+        events.retain(|event| event.source_id == source_id);
+        assert_eq!(events.len(), 1, "{events:?}");
+        events.remove(0)
+    }
+}
+
+pub(crate) async fn provider_of(database: &DatabaseConnection, slug: &str) -> provider::Model {
+    provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(database).await.unwrap().unwrap()
+}
+
+/// The ledger of a provider, oldest first; empty if nobody knows it yet.
+pub(crate) async fn runs_of(database: &DatabaseConnection, slug: &str) -> Vec<sync_run::Model> {
+    let Some(provider) = provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(database).await.unwrap() else {
+        return vec![];
+    };
+    let runs = sync_run::Entity::find().filter(sync_run::COLUMN.provider_id.eq(provider.id));
+    runs.order_by_asc(sync_run::Column::Id).all(database).await.unwrap()
+}
+
+/// All rows that a reader can see, in the order of their keys.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tables {
+    pub(crate) version: i64,
+    pub(crate) base_events: Vec<base_event::Model>,
+    pub(crate) events: Vec<event::Model>,
+    pub(crate) zones: Vec<zone::Model>,
+    pub(crate) venues: Vec<venue::Model>,
+    pub(crate) performers: Vec<performer::Model>,
+    pub(crate) event_performers: Vec<event_performer::Model>,
+}
+
+impl Tables {
+    pub(crate) async fn of(database: &DatabaseConnection) -> Self {
+        let mut tables = Self {
+            version: entity::catalogue_version::current(database).await.unwrap(),
+            base_events: base_event::Entity::find().all(database).await.unwrap(),
+            events: event::Entity::find().all(database).await.unwrap(),
+            zones: zone::Entity::find().all(database).await.unwrap(),
+            venues: venue::Entity::find().all(database).await.unwrap(),
+            performers: performer::Entity::find().all(database).await.unwrap(),
+            event_performers: event_performer::Entity::find().all(database).await.unwrap(),
+        };
+        tables.base_events.sort_by_key(|row| row.id);
+        tables.events.sort_by_key(|row| row.id);
+        tables.zones.sort_by_key(|row| (row.event_id, row.position));
+        tables.venues.sort_by_key(|row| row.id);
+        tables.performers.sort_by_key(|row| row.id);
+        tables.event_performers.sort_by_key(|row| (row.event_id, row.position));
+        tables
+    }
+
+    /// One line for each event in the order of its base event's and its own id, with the latest values and what became of it.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.events.iter().map(|event| self.line(event)).collect();
+        lines.sort();
+        lines
+    }
+
+    fn line(&self, event: &event::Model) -> String {
+        let base_event = self.base_events.iter().find(|base_event| base_event.id == event.base_event_id).unwrap();
+        let zones: Vec<String> = self
+            .zones
+            .iter()
+            .filter(|zone| zone.event_id == event.id)
+            .map(|zone| format!("{}x{}@{}", zone.capacity.unwrap_or(-1), zone.source_id, zone.price))
+            .collect();
+        let states = [
+            (event.shown, "shown"),
+            (event.sold_out, "sold out"),
+            (event.left_at.is_some(), "left"),
+            (event.came_back_at.is_some(), "came back"),
+        ];
+        let states: Vec<&str> = states.into_iter().filter_map(|(holds, word)| holds.then_some(word)).collect();
+        format!(
+            "{}/{} {} ({}): {} to {}, {} from {} to {}: {}",
+            base_event.source_id,
+            event.source_id,
+            base_event.title,
+            base_event.sell_mode,
+            event.local_start,
+            event.local_end.as_deref().unwrap_or("?"),
+            zones.join(" "),
+            event.min_price.unwrap_or(-1),
+            event.max_price.unwrap_or(-1),
+            states.join(", "),
+        )
+    }
+}

@@ -1,0 +1,269 @@
+//! Any sequence of feeds against a naive model: what is there, what is shown, what left, what was counted, what was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use migration::testing::{Backend, TestDatabase};
+use proptest::{prelude::*, test_runner::TestRunner};
+use worker::sync::Counts;
+
+use super::Copying;
+use crate::feeds;
+
+/// A base event as one element of a feed says it.
+#[derive(Clone, Debug)]
+struct BaseElement {
+    /// None: it cannot be read.
+    id: Option<u8>,
+    has_title: bool,
+    title: u8,
+    is_online: bool,
+    events: Vec<EventElement>,
+}
+
+#[derive(Clone, Debug)]
+struct EventElement {
+    id: Option<u8>,
+    is_sound: bool,
+    prices: Vec<u8>,
+}
+
+/// What the copy must know of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Event {
+    prices: Vec<u8>,
+    /// What its base event said of itself when the event was last taken.
+    said_by_base_event: (u8, bool),
+    has_left: bool,
+    came_back: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct BaseEvent {
+    title: u8,
+    is_online: bool,
+    was_ever_online: bool,
+    events: BTreeMap<u8, Event>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Model(BTreeMap<u8, BaseEvent>);
+
+impl Model {
+    fn take(&mut self, feed: &[BaseElement]) -> Counts {
+        let mut counts = Counts::default();
+        let is_sound = |element: &&BaseElement| element.id.is_some() && element.has_title;
+        counts.rejected += feed.iter().filter(|element| !is_sound(element)).count();
+        let named: BTreeSet<u8> = feed.iter().filter_map(|element| element.id).collect();
+        for &id in &named {
+            let (sound, faulty): (Vec<_>, Vec<_>) = feed.iter().filter(|element| element.id == Some(id)).partition(is_sound);
+            if let Some(last) = sound.last() {
+                let base_event = self.0.entry(id).or_default();
+                (base_event.title, base_event.is_online) = (last.title, last.is_online);
+                base_event.was_ever_online |= last.is_online;
+                let elements: Vec<&EventElement> = sound.iter().flat_map(|element| &element.events).collect();
+                base_event.take(&elements, !faulty.is_empty(), &mut counts);
+            }
+        }
+        let all_have_names = feed.iter().all(|element| element.id.is_some());
+        for (_, base_event) in self.0.iter_mut().filter(|(id, _)| all_have_names && !named.contains(id)) {
+            base_event.lose(|_| true, &mut counts);
+        }
+        counts
+    }
+
+    /// All that a reader could see. A base event without any event can't be seen.
+    fn visible(&self) -> Vec<String> {
+        let shown = self.0.iter().filter(|(_, base_event)| base_event.was_ever_online && !base_event.events.is_empty());
+        let titles = shown.map(|(id, base_event)| format!("{id} {} {}", base_event.title, base_event.is_online));
+        titles.chain(self.lines().into_iter().filter(|line| line.contains("shown"))).collect()
+    }
+
+    /// In the form of [`Tables::lines`](super::Tables::lines).
+    fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (id, base_event) in &self.0 {
+            for (event_id, event) in &base_event.events {
+                lines.push(base_event.line(*id, *event_id, event));
+            }
+        }
+        lines.sort();
+        lines
+    }
+}
+
+impl BaseEvent {
+    fn take(&mut self, elements: &[&EventElement], some_are_missing: bool, counts: &mut Counts) {
+        let mut sound: BTreeMap<u8, &EventElement> = BTreeMap::new();
+        for element in elements {
+            match element.id {
+                Some(id) if element.is_sound && !sound.contains_key(&id) => {
+                    sound.insert(id, element);
+                }
+                _ => counts.rejected += 1,
+            }
+        }
+        counts.fetched += sound.len();
+        for (&id, element) in &sound {
+            let said_by_base_event = (self.title, self.is_online);
+            let mut event = Event { prices: element.prices.clone(), said_by_base_event, has_left: false, came_back: false };
+            match self.events.get(&id) {
+                None => counts.inserted += 1,
+                Some(known) => {
+                    event.came_back = known.came_back || known.has_left;
+                    if event == *known {
+                        counts.unchanged += 1;
+                    } else {
+                        counts.updated += 1;
+                    }
+                }
+            }
+            self.events.insert(id, event);
+        }
+        let all_have_names = elements.iter().all(|element| element.id.is_some());
+        let named: BTreeSet<u8> = elements.iter().filter_map(|element| element.id).collect();
+        self.lose(|id| all_have_names && !some_are_missing && !named.contains(&id), counts);
+    }
+
+    fn lose(&mut self, is_gone: impl Fn(u8) -> bool, counts: &mut Counts) {
+        for (_, event) in self.events.iter_mut().filter(|(id, event)| !event.has_left && is_gone(**id)) {
+            event.has_left = true;
+            counts.left += 1;
+        }
+    }
+
+    fn line(&self, id: u8, event_id: u8, event: &Event) -> String {
+        let zones: Vec<String> =
+            (1..).zip(&event.prices).map(|(zone, price)| format!("9x{zone}@{}", i32::from(*price) * 100)).collect();
+        let price = |price: Option<&u8>| price.map_or(-1, |price| i32::from(*price) * 100);
+        let states = [(self.was_ever_online, "shown"), (event.has_left, "left"), (event.came_back, "came back")];
+        let states: Vec<&str> = states.into_iter().filter_map(|(holds, word)| holds.then_some(word)).collect();
+        format!(
+            "{id}/{event_id} Title {} ({}): 2031-07-01T20:00:00 to 2031-07-01T22:00:00, {} from {} to {}: {}",
+            self.title,
+            if self.is_online { "online" } else { "offline" },
+            zones.join(" "),
+            price(event.prices.iter().min()),
+            price(event.prices.iter().max()),
+            states.join(", "),
+        )
+    }
+}
+
+fn document(feed: &[BaseElement]) -> String {
+    let id_text = |id: Option<u8>| id.map(|id| id.to_string()).unwrap_or_default();
+    let event = |event: &EventElement| {
+        let mut prices: Vec<String> = event.prices.iter().map(u8::to_string).collect();
+        if !event.is_sound {
+            prices.push("-1".to_owned());
+        }
+        feeds::event(&id_text(event.id), &prices.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let base_event = |element: &BaseElement| {
+        let title = if element.has_title { format!("Title {}", element.title) } else { String::new() };
+        let events: Vec<String> = element.events.iter().map(event).collect();
+        feeds::base_event(&id_text(element.id), if element.is_online { "online" } else { "offline" }, &title, &events)
+    };
+    feeds::feed(&feed.iter().map(base_event).collect::<Vec<_>>())
+}
+
+/// How a feed differs from the one before. Indices wrap around.
+#[derive(Clone, Debug)]
+enum Change {
+    Add(BaseElement),
+    Replace(usize, BaseElement),
+    Remove(usize),
+    Retitle(usize, u8),
+    Switch(usize),
+    Spoil(usize),
+    Empty(usize),
+}
+
+impl Change {
+    fn apply(&self, feed: &mut Vec<BaseElement>) {
+        let count = feed.len().max(1);
+        match self {
+            Self::Add(element) => feed.push(element.clone()),
+            Self::Remove(at) if !feed.is_empty() => {
+                feed.remove(at % count);
+            }
+            Self::Remove(_) => {}
+            Self::Replace(at, _) | Self::Retitle(at, _) | Self::Switch(at) | Self::Spoil(at) | Self::Empty(at) => {
+                if let Some(changed) = feed.get_mut(at % count) {
+                    self.apply_to(changed);
+                }
+            }
+        }
+    }
+
+    fn apply_to(&self, element: &mut BaseElement) {
+        match self {
+            Self::Replace(_, other) => *element = other.clone(),
+            Self::Retitle(_, title) => element.title = *title,
+            Self::Switch(_) => element.is_online = !element.is_online,
+            Self::Spoil(_) => element.events.iter_mut().for_each(|event| event.is_sound = false),
+            Self::Empty(_) => element.events.clear(),
+            Self::Add(_) | Self::Remove(_) => {}
+        }
+    }
+}
+
+fn any_element() -> impl Strategy<Value = BaseElement> {
+    // Few ids, so that items meet again; faults now and then.
+    let id = || prop::option::weighted(0.97, 1..4_u8);
+    let prices = prop::collection::vec(1..4_u8, 0..3);
+    let event =
+        (id(), prop::bool::weighted(0.9), prices).prop_map(|(id, is_sound, prices)| EventElement { id, is_sound, prices });
+    let events = prop::collection::vec(event, 0..4);
+    (id(), prop::bool::weighted(0.95), 1..3_u8, prop::bool::ANY, events)
+        .prop_map(|(id, has_title, title, is_online, events)| BaseElement { id, has_title, title, is_online, events })
+}
+
+/// Feeds that follow each other by a change or two.
+fn any_feeds() -> impl Strategy<Value = Vec<Vec<BaseElement>>> {
+    let at = 0..8_usize;
+    let change = prop_oneof![
+        3 => any_element().prop_map(Change::Add),
+        2 => (at.clone(), any_element()).prop_map(|(at, element)| Change::Replace(at, element)),
+        1 => at.clone().prop_map(Change::Remove),
+        1 => (at.clone(), 1..3_u8).prop_map(|(at, title)| Change::Retitle(at, title)),
+        1 => at.clone().prop_map(Change::Switch),
+        1 => at.clone().prop_map(Change::Spoil),
+        1 => at.prop_map(Change::Empty),
+    ];
+    prop::collection::vec(prop::collection::vec(change, 1..3), 1..16).prop_map(|steps| {
+        let mut feed = Vec::new();
+        let after = |changes: Vec<Change>| {
+            changes.iter().for_each(|change| change.apply(&mut feed));
+            feed.clone()
+        };
+        steps.into_iter().map(after).collect()
+    })
+}
+
+async fn assert_alike(feeds: &[Vec<BaseElement>]) -> Result<(), TestCaseError> {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let copying = Copying::with(&database, "max_rejects_share = 1.0\nmax_shrink_share = 1.0").await;
+    let mut model = Model::default();
+    for (position, feed) in feeds.iter().enumerate() {
+        let (visible, version) = (model.visible(), copying.version().await);
+        let counts = model.take(feed);
+        // A comment that no other document has: each is read, none is known by its bytes.
+        let told = copying.took(format!("{}<!-- {position} -->", document(feed))).await;
+        prop_assert_eq!(told, counts, "feed {}", position);
+        prop_assert_eq!(copying.tables().await.lines(), model.lines(), "feed {}", position);
+        let raised = copying.version().await - version;
+        prop_assert_eq!(raised, i64::from(visible != model.visible()), "the version, after feed {}", position);
+    }
+    copying.database.close().await.unwrap();
+    Ok(())
+}
+
+#[test]
+fn any_sequence_of_feeds_makes_the_copy_that_the_model_makes() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut runner = TestRunner::new(ProptestConfig { cases: 60, ..ProptestConfig::default() });
+    let outcome = runner.run(&any_feeds(), |feeds| runtime.block_on(assert_alike(&feeds)));
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+}

@@ -1,0 +1,78 @@
+//! A document that cannot be trusted changes nothing, and the ledger says why.
+
+use std::sync::Arc;
+
+use entity::sync_run::State;
+use migration::{on_every_backend, testing::TestDatabase};
+use worker::sync::{self, Source};
+
+use super::Copying;
+use crate::fixtures;
+
+on_every_backend!(
+    an_untrusted_document_leaves_the_copy_as_it_was,
+    an_untrusted_document_leaves_a_new_copy_empty,
+    a_document_over_the_limit_of_bytes_is_refused,
+    a_file_that_is_not_there_is_a_failed_run,
+    the_sound_document_after_it_is_taken_even_if_it_is_the_old_one,
+);
+
+async fn an_untrusted_document_leaves_the_copy_as_it_was(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    let (tables, provider) = (copying.tables().await, copying.provider().await);
+    let untrusted = fixtures::untrusted();
+    for document in &untrusted {
+        let refusal = copying.take(&document.bytes).await.expect_err(&document.name);
+        assert_eq!(refusal.code(), document.code, "{}", document.name);
+        let run = copying.last_run().await;
+        assert_eq!((run.state, run.reason_code), (State::Failed, Some(document.code.clone())), "{}", document.name);
+        assert_eq!(run.reason, Some(refusal.to_string()), "{}", document.name);
+        assert!(run.ended_at.is_some(), "{}", document.name);
+        assert!(copying.last_rejects().await.is_empty(), "{}", document.name);
+        assert_eq!(copying.tables().await, tables, "{}", document.name);
+        assert_eq!(copying.provider().await, provider, "{}", document.name);
+    }
+    assert_eq!(copying.runs().await.len(), 1 + untrusted.len());
+}
+
+async fn an_untrusted_document_leaves_a_new_copy_empty(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let refusal = copying.take(fixtures::bytes("untrusted/truncated/exactly_between_two_tags.xml")).await.unwrap_err();
+    assert_eq!(refusal.code(), "truncated");
+    let tables = copying.tables().await;
+    assert_eq!((tables.version, tables.base_events.len(), tables.events.len()), (0, 0, 0));
+    assert_eq!(copying.provider().await.last_success_at, None);
+}
+
+async fn a_document_over_the_limit_of_bytes_is_refused(database: Arc<TestDatabase>) {
+    let document = fixtures::bytes("three_answers/first.xml");
+    let copying = Copying::with(&database, &format!("max_body_bytes = {}", document.len())).await;
+    copying.took(&document).await;
+    let tables = copying.tables().await;
+    let mut longer = fixtures::bytes("three_answers/first.xml");
+    longer.push(b'\n');
+    assert_eq!(copying.take(longer).await.unwrap_err().code(), "too_large");
+    let run = copying.last_run().await;
+    assert_eq!((run.state, run.reason_code.as_deref()), (State::Failed, Some("too_large")));
+    assert!(run.reason.unwrap().contains(&document.len().to_string()), "the reason names the limit");
+    assert_eq!(copying.tables().await, tables);
+}
+
+async fn a_file_that_is_not_there_is_a_failed_run(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let nowhere = Source::File(fixtures::path("there_is_no_such_file.xml"));
+    let refusal = sync::sync(&copying.database, &copying.entry, &nowhere).await.unwrap_err();
+    assert_eq!((refusal.code(), copying.last_run().await.reason_code.as_deref()), ("unreadable_file", Some("unreadable_file")));
+}
+
+async fn the_sound_document_after_it_is_taken_even_if_it_is_the_old_one(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    copying.take(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
+    assert_eq!(copying.take(fixtures::bytes("three_answers/first.xml")).await.unwrap().state, State::Unchanged);
+    copying.take(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
+    assert_eq!(copying.took(fixtures::bytes("three_answers/second.xml")).await.updated, 2);
+    let states: Vec<State> = copying.runs().await.iter().map(|run| run.state).collect();
+    assert_eq!(states, [State::Succeeded, State::Failed, State::Unchanged, State::Failed, State::Succeeded]);
+}

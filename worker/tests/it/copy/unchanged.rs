@@ -1,0 +1,112 @@
+//! What says the same is not written again.
+
+use std::sync::Arc;
+
+use entity::sync_run::State;
+use migration::{on_every_backend, testing::TestDatabase};
+use worker::sync::Counts;
+
+use super::Copying;
+use crate::{
+    feeds::{event, feed, offline, online},
+    fixtures,
+};
+
+on_every_backend!(
+    the_same_document_again_writes_nothing,
+    another_order_of_items_or_attributes_or_spaces_writes_nothing,
+    one_changed_price_writes_one_event,
+    another_time_zone_rewrites_the_instants,
+    another_currency_rewrites_the_prices,
+);
+
+/// Takes a document of one base event with two events and another with none, and answers what of it was unchanged.
+const ORDERED: &str = r#"<eventList><output>
+    <base_event base_event_id="1" sell_mode="online" title="One">
+      <event event_id="1" event_date="2031-07-01T20:00:00" sold_out="false"><zone zone_id="1" price="5.00" capacity="3"/></event>
+      <event event_id="2" event_date="2031-07-02T20:00:00"/>
+    </base_event>
+    <base_event base_event_id="2" sell_mode="offline" title="Two"/>
+  </output></eventList>"#;
+
+const REORDERED: &str = r#"<?xml version="1.0"?><planList version="2"><output>
+    <base_plan title=" Two " sell_mode="offline" base_plan_id="2"></base_plan>
+    <!-- nothing new -->
+    <base_event title='One' base_event_id="1" more="yes" sell_mode="online"><event event_id="2" event_date="2031-07-02T20:00:00"/>
+      <plan plan_start_date="2031-07-01T20:00:00" plan_id="1"><zone capacity="3" price="5" zone_id="1"><seat/></zone></plan></base_event>
+  </output></planList>"#;
+
+async fn the_same_document_again_writes_nothing(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    let before = copying.tables().await;
+    for _ in 0..2 {
+        let report = copying.take(fixtures::bytes("three_answers/first.xml")).await.unwrap();
+        assert_eq!((report.state, copying.last_run().await.state), (State::Unchanged, State::Unchanged));
+        assert_eq!(report.counts, Counts { fetched: 3, unchanged: 3, ..Counts::default() });
+        assert_eq!(copying.tables().await, before);
+        assert_eq!(copying.provider().await.last_success_at, Some(copying.last_run().await.started_at), "the copy is fresh");
+    }
+}
+
+async fn another_order_of_items_or_attributes_or_spaces_writes_nothing(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    assert_eq!(copying.took(ORDERED).await.inserted, 2);
+    let before = copying.tables().await;
+    for document in [REORDERED, ORDERED] {
+        let report = copying.take(document).await.unwrap();
+        assert_eq!(report.state, State::Unchanged);
+        assert_eq!(report.counts, Counts { fetched: 2, unchanged: 2, ..Counts::default() });
+        assert_eq!(copying.tables().await, before);
+    }
+}
+
+async fn one_changed_price_writes_one_event(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let with_price = |price| {
+        feed(&[
+            online("1", &[event("11", &["5.00", "7.00"]), event("12", &["5.00", price, "9.00"])]),
+            offline("2", &[event("21", &["5.00"])]),
+        ])
+    };
+    copying.took(with_price("7.00")).await;
+    let before = copying.tables().await;
+    assert_eq!(copying.took(with_price("0.50")).await, Counts { fetched: 3, updated: 1, unchanged: 2, ..Counts::default() });
+
+    let after = copying.tables().await;
+    let changed: Vec<&str> =
+        after.events.iter().filter(|event| !before.events.contains(event)).map(|event| event.source_id.as_str()).collect();
+    assert_eq!(changed, ["12"]);
+    let changed = copying.event("12").await;
+    assert_eq!((changed.min_price, changed.max_price), (Some(50), Some(900)));
+    let prices: Vec<i64> = after.zones.iter().filter(|zone| zone.event_id == changed.id).map(|zone| zone.price).collect();
+    assert_eq!(prices, [500, 50, 900], "its zones were replaced together");
+    assert_eq!(after.zones.len(), before.zones.len());
+}
+
+async fn another_time_zone_rewrites_the_instants(database: Arc<TestDatabase>) {
+    let mut copying = Copying::with(&database, "time_zone = \"Europe/Madrid\"").await;
+    let document = fixtures::bytes("three_answers/first.xml");
+    copying.took(&document).await;
+    let before = copying.event("291").await;
+    copying.entry.time_zone = chrono_tz::America::Lima;
+    assert_eq!(copying.took(&document).await, Counts { fetched: 3, updated: 3, ..Counts::default() });
+
+    let after = copying.event("291").await;
+    let hours = |count: i64| count * 3600 * 1_000_000;
+    assert_eq!((after.starts_at.0 - before.starts_at.0, after.ends_at.0 - before.ends_at.0), (hours(7), hours(7)));
+    assert_eq!((&after.local_start, &after.local_end), (&before.local_start, &before.local_end));
+    assert_eq!(after.first_seen_at, before.first_seen_at);
+    assert_eq!(copying.provider().await.time_zone, "America/Lima");
+}
+
+async fn another_currency_rewrites_the_prices(database: Arc<TestDatabase>) {
+    let mut copying = Copying::new(&database).await;
+    let document = feed(&[online("1", &[event("1", &["5.00"])])]);
+    copying.took(&document).await;
+    copying.entry.currency = "KWD".parse().unwrap();
+    assert_eq!(copying.took(&document).await.updated, 1);
+    assert_eq!(copying.event("1").await.min_price, Some(5000));
+    let provider = copying.provider().await;
+    assert_eq!((provider.currency.as_str(), provider.currency_digits), ("KWD", 3));
+}

@@ -1,0 +1,89 @@
+//! Catalogues larger than one statement, and two syncs at once.
+
+use std::sync::Arc;
+
+use entity::sync_run::State;
+use migration::{
+    on_every_backend,
+    testing::{Backend, TestDatabase},
+};
+use provider_sim::{Catalogue, SellMode};
+use worker::sync::Counts;
+
+use super::{Copying, Tables};
+
+on_every_backend!(
+    a_whole_catalogue_is_copied,
+    a_copy_that_followed_every_poll_is_the_copy_of_the_last_one,
+    two_syncs_at_once_leave_one_whole_copy,
+);
+
+const CATALOGUE: Catalogue =
+    Catalogue { seed: 7, events: 1_100, zones: 3, churn: 25.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+
+async fn a_whole_catalogue_is_copied(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    assert_eq!(copying.took(CATALOGUE.feed(0)).await, Counts { fetched: 1_100, inserted: 1_100, ..Counts::default() });
+    let Tables { version, base_events, events, zones, venues, performers, event_performers } = copying.tables().await;
+
+    let said: Vec<_> = CATALOGUE.base_events(0).collect();
+    let said_events: Vec<_> = said.iter().flat_map(|base_event| &base_event.events).collect();
+    assert_eq!((version, base_events.len(), events.len(), zones.len()), (1, said.len(), 1_100, 3_300));
+    let shown: usize =
+        said.iter().filter(|base_event| base_event.sell_mode == SellMode::Online).map(|base_event| base_event.events.len()).sum();
+    assert_eq!(events.iter().filter(|event| event.shown).count(), shown);
+    let said_cents: i64 = said_events.iter().flat_map(|event| &event.zones).map(|zone| i64::from(zone.price_cents)).sum();
+    assert_eq!(zones.iter().map(|zone| zone.price).sum::<i64>(), said_cents);
+
+    let mut said_venues: Vec<String> = said_events.iter().map(|event| event.venue.id.to_string()).collect();
+    said_venues.sort();
+    said_venues.dedup();
+    assert_eq!(venues.len(), said_venues.len());
+    let names: std::collections::BTreeSet<&str> = said
+        .iter()
+        .flat_map(|base_event| base_event.performers.iter().chain(base_event.events.iter().flat_map(|event| &event.support)))
+        .map(|performer| performer.name.as_str())
+        .collect();
+    assert_eq!(performers.iter().map(|performer| performer.name.as_str()).collect::<std::collections::BTreeSet<_>>(), names);
+    assert!(event_performers.len() >= events.len());
+}
+
+async fn a_copy_that_followed_every_poll_is_the_copy_of_the_last_one(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    for poll in 0..=4 {
+        let counts = copying.took(CATALOGUE.feed(poll)).await;
+        assert_eq!(counts.fetched, counts.inserted + counts.updated + counts.unchanged, "poll {poll}");
+        assert!(poll == 0 || (counts.updated > 50 && counts.unchanged > 500 && counts.left > 0), "poll {poll}: {counts:?}");
+    }
+    let followed = copying.tables().await;
+
+    let fresh = TestDatabase::migrated(Backend::Sqlite).await;
+    let at_once = Copying::new(&fresh).await;
+    at_once.took(CATALOGUE.feed(4)).await;
+    let expected = at_once.tables().await;
+
+    let mut present: Vec<_> = followed.events.iter().filter(|event| event.left_at.is_none()).cloned().collect();
+    assert!(followed.events.len() > present.len(), "what left is kept");
+    assert_eq!(present.len(), expected.events.len());
+    for (event, expected) in present.iter_mut().zip(&expected.events) {
+        // When it was first seen and came back is the story of the polls, as is that it was online before.
+        (event.first_seen_at, event.came_back_at) = (expected.first_seen_at, expected.came_back_at);
+        event.shown = expected.shown;
+    }
+    assert!(present == expected.events, "the events differ");
+    let is_present = |id| present.binary_search_by_key(&id, |event| event.id).is_ok();
+    let zones: Vec<_> = followed.zones.into_iter().filter(|zone| is_present(zone.event_id)).collect();
+    assert!(zones == expected.zones, "the zones differ");
+    let bills: Vec<_> = followed.event_performers.into_iter().filter(|row| is_present(row.event_id)).collect();
+    assert!(bills == expected.event_performers, "the performers differ");
+}
+
+async fn two_syncs_at_once_leave_one_whole_copy(database: Arc<TestDatabase>) {
+    let (one, other) = (Copying::new(&database).await, Copying::new(&database).await);
+    let (first, second) = tokio::join!(one.take(CATALOGUE.feed(0)), other.take(CATALOGUE.feed(0)));
+    let mut states = [first.unwrap().state, second.unwrap().state].map(State::name);
+    states.sort_unstable();
+    assert_eq!(states, ["succeeded", "unchanged"]);
+    let tables = one.tables().await;
+    assert_eq!((tables.version, tables.events.len(), tables.zones.len()), (1, 1_100, 3_300));
+}

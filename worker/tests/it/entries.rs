@@ -1,0 +1,20 @@
+//! Entries of `providers.toml`, read as the programs read them.
+
+use tempfile::TempDir;
+use worker::provider::entry::{ProviderEntry, read_providers};
+
+/// A provider whose feed is at `url`, with more lines of its entry.
+pub(crate) fn entry(slug: &str, url: &str, more: &str) -> ProviderEntry {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("providers.toml");
+    std::fs::write(&file, entry_text(slug, url, more)).unwrap();
+    read_providers(&file).unwrap().remove(0)
+}
+
+/// The same as text. It is polled once a year, unless `more` gives it another schedule.
+pub(crate) fn entry_text(slug: &str, url: &str, more: &str) -> String {
+    let schedule = if more.contains("schedule") { "" } else { "schedule = \"0 0 0 1 1 *\"\n" };
+    format!(
+        "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\ncurrency = \"EUR\"\n{schedule}{more}\n"
+    )
+}

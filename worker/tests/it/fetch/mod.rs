@@ -1,0 +1,59 @@
+//! How a sync meets a provider on a socket, sound or ill.
+
+mod conditional;
+mod faults;
+mod limits;
+mod raw;
+
+use entity::{Role, sync_run};
+use migration::testing::{Backend, TestDatabase};
+use provider_sim::Catalogue;
+use sea_orm::DatabaseConnection;
+use worker::{
+    provider::{entry::ProviderEntry, fetch::Client},
+    sync::{self, Report, Source, SyncError},
+};
+
+use crate::{
+    copy::{Tables, runs_of},
+    entries,
+};
+
+const SLUG: &str = "northstage";
+/// Changes much from poll to poll, so that a copy that was touched shows.
+const CATALOGUE: Catalogue =
+    Catalogue { seed: 3, events: 60, zones: 2, churn: 50.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+
+/// A copy that is filled over HTTP.
+struct Fetching {
+    entry: ProviderEntry,
+    client: Client,
+    connection: DatabaseConnection,
+    _database: TestDatabase,
+}
+
+/// The client of the programs. They choose a TLS library when they start; here the first test does.
+pub(crate) fn client() -> Client {
+    let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    worker::provider::fetch::client().unwrap()
+}
+
+impl Fetching {
+    async fn from(url: &str, more: &str) -> Self {
+        let database = TestDatabase::migrated(Backend::Sqlite).await;
+        let connection = database.connect(Role::Worker).await;
+        Self { entry: entries::entry(SLUG, url, more), client: client(), connection, _database: database }
+    }
+
+    async fn sync(&self) -> Result<Report, SyncError> {
+        sync::sync(&self.connection, &self.entry, &Source::Provider(self.client.clone())).await
+    }
+
+    async fn tables(&self) -> Tables {
+        Tables::of(&self.connection).await
+    }
+
+    async fn last_run(&self) -> sync_run::Model {
+        runs_of(&self.connection, SLUG).await.pop().unwrap()
+    }
+}

@@ -1,0 +1,37 @@
+//! How `event-list-xml` is read: bytes in, items and rejects out, without a database.
+
+mod any_bytes;
+mod rejects;
+mod untrusted;
+mod words;
+
+use worker::provider::{
+    format::{self, Conventions, DocumentError},
+    item::{BaseEventItem, EventItem, Feed},
+};
+
+use crate::fixtures;
+
+/// Reads a document as one of a provider in Madrid.
+fn read(document: &[u8]) -> Result<Feed, DocumentError> {
+    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
+    format::find("event-list-xml").unwrap().read(document, &conventions)
+}
+
+/// Reads a fixture that holds nothing wrong.
+fn read_sound(name: &str) -> Vec<BaseEventItem> {
+    let Feed { base_events, rejects } = read(&fixtures::bytes(name)).unwrap();
+    assert_eq!(rejects, [], "{name}");
+    base_events
+}
+
+/// The event of this id.
+fn event<'a>(base_event: &'a BaseEventItem, id: &str) -> &'a EventItem {
+    base_event.events.iter().find(|event| event.source_id == id).unwrap()
+}
+
+/// The ids of base events with those of their events: `322/1642`.
+fn ids(base_events: &[BaseEventItem]) -> Vec<String> {
+    let pairs = base_events.iter().flat_map(|base| base.events.iter().map(move |event| (base, event)));
+    pairs.map(|(base, event)| format!("{}/{}", base.source_id, event.source_id)).collect()
+}

@@ -1,0 +1,168 @@
+//! Who is polled when, that no provider waits for another, and that nothing that has begun is left unfinished.
+
+use entity::{Role, sync_run, sync_run::State};
+use migration::testing::{Backend, TestDatabase};
+use provider_sim::Fault;
+use sea_orm::DatabaseConnection;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use worker::{
+    provider::entry::ProviderEntry,
+    schedule::{self, ScheduleError},
+    sync::{self, Source},
+};
+
+use crate::{
+    copy::runs_of,
+    entries,
+    fetch::client,
+    fixtures,
+    patience::{eventually, in_time},
+    served::Served,
+};
+
+const EVERY_SECOND: &str = "schedule = \"* * * * * *\"";
+
+/// A schedule that is running.
+struct Polling {
+    connection: DatabaseConnection,
+    stop: CancellationToken,
+    running: JoinHandle<Result<bool, ScheduleError>>,
+    _database: TestDatabase,
+}
+
+impl Polling {
+    async fn start(database: TestDatabase, providers: Vec<ProviderEntry>) -> Self {
+        let connection = database.connect(Role::Worker).await;
+        let stop = CancellationToken::new();
+        let (polled, stopped) = (connection.clone(), stop.clone());
+        let running = tokio::spawn(async move { schedule::run(&polled, providers, &client(), stopped).await });
+        Self { connection, stop, running, _database: database }
+    }
+
+    async fn runs(&self, slug: &str) -> Vec<sync_run::Model> {
+        runs_of(&self.connection, slug).await
+    }
+
+    /// Waits for that many runs that have ended.
+    async fn ended_runs(&self, slug: &str, count: usize) -> Vec<sync_run::Model> {
+        eventually(&format!("{count} runs of {slug}"), async || {
+            let mut runs = self.runs(slug).await;
+            runs.retain(|run| run.ended_at.is_some());
+            (runs.len() >= count).then_some(runs)
+        })
+        .await
+    }
+
+    /// Stops it and answers whether all syncs had ended in time.
+    async fn end(&mut self) -> bool {
+        self.stop.cancel();
+        in_time("the schedule", &mut self.running).await.unwrap().unwrap()
+    }
+}
+
+async fn fresh() -> TestDatabase {
+    TestDatabase::migrated(Backend::Sqlite).await
+}
+
+/// Waits until the provider has been asked that often.
+async fn asked(served: &Served, count: u64) {
+    eventually("the provider is asked", async || (served.provider.statistics().requests >= count).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_was_never_copied_is_polled_at_once_and_another_is_not() {
+    let (known, new) = (Served::with_faults("").await, Served::with_faults("").await);
+    let database = fresh().await;
+    let connection = database.connect(Role::Worker).await;
+    let (known_entry, new_entry) = (entries::entry("known", &known.url, ""), entries::entry("new", &new.url, ""));
+    let file = Source::File(fixtures::path("three_answers/first.xml"));
+    sync::sync(&connection, &known_entry, &file).await.unwrap();
+
+    // Both are due on the first of January only. The known one is looked at first.
+    let mut polling = Polling::start(database, vec![known_entry, new_entry]).await;
+    assert_eq!(polling.ended_runs("new", 1).await[0].state, State::Succeeded);
+    assert_eq!((known.provider.statistics().requests, polling.runs("known").await.len()), (0, 1));
+    assert!(polling.end().await);
+    assert_eq!((known.provider.statistics().requests, new.provider.statistics().requests), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_syncs_all_failed_was_never_copied() {
+    let served = Served::with_faults("").await;
+    let entry = entries::entry("northstage", &served.url, "");
+    let database = fresh().await;
+    let connection = database.connect(Role::Worker).await;
+    let file = Source::File(fixtures::path("untrusted/malformed/feed.json"));
+    sync::sync(&connection, &entry, &file).await.unwrap_err();
+    let mut polling = Polling::start(database, vec![entry]).await;
+    assert_eq!(polling.ended_runs("northstage", 2).await[1].state, State::Succeeded);
+    assert!(polling.end().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
+    let served = Served::with_faults("").await;
+    served.provider.fail_next([Fault::Status { code: 503, retry_after: None }]);
+    let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
+    let mut polling = Polling::start(fresh().await, vec![entry]).await;
+    let runs = polling.ended_runs("northstage", 3).await;
+    assert_eq!([runs[0].state, runs[1].state, runs[2].state], [State::Failed, State::Succeeded, State::Unchanged]);
+    assert!(polling.end().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticks_that_fall_into_a_running_sync_are_dropped() {
+    let served = Served::with_faults("").await;
+    served.provider.fail_next(Fault::parse_list("latency:2500").unwrap());
+    let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
+    let mut polling = Polling::start(fresh().await, vec![entry]).await;
+    let runs = polling.ended_runs("northstage", 2).await;
+    assert!(polling.end().await);
+
+    let first_took = runs[0].started_at.seconds_until(runs[0].ended_at.unwrap());
+    assert!(first_took >= 2, "no tick fell into it");
+    for (run, next) in runs.iter().zip(&runs[1..]) {
+        assert!(next.started_at >= run.ended_at.unwrap(), "two at once: {run:?} and {next:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_hangs_delays_no_other_and_is_waited_for_at_the_end() {
+    let (hanging, sound) = (Served::with_faults("hang").await, Served::with_faults("").await);
+    let providers =
+        vec![entries::entry("hanging", &hanging.url, EVERY_SECOND), entries::entry("sound", &sound.url, EVERY_SECOND)];
+    let mut polling = Polling::start(fresh().await, providers).await;
+    polling.ended_runs("sound", 4).await;
+    let states: Vec<State> = polling.runs("hanging").await.iter().map(|run| run.state).collect();
+    assert_eq!((states.as_slice(), hanging.provider.statistics().requests), ([State::Running].as_slice(), 1));
+
+    // Told to stop, the schedule waits for the run that has begun, here until the connection breaks.
+    polling.stop.cancel();
+    drop(hanging);
+    assert!(polling.end().await);
+    let runs = polling.runs("hanging").await;
+    assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (1, State::Failed, Some("unreachable")));
+    assert!(polling.runs("sound").await.iter().all(|run| run.ended_at.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_has_begun_is_finished_and_its_run_closed() {
+    let served = Served::with_faults("latency:3000").await;
+    let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
+    let mut polling = Polling::start(fresh().await, vec![entry]).await;
+    asked(&served, 1).await;
+    assert_eq!(polling.runs("northstage").await[0].state, State::Running);
+    assert!(polling.end().await);
+    let states: Vec<State> = polling.runs("northstage").await.iter().map(|run| run.state).collect();
+    assert_eq!((states.as_slice(), served.provider.statistics().requests), ([State::Succeeded].as_slice(), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_schema_nothing_is_scheduled() {
+    let database = TestDatabase::empty(Backend::Sqlite).await;
+    let connection = database.connect(Role::Worker).await;
+    let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];
+    let outcome = schedule::run(&connection, providers, &client(), CancellationToken::new()).await;
+    assert!(matches!(outcome, Err(ScheduleError::Database(_))), "{outcome:?}");
+}
