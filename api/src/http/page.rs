@@ -41,7 +41,8 @@ impl Page {
     pub fn read(parameters: &Parameters, query: &str, mistakes: &mut Mistakes) -> Self {
         let limit = parameters.get("limit", mistakes, parse_limit);
         let after = parameters.get("cursor", mistakes, str::parse::<Cursor>);
-        if after.is_some_and(|cursor| cursor.query != xxh3_64(query.as_bytes())) {
+        // Filters that cannot be understood are no other filters.
+        if mistakes.is_empty() && after.is_some_and(|cursor| cursor.query != xxh3_64(query.as_bytes())) {
             mistakes.add("cursor", "belongs to a list with other filters");
         }
         Self { limit, after }

@@ -67,6 +67,12 @@ impl Mistakes {
         }
     }
 
+    /// Whether nothing was wrong so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value, if nothing was wrong.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Checks of single values that every format needs, with one sentence for each fault.
 
-/// Ids are parts of keys and of ids that we make, so they are short and plain.
-const MAX_ID_CHARACTERS: usize = 128;
+/// Ids are numbers, words or, in JSON-LD, URLs.
+const MAX_ID_CHARACTERS: usize = 255;
 /// The longest title in the field has about 200 characters.
 const MAX_NAME_CHARACTERS: usize = 1_000;
 /// More seats than any venue on Earth.

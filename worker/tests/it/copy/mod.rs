@@ -135,6 +135,14 @@ impl Tables {
         tables
     }
 
+    /// The same under no version, and with no hashes.
+    pub(crate) fn rows(&self) -> Self {
+        let mut rows = Self { version: 0, ..self.clone() };
+        rows.base_events.iter_mut().for_each(|base_event| base_event.content_hash = None);
+        rows.events.iter_mut().for_each(|event| event.content_hash = 0);
+        rows
+    }
+
     /// One line for each event in the order of its base event's and its own id, with the latest values and what became of it.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.events.iter().map(|event| self.line(event)).collect();

@@ -16,11 +16,12 @@ on_every_backend!(
     the_same_document_again_writes_nothing,
     another_order_of_items_or_attributes_or_spaces_writes_nothing,
     one_changed_price_writes_one_event,
+    a_change_of_any_value_is_written_and_so_is_its_return,
     another_time_zone_rewrites_the_instants,
     another_currency_rewrites_the_prices,
 );
 
-/// Takes a document of one base event with two events and another with none, and answers what of it was unchanged.
+/// One base event with two events and another with none.
 const ORDERED: &str = r#"<eventList><output>
     <base_event base_event_id="1" sell_mode="online" title="One">
       <event event_id="1" event_date="2031-07-01T20:00:00" sold_out="false"><zone zone_id="1" price="5.00" capacity="3"/></event>
@@ -82,6 +83,65 @@ async fn one_changed_price_writes_one_event(database: Arc<TestDatabase>) {
     let prices: Vec<i64> = after.zones.iter().filter(|zone| zone.event_id == changed.id).map(|zone| zone.price).collect();
     assert_eq!(prices, [500, 50, 900], "its zones were replaced together");
     assert_eq!(after.zones.len(), before.zones.len());
+}
+
+/// Everything that a feed can say of an event.
+const FULL: &str = r#"<eventList><output>
+    <base_event base_event_id="1" sell_mode="online" title="One" organizer_company_id="7">
+      <performer performer_id="12" name="The Kettles"/>
+      <event event_id="1" event_start_date="2031-07-01T20:00:00" event_end_date="2031-07-01T22:00:00"
+             sell_from="2031-01-01T00:00:00" sell_to="2031-07-01T19:00:00" sold_out="false">
+        <venue venue_id="3" name="Corn Hall" latitude="41.5" longitude="2.25" place_code="ESBCN"/>
+        <performer performer_id="13" name="Ada Mill"/>
+        <zone zone_id="5" capacity="90" price="20.00" name="Stalls" numbered="true"/>
+        <zone zone_id="6" capacity="80" price="15.00" name="Balcony" numbered="true"/>
+      </event>
+    </base_event>
+  </output></eventList>"#;
+
+async fn a_change_of_any_value_is_written_and_so_is_its_return(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.took(FULL).await;
+    let original = copying.tables().await;
+    for (from, to) in [
+        ("sell_mode=\"online\"", "sell_mode=\"offline\""),
+        ("title=\"One\"", "title=\"Uno\""),
+        ("organizer_company_id=\"7\"", ""),
+        ("performer_id=\"12\"", "performer_id=\"14\""),
+        ("The Kettles", "The New Kettles"),
+        ("Ada Mill", "Ada Windmill"),
+        ("event_start_date=\"2031-07-01T20:00:00\"", "event_start_date=\"2031-07-01T20:00:00.5\""),
+        ("event_end_date=\"2031-07-01T22:00:00\"", "event_end_date=\"2031-07-01T23:00:00\""),
+        ("event_end_date=\"2031-07-01T22:00:00\"", ""),
+        ("event_start_date=\"2031-07-01T20:00:00\"", "event_start_date=\"2031-07-01T20:00:00+02:00\""),
+        ("sell_from=\"2031-01-01T00:00:00\"", ""),
+        ("sell_to=\"2031-07-01T19:00:00\"", "sell_to=\"2031-07-01T18:00:00\""),
+        ("sold_out=\"false\"", "sold_out=\"true\""),
+        ("venue_id=\"3\"", "venue_id=\"4\""),
+        ("Corn Hall", "Grain Hall"),
+        ("latitude=\"41.5\"", "latitude=\"-41.5\""),
+        ("longitude=\"2.25\"", "longitude=\"2.26\""),
+        ("place_code=\"ESBCN\"", "place_code=\"ESMAD\""),
+        ("zone_id=\"5\"", "zone_id=\"6\""),
+        ("capacity=\"90\"", "capacity=\"89\""),
+        ("capacity=\"80\"", ""),
+        ("price=\"15.00\"", "price=\"15.01\""),
+        ("name=\"Stalls\"", "name=\"Pit\""),
+        ("numbered=\"true\"", "numbered=\"false\""),
+    ] {
+        let changed = FULL.replacen(from, to, 1);
+        assert_ne!(changed, FULL, "{from}");
+        assert_eq!(copying.took(&changed).await, Counts { fetched: 1, updated: 1, ..Counts::default() }, "{from} {to}");
+        assert_ne!(copying.tables().await.rows(), original.rows(), "{from} {to}");
+        copying.took(FULL).await;
+        // What nothing refers to any more stays, as everything does.
+        let back = copying.tables().await;
+        assert_eq!(
+            (&back.events, &back.zones, &back.event_performers),
+            (&original.events, &original.zones, &original.event_performers),
+            "{from}"
+        );
+    }
 }
 
 async fn another_time_zone_rewrites_the_instants(database: Arc<TestDatabase>) {

@@ -1,7 +1,8 @@
-//! How `event-list-xml` is read: bytes in, items and rejects out, without a database.
+//! How feeds are read: bytes in, items and rejects out, without a database.
 
 mod any_bytes;
 mod rejects;
+mod schema_org;
 mod untrusted;
 mod words;
 

@@ -23,7 +23,7 @@ fn place(name: &str, reject: &Reject) -> ((usize, usize), String) {
 
 #[test]
 fn a_fault_in_an_event_rejects_that_event_alone() {
-    let too_long = "event_id is over the limit of 128 characters";
+    let too_long = "event_id is over the limit of 255 characters";
     for (name, id, reason) in [
         (
             "impossible_date",
