@@ -95,5 +95,6 @@ fn service(state: State) -> OpenApiService<Operations, ()> {
     );
     OpenApiService::new(operations, "Marquee", env!("CARGO_PKG_VERSION"))
         .description(include_str!("description.md"))
+        .server("/")
         .license(LicenseObject::new("MIT OR Apache-2.0"))
 }

@@ -34,8 +34,10 @@ impl<T: Type> Type for Nullable<T> {
     fn schema_ref() -> MetaSchemaRef {
         let schema = match T::schema_ref() {
             MetaSchemaRef::Inline(schema) => MetaSchema { nullable: true, ..*schema },
-            // Beside a reference OpenAPI 3.0 takes no other key, so it is wrapped.
-            reference @ MetaSchemaRef::Reference(_) => MetaSchema { nullable: true, all_of: vec![reference], ..MetaSchema::ANY },
+            // Beside a reference OpenAPI 3.0 takes no other key, so it is wrapped; what we refer to are objects.
+            reference @ MetaSchemaRef::Reference(_) => {
+                MetaSchema { nullable: true, all_of: vec![reference], ..MetaSchema::new("object") }
+            }
         };
         MetaSchemaRef::Inline(Box::new(schema))
     }
