@@ -29,10 +29,11 @@ fmt: ## Format the code
 	$(CARGO) fmt --all
 
 migrate: ## Bring the schema of DATABASE_URL up to date
-	$(CARGO) run --quiet --package marquee-migration -- up
+	$(CARGO) build --workspace --bins --locked --quiet
+	$${CARGO_TARGET_DIR:-target}/debug/marquee-migrate up
 
 openapi: ## Write openapi.json anew from the code
-	UPDATE_OPENAPI=1 $(CARGO) test --package marquee-api --quiet openapi
+	UPDATE_OPENAPI=1 $(CARGO) test --workspace --locked --quiet openapi::
 
 tools: ## Install what `make check` needs beside Rust (takes minutes, once per machine)
 	@scripts/require-tools --install

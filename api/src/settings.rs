@@ -11,7 +11,7 @@ use telemetry::LogSettings;
 #[command(name = "marquee-api", version)]
 pub struct Settings {
     /// Where it listens
-    #[arg(long = "listen", env = "API_LISTEN", default_value = "127.0.0.1:8000")]
+    #[arg(long = "api-listen", env = "API_LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
     /// The copy.
     #[command(flatten)]

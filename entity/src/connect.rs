@@ -1,6 +1,6 @@
 //! How both programs reach the database: which one, with how many connections, and how long a statement may take.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
 
 use clap::Args;
 use sea_orm::{
@@ -14,10 +14,12 @@ use sea_orm::{
 /// Connections of an API process: requests are short, so a few serve many, and a PostgreSQL server (100 by default) can
 /// carry several replicas.
 const API_CONNECTIONS: u32 = 16;
-/// Connections of a worker process: one for each provider that syncs at the same time, and one to spare.
+/// Connections of a worker process: three syncs write at the same time, and others enter and close their runs.
 const WORKER_CONNECTIONS: u32 = 5;
-/// How long to wait for a free connection: past this a client would rather hear 503 than wait.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a request waits for a connection: past this a client would rather hear 503 than wait.
+const API_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a sync waits for a connection: longer than a statement may hold one, for nobody waits for the answer.
+const WORKER_PATIENCE: Duration = Duration::from_secs(90);
 /// How long a statement of the API may take: a search takes milliseconds, so a longer one is lost already.
 const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement of the worker may take: a bulk write of a big feed takes seconds.
@@ -46,15 +48,11 @@ impl DatabaseUrl {
 }
 
 impl FromStr for DatabaseUrl {
-    type Err = String;
+    type Err = Infallible;
 
+    /// Takes any text: a refusal here would make the command line show it, with its password. [`connect`] refuses what it cannot use.
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        let known = ["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
-        if known {
-            Ok(Self(url.to_owned()))
-        } else {
-            Err("want sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME".to_owned())
-        }
+        Ok(Self(url.to_owned()))
     }
 }
 
@@ -67,13 +65,12 @@ impl fmt::Debug for DatabaseUrl {
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((scheme, rest)) = self.0.split_once("://") else {
-            return formatter.write_str(&self.0);
+            return formatter.write_str("***");
         };
-        let without_query = rest.split('?').next().unwrap_or(rest);
-        match without_query.rsplit_once('@') {
-            Some((_, host)) => write!(formatter, "{scheme}://***@{host}"),
-            None => write!(formatter, "{scheme}://{without_query}"),
-        }
+        // A password may hold any character, unescaped ones included; only what stands behind the last @ is surely none.
+        let (secret, place) = rest.rsplit_once('@').map_or(("", rest), |(_, place)| ("***@", place));
+        let place = place.split('?').next().unwrap_or(place);
+        write!(formatter, "{scheme}://{secret}{place}")
     }
 }
 
@@ -84,8 +81,6 @@ pub enum Role {
     Api,
     /// Few long writes.
     Worker,
-    /// One connection that changes the schema, without a limit of time.
-    Migrate,
 }
 
 /// Opens a pool of connections. The programs connect when they first ask something: a process that serves can start, and stay,
@@ -93,27 +88,28 @@ pub enum Role {
 ///
 /// # Errors
 ///
-/// When the URL is wrong, a SQLite file cannot be opened, or for [`Role::Migrate`] when the database does not answer.
+/// When the URL is wrong or a SQLite file cannot be opened.
 pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(settings.url.expose());
-    options.sqlx_logging(false).acquire_timeout(ACQUIRE_TIMEOUT).connect_timeout(ACQUIRE_TIMEOUT);
+    let url = settings.url.expose();
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(DbErr::Custom("the URL is neither sqlite://FILE?mode=rwc nor postgres://USER:PASSWORD@HOST/NAME".to_owned()));
+    }
+    let mut options = ConnectOptions::new(url);
+    options.sqlx_logging(false).connect_lazy(true);
     match role {
         Role::Api => {
             options
                 .max_connections(API_CONNECTIONS)
                 .statement_timeout(API_STATEMENT_TIMEOUT)
-                .connect_lazy(true)
+                .acquire_timeout(API_PATIENCE)
                 .set_application_name("marquee-api");
         }
         Role::Worker => {
             options
                 .max_connections(WORKER_CONNECTIONS)
                 .statement_timeout(WORKER_STATEMENT_TIMEOUT)
-                .connect_lazy(true)
+                .acquire_timeout(WORKER_PATIENCE)
                 .set_application_name("marquee-worker");
-        }
-        Role::Migrate => {
-            options.max_connections(1).set_application_name("marquee-migrate");
         }
     }
     options.map_sqlx_sqlite_opts(|sqlite| {
@@ -166,13 +162,21 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let url: DatabaseUrl = "postgres://marquee:se@cret@db:5432/marquee?sslmode=require&password=x".parse().expect("a URL");
-        assert_eq!(format!("{url} {url:?}"), "postgres://***@db:5432/marquee postgres://***@db:5432/marquee");
+        for (url, shown) in [
+            ("postgres://marquee:se@c?ret@db:5432/marquee?sslmode=require&password=x", "postgres://***@db:5432/marquee"),
+            ("sqlite://marquee.db?mode=rwc", "sqlite://marquee.db"),
+            ("marquee:secret", "***"),
+        ] {
+            let url: DatabaseUrl = url.parse().expect("any text");
+            assert_eq!(format!("{url} {url:?}"), format!("{shown} {shown}"));
+        }
     }
 
-    #[test]
-    fn other_databases_are_refused() {
-        assert!("mysql://localhost/marquee".parse::<DatabaseUrl>().is_err());
+    #[tokio::test]
+    async fn other_databases_are_refused_without_a_word_of_the_url() {
+        let url = "postgress://marquee:secret@db/marquee".parse().expect("any text");
+        let error = connect(&DatabaseSettings { url }, Role::Api).await.expect_err("a typing error in the scheme").to_string();
+        assert!(error.contains("postgres://") && !error.contains("secret"), "{error}");
     }
 
     #[test]

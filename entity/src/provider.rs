@@ -31,12 +31,16 @@ pub struct Model {
     pub last_success_at: Option<UtcInstant>,
     /// Events that the feed of that copy held.
     pub event_count: i32,
+    /// Items of that feed that could not be taken.
+    pub reject_count: i32,
     /// The `ETag` that the document of that copy came with.
     pub etag: Option<String>,
     /// The `Last-Modified` that the document of that copy came with.
     pub last_modified: Option<String>,
-    /// Hash of that document and of how it was read; the document is read again unless both are the same.
-    pub body_hash: Option<Uuid>,
+    /// Hash of that document.
+    pub body_hash: Option<i64>,
+    /// Hash of how that document was read; it is read again unless both are the same.
+    pub reading_hash: Option<i64>,
     /// Since when the provider is no longer in the settings: its events stay, nobody polls it.
     pub retired_at: Option<UtcInstant>,
 }

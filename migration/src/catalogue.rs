@@ -69,9 +69,11 @@ fn provider() -> TableCreateStatement {
         .col(small_integer("currency_digits"))
         .col(big_integer_null("last_success_at"))
         .col(integer("event_count"))
+        .col(integer("reject_count"))
         .col(text_null("etag"))
         .col(text_null("last_modified"))
-        .col(uuid_null("body_hash"))
+        .col(big_integer_null("body_hash"))
+        .col(big_integer_null("reading_hash"))
         .col(big_integer_null("retired_at"))
         .to_owned()
 }

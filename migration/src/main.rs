@@ -53,6 +53,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> Result<String, DbErr> {
+    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| arguments.database_url.starts_with(scheme)) {
+        // The driver's own message would show the URL, with its password.
+        return Err(DbErr::Custom(
+            "DATABASE_URL is neither sqlite://FILE?mode=rwc nor postgres://USER:PASSWORD@HOST/NAME".to_owned(),
+        ));
+    }
     let database =
         Database::connect(ConnectOptions::new(&arguments.database_url).max_connections(1).sqlx_logging(false).to_owned()).await?;
     match arguments.command {

@@ -58,7 +58,7 @@ impl TestDatabase {
     /// A database with the schema made.
     pub async fn migrated(backend: Backend) -> Self {
         let database = Self::empty(backend).await;
-        let connection = database.connect(Role::Migrate).await;
+        let connection = database.connect(Role::Worker).await;
         Migrator::up(&connection, None).await.expect("the migrations apply");
         connection.close().await.expect("the connection closes");
         database
@@ -122,7 +122,7 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 async fn run_statement(server: &DatabaseSettings, statement: &str) {
-    let connection = entity::connect(server, Role::Migrate).await.expect("the server of TEST_DATABASE_URL answers");
+    let connection = entity::connect(server, Role::Worker).await.expect("the server of TEST_DATABASE_URL answers");
     connection.execute_unprepared(statement).await.expect("a database is made or removed");
     connection.close().await.expect("the connection closes");
 }

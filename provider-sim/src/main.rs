@@ -34,7 +34,8 @@ async fn run(settings: Settings) -> io::Result<()> {
     provider.set_faults(settings.faults);
     let shutdown = CancellationToken::new();
     cancel_at_signal(shutdown.clone())?;
-    let listener = TcpListener::bind(settings.listen).await?;
+    let listen = settings.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| io::Error::new(error.kind(), format!("{listen}: {error}")))?;
     writeln!(io::stdout(), "http://{}/feed", listener.local_addr()?)?;
     serve(listener, provider, shutdown).await
 }

@@ -14,7 +14,7 @@ pub struct LogSettings {
     /// How a log line looks
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
-    /// What is logged: a level, or directives such as `info,marquee_worker=debug`
+    /// What is logged: a level, or directives such as `info,worker=debug`
     #[arg(long, env = "LOG_FILTER", default_value = "info,poem=warn,tokio_cron_scheduler=warn", global = true, value_parser = checked_filter)]
     pub log_filter: String,
 }
@@ -33,6 +33,8 @@ pub fn start_logs(settings: &LogSettings) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&settings.log_filter))
         .with_target(false)
+        // A line that cannot be written (the terminal is closed, the disk is full) is lost; saying so on standard error would panic.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     let started = match settings.log_format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),

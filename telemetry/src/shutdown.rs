@@ -18,8 +18,8 @@ pub fn shutdown_signal() -> io::Result<CancellationToken> {
     let cancel = token.clone();
     tokio::spawn(async move {
         let name = next(&mut terminate, &mut interrupt).await;
-        tracing::info!(signal = name, "told to stop: finishing what has begun");
         cancel.cancel();
+        tracing::info!(signal = name, "told to stop: finishing what has begun");
         next(&mut terminate, &mut interrupt).await;
         std::process::exit(130);
     });

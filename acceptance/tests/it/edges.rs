@@ -52,6 +52,15 @@ fn no_room_uses_another_that_it_may_not() {
 }
 
 #[test]
+fn api_and_worker_never_use_each_other_not_even_in_tests() {
+    for package in packages() {
+        let dependencies = package["dependencies"].as_array().unwrap().iter().map(name).collect::<Vec<_>>();
+        let (one, other) = (name(&package), ["marquee-api".to_owned(), "marquee-worker".to_owned()]);
+        assert!(!other.contains(&one) || !dependencies.iter().any(|used| other.contains(used)), "{one} uses {dependencies:?}");
+    }
+}
+
+#[test]
 fn a_crate_that_belongs_to_one_room_stays_there() {
     for package in packages() {
         let room = name(&package);

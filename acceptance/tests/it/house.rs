@@ -62,7 +62,7 @@ impl House {
     /// Starts `marquee-api`.
     pub(crate) fn api(&self) -> Api {
         let mut process = Command::new(program("marquee-api"))
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--api-listen", "127.0.0.1:0"])
             .env("DATABASE_URL", self.database.settings.url.expose())
             .stderr(Stdio::piped())
             .spawn()

@@ -30,9 +30,9 @@ pub struct Moment;
 #[derive(Debug)]
 pub struct Limit;
 
-/// A place in a list.
+/// A cursor as clients hand it back.
 #[derive(Debug)]
-pub struct Place;
+pub struct CursorText;
 
 /// A name.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Kind for Limit {
     }
 }
 
-impl Kind for Place {
+impl Kind for CursorText {
     fn schema() -> MetaSchema {
         MetaSchema::new("string")
     }

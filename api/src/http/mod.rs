@@ -8,7 +8,7 @@ mod observe;
 mod page;
 mod query;
 
-pub use described::{Described, Kind, Limit, Moment, Place, Word};
+pub use described::{CursorText, Described, Kind, Limit, Moment, Word};
 pub use json::Encoded;
 pub use moment::{Edge, parse_moment, to_rfc3339};
 pub use nullable::Nullable;

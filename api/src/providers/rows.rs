@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::{provider, sync_run};
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select};
 
 /// A provider and how its copy fares.
 #[derive(Debug)]
@@ -16,7 +16,9 @@ pub(super) struct ProviderRow {
 
 /// Every provider with its last run, in the order of their slugs.
 pub(super) async fn find(database: &DatabaseConnection) -> Result<Vec<ProviderRow>, DbErr> {
-    let providers = provider::Entity::find().order_by_asc(provider::Column::Slug).all(database).await?;
+    let mut providers = provider::Entity::find().all(database).await?;
+    // Here and not in the query: a database sorts by the rules of its own language.
+    providers.sort_by(|left, right| left.slug.cmp(&right.slug));
     let mut last_runs = newest(sync_run::Entity::find(), database).await?;
     let ended = sync_run::Entity::find().filter(sync_run::Column::EndedAt.is_not_null());
     let last_ended = newest(ended, database).await?;

@@ -16,7 +16,7 @@ pub use self::{
 use crate::{
     State,
     error::ApiError,
-    http::{Described, Encoded, Limit, Moment, Place, next_link},
+    http::{CursorText, Described, Encoded, Limit, Moment, next_link},
 };
 
 /// The operation.
@@ -57,7 +57,7 @@ impl SearchApi {
         _limit: Query<Described<Limit>>,
         /// Where to go on, from the Link header of the page before
         #[oai(name = "cursor")]
-        _cursor: Query<Described<Place>>,
+        _cursor: Query<Described<CursorText>>,
     ) -> Result<SearchResponse, ApiError> {
         let search = SearchRequest::parse(request.uri().query().unwrap_or_default())?;
         let (rows, next) = self.0.read(rows::find(&self.0.database, &search)).await?;

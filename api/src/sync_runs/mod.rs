@@ -15,7 +15,7 @@ use self::request::{RejectsRequest, SyncRunsRequest};
 use crate::{
     State,
     error::ApiError,
-    http::{Described, Encoded, Limit, Place, Word, next_link, no_parameters},
+    http::{CursorText, Described, Encoded, Limit, Word, next_link, no_parameters},
 };
 
 /// The operations.
@@ -68,7 +68,7 @@ impl SyncRunsApi {
         _limit: Query<Described<Limit>>,
         /// Where to go on, from the Link header of the page before
         #[oai(name = "cursor")]
-        _cursor: Query<Described<Place>>,
+        _cursor: Query<Described<CursorText>>,
     ) -> Result<SyncRunsResponse, ApiError> {
         let wanted = SyncRunsRequest::parse(request.uri().query().unwrap_or_default())?;
         let (rows, next) = self.0.read(rows::runs(&self.0.database, &wanted)).await?;
@@ -104,7 +104,7 @@ impl SyncRunsApi {
         _limit: Query<Described<Limit>>,
         /// Where to go on, from the Link header of the page before
         #[oai(name = "cursor")]
-        _cursor: Query<Described<Place>>,
+        _cursor: Query<Described<CursorText>>,
     ) -> Result<RejectsResponse, ApiError> {
         let wanted = RejectsRequest::parse(&id, request.uri().query().unwrap_or_default())?;
         let (rows, next) = self.0.read(rows::rejects(&self.0.database, &wanted)).await?.ok_or(NO_SUCH_RUN)?;

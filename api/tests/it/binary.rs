@@ -47,7 +47,7 @@ struct Running {
 
 impl Running {
     async fn start(database_url: &str, arguments: &[&str]) -> Self {
-        let mut process = command(&["--listen", "127.0.0.1:0", "--database-url", database_url])
+        let mut process = command(&["--api-listen", "127.0.0.1:0", "--database-url", database_url])
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
@@ -109,9 +109,8 @@ async fn help_and_version_end_with_0() {
 #[tokio::test]
 async fn wrong_arguments_end_with_2() {
     for arguments in [
-        ["--listen", "here"],
-        ["--listen", "127.0.0.1"],
-        ["--database-url", "mysql://localhost/marquee"],
+        ["--api-listen", "here"],
+        ["--api-listen", "127.0.0.1"],
         ["--log-format", "xml"],
         ["--log-filter", "a=b=c"],
         ["--port", "80"],
@@ -194,7 +193,7 @@ async fn a_port_in_use_ends_it_with_1() {
     let (_database, url) = sqlite().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let refused = output(&["--listen", &address, "--database-url", &url]).await;
+    let refused = output(&["--api-listen", &address, "--database-url", &url]).await;
     assert_eq!(refused.status.code(), Some(1));
     let log = String::from_utf8(refused.stderr).unwrap();
     assert!(log.contains("the API cannot serve") && log.contains(&address), "{log}");
@@ -204,7 +203,7 @@ async fn a_port_in_use_ends_it_with_1() {
 async fn a_file_that_cannot_be_opened_ends_it_with_1() {
     let folder = TempDir::new().unwrap();
     let url = format!("sqlite://{}?mode=rwc", folder.path().join("nowhere/marquee.db").display());
-    let refused = output(&["--listen", "127.0.0.1:0", "--database-url", &url]).await;
+    let refused = output(&["--api-listen", "127.0.0.1:0", "--database-url", &url]).await;
     assert_eq!(refused.status.code(), Some(1));
     let log = String::from_utf8(refused.stderr).unwrap();
     assert!(log.contains("the API cannot serve") && log.contains("unable to open database file"), "{log}");
@@ -217,7 +216,7 @@ async fn it_starts_before_its_schema_and_is_ready_when_that_is_made() {
     assert_eq!(running.get("/livez").await.0, "HTTP/1.1 200 OK");
     assert_eq!(running.get("/readyz").await.0, "HTTP/1.1 503 Service Unavailable");
 
-    Migrator::up(&database.connect(Role::Migrate).await, None).await.unwrap();
+    Migrator::up(&database.connect(Role::Worker).await, None).await.unwrap();
 
     assert_eq!(running.get("/readyz").await.0, "HTTP/1.1 200 OK");
     assert_eq!(running.stop("-TERM").await.0, Some(0));

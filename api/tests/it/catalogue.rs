@@ -44,6 +44,7 @@ impl Catalogue {
             currency: Set(currency.to_owned()),
             currency_digits: Set(digits),
             event_count: Set(0),
+            reject_count: Set(0),
             ..Default::default()
         };
         row.insert(&self.database).await.unwrap()

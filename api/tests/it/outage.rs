@@ -57,7 +57,7 @@ async fn assert_only_the_process_is_well(service: &Service) {
 async fn maintain(statements: &[String]) {
     let server = std::env::var("TEST_DATABASE_URL").unwrap();
     let maintenance = DatabaseSettings { url: server.parse().unwrap() };
-    let connection = entity::connect(&maintenance, Role::Migrate).await.unwrap();
+    let connection = entity::connect(&maintenance, Role::Worker).await.unwrap();
     for statement in statements {
         connection.execute_unprepared(statement).await.unwrap();
     }
@@ -184,7 +184,7 @@ async fn a_server_that_falls_silent_in_the_middle_of_a_search() {
 async fn a_table_that_is_locked_for_longer_than_a_statement_may_take() {
     let database = postgres_with_a_show().await;
     let service = Service::on(&database).await;
-    let locker: DatabaseConnection = database.connect(Role::Migrate).await;
+    let locker: DatabaseConnection = database.connect(Role::Worker).await;
     locker.execute_unprepared("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
 
     let (search, ready) = tokio::join!(service.get("/search"), service.get("/readyz"));

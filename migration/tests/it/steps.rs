@@ -25,7 +25,7 @@ const TABLES: [&str; 10] = [
 ];
 
 async fn every_step_goes_down_and_up_again(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Migrate).await;
+    let connection = database.connect(Role::Worker).await;
     let migrations = Migrator::migrations().len();
     for taken_back in 1..=migrations {
         Migrator::down(&connection, Some(u32::try_from(taken_back).unwrap())).await.unwrap();
@@ -45,7 +45,7 @@ async fn a_fresh_schema_holds_version_0(database: Arc<TestDatabase>) {
 }
 
 async fn taking_all_back_leaves_no_table(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Migrate).await;
+    let connection = database.connect(Role::Worker).await;
     Migrator::down(&connection, None).await.unwrap();
     assert_eq!(tables(&connection).await, [""; 0]);
 }

@@ -24,7 +24,9 @@ impl Status {
 }
 
 async fn table(database: &DatabaseConnection, now: UtcInstant) -> Result<String, Box<dyn Error>> {
-    let providers = provider::Entity::find().order_by_asc(provider::Column::Slug).all(database).await?;
+    let mut providers = provider::Entity::find().all(database).await?;
+    // Here and not in the query: a database sorts by the rules of its own language.
+    providers.sort_by(|left, right| left.slug.cmp(&right.slug));
     let mut text = String::new();
     writeln!(text, "{:<24} {:<10} {:>12} {:>12}  LAST RUN", "PROVIDER", "STATE", "COPY IS OLD", "NEXT TICK")?;
     for provider in providers {

@@ -15,6 +15,8 @@ use super::{
 
 /// More providers than this in one file would outgrow the scheduler's channels.
 const PROVIDERS_PER_FILE: usize = 1_000;
+/// The ledger takes a run that lasts much longer than this for dead.
+const MAX_ANSWER_SECONDS: u64 = 600;
 /// A slug is part of paths and log lines.
 const SLUG_CHARACTERS: usize = 64;
 /// Up to this share of a feed's items may be rejects before the feed as a whole is not believed.
@@ -181,7 +183,12 @@ fn known_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Format, D:
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    u64::deserialize(deserializer).map(Duration::from_secs)
+    let seconds = u64::deserialize(deserializer)?;
+    if (1..=MAX_ANSWER_SECONDS).contains(&seconds) {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        Err(de::Error::custom(format!("{seconds} is not between 1 and {MAX_ANSWER_SECONDS}")))
+    }
 }
 
 fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -9,6 +9,9 @@ use std::{collections::HashSet, ops::Range};
 
 use super::local_time::LocalTime;
 
+/// The sell mode with which a base event is shown.
+pub const ONLINE: &str = "online";
+
 /// A provider's show, with its dated events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BaseEventItem {
@@ -106,6 +109,8 @@ pub struct Reject {
     pub span: Range<usize>,
     /// Which item it is, as far as it could be read.
     pub subject: Subject,
+    /// Events that it stands for: itself, or all those of a base event.
+    pub events: usize,
     /// What is wrong, all of it, and what would be right.
     pub reason: String,
 }
@@ -124,6 +129,19 @@ pub enum Subject {
     },
 }
 
+impl BaseEventItem {
+    /// Makes its performers those of each of its events.
+    fn hand_performers_down(&mut self) {
+        let performers = std::mem::take(&mut self.performers);
+        if performers.is_empty() {
+            return;
+        }
+        for event in &mut self.events {
+            event.performers.splice(0..0, performers.iter().cloned());
+        }
+    }
+}
+
 impl Feed {
     /// Number of events that were taken.
     #[must_use]
@@ -133,8 +151,9 @@ impl Feed {
 
     /// Makes every base event and every event stand once.
     ///
-    /// A feed may spread a base event over several elements: its events are brought together under the last of them. An
-    /// event that stands twice contradicts itself: the first is kept and each later one is a reject.
+    /// A feed may spread a base event over several elements: its events are brought together under the last of them, and it is
+    /// online if any of them is. An event that stands twice contradicts itself: the first is kept and each later one is a
+    /// reject.
     #[must_use]
     pub fn settled(self) -> Self {
         let mut settled = Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects };
@@ -147,9 +166,17 @@ impl Feed {
                 }
                 Some(&place) => {
                     let earlier: &mut BaseEventItem = &mut settled.base_events[place];
+                    // Each element's performers play at its own events.
+                    earlier.hand_performers_down();
+                    base_event.hand_performers_down();
                     let mut events = std::mem::take(&mut earlier.events);
                     events.append(&mut base_event.events);
-                    *earlier = BaseEventItem { events, ..base_event };
+                    base_event.events = events;
+                    if earlier.sell_mode == ONLINE {
+                        base_event.sell_mode = earlier.sell_mode.clone();
+                    }
+                    base_event.organizer_company_id = base_event.organizer_company_id.or(earlier.organizer_company_id.take());
+                    *earlier = base_event;
                 }
             }
         }
@@ -162,6 +189,7 @@ impl Feed {
                     settled.rejects.push(Reject {
                         span: event.span.clone(),
                         subject: Subject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
+                        events: 1,
                         reason: format!(
                             "event `{}` stands twice in base event `{source_id}`: the first one was taken",
                             event.source_id

@@ -1,6 +1,6 @@
 //! Wall-clock dates: kept as the provider gives them, and turned into instants by its time zone.
 
-use chrono::{DateTime, Days, Duration, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, Duration, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use entity::UtcInstant;
 
@@ -42,7 +42,8 @@ impl LocalTime {
         let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day));
         let date = date.ok_or_else(|| format!("date `{text}`: there is no such day"))?;
         let Some(time_text) = time_text else {
-            return Ok(Self { wall_clock: date_text.to_owned(), instant: edge_of_day(date, edge, zone) });
+            let instant = within_years(edge_of_day(date, edge, zone), text)?;
+            return Ok(Self { wall_clock: date_text.to_owned(), instant });
         };
         let (clock_text, offset) = split_offset(time_text).ok_or_else(malformed)?;
         let time = clock_time(clock_text, text)?;
@@ -51,7 +52,16 @@ impl LocalTime {
             Some(offset) => (local - offset).and_utc(),
             None => instant_of(local, zone),
         };
-        Ok(Self { wall_clock: format!("{date_text}T{clock_text}"), instant: instant.into() })
+        Ok(Self { wall_clock: format!("{date_text}T{clock_text}"), instant: within_years(instant.into(), text)? })
+    }
+}
+
+/// Answers write instants in UTC as RFC 3339, which has the years 0000 to 9999; an offset may lead out of them.
+fn within_years(instant: UtcInstant, whole: &str) -> Result<UtcInstant, String> {
+    let year = instant.to_utc().map(|instant| instant.year());
+    match year {
+        Some(0..=9999) => Ok(instant),
+        _ => Err(format!("date `{whole}` lies outside the years 0000 to 9999 in UTC")),
     }
 }
 
@@ -200,6 +210,8 @@ mod tests {
             "30/06/2021",
             "soon",
             "",
+            "9999-12-31T23:59:59-14:00",
+            "0000-01-01T00:00:00+14:00",
         ] {
             assert!(LocalTime::parse(text, MADRID, Edge::First).is_err(), "{text}");
         }

@@ -1,6 +1,6 @@
 //! What a feed changes in the copy: a pure comparison in two steps, so that only what may have changed is read back.
 //!
-//! The first step ([`compare`]) holds the feed's base events against the hashes of the last origin. The second ([`changes`]) looks
+//! The first step ([`compare`]) holds the feed's base events against the hashes of the last copy. The second ([`changes`]) looks
 //! into those that differ, event by event. Neither touches the database.
 
 use std::collections::{HashMap, HashSet};
@@ -9,10 +9,7 @@ use entity::{UtcInstant, base_event, event, event_performer, performer, venue, z
 use uuid::Uuid;
 
 use super::{fingerprint, identity, report::Counts};
-use crate::provider::item::{BaseEventItem, EventItem, Feed, PerformerItem, Reject, Subject};
-
-/// The sell mode with which a base event is shown.
-const ONLINE: &str = "online";
+use crate::provider::item::{BaseEventItem, EventItem, Feed, ONLINE, PerformerItem, Reject, Subject};
 
 /// What the copy holds of a base event.
 #[derive(Debug)]

@@ -17,8 +17,10 @@ pub(super) fn check(entry: &ProviderEntry, feed: &Feed, events_before: usize) ->
         }
         _ => {}
     }
-    if is_over(events_before.saturating_sub(items), events_before, entry.max_shrink_share) {
-        return Err(SyncError::Shrunk { before: events_before, now: items, allowed_share: entry.max_shrink_share });
+    // A rejected item counts as present.
+    let now = feed.event_count() + feed.rejects.iter().map(|reject| reject.events).sum::<usize>();
+    if is_over(events_before.saturating_sub(now), events_before, entry.max_shrink_share) {
+        return Err(SyncError::Shrunk { before: events_before, now, allowed_share: entry.max_shrink_share });
     }
     Ok(())
 }

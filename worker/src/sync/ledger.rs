@@ -5,7 +5,7 @@ use std::time::Duration;
 use entity::{UtcInstant, provider, reject, sync_run, sync_run::State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect, prelude::Uuid,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{
@@ -21,10 +21,13 @@ use crate::provider::{
 
 /// The status of an answer without a document because the copy is the newest.
 const NOT_MODIFIED: u16 = 304;
-/// A run that says that it is running for longer than this was killed: the longest fetch and write take a third of it.
-const ABANDONED_AFTER: Duration = Duration::from_secs(15 * 60);
+/// A run that says that it is running for longer than this was killed: no answer may take longer than ten minutes, and no write
+/// comes near the rest.
+const ABANDONED_AFTER: Duration = Duration::from_secs(30 * 60);
 /// Runs that are kept of each provider: a day of one every ten seconds, over a year of one an hour.
 const RUNS_KEPT: u64 = 10_000;
+/// Runs of each provider whose rejects are kept: whoever mends a feed looks at the newest.
+const RUNS_WITH_REJECTS: u64 = 100;
 /// Rejects that are kept of each run; past them the reasons repeat, and the count is exact all the same.
 const REJECTS_KEPT: usize = 1_000;
 /// How much of a reject's raw text is kept: enough to recognise it.
@@ -63,7 +66,8 @@ pub(super) async fn begin(database: &DatabaseConnection, provider_id: i32) -> Re
 #[derive(Debug)]
 pub(super) struct Copied<'a> {
     pub(super) document: &'a Document,
-    pub(super) body_hash: Uuid,
+    pub(super) body_hash: i64,
+    pub(super) reading_hash: i64,
 }
 
 /// Closes a run whose feed went in, in the transaction that changed the copy.
@@ -73,7 +77,11 @@ pub(super) async fn copied(
     copied: &Copied<'_>,
     counts: Counts,
 ) -> Result<Report, DbErr> {
-    let fresh = provider::ActiveModel { event_count: Set(column(counts.fetched)), ..known_by(copied) };
+    let fresh = provider::ActiveModel {
+        event_count: Set(column(counts.fetched)),
+        reject_count: Set(column(counts.rejected)),
+        ..known_by(copied)
+    };
     let changed = counts.inserted + counts.updated + counts.left > 0;
     let state = if changed { State::Succeeded } else { State::Unchanged };
     succeed(transaction, run, fresh, state, (copied.document.http_status, Some(copied.document.bytes.len())), counts).await
@@ -105,14 +113,15 @@ fn known_by(copied: &Copied<'_>) -> provider::ActiveModel {
         etag: Set(etag),
         last_modified: Set(last_modified),
         body_hash: Set(Some(copied.body_hash)),
+        reading_hash: Set(Some(copied.reading_hash)),
         ..Default::default()
     }
 }
 
-/// The counts of a feed that was not read because it is the copy's.
+/// The counts of a feed that was not read because it is the copy's. What could not be taken of it stands with the run that read it.
 fn counts_of(provider: &provider::Model) -> Counts {
-    let events = usize::try_from(provider.event_count).unwrap_or(0);
-    Counts { fetched: events, unchanged: events, ..Counts::default() }
+    let [events, rejected] = [provider.event_count, provider.reject_count].map(|count| usize::try_from(count).unwrap_or(0));
+    Counts { fetched: events, unchanged: events, rejected, ..Counts::default() }
 }
 
 async fn succeed(
@@ -204,18 +213,13 @@ fn reject_row(
     }
 }
 
+/// Cuts the ledger of a provider to its length.
 async fn forget_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
-    let newest_to_forget: Option<i64> = sync_run::Entity::find()
-        .select_only()
-        .column(sync_run::Column::Id)
-        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
-        .order_by_desc(sync_run::Column::Id)
-        .offset(RUNS_KEPT)
-        .limit(1)
-        .into_tuple()
-        .one(database)
-        .await?;
-    if let Some(id) = newest_to_forget {
+    // With each run that ends one goes over each bound.
+    if let Some(id) = run_behind(database, provider_id, RUNS_WITH_REJECTS).await? {
+        reject::Entity::delete_many().filter(reject::COLUMN.sync_run_id.eq(id)).exec(database).await?;
+    }
+    if let Some(id) = run_behind(database, provider_id, RUNS_KEPT).await? {
         sync_run::Entity::delete_many()
             .filter(sync_run::COLUMN.provider_id.eq(provider_id))
             .filter(sync_run::COLUMN.id.lte(id))
@@ -223,6 +227,20 @@ async fn forget_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> R
             .await?;
     }
     Ok(())
+}
+
+/// The newest run of a provider that has this many newer ones.
+async fn run_behind(database: &impl ConnectionTrait, provider_id: i32, newer: u64) -> Result<Option<i64>, DbErr> {
+    sync_run::Entity::find()
+        .select_only()
+        .column(sync_run::Column::Id)
+        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
+        .order_by_desc(sync_run::Column::Id)
+        .offset(newer)
+        .limit(1)
+        .into_tuple()
+        .one(database)
+        .await
 }
 
 fn column(count: usize) -> i32 {

@@ -25,7 +25,11 @@ mod write;
 use std::{path::PathBuf, time::Instant};
 
 use entity::{provider, sync_run};
-use sea_orm::{DatabaseConnection, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use tokio::sync::{AcquireError, Semaphore};
 
 use self::diff::Origin;
 pub use self::report::{Counts, Report};
@@ -35,6 +39,10 @@ use crate::provider::{
     format::{Conventions, DocumentError},
     item::Feed,
 };
+
+/// Syncs of this process that may read and write at the same time: each holds a feed in memory and a connection of the pool's five,
+/// and the others must be able to enter their runs meanwhile. Waiting for a provider takes no turn.
+static TURNS: Semaphore = Semaphore::const_new(3);
 
 /// Where the document comes from.
 #[derive(Clone, Debug)]
@@ -82,6 +90,18 @@ pub enum SyncError {
         /// The limit.
         allowed_share: f64,
     },
+    /// Another run of the provider ended well while this one was under way.
+    #[error("another run has taken a newer copy meanwhile; the next one goes on from there")]
+    Superseded,
+    /// The settings name another currency than the copy's, whose prices would mean something else.
+    #[error("the copy's prices are in {copied_in}: a provider that changes its currency wants a new slug")]
+    CurrencyChanged {
+        /// The currency of the copy.
+        copied_in: String,
+    },
+    /// The process is ending.
+    #[error("the worker is ending")]
+    Turn(#[source] AcquireError),
     /// The parser died, which is a fault of ours.
     #[error("the feed could not be read because of a fault in Marquee")]
     Reader(#[source] tokio::task::JoinError),
@@ -100,7 +120,9 @@ impl SyncError {
             Self::Document(error) => error.code(),
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Shrunk { .. } => "shrunk",
-            Self::Reader(_) => "internal",
+            Self::Superseded => "superseded",
+            Self::CurrencyChanged { .. } => "currency_changed",
+            Self::Turn(_) | Self::Reader(_) => "internal",
             Self::Database(_) => "database",
         }
     }
@@ -121,10 +143,10 @@ impl SyncError {
 /// that is away.
 pub async fn sync(database: &DatabaseConnection, entry: &ProviderEntry, source: &Source) -> Result<Report, SyncError> {
     let started = Instant::now();
-    let outcome = entered(database, entry, source).await;
+    let (run_id, outcome) = entered(database, entry, source).await;
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &outcome {
-        Ok(Report { run_id, state, bytes, counts }) => tracing::info!(
+        Ok(Report { state, bytes, counts, .. }) => tracing::info!(
             provider = entry.slug,
             sync.run = run_id,
             sync.state = state.name(),
@@ -140,6 +162,7 @@ pub async fn sync(database: &DatabaseConnection, entry: &ProviderEntry, source: 
         ),
         Err(error) => tracing::warn!(
             provider = entry.slug,
+            sync.run = run_id,
             sync.duration_ms = duration_ms,
             sync.reason = error.code(),
             error = telemetry::with_causes(error),
@@ -149,9 +172,21 @@ pub async fn sync(database: &DatabaseConnection, entry: &ProviderEntry, source: 
     outcome
 }
 
-async fn entered(database: &DatabaseConnection, entry: &ProviderEntry, source: &Source) -> Result<Report, SyncError> {
-    let provider = register::register(database, entry).await?;
-    let run = ledger::begin(database, provider.id).await?;
+/// Runs one sync, entered in the ledger; its number is missing if not even that could be done.
+async fn entered(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    source: &Source,
+) -> (Option<i64>, Result<Report, SyncError>) {
+    let begun = async {
+        let provider = register::register(database, entry).await?;
+        let run = ledger::begin(database, provider.id).await?;
+        Ok::<_, DbErr>((provider, run))
+    };
+    let (provider, run) = match begun.await {
+        Ok(begun) => begun,
+        Err(error) => return (None, Err(error.into())),
+    };
     let outcome = attempt(database, entry, source, &provider, &run).await;
     if let Err(error) = &outcome
         && let Err(unwritten) = ledger::fail(database, &run, error).await
@@ -163,7 +198,7 @@ async fn entered(database: &DatabaseConnection, entry: &ProviderEntry, source: &
             "the ledger could not be written"
         );
     }
-    outcome
+    (Some(run.id), outcome)
 }
 
 async fn attempt(
@@ -173,15 +208,25 @@ async fn attempt(
     provider: &provider::Model,
     run: &sync_run::Model,
 ) -> Result<Report, SyncError> {
-    let known = reading::known(entry, provider);
-    let document = match obtain(entry, source, &known.validators).await? {
-        Answer::Document(document) => document,
-        Answer::NotModified => return Ok(ledger::not_modified(database, run, provider).await?),
+    if provider.currency != entry.currency.code() {
+        return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
+    }
+    let last = reading::last_document(entry, provider);
+    let answer = obtain(entry, source, &last.validators).await?;
+    let _turn = TURNS.acquire().await.map_err(SyncError::Turn)?;
+    let Answer::Document(document) = answer else {
+        let transaction = begin(database, provider).await?;
+        let report = ledger::not_modified(&transaction, run, provider).await?;
+        transaction.commit().await?;
+        return Ok(report);
     };
-    let body_hash = reading::hash(entry, &document.bytes);
-    let copied = ledger::Copied { document: &document, body_hash };
-    if known.body_hash == Some(body_hash) {
-        return Ok(ledger::same_body(database, run, provider, &copied).await?);
+    let body_hash = reading::body_hash(&document.bytes);
+    let copied = ledger::Copied { document: &document, body_hash, reading_hash: reading::reading_hash(entry) };
+    if last.body_hash == Some(body_hash) {
+        let transaction = begin(database, provider).await?;
+        let report = ledger::same_body(&transaction, run, provider, &copied).await?;
+        transaction.commit().await?;
+        return Ok(report);
     }
     let feed = read(entry, &document).await?;
     let events_before = usize::try_from(provider.event_count).unwrap_or(0);
@@ -190,9 +235,7 @@ async fn attempt(
         return Err(refusal);
     }
 
-    // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
-    let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = database.begin_with_options(options).await?;
+    let transaction = begin(database, provider).await?;
     let origin =
         Origin { provider_id: provider.id, slug: &entry.slug, taken_at: run.started_at, last_taken_at: provider.last_success_at };
     let counts = write::apply(&transaction, origin, &feed).await?;
@@ -200,6 +243,19 @@ async fn attempt(
     let report = ledger::copied(&transaction, run, &copied, counts).await?;
     transaction.commit().await?;
     Ok(report)
+}
+
+/// Begins to write a provider's copy, unless another run has changed it since its row was read: this one's document may be the older.
+async fn begin(database: &DatabaseConnection, provider: &provider::Model) -> Result<DatabaseTransaction, SyncError> {
+    // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
+    let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let transaction = database.begin_with_options(options).await?;
+    let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
+    if locked.is_some_and(|locked| locked.last_success_at == provider.last_success_at) {
+        Ok(transaction)
+    } else {
+        Err(SyncError::Superseded)
+    }
 }
 
 async fn obtain(entry: &ProviderEntry, source: &Source, known: &Validators) -> Result<Answer, SyncError> {

@@ -1,45 +1,39 @@
-//! Which document the copy was taken from, so that the same one need not be read again.
+//! Which document the copy was taken from and how it was read, so that the same one need not be read again.
 
 use entity::provider;
-use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::fingerprint;
 use crate::provider::{entry::ProviderEntry, fetch::Validators};
 
 /// What is known of the document of the last copy.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct LastDocument {
     pub(super) validators: Validators,
-    pub(super) body_hash: Option<Uuid>,
+    pub(super) body_hash: Option<i64>,
 }
 
 /// The document of the last copy; nothing is known of it if it would be read in another way now.
-pub(super) fn known(entry: &ProviderEntry, provider: &provider::Model) -> Known {
-    let read_alike = provider.body_hash.is_some_and(|hash| way_of(hash) == way(entry));
-    if !read_alike {
-        return Known::default();
+pub(super) fn last_document(entry: &ProviderEntry, provider: &provider::Model) -> LastDocument {
+    if provider.reading_hash != Some(reading_hash(entry)) {
+        return LastDocument::default();
     }
     let validators = Validators { etag: provider.etag.clone(), last_modified: provider.last_modified.clone() };
-    Known { validators, body_hash: provider.body_hash }
+    LastDocument { validators, body_hash: provider.body_hash }
 }
 
-/// A hash of the document's bytes, and beside it one of the way in which they are read.
-pub(super) fn hash(entry: &ProviderEntry, body: &[u8]) -> Uuid {
-    Uuid::from_u64_pair(xxhash_rust::xxh3::xxh3_64(body), way(entry))
+/// A hash of a document.
+pub(super) fn body_hash(body: &[u8]) -> i64 {
+    xxh3_64(body).cast_signed()
 }
 
-fn way_of(hash: Uuid) -> u64 {
-    hash.as_u64_pair().1
-}
-
-/// Everything but the document that decides what is kept of it.
-fn way(entry: &ProviderEntry) -> u64 {
-    let mut way = Xxh3Default::new();
+/// A hash of everything but the document that decides what is kept of it.
+pub(super) fn reading_hash(entry: &ProviderEntry) -> i64 {
+    let mut hash = Xxh3Default::new();
     for part in [entry.format.name, entry.time_zone.name(), entry.currency.code(), env!("CARGO_PKG_VERSION")] {
-        way.update(part.as_bytes());
-        way.update(&[0]);
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
     }
-    way.update(&fingerprint::ENCODING.to_le_bytes());
-    way.digest()
+    hash.update(&fingerprint::ENCODING.to_le_bytes());
+    hash.digest().cast_signed()
 }

@@ -23,8 +23,11 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
     row.format.set_if_not_equals(entry.format.name.to_owned());
     row.schedule.set_if_not_equals(entry.schedule.to_string());
     row.time_zone.set_if_not_equals(entry.time_zone.name().to_owned());
-    row.currency.set_if_not_equals(entry.currency.code().to_owned());
-    row.currency_digits.set_if_not_equals(i16::from(entry.currency.digits()));
+    if known.last_success_at.is_none() {
+        // The prices of a copy are in its currency for ever.
+        row.currency.set_if_not_equals(entry.currency.code().to_owned());
+        row.currency_digits.set_if_not_equals(i16::from(entry.currency.digits()));
+    }
     row.retired_at.set_if_not_equals(None);
     if row.url.is_set() {
         // Another address may call another document by the same name.
@@ -49,6 +52,7 @@ async fn introduce(database: &DatabaseConnection, entry: &ProviderEntry) -> Resu
         currency: Set(entry.currency.code().to_owned()),
         currency_digits: Set(i16::from(entry.currency.digits())),
         event_count: Set(0),
+        reject_count: Set(0),
         ..Default::default()
     };
     let unless_known = OnConflict::column(provider::Column::Slug).do_nothing().to_owned();

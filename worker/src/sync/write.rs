@@ -1,8 +1,8 @@
-//! Brings the copy to what a feed says, within the caller's transaction: reads the hashes, compares, writes what differs.
+//! Brings the copy to what a feed says, within the caller's transaction, which holds the provider's row: reads the hashes, compares, writes what differs.
 
 use std::collections::HashMap;
 
-use entity::{base_event, catalogue_version, event, event_performer, provider, zone};
+use entity::{base_event, catalogue_version, event, event_performer, zone};
 use sea_orm::{
     ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, PrimaryKeyToColumn, QueryFilter,
     QuerySelect, sea_query::OnConflict,
@@ -18,9 +18,6 @@ use crate::provider::item::Feed;
 
 /// Takes a whole feed into the copy and says what that changed.
 pub(super) async fn apply(transaction: &DatabaseTransaction, origin: Origin<'_>, feed: &Feed) -> Result<Counts, DbErr> {
-    // Whoever else writes this provider's copy waits here until this transaction has ended, and then compares with its outcome.
-    provider::Entity::find_by_id(origin.provider_id).lock_exclusive().one(transaction).await?;
-
     let known_hashes = known_hashes(transaction, origin.provider_id).await?;
     let comparison = diff::compare(feed, &known_hashes, origin.slug);
     let known = known(transaction, comparison.base_event_ids()).await?;

@@ -163,6 +163,7 @@ async fn without_a_schema_nothing_is_scheduled() {
     let database = TestDatabase::empty(Backend::Sqlite).await;
     let connection = database.connect(Role::Worker).await;
     let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];
-    let outcome = schedule::run(&connection, providers, &client(), CancellationToken::new()).await;
+    let (client, stop) = (client(), CancellationToken::new());
+    let outcome = in_time("the schedule", schedule::run(&connection, providers, &client, stop)).await;
     assert!(matches!(outcome, Err(ScheduleError::Database(_))), "{outcome:?}");
 }

@@ -13,8 +13,9 @@ use crate::provider::{
     local_time::{Edge, LocalTime},
 };
 
-/// Events of one feed: all of them are held in memory at once, at about a kilobyte each.
-const MAX_EVENTS: usize = 1_000_000;
+/// Elements of one feed that become something: all of them are held in memory at once, at 100 to 500 bytes each. The largest
+/// feeds in the field have half a million.
+const MAX_ITEMS: usize = 3_000_000;
 
 const ROOTS: [&str; 2] = ["eventList", "planList"];
 const BASE_EVENT_ID: [&str; 2] = ["base_event_id", "base_plan_id"];
@@ -24,7 +25,7 @@ const END: [&str; 2] = ["event_end_date", "plan_end_date"];
 
 /// Reads a whole document.
 pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
-    let mut reader = EventListReader { xml: XmlReader::open(document, &ROOTS)?, conventions, feed: Feed::default(), events: 0 };
+    let mut reader = EventListReader { xml: XmlReader::open(document, &ROOTS)?, conventions, feed: Feed::default(), items: 0 };
     let mut has_output = false;
     while let Some(child) = reader.xml.next_child()? {
         if child.name() == "output" {
@@ -43,7 +44,7 @@ struct EventListReader<'a> {
     xml: XmlReader<'a>,
     conventions: &'a Conventions,
     feed: Feed,
-    events: usize,
+    items: usize,
 }
 
 /// An event that was read to its end, before it is known whether its base event is taken.
@@ -63,7 +64,7 @@ impl<'a> EventListReader<'a> {
 
     fn read_base_event(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
         let mut faults = Faults::default();
-        let attributes = self.xml.attributes(element)?;
+        let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &BASE_EVENT_ID, values::id));
         let title = faults.take(required(&attributes, &["title"], values::name));
         let sell_mode = faults.take(required(&attributes, &["sell_mode"], values::id));
@@ -100,6 +101,7 @@ impl<'a> EventListReader<'a> {
             (source_id, _, _, reason) => self.feed.rejects.push(Reject {
                 span: element.start..self.xml.position(),
                 subject: Subject::BaseEvent(source_id),
+                events: outcomes.len(),
                 reason: reason.unwrap_or_default(),
             }),
         }
@@ -107,13 +109,8 @@ impl<'a> EventListReader<'a> {
     }
 
     fn read_event(&mut self, element: &Element<'a>, base_event: &str) -> Result<EventOutcome, DocumentError> {
-        self.events += 1;
-        if self.events > MAX_EVENTS {
-            let (line, _) = self.xml.line_and_column(element.start);
-            return Err(DocumentError::OverLimit { line, limit: MAX_EVENTS, what: "events in a feed" });
-        }
         let mut faults = Faults::default();
-        let attributes = self.xml.attributes(element)?;
+        let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &EVENT_ID, values::id));
         let start = faults.take(required(&attributes, &START, |_, text| self.local_time(text, Edge::First)));
         let end = faults.take(optional(&attributes, &END, |_, text| self.local_time(text, Edge::Last))).flatten();
@@ -145,13 +142,24 @@ impl<'a> EventListReader<'a> {
             (event, _, reason) => Err(Reject {
                 span,
                 subject: Subject::Event { base_event: base_event.to_owned(), event },
+                events: 1,
                 reason: reason.unwrap_or_default(),
             }),
         })
     }
 
+    /// The attributes of an element that becomes something.
+    fn enter<'e>(&mut self, element: &'e Element<'a>) -> Result<Attributes<'e>, DocumentError> {
+        self.items += 1;
+        if self.items > MAX_ITEMS {
+            let (line, _) = self.xml.line_and_column(element.start);
+            return Err(DocumentError::OverLimit { line, limit: MAX_ITEMS, what: "items in a feed" });
+        }
+        self.xml.attributes(element)
+    }
+
     fn read_zone(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<ZoneItem>, DocumentError> {
-        let attributes = self.xml.attributes(element)?;
+        let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &["zone_id"], values::id));
         let price = faults.take(required(&attributes, &["price"], |_, text| self.conventions.currency.minor_units(text)));
         let name = faults.take(optional(&attributes, &["name"], values::name)).flatten();
@@ -162,7 +170,7 @@ impl<'a> EventListReader<'a> {
     }
 
     fn read_performer(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<PerformerItem>, DocumentError> {
-        let attributes = self.xml.attributes(element)?;
+        let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &["performer_id"], values::id));
         let name = faults.take(required(&attributes, &["name"], values::name));
         self.xml.leave()?;
@@ -170,7 +178,7 @@ impl<'a> EventListReader<'a> {
     }
 
     fn read_venue(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<VenueItem>, DocumentError> {
-        let attributes = self.xml.attributes(element)?;
+        let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &["venue_id"], values::id));
         let name = faults.take(required(&attributes, &["name"], values::name));
         let latitude = faults.take(required(&attributes, &["latitude"], |name, text| values::degrees(name, text, 90.0)));

@@ -4,74 +4,83 @@
 //! `docs/feed-format.md` says what becomes of each property. JSON-LD contexts are not resolved: names are taken as they are usually
 //! written, without a prefix.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, fmt, ops::Range};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value, error::Category, value::RawValue};
 
 use super::{
-    Conventions, DocumentError,
+    Conventions, DocumentError, Locator,
     text::checked_text,
     values::{self, Faults},
 };
 use crate::provider::{
-    item::{BaseEventItem, EventItem, Feed, PerformerItem, Reject, Subject, VenueItem, ZoneItem},
+    item::{BaseEventItem, EventItem, Feed, ONLINE, PerformerItem, Reject, Subject, VenueItem, ZoneItem},
     local_time::{Edge, LocalTime},
 };
 
-/// Nodes of one document: all of them are held in memory at once, at about a kilobyte each.
+/// Nodes of one document: what becomes of them is held in memory at once, at about a kilobyte each.
 const MAX_NODES: usize = 1_000_000;
+/// Length of one node. Its values are held in memory while it is read, at up to sixteen times its length; a kilobyte is usual.
+const MAX_NODE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads a whole document.
 pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
     let text = checked_text(document)?;
-    let mut nodes = Vec::new();
-    for raw in raw_nodes(text)? {
-        // A part of a document that was read as JSON is JSON.
-        let value: Value = serde_json::from_str(raw.get()).map_err(not_json)?;
+    let nodes = nodes(text)?;
+    let names = nodes.iter().filter_map(|raw| serde_json::from_str::<Named>(raw.get()).ok()?.into_pair()).collect();
+    let mut reader = SchemaOrgReader { conventions, names, feed: Feed::default() };
+    for raw in nodes {
         let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
-        nodes.push((value, start..start + raw.get().len()));
-    }
-    let names: HashMap<String, String> =
-        nodes.iter().filter_map(|(value, _)| Some((Node::of(value)?.text("@id")?, Node::of(value)?.text("name")?))).collect();
-
-    let mut reader = SchemaOrgReader { conventions, names, feed: Feed::default(), places: HashMap::new() };
-    for (value, span) in &nodes {
-        if let Some(node) = Node::of(value)
-            && node.is_event()
-        {
-            reader.read_event(node, span.clone());
+        let span = start..start + raw.get().len();
+        if raw.get().len() > MAX_NODE_BYTES {
+            let (line, _) = Locator::new(document).locate(start);
+            return Err(DocumentError::OverLimit { line, limit: MAX_NODE_BYTES, what: "bytes in a node" });
+        }
+        match serde_json::from_str::<Value>(raw.get()) {
+            Ok(Value::Object(node)) if Node(&node).is_event() => reader.read_event(Node(&node), span),
+            Ok(_) => {}
+            // What is JSON by its form may still hold half a character or a number beyond all numbers.
+            Err(error) => {
+                let reason = format!("the node cannot be read: {error}");
+                reader.feed.rejects.push(Reject { span, subject: Subject::BaseEvent(None), events: 1, reason });
+            }
         }
     }
     Ok(reader.feed)
 }
 
 /// The nodes of a document, unread.
-fn raw_nodes(text: &str) -> Result<Vec<&RawValue>, DocumentError> {
+fn nodes(text: &str) -> Result<Vec<&RawValue>, DocumentError> {
     #[derive(Deserialize)]
     struct Document<'a> {
         #[serde(borrow, rename = "@graph")]
-        graph: Option<Vec<&'a RawValue>>,
+        graph: Option<Nodes<'a>>,
+        #[serde(rename = "@type")]
+        kind: Option<IgnoredAny>,
     }
 
-    let nodes = match text.trim_start().chars().next() {
-        None => return Err(DocumentError::Empty),
-        Some('[') => serde_json::from_str(text).map_err(not_json)?,
-        Some('{') => {
-            let document: Document<'_> = serde_json::from_str(text).map_err(not_json)?;
-            match document.graph {
-                Some(nodes) => nodes,
-                None => vec![serde_json::from_str(text).map_err(not_json)?],
-            }
-        }
-        Some(other) => {
-            return Err(DocumentError::WrongRoot { found: format!("`{other}`"), expected: "[ or {".to_owned() });
-        }
-    };
-    if nodes.len() > MAX_NODES {
-        return Err(DocumentError::OverLimit { line: 1, limit: MAX_NODES, what: "nodes in a document" });
+    match text.trim_start().chars().next() {
+        None => Err(DocumentError::Empty),
+        Some('[') => Ok(serde_json::from_str::<Nodes<'_>>(text).map_err(not_json)?.0),
+        Some('{') => match serde_json::from_str(text).map_err(not_json)? {
+            Document { graph: Some(Nodes(nodes)), .. } => Ok(nodes),
+            Document { kind: Some(_), .. } => Ok(vec![serde_json::from_str(text).map_err(not_json)?]),
+            // An error report, for one: it must not pass for an empty catalogue.
+            Document { .. } => Err(wrong_root("an object with neither @graph nor @type")),
+        },
+        Some(other) => Err(wrong_root(&format!("`{other}`"))),
     }
-    Ok(nodes)
+}
+
+fn wrong_root(found: &str) -> DocumentError {
+    DocumentError::WrongRoot {
+        found: found.to_owned(),
+        expected: "an array of nodes, or an object with a @graph of them".to_owned(),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
@@ -86,13 +95,55 @@ fn not_json(error: serde_json::Error) -> DocumentError {
     }
 }
 
+/// A list of nodes that is counted while it is read.
+struct Nodes<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Nodes<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counting;
+
+        impl<'de> Visitor<'de> for Counting {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an array of nodes")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+                let mut nodes = Vec::new();
+                while let Some(node) = sequence.next_element()? {
+                    if nodes.len() == MAX_NODES {
+                        return Err(de::Error::custom(format!("over the limit of {MAX_NODES} nodes")));
+                    }
+                    nodes.push(node);
+                }
+                Ok(nodes)
+            }
+        }
+
+        deserializer.deserialize_seq(Counting).map(Self)
+    }
+}
+
+/// As much of a node as another may refer to.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "@id")]
+    id: Option<String>,
+    name: Option<String>,
+}
+
+impl Named {
+    fn into_pair(self) -> Option<(String, String)> {
+        self.id.zip(self.name)
+    }
+}
+
 struct SchemaOrgReader<'a> {
     conventions: &'a Conventions,
     /// The names of nodes that others may refer to by their `@id` alone.
     names: HashMap<String, String>,
     feed: Feed,
-    /// Where each base event stands in the feed.
-    places: HashMap<String, usize>,
 }
 
 impl SchemaOrgReader<'_> {
@@ -103,14 +154,18 @@ impl SchemaOrgReader<'_> {
         let series = node.nodes("superEvent").next();
         let (base_event_id, title) = match series {
             None => (source_id.clone(), name),
-            Some(series) => (faults.take(series.required_id()), self.name_of(series).or(name)),
+            Some(series) => {
+                let title = self.name_of(series).map_or(Ok(None), |title| values::name("superEvent.name", &title).map(Some));
+                (faults.take(series.required_id()), faults.take(title).flatten().or(name))
+            }
         };
+        let organizer = node.nodes("organizer").next().and_then(Node::id);
+        let organizer = faults.take(organizer.map(|id| values::id("organizer", &id)).transpose()).flatten();
         let event = self.read_details(node, source_id.clone(), span.clone(), &mut faults);
         match (base_event_id, title, event, faults.sentence()) {
             (Some(base_event_id), Some(title), Some(event), None) => {
-                let sell_mode = node.text("eventStatus").map_or(SCHEDULED, |status| sell_mode(&status));
-                let organizer = node.nodes("organizer").next().and_then(Node::id);
-                self.add(BaseEventItem {
+                let sell_mode = node.text("eventStatus").map_or(ONLINE, |status| sell_mode(&status));
+                self.feed.base_events.push(BaseEventItem {
                     source_id: base_event_id,
                     title,
                     sell_mode: sell_mode.to_owned(),
@@ -124,7 +179,7 @@ impl SchemaOrgReader<'_> {
                     Some(base_event) => Subject::Event { base_event, event: source_id },
                     None => Subject::BaseEvent(None),
                 };
-                self.feed.rejects.push(Reject { span, subject, reason: reason.unwrap_or_default() });
+                self.feed.rejects.push(Reject { span, subject, events: 1, reason: reason.unwrap_or_default() });
             }
         }
     }
@@ -152,13 +207,17 @@ impl SchemaOrgReader<'_> {
         }
         let is_sold_out =
             |offer: &Node<'_>| offer.text("availability").is_some_and(|availability| availability.ends_with("SoldOut"));
-        let sale = |property, edge| offers.iter().find_map(|offer| self.local_time(&offer.text(property)?, edge).ok());
+        let mut sale = |property, edge| {
+            let offer = offers.iter().find(|offer| offer.text(property).is_some())?;
+            faults.take(offer.optional(property, |_, text| self.local_time(text, edge))).flatten()
+        };
+        let (sell_from, sell_to) = (sale("validFrom", Edge::First), sale("validThrough", Edge::Last));
         Some(EventItem {
             source_id: source_id?,
             start: start?,
             end,
-            sell_from: sale("validFrom", Edge::First),
-            sell_to: sale("validThrough", Edge::Last),
+            sell_from,
+            sell_to,
             sold_out: !offers.is_empty() && offers.iter().all(is_sold_out),
             performers,
             venue,
@@ -173,7 +232,7 @@ impl SchemaOrgReader<'_> {
         if let Some(theirs) = offer.text("priceCurrency").filter(|theirs| theirs != ours) {
             faults.push(format!("priceCurrency `{theirs}` is not the provider's {ours}"));
         }
-        let source_id = offer.id().unwrap_or_else(|| number.to_string());
+        let source_id = faults.take(values::id("offer", &offer.id().unwrap_or_else(|| number.to_string()))).unwrap_or_default();
         let name = faults.take(offer.optional("name", values::name)).flatten();
         let seats = offer.nodes("inventoryLevel").next();
         let capacity = seats.and_then(|seats| faults.take(seats.optional("value", values::capacity)).flatten());
@@ -184,23 +243,6 @@ impl SchemaOrgReader<'_> {
         for price in prices {
             if let Some(price) = faults.take(self.conventions.currency.minor_units(&price)) {
                 zones.push(ZoneItem { source_id: source_id.clone(), name: name.clone(), capacity, price, numbered: None });
-            }
-        }
-    }
-
-    /// Brings the events of one base event together. It is on sale while any of them is.
-    fn add(&mut self, base_event: BaseEventItem) {
-        match self.places.get(&base_event.source_id) {
-            None => {
-                self.places.insert(base_event.source_id.clone(), self.feed.base_events.len());
-                self.feed.base_events.push(base_event);
-            }
-            Some(&place) => {
-                let known = &mut self.feed.base_events[place];
-                if base_event.sell_mode == SCHEDULED {
-                    known.sell_mode = base_event.sell_mode;
-                }
-                known.events.extend(base_event.events);
             }
         }
     }
@@ -221,15 +263,12 @@ impl SchemaOrgReader<'_> {
     }
 }
 
-/// The sell mode of an event that is not cancelled or put off; only this one is shown.
-const SCHEDULED: &str = "online";
-
 /// What an `eventStatus` says of the sale.
 fn sell_mode(status: &str) -> &'static str {
     match status.rsplit(['/', ':']).next().unwrap_or(status) {
         "EventCancelled" => "cancelled",
         "EventPostponed" => "postponed",
-        _ => SCHEDULED,
+        _ => ONLINE,
     }
 }
 

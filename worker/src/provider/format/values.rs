@@ -32,7 +32,8 @@ impl Faults {
                 fault.truncate(end);
                 fault.push('…');
             }
-            self.named.push(fault);
+            // They quote the provider's values, which a terminal must not obey and PostgreSQL does not take with a NUL.
+            self.named.push(fault.replace(char::is_control, "\u{fffd}"));
         } else {
             self.unnamed += 1;
         }

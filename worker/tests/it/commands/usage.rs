@@ -33,7 +33,6 @@ async fn wrong_arguments_end_with_2() {
         &["lint", "feed.xml", "--format", "event-list-yaml"],
         &["lint", "feed.xml", "--time-zone", "Europe/Atlantis"],
         &["lint", "feed.xml", "--currency", "euro"],
-        &["status", "--database-url", "mysql://localhost/marquee"],
         &["run", "--log-format", "xml"],
         &["run", "--log-filter", "loud=very"],
     ] {

@@ -6,6 +6,7 @@ mod history;
 mod model;
 mod refused;
 mod rejected;
+mod superseded;
 mod three_answers;
 mod unchanged;
 mod whole_catalogue;

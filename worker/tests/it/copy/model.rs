@@ -58,8 +58,9 @@ impl Model {
             let (sound, faulty): (Vec<_>, Vec<_>) = feed.iter().filter(|element| element.id == Some(id)).partition(is_sound);
             if let Some(last) = sound.last() {
                 let base_event = self.0.entry(id).or_default();
-                (base_event.title, base_event.is_online) = (last.title, last.is_online);
-                base_event.was_ever_online |= last.is_online;
+                base_event.title = last.title;
+                base_event.is_online = sound.iter().any(|element| element.is_online);
+                base_event.was_ever_online |= base_event.is_online;
                 let elements: Vec<&EventElement> = sound.iter().flat_map(|element| &element.events).collect();
                 base_event.take(&elements, !faulty.is_empty(), &mut counts);
             }

@@ -18,7 +18,7 @@ on_every_backend!(
     one_changed_price_writes_one_event,
     a_change_of_any_value_is_written_and_so_is_its_return,
     another_time_zone_rewrites_the_instants,
-    another_currency_rewrites_the_prices,
+    another_currency_is_refused,
 );
 
 /// One base event with two events and another with none.
@@ -160,13 +160,14 @@ async fn another_time_zone_rewrites_the_instants(database: Arc<TestDatabase>) {
     assert_eq!(copying.provider().await.time_zone, "America/Lima");
 }
 
-async fn another_currency_rewrites_the_prices(database: Arc<TestDatabase>) {
+async fn another_currency_is_refused(database: Arc<TestDatabase>) {
     let mut copying = Copying::new(&database).await;
-    let document = feed(&[online("1", &[event("1", &["5.00"])])]);
-    copying.took(&document).await;
+    copying.took(&feed(&[online("1", &[event("1", &["5.00"])])])).await;
+    let before = copying.tables().await;
     copying.entry.currency = "KWD".parse().unwrap();
-    assert_eq!(copying.took(&document).await.updated, 1);
-    assert_eq!(copying.event("1").await.min_price, Some(5000));
+    let refusal = copying.take(&feed(&[online("1", &[event("1", &["6.000"])])])).await.unwrap_err();
+    assert_eq!(refusal.code(), "currency_changed");
+    assert_eq!(copying.tables().await, before);
     let provider = copying.provider().await;
-    assert_eq!((provider.currency.as_str(), provider.currency_digits), ("KWD", 3));
+    assert_eq!((provider.currency.as_str(), provider.currency_digits), ("EUR", 2), "what the prices of the copy are in");
 }

@@ -109,18 +109,46 @@ fn a_fault_rejects_its_event_and_says_why() {
 }
 
 #[test]
-fn a_document_that_is_no_json_of_nodes_is_refused_for_its_reason() {
+fn a_node_that_cannot_be_read_or_kept_costs_no_other() {
+    let good = r#"{"@type":"Event","@id":"1","name":"Good","startDate":"2031-08-01"}"#;
+    let event = |rest: &str| format!(r#"{{"@type":"Event","@id":"2","name":"Bad","startDate":"2031-08-01"{rest}}}"#);
     let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+    for bad in [
+        event(r#","name":"half a character \ud83d""#),
+        event(r#","offers":{"price":1e999}"#),
+        event(&format!(r#","more":{deep}"#)),
+        event(r#","organizer":{"@id":"a\u0000b"}"#),
+        event(r#","offers":{"@id":"a\u0000b","price":1}"#),
+        event(r#","offers":{"price":1,"validFrom":"soon\u0000"}"#),
+        event(r#","superEvent":{"@id":"s","name":"a\u001bb"}"#),
+        event(r#","superEvent":{"@id":"s","name":"NAME"}"#).replace("NAME", &"x".repeat(1_001)),
+    ] {
+        let document = format!("[{good},\n{bad}]");
+        let Feed { base_events, rejects } = read(document.as_bytes()).unwrap();
+        assert_eq!((ids(&base_events), rejects.len()), (vec!["1/1".to_owned()], 1), "{bad:.200}");
+        assert_eq!(document[rejects[0].span.clone()], *bad);
+        assert!(!rejects[0].reason.contains(char::is_control), "{}", rejects[0].reason);
+    }
+}
+
+#[test]
+fn a_node_that_is_far_too_long_is_refused_before_it_is_read() {
+    let document = format!(r#"[{{"@type":"Event","x":[{}0]}}]"#, "0,".repeat(3_000_000));
+    assert_eq!(read(document.as_bytes()).unwrap_err().code(), "over_limit");
+}
+
+#[test]
+fn a_document_that_is_no_json_of_nodes_is_refused_for_its_reason() {
     for (document, code) in [
         ("", "empty_document"),
         (" \n", "empty_document"),
         ("[{\"@type\":\"Event\"", "truncated"),
         ("{\"@graph\":[", "truncated"),
-        (deep.as_str(), "malformed"),
         ("[{}] more", "malformed"),
         ("{\"@graph\": 7}", "malformed"),
         ("<eventList/>", "wrong_root"),
         ("\"text\"", "wrong_root"),
+        (r#"{"error":"rate limited"}"#, "wrong_root"),
         ("\u{feff}[]", "byte_order_mark"),
     ] {
         assert_eq!(read(document.as_bytes()).expect_err(document).code(), code, "{document}");
