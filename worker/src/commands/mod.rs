@@ -80,13 +80,19 @@ enum DatabaseError {
 
 /// A pool whose database answers and holds the schema.
 async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DatabaseError> {
-    let url = || settings.url.to_string();
-    let database = entity::connect(settings, Role::Worker).await.map_err(|source| DatabaseError::Away { url: url(), source })?;
-    match catalogue_version::current(&database).await {
-        Ok(_) => Ok(database),
-        Err(source) if entity::is_unavailable(&source) => Err(DatabaseError::Away { url: url(), source }),
-        Err(source) => Err(DatabaseError::Unusable { url: url(), source }),
-    }
+    let connected = async {
+        let database = entity::connect(settings, Role::Worker).await?;
+        catalogue_version::current(&database).await?;
+        Ok(database)
+    };
+    connected.await.map_err(|source| {
+        let url = settings.url.to_string();
+        if entity::is_unavailable(&source) {
+            DatabaseError::Away { url, source }
+        } else {
+            DatabaseError::Unusable { url, source }
+        }
+    })
 }
 
 /// The same, waiting for a database that is away; `None` if the process is told to stop meanwhile.

@@ -1,5 +1,7 @@
 //! Help, version and wrong arguments.
 
+use std::net::TcpListener;
+
 use super::Office;
 
 #[tokio::test]
@@ -45,9 +47,21 @@ async fn wrong_arguments_end_with_2() {
 #[tokio::test]
 async fn the_password_of_a_database_that_is_away_is_not_told() {
     let office = Office::new().await;
-    let told = office.told(&["status", "--database-url", "postgres://worker:open-sesame@127.0.0.1:1/marquee"]);
+    // Takes every connection and breaks it: a refused one would be tried again for as long as a worker is patient.
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = format!("{}/marquee", server.local_addr().unwrap());
+    std::thread::spawn(move || server.incoming().for_each(drop));
+    let told = office.told(&["status", "--database-url", &format!("postgres://worker:open-sesame@{place}")]);
     assert_eq!(told.code, Some(1));
-    assert!(told.last_words().contains("the database postgres://***@127.0.0.1:1/marquee cannot be reached"), "{}", told.stderr);
+    assert!(told.last_words().contains(&format!("the database postgres://***@{place} cannot be reached")), "{}", told.stderr);
+    assert!(!told.stderr.contains("open-sesame"), "{}", told.stderr);
+}
+
+#[tokio::test]
+async fn the_password_of_a_database_of_another_kind_is_not_told() {
+    let told = Office::new().await.told(&["status", "--database-url", "mysql://worker:open-sesame@localhost/marquee"]);
+    assert_eq!(told.code, Some(1));
+    assert!(told.last_words().contains("the URL is neither sqlite://"), "{}", told.stderr);
     assert!(!told.stderr.contains("open-sesame"), "{}", told.stderr);
 }
 
