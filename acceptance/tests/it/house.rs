@@ -1,9 +1,9 @@
 //! The house of one test: the real programs on a database of its own, with a simulated provider.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::Arc,
 };
 
@@ -61,18 +61,24 @@ impl House {
 
     /// Starts `marquee-api`.
     pub(crate) fn api(&self) -> Api {
+        let (api, log) = self.api_with_log();
+        // Whoever does not read a pipe to its end stops its writer some day.
+        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(drop));
+        api
+    }
+
+    /// The same, with what it logs from now on.
+    pub(crate) fn api_with_log(&self) -> (Api, BufReader<ChildStderr>) {
         let mut process = Command::new(program("marquee-api"))
             .args(["--api-listen", "127.0.0.1:0"])
             .env("DATABASE_URL", self.database.settings.url.expose())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap());
-        let mut lines = log.lines().map_while(Result::ok);
+        let mut log = BufReader::new(process.stderr.take().unwrap());
+        let mut lines = log.by_ref().lines().map_while(Result::ok);
         let address = lines.find_map(|line| Some(line.split("listen=").nth(1)?.split(' ').next()?.to_owned()));
-        // Whoever does not read a pipe to its end stops its writer some day.
-        std::thread::spawn(move || lines.for_each(drop));
-        Api { process, address: address.expect("the API logs where it listens") }
+        (Api { process, address: address.expect("the API logs where it listens") }, log)
     }
 }
 
@@ -93,6 +99,15 @@ impl Api {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap())
+    }
+}
+
+impl Api {
+    /// Asks it to end, as a platform would, and waits for that.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        let told = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        assert!(told.success());
+        self.process.wait().unwrap()
     }
 }
 

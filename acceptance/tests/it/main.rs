@@ -6,3 +6,4 @@ mod edges;
 mod house;
 mod journey;
 mod killed;
+mod silenced;
