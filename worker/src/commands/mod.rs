@@ -9,12 +9,15 @@ use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use entity::{DatabaseSettings, Role, catalogue_version};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use telemetry::LogSettings;
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait between looks for a database that is away: short beside the time it takes to restart one.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the database may take for its first answer: whoever calls a command waits for it.
+const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Polls the providers and keeps the local copy of their catalogues.
 #[derive(Debug, Parser)]
@@ -68,13 +71,13 @@ enum DatabaseError {
     Away {
         url: String,
         #[source]
-        source: sea_orm::DbErr,
+        source: DbErr,
     },
     #[error("the database {url} cannot be used; if it is new, run `marquee-migrate up`")]
     Unusable {
         url: String,
         #[source]
-        source: sea_orm::DbErr,
+        source: DbErr,
     },
 }
 
@@ -85,7 +88,8 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, Data
         catalogue_version::current(&database).await?;
         Ok(database)
     };
-    connected.await.map_err(|source| {
+    let silent = || DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
+    tokio::time::timeout(FIRST_ANSWER, connected).await.unwrap_or_else(|_| Err(silent())).map_err(|source| {
         let url = settings.url.to_string();
         if entity::is_unavailable(&source) {
             DatabaseError::Away { url, source }
