@@ -90,7 +90,10 @@ pub async fn run(
     scheduler.start().await?;
 
     shutdown.cancelled().await;
-    scheduler.shutdown().await?;
+    if let Err(error) = scheduler.shutdown().await {
+        // The syncs that have begun are waited for all the same.
+        tracing::error!(error = telemetry::with_causes(&error), "the scheduler does not stop");
+    }
     runs.close();
     let drained = tokio::time::timeout(DRAIN_TIME, runs.wait()).await.is_ok();
     if !drained {

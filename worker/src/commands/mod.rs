@@ -88,8 +88,8 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, Data
         catalogue_version::current(&database).await?;
         Ok(database)
     };
-    let silent = || DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-    tokio::time::timeout(FIRST_ANSWER, connected).await.unwrap_or_else(|_| Err(silent())).map_err(|source| {
+    let answer = tokio::time::timeout(FIRST_ANSWER, connected).await;
+    answer.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))).map_err(|source| {
         let url = settings.url.to_string();
         if entity::is_unavailable(&source) {
             DatabaseError::Away { url, source }
