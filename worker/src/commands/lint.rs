@@ -9,6 +9,7 @@ use crate::provider::{
     currency::Currency,
     format::{self, Conventions, Format, Locator},
     item::{Feed, Subject},
+    spool::Spool,
 };
 
 #[derive(Args, Debug)]
@@ -34,16 +35,16 @@ impl Lint {
         let conventions = Conventions { time_zone: self.time_zone, currency: self.currency };
         let feed =
             self.format.read(&document, &conventions).map_err(|error| format!("{file} would be refused whole: {error}"))?;
-        print(&summary(&file.to_string(), &feed, &document)?);
+        print(&summary(&file.to_string(), &feed, &Spool::from_bytes(document))?);
         Ok(if feed.rejects.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-fn summary(file: &str, feed: &Feed, document: &[u8]) -> Result<String, std::fmt::Error> {
+fn summary(file: &str, feed: &Feed, spool: &Spool) -> Result<String, Box<dyn Error>> {
     let mut text = String::new();
-    let mut locator = Locator::new(document);
+    let mut locator = Locator::new(spool);
     for reject in &feed.rejects {
-        let (line, column) = locator.locate(reject.span.start);
+        let (line, column) = locator.locate(reject.span.start as u64)?;
         let subject = match &reject.subject {
             Subject::BaseEvent(id) => format!("base event {}", id.as_deref().unwrap_or("?")),
             Subject::Event { base_event, event } => format!("event {base_event}/{}", event.as_deref().unwrap_or("?")),

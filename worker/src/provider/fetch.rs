@@ -1,14 +1,16 @@
 //! Fetches a provider's feed over HTTP, within limits.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 pub use reqwest::Client;
 use reqwest::{
     StatusCode, Url,
     header::{self, HeaderMap, HeaderValue},
     redirect,
 };
+
+use super::spool::Spool;
 
 /// How long a provider may take to accept a connection: past this it is down, not slow.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,7 +87,7 @@ impl FetchError {
 #[derive(Clone, Debug)]
 pub struct Document {
     /// Its bytes.
-    pub bytes: Bytes,
+    pub spool: Arc<Spool>,
     /// The status it came with; `None` if it did not come by HTTP.
     pub http_status: Option<u16>,
     /// By what to ask next time whether it has changed.
@@ -162,7 +164,7 @@ pub async fn fetch(
         bytes.extend_from_slice(&chunk);
     }
     let http_status = Some(response.status().as_u16());
-    Ok(Answer::Document(Document { bytes: bytes.freeze(), http_status, validators }))
+    Ok(Answer::Document(Document { spool: Arc::new(Spool::from_bytes(bytes.freeze())), http_status, validators }))
 }
 
 fn validators(headers: &HeaderMap) -> Validators {

@@ -5,7 +5,10 @@
 //! itself rejects it with all its events. A price list with a hole in it, or an event in a place that does not exist, would be
 //! something the provider never said.
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use super::local_time::LocalTime;
 
@@ -27,6 +30,8 @@ pub struct BaseEventItem {
     pub performers: Vec<PerformerItem>,
     /// Its events.
     pub events: Vec<EventItem>,
+    /// Where in the document it stands, in bytes; the last place if it stands in several.
+    pub span: Range<usize>,
 }
 
 /// One dated showing.
@@ -130,6 +135,22 @@ pub enum Subject {
 }
 
 impl BaseEventItem {
+    /// One of the several elements over which a feed has spread a base event, in the document's order: events are brought
+    /// together under the last of them, and it is online if any of them is.
+    pub(crate) fn join(&mut self, mut later: Self) {
+        // Each element's performers play at its own events.
+        self.hand_performers_down();
+        later.hand_performers_down();
+        let mut events = std::mem::take(&mut self.events);
+        events.append(&mut later.events);
+        later.events = events;
+        if self.sell_mode == ONLINE {
+            later.sell_mode = std::mem::take(&mut self.sell_mode);
+        }
+        later.organizer_company_id = later.organizer_company_id.or(self.organizer_company_id.take());
+        *self = later;
+    }
+
     /// Makes its performers those of each of its events.
     fn hand_performers_down(&mut self) {
         let performers = std::mem::take(&mut self.performers);
@@ -139,6 +160,32 @@ impl BaseEventItem {
         for event in &mut self.events {
             event.performers.splice(0..0, performers.iter().cloned());
         }
+    }
+
+    /// Makes every event stand once. One that stands twice contradicts itself: the first is kept and each later one is a reject.
+    pub(crate) fn settle(&mut self, rejects: &mut Vec<Reject>) {
+        let mut seen = HashSet::with_capacity(self.events.len());
+        let repeated: Vec<bool> = self.events.iter().map(|event| !seen.insert(event.source_id.as_str())).collect();
+        if !repeated.contains(&true) {
+            return;
+        }
+        let mut repeated = repeated.into_iter();
+        let source_id = &self.source_id;
+        self.events.retain(|event| {
+            let is_repeated = repeated.next().unwrap_or_default();
+            if is_repeated {
+                rejects.push(Reject {
+                    span: event.span.clone(),
+                    subject: Subject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
+                    events: 1,
+                    reason: format!(
+                        "event `{}` stands twice in base event `{source_id}`: the first one was taken",
+                        event.source_id
+                    ),
+                });
+            }
+            !is_repeated
+        });
     }
 }
 
@@ -150,56 +197,33 @@ impl Feed {
     }
 
     /// Makes every base event and every event stand once.
-    ///
-    /// A feed may spread a base event over several elements: its events are brought together under the last of them, and it is
-    /// online if any of them is. An event that stands twice contradicts itself: the first is kept and each later one is a
-    /// reject.
     #[must_use]
     pub fn settled(self) -> Self {
         let mut settled = Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects };
-        let mut places = std::collections::HashMap::with_capacity(self.base_events.len());
-        for mut base_event in self.base_events {
+        let mut places = HashMap::with_capacity(self.base_events.len());
+        for base_event in self.base_events {
             match places.get(&base_event.source_id) {
                 None => {
                     places.insert(base_event.source_id.clone(), settled.base_events.len());
                     settled.base_events.push(base_event);
                 }
-                Some(&place) => {
-                    let earlier: &mut BaseEventItem = &mut settled.base_events[place];
-                    // Each element's performers play at its own events.
-                    earlier.hand_performers_down();
-                    base_event.hand_performers_down();
-                    let mut events = std::mem::take(&mut earlier.events);
-                    events.append(&mut base_event.events);
-                    base_event.events = events;
-                    if earlier.sell_mode == ONLINE {
-                        base_event.sell_mode = earlier.sell_mode.clone();
-                    }
-                    base_event.organizer_company_id = base_event.organizer_company_id.or(earlier.organizer_company_id.take());
-                    *earlier = base_event;
-                }
+                Some(&place) => settled.base_events[place].join(base_event),
             }
         }
         for base_event in &mut settled.base_events {
-            let mut seen = HashSet::with_capacity(base_event.events.len());
-            let BaseEventItem { source_id, events, .. } = base_event;
-            events.retain(|event| {
-                let first = seen.insert(event.source_id.clone());
-                if !first {
-                    settled.rejects.push(Reject {
-                        span: event.span.clone(),
-                        subject: Subject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
-                        events: 1,
-                        reason: format!(
-                            "event `{}` stands twice in base event `{source_id}`: the first one was taken",
-                            event.source_id
-                        ),
-                    });
-                }
-                first
-            });
+            base_event.settle(&mut settled.rejects);
         }
         settled.rejects.sort_by_key(|reject| reject.span.start);
         settled
+    }
+
+    /// Moves all places on by this many bytes.
+    pub(super) fn shift(&mut self, bytes: usize) {
+        let shift = |span: &mut Range<usize>| *span = span.start + bytes..span.end + bytes;
+        for base_event in &mut self.base_events {
+            shift(&mut base_event.span);
+            base_event.events.iter_mut().for_each(|event| shift(&mut event.span));
+        }
+        self.rejects.iter_mut().for_each(|reject| shift(&mut reject.span));
     }
 }

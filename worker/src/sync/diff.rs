@@ -1,15 +1,12 @@
-//! What a feed changes in the copy: a pure comparison in two steps, so that only what may have changed is read back.
-//!
-//! The first step ([`compare`]) holds the feed's base events against the hashes of the last copy. The second ([`changes`]) looks
-//! into those that differ, event by event. Neither touches the database.
+//! What a feed changes in the copy: a pure comparison, event by event, of base events that differ with what the copy holds of them.
 
 use std::collections::{HashMap, HashSet};
 
 use entity::{UtcInstant, base_event, event, event_performer, performer, venue, zone};
 use uuid::Uuid;
 
-use super::{fingerprint, identity, report::Counts};
-use crate::provider::item::{BaseEventItem, EventItem, Feed, ONLINE, PerformerItem, Reject, Subject};
+use super::{identity, report::Counts, survey::Detail};
+use crate::provider::item::{BaseEventItem, EventItem, ONLINE, PerformerItem};
 
 /// What the copy holds of a base event.
 #[derive(Debug)]
@@ -38,23 +35,6 @@ pub(super) struct Origin<'a> {
     pub(super) last_taken_at: Option<UtcInstant>,
 }
 
-/// The base events that may have changed.
-#[derive(Debug)]
-pub(super) struct Comparison<'a> {
-    differing: Vec<Differing<'a>>,
-    vanished: Vec<Uuid>,
-    unchanged_events: usize,
-}
-
-#[derive(Debug)]
-struct Differing<'a> {
-    id: Uuid,
-    item: &'a BaseEventItem,
-    rejected: RejectedEvents<'a>,
-    event_hashes: Vec<i64>,
-    content_hash: i64,
-}
-
 /// All that is to be written. Rows that stand in the copy already are updated.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
@@ -62,7 +42,8 @@ pub(super) struct Changes {
     /// Base events that are shown from now on, with the events that left before.
     pub(super) now_shown: Vec<Uuid>,
     pub(super) vanished_base_events: Vec<Uuid>,
-    pub(super) events: Vec<event::Model>,
+    pub(super) new_events: Vec<event::Model>,
+    pub(super) changed_events: Vec<event::Model>,
     /// Events whose zones and performers were written before and are replaced.
     pub(super) replaced: Vec<Uuid>,
     pub(super) left: Vec<Uuid>,
@@ -75,89 +56,23 @@ pub(super) struct Changes {
     pub(super) visible: bool,
 }
 
-/// What the rejects of a feed say about what it still holds: a rejected item counts as present.
-#[derive(Debug, Default)]
-struct RejectedItems<'a> {
-    base_events: HashSet<&'a str>,
-    /// There is a base event that could not be recognised: any that is missing may be it.
-    unrecognised: bool,
-    events: HashMap<&'a str, RejectedEvents<'a>>,
-}
-
-/// The rejected events of one base event.
-#[derive(Debug, Default)]
-struct RejectedEvents<'a> {
-    ids: Vec<&'a str>,
-    /// There is one that could not be recognised: any that is missing may be it.
-    unrecognised: bool,
-}
-
-impl<'a> RejectedItems<'a> {
-    fn of(rejects: &'a [Reject]) -> Self {
-        let mut rejected = Self::default();
-        for reject in rejects {
-            match &reject.subject {
-                Subject::BaseEvent(None) => rejected.unrecognised = true,
-                Subject::BaseEvent(Some(id)) => {
-                    rejected.base_events.insert(id);
-                    // Should another element of the same base event be sound, its events are not all there are.
-                    rejected.events.entry(id).or_default().unrecognised = true;
-                }
-                Subject::Event { base_event, event: None } => rejected.events.entry(base_event).or_default().unrecognised = true,
-                Subject::Event { base_event, event: Some(id) } => rejected.events.entry(base_event).or_default().ids.push(id),
-            }
-        }
-        rejected
-    }
-}
-
-/// Holds the feed's base events against the known hashes, `None` for one that is not in the newest copy.
-pub(super) fn compare<'a>(feed: &'a Feed, known: &HashMap<Uuid, Option<i64>>, slug: &str) -> Comparison<'a> {
-    let mut rejected = RejectedItems::of(&feed.rejects);
-    let mut present: HashSet<Uuid> = rejected.base_events.iter().map(|id| identity::base_event_id(slug, id)).collect();
-    let mut comparison = Comparison { differing: Vec::new(), vanished: Vec::new(), unchanged_events: 0 };
-    for item in &feed.base_events {
-        let id = identity::base_event_id(slug, &item.source_id);
-        present.insert(id);
-        let rejected = rejected.events.remove(item.source_id.as_str()).unwrap_or_default();
-        let event_hashes: Vec<i64> = item.events.iter().map(|event| fingerprint::of_event(item, event)).collect();
-        let keyed: Vec<(&str, i64)> =
-            item.events.iter().map(|event| event.source_id.as_str()).zip(event_hashes.iter().copied()).collect();
-        let content_hash = fingerprint::of_base_event(item, &keyed, &rejected.ids, rejected.unrecognised);
-        if known.get(&id) == Some(&Some(content_hash)) {
-            comparison.unchanged_events += item.events.len();
-        } else {
-            comparison.differing.push(Differing { id, item, rejected, event_hashes, content_hash });
-        }
-    }
-    if !rejected.unrecognised {
-        let was_present = known.iter().filter(|(_, content_hash)| content_hash.is_some()).map(|(id, _)| *id);
-        comparison.vanished = was_present.filter(|id| !present.contains(id)).collect();
-    }
-    comparison
-}
-
-impl Comparison<'_> {
-    /// The base events that must be known for the second step.
-    pub(super) fn base_event_ids(&self) -> Vec<Uuid> {
-        self.differing.iter().map(|differing| differing.id).chain(self.vanished.iter().copied()).collect()
-    }
-}
-
-/// Looks into what differs. `known` are those of [`Comparison::base_event_ids`] that the copy holds.
-pub(super) fn changes(comparison: Comparison<'_>, mut known: HashMap<Uuid, Known>, origin: Origin<'_>) -> Changes {
+/// Looks into base events that differ. `known` are those of them that the copy holds.
+pub(super) fn changes(details: &[Detail], known: &HashMap<Uuid, Known>, origin: Origin<'_>) -> Changes {
     let mut changes = Changes::default();
-    changes.counts.unchanged = comparison.unchanged_events;
-    for differing in &comparison.differing {
-        changes.add_base_event(differing, known.remove(&differing.id).as_ref(), origin);
+    for detail in details {
+        changes.add_base_event(detail, known.get(&detail.id), origin);
     }
-    for id in comparison.vanished {
-        if let Some(Known { base_event, events }) = known.get(&id) {
-            for event in present(events) {
-                changes.add_left(event, base_event.first_online_at.is_some());
-            }
+    changes
+}
+
+/// What it changes that base events, all of them known, are not in the feed any more.
+pub(super) fn vanished(known: &HashMap<Uuid, Known>) -> Changes {
+    let mut changes = Changes::default();
+    for (id, Known { base_event, events }) in known {
+        for event in present(events) {
+            changes.add_left(event, base_event.first_online_at.is_some());
         }
-        changes.vanished_base_events.push(id);
+        changes.vanished_base_events.push(*id);
     }
     changes
 }
@@ -168,8 +83,8 @@ fn present(events: &HashMap<Uuid, KnownEvent>) -> impl Iterator<Item = Uuid> {
 }
 
 impl Changes {
-    fn add_base_event(&mut self, differing: &Differing<'_>, known: Option<&Known>, origin: Origin<'_>) {
-        let Differing { id, item, rejected, event_hashes, content_hash } = differing;
+    fn add_base_event(&mut self, detail: &Detail, known: Option<&Known>, origin: Origin<'_>) {
+        let Detail { id, item, rejected, event_hashes, content_hash, .. } = detail;
         let first_online_at = known.and_then(|known| known.base_event.first_online_at);
         let row = base_event::Model {
             id: *id,
@@ -205,18 +120,21 @@ impl Changes {
             let mut row = event_row(id_of_event, *id, event, origin);
             row.content_hash = event_hash;
             row.shown = shown;
+            self.visible |= shown;
+            self.add_parts(&mut row, item, event, origin);
             match known_event {
-                None => self.counts.inserted += 1,
+                None => {
+                    self.counts.inserted += 1;
+                    self.new_events.push(row);
+                }
                 Some(known) => {
                     self.counts.updated += 1;
                     self.replaced.push(id_of_event);
                     row.first_seen_at = known.first_seen_at;
                     row.came_back_at = known.left_at.map(|_| origin.taken_at).or(known.came_back_at);
+                    self.changed_events.push(row);
                 }
             }
-            self.visible |= shown;
-            self.add_parts(&mut row, item, event, origin);
-            self.events.push(row);
         }
         if let Some(known) = known
             && !rejected.unrecognised

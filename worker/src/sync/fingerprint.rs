@@ -6,6 +6,7 @@
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::survey::RejectedEvents;
 use crate::provider::{
     item::{BaseEventItem, EventItem, PerformerItem},
     local_time::LocalTime,
@@ -15,7 +16,7 @@ use crate::provider::{
 pub(super) const ENCODING: i64 = 1;
 
 /// The hash of one event with its zones, venue and performers, and of what its base event says of itself.
-pub(super) fn of_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
+fn of_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
     let mut fingerprint = Fingerprint::new();
     fingerprint.text(&base_event.title);
     fingerprint.text(&base_event.sell_mode);
@@ -46,26 +47,34 @@ pub(super) fn of_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
     fingerprint.finish()
 }
 
-/// The hash of a base event: of itself, of its events' hashes, and of which of its events were rejected.
-pub(super) fn of_base_event(base_event: &BaseEventItem, events: &[(&str, i64)], rejected: &[&str], unrecognised: bool) -> i64 {
+/// The hashes of a base event's events, in their order, and that of all of it: of itself, of those hashes, and of which of its
+/// events were rejected.
+pub(super) fn of_whole(base_event: &BaseEventItem, rejected: &RejectedEvents) -> (Vec<i64>, i64) {
+    let hashes: Vec<i64> = base_event.events.iter().map(|event| of_event(base_event, event)).collect();
+    let content_hash = of_base_event(base_event, &hashes, rejected);
+    (hashes, content_hash)
+}
+
+fn of_base_event(base_event: &BaseEventItem, event_hashes: &[i64], rejected: &RejectedEvents) -> i64 {
     let mut fingerprint = Fingerprint::new();
     fingerprint.text(&base_event.title);
     fingerprint.text(&base_event.sell_mode);
     fingerprint.optional(base_event.organizer_company_id.as_deref());
-    let mut events = events.to_vec();
+    let source_ids = base_event.events.iter().map(|event| event.source_id.as_str());
+    let mut events: Vec<(&str, i64)> = source_ids.zip(event_hashes.iter().copied()).collect();
     events.sort_unstable();
     fingerprint.count(events.len());
     for (source_id, hash) in events {
         fingerprint.text(source_id);
         fingerprint.number(hash);
     }
-    let mut rejected = rejected.to_vec();
-    rejected.sort_unstable();
-    fingerprint.count(rejected.len());
-    for source_id in rejected {
+    let mut rejected_ids: Vec<&str> = rejected.ids.iter().map(String::as_str).collect();
+    rejected_ids.sort_unstable();
+    fingerprint.count(rejected_ids.len());
+    for source_id in rejected_ids {
         fingerprint.text(source_id);
     }
-    fingerprint.number(i64::from(unrecognised));
+    fingerprint.number(i64::from(rejected.unrecognised));
     fingerprint.finish()
 }
 

@@ -1,24 +1,23 @@
 //! Feeds that are well-formed and yet not to be believed.
 
-use super::SyncError;
-use crate::provider::{entry::ProviderEntry, item::Feed};
+use super::{SyncError, survey::Survey};
+use crate::provider::entry::ProviderEntry;
 
 /// Below this many faulty or missing items no share is looked at: a feed of three is not refused for one of them.
 const FLOOR: usize = 10;
 
 /// Refuses a feed of which too much is faulty, or from which too much is gone since the copy before.
-pub(super) fn check(entry: &ProviderEntry, feed: &Feed, events_before: usize) -> Result<(), SyncError> {
-    let rejects = feed.rejects.len();
-    let items = feed.event_count() + rejects;
-    match feed.rejects.first() {
+pub(super) fn check(entry: &ProviderEntry, survey: &Survey, events_before: usize) -> Result<(), SyncError> {
+    let rejects = survey.rejects.count;
+    let items = survey.event_count + rejects;
+    match survey.rejects.kept.first() {
         Some(first) if is_over(rejects, items, entry.max_rejects_share) => {
             let first = first.reason.clone();
             return Err(SyncError::TooManyRejects { rejects, items, allowed_share: entry.max_rejects_share, first });
         }
         _ => {}
     }
-    // A rejected item counts as present.
-    let now = feed.event_count() + feed.rejects.iter().map(|reject| reject.events).sum::<usize>();
+    let now = survey.events_present();
     if is_over(events_before.saturating_sub(now), events_before, entry.max_shrink_share) {
         return Err(SyncError::Shrunk { before: events_before, now, allowed_share: entry.max_shrink_share });
     }

@@ -1,6 +1,6 @@
 //! The ledger: each run is entered before it begins and closed however it ends, so that one that was killed shows.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use entity::{UtcInstant, provider, reject, sync_run, sync_run::State};
 use sea_orm::{
@@ -17,6 +17,7 @@ use crate::provider::{
     fetch::{Document, Validators},
     format::Locator,
     item::{Reject, Subject},
+    spool::Spool,
 };
 
 /// The status of an answer without a document because the copy is the newest.
@@ -28,8 +29,6 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(30 * 60);
 const RUNS_KEPT: u64 = 10_000;
 /// Runs of each provider whose rejects are kept: whoever mends a feed looks at the newest.
 const RUNS_WITH_REJECTS: u64 = 100;
-/// Rejects that are kept of each run; past them the reasons repeat, and the count is exact all the same.
-const REJECTS_KEPT: usize = 1_000;
 /// How much of a reject's raw text is kept: enough to recognise it.
 const RAW_CHARACTERS: usize = 2_000;
 
@@ -64,17 +63,27 @@ pub(super) async fn begin(database: &DatabaseConnection, provider_id: i32) -> Re
 
 /// A document that is in the copy, and by what it will be known again.
 #[derive(Debug)]
-pub(super) struct Copied<'a> {
-    pub(super) document: &'a Document,
+pub(super) struct Copied {
+    http_status: Option<u16>,
+    validators: Validators,
+    bytes: u64,
     pub(super) body_hash: i64,
-    pub(super) reading_hash: i64,
+    reading_hash: i64,
+}
+
+impl Copied {
+    pub(super) fn new(document: &Document, reading_hash: i64) -> Self {
+        let Document { spool, http_status, validators } = document;
+        let (bytes, body_hash) = (spool.len(), spool.hash());
+        Self { http_status: *http_status, validators: validators.clone(), bytes, body_hash, reading_hash }
+    }
 }
 
 /// Closes a run whose feed went in, in the transaction that changed the copy.
 pub(super) async fn copied(
     transaction: &impl ConnectionTrait,
     run: &sync_run::Model,
-    copied: &Copied<'_>,
+    copied: &Copied,
     counts: Counts,
 ) -> Result<Report, DbErr> {
     let fresh = provider::ActiveModel {
@@ -84,7 +93,7 @@ pub(super) async fn copied(
     };
     let changed = counts.inserted + counts.updated + counts.left > 0;
     let state = if changed { State::Succeeded } else { State::Unchanged };
-    succeed(transaction, run, fresh, state, (copied.document.http_status, Some(copied.document.bytes.len())), counts).await
+    succeed(transaction, run, fresh, state, (copied.http_status, Some(copied.bytes)), counts).await
 }
 
 /// Closes a run that got the very bytes of the copy.
@@ -92,9 +101,9 @@ pub(super) async fn same_body(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
     provider: &provider::Model,
-    copied: &Copied<'_>,
+    copied: &Copied,
 ) -> Result<Report, DbErr> {
-    let answer = (copied.document.http_status, Some(copied.document.bytes.len()));
+    let answer = (copied.http_status, Some(copied.bytes));
     succeed(database, run, known_by(copied), State::Unchanged, answer, counts_of(provider)).await
 }
 
@@ -107,8 +116,8 @@ pub(super) async fn not_modified(
     succeed(database, run, Default::default(), State::Unchanged, (Some(NOT_MODIFIED), None), counts_of(provider)).await
 }
 
-fn known_by(copied: &Copied<'_>) -> provider::ActiveModel {
-    let Validators { etag, last_modified } = copied.document.validators.clone();
+fn known_by(copied: &Copied) -> provider::ActiveModel {
+    let Validators { etag, last_modified } = copied.validators.clone();
     provider::ActiveModel {
         etag: Set(etag),
         last_modified: Set(last_modified),
@@ -129,7 +138,7 @@ async fn succeed(
     run: &sync_run::Model,
     fresh: provider::ActiveModel,
     state: State,
-    (http_status, bytes): (Option<u16>, Option<usize>),
+    (http_status, bytes): (Option<u16>, Option<u64>),
     counts: Counts,
 ) -> Result<Report, DbErr> {
     let closed = sync_run::ActiveModel {
@@ -171,17 +180,12 @@ pub(super) async fn keep_rejects(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
     rejects: &[Reject],
-    document: &[u8],
-) -> Result<(), DbErr> {
+    document: &Spool,
+) -> Result<(), SyncError> {
     let mut locator = Locator::new(document);
-    let rows: Vec<reject::ActiveModel> = (0..)
-        .zip(rejects.iter().take(REJECTS_KEPT))
-        .map(|(position, reject)| {
-            let place = locator.locate(reject.span.start);
-            reject_row(run.id, position, reject, place, document).into_active_model()
-        })
-        .collect();
-    for chunk in chunks(rows) {
+    let rows: Result<Vec<reject::ActiveModel>, io::Error> =
+        (0..).zip(rejects).map(|(position, reject)| reject_row(run.id, position, reject, &mut locator, document)).collect();
+    for chunk in chunks(rows.map_err(SyncError::Spool)?) {
         reject::Entity::insert_many(chunk).exec_without_returning(database).await?;
     }
     Ok(())
@@ -191,17 +195,18 @@ fn reject_row(
     sync_run_id: i64,
     position: i32,
     reject: &Reject,
-    (line, column): (usize, usize),
-    document: &[u8],
-) -> reject::Model {
+    locator: &mut Locator<'_>,
+    document: &Spool,
+) -> io::Result<reject::ActiveModel> {
     let (base_event_source_id, event_source_id) = match reject.subject.clone() {
         Subject::BaseEvent(base_event) => (base_event, None),
         Subject::Event { base_event, event } => (Some(base_event), event),
     };
-    let raw = document.get(reject.span.clone()).unwrap_or_default();
+    let start = reject.span.start as u64;
+    let (line, column) = locator.locate(start)?;
     // A character has four bytes at most.
-    let raw = &raw[..raw.len().min(4 * RAW_CHARACTERS)];
-    reject::Model {
+    let raw = document.read(start..start + reject.span.len().min(4 * RAW_CHARACTERS) as u64)?;
+    let row = reject::Model {
         sync_run_id,
         position,
         line: i64::try_from(line).unwrap_or(i64::MAX),
@@ -209,8 +214,9 @@ fn reject_row(
         base_event_source_id,
         event_source_id,
         reason: reject.reason.clone(),
-        raw: String::from_utf8_lossy(raw).chars().take(RAW_CHARACTERS).collect(),
-    }
+        raw: String::from_utf8_lossy(&raw).chars().take(RAW_CHARACTERS).collect(),
+    };
+    Ok(row.into_active_model())
 }
 
 /// Cuts the ledger of a provider to its length.

@@ -4,12 +4,13 @@
 //! memory of the last time but the copy itself. The way of the data:
 //!
 //! ```text
-//! fetch, unless it is not modified -> read, unless the bytes are the same -> guard
-//!   -> one transaction: compare, write, raise the version, close the run
+//! fetch, unless it is not modified -> survey, unless the bytes are the same -> guard -> compare with the known hashes
+//!   -> one transaction: read what differs again, write, raise the version, close the run
 //! ```
 //!
-//! Up to the transaction nothing is written but the run's own row; a feed goes in whole or not at all. This room knows nothing
-//! of schedules (`schedule` does) or of HTTP and XML (`provider` does).
+//! Up to the transaction nothing is written but the run's own row; a feed goes in whole or not at all. Of a feed no more is in memory
+//! than a [`survey`] of it and what is being read or written. This room knows nothing of schedules (`schedule` does) or of HTTP and
+//! XML (`provider` does).
 
 mod chunks;
 mod diff;
@@ -20,9 +21,10 @@ mod ledger;
 mod reading;
 pub mod register;
 mod report;
+mod survey;
 mod write;
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use entity::{provider, sync_run};
 use sea_orm::{
@@ -31,13 +33,16 @@ use sea_orm::{
 };
 use tokio::sync::{AcquireError, Semaphore};
 
-use self::diff::Origin;
 pub use self::report::{Counts, Report};
+use self::{
+    diff::Origin,
+    survey::{Document, Survey},
+};
 use crate::provider::{
     entry::ProviderEntry,
-    fetch::{self, Answer, Document, FetchError, Validators},
-    format::{Conventions, DocumentError},
-    item::Feed,
+    fetch::{self, Answer, FetchError, Validators},
+    format::{Conventions, DocumentError, ReadError},
+    spool::Spool,
 };
 
 /// Syncs of this process that may read and write at the same time: each holds a feed in memory and a connection of the pool's five,
@@ -105,9 +110,21 @@ pub enum SyncError {
     /// The parser died, which is a fault of ours.
     #[error("the feed could not be read because of a fault in Marquee")]
     Reader(#[source] tokio::task::JoinError),
+    /// The spool's file cannot be read or written.
+    #[error("the document could not be kept on disk while it was read")]
+    Spool(#[source] std::io::Error),
     /// The copy could not be written.
     #[error("the database could not be read or written")]
     Database(#[from] DbErr),
+}
+
+impl From<ReadError> for SyncError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Document(error) => Self::Document(error),
+            ReadError::Spool(error) => Self::Spool(error),
+        }
+    }
 }
 
 impl SyncError {
@@ -122,6 +139,7 @@ impl SyncError {
             Self::Shrunk { .. } => "shrunk",
             Self::Superseded => "superseded",
             Self::CurrencyChanged { .. } => "currency_changed",
+            Self::Spool(_) => "spool",
             Self::Turn(_) | Self::Reader(_) => "internal",
             Self::Database(_) => "database",
         }
@@ -220,29 +238,45 @@ async fn attempt(
         transaction.commit().await?;
         return Ok(report);
     };
-    let body_hash = reading::body_hash(&document.bytes);
-    let copied = ledger::Copied { document: &document, body_hash, reading_hash: reading::reading_hash(entry) };
-    if last.body_hash == Some(body_hash) {
+    let copied = ledger::Copied::new(&document, reading::reading_hash(entry));
+    if last.body_hash == Some(copied.body_hash) {
         let transaction = begin(database, provider).await?;
         let report = ledger::same_body(&transaction, run, provider, &copied).await?;
         transaction.commit().await?;
         return Ok(report);
     }
-    let feed = read(entry, &document).await?;
+    let document = Arc::new(Document {
+        spool: document.spool,
+        format: entry.format,
+        conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
+        slug: entry.slug.clone(),
+    });
+    let (survey, known) = tokio::join!(survey(&document), write::known_hashes(database, provider.id));
+    let (survey, known) = (survey?, known?);
     let events_before = usize::try_from(provider.event_count).unwrap_or(0);
-    if let Err(refusal) = guard::check(entry, &feed, events_before) {
-        ledger::keep_rejects(database, run, &feed.rejects, &document.bytes).await?;
+    if let Err(refusal) = guard::check(entry, &survey, events_before) {
+        ledger::keep_rejects(database, run, &survey.rejects.kept, &document.spool).await?;
         return Err(refusal);
     }
+    let comparison = {
+        let survey = survey.clone();
+        tokio::task::spawn_blocking(move || survey.compare(&known)).await.map_err(SyncError::Reader)?
+    };
 
     let transaction = begin(database, provider).await?;
     let origin =
         Origin { provider_id: provider.id, slug: &entry.slug, taken_at: run.started_at, last_taken_at: provider.last_success_at };
-    let counts = write::apply(&transaction, origin, &feed).await?;
-    ledger::keep_rejects(&transaction, run, &feed.rejects, &document.bytes).await?;
+    let counts = write::apply(&transaction, origin, &document, &survey, comparison).await?;
+    ledger::keep_rejects(&transaction, run, &survey.rejects.kept, &document.spool).await?;
     let report = ledger::copied(&transaction, run, &copied, counts).await?;
     transaction.commit().await?;
     Ok(report)
+}
+
+async fn survey(document: &Arc<Document>) -> Result<Arc<Survey>, SyncError> {
+    let document = document.clone();
+    let survey = tokio::task::spawn_blocking(move || document.survey()).await.map_err(SyncError::Reader)?;
+    Ok(Arc::new(survey?))
 }
 
 /// Begins to write a provider's copy, unless another run has changed it since its row was read: this one's document may be the older.
@@ -269,16 +303,9 @@ async fn obtain(entry: &ProviderEntry, source: &Source, known: &Validators) -> R
             if size > entry.max_body_bytes {
                 return Err(SyncError::Fetch(FetchError::TooLarge { limit_bytes: entry.max_body_bytes }));
             }
-            let bytes = tokio::fs::read(path).await.map_err(SyncError::File)?.into();
-            Ok(Answer::Document(Document { bytes, http_status: None, validators: Validators::default() }))
+            let bytes = tokio::fs::read(path).await.map_err(SyncError::File)?;
+            let spool = Arc::new(Spool::from_bytes(bytes));
+            Ok(Answer::Document(fetch::Document { spool, http_status: None, validators: Validators::default() }))
         }
     }
-}
-
-async fn read(entry: &ProviderEntry, document: &Document) -> Result<Feed, SyncError> {
-    let format = entry.format;
-    let conventions = Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() };
-    let bytes = document.bytes.clone();
-    let feed = tokio::task::spawn_blocking(move || format.read(&bytes, &conventions)).await.map_err(SyncError::Reader)?;
-    Ok(feed?)
 }

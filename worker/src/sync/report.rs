@@ -19,6 +19,17 @@ pub struct Counts {
     pub rejected: usize,
 }
 
+impl Counts {
+    pub(super) fn add(&mut self, more: Self) {
+        self.fetched += more.fetched;
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+        self.unchanged += more.unchanged;
+        self.left += more.left;
+        self.rejected += more.rejected;
+    }
+}
+
 /// A run that ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -27,7 +38,7 @@ pub struct Report {
     /// `Succeeded` or `Unchanged`.
     pub state: State,
     /// Size of the document, decompressed.
-    pub bytes: usize,
+    pub bytes: u64,
     /// What it changed.
     pub counts: Counts,
 }

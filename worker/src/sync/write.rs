@@ -1,47 +1,73 @@
-//! Brings the copy to what a feed says, within the caller's transaction, which holds the provider's row: reads the hashes, compares, writes what differs.
+//! Brings the copy to what a feed says, within the caller's transaction, which holds the provider's row: reads what differs again,
+//! batch by batch, compares, writes.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use entity::{base_event, catalogue_version, event, event_performer, zone};
+use futures_util::TryStreamExt;
 use sea_orm::{
-    ActiveModelTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, PrimaryKeyToColumn, QueryFilter,
-    QuerySelect, sea_query::OnConflict,
+    ActiveModelTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
+    PrimaryKeyToColumn, QueryFilter, QuerySelect, sea_query::OnConflict,
 };
+use tokio::sync::mpsc;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
+    SyncError,
     chunks::chunks,
     diff::{self, Changes, Known, KnownEvent, Origin},
     report::Counts,
+    survey::{Comparison, Detail, Differing, Document, KnownHashes, Survey},
 };
-use crate::provider::item::Feed;
+use crate::provider::format::ReadError;
 
-/// Takes a whole feed into the copy and says what that changed.
-pub(super) async fn apply(transaction: &DatabaseTransaction, origin: Origin<'_>, feed: &Feed) -> Result<Counts, DbErr> {
-    let known_hashes = known_hashes(transaction, origin.provider_id).await?;
-    let comparison = diff::compare(feed, &known_hashes, origin.slug);
-    let known = known(transaction, comparison.base_event_ids()).await?;
-    let mut changes = diff::changes(comparison, known, origin);
-    changes.counts.fetched = feed.event_count();
-    changes.counts.rejected = feed.rejects.len();
-    let (counts, visible) = (changes.counts, changes.visible);
-    write(transaction, changes, origin).await?;
-    if visible {
+/// How much of a feed is in memory with all that it says while it is written, twice: one batch is read while another is written.
+const BYTES_PER_BATCH: usize = 1024 * 1024;
+/// Base events whose leaving is written at once.
+const VANISHED_PER_BATCH: usize = 4096;
+
+/// Takes what differs of a whole feed into the copy and says what that changed.
+pub(super) async fn apply(
+    transaction: &DatabaseTransaction,
+    origin: Origin<'_>,
+    document: &Arc<Document>,
+    survey: &Arc<Survey>,
+    comparison: Comparison,
+) -> Result<Counts, SyncError> {
+    let mut applying = Applying { transaction, origin, written: HashMap::new(), counts: Counts::default(), visible: false };
+    applying.counts.fetched = survey.event_count;
+    applying.counts.rejected = survey.rejects.count;
+    applying.counts.unchanged = comparison.unchanged_events;
+
+    let mut batches = read_ahead(document.clone(), survey.clone(), comparison.differing);
+    while let Some(batch) = batches.recv().await {
+        let details = batch?;
+        let known_ids = details.iter().filter(|detail| detail.is_known).map(|detail| detail.id).collect();
+        let known = known(transaction, known_ids).await?;
+        applying.write(diff::changes(&details, &known, origin)).await?;
+    }
+    for vanished in comparison.vanished.chunks(VANISHED_PER_BATCH) {
+        let known = known(transaction, vanished.to_vec()).await?;
+        applying.write(diff::vanished(&known)).await?;
+    }
+    if applying.visible {
         catalogue_version::raise(transaction).await?;
     }
-    Ok(counts)
+    Ok(applying.counts)
 }
 
-/// The content hash of each base event that the copy holds of a provider.
-async fn known_hashes(transaction: &DatabaseTransaction, provider_id: i32) -> Result<HashMap<Uuid, Option<i64>>, DbErr> {
-    let rows: Vec<(Uuid, Option<i64>)> = base_event::Entity::find()
+/// The content hash of each base event that the copy holds of a provider, in the order of their ids.
+pub(super) async fn known_hashes(database: &DatabaseConnection, provider_id: i32) -> Result<KnownHashes, DbErr> {
+    let rows = base_event::Entity::find()
         .select_only()
         .columns([base_event::Column::Id, base_event::Column::ContentHash])
         .filter(base_event::COLUMN.provider_id.eq(provider_id))
-        .into_tuple()
-        .all(transaction)
-        .await?;
-    Ok(rows.into_iter().collect())
+        .into_tuple::<(Uuid, Option<i64>)>();
+    // As a stream: the driver's rows are ten times as large as what is kept of them.
+    let mut known: KnownHashes = rows.stream(database).await?.try_collect().await?;
+    known.sort_unstable_by_key(|(id, _)| *id);
+    Ok(known)
 }
 
 /// What the copy holds of these base events.
@@ -60,37 +86,107 @@ async fn known(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Res
     Ok(known)
 }
 
-async fn write(transaction: &DatabaseTransaction, changes: Changes, origin: Origin<'_>) -> Result<(), DbErr> {
-    upsert(transaction, changes.base_events).await?;
-    upsert(transaction, changes.venues.into_values().collect()).await?;
-    upsert(transaction, changes.performers.into_values().collect()).await?;
-    upsert(transaction, changes.events).await?;
-    for events in chunks(changes.replaced) {
-        zone::Entity::delete_many().filter(zone::COLUMN.event_id.is_in(events.clone())).exec(transaction).await?;
-        event_performer::Entity::delete_many().filter(event_performer::COLUMN.event_id.is_in(events)).exec(transaction).await?;
+/// Reads base events again, batch by batch, while those before are written.
+fn read_ahead(
+    document: Arc<Document>,
+    survey: Arc<Survey>,
+    differing: Vec<Differing>,
+) -> mpsc::Receiver<Result<Vec<Detail>, ReadError>> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::task::spawn_blocking(move || {
+        let mut rest = differing.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |differing: &&Differing| {
+                bytes += differing.bytes();
+                bytes <= BYTES_PER_BATCH
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (batch, later) = rest.split_at(count);
+            rest = later;
+            let details = batch.iter().map(|differing| document.detail(&survey, differing)).collect();
+            // Nobody waits for it any more: the sync has failed.
+            if sender.blocking_send(details).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// The writing of one feed.
+struct Applying<'a> {
+    transaction: &'a DatabaseTransaction,
+    origin: Origin<'a>,
+    /// Venues and performers that were written, with a hash of what: many events share one.
+    written: HashMap<Uuid, u64>,
+    counts: Counts,
+    /// Whether any of it can be seen by a reader.
+    visible: bool,
+}
+
+impl Applying<'_> {
+    async fn write(&mut self, mut changes: Changes) -> Result<(), DbErr> {
+        self.counts.add(changes.counts);
+        self.visible |= changes.visible;
+        let transaction = self.transaction;
+        upsert(transaction, changes.base_events).await?;
+        changes.venues.retain(|id, venue| is_news(&mut self.written, *id, venue));
+        upsert(transaction, changes.venues.into_values().collect()).await?;
+        changes.performers.retain(|id, performer| is_news(&mut self.written, *id, performer));
+        upsert(transaction, changes.performers.into_values().collect()).await?;
+        insert(transaction, changes.new_events).await?;
+        upsert(transaction, changes.changed_events).await?;
+        for events in chunks(changes.replaced) {
+            zone::Entity::delete_many().filter(zone::COLUMN.event_id.is_in(events.clone())).exec(transaction).await?;
+            event_performer::Entity::delete_many()
+                .filter(event_performer::COLUMN.event_id.is_in(events))
+                .exec(transaction)
+                .await?;
+        }
+        insert(transaction, changes.zones).await?;
+        insert(transaction, changes.event_performers).await?;
+        for base_events in chunks(changes.now_shown) {
+            event::Entity::update_many()
+                .col_expr(event::Column::Shown, true.into())
+                .filter(event::COLUMN.base_event_id.is_in(base_events))
+                .exec(transaction)
+                .await?;
+        }
+        for events in chunks(changes.left) {
+            event::Entity::update_many()
+                .col_expr(event::Column::LeftAt, self.origin.taken_at.into())
+                .col_expr(event::Column::LastSeenAt, self.origin.last_taken_at.into())
+                .filter(event::COLUMN.id.is_in(events))
+                .exec(transaction)
+                .await?;
+        }
+        for base_events in chunks(changes.vanished_base_events) {
+            base_event::Entity::update_many()
+                .col_expr(base_event::Column::ContentHash, None::<i64>.into())
+                .filter(base_event::COLUMN.id.is_in(base_events))
+                .exec(transaction)
+                .await?;
+        }
+        Ok(())
     }
-    upsert(transaction, changes.zones).await?;
-    upsert(transaction, changes.event_performers).await?;
-    for base_events in chunks(changes.now_shown) {
-        event::Entity::update_many()
-            .col_expr(event::Column::Shown, true.into())
-            .filter(event::COLUMN.base_event_id.is_in(base_events))
-            .exec(transaction)
-            .await?;
-    }
-    for events in chunks(changes.left) {
-        event::Entity::update_many()
-            .col_expr(event::Column::LeftAt, origin.taken_at.into())
-            .col_expr(event::Column::LastSeenAt, origin.last_taken_at.into())
-            .filter(event::COLUMN.id.is_in(events))
-            .exec(transaction)
-            .await?;
-    }
-    for base_events in chunks(changes.vanished_base_events) {
-        base_event::Entity::update_many()
-            .col_expr(base_event::Column::ContentHash, None::<i64>.into())
-            .filter(base_event::COLUMN.id.is_in(base_events))
-            .exec(transaction)
+}
+
+/// Whether a row that many events share was not yet written like this by the same sync.
+fn is_news(written: &mut HashMap<Uuid, u64>, id: Uuid, row: &impl std::fmt::Debug) -> bool {
+    let hash = xxh3_64(format!("{row:?}").as_bytes());
+    written.insert(id, hash) != Some(hash)
+}
+
+/// Inserts rows whose keys are not there.
+async fn insert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
+where
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    <M::Entity as EntityTrait>::ActiveModel: ActiveModelTrait<Entity = M::Entity>,
+{
+    for chunk in chunks(rows) {
+        M::Entity::insert_many(chunk.into_iter().map(IntoActiveModel::into_active_model))
+            .exec_without_returning(transaction)
             .await?;
     }
     Ok(())
@@ -99,7 +195,7 @@ async fn write(transaction: &DatabaseTransaction, changes: Changes, origin: Orig
 /// Inserts rows; one whose key is there already is replaced.
 async fn upsert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
 where
-    M: sea_orm::ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
     <M::Entity as EntityTrait>::ActiveModel: ActiveModelTrait<Entity = M::Entity>,
 {
     let key: Vec<_> = <M::Entity as EntityTrait>::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();

@@ -5,17 +5,14 @@
 
 use super::{
     Conventions, DocumentError,
+    pieces::{Boundary, MAX_ITEMS, Piece, Pieces},
     values::{self, Faults},
-    xml::{Attributes, Element, XmlReader},
+    xml::{Attributes, Element, Next, XmlReader},
 };
 use crate::provider::{
     item::{BaseEventItem, EventItem, Feed, PerformerItem, Reject, Subject, VenueItem, ZoneItem},
     local_time::{Edge, LocalTime},
 };
-
-/// Elements of one feed that become something: all of them are held in memory at once, at 100 to 500 bytes each. The largest
-/// feeds in the field have half a million.
-const MAX_ITEMS: usize = 3_000_000;
 
 const ROOTS: [&str; 2] = ["eventList", "planList"];
 const BASE_EVENT_ID: [&str; 2] = ["base_event_id", "base_plan_id"];
@@ -23,21 +20,39 @@ const EVENT_ID: [&str; 2] = ["event_id", "plan_id"];
 const START: [&str; 3] = ["event_start_date", "plan_start_date", "event_date"];
 const END: [&str; 2] = ["event_end_date", "plan_end_date"];
 
-/// Reads a whole document.
-pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
-    let mut reader = EventListReader { xml: XmlReader::open(document, &ROOTS)?, conventions, feed: Feed::default(), items: 0 };
-    let mut has_output = false;
-    while let Some(child) = reader.xml.next_child()? {
+/// How a document is cut: in front of base events. The places need not be right, only likely.
+pub(super) const PIECES: Pieces = Pieces { markers: ["<base_event", "<base_plan"], read: read_piece };
+
+/// Reads a document from one boundary to the next, at the end of the bytes.
+fn read_piece(bytes: &[u8], from: &Boundary, conventions: &Conventions, max_items: usize) -> Result<Piece, DocumentError> {
+    let (xml, root, mut output) = match from {
+        Boundary::Document => {
+            let (xml, root) = XmlReader::open(bytes, &ROOTS)?;
+            (xml, root.full_name().to_owned(), None)
+        }
+        Boundary::BaseEvents { root, output } => {
+            (XmlReader::resume(bytes, &[root.clone(), output.clone()]), root.clone(), Some(output.clone()))
+        }
+    };
+    let mut has_output = output.is_some();
+    let mut reader = EventListReader { xml, conventions, feed: Feed::default(), items: 0, max_items };
+    loop {
+        if let Some(output) = output.take()
+            && reader.read_output()? == OutputEnd::OfInput
+        {
+            return Ok(reader.into_piece(Boundary::BaseEvents { root, output }));
+        }
+        let Some(child) = reader.xml.next_child()? else { break };
         if child.name() == "output" {
             has_output = true;
-            reader.read_output(&child)?;
+            output = Some(child.full_name().to_owned());
+            reader.xml.attributes(&child)?;
         } else {
             reader.xml.skip(&child)?;
         }
     }
-    let EventListReader { xml, feed, .. } = reader;
-    xml.finish()?;
-    if has_output { Ok(feed) } else { Err(DocumentError::NoItems { element: "output" }) }
+    reader.xml.finish()?;
+    if has_output { Ok(reader.into_piece(Boundary::Document)) } else { Err(DocumentError::NoItems { element: "output" }) }
 }
 
 struct EventListReader<'a> {
@@ -45,21 +60,36 @@ struct EventListReader<'a> {
     conventions: &'a Conventions,
     feed: Feed,
     items: usize,
+    max_items: usize,
+}
+
+/// What ended the reading of an `<output>`.
+#[derive(PartialEq, Eq)]
+enum OutputEnd {
+    OfElement,
+    OfInput,
 }
 
 /// An event that was read to its end, before it is known whether its base event is taken.
 type EventOutcome = Result<EventItem, Reject>;
 
 impl<'a> EventListReader<'a> {
-    fn read_output(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
-        self.xml.attributes(element)?;
-        while let Some(child) = self.xml.next_child()? {
-            match child.name() {
-                "base_event" | "base_plan" => self.read_base_event(&child)?,
-                _ => self.xml.skip(&child)?,
+    fn into_piece(self, until: Boundary) -> Piece {
+        Piece { feed: self.feed, items: self.items, until }
+    }
+
+    /// Reads what is left of an output that was entered.
+    fn read_output(&mut self) -> Result<OutputEnd, DocumentError> {
+        loop {
+            match self.xml.next()? {
+                Next::Child(child) => match child.name() {
+                    "base_event" | "base_plan" => self.read_base_event(&child)?,
+                    _ => self.xml.skip(&child)?,
+                },
+                Next::Closed => return Ok(OutputEnd::OfElement),
+                Next::EndOfInput => return Ok(OutputEnd::OfInput),
             }
         }
-        Ok(())
     }
 
     fn read_base_event(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
@@ -96,6 +126,7 @@ impl<'a> EventListReader<'a> {
                     organizer_company_id,
                     performers,
                     events,
+                    span: element.start..self.xml.position(),
                 });
             }
             (source_id, _, _, reason) => self.feed.rejects.push(Reject {
@@ -151,7 +182,7 @@ impl<'a> EventListReader<'a> {
     /// The attributes of an element that becomes something.
     fn enter<'e>(&mut self, element: &'e Element<'a>) -> Result<Attributes<'e>, DocumentError> {
         self.items += 1;
-        if self.items > MAX_ITEMS {
+        if self.items > self.max_items {
             let (line, _) = self.xml.line_and_column(element.start);
             return Err(DocumentError::OverLimit { line, limit: MAX_ITEMS, what: "items in a feed" });
         }

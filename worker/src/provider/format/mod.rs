@@ -2,32 +2,48 @@
 //!
 //! A format is a pure function from a document's bytes to what it says: no I/O, no clock, no state. A fault in one item is a
 //! [`Reject`](super::item::Reject) with its place in the document; only a document that cannot be trusted as a whole is an
-//! error.
+//! error. How a large document is read on all cores without ever being in memory stands in `pieces`, for all formats.
 
 mod event_list_xml;
+mod locator;
+mod pieces;
 mod schema_org_json;
 mod text;
 mod values;
 mod xml;
 
-use std::fmt;
+use std::{fmt, io, ops::Range};
 
 use chrono_tz::Tz;
 
-use super::{currency::Currency, item::Feed};
+pub use self::locator::Locator;
+use self::pieces::Pieces;
+use super::{currency::Currency, item::Feed, spool::Spool};
 
 /// All formats that can be named in `providers.toml`.
 const FORMATS: [Format; 2] = [
-    Format { name: "event-list-xml", read: event_list_xml::read },
-    Format { name: "schema-org-json", read: schema_org_json::read },
+    Format { name: "event-list-xml", reading: Reading::InPieces(event_list_xml::PIECES) },
+    Format { name: "schema-org-json", reading: Reading::AtOnce(schema_org_json::read) },
 ];
+
+/// Largest document of a format that cannot be cut into pieces: it is in memory with all that it says.
+const MAX_BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
 
 /// A format of feeds.
 #[derive(Clone, Copy)]
 pub struct Format {
     /// Its name in the settings.
     pub name: &'static str,
-    read: fn(&[u8], &Conventions) -> Result<Feed, DocumentError>,
+    reading: Reading,
+}
+
+/// How the documents of a format are read.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// As a whole: what stands in one place may refer to another.
+    AtOnce(fn(&[u8], &Conventions) -> Result<Feed, DocumentError>),
+    /// Piece by piece.
+    InPieces(Pieces),
 }
 
 /// What a provider takes for granted in its feed.
@@ -79,9 +95,17 @@ pub enum DocumentError {
         line: usize,
     },
     /// Its bytes, or its declaration, are of another encoding.
-    #[error("the document is not UTF-8 ({detail}): send it as UTF-8")]
+    #[error("the document is not UTF-8 (line {line}, column {column}): send it as UTF-8")]
     NotUtf8 {
-        /// How that shows.
+        /// Line of the first byte that is not.
+        line: usize,
+        /// Column of that byte, in characters.
+        column: usize,
+    },
+    /// Its declaration names another encoding.
+    #[error("the document is not UTF-8 ({detail}): send it as UTF-8")]
+    OtherEncoding {
+        /// What it declares.
         detail: String,
     },
     /// It begins with a byte order mark.
@@ -110,21 +134,99 @@ impl DocumentError {
             Self::WrongRoot { .. } => "wrong_root",
             Self::NoItems { .. } => "no_items",
             Self::Doctype { .. } => "doctype",
-            Self::NotUtf8 { .. } => "not_utf8",
+            Self::NotUtf8 { .. } | Self::OtherEncoding { .. } => "not_utf8",
             Self::ByteOrderMark => "byte_order_mark",
             Self::OverLimit { .. } => "over_limit",
         }
     }
 }
 
+/// Why a spooled document was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It cannot be trusted.
+    #[error("{0}")]
+    Document(#[from] DocumentError),
+    /// The spool's file cannot be read.
+    #[error("the spooled document cannot be read")]
+    Spool(#[from] io::Error),
+}
+
 impl Format {
-    /// Reads a whole document; every base event and event of the answer stands once.
+    /// Reads a whole document that is in memory; every base event and event of the answer stands once.
     ///
     /// # Errors
     ///
     /// When the document cannot be trusted as a whole.
     pub fn read(&self, document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
-        (self.read)(document, conventions).map(Feed::settled)
+        let feed = match self.reading {
+            Reading::AtOnce(read) => read(document, conventions),
+            Reading::InPieces(pieces) => pieces.read_at_once(document, conventions),
+        };
+        feed.map(Feed::settled)
+    }
+
+    /// Reads a spooled document part by part: `digest` is called with each, on any thread, and what it answers is handed to
+    /// `fold` in the document's order. Memory is bounded by the size of a part and not of the document.
+    ///
+    /// A base event and an event may stand several times. What was folded is worth nothing if the answer is an error.
+    ///
+    /// # Errors
+    ///
+    /// When the document cannot be trusted as a whole, `fold` says so, or the spool cannot be read.
+    pub fn read_spool<T: Send>(
+        &self,
+        spool: &Spool,
+        conventions: &Conventions,
+        digest: impl Fn(Feed) -> T + Sync,
+        mut fold: impl FnMut(T) -> Result<(), DocumentError> + Send,
+    ) -> Result<(), ReadError> {
+        match self.reading {
+            Reading::AtOnce(read) => {
+                if spool.len() > MAX_BYTES_AT_ONCE {
+                    let limit = usize::try_from(MAX_BYTES_AT_ONCE).unwrap_or(usize::MAX);
+                    return Err(DocumentError::OverLimit { line: 1, limit, what: "bytes in a document of this format" }.into());
+                }
+                let document = spool.read(0..spool.len())?;
+                Ok(fold(digest(read(&document, conventions)?.settled()))?)
+            }
+            Reading::InPieces(pieces) => pieces.read(spool, conventions, &digest, &mut fold),
+        }
+    }
+
+    /// Whether a base event can be read again by itself, with [`Format::read_again`].
+    #[must_use]
+    pub fn is_read_in_parts(&self) -> bool {
+        matches!(self.reading, Reading::InPieces(_))
+    }
+
+    /// Reads one base event again, by its span in a document that was read before.
+    ///
+    /// # Errors
+    ///
+    /// When the span is not that of a base event, or the spool cannot be read.
+    pub fn read_again(&self, spool: &Spool, span: Range<u64>, conventions: &Conventions) -> Result<Feed, ReadError> {
+        match self.reading {
+            Reading::AtOnce(read) => Ok(read(&spool.read(0..spool.len())?, conventions)?),
+            Reading::InPieces(pieces) => pieces.read_again(spool, span, conventions),
+        }
+    }
+}
+
+impl DocumentError {
+    /// The same, found in bytes that begin at this line and column of the document.
+    fn behind(mut self, first_line: usize, first_column: usize) -> Self {
+        match &mut self {
+            Self::Malformed { line, column, .. } | Self::NotUtf8 { line, column } => {
+                if *line == 1 {
+                    *column += first_column - 1;
+                }
+                *line += first_line - 1;
+            }
+            Self::Doctype { line } | Self::OverLimit { line, .. } => *line += first_line - 1,
+            _ => {}
+        }
+        self
     }
 }
 
@@ -144,53 +246,4 @@ pub fn find(name: &str) -> Option<Format> {
 #[must_use]
 pub fn names() -> String {
     FORMATS.map(|format| format.name).join(", ")
-}
-
-/// Finds lines and columns of a document, fastest when it is asked in the document's order: it goes on from where it was.
-#[derive(Debug)]
-pub struct Locator<'a> {
-    document: &'a [u8],
-    offset: usize,
-    line: usize,
-    column: usize,
-}
-
-impl<'a> Locator<'a> {
-    /// At the beginning of a document.
-    #[must_use]
-    pub fn new(document: &'a [u8]) -> Self {
-        Self { document, offset: 0, line: 1, column: 1 }
-    }
-
-    /// Line and column of a byte, both from 1, the column in characters.
-    pub fn locate(&mut self, offset: usize) -> (usize, usize) {
-        let offset = offset.min(self.document.len());
-        if offset < self.offset {
-            *self = Self::new(self.document);
-        }
-        let mut passed = &self.document[self.offset..offset];
-        if let Some(newline) = memchr::memrchr(b'\n', passed) {
-            self.line += memchr::memchr_iter(b'\n', passed).count();
-            self.column = 1;
-            passed = &passed[newline + 1..];
-        }
-        // A character has one byte that does not go on with the one before it.
-        self.column += passed.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-        self.offset = offset;
-        (self.line, self.column)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_and_columns_count_from_1_in_characters_and_in_any_order() {
-        let document = "añb\n\ncé d".as_bytes();
-        let mut locator = Locator::new(document);
-        for (offset, place) in [(0, (1, 1)), (3, (1, 3)), (5, (2, 1)), (6, (3, 1)), (9, (3, 3)), (1, (1, 2)), (99, (3, 5))] {
-            assert_eq!(locator.locate(offset), place, "byte {offset}");
-        }
-    }
 }

@@ -13,8 +13,8 @@ use serde::{
 use serde_json::{Map, Value, error::Category, value::RawValue};
 
 use super::{
-    Conventions, DocumentError, Locator,
-    text::checked_text,
+    Conventions, DocumentError,
+    text::{checked_text, line_and_column},
     values::{self, Faults},
 };
 use crate::provider::{
@@ -37,7 +37,7 @@ pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, D
         let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
         let span = start..start + raw.get().len();
         if raw.get().len() > MAX_NODE_BYTES {
-            let (line, _) = Locator::new(document).locate(start);
+            let (line, _) = line_and_column(document, start);
             return Err(DocumentError::OverLimit { line, limit: MAX_NODE_BYTES, what: "bytes in a node" });
         }
         match serde_json::from_str::<Value>(raw.get()) {
@@ -172,6 +172,7 @@ impl SchemaOrgReader<'_> {
                     organizer_company_id: organizer,
                     performers: Vec::new(),
                     events: vec![event],
+                    span,
                 });
             }
             (base_event, _, _, reason) => {

@@ -4,6 +4,8 @@
 //! quick-xml alone takes a document that was cut between two tags, a second root or no root at all for a whole one; here the
 //! root must be the expected one, it must end, and nothing may follow it. Entities other than the five predefined ones do not
 //! exist, because a DOCTYPE is refused.
+//!
+//! A reader may also begin in the middle of a document, if it is told which elements are open there, and end there.
 
 use std::borrow::Cow;
 
@@ -11,10 +13,13 @@ use quick_xml::{
     Reader, XmlVersion,
     errors::{Error as XmlError, IllFormedError},
     escape::resolve_predefined_entity,
-    events::{BytesDecl, BytesStart, Event},
+    events::{BytesDecl, BytesEnd, BytesStart, Event},
 };
 
-use super::{DocumentError, Locator, text::checked_text};
+use super::{
+    DocumentError,
+    text::{line_and_column, refuse_byte_order_mark, sound_text},
+};
 
 /// Nesting of elements: a feed needs five, and a parser that counts can't be exhausted.
 const MAX_DEPTH: usize = 32;
@@ -23,11 +28,27 @@ const MAX_VALUE_BYTES: usize = 64 * 1024;
 /// Attributes of one element: a feed needs ten.
 const MAX_ATTRIBUTES: usize = 64;
 
-/// A document that is being read, always inside of some element.
+/// A document, or a piece of one, that is being read, always inside of some element. Places are counted from its beginning.
 pub(super) struct XmlReader<'a> {
     reader: Reader<&'a [u8]>,
     document: &'a [u8],
     depth: usize,
+    /// The names of the elements that were open before the piece began and still are, outermost first.
+    around: Vec<String>,
+    /// The element that was entered last has no content and no closing tag.
+    is_empty: bool,
+    /// What is wrong with the bytes behind the part that is read as text.
+    fault_behind: Option<DocumentError>,
+}
+
+/// What comes next inside of an element.
+pub(super) enum Next<'a> {
+    /// An element, which is entered.
+    Child(Element<'a>),
+    /// Its closing tag: it is left.
+    Closed,
+    /// The end of the bytes.
+    EndOfInput,
 }
 
 /// The opening tag of an element.
@@ -42,31 +63,59 @@ pub(super) struct Attributes<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> XmlReader<'a> {
     /// Reads up to and including the opening tag of the root, which must have one of these names.
-    pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<Self, DocumentError> {
-        let text = checked_text(document)?;
-        let mut reader = Reader::from_str(text);
-        reader.config_mut().expand_empty_elements = true;
-        let mut xml = Self { reader, document, depth: 0 };
+    pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<(Self, Element<'a>), DocumentError> {
+        refuse_byte_order_mark(document)?;
+        let mut xml = Self::new(document, Vec::new());
         let root = xml.root()?;
         xml.attributes(&root)?;
         if roots.contains(&root.name()) {
-            return Ok(xml);
+            return Ok((xml, root));
         }
         let expected = roots.iter().map(|root| format!("<{root}>")).collect::<Vec<_>>().join(" or ");
         Err(DocumentError::WrongRoot { found: format!("<{}>", shortened(root.name())), expected })
     }
 
+    /// Goes on in the middle of a document, inside of elements of these full names, outermost first.
+    pub(super) fn resume(piece: &'a [u8], around: &[String]) -> Self {
+        Self::new(piece, around.to_vec())
+    }
+
+    fn new(document: &'a [u8], around: Vec<String>) -> Self {
+        let (text, fault_behind) = sound_text(document);
+        let mut reader = Reader::from_str(text);
+        // Whether it matches an element that was open before is seen to in `close`.
+        reader.config_mut().allow_unmatched_ends = true;
+        Self { reader, document, depth: around.len(), around, is_empty: false, fault_behind }
+    }
+
     /// The next element inside of the current one, which it enters; `None` leaves the current one at its closing tag.
     pub(super) fn next_child(&mut self) -> Result<Option<Element<'a>>, DocumentError> {
+        match self.next()? {
+            Next::Child(element) => Ok(Some(element)),
+            Next::Closed => Ok(None),
+            Next::EndOfInput => Err(DocumentError::Truncated),
+        }
+    }
+
+    /// The same where the bytes may come to their end.
+    pub(super) fn next(&mut self) -> Result<Next<'a>, DocumentError> {
+        if std::mem::take(&mut self.is_empty) {
+            self.depth -= 1;
+            return Ok(Next::Closed);
+        }
         loop {
             let start = self.position();
             match self.next_event()? {
-                Event::Start(tag) => return self.enter(tag, start).map(Some),
-                Event::End(_) => {
-                    self.depth -= 1;
-                    return Ok(None);
+                Event::Start(tag) => return self.enter(tag, start).map(Next::Child),
+                Event::Empty(tag) => {
+                    self.is_empty = true;
+                    return self.enter(tag, start).map(Next::Child);
                 }
-                Event::Eof => return Err(DocumentError::Truncated),
+                Event::End(tag) => {
+                    self.close(&tag, start)?;
+                    return Ok(Next::Closed);
+                }
+                Event::Eof => return Ok(Next::EndOfInput),
                 Event::Text(text) if text.len() > MAX_VALUE_BYTES => {
                     return Err(self.over_limit(start, MAX_VALUE_BYTES, "bytes in a text"));
                 }
@@ -78,9 +127,26 @@ impl<'a> XmlReader<'a> {
                     }
                 }
                 Event::Decl(_) => return Err(self.malformed(start, "an XML declaration must be the first thing".to_owned())),
-                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::Empty(_) | Event::DocType(_) => {}
+                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {}
             }
         }
+    }
+
+    /// Leaves an element at its closing tag. quick-xml has compared the names unless the element was open before the piece.
+    fn close(&mut self, tag: &BytesEnd<'a>, start: usize) -> Result<(), DocumentError> {
+        if self.depth == self.around.len() {
+            let found = tag.name().into_inner().to_owned();
+            let mismatch = match self.around.pop() {
+                Some(expected) if expected == found => None,
+                Some(expected) => Some(IllFormedError::MismatchedEndTag { expected, found }),
+                None => Some(IllFormedError::UnmatchedEndTag(found)),
+            };
+            if let Some(mismatch) = mismatch {
+                return Err(self.malformed(start, XmlError::IllFormed(mismatch).to_string()));
+            }
+        }
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Leaves an element that was just entered and that nobody reads: it must be well-formed all the same.
@@ -101,7 +167,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Makes sure that nothing follows the root, which must have been left.
-    pub(super) fn finish(mut self) -> Result<(), DocumentError> {
+    pub(super) fn finish(&mut self) -> Result<(), DocumentError> {
         loop {
             let start = self.position();
             match self.next_event()? {
@@ -141,6 +207,10 @@ impl<'a> XmlReader<'a> {
             let start = self.position();
             match self.next_event()? {
                 Event::Start(tag) => return self.enter(tag, start),
+                Event::Empty(tag) => {
+                    self.is_empty = true;
+                    return self.enter(tag, start);
+                }
                 Event::Eof => return Err(DocumentError::Empty),
                 Event::Decl(declaration) if start == 0 => check_declaration(&declaration)?,
                 event if is_blank(&event) => {}
@@ -161,16 +231,19 @@ impl<'a> XmlReader<'a> {
         let start = self.position();
         match self.reader.read_event() {
             Ok(Event::DocType(_)) => Err(DocumentError::Doctype { line: self.line_and_column(start).0 }),
+            Ok(Event::Eof) => self.fault_behind.take().map_or(Ok(Event::Eof), Err),
             Ok(event) => Ok(event),
             // Every syntax error of quick-xml is a construct that the end of the document leaves open.
-            Err(XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_))) => Err(DocumentError::Truncated),
+            Err(XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_))) => {
+                Err(self.fault_behind.take().unwrap_or(DocumentError::Truncated))
+            }
             Err(error) => Err(self.malformed(usize::try_from(self.reader.error_position()).unwrap_or(start), error.to_string())),
         }
     }
 
-    /// Line and column of a byte of the document, from 1.
+    /// Line and column of a byte, from 1.
     pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        Locator::new(self.document).locate(offset)
+        line_and_column(self.document, offset)
     }
 
     fn malformed(&self, offset: usize, detail: String) -> DocumentError {
@@ -188,6 +261,11 @@ impl Element<'_> {
     pub(super) fn name(&self) -> &str {
         self.tag.local_name().into_inner()
     }
+
+    /// The name as it must stand in the closing tag.
+    pub(super) fn full_name(&self) -> &str {
+        self.tag.name().into_inner()
+    }
 }
 
 impl Attributes<'_> {
@@ -202,8 +280,8 @@ fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), DocumentError> {
     match declaration.encoding() {
         None => Ok(()),
         Some(Ok(name)) if ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => Ok(()),
-        Some(Ok(name)) => Err(DocumentError::NotUtf8 { detail: format!("it declares {}", shortened(&name)) }),
-        Some(Err(error)) => Err(DocumentError::NotUtf8 { detail: format!("its declaration is broken: {error}") }),
+        Some(Ok(name)) => Err(DocumentError::OtherEncoding { detail: format!("it declares {}", shortened(&name)) }),
+        Some(Err(error)) => Err(DocumentError::OtherEncoding { detail: format!("its declaration is broken: {error}") }),
     }
 }
 

@@ -140,7 +140,7 @@ async fn the_ledger_tells_each_run(database: Arc<TestDatabase>) {
         let run = copying.last_run().await;
         assert_eq!((run.id, run.state), (report.run_id, State::Succeeded));
         assert_eq!(run.bytes, Some(i64::try_from(fixtures::bytes(&format!("three_answers/{answer}.xml")).len()).unwrap()));
-        assert_eq!(report.bytes, usize::try_from(run.bytes.unwrap()).unwrap());
+        assert_eq!(report.bytes, u64::try_from(run.bytes.unwrap()).unwrap());
         assert_eq!((run.http_status, &run.reason_code, &run.reason), (None, &None, &None));
         assert!(run.ended_at.unwrap() >= run.started_at);
         let Counts { fetched, inserted, updated, unchanged, left, rejected } = report.counts;

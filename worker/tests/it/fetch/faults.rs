@@ -77,7 +77,7 @@ async fn a_page_for_people() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_without_a_meaning() {
-    assert_survived("garbage", "", "not_utf8", None).await;
+    assert_survived("garbage", "", "malformed", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,7 +57,7 @@ async fn a_compressed_feed_is_counted_as_what_it_holds() {
     let served = Served::new(CATALOGUE).await;
     let fetching = Fetching::from(&served.url, "").await;
     let report = fetching.sync().await.unwrap();
-    assert_eq!((report.counts.inserted, report.bytes), (60, CATALOGUE.feed(0).len()));
+    assert_eq!((report.counts.inserted, report.bytes), (60, CATALOGUE.feed(0).len() as u64));
     let run = fetching.last_run().await;
     assert_eq!((run.http_status, run.bytes), (Some(200), i64::try_from(report.bytes).ok()));
 }

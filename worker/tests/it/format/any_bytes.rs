@@ -110,7 +110,7 @@ fn a_generated_feed_is_read_completely() {
 
 /// What was read of a base event: a line for itself and one for each event.
 fn as_read(base_event: &BaseEventItem) -> Vec<String> {
-    let BaseEventItem { source_id, title, sell_mode, organizer_company_id, performers, events } = base_event;
+    let BaseEventItem { source_id, title, sell_mode, organizer_company_id, performers, events, .. } = base_event;
     let bill = |performers: &[PerformerItem]| -> Vec<String> {
         performers.iter().map(|performer| format!("{} {}", performer.source_id, performer.name)).collect()
     };

@@ -3,6 +3,7 @@
 use worker::provider::{
     format::Locator,
     item::{Feed, Reject, Subject},
+    spool::Spool,
 };
 
 use super::{ids, read};
@@ -18,7 +19,9 @@ fn rejected(name: &str) -> (Reject, Vec<String>) {
 /// Line and column of a reject, and its element as it stands in the document.
 fn place(name: &str, reject: &Reject) -> ((usize, usize), String) {
     let document = fixtures::text(&format!("rejects/{name}.xml"));
-    (Locator::new(document.as_bytes()).locate(reject.span.start), document[reject.span.clone()].to_owned())
+    let spool = Spool::from_bytes(document.clone());
+    let place = Locator::new(&spool).locate(reject.span.start as u64).unwrap();
+    (place, document[reject.span.clone()].to_owned())
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn choir() -> BaseEventItem {
         organizer_company_id: Some("7".to_owned()),
         performers: vec![],
         events: vec![event],
+        span: 0..0,
     }
 }
 
@@ -47,6 +48,10 @@ fn choir() -> BaseEventItem {
 fn the_words_of_events_of_plans_and_both_mixed_say_the_same() {
     for name in ["sound/event_words.xml", "sound/plan_words.xml", "sound/mixed_words.xml"] {
         let mut base_events = read_sound(name);
+        let raw = crate::fixtures::text(name)[base_events[0].span.clone()].to_owned();
+        assert!(["<base_event ", "<base_plan "].iter().any(|tag| raw.starts_with(tag)), "{name}: {raw}");
+        assert!(["</base_event>", "</base_plan>"].iter().any(|tag| raw.ends_with(tag)), "{name}: {raw}");
+        base_events[0].span = 0..0;
         let span = &mut base_events[0].events[0].span;
         let raw = crate::fixtures::text(name)[span.clone()].to_owned();
         assert!(["<event ", "<plan "].iter().any(|tag| raw.starts_with(tag)), "{name}: {raw}");

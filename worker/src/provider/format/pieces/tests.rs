@@ -1,0 +1,105 @@
+//! Whatever a document is and wherever it is cut, reading it in pieces says what reading it in one pass says.
+
+use proptest::prelude::*;
+
+use super::{super::event_list_xml, *};
+use crate::provider::item::Reject;
+
+fn conventions() -> Conventions {
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap_or_else(|error| panic!("{error}")) }
+}
+
+fn in_one_pass(document: &[u8]) -> Result<Feed, DocumentError> {
+    event_list_xml::PIECES.read_at_once(document, &conventions())
+}
+
+fn in_pieces(document: &[u8], bytes: u64) -> Result<Feed, DocumentError> {
+    let spool = Spool::from_bytes(document.to_vec());
+    let sizes = Sizes { first: bytes, usual: bytes, largest: 1 << 30 };
+    let (conventions, digest) = (conventions(), |feed| feed);
+    let reader = PieceReader { pieces: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
+    let mut whole = Feed::default();
+    let read = reader.read_all(&mut |mut piece: Feed| {
+        whole.base_events.append(&mut piece.base_events);
+        whole.rejects.append(&mut piece.rejects);
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(whole),
+        Err(ReadError::Document(error)) => Err(error),
+        Err(ReadError::Spool(error)) => panic!("{error}"),
+    }
+}
+
+/// What documents are made of here: items, sound and not, and all that may hide what looks like one.
+const PARTS: [&str; 24] = [
+    "<base_event base_event_id=\"1\" sell_mode=\"online\" title=\"One\"><event event_id=\"1\" event_date=\"2031-07-01T20:00:00\"><zone zone_id=\"1\" price=\"9.50\"/></event></base_event>",
+    "<base_plan base_plan_id=\"2\" sell_mode=\"offline\" title=\"Two\">\n<plan plan_id=\"7\" event_date=\"2031-09-31\"/></base_plan>\n",
+    "<base_event base_event_id=\"3\" sell_mode=\"online\" title=\"\"/>",
+    "<base_event base_event_id=\"4\" sell_mode=\"online\" title=\"<base_event \"/>",
+    "<base_event base_event_id=\"5\" sell_mode=\"online\" title=\"a>b\"><base_event base_event_id=\"6\"/></base_event>",
+    "<!-- <base_event base_event_id=\"7\" sell_mode=\"online\" title=\"no\"/> -->",
+    "<!-- ",
+    " -->",
+    "<![CDATA[ <base_event> </output> ]]>",
+    "<![CDATA[",
+    "]]>",
+    "<?pi <base_plan ?>",
+    "<?pi ",
+    "?>",
+    "</output><output>",
+    "</output><more><base_event/></more><n:output xmlns:n=\"u\">",
+    "</n:output><output>",
+    "</output>",
+    "</eventList>",
+    "<unknown><base_event a=\"b\"/></unknown>",
+    "&amp;<base_event",
+    "&broken",
+    "\n  \u{e9}",
+    "\0",
+];
+
+fn document() -> impl Strategy<Value = Vec<u8>> {
+    let parts = prop::collection::vec(prop::sample::select(PARTS.to_vec()), 0..12);
+    (parts, any::<bool>(), 0..200_usize).prop_map(|(parts, is_closed, cut)| {
+        let end = if is_closed { "</output></eventList>\n" } else { "" };
+        let mut document = format!("<?xml version=\"1.0\"?>\n<eventList><output>{}{end}", parts.concat()).into_bytes();
+        if cut < 20 {
+            document.truncate(document.len() - cut);
+        }
+        document
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn pieces_of_any_size_say_what_one_pass_says(document in document(), bytes in 1..400_u64) {
+        prop_assert_eq!(in_pieces(&document, bytes), in_one_pass(&document));
+    }
+
+    #[test]
+    fn a_base_event_read_again_is_the_same(document in document()) {
+        let Ok(feed) = in_one_pass(&document) else { return Ok(()) };
+        let spool = Spool::from_bytes(document);
+        for base_event in &feed.base_events {
+            let span = base_event.span.start as u64..base_event.span.end as u64;
+            let again = event_list_xml::PIECES.read_again(&spool, span, &conventions()).unwrap_or_default();
+            prop_assert_eq!(&again.base_events, &[base_event.clone()]);
+            let is_inside = |reject: &&Reject| base_event.span.contains(&reject.span.start);
+            prop_assert_eq!(again.rejects, feed.rejects.iter().filter(is_inside).cloned().collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn a_base_event_larger_than_a_piece_may_be_is_told_where_it_begins() {
+    let document = format!("<eventList>\n<output>\n<base_event>{}", "<event/>\n".repeat(1_000));
+    let spool = Spool::from_bytes(document);
+    let sizes = Sizes { first: 64, usual: 64, largest: 4096 };
+    let (conventions, digest) = (conventions(), |_| ());
+    let reader = PieceReader { pieces: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
+    let refusal = reader.read_all(&mut |()| Ok(())).map_err(|error| error.to_string());
+    assert_eq!(refusal, Err("line 3: over the limit of 4096 bytes without a base event that ends".to_owned()));
+}
