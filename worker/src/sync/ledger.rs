@@ -11,7 +11,7 @@ use sea_orm::{
 use super::{
     SyncError,
     chunks::chunks,
-    report::{Counts, Report},
+    report::{Counts, Durations, Report},
 };
 use crate::provider::{
     fetch::{Document, Validators},
@@ -85,6 +85,7 @@ pub(super) async fn copied(
     run: &sync_run::Model,
     copied: &Copied,
     counts: Counts,
+    durations: Durations,
 ) -> Result<Report, DbErr> {
     let fresh = provider::ActiveModel {
         event_count: Set(column(counts.fetched)),
@@ -93,7 +94,8 @@ pub(super) async fn copied(
     };
     let changed = counts.inserted + counts.updated + counts.left > 0;
     let state = if changed { State::Succeeded } else { State::Unchanged };
-    succeed(transaction, run, fresh, state, (copied.http_status, Some(copied.bytes)), counts).await
+    let report = Report { run_id: run.id, state, bytes: copied.bytes, counts, durations };
+    succeed(transaction, run, fresh, copied.http_status, report).await
 }
 
 /// Closes a run that got the very bytes of the copy.
@@ -102,9 +104,11 @@ pub(super) async fn same_body(
     run: &sync_run::Model,
     provider: &provider::Model,
     copied: &Copied,
+    durations: Durations,
 ) -> Result<Report, DbErr> {
-    let answer = (copied.http_status, Some(copied.bytes));
-    succeed(database, run, known_by(copied), State::Unchanged, answer, counts_of(provider)).await
+    let counts = counts_of(provider);
+    let report = Report { run_id: run.id, state: State::Unchanged, bytes: copied.bytes, counts, durations };
+    succeed(database, run, known_by(copied), copied.http_status, report).await
 }
 
 /// Closes a run that heard that the copy is the newest.
@@ -112,8 +116,10 @@ pub(super) async fn not_modified(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
     provider: &provider::Model,
+    durations: Durations,
 ) -> Result<Report, DbErr> {
-    succeed(database, run, Default::default(), State::Unchanged, (Some(NOT_MODIFIED), None), counts_of(provider)).await
+    let report = Report { run_id: run.id, state: State::Unchanged, bytes: 0, counts: counts_of(provider), durations };
+    succeed(database, run, Default::default(), Some(NOT_MODIFIED), report).await
 }
 
 fn known_by(copied: &Copied) -> provider::ActiveModel {
@@ -137,15 +143,16 @@ async fn succeed(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
     fresh: provider::ActiveModel,
-    state: State,
-    (http_status, bytes): (Option<u16>, Option<u64>),
-    counts: Counts,
+    http_status: Option<u16>,
+    report: Report,
 ) -> Result<Report, DbErr> {
+    let Report { state, bytes, counts, .. } = report;
+    let has_document = http_status != Some(NOT_MODIFIED);
     let closed = sync_run::ActiveModel {
         state: Set(state),
         ended_at: Set(Some(UtcInstant::now())),
         http_status: Set(http_status.and_then(|status| i16::try_from(status).ok())),
-        bytes: Set(bytes.and_then(|bytes| i64::try_from(bytes).ok())),
+        bytes: Set(has_document.then(|| i64::try_from(bytes).unwrap_or(i64::MAX))),
         fetched: Set(column(counts.fetched)),
         inserted: Set(column(counts.inserted)),
         updated: Set(column(counts.updated)),
@@ -158,7 +165,7 @@ async fn succeed(
     let fresh = provider::ActiveModel { id: Set(run.provider_id), last_success_at: Set(Some(run.started_at)), ..fresh };
     fresh.update(database).await?;
     forget_old_runs(database, run.provider_id).await?;
-    Ok(Report { run_id: run.id, state, bytes: bytes.unwrap_or(0), counts })
+    Ok(report)
 }
 
 /// Closes a run that failed. What is written is for the operator's eyes and for clients': no text of a database or a driver.

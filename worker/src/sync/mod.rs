@@ -24,7 +24,11 @@ mod report;
 mod survey;
 mod write;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use entity::{provider, sync_run};
 use sea_orm::{
@@ -33,7 +37,7 @@ use sea_orm::{
 };
 use tokio::sync::{AcquireError, Semaphore};
 
-pub use self::report::{Counts, Report};
+pub use self::report::{Counts, Durations, Report};
 use self::{
     diff::Origin,
     survey::{Document, Survey},
@@ -162,13 +166,17 @@ impl SyncError {
 pub async fn sync(database: &DatabaseConnection, entry: &ProviderEntry, source: &Source) -> Result<Report, SyncError> {
     let started = Instant::now();
     let (run_id, outcome) = entered(database, entry, source).await;
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = milliseconds(started.elapsed());
     match &outcome {
-        Ok(Report { state, bytes, counts, .. }) => tracing::info!(
+        Ok(Report { state, bytes, counts, durations, .. }) => tracing::info!(
             provider = entry.slug,
             sync.run = run_id,
             sync.state = state.name(),
             sync.duration_ms = duration_ms,
+            sync.fetch_ms = milliseconds(durations.fetch),
+            sync.parse_ms = milliseconds(durations.parse),
+            sync.diff_ms = milliseconds(durations.diff),
+            sync.write_ms = milliseconds(durations.write),
             sync.bytes = bytes,
             sync.fetched = counts.fetched,
             sync.inserted = counts.inserted,
@@ -188,6 +196,10 @@ pub async fn sync(database: &DatabaseConnection, entry: &ProviderEntry, source: 
         ),
     }
     outcome
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs one sync, entered in the ledger; its number is missing if not even that could be done.
@@ -230,18 +242,22 @@ async fn attempt(
         return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
     }
     let last = reading::last_document(entry, provider);
+    let mut durations = Durations::default();
+    let mut began = Instant::now();
+    let mut lap = || std::mem::replace(&mut began, Instant::now()).elapsed();
     let answer = obtain(entry, source, &last.validators).await?;
+    durations.fetch = lap();
     let _turn = TURNS.acquire().await.map_err(SyncError::Turn)?;
     let Answer::Document(document) = answer else {
         let transaction = begin(database, provider).await?;
-        let report = ledger::not_modified(&transaction, run, provider).await?;
+        let report = ledger::not_modified(&transaction, run, provider, durations).await?;
         transaction.commit().await?;
         return Ok(report);
     };
     let copied = ledger::Copied::new(&document, reading::reading_hash(entry));
     if last.body_hash == Some(copied.body_hash) {
         let transaction = begin(database, provider).await?;
-        let report = ledger::same_body(&transaction, run, provider, &copied).await?;
+        let report = ledger::same_body(&transaction, run, provider, &copied, durations).await?;
         transaction.commit().await?;
         return Ok(report);
     }
@@ -251,7 +267,10 @@ async fn attempt(
         conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
         slug: entry.slug.clone(),
     });
-    let (survey, known) = tokio::join!(survey(&document), write::known_hashes(database, provider.id));
+    let _waited = lap();
+    let survey_timed = async { (survey(&document).await, lap()) };
+    let ((survey, parse), known) = tokio::join!(survey_timed, write::known_hashes(database, provider.id));
+    durations.parse = parse;
     let (survey, known) = (survey?, known?);
     let events_before = usize::try_from(provider.event_count).unwrap_or(0);
     if let Err(refusal) = guard::check(entry, &survey, events_before) {
@@ -262,13 +281,15 @@ async fn attempt(
         let survey = survey.clone();
         tokio::task::spawn_blocking(move || survey.compare(&known)).await.map_err(SyncError::Reader)?
     };
+    durations.diff = lap();
 
     let transaction = begin(database, provider).await?;
     let origin =
         Origin { provider_id: provider.id, slug: &entry.slug, taken_at: run.started_at, last_taken_at: provider.last_success_at };
     let counts = write::apply(&transaction, origin, &document, &survey, comparison).await?;
     ledger::keep_rejects(&transaction, run, &survey.rejects.kept, &document.spool).await?;
-    let report = ledger::copied(&transaction, run, &copied, counts).await?;
+    durations.write = lap();
+    let report = ledger::copied(&transaction, run, &copied, counts, durations).await?;
     transaction.commit().await?;
     Ok(report)
 }

@@ -1,5 +1,7 @@
 //! What a sync run did, as the ledger and the log tell it.
 
+use std::time::Duration;
+
 use entity::sync_run::State;
 
 /// Numbers of events, but for `rejected`.
@@ -30,6 +32,26 @@ impl Counts {
     }
 }
 
+/// How long the phases of a run took; those that it did not come to took no time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durations {
+    /// Until the document was here.
+    pub fetch: Duration,
+    /// Reading all of it.
+    pub parse: Duration,
+    /// Holding it against the copy.
+    pub diff: Duration,
+    /// Reading what differs again and writing it.
+    pub write: Duration,
+}
+
+impl Durations {
+    /// Each with its name in logs and metrics.
+    pub(crate) fn phases(&self) -> [(&'static str, Duration); 4] {
+        [("fetch", self.fetch), ("parse", self.parse), ("diff", self.diff), ("write", self.write)]
+    }
+}
+
 /// A run that ended well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -41,4 +63,6 @@ pub struct Report {
     pub bytes: u64,
     /// What it changed.
     pub counts: Counts,
+    /// How long that took.
+    pub durations: Durations,
 }

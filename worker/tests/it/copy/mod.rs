@@ -3,6 +3,7 @@
 mod catalogue_version;
 mod guards;
 mod history;
+mod mangled;
 mod model;
 mod refused;
 mod rejected;

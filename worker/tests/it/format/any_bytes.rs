@@ -12,14 +12,14 @@ use crate::fixtures;
 
 /// One change of a document.
 #[derive(Clone, Debug)]
-enum Mutation {
+pub(crate) enum Mutation {
     Replace(prop::sample::Index, u8),
     Delete(prop::sample::Index, usize),
     Insert(prop::sample::Index, Vec<u8>),
     Repeat(prop::sample::Index, usize),
 }
 
-fn mutation() -> impl Strategy<Value = Mutation> {
+pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
     // Bytes that mean something to XML are drawn as often as all others together.
     let byte = prop_oneof![any::<u8>(), prop::sample::select(b"<>&;\"'=/!?[]-: \0".to_vec())];
     prop_oneof![
@@ -30,7 +30,7 @@ fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-fn mutated(mut document: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
+pub(crate) fn mutated(mut document: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
     for mutation in mutations {
         let length = document.len();
         let place = |at: &prop::sample::Index| at.index(length.max(1));

@@ -1,6 +1,6 @@
 //! How feeds are read: bytes in, items and rejects out, without a database.
 
-mod any_bytes;
+pub(crate) mod any_bytes;
 mod rejects;
 mod schema_org;
 mod untrusted;
@@ -14,7 +14,7 @@ use worker::provider::{
 use crate::fixtures;
 
 /// Reads a document as one of a provider in Madrid.
-fn read(document: &[u8]) -> Result<Feed, DocumentError> {
+pub(crate) fn read(document: &[u8]) -> Result<Feed, DocumentError> {
     let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
     format::find("event-list-xml").unwrap().read(document, &conventions)
 }

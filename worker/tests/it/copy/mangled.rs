@@ -1,0 +1,80 @@
+//! Whatever becomes of a feed on its way, the copy is the whole of what was sent or what it was before, and no event ever vanishes.
+
+use std::{collections::HashSet, sync::Arc};
+
+use migration::{on_every_backend, testing::TestDatabase};
+use proptest::{prelude::Strategy, strategy::ValueTree, test_runner::TestRunner};
+use uuid::Uuid;
+use worker::{provider::item::Feed, sync::identity};
+
+use super::{Copying, Tables};
+use crate::{
+    fixtures,
+    format::{
+        any_bytes::{mutated, mutation},
+        read,
+    },
+};
+
+on_every_backend!(
+    a_feed_that_was_cut_off_at_any_byte_changes_nothing,
+    a_mutated_feed_goes_in_whole_or_not_at_all_and_no_event_vanishes,
+);
+
+async fn a_feed_that_was_cut_off_at_any_byte_changes_nothing(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    let before = copying.tables().await;
+    let whole = fixtures::bytes("sound/small.xml");
+    let end_of_root = whole.len() - 1;
+    for length in 0..end_of_root {
+        copying.take(&whole[..length]).await.expect_err(&format!("cut after {length} bytes"));
+    }
+    assert_eq!(copying.tables().await, before);
+}
+
+/// What stays of an event, whatever a feed says of it later.
+fn identities(tables: &Tables) -> HashSet<(Uuid, String)> {
+    tables.events.iter().map(|event| (event.id, event.source_id.clone())).collect()
+}
+
+/// The newest copy holds every event of the feed.
+fn assert_whole(tables: &Tables, feed: &Feed) {
+    let present: HashSet<Uuid> = tables.events.iter().filter(|event| event.left_at.is_none()).map(|event| event.id).collect();
+    for base_event in &feed.base_events {
+        for event in &base_event.events {
+            let id = identity::event_id(super::SLUG, &base_event.source_id, &event.source_id);
+            assert!(present.contains(&id), "{}/{} is missing", base_event.source_id, event.source_id);
+        }
+    }
+}
+
+async fn a_mutated_feed_goes_in_whole_or_not_at_all_and_no_event_vanishes(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    let mut runner = TestRunner::deterministic();
+    let mutations = proptest::collection::vec(mutation(), 1..3);
+    let (mut taken, mut refused) = (0, 0);
+    for _ in 0..150 {
+        let document = mutated(fixtures::bytes("three_answers/second.xml"), &mutations.new_tree(&mut runner).unwrap().current());
+        let before = copying.tables().await;
+        let outcome = copying.take(&document).await;
+        let after = copying.tables().await;
+        assert!(
+            identities(&after).is_superset(&identities(&before)),
+            "an event vanished: {}",
+            String::from_utf8_lossy(&document)
+        );
+        match outcome {
+            Ok(_) => {
+                taken += 1;
+                assert_whole(&after, &read(&document).unwrap());
+            }
+            Err(_) => {
+                refused += 1;
+                assert_eq!(after, before, "{}", String::from_utf8_lossy(&document));
+            }
+        }
+    }
+    assert!(taken > 20 && refused > 20, "{taken} taken, {refused} refused");
+}
