@@ -276,6 +276,19 @@ pub async fn revive(database: &impl ConnectionTrait, id: i64) -> Result<bool, Db
     Ok(database.execute_raw(Statement::from_sql_and_values(backend, sql, [id.into()])).await?.rows_affected() == 1)
 }
 
+/// Makes a job that waits stand for something else and due now, with all its attempts before it. `false` if it waits no more.
+///
+/// # Errors
+///
+/// When the database is away, or the key is another job's.
+pub async fn supersede(transaction: &impl ConnectionTrait, id: i64, key: &str) -> Result<bool, DbErr> {
+    let backend = transaction.get_database_backend();
+    let now = now(backend);
+    let sql = format!(r#"UPDATE job SET "key" = $2, run_at = {now}, attempt = 0 WHERE id = $1 AND state = 'queued'"#);
+    let statement = Statement::from_sql_and_values(backend, sql, [id.into(), key.into()]);
+    Ok(transaction.execute_raw(statement).await?.rows_affected() == 1)
+}
+
 /// How much is left to do.
 ///
 /// # Errors
