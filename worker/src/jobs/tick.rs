@@ -82,6 +82,9 @@ async fn within(
     }
     let what_for = tick.map_or_else(|| "first".to_owned(), |tick| tick.0.to_string());
     let job = syncing::new_job(&entry.slug, &what_for);
+    if tick.is_none() && is_live(transaction, &job.lane).await? {
+        return Ok(Enqueued::Waiting);
+    }
     if let Some(waiting) = find_waiting(transaction, &job.lane).await? {
         if ledger::is_queued(transaction, provider_id, waiting).await? {
             return Ok(Enqueued::Waiting);
@@ -102,6 +105,11 @@ fn is_new(provider: &provider::Model, tick: Option<UtcInstant>) -> bool {
         Some(tick) => provider.last_tick_at.is_none_or(|last| last < tick),
         None => provider.last_success_at.is_none(),
     }
+}
+
+async fn is_live(transaction: &DatabaseTransaction, lane: &str) -> Result<bool, DbErr> {
+    let live = job::Entity::find().filter(job::COLUMN.lane.eq(lane)).filter(job::COLUMN.state.ne(State::Dead));
+    Ok(live.one(transaction).await?.is_some())
 }
 
 async fn find_waiting(transaction: &DatabaseTransaction, lane: &str) -> Result<Option<i64>, DbErr> {
