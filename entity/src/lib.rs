@@ -13,6 +13,7 @@ mod connect;
 pub mod event;
 pub mod event_performer;
 mod instant;
+pub mod job;
 pub mod performer;
 pub mod provider;
 pub mod reject;

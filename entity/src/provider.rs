@@ -43,6 +43,14 @@ pub struct Model {
     pub reading_hash: Option<i64>,
     /// Since when the provider is no longer in the settings: its events stay, nobody polls it.
     pub retired_at: Option<UtcInstant>,
+    /// The newest tick of its schedule that some worker has answered.
+    pub last_tick_at: Option<UtcInstant>,
+    /// Runs in a row that failed through the provider or its document.
+    pub failures: i32,
+    /// Until when ticks are let pass.
+    pub pause_until: Option<UtcInstant>,
+    /// Why: `retry_after`, `cache_control` or `circuit_open`.
+    pub pause_reason: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

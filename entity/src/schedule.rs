@@ -25,6 +25,13 @@ impl Schedule {
         let second = instant.to_utc()?.trunc_subsecs(0);
         self.0.find_next_occurrence(&second, false).ok().map(UtcInstant::from)
     }
+
+    /// The last tick at or before an instant; `None` if there was none. It is the same on every machine, however late it asks.
+    #[must_use]
+    pub fn last_at(&self, instant: UtcInstant) -> Option<UtcInstant> {
+        let second = instant.to_utc()?.trunc_subsecs(0);
+        self.0.find_previous_occurrence(&second, true).ok().map(UtcInstant::from)
+    }
 }
 
 impl FromStr for Schedule {
@@ -57,6 +64,22 @@ mod tests {
         let tick = |text: &str| UtcInstant::from(text.parse::<chrono::DateTime<chrono::Utc>>().expect("a date"));
         assert_eq!(schedule.next_after(tick("2021-06-30T20:59:59.5Z")), Some(tick("2021-06-30T21:00:00Z")));
         assert_eq!(schedule.next_after(tick("2021-06-30T21:00:00Z")), Some(tick("2021-06-30T21:10:00Z")));
+    }
+
+    #[test]
+    fn the_last_tick_is_the_same_until_the_next_one() {
+        let tick = |text: &str| UtcInstant::from(text.parse::<chrono::DateTime<chrono::Utc>>().expect("a date"));
+        for (schedule, asked_at, last) in [
+            ("0 */10 * * * *", "2021-06-30T21:00:00Z", Some("2021-06-30T21:00:00Z")),
+            ("0 */10 * * * *", "2021-06-30T21:09:59.999999Z", Some("2021-06-30T21:00:00Z")),
+            ("* * * * * *", "2021-06-30T21:09:59.999999Z", Some("2021-06-30T21:09:59Z")),
+            ("0 0 0 1 1 *", "2021-06-30T21:09:59Z", Some("2021-01-01T00:00:00Z")),
+            ("0 0 0 29 2 *", "2023-06-30T21:09:59Z", Some("2020-02-29T00:00:00Z")),
+            ("0 0 0 1 1 * 2099", "2021-06-30T21:09:59Z", None),
+        ] {
+            let schedule: Schedule = schedule.parse().expect("a schedule");
+            assert_eq!(schedule.last_at(tick(asked_at)), last.map(tick), "{schedule} at {asked_at}");
+        }
     }
 
     #[test]

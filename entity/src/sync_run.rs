@@ -75,6 +75,16 @@ pub struct Model {
     pub reason_code: Option<String>,
     /// The same in a sentence, for people.
     pub reason: Option<String>,
+    /// The job that it is an attempt of; the job is gone once it is done.
+    pub job_id: Option<i64>,
+    /// The tick of the provider's schedule that it answers, if it is the first to.
+    pub tick_at: Option<UtcInstant>,
+    /// How long the document took to be read.
+    pub parse_ms: Option<i32>,
+    /// How long it took to be compared with the copy.
+    pub diff_ms: Option<i32>,
+    /// How long the changes took to be written.
+    pub write_ms: Option<i32>,
     /// Whose catalogue.
     #[sea_orm(belongs_to, from = "provider_id", to = "id")]
     pub provider: BelongsTo<super::provider::Entity>,

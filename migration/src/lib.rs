@@ -5,6 +5,7 @@
 //! Nothing migrates by itself when a program starts; `marquee-migrate up` is a step of the deployment.
 
 mod catalogue;
+mod jobs;
 mod ledger;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -19,6 +20,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(catalogue::Migration), Box::new(ledger::Migration)]
+        vec![Box::new(catalogue::Migration), Box::new(ledger::Migration), Box::new(jobs::Migration)]
     }
 }

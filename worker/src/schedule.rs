@@ -1,23 +1,26 @@
 //! When each provider is polled.
 //!
-//! tokio-cron-scheduler fires the ticks; it would let runs of one provider overlap and would not wait for them at the end, so
-//! both are seen to here. A tick that falls into a running sync is dropped: the run under way, or the next tick, does its work.
+//! tokio-cron-scheduler is the clock and nothing else: a tick only enqueues a job, so no sync overlaps another and none is lost
+//! when the process ends. Which tick it is says the schedule, not the moment at which the clock fired, so that it is the same
+//! on every worker. What the job does is `jobs`' business.
 
 use std::{sync::Arc, time::Duration};
 
 use entity::{UtcInstant, provider};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    provider::{entry::ProviderEntry, fetch::Client},
-    sync::{self, Source},
+    jobs::tick::{Enqueued, enqueue_tick},
+    provider::entry::ProviderEntry,
 };
 
-/// How long running syncs may take to end once the process was told to stop: platforms kill after 30 seconds by default.
-const DRAIN_TIME: Duration = Duration::from_secs(25);
+/// How long to wait for a database that is away, before the tick is tried again.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait for another worker that is at the provider's row: it enqueues the same tick or writes the copy.
+const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
 /// Why nothing can be scheduled.
 #[derive(Debug, thiserror::Error)]
@@ -30,83 +33,116 @@ pub enum ScheduleError {
     Database(#[from] DbErr),
 }
 
-/// One provider that is polled, at most once at a time in this process.
-struct Poller {
-    database: DatabaseConnection,
-    entry: ProviderEntry,
-    source: Source,
-    turn: Arc<Semaphore>,
-    runs: TaskTracker,
-}
+/// Schedules that fire.
+#[expect(missing_debug_implementations, reason = "the scheduler has none")]
+pub struct Ticking(JobScheduler);
 
-impl Poller {
-    /// Begins a sync unless one is running.
-    fn poll(self: &Arc<Self>) {
-        let Ok(turn) = self.turn.clone().try_acquire_owned() else {
-            tracing::warn!(provider = self.entry.slug, "tick dropped: the sync of an earlier tick is still running");
-            return;
-        };
-        let poller = self.clone();
-        self.runs.spawn(async move {
-            // The outcome is in the ledger and the log; the next tick is the retry.
-            let _ended = sync::sync(&poller.database, &poller.entry, &poller.source).await;
-            drop(turn);
-        });
+impl Ticking {
+    /// Lets no tick fire any more.
+    pub async fn end(mut self) {
+        if let Err(error) = self.0.shutdown().await {
+            tracing::error!(error = telemetry::with_causes(&error), "the scheduler does not stop");
+        }
     }
 }
 
-/// Polls every provider on its schedule until `shutdown` is cancelled, then waits for the syncs that have begun. A provider
-/// that was never copied is polled at once. Answers whether all syncs ended within the drain time.
+/// The ticks of one provider.
+struct Ticker {
+    database: DatabaseConnection,
+    entry: ProviderEntry,
+    wake: Arc<Notify>,
+    shutdown: CancellationToken,
+    turn: Semaphore,
+}
+
+/// Enqueues every provider's ticks until `shutdown` is cancelled. A tick that nobody answered while no worker ran is enqueued at
+/// once, the last one of them; so is the first copy of a provider.
 ///
 /// # Errors
 ///
 /// When the scheduler does not start or the database is away at the start.
-pub async fn run(
+pub async fn start(
     database: &DatabaseConnection,
-    providers: Vec<ProviderEntry>,
-    client: &Client,
-    shutdown: CancellationToken,
-) -> Result<bool, ScheduleError> {
-    let mut scheduler = JobScheduler::new().await?;
-    let runs = TaskTracker::new();
+    providers: &[ProviderEntry],
+    wake: &Arc<Notify>,
+    shutdown: &CancellationToken,
+) -> Result<Ticking, ScheduleError> {
+    let scheduler = JobScheduler::new().await?;
     for entry in providers {
-        let poller = Arc::new(Poller {
+        let ticker = Arc::new(Ticker {
             database: database.clone(),
-            entry,
-            source: Source::Provider(client.clone()),
-            turn: Arc::new(Semaphore::new(1)),
-            runs: runs.clone(),
+            entry: entry.clone(),
+            wake: wake.clone(),
+            shutdown: shutdown.clone(),
+            turn: Semaphore::new(1),
         });
-        if !was_ever_copied(database, &poller.entry).await? {
-            poller.poll();
-        }
-        let schedule = poller.entry.schedule.to_string();
-        let tick = Job::new_async(schedule, move |_, _| {
-            poller.poll();
+        ticker.catch_up().await?;
+        let fired = Job::new_async(entry.schedule.to_string(), move |_, _| {
+            let ticker = ticker.clone();
+            // In a task of its own: the scheduler's clock must not wait for a database.
+            tokio::spawn(async move { ticker.tick().await });
             Box::pin(std::future::ready(()))
         })?;
-        scheduler.add(tick).await?;
+        scheduler.add(fired).await?;
     }
     scheduler.start().await?;
-
-    shutdown.cancelled().await;
-    if let Err(error) = scheduler.shutdown().await {
-        // The syncs that have begun are waited for all the same.
-        tracing::error!(error = telemetry::with_causes(&error), "the scheduler does not stop");
-    }
-    runs.close();
-    let drained = tokio::time::timeout(DRAIN_TIME, runs.wait()).await.is_ok();
-    if !drained {
-        tracing::error!(syncs = runs.len(), "syncs did not end within the drain time; nothing of them is kept");
-    }
-    Ok(drained)
+    Ok(Ticking(scheduler))
 }
 
-async fn was_ever_copied(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<bool, DbErr> {
-    let last_success: Option<UtcInstant> = provider::Entity::find()
-        .filter(provider::COLUMN.slug.eq(entry.slug.as_str()))
-        .one(database)
-        .await?
-        .and_then(|provider| provider.last_success_at);
-    Ok(last_success.is_some())
+impl Ticker {
+    /// Answers what was missed.
+    async fn catch_up(self: &Arc<Self>) -> Result<(), DbErr> {
+        let slug = self.entry.slug.as_str();
+        let known = provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(&self.database).await?;
+        let (answered, was_copied) = known.map_or((None, false), |provider| {
+            (provider.last_tick_at.max(provider.last_success_at), provider.last_success_at.is_some())
+        });
+        let last = self.entry.schedule.last_at(UtcInstant::now());
+        let tick = match last {
+            Some(last) if answered.is_none_or(|answered| answered < last) => Some(last),
+            _ if was_copied => return Ok(()),
+            _ => None,
+        };
+        if enqueue_tick(&self.database, &self.entry, tick).await? == Enqueued::Busy {
+            // Another worker writes this provider's copy; the others do not wait for that.
+            let ticker = self.clone();
+            tokio::spawn(async move { ticker.tick().await });
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Answers the newest tick. While an earlier one still waits for the database this one has nothing to do: what waits looks at
+    /// the clock each time.
+    async fn tick(&self) {
+        let Ok(_turn) = self.turn.try_acquire() else { return };
+        let mut is_told = false;
+        while let Some(tick) = self.entry.schedule.last_at(UtcInstant::now()) {
+            let pause = match enqueue_tick(&self.database, &self.entry, Some(tick)).await {
+                Ok(Enqueued::Busy) => BUSY_PAUSE,
+                Ok(enqueued) => {
+                    tracing::debug!(provider = self.entry.slug, tick = tick.0, ?enqueued, "tick");
+                    self.wake.notify_one();
+                    if self.entry.schedule.last_at(UtcInstant::now()) == Some(tick) {
+                        return;
+                    }
+                    continue;
+                }
+                Err(error) => {
+                    if !is_told {
+                        tracing::warn!(
+                            provider = self.entry.slug,
+                            error = telemetry::with_causes(&error),
+                            "a tick cannot be enqueued; trying again until it can"
+                        );
+                        is_told = true;
+                    }
+                    RECONNECT_PAUSE
+                }
+            };
+            if self.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
 }

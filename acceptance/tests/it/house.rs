@@ -1,6 +1,7 @@
 //! The house of one test: the real programs on a database of its own, with a simulated provider.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
@@ -20,6 +21,8 @@ pub(crate) const SLUG: &str = "fever";
 pub(crate) struct House {
     pub(crate) database: Arc<TestDatabase>,
     pub(crate) provider: Provider,
+    /// Where the provider's feed is.
+    pub(crate) url: String,
     folder: TempDir,
     _provider_stops_with_the_house: DropGuard,
 }
@@ -34,12 +37,22 @@ impl House {
         tokio::spawn(provider_sim::serve(listener, provider.clone(), stop.clone()));
 
         let folder = TempDir::new().unwrap();
-        let entry = format!(
-            "[[provider]]\nslug = \"{SLUG}\"\nurl = \"http://{address}/feed\"\nformat = \"event-list-xml\"\nschedule = \"* * * * * *\"\n\
-             currency = \"EUR\"\n"
-        );
-        std::fs::write(folder.path().join("providers.toml"), entry).unwrap();
-        Self { database, provider, folder, _provider_stops_with_the_house: stop.drop_guard() }
+        let url = format!("http://{address}/feed");
+        let house = Self { database, provider, url, folder, _provider_stops_with_the_house: stop.drop_guard() };
+        house.write_providers(&entry(SLUG, &house.url, "* * * * * *"));
+        house
+    }
+
+    /// Other entries than the one of the only provider.
+    pub(crate) fn write_providers(&self, entries: &str) {
+        std::fs::write(self.folder.path().join("providers.toml"), entries).unwrap();
+    }
+
+    /// Starts `marquee-worker run`, which logs to a file.
+    pub(crate) fn run(&self, name: &str) -> Worker {
+        let log = self.folder.path().join(format!("{name}.log"));
+        let process = self.worker(&["run"]).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        Worker { process, log }
     }
 
     /// `marquee-worker` with these arguments.
@@ -49,6 +62,8 @@ impl House {
             .args(arguments)
             .env("DATABASE_URL", self.database.settings.url.expose())
             .env("PROVIDERS_FILE", self.folder.path().join("providers.toml"))
+            // A dead worker is not waited for longer than a test has to.
+            .env("JOB_LEASE_SECONDS", "2")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
@@ -79,6 +94,52 @@ impl House {
         let mut lines = log.by_ref().lines().map_while(Result::ok);
         let address = lines.find_map(|line| Some(line.split("listen=").nth(1)?.split(' ').next()?.to_owned()));
         (Api { process, address: address.expect("the API logs where it listens") }, log)
+    }
+}
+
+/// An entry of `providers.toml`.
+pub(crate) fn entry(slug: &str, url: &str, schedule: &str) -> String {
+    format!(
+        "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\nschedule = \"{schedule}\"\n\
+         currency = \"EUR\"\n"
+    )
+}
+
+/// A running `marquee-worker`.
+pub(crate) struct Worker {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Worker {
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {}\n{}", self.log.display(), self.log());
+        }
+        // Nothing can be done about a process that is gone already.
+        let _gone = self.process.kill();
+        let _reaped = self.process.wait();
     }
 }
 

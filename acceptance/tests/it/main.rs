@@ -7,3 +7,4 @@ mod house;
 mod journey;
 mod killed;
 mod silenced;
+mod workers;

@@ -30,6 +30,7 @@ impl Catalogue {
             rejected: Set(5),
             reason_code: Set(has_failed.then(|| "http_status".to_owned())),
             reason: Set(has_failed.then(|| "the provider answered with status 503".to_owned())),
+            ..Default::default()
         };
         row.insert(&self.database).await.unwrap()
     }

@@ -11,7 +11,7 @@ use sea_orm_migration::{
 
 on_every_backend!(every_step_goes_down_and_up_again, a_fresh_schema_holds_version_0, taking_all_back_leaves_no_table);
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "provider",
     "base_event",
     "event",
@@ -22,6 +22,7 @@ const TABLES: [&str; 10] = [
     "catalogue_version",
     "sync_run",
     "reject",
+    "job",
 ];
 
 async fn every_step_goes_down_and_up_again(database: Arc<TestDatabase>) {

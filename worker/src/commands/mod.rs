@@ -1,5 +1,6 @@
 //! What `marquee-worker` can be told to do, one file per command.
 
+mod jobs;
 mod lint;
 mod run;
 mod status;
@@ -40,6 +41,8 @@ enum Command {
     Lint(lint::Lint),
     /// Show how fresh each provider's copy is and how its last run ended
     Status(status::Status),
+    /// Show and retry background jobs
+    Jobs(jobs::Jobs),
 }
 
 /// Who is polled.
@@ -61,6 +64,7 @@ pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::Sync(sync) => sync.execute().await,
         Command::Lint(lint) => lint.execute(),
         Command::Status(status) => status.execute().await,
+        Command::Jobs(jobs) => jobs.execute().await,
     }
 }
 

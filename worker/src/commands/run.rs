@@ -7,8 +7,8 @@ use entity::DatabaseSettings;
 
 use super::{ProvidersSettings, connect_patiently};
 use crate::{
+    jobs::{self, lease::LeaseSettings},
     provider::{entry::read_providers, fetch},
-    schedule,
     sync::register,
 };
 
@@ -18,6 +18,8 @@ pub(super) struct Run {
     database: DatabaseSettings,
     #[command(flatten)]
     providers: ProvidersSettings,
+    #[command(flatten)]
+    lease: LeaseSettings,
 }
 
 impl Run {
@@ -33,7 +35,7 @@ impl Run {
             register::register(&database, entry).await?;
         }
         tracing::info!(providers = providers.len(), database = %self.database.url, "the worker is polling");
-        let drained = schedule::run(&database, providers, &client, shutdown).await?;
+        let drained = jobs::run(&database, providers, &client, self.lease.lease, shutdown).await?;
         database.close().await?;
         Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

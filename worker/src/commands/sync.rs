@@ -1,18 +1,39 @@
 //! `marquee-worker sync SLUG [--from FILE]`.
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{
+    error::Error,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
-use entity::DatabaseSettings;
+use entity::{
+    DatabaseSettings, UtcInstant,
+    job::{self, Claim, NewJob},
+};
+use sea_orm::{DatabaseConnection, DbErr};
+use tokio_util::sync::CancellationToken;
 
 use super::{ProvidersSettings, connect};
 use crate::{
+    jobs::{
+        lease::{LeaseSettings, until_lost, worker_name},
+        syncing,
+    },
     provider::{
         entry::{self, read_providers},
         fetch,
     },
-    sync::{self, Report, Source},
+    sync::{self, Report, Source, SyncError},
 };
+
+/// How long to wait for another sync of the provider: whoever calls a command sits before it.
+const LANE_PATIENCE: Duration = Duration::from_secs(60);
+/// How often to look whether it has ended.
+const LANE_PAUSE: Duration = Duration::from_millis(250);
+/// What a shell gives to a process that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
 
 #[derive(Args, Debug)]
 pub(super) struct Sync {
@@ -28,24 +49,81 @@ pub(super) struct Sync {
     database: DatabaseSettings,
     #[command(flatten)]
     providers: ProvidersSettings,
+    #[command(flatten)]
+    lease: LeaseSettings,
+}
+
+/// Another sync of the provider does not end.
+#[derive(Debug, thiserror::Error)]
+#[error("another sync of {slug} has been running for {} s; try again when it has ended", LANE_PATIENCE.as_secs())]
+struct LaneTaken {
+    slug: String,
 }
 
 impl Sync {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+        let shutdown = telemetry::shutdown_signal()?;
         let providers = read_providers(&self.providers.providers_file)?;
         let mut entry = entry::find(&providers, &self.slug)?.clone();
         if self.accept_shrink {
             entry.max_shrink_share = 1.0;
         }
-        let source = match self.from {
-            Some(path) => Source::File(path),
+        let source = match &self.from {
+            Some(path) => Source::File(path.clone()),
             None => Source::Provider(fetch::client()?),
         };
         let database = connect(&self.database).await?;
-        let report = sync::sync(&database, &entry, &source).await?;
-        print(&self.slug, &report);
+        let Some(claim) = self.take_lane(&database, &shutdown).await? else {
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
+        let report = tokio::select! {
+            report = sync::sync(&database, &entry, &source, &claim) => Some(report),
+            () = until_lost(&database, &claim, self.lease.lease) => Some(Err(SyncError::LeaseLost)),
+            () = shutdown.cancelled() => None,
+        };
+        if !matches!(report, Some(Ok(_))) {
+            // The lane is free for the next one; whether it was lost meanwhile is all the same now.
+            let _was_held = job::queue::finish(&database, &claim).await?;
+        }
         database.close().await?;
+        match report {
+            Some(report) => print(&self.slug, &report?),
+            None => return Ok(ExitCode::from(INTERRUPTED)),
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Waits until no other sync of the provider runs; `None` if the process is told to stop meanwhile.
+    async fn take_lane(
+        &self,
+        database: &DatabaseConnection,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Claim>, Box<dyn Error>> {
+        let started = Instant::now();
+        let mut is_told = false;
+        loop {
+            if let Some(claim) = self.start(database).await? {
+                return Ok(Some(claim));
+            }
+            if started.elapsed() > LANE_PATIENCE {
+                return Err(LaneTaken { slug: self.slug.clone() }.into());
+            }
+            if !is_told {
+                tracing::info!(provider = self.slug, "another sync of the provider is running; waiting for its end");
+                is_told = true;
+            }
+            if shutdown.run_until_cancelled(tokio::time::sleep(LANE_PAUSE)).await.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn start(&self, database: &DatabaseConnection) -> Result<Option<Claim>, DbErr> {
+        let worker = worker_name();
+        let what_for = format!("command/{worker}/{}", UtcInstant::now().0);
+        // No worker goes on with it: the file, and that a loss is meant, are known to this process alone.
+        let job = NewJob { max_attempts: 1, ..syncing::new_job(&self.slug, &what_for) };
+        job::queue::start(database, job, &worker, self.lease.lease).await
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::{io, time::Duration};
 
-use entity::{UtcInstant, provider, reject, sync_run, sync_run::State};
+use entity::{UtcInstant, job, provider, reject, sync_run, sync_run::State};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 
 use super::{
@@ -22,9 +23,6 @@ use crate::provider::{
 
 /// The status of an answer without a document because the copy is the newest.
 const NOT_MODIFIED: u16 = 304;
-/// A run that says that it is running for longer than this was killed: no answer may take longer than ten minutes, and no write
-/// comes near the rest.
-const ABANDONED_AFTER: Duration = Duration::from_secs(30 * 60);
 /// Runs that are kept of each provider: a day of one every ten seconds, over a year of one an hour.
 const RUNS_KEPT: u64 = 10_000;
 /// Runs of each provider whose rejects are kept: whoever mends a feed looks at the newest.
@@ -32,33 +30,103 @@ const RUNS_WITH_REJECTS: u64 = 100;
 /// How much of a reject's raw text is kept: enough to recognise it.
 const RAW_CHARACTERS: usize = 2_000;
 
-/// Enters a run that begins now, and closes what a killed worker left open.
-pub(super) async fn begin(database: &DatabaseConnection, provider_id: i32) -> Result<sync_run::Model, DbErr> {
-    let now = UtcInstant::now();
-    let abandoned_before = UtcInstant(now.0 - i64::try_from(ABANDONED_AFTER.as_micros()).unwrap_or(i64::MAX));
-    sync_run::Entity::update_many()
-        .col_expr(sync_run::Column::State, State::Failed.into())
-        .col_expr(sync_run::Column::EndedAt, now.into())
-        .col_expr(sync_run::Column::ReasonCode, "abandoned".into())
-        .col_expr(sync_run::Column::Reason, "the worker ended in the middle of the run; nothing of it was kept".into())
+/// Begins the run that was entered with the job, or enters another if this is not the job's first attempt. Whoever holds the
+/// lease is the only one at work, so a run that says otherwise is a dead worker's.
+pub(super) async fn begin(
+    database: &DatabaseConnection,
+    provider_id: i32,
+    lease: &job::Claim,
+) -> Result<sync_run::Model, SyncError> {
+    // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
+    let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let transaction = database.begin_with_options(options).await?;
+    if !job::queue::is_held(&transaction, lease).await? {
+        transaction.rollback().await?;
+        return Err(SyncError::LeaseLost);
+    }
+    close_abandoned(&transaction, provider_id, lease).await?;
+    let waiting = sync_run::Entity::find()
         .filter(sync_run::COLUMN.provider_id.eq(provider_id))
-        .filter(sync_run::COLUMN.state.eq(State::Running))
-        .filter(sync_run::COLUMN.started_at.lt(abandoned_before))
-        .exec(database)
+        .filter(sync_run::COLUMN.job_id.eq(lease.id))
+        .filter(sync_run::COLUMN.state.eq(State::Queued))
+        .one(&transaction)
         .await?;
-    let run = sync_run::ActiveModel {
+    let run = match waiting {
+        Some(waiting) => {
+            let begun = sync_run::ActiveModel {
+                state: Set(State::Running),
+                started_at: Set(UtcInstant::now()),
+                ..waiting.into_active_model()
+            };
+            begun.update(&transaction).await?
+        }
+        None => row(provider_id, lease.id, State::Running).insert(&transaction).await?,
+    };
+    transaction.commit().await?;
+    Ok(run)
+}
+
+/// Enters a run that a job will begin, in the transaction that enqueues the job.
+pub(crate) async fn enter_queued(
+    transaction: &impl ConnectionTrait,
+    provider_id: i32,
+    job_id: i64,
+    tick: Option<UtcInstant>,
+) -> Result<(), DbErr> {
+    let queued = sync_run::ActiveModel { tick_at: Set(tick), ..row(provider_id, job_id, State::Queued) };
+    queued.insert(transaction).await?;
+    Ok(())
+}
+
+/// Whether a job's run waits to be begun.
+pub(crate) async fn is_queued(transaction: &impl ConnectionTrait, provider_id: i32, job_id: i64) -> Result<bool, DbErr> {
+    let waiting = sync_run::Entity::find()
+        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
+        .filter(sync_run::COLUMN.job_id.eq(job_id))
+        .filter(sync_run::COLUMN.state.eq(State::Queued));
+    Ok(waiting.one(transaction).await?.is_some())
+}
+
+fn row(provider_id: i32, job_id: i64, state: State) -> sync_run::ActiveModel {
+    sync_run::ActiveModel {
         provider_id: Set(provider_id),
-        state: Set(State::Running),
-        started_at: Set(now),
+        state: Set(state),
+        started_at: Set(UtcInstant::now()),
         fetched: Set(0),
         inserted: Set(0),
         updated: Set(0),
         unchanged: Set(0),
         left: Set(0),
         rejected: Set(0),
+        job_id: Set(Some(job_id)),
         ..Default::default()
-    };
-    run.insert(database).await
+    }
+}
+
+/// Closes what a dead worker left open, and the runs whose job was given up before they began.
+async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, lease: &job::Claim) -> Result<(), DbErr> {
+    let live = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
+        .filter(job::COLUMN.state.ne(job::State::Dead))
+        .into_query();
+    let is_abandoned = sync_run::Column::State
+        .eq(State::Running)
+        .or(sync_run::Column::State.eq(State::Queued).and(sync_run::Column::JobId.not_in_subquery(live)));
+    sync_run::Entity::update_many()
+        .col_expr(sync_run::Column::State, State::Failed.into())
+        .col_expr(sync_run::Column::EndedAt, UtcInstant::now().into())
+        .col_expr(sync_run::Column::ReasonCode, "abandoned".into())
+        .col_expr(
+            sync_run::Column::Reason,
+            "its worker ended, or was away for longer than its lease; nothing of it was kept".into(),
+        )
+        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
+        .filter(is_abandoned)
+        .exec(transaction)
+        .await?;
+    Ok(())
 }
 
 /// A document that is in the copy, and by what it will be known again.
@@ -146,7 +214,7 @@ async fn succeed(
     http_status: Option<u16>,
     report: Report,
 ) -> Result<Report, DbErr> {
-    let Report { state, bytes, counts, .. } = report;
+    let Report { state, bytes, counts, durations, .. } = report;
     let has_document = http_status != Some(NOT_MODIFIED);
     let closed = sync_run::ActiveModel {
         state: Set(state),
@@ -159,10 +227,20 @@ async fn succeed(
         unchanged: Set(column(counts.unchanged)),
         left: Set(column(counts.left)),
         rejected: Set(column(counts.rejected)),
+        parse_ms: Set(Some(milliseconds(durations.parse))),
+        diff_ms: Set(Some(milliseconds(durations.diff))),
+        write_ms: Set(Some(milliseconds(durations.write))),
         ..run.clone().into_active_model()
     };
     closed.update(database).await?;
-    let fresh = provider::ActiveModel { id: Set(run.provider_id), last_success_at: Set(Some(run.started_at)), ..fresh };
+    let fresh = provider::ActiveModel {
+        id: Set(run.provider_id),
+        last_success_at: Set(Some(run.started_at)),
+        failures: Set(0),
+        pause_until: Set(None),
+        pause_reason: Set(None),
+        ..fresh
+    };
     fresh.update(database).await?;
     forget_old_runs(database, run.provider_id).await?;
     Ok(report)
@@ -176,9 +254,14 @@ pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, e
         http_status: Set(error.http_status().and_then(|status| i16::try_from(status).ok())),
         reason_code: Set(Some(error.code().to_owned())),
         reason: Set(Some(error.to_string())),
-        ..run.clone().into_active_model()
+        ..Default::default()
     };
-    closed.update(database).await?;
+    // Another worker that took over has closed it already.
+    let still_running = sync_run::Entity::update_many()
+        .set(closed)
+        .filter(sync_run::COLUMN.id.eq(run.id))
+        .filter(sync_run::COLUMN.state.eq(State::Running));
+    still_running.exec(database).await?;
     forget_old_runs(database, run.provider_id).await
 }
 
@@ -258,4 +341,8 @@ async fn run_behind(database: &impl ConnectionTrait, provider_id: i32, newer: u6
 
 fn column(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn milliseconds(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }

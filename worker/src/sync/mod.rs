@@ -17,7 +17,7 @@ mod diff;
 mod fingerprint;
 mod guard;
 pub mod identity;
-mod ledger;
+pub(crate) mod ledger;
 mod reading;
 pub mod register;
 mod report;
@@ -30,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{provider, sync_run};
+use entity::{job, provider, sync_run};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
@@ -102,6 +102,9 @@ pub enum SyncError {
     /// Another run of the provider ended well while this one was under way.
     #[error("another run has taken a newer copy meanwhile; the next one goes on from there")]
     Superseded,
+    /// Another worker does this job meanwhile: this one was away for longer than its lease.
+    #[error("the lease ran out and another worker has taken over; nothing of this run was kept")]
+    LeaseLost,
     /// The settings name another currency than the copy's, whose prices would mean something else.
     #[error("the copy's prices are in {copied_in}: a provider that changes its currency wants a new slug")]
     CurrencyChanged {
@@ -142,10 +145,35 @@ impl SyncError {
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Shrunk { .. } => "shrunk",
             Self::Superseded => "superseded",
+            Self::LeaseLost => "lease_lost",
             Self::CurrencyChanged { .. } => "currency_changed",
             Self::Spool(_) => "spool",
             Self::Turn(_) | Self::Reader(_) => "internal",
             Self::Database(_) => "database",
+        }
+    }
+
+    /// Whether the fault is ours and no provider's: what was tried may go well a moment later.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Turn(_) | Self::Reader(_) | Self::Database(_) | Self::LeaseLost)
+    }
+
+    /// Whether the provider or its document is to blame.
+    #[must_use]
+    pub fn is_the_providers(&self) -> bool {
+        matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. })
+    }
+
+    /// Whether the provider may answer well before its next tick.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Fetch(FetchError::Status { status }) => *status == 429 || *status >= 500,
+            Self::Fetch(error) => {
+                matches!(error, FetchError::Unreachable(_) | FetchError::TimedOut(_) | FetchError::Broken(_))
+            }
+            _ => false,
         }
     }
 
@@ -157,15 +185,21 @@ impl SyncError {
     }
 }
 
-/// Runs one sync and enters it in the ledger.
+/// Runs one sync under the lease of its job and enters it in the ledger. A sync that goes well ends the job with it, in the same
+/// transaction; after one that fails the job is the caller's still.
 ///
 /// # Errors
 ///
 /// When the copy is not what the feed says now: it is as it was before, and the ledger says why, unless it is the database
 /// that is away.
-pub async fn sync(database: &DatabaseConnection, entry: &ProviderEntry, source: &Source) -> Result<Report, SyncError> {
+pub async fn sync(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    source: &Source,
+    lease: &job::Claim,
+) -> Result<Report, SyncError> {
     let started = Instant::now();
-    let (run_id, outcome) = entered(database, entry, source).await;
+    let (run_id, outcome) = entered(database, entry, source, lease).await;
     let duration_ms = milliseconds(started.elapsed());
     match &outcome {
         Ok(Report { state, bytes, counts, durations, .. }) => tracing::info!(
@@ -207,17 +241,18 @@ async fn entered(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     source: &Source,
+    lease: &job::Claim,
 ) -> (Option<i64>, Result<Report, SyncError>) {
     let begun = async {
         let provider = register::register(database, entry).await?;
-        let run = ledger::begin(database, provider.id).await?;
-        Ok::<_, DbErr>((provider, run))
+        let run = ledger::begin(database, provider.id, lease).await?;
+        Ok::<_, SyncError>((provider, run))
     };
     let (provider, run) = match begun.await {
         Ok(begun) => begun,
-        Err(error) => return (None, Err(error.into())),
+        Err(error) => return (None, Err(error)),
     };
-    let outcome = attempt(database, entry, source, &provider, &run).await;
+    let outcome = attempt(database, entry, source, lease, (&provider, &run)).await;
     if let Err(error) = &outcome
         && let Err(unwritten) = ledger::fail(database, &run, error).await
     {
@@ -235,8 +270,8 @@ async fn attempt(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     source: &Source,
-    provider: &provider::Model,
-    run: &sync_run::Model,
+    lease: &job::Claim,
+    (provider, run): (&provider::Model, &sync_run::Model),
 ) -> Result<Report, SyncError> {
     if provider.currency != entry.currency.code() {
         return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
@@ -249,16 +284,16 @@ async fn attempt(
     durations.fetch = lap();
     let _turn = TURNS.acquire().await.map_err(SyncError::Turn)?;
     let Answer::Document(document) = answer else {
-        let transaction = begin(database, provider).await?;
+        let transaction = begin(database, provider, lease).await?;
         let report = ledger::not_modified(&transaction, run, provider, durations).await?;
-        transaction.commit().await?;
+        commit(transaction, lease).await?;
         return Ok(report);
     };
     let copied = ledger::Copied::new(&document, reading::reading_hash(entry));
     if last.body_hash == Some(copied.body_hash) {
-        let transaction = begin(database, provider).await?;
+        let transaction = begin(database, provider, lease).await?;
         let report = ledger::same_body(&transaction, run, provider, &copied, durations).await?;
-        transaction.commit().await?;
+        commit(transaction, lease).await?;
         return Ok(report);
     }
     let document = Arc::new(Document {
@@ -283,14 +318,14 @@ async fn attempt(
     };
     durations.diff = lap();
 
-    let transaction = begin(database, provider).await?;
+    let transaction = begin(database, provider, lease).await?;
     let origin =
         Origin { provider_id: provider.id, slug: &entry.slug, taken_at: run.started_at, last_taken_at: provider.last_success_at };
     let counts = write::apply(&transaction, origin, &document, &survey, comparison).await?;
     ledger::keep_rejects(&transaction, run, &survey.rejects.kept, &document.spool).await?;
     durations.write = lap();
     let report = ledger::copied(&transaction, run, &copied, counts, durations).await?;
-    transaction.commit().await?;
+    commit(transaction, lease).await?;
     Ok(report)
 }
 
@@ -301,16 +336,31 @@ async fn survey(document: &Arc<Document>) -> Result<Arc<Survey>, SyncError> {
 }
 
 /// Begins to write a provider's copy, unless another run has changed it since its row was read: this one's document may be the older.
-async fn begin(database: &DatabaseConnection, provider: &provider::Model) -> Result<DatabaseTransaction, SyncError> {
+async fn begin(
+    database: &DatabaseConnection,
+    provider: &provider::Model,
+    lease: &job::Claim,
+) -> Result<DatabaseTransaction, SyncError> {
     // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
     let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let transaction = database.begin_with_options(options).await?;
     let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
     if locked.is_some_and(|locked| locked.last_success_at == provider.last_success_at) {
         Ok(transaction)
-    } else {
+    } else if job::queue::is_held(&transaction, lease).await? {
         Err(SyncError::Superseded)
+    } else {
+        Err(SyncError::LeaseLost)
     }
+}
+
+/// Ends the job together with what was done for it; nothing is done if the job is another worker's by now.
+async fn commit(transaction: DatabaseTransaction, lease: &job::Claim) -> Result<(), SyncError> {
+    if !job::queue::finish(&transaction, lease).await? {
+        transaction.rollback().await?;
+        return Err(SyncError::LeaseLost);
+    }
+    Ok(transaction.commit().await?)
 }
 
 async fn obtain(entry: &ProviderEntry, source: &Source, known: &Validators) -> Result<Answer, SyncError> {

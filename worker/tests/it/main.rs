@@ -13,6 +13,7 @@ mod feeds;
 mod fetch;
 mod fixtures;
 mod format;
+mod jobs;
 mod patience;
 mod schedule;
 mod served;

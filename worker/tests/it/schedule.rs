@@ -1,19 +1,17 @@
 //! Who is polled when, that no provider waits for another, and that nothing that has begun is left unfinished.
 
+use std::time::Duration;
+
 use entity::{Role, sync_run, sync_run::State};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Fault;
 use sea_orm::DatabaseConnection;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use worker::{
-    provider::entry::ProviderEntry,
-    schedule::{self, ScheduleError},
-    sync::{self, Source},
-};
+use worker::{jobs, provider::entry::ProviderEntry, schedule::ScheduleError, sync::Source};
 
 use crate::{
-    copy::runs_of,
+    copy::{runs_of, sync_now},
     entries,
     fetch::client,
     fixtures,
@@ -22,6 +20,8 @@ use crate::{
 };
 
 const EVERY_SECOND: &str = "schedule = \"* * * * * *\"";
+/// Longer than any test.
+const LEASE: Duration = Duration::from_secs(600);
 
 /// A schedule that is running.
 struct Polling {
@@ -36,7 +36,7 @@ impl Polling {
         let connection = database.connect(Role::Worker).await;
         let stop = CancellationToken::new();
         let (polled, stopped) = (connection.clone(), stop.clone());
-        let running = tokio::spawn(async move { schedule::run(&polled, providers, &client(), stopped).await });
+        let running = tokio::spawn(async move { jobs::run(&polled, providers, &client(), LEASE, stopped).await });
         Self { connection, stop, running, _database: database }
     }
 
@@ -77,7 +77,7 @@ async fn a_provider_that_was_never_copied_is_polled_at_once_and_another_is_not()
     let connection = database.connect(Role::Worker).await;
     let (known_entry, new_entry) = (entries::entry("known", &known.url, ""), entries::entry("new", &new.url, ""));
     let file = Source::File(fixtures::path("three_answers/first.xml"));
-    sync::sync(&connection, &known_entry, &file).await.unwrap();
+    sync_now(&connection, &known_entry, &file).await.unwrap();
 
     // Both are due on the first of January only. The known one is looked at first.
     let mut polling = Polling::start(database, vec![known_entry, new_entry]).await;
@@ -94,7 +94,7 @@ async fn a_provider_whose_syncs_all_failed_was_never_copied() {
     let database = fresh().await;
     let connection = database.connect(Role::Worker).await;
     let file = Source::File(fixtures::path("untrusted/malformed/feed.json"));
-    sync::sync(&connection, &entry, &file).await.unwrap_err();
+    sync_now(&connection, &entry, &file).await.unwrap_err();
     let mut polling = Polling::start(database, vec![entry]).await;
     assert_eq!(polling.ended_runs("northstage", 2).await[1].state, State::Succeeded);
     assert!(polling.end().await);
@@ -112,16 +112,19 @@ async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ticks_that_fall_into_a_running_sync_are_dropped() {
+async fn ticks_that_fall_into_a_running_sync_are_answered_together_after_it() {
     let served = Served::with_faults("").await;
     served.provider.fail_next(Fault::parse_list("latency:2500").unwrap());
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(fresh().await, vec![entry]).await;
-    let runs = polling.ended_runs("northstage", 2).await;
+    let runs = polling.ended_runs("northstage", 3).await;
     assert!(polling.end().await);
 
     let first_took = runs[0].started_at.seconds_until(runs[0].ended_at.unwrap());
     assert!(first_took >= 2, "no tick fell into it");
+    let ticks_apart = runs[0].tick_at.unwrap().seconds_until(runs[1].tick_at.unwrap());
+    assert!(ticks_apart <= 2, "the first tick that fell into it is answered: {runs:?}");
+    assert!(runs[1].started_at.seconds_until(runs[2].tick_at.unwrap()) <= 1, "and the others with it: {runs:?}");
     for (run, next) in runs.iter().zip(&runs[1..]) {
         assert!(next.started_at >= run.ended_at.unwrap(), "two at once: {run:?} and {next:?}");
     }
@@ -135,15 +138,15 @@ async fn a_provider_that_hangs_delays_no_other_and_is_waited_for_at_the_end() {
     let mut polling = Polling::start(fresh().await, providers).await;
     polling.ended_runs("sound", 4).await;
     let states: Vec<State> = polling.runs("hanging").await.iter().map(|run| run.state).collect();
-    assert_eq!((states.as_slice(), hanging.provider.statistics().requests), ([State::Running].as_slice(), 1));
+    assert_eq!((states.as_slice(), hanging.provider.statistics().requests), ([State::Running, State::Queued].as_slice(), 1));
 
     // Told to stop, the schedule waits for the run that has begun, here until the connection breaks.
     polling.stop.cancel();
     drop(hanging);
     assert!(polling.end().await);
     let runs = polling.runs("hanging").await;
-    assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (1, State::Failed, Some("unreachable")));
-    assert!(polling.runs("sound").await.iter().all(|run| run.ended_at.is_some()));
+    assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (2, State::Failed, Some("unreachable")));
+    assert!(polling.runs("sound").await.iter().all(|run| run.state != State::Running));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,8 +157,9 @@ async fn a_sync_that_has_begun_is_finished_and_its_run_closed() {
     asked(&served, 1).await;
     assert_eq!(polling.runs("northstage").await[0].state, State::Running);
     assert!(polling.end().await);
-    let states: Vec<State> = polling.runs("northstage").await.iter().map(|run| run.state).collect();
-    assert_eq!((states.as_slice(), served.provider.statistics().requests), ([State::Succeeded].as_slice(), 1));
+    let runs = polling.runs("northstage").await;
+    assert_eq!((runs[0].state, served.provider.statistics().requests), (State::Succeeded, 1));
+    assert!(runs[1..].iter().all(|run| run.state == State::Queued), "what came meanwhile waits for the next worker: {runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,6 +168,6 @@ async fn without_a_schema_nothing_is_scheduled() {
     let connection = database.connect(Role::Worker).await;
     let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];
     let (client, stop) = (client(), CancellationToken::new());
-    let outcome = in_time("the schedule", schedule::run(&connection, providers, &client, stop)).await;
+    let outcome = in_time("the schedule", jobs::run(&connection, providers, &client, LEASE, stop)).await;
     assert!(matches!(outcome, Err(ScheduleError::Database(_))), "{outcome:?}");
 }

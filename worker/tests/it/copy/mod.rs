@@ -3,25 +3,30 @@
 mod catalogue_version;
 mod guards;
 mod history;
+mod lease_lost;
 mod mangled;
 mod model;
 mod refused;
 mod rejected;
-mod superseded;
 mod three_answers;
 mod unchanged;
 mod whole_catalogue;
 
-use entity::{Role, base_event, event, event_performer, performer, provider, reject, sync_run, venue, zone};
+use std::time::Duration;
+
+use entity::{
+    Role, UtcInstant, base_event, event, event_performer, job, job::Claim, performer, provider, reject, sync_run, venue, zone,
+};
 use migration::testing::TestDatabase;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use tempfile::TempDir;
 use worker::{
+    jobs::syncing,
     provider::entry::ProviderEntry,
     sync::{self, Counts, Report, Source, SyncError},
 };
 
-use crate::entries;
+use crate::{entries, patience::eventually};
 
 const SLUG: &str = "northstage";
 
@@ -47,7 +52,7 @@ impl Copying {
     pub(crate) async fn take(&self, document: impl AsRef<[u8]>) -> Result<Report, SyncError> {
         let file = self.folder.path().join("feed.xml");
         std::fs::write(&file, document).unwrap();
-        sync::sync(&self.database, &self.entry, &Source::File(file)).await
+        sync_now(&self.database, &self.entry, &Source::File(file)).await
     }
 
     /// The same for a document that must go in; answers what it changed.
@@ -90,6 +95,24 @@ impl Copying {
         assert_eq!(events.len(), 1, "{events:?}");
         events.remove(0)
     }
+}
+
+/// Holds the lane of a provider, as whoever syncs must; waits until nobody else does.
+pub(crate) async fn hold(database: &DatabaseConnection, slug: &str) -> Claim {
+    eventually("no other sync runs", async || {
+        let job = syncing::new_job(slug, &format!("test/{}", UtcInstant::now().0));
+        job::queue::start(database, job, "test", Duration::from_secs(600)).await.unwrap()
+    })
+    .await
+}
+
+/// Syncs under a lease, and gives it back however it ends.
+pub(crate) async fn sync_now(database: &DatabaseConnection, entry: &ProviderEntry, source: &Source) -> Result<Report, SyncError> {
+    let claim = hold(database, &entry.slug).await;
+    let outcome = sync::sync(database, entry, source, &claim).await;
+    let was_left = job::queue::finish(database, &claim).await.unwrap();
+    assert_eq!(was_left, outcome.is_err(), "a sync that went well has ended its job, and no other has");
+    outcome
 }
 
 pub(crate) async fn provider_of(database: &DatabaseConnection, slug: &str) -> provider::Model {

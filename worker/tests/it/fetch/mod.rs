@@ -11,11 +11,11 @@ use provider_sim::Catalogue;
 use sea_orm::DatabaseConnection;
 use worker::{
     provider::{entry::ProviderEntry, fetch::Client},
-    sync::{self, Report, Source, SyncError},
+    sync::{Report, Source, SyncError},
 };
 
 use crate::{
-    copy::{Tables, runs_of},
+    copy::{Tables, runs_of, sync_now},
     entries,
 };
 
@@ -46,7 +46,7 @@ impl Fetching {
     }
 
     async fn sync(&self) -> Result<Report, SyncError> {
-        sync::sync(&self.connection, &self.entry, &Source::Provider(self.client.clone())).await
+        sync_now(&self.connection, &self.entry, &Source::Provider(self.client.clone())).await
     }
 
     async fn tables(&self) -> Tables {

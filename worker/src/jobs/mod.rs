@@ -1,0 +1,44 @@
+//! What is done in the background: which kinds of jobs there are, who does them, and when they are enqueued.
+//!
+//! [`tick`] enqueues, [`runner`] claims and keeps the leases, [`syncing`] does the work, [`pause`] says when a provider is to be
+//! left alone. The queue itself is `entity::job`. This room copies nothing (`sync` does).
+
+pub mod lease;
+pub mod pause;
+pub mod runner;
+pub mod syncing;
+pub mod tick;
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::DatabaseConnection;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use self::{runner::Runner, syncing::Syncing};
+use crate::{
+    provider::{entry::ProviderEntry, fetch::Client},
+    schedule::{self, ScheduleError},
+    sync::Source,
+};
+
+/// Enqueues every provider's ticks and does the jobs that are due, whoever enqueued them, until `shutdown` is cancelled; then
+/// ends what has begun. Answers whether all of it ended within the drain time.
+///
+/// # Errors
+///
+/// When the scheduler does not start or the database is away at the start.
+pub async fn run(
+    database: &DatabaseConnection,
+    providers: Vec<ProviderEntry>,
+    client: &Client,
+    lease: Duration,
+    shutdown: CancellationToken,
+) -> Result<bool, ScheduleError> {
+    let wake = Arc::new(Notify::new());
+    let ticking = schedule::start(database, &providers, &wake, &shutdown).await?;
+    let work = Syncing::new(database.clone(), providers, Source::Provider(client.clone()));
+    let drained = Runner::new(database.clone(), work, lease, wake).run(&shutdown).await;
+    ticking.end().await;
+    Ok(drained)
+}

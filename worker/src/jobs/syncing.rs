@@ -1,0 +1,108 @@
+//! The kind `sync`: one copy of one provider's catalogue.
+
+use std::{collections::HashMap, time::Duration};
+
+use entity::{
+    UtcInstant,
+    job::{Claim, NewJob},
+    provider,
+};
+use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    pause,
+    runner::{Ended, Work, jittered},
+};
+use crate::{
+    provider::entry::ProviderEntry,
+    sync::{self, Source, SyncError},
+};
+
+/// The name of the kind.
+pub const KIND: &str = "sync";
+/// Attempts at one job: with the pauses between them that is minutes, and after them the next tick is the retry.
+const ATTEMPTS: i32 = 5;
+/// How long the first retry of a sync that met an ill provider waits at most: a restart takes as long.
+const PROVIDER_BACKOFF_BASE: Duration = Duration::from_secs(5);
+
+#[derive(Deserialize, Serialize)]
+struct Payload<'a> {
+    provider: &'a str,
+}
+
+/// The lane of a provider: one sync of it at a time in the whole deployment.
+#[must_use]
+pub fn lane(slug: &str) -> String {
+    format!("{KIND}/{slug}")
+}
+
+/// A job that copies a provider's catalogue now. `what_for` tells it from the provider's other jobs.
+#[must_use]
+pub fn new_job(slug: &str, what_for: &str) -> NewJob {
+    NewJob {
+        kind: KIND.to_owned(),
+        key: format!("{KIND}/{slug}/{what_for}"),
+        lane: lane(slug),
+        payload: serde_json::json!(Payload { provider: slug }).to_string(),
+        run_at: None,
+        max_attempts: ATTEMPTS,
+    }
+}
+
+/// Copies the catalogues of the providers that this process knows.
+#[derive(Debug)]
+pub struct Syncing {
+    database: DatabaseConnection,
+    providers: HashMap<String, ProviderEntry>,
+    source: Source,
+}
+
+impl Syncing {
+    /// With the entries of `providers.toml`.
+    #[must_use]
+    pub fn new(database: DatabaseConnection, providers: Vec<ProviderEntry>, source: Source) -> Self {
+        let providers = providers.into_iter().map(|entry| (entry.slug.clone(), entry)).collect();
+        Self { database, providers, source }
+    }
+
+    /// Whether the provider is to be asked again before its next tick, and when.
+    async fn after_failure(&self, entry: &ProviderEntry, claim: &Claim, error: &SyncError) -> Result<Ended, DbErr> {
+        let known = provider::Entity::find().filter(provider::COLUMN.slug.eq(entry.slug.as_str())).one(&self.database).await?;
+        let Some(mut provider) = known else { return Ok(Ended::Done) };
+        if error.is_the_providers()
+            && let Some(counted) = pause::count_failure(&self.database, provider.id).await?
+        {
+            provider = counted;
+        }
+        if !error.is_transient() {
+            return Ok(Ended::Done);
+        }
+        let delay = jittered(PROVIDER_BACKOFF_BASE, claim).max(pause::left(&provider, UtcInstant::now()));
+        Ok(Ended::Wait { delay, reason: error.to_string() })
+    }
+}
+
+impl Work for Syncing {
+    fn kinds(&self) -> &'static [&'static str] {
+        &[KIND]
+    }
+
+    async fn perform(&self, claim: &Claim) -> Ended {
+        let Ok(Payload { provider }) = serde_json::from_str(&claim.payload) else {
+            return Ended::Failed { reason: "its payload names no provider".to_owned() };
+        };
+        let Some(entry) = self.providers.get(provider) else {
+            let reason = format!("no provider `{provider}` in the file of the worker that took the job");
+            return Ended::Wait { delay: jittered(PROVIDER_BACKOFF_BASE, claim), reason };
+        };
+        match sync::sync(&self.database, entry, &self.source, claim).await {
+            Ok(_) | Err(SyncError::LeaseLost) => Ended::Settled,
+            Err(error) if error.is_ours() => Ended::Failed { reason: error.to_string() },
+            Err(error) => self.after_failure(entry, claim, &error).await.unwrap_or_else(|unwritten| {
+                tracing::warn!(provider = entry.slug, error = telemetry::with_causes(&unwritten), "a failure was not counted");
+                Ended::Failed { reason: error.to_string() }
+            }),
+        }
+    }
+}

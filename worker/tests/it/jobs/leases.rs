@@ -1,0 +1,126 @@
+//! Who holds a job, until when, and that whoever lost it changes nothing any more.
+
+use std::{sync::Arc, time::Duration};
+
+use entity::{
+    Role,
+    job::{Retried, State, queue as jobs},
+};
+use migration::{on_every_backend, testing::TestDatabase};
+
+use super::{LONG, claimed, enqueued, expire, job, new_job, set};
+
+on_every_backend!(
+    an_expired_lease_is_taken_over_under_a_higher_epoch,
+    the_fence_refuses_whoever_lost_the_lease,
+    a_lease_that_is_renewed_is_not_taken_over,
+    an_expired_lease_that_nobody_took_is_renewed,
+    a_job_that_kills_its_workers_is_dead_after_its_last_attempt,
+    a_job_that_is_given_back_is_taken_at_once_and_the_attempt_not_counted,
+    whoever_starts_a_job_himself_keeps_others_out_of_its_lane,
+    an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it,
+);
+
+async fn an_expired_lease_is_taken_over_under_a_higher_epoch(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let id = enqueued(&database, "a", "lane").await;
+    enqueued(&database, "b", "lane").await;
+    let first = claimed(&database, "w").await.unwrap();
+    assert_eq!(claimed(&database, "v").await, None);
+    expire(&database, id).await;
+    let second = claimed(&database, "v").await.unwrap();
+    assert_eq!((second.id, second.attempt, second.epoch), (id, first.attempt + 1, first.epoch + 1));
+    assert_eq!(job(&database, id).await.unwrap().worker.as_deref(), Some("v"));
+}
+
+async fn the_fence_refuses_whoever_lost_the_lease(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let id = enqueued(&database, "a", "lane").await;
+    let late = claimed(&database, "w").await.unwrap();
+    expire(&database, id).await;
+    let holder = claimed(&database, "v").await.unwrap();
+    let before = job(&database, id).await;
+    assert!(!jobs::is_held(&database, &late).await.unwrap());
+    assert!(!jobs::renew(&database, &late, LONG).await.unwrap());
+    assert!(!jobs::finish(&database, &late).await.unwrap());
+    assert!(!jobs::give_back(&database, &late).await.unwrap());
+    assert_eq!(jobs::retry(&database, &late, Duration::ZERO, "late").await.unwrap(), Retried::Lost);
+    assert_eq!(job(&database, id).await, before, "it changes nothing");
+    assert!(jobs::is_held(&database, &holder).await.unwrap());
+    assert!(jobs::finish(&database, &holder).await.unwrap());
+    assert!(!jobs::finish(&database, &holder).await.unwrap(), "once");
+}
+
+async fn a_lease_that_is_renewed_is_not_taken_over(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let id = enqueued(&database, "a", "lane").await;
+    let claim = jobs::claim(&database, &[super::KIND], "w", Duration::from_millis(1)).await.unwrap().unwrap();
+    let short = job(&database, id).await.unwrap().lease_until;
+    assert!(jobs::renew(&database, &claim, LONG).await.unwrap());
+    assert!(job(&database, id).await.unwrap().lease_until > short);
+    assert_eq!(claimed(&database, "v").await, None);
+}
+
+async fn an_expired_lease_that_nobody_took_is_renewed(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let id = enqueued(&database, "a", "lane").await;
+    let claim = claimed(&database, "w").await.unwrap();
+    expire(&database, id).await;
+    assert!(jobs::renew(&database, &claim, LONG).await.unwrap());
+    assert_eq!(claimed(&database, "v").await, None);
+}
+
+async fn a_job_that_kills_its_workers_is_dead_after_its_last_attempt(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let id = enqueued(&database, "a", "lane").await;
+    for attempt in 1..=3 {
+        assert_eq!(claimed(&database, "w").await.unwrap().attempt, attempt);
+        expire(&database, id).await;
+    }
+    assert_eq!(claimed(&database, "w").await, None);
+    let dead = job(&database, id).await.unwrap();
+    assert_eq!((dead.state, dead.attempt), (State::Dead, 3));
+    assert!(dead.reason.unwrap().contains("its worker ended"));
+    enqueued(&database, "b", "lane").await;
+    assert!(claimed(&database, "w").await.is_some(), "its lane is free");
+}
+
+async fn a_job_that_is_given_back_is_taken_at_once_and_the_attempt_not_counted(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    enqueued(&database, "a", "lane").await;
+    let first = claimed(&database, "w").await.unwrap();
+    assert!(jobs::give_back(&database, &first).await.unwrap());
+    let second = claimed(&database, "v").await.unwrap();
+    assert_eq!((second.id, second.attempt, second.epoch), (first.id, 1, 2));
+    assert!(!jobs::finish(&database, &first).await.unwrap());
+}
+
+async fn whoever_starts_a_job_himself_keeps_others_out_of_its_lane(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    enqueued(&database, "queued", "lane").await;
+    let own = jobs::start(&database, new_job("own", "lane"), "me", LONG).await.unwrap().unwrap();
+    assert_eq!((own.attempt, own.epoch), (1, 1));
+    assert_eq!(claimed(&database, "w").await, None);
+    assert_eq!(jobs::start(&database, new_job("another", "lane"), "you", LONG).await.unwrap(), None);
+    assert_eq!(jobs::start(&database, new_job("queued", "free"), "you", LONG).await.unwrap(), None, "a known key");
+    assert!(jobs::finish(&database, &own).await.unwrap());
+    assert!(claimed(&database, "w").await.is_some());
+}
+
+async fn an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let id = enqueued(&database, "queued", "lane").await;
+    let frozen = claimed(&database, "w").await.unwrap();
+    expire(&database, id).await;
+    let own = jobs::start(&database, new_job("own", "lane"), "me", LONG).await.unwrap().unwrap();
+    assert!(!jobs::finish(&database, &frozen).await.unwrap());
+    assert!(!jobs::renew(&database, &frozen, LONG).await.unwrap());
+    assert_eq!(claimed(&database, "w").await, None);
+    assert!(jobs::finish(&database, &own).await.unwrap());
+    let again = claimed(&database, "w").await.unwrap();
+    assert_eq!((again.id, again.attempt), (id, 2));
+
+    set(&database, id, "attempt = 3, lease_until = 1").await;
+    assert!(jobs::start(&database, new_job("third", "lane"), "me", LONG).await.unwrap().is_some());
+    assert_eq!(job(&database, id).await.unwrap().state, State::Dead, "it had its attempts");
+}
