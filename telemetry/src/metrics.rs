@@ -3,8 +3,9 @@
 //!
 //! Programs record through the `metrics` crate; this module says how durations are counted and answers `GET /metrics`.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
+use clap::Args;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
@@ -22,10 +23,18 @@ const DURATION_BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.
 /// How long a scraper may take to ask, and how often old values of histograms are folded away.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at once: a few scrapers, and no way to exhaust the process by opening more.
-const CONNECTIONS: Semaphore = Semaphore::const_new(16);
+const CONNECTIONS: usize = 16;
+
+/// Where metrics are read.
+#[derive(Args, Clone, Debug)]
+pub struct MetricsSettings {
+    /// Where Prometheus reads the metrics, at /metrics
+    #[arg(long, env = "METRICS_LISTEN", default_value = "127.0.0.1:9100", value_name = "ADDRESS")]
+    pub metrics_listen: SocketAddr,
+}
 
 /// All metrics of the process.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MetricsRecorder(PrometheusHandle);
 
 impl MetricsRecorder {
@@ -48,7 +57,7 @@ pub fn start_metrics() -> Result<MetricsRecorder, BuildError> {
 
 /// Answers `GET /metrics` until `shutdown` is cancelled.
 pub async fn serve_metrics(listener: TcpListener, recorder: MetricsRecorder, shutdown: CancellationToken) {
-    let connections = std::sync::Arc::new(CONNECTIONS);
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let mut upkeep = tokio::time::interval(PATIENCE);
     loop {
         let accepted = tokio::select! {

@@ -28,7 +28,11 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 /// Tells what each metric is.
 pub fn describe() {
     describe_counter!(RUNS, "Sync runs that ended, by outcome; of failed ones with the reason");
-    describe_histogram!(DURATION, Unit::Seconds, "How long a sync run took: in total, and its phases fetch, parse, diff and write");
+    describe_histogram!(
+        DURATION,
+        Unit::Seconds,
+        "How long a sync run took: in total, and its phases fetch, parse, diff and write"
+    );
     describe_counter!(ITEMS, "Events of feeds by what became of them: inserted, updated, unchanged, left");
     describe_counter!(REJECTS, "Items of feeds that could not be taken");
     describe_counter!(BYTES, Unit::Bytes, "Documents that were fetched, after decompression");
@@ -77,7 +81,7 @@ async fn sample_once(database: &DatabaseConnection) -> Result<(), DbErr> {
             gauge!(FRESHNESS, "provider" => provider.slug).set(last_success.seconds_until(now) as f64);
         }
     }
-    let backlog = job::backlog(database).await?;
+    let backlog = job::queue::backlog(database).await?;
     for (state, count) in [("queued", backlog.queued), ("running", backlog.running), ("dead", backlog.dead)] {
         gauge!(JOBS, "state" => state).set(count as f64);
     }

@@ -37,6 +37,10 @@ pub struct Provider {
     pub age_seconds: Nullable<u64>,
     /// When it is polled next; null once it is retired.
     pub next_tick: Nullable<String>,
+    /// Until when it is left alone; null while it is not.
+    pub paused_until: Nullable<String>,
+    /// Why: `retry_after` and `cache_control` if it asked for it, `circuit_open` if its runs failed again and again.
+    pub pause_reason: Nullable<String>,
     /// When it is polled: cron with seconds, UTC.
     pub schedule: String,
     /// The format of its feed.
@@ -97,8 +101,11 @@ impl Provider {
             None => ProviderState::New,
             Some(_) => ProviderState::Ok,
         };
+        let paused_until = provider.pause_until.filter(|&until| now < until);
         let next_tick = match (state, provider.schedule.parse::<Schedule>()) {
-            (ProviderState::New | ProviderState::Ok | ProviderState::Failing, Ok(schedule)) => schedule.next_after(now),
+            (ProviderState::New | ProviderState::Ok | ProviderState::Failing, Ok(schedule)) => {
+                schedule.next_after(paused_until.unwrap_or(now))
+            }
             _ => None,
         };
         Self {
@@ -106,6 +113,8 @@ impl Provider {
             last_success: provider.last_success_at.map(to_rfc3339).into(),
             age_seconds: provider.last_success_at.map(|at| at.seconds_until(now)).into(),
             next_tick: next_tick.map(to_rfc3339).into(),
+            paused_until: paused_until.map(to_rfc3339).into(),
+            pause_reason: paused_until.and(provider.pause_reason).into(),
             slug: provider.slug,
             schedule: provider.schedule,
             format: provider.format,
@@ -139,6 +148,8 @@ impl Example for ProvidersAnswer {
             last_success: some("2021-02-09T08:00:00Z"),
             age_seconds: Nullable(Some(3_660)),
             next_tick: some("2021-02-09T09:10:00Z"),
+            paused_until: some("2021-02-09T09:02:17.5Z"),
+            pause_reason: some("circuit_open"),
             schedule: text("0 */10 * * * *"),
             format: text("event-list-xml"),
             time_zone: text("Europe/Madrid"),

@@ -43,10 +43,18 @@ pub struct SyncRun {
     pub provider: String,
     /// `queued`, `running`, `succeeded`, `unchanged` or `failed`.
     pub state: String,
+    /// The tick of the schedule that it answers; null for any other attempt.
+    pub tick: Nullable<String>,
     /// When it began.
     pub started_at: String,
     /// When it ended.
     pub ended_at: Nullable<String>,
+    /// Milliseconds of reading the document; null until the run has ended well.
+    pub parse_ms: Nullable<i32>,
+    /// Milliseconds of holding it against the copy.
+    pub diff_ms: Nullable<i32>,
+    /// Milliseconds of writing what differs.
+    pub write_ms: Nullable<i32>,
     /// The status of the provider's answer.
     pub http_status: Nullable<i16>,
     /// Size of the document, decompressed.
@@ -121,8 +129,12 @@ impl From<RunRow> for SyncRun {
             id: run.id,
             provider: provider.slug,
             state: run.state.name().to_owned(),
+            tick: run.tick_at.map(to_rfc3339).into(),
             started_at: to_rfc3339(run.started_at),
             ended_at: run.ended_at.map(to_rfc3339).into(),
+            parse_ms: run.parse_ms.into(),
+            diff_ms: run.diff_ms.into(),
+            write_ms: run.write_ms.into(),
             http_status: run.http_status.into(),
             bytes: run.bytes.into(),
             fetched: run.fetched,
@@ -162,8 +174,12 @@ impl Example for SyncRun {
             id: 42,
             provider: "fever".to_owned(),
             state: "succeeded".to_owned(),
-            started_at: "2021-02-09T09:00:00Z".to_owned(),
-            ended_at: Nullable(Some("2021-02-09T09:00:01.250Z".to_owned())),
+            tick: Nullable(Some("2021-02-09T09:00:00Z".to_owned())),
+            started_at: "2021-02-09T09:00:00.183Z".to_owned(),
+            ended_at: Nullable(Some("2021-02-09T09:00:00.433Z".to_owned())),
+            parse_ms: Nullable(Some(6)),
+            diff_ms: Nullable(Some(1)),
+            write_ms: Nullable(Some(12)),
             http_status: Nullable(Some(200)),
             bytes: Nullable(Some(400_507)),
             fetched: 500,

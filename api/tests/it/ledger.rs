@@ -30,6 +30,10 @@ impl Catalogue {
             rejected: Set(5),
             reason_code: Set(has_failed.then(|| "http_status".to_owned())),
             reason: Set(has_failed.then(|| "the provider answered with status 503".to_owned())),
+            tick_at: Set(has_ended.then_some(UtcInstant(-250_000))),
+            parse_ms: Set(has_ended.then_some(7)),
+            diff_ms: Set(has_ended.then_some(8)),
+            write_ms: Set(has_ended.then_some(9)),
             ..Default::default()
         };
         row.insert(&self.database).await.unwrap()

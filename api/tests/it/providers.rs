@@ -17,6 +17,7 @@ on_every_backend!(
     a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age,
     a_run_that_goes_on_changes_no_state,
     a_retired_provider_has_no_next_tick,
+    a_provider_that_is_left_alone_says_until_when_and_why,
     providers_stand_in_the_order_of_their_slugs_each_with_its_own_run,
     the_next_tick_lies_ahead_on_a_whole_second,
     a_url_is_never_told,
@@ -62,6 +63,8 @@ async fn a_provider_never_copied_is_new(database: Arc<TestDatabase>) {
         "last_success": null,
         "age_seconds": null,
         "next_tick": null,
+        "paused_until": null,
+        "pause_reason": null,
         "schedule": "0 */10 * * * *",
         "format": "event-list-xml",
         "time_zone": "UTC",
@@ -132,6 +135,24 @@ async fn a_run_that_goes_on_changes_no_state(database: Arc<TestDatabase>) {
         assert_eq!(found["last_run"]["state"], "running");
         assert_eq!(found["last_run"].get("ended_at"), Some(&Value::Null));
     }
+}
+
+async fn a_provider_that_is_left_alone_says_until_when_and_why(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    let left_alone = |until: UtcInstant| {
+        move |row: &mut provider::ActiveModel| {
+            row.pause_until = Set(Some(until));
+            row.pause_reason = Set(Some("circuit_open".to_owned()));
+        }
+    };
+    let until = ago(-60);
+    provider(&catalogue, "paused", left_alone(until)).await;
+    provider(&catalogue, "was-paused", left_alone(ago(1))).await;
+    let found = providers(&database).await;
+    let instant = |value: &Value| UtcInstant::from(value.as_str().unwrap().parse::<DateTime<Utc>>().unwrap());
+    assert_eq!((instant(&found[0]["paused_until"]), &found[0]["pause_reason"]), (until, &json!("circuit_open")));
+    assert!(instant(&found[0]["next_tick"]) > until, "it is not polled before");
+    assert_eq!((&found[1]["paused_until"], &found[1]["pause_reason"]), (&Value::Null, &Value::Null));
 }
 
 async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {

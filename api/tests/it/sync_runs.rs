@@ -58,8 +58,12 @@ async fn a_run_tells_all_that_is_known_of_it(database: Arc<TestDatabase>) {
         "id": failed.id,
         "provider": "fever",
         "state": "failed",
+        "tick": "1969-12-31T23:59:59.750Z",
         "started_at": "1970-01-01T00:00:00Z",
         "ended_at": "1970-01-01T00:00:01.250Z",
+        "parse_ms": 7,
+        "diff_ms": 8,
+        "write_ms": 9,
         "http_status": 503,
         "bytes": 5_000_000_000_i64,
         "fetched": 6,
@@ -76,7 +80,7 @@ async fn a_run_tells_all_that_is_known_of_it(database: Arc<TestDatabase>) {
     let list = service.get("/sync-runs?state=failed").await.json();
     assert_eq!(list, json!({ "data": { "sync_runs": [expected] }, "error": null }));
     let unknown = service.get(&format!("/sync-runs/{}", running.id)).await.json()["data"].clone();
-    for key in ["ended_at", "http_status", "bytes", "reason_code", "reason"] {
+    for key in ["tick", "ended_at", "parse_ms", "diff_ms", "write_ms", "http_status", "bytes", "reason_code", "reason"] {
         assert_eq!(unknown.get(key), Some(&Value::Null), "{key}");
     }
 }

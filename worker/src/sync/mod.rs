@@ -42,11 +42,14 @@ use self::{
     diff::Origin,
     survey::{Document, Survey},
 };
-use crate::provider::{
-    entry::ProviderEntry,
-    fetch::{self, Answer, FetchError, Validators},
-    format::{Conventions, DocumentError, ReadError},
-    spool::Spool,
+use crate::{
+    metrics,
+    provider::{
+        entry::ProviderEntry,
+        fetch::{self, Answer, FetchError, Validators},
+        format::{Conventions, DocumentError, ReadError},
+        spool::Spool,
+    },
 };
 
 /// Syncs of this process that may read and write at the same time: each holds a feed in memory and a connection of the pool's five,
@@ -200,7 +203,9 @@ pub async fn sync(
 ) -> Result<Report, SyncError> {
     let started = Instant::now();
     let (run_id, outcome) = entered(database, entry, source, lease).await;
-    let duration_ms = milliseconds(started.elapsed());
+    let took = started.elapsed();
+    let duration_ms = milliseconds(took);
+    count(&entry.slug, &outcome, took);
     match &outcome {
         Ok(Report { state, bytes, counts, durations, .. }) => tracing::info!(
             provider = entry.slug,
@@ -230,6 +235,16 @@ pub async fn sync(
         ),
     }
     outcome
+}
+
+fn count(slug: &str, outcome: &Result<Report, SyncError>, took: Duration) {
+    match outcome {
+        Ok(report) => {
+            metrics::run_ended(slug, report.state, "", took);
+            metrics::run_succeeded(slug, report.bytes, &report.counts, &report.durations);
+        }
+        Err(error) => metrics::run_ended(slug, sync_run::State::Failed, error.code(), took),
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {
