@@ -175,7 +175,7 @@ async fn a_worker_that_wakes_after_its_lease_changes_nothing(database: Arc<TestD
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_hangs_and_one_that_fails_delay_none_of_200() {
     const HEALTHY: usize = 198;
-    const TICKS_APART: i64 = 5;
+    const TICKS_APART: i64 = 10;
     let house = House::new(Arc::new(TestDatabase::migrated(Backend::Postgres).await), Catalogue { events: 5, ..SMALL }).await;
     house.provider.freeze();
     let schedule = format!("*/{TICKS_APART} * * * * *");
@@ -199,10 +199,10 @@ async fn a_provider_that_hangs_and_one_that_fails_delay_none_of_200() {
         }
         of_provider
     };
-    eventually("four good runs of each", async || {
+    eventually("three good runs of each", async || {
         let good = |runs: &Vec<sync_run::Model>| runs.iter().filter(|run| matches!(run.state, Succeeded | Unchanged)).count();
         let of_provider = healthy().await;
-        (of_provider.len() == HEALTHY && of_provider.values().all(|runs| good(runs) >= 4)).then_some(())
+        (of_provider.len() == HEALTHY && of_provider.values().all(|runs| good(runs) >= 3)).then_some(())
     })
     .await;
     let of_provider = healthy().await;
@@ -214,7 +214,7 @@ async fn a_provider_that_hangs_and_one_that_fails_delay_none_of_200() {
         }
         for run in runs.iter().filter(|run| run.ended_at.is_some()) {
             let late = run.started_at.0 - run.tick_at.unwrap().0;
-            assert!(late < 2 * TICKS_APART * SECOND, "not on time: {run:?}");
+            assert!(late < TICKS_APART * SECOND, "not on time: {run:?}");
         }
     }
     let states: Vec<_> = runs(&reader).await.into_iter().map(|run| run.state).collect();
