@@ -212,7 +212,8 @@ async fn a_provider_that_hangs_and_one_that_fails_delay_none_of_200() {
             let apart = next.tick_at.unwrap().0 - run.tick_at.unwrap().0;
             assert_eq!(apart, TICKS_APART * SECOND, "each tick once: {run:?} and {next:?}");
         }
-        for run in runs.iter().filter(|run| run.ended_at.is_some()) {
+        // The first tick was before the start.
+        for run in runs[1..].iter().filter(|run| run.ended_at.is_some()) {
             let late = run.started_at.0 - run.tick_at.unwrap().0;
             assert!(late < TICKS_APART * SECOND, "not on time: {run:?}");
         }
