@@ -22,6 +22,13 @@ const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// How long to wait for another worker that is at the provider's row: it enqueues the same tick or writes the copy.
 const BUSY_PAUSE: Duration = Duration::from_millis(200);
 
+/// Ticks of this process that are enqueued at the same time: hundreds fall on one second, and the runner needs the pool's connections to
+/// answer them meanwhile.
+static TURNS: Semaphore = Semaphore::const_new(2);
+/// Notices that the scheduler may leave unread. It sends several for each tick, and every provider of the file may tick in one second;
+/// what goes over is lost.
+const NOTICES: usize = 16_384;
+
 /// Why nothing can be scheduled.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
@@ -67,7 +74,7 @@ pub async fn start(
     wake: &Arc<Notify>,
     shutdown: &CancellationToken,
 ) -> Result<Ticking, ScheduleError> {
-    let scheduler = JobScheduler::new().await?;
+    let scheduler = JobScheduler::new_with_channel_size(NOTICES).await?;
     for entry in providers {
         let ticker = Arc::new(Ticker {
             database: database.clone(),
@@ -117,8 +124,12 @@ impl Ticker {
     async fn tick(&self) {
         let Ok(_turn) = self.turn.try_acquire() else { return };
         let mut is_told = false;
-        while let Some(tick) = self.entry.schedule.last_at(UtcInstant::now()) {
-            let pause = match enqueue_tick(&self.database, &self.entry, Some(tick)).await {
+        loop {
+            let Ok(turn) = TURNS.acquire().await else { return };
+            let Some(tick) = self.entry.schedule.last_at(UtcInstant::now()) else { return };
+            let enqueued = enqueue_tick(&self.database, &self.entry, Some(tick)).await;
+            drop(turn);
+            let pause = match enqueued {
                 Ok(Enqueued::Busy) => BUSY_PAUSE,
                 Ok(enqueued) => {
                     tracing::debug!(provider = self.entry.slug, tick = tick.0, ?enqueued, "tick");

@@ -135,7 +135,10 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- {}\n{}", self.log.display(), self.log());
+            #[expect(clippy::print_stderr, reason = "whoever reads why a test failed wants to see this")]
+            {
+                eprintln!("--- {}\n{}", self.log.display(), self.log());
+            }
         }
         // Nothing can be done about a process that is gone already.
         let _gone = self.process.kill();

@@ -36,9 +36,20 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<bool, ScheduleError> {
     let wake = Arc::new(Notify::new());
-    let ticking = schedule::start(database, &providers, &wake, &shutdown).await?;
-    let work = Syncing::new(database.clone(), providers, Source::Provider(client.clone()));
-    let drained = Runner::new(database.clone(), work, lease, wake).run(&shutdown).await;
+    let stop = shutdown.child_token();
+    let work = Syncing::new(database.clone(), providers.clone(), Source::Provider(client.clone()));
+    let runner = Runner::new(database.clone(), work, lease, wake.clone());
+    // Before the ticks: hundreds of providers take a while to be scheduled, and what waits is done meanwhile.
+    let running = {
+        let stop = stop.clone();
+        tokio::spawn(async move { runner.run(&stop).await })
+    };
+    let ticking = schedule::start(database, &providers, &wake, &shutdown).await;
+    if ticking.is_err() {
+        stop.cancel();
+    }
+    let drained = running.await.unwrap_or(false);
+    let ticking = ticking?;
     ticking.end().await;
     Ok(drained)
 }

@@ -1,5 +1,6 @@
 //! What the program answers whoever calls it: exit codes, texts and signals.
 
+mod jobs;
 mod lint;
 mod providers_file;
 mod run;

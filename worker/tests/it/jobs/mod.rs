@@ -2,6 +2,8 @@
 
 mod leases;
 mod queue;
+mod running;
+mod ticks;
 
 use std::time::Duration;
 
