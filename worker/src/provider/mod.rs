@@ -9,3 +9,4 @@ pub mod fetch;
 pub mod format;
 pub mod item;
 pub mod local_time;
+pub mod spool;
