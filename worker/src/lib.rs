@@ -4,6 +4,7 @@
 //! [`commands`] is what the binary offers. It never serves a request; the API reads the same tables and nothing else of it.
 
 pub mod commands;
+pub mod progress;
 pub mod provider;
 pub mod schedule;
 pub mod sync;

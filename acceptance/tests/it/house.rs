@@ -36,7 +36,7 @@ impl House {
         let folder = TempDir::new().unwrap();
         let entry = format!(
             "[[provider]]\nslug = \"{SLUG}\"\nurl = \"http://{address}/feed\"\nformat = \"event-list-xml\"\nschedule = \"* * * * * *\"\n\
-             currency = \"EUR\"\n"
+             currency = \"EUR\"\nallow_private_addresses = true\n"
         );
         std::fs::write(folder.path().join("providers.toml"), entry).unwrap();
         Self { database, provider, folder, _provider_stops_with_the_house: stop.drop_guard() }

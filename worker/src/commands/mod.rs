@@ -1,6 +1,7 @@
 //! What `marquee-worker` can be told to do, one file per command.
 
 mod lint;
+mod progress_bar;
 mod run;
 mod status;
 mod sync;
@@ -36,7 +37,7 @@ enum Command {
     Run(run::Run),
     /// Copy one provider's catalogue once, now
     Sync(sync::Sync),
-    /// Read a feed from a file and say what would be taken and what not, without a database
+    /// Read a feed from a file, a URL or standard input and say what would be taken and what not, without a database
     Lint(lint::Lint),
     /// Show how fresh each provider's copy is and how its last run ended
     Status(status::Status),
@@ -59,7 +60,7 @@ pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     match arguments.command {
         Command::Run(run) => run.execute().await,
         Command::Sync(sync) => sync.execute().await,
-        Command::Lint(lint) => lint.execute(),
+        Command::Lint(lint) => lint.execute().await,
         Command::Status(status) => status.execute().await,
     }
 }

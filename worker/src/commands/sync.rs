@@ -5,7 +5,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 use clap::Args;
 use entity::DatabaseSettings;
 
-use super::{ProvidersSettings, connect};
+use super::{ProvidersSettings, connect, progress_bar::ProgressBar};
 use crate::{
     provider::{
         entry::{self, read_providers},
@@ -18,7 +18,7 @@ use crate::{
 pub(super) struct Sync {
     /// The provider's slug in the file of providers
     slug: String,
-    /// Take the feed from this file instead of the provider's URL
+    /// Take the feed from this file instead of the provider's URL; `-` is standard input
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Take the feed even if it holds far fewer events than the copy
@@ -42,7 +42,10 @@ impl Sync {
             None => Source::Provider(fetch::client()?),
         };
         let database = connect(&self.database).await?;
-        let report = sync::sync(&database, &entry, &source).await?;
+        let bar = ProgressBar::on_terminal();
+        let outcome = sync::sync_with(&database, &entry, &source, bar.progress()).await;
+        drop(bar);
+        let report = outcome?;
         print(&self.slug, &report);
         database.close().await?;
         Ok(ExitCode::SUCCESS)

@@ -84,7 +84,15 @@ pub(super) async fn copied(
     };
     let changed = counts.inserted + counts.updated + counts.left > 0;
     let state = if changed { State::Succeeded } else { State::Unchanged };
-    succeed(transaction, run, fresh, state, (copied.document.http_status, Some(copied.document.bytes.len())), counts).await
+    succeed(
+        transaction,
+        run,
+        fresh,
+        state,
+        (copied.document.http_status, usize::try_from(copied.document.spool.len()).ok()),
+        counts,
+    )
+    .await
 }
 
 /// Closes a run that got the very bytes of the copy.
@@ -94,7 +102,7 @@ pub(super) async fn same_body(
     provider: &provider::Model,
     copied: &Copied<'_>,
 ) -> Result<Report, DbErr> {
-    let answer = (copied.document.http_status, Some(copied.document.bytes.len()));
+    let answer = (copied.document.http_status, usize::try_from(copied.document.spool.len()).ok());
     succeed(database, run, known_by(copied), State::Unchanged, answer, counts_of(provider)).await
 }
 

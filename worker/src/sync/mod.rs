@@ -24,6 +24,7 @@ mod write;
 
 use std::{path::PathBuf, time::Instant};
 
+use bytes::Bytes;
 use entity::{provider, sync_run};
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
@@ -33,11 +34,15 @@ use tokio::sync::{AcquireError, Semaphore};
 
 use self::diff::Origin;
 pub use self::report::{Counts, Report};
-use crate::provider::{
-    entry::ProviderEntry,
-    fetch::{self, Answer, Document, FetchError, Validators},
-    format::{Conventions, DocumentError},
-    item::Feed,
+use crate::{
+    progress::Progress,
+    provider::{
+        entry::ProviderEntry,
+        fetch::{self, Answer, Document, FetchError, Validators},
+        format::{Conventions, DocumentError},
+        item::Feed,
+        spool::{self, SpoolError},
+    },
 };
 
 /// Syncs of this process that may read and write at the same time: each holds a feed in memory and a connection of the pool's five,
@@ -142,8 +147,22 @@ impl SyncError {
 /// When the copy is not what the feed says now: it is as it was before, and the ledger says why, unless it is the database
 /// that is away.
 pub async fn sync(database: &DatabaseConnection, entry: &ProviderEntry, source: &Source) -> Result<Report, SyncError> {
+    sync_with(database, entry, source, &Progress::none()).await
+}
+
+/// The same, telling how far it is.
+///
+/// # Errors
+///
+/// As [`sync`].
+pub async fn sync_with(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    source: &Source,
+    progress: &Progress,
+) -> Result<Report, SyncError> {
     let started = Instant::now();
-    let (run_id, outcome) = entered(database, entry, source).await;
+    let (run_id, outcome) = entered(database, entry, source, progress).await;
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &outcome {
         Ok(Report { state, bytes, counts, .. }) => tracing::info!(
@@ -177,6 +196,7 @@ async fn entered(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     source: &Source,
+    progress: &Progress,
 ) -> (Option<i64>, Result<Report, SyncError>) {
     let begun = async {
         let provider = register::register(database, entry).await?;
@@ -187,7 +207,7 @@ async fn entered(
         Ok(begun) => begun,
         Err(error) => return (None, Err(error.into())),
     };
-    let outcome = attempt(database, entry, source, &provider, &run).await;
+    let outcome = attempt(database, entry, source, progress, (&provider, &run)).await;
     if let Err(error) = &outcome
         && let Err(unwritten) = ledger::fail(database, &run, error).await
     {
@@ -205,14 +225,14 @@ async fn attempt(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     source: &Source,
-    provider: &provider::Model,
-    run: &sync_run::Model,
+    progress: &Progress,
+    (provider, run): (&provider::Model, &sync_run::Model),
 ) -> Result<Report, SyncError> {
     if provider.currency != entry.currency.code() {
         return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
     }
     let last = reading::last_document(entry, provider);
-    let answer = obtain(entry, source, &last.validators).await?;
+    let answer = obtain(entry, source, &last.validators, progress).await?;
     let _turn = TURNS.acquire().await.map_err(SyncError::Turn)?;
     let Answer::Document(document) = answer else {
         let transaction = begin(database, provider).await?;
@@ -220,7 +240,7 @@ async fn attempt(
         transaction.commit().await?;
         return Ok(report);
     };
-    let body_hash = reading::body_hash(&document.bytes);
+    let body_hash = document.spool.hash();
     let copied = ledger::Copied { document: &document, body_hash, reading_hash: reading::reading_hash(entry) };
     if last.body_hash == Some(body_hash) {
         let transaction = begin(database, provider).await?;
@@ -228,10 +248,11 @@ async fn attempt(
         transaction.commit().await?;
         return Ok(report);
     }
-    let feed = read(entry, &document).await?;
+    let bytes = document.spool.read(0..document.spool.len()).map_err(SyncError::File)?;
+    let feed = read(entry, bytes.clone()).await?;
     let events_before = usize::try_from(provider.event_count).unwrap_or(0);
     if let Err(refusal) = guard::check(entry, &feed, events_before) {
-        ledger::keep_rejects(database, run, &feed.rejects, &document.bytes).await?;
+        ledger::keep_rejects(database, run, &feed.rejects, &bytes).await?;
         return Err(refusal);
     }
 
@@ -239,7 +260,7 @@ async fn attempt(
     let origin =
         Origin { provider_id: provider.id, slug: &entry.slug, taken_at: run.started_at, last_taken_at: provider.last_success_at };
     let counts = write::apply(&transaction, origin, &feed).await?;
-    ledger::keep_rejects(&transaction, run, &feed.rejects, &document.bytes).await?;
+    ledger::keep_rejects(&transaction, run, &feed.rejects, &bytes).await?;
     let report = ledger::copied(&transaction, run, &copied, counts).await?;
     transaction.commit().await?;
     Ok(report)
@@ -258,27 +279,32 @@ async fn begin(database: &DatabaseConnection, provider: &provider::Model) -> Res
     }
 }
 
-async fn obtain(entry: &ProviderEntry, source: &Source, known: &Validators) -> Result<Answer, SyncError> {
+async fn obtain(entry: &ProviderEntry, source: &Source, known: &Validators, progress: &Progress) -> Result<Answer, SyncError> {
     match source {
         Source::Provider(client) => {
-            let answer = fetch::fetch(client, &entry.url, known, entry.answer_timeout, entry.max_body_bytes).await;
-            answer.map_err(SyncError::Fetch)
+            let request = fetch::Request {
+                url: &entry.url,
+                known,
+                answer_timeout: entry.answer_timeout,
+                limit_bytes: entry.max_body_bytes,
+                allow_private_addresses: entry.allow_private_addresses,
+            };
+            fetch::fetch(client, &request, progress).await.map_err(SyncError::Fetch)
         }
         Source::File(path) => {
-            let size = tokio::fs::metadata(path).await.map_err(SyncError::File)?.len();
-            if size > entry.max_body_bytes {
-                return Err(SyncError::Fetch(FetchError::TooLarge { limit_bytes: entry.max_body_bytes }));
-            }
-            let bytes = tokio::fs::read(path).await.map_err(SyncError::File)?.into();
-            Ok(Answer::Document(Document { bytes, http_status: None, validators: Validators::default() }))
+            let spool = spool::copy_file(path, entry.max_body_bytes).await.map_err(|error| match error {
+                SpoolError::Unreadable(error) => SyncError::File(error),
+                other => SyncError::Fetch(other.into()),
+            })?;
+            let validators = Validators::default();
+            Ok(Answer::Document(Document { spool: spool.into(), http_status: None, validators, fresh_for: None }))
         }
     }
 }
 
-async fn read(entry: &ProviderEntry, document: &Document) -> Result<Feed, SyncError> {
+async fn read(entry: &ProviderEntry, bytes: Bytes) -> Result<Feed, SyncError> {
     let format = entry.format;
     let conventions = Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() };
-    let bytes = document.bytes.clone();
     let feed = tokio::task::spawn_blocking(move || format.read(&bytes, &conventions)).await.map_err(SyncError::Reader)?;
     Ok(feed?)
 }

@@ -1,7 +1,7 @@
 //! Which document the copy was taken from and how it was read, so that the same one need not be read again.
 
 use entity::provider;
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::fingerprint;
 use crate::provider::{entry::ProviderEntry, fetch::Validators};
@@ -20,11 +20,6 @@ pub(super) fn last_document(entry: &ProviderEntry, provider: &provider::Model) -
     }
     let validators = Validators { etag: provider.etag.clone(), last_modified: provider.last_modified.clone() };
     LastDocument { validators, body_hash: provider.body_hash }
-}
-
-/// A hash of a document.
-pub(super) fn body_hash(body: &[u8]) -> i64 {
-    xxh3_64(body).cast_signed()
 }
 
 /// A hash of everything but the document that decides what is kept of it.
