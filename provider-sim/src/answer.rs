@@ -7,16 +7,16 @@
 use std::io;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY};
 use hyper::http::response::Builder;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::AnswerBody;
-use crate::document::{Chunks, Document, first_bytes, gzip, length};
+use crate::document::{Chunks, Document, coded, first_bytes, length, members};
 use crate::fault::{Fault, InvalidFault};
-use crate::negotiation::{accepts_gzip, knows};
+use crate::negotiation::{Coding, coding, knows};
 use crate::provider::{Delivery, Provider};
 use crate::spoil::spoiled;
 
@@ -39,6 +39,9 @@ pub(crate) async fn answer(
     };
     let faults = provider.begin(asked);
     delay(&faults, &shutdown).await?;
+    if let Some(location) = faults.iter().find_map(|fault| redirect(fault, request.uri().query().unwrap_or_default())) {
+        return finish(Response::builder().status(StatusCode::FOUND).header(LOCATION, location), AnswerBody::text(""));
+    }
     match faults.iter().find_map(failed_status) {
         Some((status, retry_after)) => without_feed(status, retry_after),
         None => feed(&provider, request.method(), request.headers(), faults).await,
@@ -60,6 +63,19 @@ async fn delay(faults: &[Fault], shutdown: &CancellationToken) -> io::Result<()>
     Ok(())
 }
 
+/// Where a fault sends the request; nowhere after its last hop.
+fn redirect(fault: &Fault, query: &str) -> Option<String> {
+    let hop: u32 = query.split('&').find_map(|pair| pair.strip_prefix("hop=")?.parse().ok()).unwrap_or(0);
+    // What the request asked for, it asks for at the next hop.
+    let asked: String = query.split('&').filter(|pair| pair.starts_with("fault=")).map(|pair| format!("&{pair}")).collect();
+    match fault {
+        Fault::Redirect(hops) if hop >= *hops => None,
+        Fault::Redirect(_) | Fault::RedirectLoop => Some(format!("{FEED_PATH}?hop={}{asked}", hop.wrapping_add(1))),
+        Fault::RedirectTo(url) => Some(url.clone()),
+        _ => None,
+    }
+}
+
 fn failed_status(fault: &Fault) -> Option<(u16, Option<u32>)> {
     match *fault {
         Fault::Status { code, retry_after } => Some((code, retry_after)),
@@ -76,10 +92,10 @@ fn without_feed(status: u16, retry_after: Option<u32>) -> io::Result<Response<An
 }
 
 async fn feed(provider: &Provider, method: &Method, headers: &HeaderMap, faults: Vec<Fault>) -> io::Result<Response<AnswerBody>> {
-    let compressed = accepts_gzip(headers);
-    let etag = |document: &Document| match compressed {
-        true => format!("\"{}-gzip\"", document.validator()),
-        false => format!("\"{}\"", document.validator()),
+    let accepted = coding(headers);
+    let etag = |document: &Document| match accepted.name() {
+        Some(name) => format!("\"{}-{name}\"", document.validator()),
+        None => format!("\"{}\"", document.validator()),
     };
     let is_known = |document: &Document| knows(headers, &etag(document));
     // A fault is always seen, and leaves the poll to the request that comes after it.
@@ -90,21 +106,24 @@ async fn feed(provider: &Provider, method: &Method, headers: &HeaderMap, faults:
     } else {
         provider.deliver(is_known)
     };
+    let mut response = Response::builder().header(VARY, VARIES_BY);
+    if let Some(seconds) = provider.max_age() {
+        response = response.header(CACHE_CONTROL, format!("max-age={seconds}"));
+    }
     match delivery {
         Delivery::NotModified(document) => {
-            let response = Response::builder().status(StatusCode::NOT_MODIFIED).header(ETAG, etag(&document));
-            finish(response.header(VARY, VARIES_BY), AnswerBody::text(""))
+            finish(response.status(StatusCode::NOT_MODIFIED).header(ETAG, etag(&document)), AnswerBody::text(""))
         }
         Delivery::Full(document) => {
-            let mut response = Response::builder().header(VARY, VARIES_BY).header(CONTENT_TYPE, content_type(&faults));
+            response = response.header(CONTENT_TYPE, content_type(&faults));
             if !faults.iter().any(Fault::replaces_document) {
                 response = response.header(ETAG, etag(&document));
             }
-            let coding = Coding::of(compressed, &faults);
-            if coding != Coding::Identity {
-                response = response.header(CONTENT_ENCODING, "gzip");
+            let sent = Sent::of(accepted, &faults);
+            if let Some(name) = sent.announced {
+                response = response.header(CONTENT_ENCODING, name);
             }
-            finish(response, body(document, faults, coding).await?)
+            finish(response, body(document, faults, sent.form).await?)
         }
     }
 }
@@ -117,50 +136,63 @@ fn content_type(faults: &[Fault]) -> &'static str {
     if faults.contains(&Fault::Html) { "text/html; charset=utf-8" } else { "application/xml; charset=utf-8" }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Identity,
-    Gzip,
-    /// Announced as gzip, sent as it is.
-    FalseGzip,
+/// How the body is sent, and as what it is announced.
+struct Sent {
+    announced: Option<String>,
+    form: Form,
 }
 
-impl Coding {
-    fn of(compressed: bool, faults: &[Fault]) -> Self {
-        if faults.contains(&Fault::GzipGarbage) {
-            Self::FalseGzip
-        } else if compressed || faults.iter().any(|fault| matches!(fault, Fault::Bomb(_))) {
-            Self::Gzip
-        } else {
-            Self::Identity
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Coded(Coding),
+    /// Gzip of several members.
+    Members,
+}
+
+impl Sent {
+    fn of(accepted: Coding, faults: &[Fault]) -> Self {
+        let plain = Form::Coded(Coding::Identity);
+        for fault in faults {
+            match fault {
+                Fault::GzipGarbage => return Self { announced: Some("gzip".to_owned()), form: plain },
+                Fault::Coding(name) => return Self { announced: Some(name.clone()), form: plain },
+                Fault::Members => return Self { announced: Some("gzip".to_owned()), form: Form::Members },
+                _ => {}
+            }
         }
+        let is_bomb = faults.iter().any(|fault| matches!(fault, Fault::Bomb(_)));
+        let coding = if is_bomb && accepted == Coding::Identity { Coding::Gzip } else { accepted };
+        Self { announced: coding.name().map(str::to_owned), form: Form::Coded(coding) }
     }
 }
 
-async fn body(document: Document, faults: Vec<Fault>, coding: Coding) -> io::Result<AnswerBody> {
+async fn body(document: Document, faults: Vec<Fault>, form: Form) -> io::Result<AnswerBody> {
     let pace = faults.iter().find_map(|fault| match *fault {
         Fault::Slow(bytes_per_second) => Some(bytes_per_second),
         _ => None,
     });
     // Some faults need the length of the document, for which it is made once and thrown away.
-    let body = spawn_blocking(move || whole_or_broken(&document, &faults, coding)).await??;
+    let body = spawn_blocking(move || whole_or_broken(&document, &faults, form)).await??;
     Ok(match pace {
         Some(bytes_per_second) => body.dripping(bytes_per_second),
         None => body,
     })
 }
 
-fn whole_or_broken(document: &Document, faults: &[Fault], coding: Coding) -> io::Result<AnswerBody> {
+fn whole_or_broken(document: &Document, faults: &[Fault], form: Form) -> io::Result<AnswerBody> {
     let chunks = || -> io::Result<Chunks> {
         let spoiled = spoiled(document, faults)?;
-        Ok(if coding == Coding::Gzip { gzip(spoiled) } else { spoiled })
+        match form {
+            Form::Coded(coding) => coded(spoiled, coding),
+            Form::Members => Ok(members(spoiled)),
+        }
     };
     if faults.contains(&Fault::Reset) {
         let promised = length(chunks()?)?;
         let reset = std::iter::once_with(|| Err(io::ErrorKind::ConnectionReset.into()));
         return Ok(AnswerBody::new(Box::new(first_bytes(chunks()?, promised / 2).chain(reset)), Some(promised)));
     }
-    let is_sent_as_it_is = coding == Coding::Identity && faults.iter().all(Fault::only_delays);
+    let is_sent_as_it_is = form == Form::Coded(Coding::Identity) && faults.iter().all(Fault::only_delays);
     let promised = if is_sent_as_it_is { document.known_length() } else { None };
     Ok(AnswerBody::new(chunks()?, promised))
 }

@@ -1,6 +1,6 @@
 //! What is served: the catalogue at a poll or a fixed document, as chunks made on demand.
 //!
-//! Owns the bytes of a sound document, their gzip form and the validator behind its `ETag`.
+//! Owns the bytes of a sound document, their coded forms and the validator behind its `ETag`.
 //! Deliberately lazy: a chunk exists only while it is being sent, and a document can be
 //! walked twice to learn its length first.
 
@@ -14,6 +14,7 @@ use flate2::write::GzEncoder;
 
 use crate::catalogue::Catalogue;
 use crate::feed;
+use crate::negotiation::Coding;
 
 /// Bytes in the order they are sent. An error ends them.
 pub(crate) type Chunks = Box<dyn Iterator<Item = io::Result<Bytes>> + Send>;
@@ -82,32 +83,93 @@ pub(crate) fn first_bytes(mut chunks: Chunks, limit: u64) -> Chunks {
     }))
 }
 
-/// The chunks as one gzip member. The same bytes in give the same bytes out.
-pub(crate) fn gzip(chunks: Chunks) -> Chunks {
-    let encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    Box::new(Gzip { chunks, encoder: Some(encoder) })
+/// The chunks in this coding, gzip as one member. The same bytes in give the same bytes out.
+pub(crate) fn coded(chunks: Chunks, coding: Coding) -> io::Result<Chunks> {
+    let encoder = match coding {
+        Coding::Identity => return Ok(chunks),
+        Coding::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
+        Coding::Brotli => Encoder::Brotli(Box::new(brotli::CompressorWriter::new(
+            Vec::new(),
+            BROTLI_BUFFER_BYTES,
+            BROTLI_QUALITY,
+            BROTLI_WINDOW_LOG,
+        ))),
+        Coding::Zstd => Encoder::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
+    };
+    Ok(Box::new(Coded { chunks, encoder: Some(encoder) }))
 }
 
-struct Gzip {
+/// The chunks as several gzip members, one after the other.
+pub(crate) fn members(mut chunks: Chunks) -> Chunks {
+    Box::new(iter::from_fn(move || {
+        let chunk = chunks.next()?;
+        Some(chunk.and_then(|chunk| {
+            let mut member = GzEncoder::new(Vec::new(), Compression::fast());
+            member.write_all(&chunk)?;
+            member.finish().map(Bytes::from)
+        }))
+    }))
+}
+
+const BROTLI_BUFFER_BYTES: usize = 64 * 1024;
+/// Fast, as a server would that compresses while it sends.
+const BROTLI_QUALITY: u32 = 2;
+const BROTLI_WINDOW_LOG: u32 = 20;
+const ZSTD_LEVEL: i32 = 1;
+
+enum Encoder {
+    Gzip(GzEncoder<Vec<u8>>),
+    Brotli(Box<brotli::CompressorWriter<Vec<u8>>>),
+    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+}
+
+impl Encoder {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let out = match self {
+            Self::Gzip(encoder) => {
+                encoder.write_all(bytes)?;
+                encoder.get_mut()
+            }
+            Self::Brotli(encoder) => {
+                encoder.write_all(bytes)?;
+                encoder.get_mut()
+            }
+            Self::Zstd(encoder) => {
+                encoder.write_all(bytes)?;
+                encoder.get_mut()
+            }
+        };
+        Ok(mem::take(out))
+    }
+
+    fn finish(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Brotli(encoder) => Ok(encoder.into_inner()),
+            Self::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}
+
+struct Coded {
     chunks: Chunks,
-    /// Gone when the end of the member is out.
-    encoder: Option<GzEncoder<Vec<u8>>>,
+    /// Gone when the end of the stream is out.
+    encoder: Option<Encoder>,
 }
 
-impl Gzip {
+impl Coded {
     /// The next compressed bytes, none if the encoder keeps what it was given for later.
-    fn advance(&mut self, mut encoder: GzEncoder<Vec<u8>>) -> io::Result<Vec<u8>> {
+    fn advance(&mut self, mut encoder: Encoder) -> io::Result<Vec<u8>> {
         let Some(chunk) = self.chunks.next() else {
             return encoder.finish();
         };
-        encoder.write_all(&chunk?)?;
-        let compressed = mem::take(encoder.get_mut());
+        let compressed = encoder.write(&chunk?)?;
         self.encoder = Some(encoder);
         Ok(compressed)
     }
 }
 
-impl Iterator for Gzip {
+impl Iterator for Coded {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// One way an answer can go wrong. Several may come together where that makes sense.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// `status:CODE` or `status:CODE:SECONDS`: another status than 200, and no feed.
     Status {
@@ -40,13 +40,24 @@ pub enum Fault {
     GzipGarbage,
     /// `bomb:MEBIBYTES`: that many mebibytes of spaces in the document, sent as gzip.
     Bomb(u32),
+    /// `redirect:HOPS`: that many redirects, and then the feed.
+    Redirect(u32),
+    /// `redirect-loop`: redirects without end.
+    RedirectLoop,
+    /// `redirect-to:URL`: a redirect to there; in a query, the URL may not hold `&` or `,`.
+    RedirectTo(String),
+    /// `coding:NAME`: the body is announced in that content coding, and is sent as it is.
+    Coding(String),
+    /// `members`: the body is gzip of several members.
+    Members,
 }
 
 impl Fault {
     /// How all of them are written.
     pub const FORMS: &str = "status:CODE (200 to 599), status:CODE:RETRY_AFTER_SECONDS, latency:MILLISECONDS, \
         slow:BYTES_PER_SECOND (at least 1), hang, reset, truncate, truncate:BYTES, garbage, html, encoding, \
-        gzip-garbage, bomb:MEBIBYTES";
+        gzip-garbage, bomb:MEBIBYTES, \
+        redirect:HOPS, redirect-loop, redirect-to:URL, coding:NAME, members";
 
     /// Reads a list of faults divided by commas; an empty one has none.
     ///
@@ -89,6 +100,11 @@ impl FromStr for Fault {
             ("encoding", None) => Some(Self::Encoding),
             ("gzip-garbage", None) => Some(Self::GzipGarbage),
             ("bomb", Some(value)) => value.parse().ok().map(Self::Bomb),
+            ("redirect", Some(value)) => value.parse().ok().map(Self::Redirect),
+            ("redirect-loop", None) => Some(Self::RedirectLoop),
+            ("redirect-to", Some(value)) => is_header_text(value).then(|| Self::RedirectTo(value.to_owned())),
+            ("coding", Some(value)) => is_header_text(value).then(|| Self::Coding(value.to_owned())),
+            ("members", None) => Some(Self::Members),
             _ => None,
         };
         fault.ok_or_else(|| InvalidFault(text.to_owned()))
@@ -112,6 +128,11 @@ impl Display for Fault {
             Self::Encoding => out.write_str("encoding"),
             Self::GzipGarbage => out.write_str("gzip-garbage"),
             Self::Bomb(mebibytes) => write!(out, "bomb:{mebibytes}"),
+            Self::Redirect(hops) => write!(out, "redirect:{hops}"),
+            Self::RedirectLoop => out.write_str("redirect-loop"),
+            Self::RedirectTo(url) => write!(out, "redirect-to:{url}"),
+            Self::Coding(name) => write!(out, "coding:{name}"),
+            Self::Members => out.write_str("members"),
         }
     }
 }
@@ -135,4 +156,8 @@ fn status(value: &str) -> Option<Fault> {
     };
     let code = code.parse().ok().filter(|code| (200..600).contains(code))?;
     Some(Fault::Status { code, retry_after })
+}
+
+fn is_header_text(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }

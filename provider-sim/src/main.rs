@@ -31,6 +31,7 @@ async fn run(settings: Settings) -> io::Result<()> {
         return catalogue.write_feed(0, &mut io::stdout());
     }
     let provider = Provider::new(catalogue);
+    provider.set_max_age(settings.max_age);
     provider.set_faults(settings.faults);
     let shutdown = CancellationToken::new();
     cancel_at_signal(shutdown.clone())?;

@@ -1,20 +1,55 @@
 //! What the headers of a request ask for.
 //!
 //! Owns the reading of `Accept-Encoding` and `If-None-Match`, as far as this server answers
-//! them: gzip or identity, a known answer or not.
+//! them: which content coding, a known answer or not.
 
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH};
 
-/// Whether the answer may be gzip: it is named, or `*` is, with a weight other than 0.
-pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let weight_of = |wanted: &str| {
-        members(headers, &ACCEPT_ENCODING).find_map(|member| {
-            let (coding, parameters) = member.split_once(';').unwrap_or((member, ""));
-            coding.trim().eq_ignore_ascii_case(wanted).then(|| weight(parameters))
-        })
-    };
-    weight_of("gzip").or_else(|| weight_of("*")).is_some_and(|weight| weight > 0.0)
+/// A content coding that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Identity,
+    Gzip,
+    Brotli,
+    Zstd,
+}
+
+impl Coding {
+    /// Its name in `Content-Encoding`; the identity has none there.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Brotli => Some("br"),
+            Self::Zstd => Some("zstd"),
+        }
+    }
+}
+
+/// The coding with the highest weight; of several, the one that is named first. `*` means gzip.
+pub(crate) fn coding(headers: &HeaderMap) -> Coding {
+    let mut best = (Coding::Identity, 0.0);
+    let mut any = 0.0;
+    let mut named = Vec::new();
+    for member in members(headers, &ACCEPT_ENCODING) {
+        let (name, parameters) = member.split_once(';').unwrap_or((member, ""));
+        let coding = match name.trim().to_ascii_lowercase().as_str() {
+            "gzip" => Coding::Gzip,
+            "br" => Coding::Brotli,
+            "zstd" => Coding::Zstd,
+            "*" => {
+                any = weight(parameters);
+                continue;
+            }
+            _ => continue,
+        };
+        named.push(coding);
+        if weight(parameters) > best.1 {
+            best = (coding, weight(parameters));
+        }
+    }
+    if any > best.1 && !named.contains(&Coding::Gzip) { Coding::Gzip } else { best.0 }
 }
 
 /// Whether the request knows the answer with this `ETag`, compared weakly as RFC 9110 asks.

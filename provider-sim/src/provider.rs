@@ -38,6 +38,7 @@ impl Provider {
             document: None,
             poll: 0,
             frozen: false,
+            max_age_seconds: None,
             faults: Vec::new(),
             next_faults: VecDeque::new(),
             statistics: Statistics::default(),
@@ -64,6 +65,15 @@ impl Provider {
     /// Serves the catalogue again.
     pub fn serve_catalogue(&self) {
         self.state().document = None;
+    }
+
+    /// From now on the feed says that it stays as it is for so many seconds (`Cache-Control`), or nothing of it.
+    pub fn set_max_age(&self, seconds: Option<u32>) {
+        self.state().max_age_seconds = seconds;
+    }
+
+    pub(crate) fn max_age(&self) -> Option<u32> {
+        self.state().max_age_seconds
     }
 
     /// The poll number that the next answer shows.
@@ -149,6 +159,7 @@ struct State {
     document: Option<Bytes>,
     poll: u64,
     frozen: bool,
+    max_age_seconds: Option<u32>,
     faults: Vec<Fault>,
     next_faults: VecDeque<Vec<Fault>>,
     statistics: Statistics,

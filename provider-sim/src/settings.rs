@@ -30,6 +30,9 @@ pub(crate) struct Settings {
     /// The day around which the events lie, such as 2026-03-01 [default: today in UTC].
     #[arg(long, value_name = "DATE", value_parser = day)]
     now: Option<NaiveDate>,
+    /// Seconds for which the feed says that it stays as it is (`Cache-Control: max-age`).
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) max_age: Option<u32>,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,

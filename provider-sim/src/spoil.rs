@@ -20,8 +20,8 @@ pub(crate) fn spoiled(document: &Document, faults: &[Fault]) -> io::Result<Chunk
         return Ok(document.chunks());
     };
     let chunks = spoiled(document, earlier)?;
-    Ok(match *last {
-        Fault::Truncate(Some(bytes)) => first_bytes(chunks, bytes),
+    Ok(match last {
+        Fault::Truncate(Some(bytes)) => first_bytes(chunks, *bytes),
         Fault::Truncate(None) => {
             let middle = length(spoiled(document, earlier)?)? / 2;
             until_tag_ends(chunks, middle)
@@ -29,8 +29,18 @@ pub(crate) fn spoiled(document: &Document, faults: &[Fault]) -> io::Result<Chunk
         Fault::Garbage => one(garbage()),
         Fault::Html => one(HTML_PAGE),
         Fault::Encoding => Box::new(chunks.map(|chunk| chunk.map(|chunk| with_latin_1(&chunk)))),
-        Fault::Bomb(mebibytes) => bomb(document, mebibytes),
-        Fault::Status { .. } | Fault::Latency(_) | Fault::Slow(_) | Fault::Hang | Fault::Reset | Fault::GzipGarbage => chunks,
+        Fault::Bomb(mebibytes) => bomb(document, *mebibytes),
+        Fault::Status { .. }
+        | Fault::Latency(_)
+        | Fault::Slow(_)
+        | Fault::Hang
+        | Fault::Reset
+        | Fault::GzipGarbage
+        | Fault::Redirect(_)
+        | Fault::RedirectLoop
+        | Fault::RedirectTo(_)
+        | Fault::Coding(_)
+        | Fault::Members => chunks,
     })
 }
 

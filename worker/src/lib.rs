@@ -7,6 +7,7 @@
 pub mod commands;
 pub mod jobs;
 pub mod metrics;
+pub mod progress;
 pub mod provider;
 pub mod schedule;
 pub mod sync;

@@ -99,7 +99,7 @@ async fn what_a_reader_sees_does_not_change_while_the_provider_is_ill(database: 
 
     let faults = ["status:503", "reset", "truncate", "truncate:4000", "garbage", "html", "encoding", "gzip-garbage"];
     for fault in faults.map(|fault| fault.parse::<Fault>().unwrap()) {
-        house.provider.set_faults([fault]);
+        house.provider.set_faults([fault.clone()]);
         assert!(!house.sync(), "a sync with {fault} must fail");
         let (status, after) = api.get("/search").await;
         assert_eq!((status, &after), (200, &before), "with {fault}");

@@ -1,4 +1,6 @@
-//! gzip or not.
+//! Which content coding.
+
+use std::io::Read;
 
 use provider_sim::Catalogue;
 
@@ -8,7 +10,7 @@ use crate::client::Served;
 async fn gzip_holds_the_same_document_under_an_etag_of_its_own() {
     let served = Served::start(Catalogue::default()).await;
     let plain = served.get("/feed", &[]).await;
-    let gzip = served.get("/feed", &[("Accept-Encoding", "br, gzip")]).await;
+    let gzip = served.get("/feed", &[("Accept-Encoding", "deflate, gzip, br")]).await;
     assert_eq!(plain.header("content-encoding"), None);
     assert_eq!(gzip.header("content-encoding"), Some("gzip"));
     assert!(gzip.body.len() * 4 < plain.body.len());
@@ -28,14 +30,18 @@ async fn the_etag_of_one_coding_does_not_stand_for_the_other() {
 }
 
 #[tokio::test]
-async fn gzip_is_sent_only_where_it_is_accepted() {
+async fn a_coding_is_sent_only_where_it_is_accepted() {
     let served = Served::start(Catalogue::default()).await;
     for (accepted, expected) in [
         ("gzip", Some("gzip")),
         ("GZIP;q=0.2", Some("gzip")),
         ("*", Some("gzip")),
         ("identity", None),
-        ("br", None),
+        ("br", Some("br")),
+        ("zstd, gzip", Some("zstd")),
+        ("gzip, br, zstd", Some("gzip")),
+        ("gzip;q=0.5, br;q=0.9", Some("br")),
+        ("deflate", None),
         ("gzip;q=0", None),
         ("gzip; q=0.000, *", None),
         ("", None),
@@ -43,4 +49,17 @@ async fn gzip_is_sent_only_where_it_is_accepted() {
         let answer = served.send("HEAD", "/feed", &[("Accept-Encoding", accepted)]).await;
         assert_eq!(answer.header("content-encoding"), expected, "{accepted}");
     }
+}
+
+#[tokio::test]
+async fn brotli_and_zstd_hold_the_same_document() {
+    let served = Served::start(Catalogue::default()).await;
+    let plain = served.get("/feed", &[]).await.body;
+    let brotli = served.get("/feed", &[("Accept-Encoding", "br")]).await;
+    let mut text = Vec::new();
+    brotli::Decompressor::new(brotli.body.as_slice(), 4096).read_to_end(&mut text).unwrap();
+    assert!(text == plain && brotli.body.len() * 4 < plain.len());
+    let zstd = served.get("/feed", &[("Accept-Encoding", "zstd")]).await;
+    assert!(zstd::decode_all(zstd.body.as_slice()).unwrap() == plain && zstd.body.len() * 4 < plain.len());
+    assert_ne!(brotli.etag(), zstd.etag());
 }

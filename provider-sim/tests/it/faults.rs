@@ -25,6 +25,11 @@ fn faults_are_written_as_they_are_read() {
         "encoding",
         "gzip-garbage",
         "bomb:64",
+        "redirect:3",
+        "redirect-loop",
+        "redirect-to:http://10.0.0.1/",
+        "coding:rot13",
+        "members",
     ] {
         assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
     }
@@ -185,4 +190,30 @@ async fn a_fault_hides_neither_behind_a_known_etag_nor_ends_the_poll() {
     }
     assert_eq!(served.provider.poll(), 0);
     assert_eq!(served.provider.statistics().full_answers, 0);
+}
+
+#[tokio::test]
+async fn redirects_lead_on_by_one_hop_and_then_to_the_feed() {
+    let served = Served::start(Catalogue::default()).await;
+    let first = served.get("/feed?fault=redirect:2", &[]).await;
+    assert_eq!((first.status, first.header("location")), (302, Some("/feed?hop=1&fault=redirect:2")));
+    let second = served.get("/feed?hop=1&fault=redirect:2", &[]).await;
+    assert_eq!(second.header("location"), Some("/feed?hop=2&fault=redirect:2"));
+    assert_eq!(served.get("/feed?hop=2&fault=redirect:2", &[]).await.status, 200);
+    assert_eq!(served.get("/feed?hop=900&fault=redirect-loop", &[]).await.status, 302);
+    let elsewhere = served.get("/feed?fault=redirect-to:http://10.0.0.1/x", &[]).await;
+    assert_eq!(elsewhere.header("location"), Some("http://10.0.0.1/x"));
+}
+
+#[tokio::test]
+async fn an_announced_coding_and_gzip_of_several_members() {
+    let served = Served::start(Catalogue::default()).await;
+    let answer = served.get("/feed?fault=coding:rot13", &[("Accept-Encoding", "gzip")]).await;
+    assert_eq!((answer.header("content-encoding"), answer.body.len()), (Some("rot13"), Catalogue::default().feed(0).len()));
+    let members = served.get("/feed?fault=members", &[]).await;
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(members.body.as_slice()).read_to_string(&mut text).unwrap();
+    assert!(text == Catalogue::default().feed(0));
+    GzDecoder::new(members.body.as_slice()).read_to_string(&mut text).unwrap();
+    assert!(text.len() < 2 * Catalogue::default().feed(0).len(), "the first member is not all");
 }

@@ -1,21 +1,29 @@
-//! `marquee-worker lint FILE`: for providers and whoever writes a feed. It needs no database and no settings.
+//! `marquee-worker lint FILE|URL`: for providers and whoever writes a feed. It needs no database and no settings.
 
-use std::{collections::BTreeMap, error::Error, fmt::Write, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, error::Error, fmt::Write, path::Path, process::ExitCode, sync::Arc};
 
 use chrono_tz::Tz;
 use clap::Args;
 
-use crate::provider::{
-    currency::Currency,
-    format::{self, Conventions, Format, Locator},
-    item::{Feed, Subject},
-    spool::Spool,
+use reqwest::Url;
+
+use super::progress_bar::ProgressBar;
+use crate::{
+    progress::Progress,
+    provider::{
+        currency::Currency,
+        fetch::{self, Answer, Request, Validators},
+        format::{self, Conventions, Format, Locator},
+        item::{Feed, Subject},
+        spool::{self, Spool, SpoolError},
+    },
 };
 
 #[derive(Args, Debug)]
 pub(super) struct Lint {
-    /// The feed
-    file: PathBuf,
+    /// The feed: a file, an http or https URL, or `-` for standard input
+    #[arg(value_name = "FILE|URL")]
+    feed: String,
     /// The format it should be of
     #[arg(long, default_value = "event-list-xml", value_parser = known_format)]
     format: Format,
@@ -25,18 +33,49 @@ pub(super) struct Lint {
     /// ISO 4217 code of its prices
     #[arg(long, default_value = "EUR")]
     currency: Currency,
+    /// Largest document that is read, in bytes, before and after decompression
+    #[arg(long, value_name = "BYTES", default_value_t = fetch::max_body_bytes())]
+    max_body_bytes: u64,
 }
 
 impl Lint {
     /// Succeeds only for a feed without any fault.
-    pub(super) fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        let file = self.file.display();
-        let document = std::fs::read(&self.file).map_err(|error| format!("{file} cannot be read: {error}"))?;
+    pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+        let (name, spool) = self.document().await?;
+        let document = spool.read(0..spool.len()).map_err(|error| format!("{name} cannot be read: {error}"))?;
         let conventions = Conventions { time_zone: self.time_zone, currency: self.currency };
         let feed =
-            self.format.read(&document, &conventions).map_err(|error| format!("{file} would be refused whole: {error}"))?;
-        print(&summary(&file.to_string(), &feed, &Spool::from_bytes(document))?);
+            self.format.read(&document, &conventions).map_err(|error| format!("{name} would be refused whole: {error}"))?;
+        print(&summary(&name, &feed, &spool)?);
         Ok(if feed.rejects.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The document, and what to call it.
+    async fn document(&self) -> Result<(String, Arc<Spool>), Box<dyn Error>> {
+        if self.feed.starts_with("http://") || self.feed.starts_with("https://") {
+            let url: Url = self.feed.parse().map_err(|error| format!("that is no URL: {error}"))?;
+            // What stands before and behind may be secret.
+            let name = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+            let bar = ProgressBar::on_terminal();
+            let document = fetched(&url, self.max_body_bytes, bar.progress()).await?;
+            return Ok((name, document));
+        }
+        let name = if self.feed == "-" { "standard input".to_owned() } else { self.feed.clone() };
+        let spool = spool::copy_file(Path::new(&self.feed), self.max_body_bytes).await.map_err(|error| match error {
+            SpoolError::Unreadable(error) => format!("{name} cannot be read: {error}"),
+            other => format!("{name} cannot be read: {}", telemetry::with_causes(&other)),
+        })?;
+        Ok((name, Arc::new(spool)))
+    }
+}
+
+async fn fetched(url: &Url, limit_bytes: u64, progress: &Progress) -> Result<Arc<Spool>, Box<dyn Error>> {
+    // Whoever typed the address knows whose it is.
+    let (allow_private_addresses, known) = (true, &Validators::default());
+    let request = Request { url, known, answer_timeout: fetch::answer_timeout(), limit_bytes, allow_private_addresses };
+    match fetch::fetch(&fetch::client()?, &request, progress).await? {
+        Answer::Document(document) => Ok(document.spool),
+        Answer::NotModified { .. } => Err("the provider says that nothing has changed".into()),
     }
 }
 

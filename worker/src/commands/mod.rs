@@ -2,6 +2,7 @@
 
 mod jobs;
 mod lint;
+mod progress_bar;
 mod run;
 mod status;
 mod sync;
@@ -37,7 +38,7 @@ enum Command {
     Run(run::Run),
     /// Copy one provider's catalogue once, now
     Sync(sync::Sync),
-    /// Read a feed from a file and say what would be taken and what not, without a database
+    /// Read a feed from a file, a URL or standard input and say what would be taken and what not, without a database
     Lint(lint::Lint),
     /// Show how fresh each provider's copy is and how its last run ended
     Status(status::Status),
@@ -62,7 +63,7 @@ pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     match arguments.command {
         Command::Run(run) => run.execute().await,
         Command::Sync(sync) => sync.execute().await,
-        Command::Lint(lint) => lint.execute(),
+        Command::Lint(lint) => lint.execute().await,
         Command::Status(status) => status.execute().await,
         Command::Jobs(jobs) => jobs.execute().await,
     }

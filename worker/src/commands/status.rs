@@ -2,33 +2,48 @@
 
 use std::{error::Error, fmt::Write, process::ExitCode};
 
+use chrono::{DateTime, SecondsFormat};
 use clap::Args;
 use entity::{DatabaseSettings, Schedule, UtcInstant, provider, sync_run};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::{Value, json};
 
 use super::connect;
 
 #[derive(Args, Debug)]
 pub(super) struct Status {
+    /// As a JSON array instead of a table
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     database: DatabaseSettings,
+}
+
+/// All that is told of a provider.
+struct Standing {
+    provider: provider::Model,
+    run: Option<sync_run::Model>,
+    state: &'static str,
+    age_seconds: Option<u64>,
+    next_tick_at: Option<UtcInstant>,
 }
 
 impl Status {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let database = connect(&self.database).await?;
-        print(&table(&database, UtcInstant::now()).await?);
+        let now = UtcInstant::now();
+        let standings = standings(&database, now).await?;
+        print(&if self.json { json(standings)? } else { table(standings, now)? });
         database.close().await?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn table(database: &DatabaseConnection, now: UtcInstant) -> Result<String, Box<dyn Error>> {
+async fn standings(database: &DatabaseConnection, now: UtcInstant) -> Result<Vec<Standing>, DbErr> {
     let mut providers = provider::Entity::find().all(database).await?;
     // Here and not in the query: a database sorts by the rules of its own language.
     providers.sort_by(|left, right| left.slug.cmp(&right.slug));
-    let mut text = String::new();
-    writeln!(text, "{:<24} {:<10} {:>12} {:>12}  LAST RUN", "PROVIDER", "STATE", "COPY IS OLD", "NEXT TICK")?;
+    let mut standings = Vec::with_capacity(providers.len());
     for provider in providers {
         let run = last_run(database, provider.id).await?;
         let state = match (&run, provider.retired_at) {
@@ -36,15 +51,66 @@ async fn table(database: &DatabaseConnection, now: UtcInstant) -> Result<String,
             (Some(run), None) => run.state.name(),
             (None, None) => "new",
         };
-        let age = provider.last_success_at.map_or_else(|| "never taken".to_owned(), |at| seconds(at.seconds_until(now)));
-        let next = match provider.schedule.parse::<Schedule>() {
+        let age_seconds = provider.last_success_at.map(|at| at.seconds_until(now));
+        let next_tick_at = match provider.schedule.parse::<Schedule>() {
             Ok(schedule) if provider.retired_at.is_none() => schedule.next_after(now),
             _ => None,
         };
-        let next = next.map_or_else(|| "none".to_owned(), |at| format!("in {}", seconds(now.seconds_until(at))));
+        standings.push(Standing { provider, run, state, age_seconds, next_tick_at });
+    }
+    Ok(standings)
+}
+
+fn table(standings: Vec<Standing>, now: UtcInstant) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    writeln!(text, "{:<24} {:<10} {:>12} {:>12}  LAST RUN", "PROVIDER", "STATE", "COPY IS OLD", "NEXT TICK")?;
+    for Standing { provider, run, state, age_seconds, next_tick_at } in standings {
+        let age = age_seconds.map_or_else(|| "never taken".to_owned(), seconds);
+        let next = next_tick_at.map_or_else(|| "none".to_owned(), |at| format!("in {}", seconds(now.seconds_until(at))));
         writeln!(text, "{:<24} {state:<10} {age:>12} {next:>12}  {}", provider.slug, run.map(describe).unwrap_or_default())?;
     }
     Ok(text)
+}
+
+fn json(standings: Vec<Standing>) -> Result<String, serde_json::Error> {
+    let providers: Vec<Value> = standings
+        .into_iter()
+        .map(|Standing { provider, run, state, age_seconds, next_tick_at }| {
+            json!({
+                "slug": provider.slug,
+                "state": state,
+                "age_seconds": age_seconds,
+                "last_success_at": provider.last_success_at.map(rfc_3339),
+                "next_tick_at": next_tick_at.map(rfc_3339),
+                "last_run": run.map(run_as_json),
+            })
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&providers)? + "\n")
+}
+
+fn run_as_json(run: sync_run::Model) -> Value {
+    json!({
+        "id": run.id,
+        "state": run.state.name(),
+        "started_at": rfc_3339(run.started_at),
+        "ended_at": run.ended_at.map(rfc_3339),
+        "http_status": run.http_status,
+        "bytes": run.bytes,
+        "fetched": run.fetched,
+        "inserted": run.inserted,
+        "updated": run.updated,
+        "unchanged": run.unchanged,
+        "left": run.left,
+        "rejected": run.rejected,
+        "reason_code": run.reason_code,
+        "reason": run.reason,
+    })
+}
+
+/// In UTC; an instant that no calendar holds has no text.
+fn rfc_3339(instant: UtcInstant) -> Option<String> {
+    DateTime::from_timestamp_micros(instant.0).map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))
 }
 
 async fn last_run(database: &DatabaseConnection, provider_id: i32) -> Result<Option<sync_run::Model>, DbErr> {

@@ -15,7 +15,7 @@ use entity::{
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
-use super::{ProvidersSettings, connect};
+use super::{ProvidersSettings, connect, progress_bar::ProgressBar};
 use crate::{
     jobs::{
         lease::{LeaseSettings, until_lost, worker_name},
@@ -39,7 +39,7 @@ const INTERRUPTED: u8 = 130;
 pub(super) struct Sync {
     /// The provider's slug in the file of providers
     slug: String,
-    /// Take the feed from this file instead of the provider's URL
+    /// Take the feed from this file instead of the provider's URL; `-` is standard input
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Take the feed even if it holds far fewer events than the copy
@@ -76,11 +76,13 @@ impl Sync {
         let Some(claim) = self.take_lane(&database, &shutdown).await? else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
+        let bar = ProgressBar::on_terminal();
         let report = tokio::select! {
-            report = sync::sync(&database, &entry, &source, &claim) => Some(report),
+            report = sync::sync_with(&database, &entry, &source, &claim, bar.progress()) => Some(report),
             () = until_lost(&database, &claim, self.lease.lease) => Some(Err(SyncError::LeaseLost)),
             () = shutdown.cancelled() => None,
         };
+        drop(bar);
         if !matches!(report, Some(Ok(_))) {
             // The lane is free for the next one; whether it was lost meanwhile is all the same now.
             let _was_held = job::queue::finish(&database, &claim).await?;

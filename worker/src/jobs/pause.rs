@@ -58,20 +58,28 @@ pub async fn pause(database: &impl ConnectionTrait, provider_id: i32, until: Utc
     Ok(())
 }
 
-/// Counts a run that failed through the provider or its document, and opens the circuit if it is one of too many. Answers the
-/// provider as it is then.
+/// The same for so long from now on.
 ///
 /// # Errors
 ///
 /// When the database is away.
-pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32) -> Result<Option<provider::Model>, DbErr> {
+pub async fn pause_for(database: &impl ConnectionTrait, provider_id: i32, time: Duration, reason: Reason) -> Result<(), DbErr> {
+    pause(database, provider_id, after(UtcInstant::now(), time), reason).await
+}
+
+/// Counts a run that failed through the provider or its document, and opens the circuit if it is one of too many.
+///
+/// # Errors
+///
+/// When the database is away.
+pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
     let counted = provider::Entity::update_many()
         .col_expr(provider::Column::Failures, Expr::col(provider::Column::Failures).add(1))
         .filter(provider::COLUMN.id.eq(provider_id))
         .exec_with_returning(database)
         .await?;
-    let Some(provider) = counted.into_iter().next() else { return Ok(None) };
-    let Some(open_for) = circuit(provider.failures, fastrand::f64()) else { return Ok(Some(provider)) };
+    let Some(provider) = counted.into_iter().next() else { return Ok(()) };
+    let Some(open_for) = circuit(provider.failures, fastrand::f64()) else { return Ok(()) };
     pause(database, provider_id, after(UtcInstant::now(), open_for), Reason::CircuitOpen).await?;
     tracing::warn!(
         provider = provider.slug,
@@ -79,7 +87,7 @@ pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32) ->
         pause_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX),
         "the provider failed again and again; it is left alone for a while"
     );
-    provider::Entity::find_by_id(provider_id).one(database).await
+    Ok(())
 }
 
 /// How long the circuit is open after so many failures in a row; `share` is a random number from 0 to 1. At least half of the longest

@@ -11,7 +11,7 @@ use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    pause,
+    pause::{self, Reason},
     runner::{Ended, Work, jittered},
 };
 use crate::{
@@ -68,18 +68,30 @@ impl Syncing {
 
     /// Whether the provider is to be asked again before its next tick, and when.
     async fn after_failure(&self, entry: &ProviderEntry, claim: &Claim, error: &SyncError) -> Result<Ended, DbErr> {
-        let known = provider::Entity::find().filter(provider::COLUMN.slug.eq(entry.slug.as_str())).one(&self.database).await?;
-        let Some(mut provider) = known else { return Ok(Ended::Done) };
-        if error.is_the_providers()
-            && let Some(counted) = pause::count_failure(&self.database, provider.id).await?
+        let Some(provider) = self.find(entry).await? else { return Ok(Ended::Done) };
+        if let SyncError::Fetch(error) = error
+            && let Some(wanted) = error.retry_after()
         {
-            provider = counted;
+            pause::pause_for(&self.database, provider.id, wanted, Reason::RetryAfter).await?;
+        }
+        if error.is_the_providers() {
+            pause::count_failure(&self.database, provider.id).await?;
         }
         if !error.is_transient() {
             return Ok(Ended::Done);
         }
-        let delay = jittered(PROVIDER_BACKOFF_BASE, claim).max(pause::left(&provider, UtcInstant::now()));
-        Ok(Ended::Wait { delay, reason: error.to_string() })
+        let paused = self.find(entry).await?.map_or(Duration::ZERO, |provider| pause::left(&provider, UtcInstant::now()));
+        Ok(Ended::Wait { delay: jittered(PROVIDER_BACKOFF_BASE, claim).max(paused), reason: error.to_string() })
+    }
+
+    /// Leaves a provider alone for as long as it says that its document is fresh.
+    async fn after_success(&self, entry: &ProviderEntry, fresh_for: Duration) -> Result<(), DbErr> {
+        let Some(provider) = self.find(entry).await? else { return Ok(()) };
+        pause::pause_for(&self.database, provider.id, fresh_for, Reason::CacheControl).await
+    }
+
+    async fn find(&self, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {
+        provider::Entity::find().filter(provider::COLUMN.slug.eq(entry.slug.as_str())).one(&self.database).await
     }
 }
 
@@ -97,7 +109,15 @@ impl Work for Syncing {
             return Ended::Wait { delay: jittered(PROVIDER_BACKOFF_BASE, claim), reason };
         };
         match sync::sync(&self.database, entry, &self.source, claim).await {
-            Ok(_) | Err(SyncError::LeaseLost) => Ended::Settled,
+            Ok(report) => {
+                if let Some(fresh_for) = report.fresh_for
+                    && let Err(error) = self.after_success(entry, fresh_for).await
+                {
+                    tracing::warn!(provider = entry.slug, error = telemetry::with_causes(&error), "a pause was not kept");
+                }
+                Ended::Settled
+            }
+            Err(SyncError::LeaseLost) => Ended::Settled,
             Err(error) if error.is_ours() => Ended::Failed { reason: error.to_string() },
             Err(error) => self.after_failure(entry, claim, &error).await.unwrap_or_else(|unwritten| {
                 tracing::warn!(provider = entry.slug, error = telemetry::with_causes(&unwritten), "a failure was not counted");

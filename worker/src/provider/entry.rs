@@ -46,9 +46,12 @@ pub struct ProviderEntry {
     /// ISO 4217 code of its prices.
     #[serde(deserialize_with = "from_text")]
     pub currency: Currency,
-    /// Largest document that is taken, in bytes after decompression.
+    /// Largest document that is taken, in bytes, before and after decompression.
     #[serde(default = "fetch::max_body_bytes")]
     pub max_body_bytes: u64,
+    /// Whether its feed may come from an address that is none of the public internet.
+    #[serde(default)]
+    pub allow_private_addresses: bool,
     /// How long a whole answer may take, in seconds.
     #[serde(default = "fetch::answer_timeout", rename = "answer_timeout_seconds", deserialize_with = "seconds")]
     pub answer_timeout: Duration,

@@ -97,12 +97,13 @@ impl Changes {
             content_hash: Some(*content_hash),
         };
         let shown = row.first_online_at.is_some();
+        let mut says_the_same = true;
         if let Some(Known { base_event, events }) = known {
             if shown && first_online_at.is_none() {
                 self.now_shown.push(*id);
             }
-            // Events that are not in the feed any more, or were rejected, are shown with what their base event says now.
-            let says_the_same = base_event::Model { content_hash: base_event.content_hash, ..row.clone() } == *base_event;
+            // Every event is shown with what its base event says now, also one that is not in the feed any more or was rejected.
+            says_the_same = base_event::Model { content_hash: base_event.content_hash, ..row.clone() } == *base_event;
             self.visible |= shown && !events.is_empty() && !says_the_same;
         }
         self.base_events.push(row);
@@ -114,7 +115,7 @@ impl Changes {
             in_feed.insert(id_of_event);
             let known_event = known.and_then(|known| known.events.get(&id_of_event));
             if known_event.is_some_and(|known| known.content_hash == event_hash && known.left_at.is_none()) {
-                self.counts.unchanged += 1;
+                *if says_the_same { &mut self.counts.unchanged } else { &mut self.counts.updated } += 1;
                 continue;
             }
             let mut row = event_row(id_of_event, *id, event, origin);

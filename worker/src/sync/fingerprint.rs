@@ -13,14 +13,11 @@ use crate::provider::{
 };
 
 /// To be raised when the encoding below or what the tables keep of an item changes: then all is written anew, once.
-pub(super) const ENCODING: i64 = 1;
+pub(super) const ENCODING: i64 = 2;
 
-/// The hash of one event with its zones, venue and performers, and of what its base event says of itself.
+/// The hash of one event with its zones, venue and performers, those of its base event included.
 fn of_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
     let mut fingerprint = Fingerprint::new();
-    fingerprint.text(&base_event.title);
-    fingerprint.text(&base_event.sell_mode);
-    fingerprint.optional(base_event.organizer_company_id.as_deref());
     fingerprint.performers(&base_event.performers);
     fingerprint.text(&event.source_id);
     fingerprint.time(Some(&event.start));

@@ -141,7 +141,7 @@ pub(super) struct Copied {
 
 impl Copied {
     pub(super) fn new(document: &Document, reading_hash: i64) -> Self {
-        let Document { spool, http_status, validators } = document;
+        let Document { spool, http_status, validators, fresh_for: _ } = document;
         let (bytes, body_hash) = (spool.len(), spool.hash());
         Self { http_status: *http_status, validators: validators.clone(), bytes, body_hash, reading_hash }
     }
@@ -162,7 +162,7 @@ pub(super) async fn copied(
     };
     let changed = counts.inserted + counts.updated + counts.left > 0;
     let state = if changed { State::Succeeded } else { State::Unchanged };
-    let report = Report { run_id: run.id, state, bytes: copied.bytes, counts, durations };
+    let report = Report { run_id: run.id, state, bytes: copied.bytes, counts, durations, fresh_for: None };
     succeed(transaction, run, fresh, copied.http_status, report).await
 }
 
@@ -175,7 +175,7 @@ pub(super) async fn same_body(
     durations: Durations,
 ) -> Result<Report, DbErr> {
     let counts = counts_of(provider);
-    let report = Report { run_id: run.id, state: State::Unchanged, bytes: copied.bytes, counts, durations };
+    let report = Report { run_id: run.id, state: State::Unchanged, bytes: copied.bytes, counts, durations, fresh_for: None };
     succeed(database, run, known_by(copied), copied.http_status, report).await
 }
 
@@ -186,7 +186,8 @@ pub(super) async fn not_modified(
     provider: &provider::Model,
     durations: Durations,
 ) -> Result<Report, DbErr> {
-    let report = Report { run_id: run.id, state: State::Unchanged, bytes: 0, counts: counts_of(provider), durations };
+    let report =
+        Report { run_id: run.id, state: State::Unchanged, bytes: 0, counts: counts_of(provider), durations, fresh_for: None };
     succeed(database, run, Default::default(), Some(NOT_MODIFIED), report).await
 }
 

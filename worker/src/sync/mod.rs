@@ -40,15 +40,17 @@ use tokio::sync::{AcquireError, Semaphore};
 pub use self::report::{Counts, Durations, Report};
 use self::{
     diff::Origin,
+    report::Stopwatch,
     survey::{Document, Survey},
 };
 use crate::{
     metrics,
+    progress::{Progress, Stage},
     provider::{
         entry::ProviderEntry,
         fetch::{self, Answer, FetchError, Validators},
         format::{Conventions, DocumentError, ReadError},
-        spool::Spool,
+        spool::{self, SpoolError},
     },
 };
 
@@ -172,7 +174,7 @@ impl SyncError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Fetch(FetchError::Status { status }) => *status == 429 || *status >= 500,
+            Self::Fetch(FetchError::Status { status, .. }) => *status == 429 || *status >= 500,
             Self::Fetch(error) => {
                 matches!(error, FetchError::Unreachable(_) | FetchError::TimedOut(_) | FetchError::Broken(_))
             }
@@ -201,8 +203,23 @@ pub async fn sync(
     source: &Source,
     lease: &job::Claim,
 ) -> Result<Report, SyncError> {
+    sync_with(database, entry, source, lease, &Progress::none()).await
+}
+
+/// The same, telling how far it is.
+///
+/// # Errors
+///
+/// As [`sync`].
+pub async fn sync_with(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    source: &Source,
+    lease: &job::Claim,
+    progress: &Progress,
+) -> Result<Report, SyncError> {
     let started = Instant::now();
-    let (run_id, outcome) = entered(database, entry, source, lease).await;
+    let (run_id, outcome) = Syncing { database, entry, source, lease, progress }.entered().await;
     let took = started.elapsed();
     let duration_ms = milliseconds(took);
     count(&entry.slug, &outcome, took);
@@ -251,147 +268,160 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Runs one sync, entered in the ledger; its number is missing if not even that could be done.
-async fn entered(
-    database: &DatabaseConnection,
-    entry: &ProviderEntry,
-    source: &Source,
-    lease: &job::Claim,
-) -> (Option<i64>, Result<Report, SyncError>) {
-    let begun = async {
-        let provider = register::register(database, entry).await?;
-        let run = ledger::begin(database, provider.id, lease).await?;
-        Ok::<_, SyncError>((provider, run))
-    };
-    let (provider, run) = match begun.await {
-        Ok(begun) => begun,
-        Err(error) => return (None, Err(error)),
-    };
-    let outcome = attempt(database, entry, source, lease, (&provider, &run)).await;
-    if let Err(error) = &outcome
-        && let Err(unwritten) = ledger::fail(database, &run, error).await
-    {
-        tracing::error!(
-            provider = entry.slug,
-            sync.run = run.id,
-            error = telemetry::with_causes(&unwritten),
-            "the ledger could not be written"
-        );
-    }
-    (Some(run.id), outcome)
+/// All that a sync is given.
+struct Syncing<'a> {
+    database: &'a DatabaseConnection,
+    entry: &'a ProviderEntry,
+    source: &'a Source,
+    lease: &'a job::Claim,
+    progress: &'a Progress,
 }
 
-async fn attempt(
-    database: &DatabaseConnection,
-    entry: &ProviderEntry,
-    source: &Source,
-    lease: &job::Claim,
-    (provider, run): (&provider::Model, &sync_run::Model),
-) -> Result<Report, SyncError> {
-    if provider.currency != entry.currency.code() {
-        return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
+impl Syncing<'_> {
+    /// Runs it, entered in the ledger; its number is missing if not even that could be done.
+    async fn entered(&self) -> (Option<i64>, Result<Report, SyncError>) {
+        let Self { database, entry, lease, .. } = *self;
+        let begun = async {
+            let provider = register::register(database, entry).await?;
+            let run = ledger::begin(database, provider.id, lease).await?;
+            Ok::<_, SyncError>((provider, run))
+        };
+        let (provider, run) = match begun.await {
+            Ok(begun) => begun,
+            Err(error) => return (None, Err(error)),
+        };
+        let outcome = self.attempt(&provider, &run).await;
+        if let Err(error) = &outcome
+            && let Err(unwritten) = ledger::fail(database, &run, error).await
+        {
+            tracing::error!(
+                provider = entry.slug,
+                sync.run = run.id,
+                error = telemetry::with_causes(&unwritten),
+                "the ledger could not be written"
+            );
+        }
+        (Some(run.id), outcome)
     }
-    let last = reading::last_document(entry, provider);
-    let mut durations = Durations::default();
-    let mut began = Instant::now();
-    let mut lap = || std::mem::replace(&mut began, Instant::now()).elapsed();
-    let answer = obtain(entry, source, &last.validators).await?;
-    durations.fetch = lap();
-    let _turn = TURNS.acquire().await.map_err(SyncError::Turn)?;
-    let Answer::Document(document) = answer else {
-        let transaction = begin(database, provider, lease).await?;
-        let report = ledger::not_modified(&transaction, run, provider, durations).await?;
-        commit(transaction, lease).await?;
-        return Ok(report);
-    };
-    let copied = ledger::Copied::new(&document, reading::reading_hash(entry));
-    if last.body_hash == Some(copied.body_hash) {
-        let transaction = begin(database, provider, lease).await?;
-        let report = ledger::same_body(&transaction, run, provider, &copied, durations).await?;
-        commit(transaction, lease).await?;
-        return Ok(report);
-    }
-    let document = Arc::new(Document {
-        spool: document.spool,
-        format: entry.format,
-        conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
-        slug: entry.slug.clone(),
-    });
-    let _waited = lap();
-    let survey_timed = async { (survey(&document).await, lap()) };
-    let ((survey, parse), known) = tokio::join!(survey_timed, write::known_hashes(database, provider.id));
-    durations.parse = parse;
-    let (survey, known) = (survey?, known?);
-    let events_before = usize::try_from(provider.event_count).unwrap_or(0);
-    if let Err(refusal) = guard::check(entry, &survey, events_before) {
-        ledger::keep_rejects(database, run, &survey.rejects.kept, &document.spool).await?;
-        return Err(refusal);
-    }
-    let comparison = {
-        let survey = survey.clone();
-        tokio::task::spawn_blocking(move || survey.compare(&known)).await.map_err(SyncError::Reader)?
-    };
-    durations.diff = lap();
 
-    let transaction = begin(database, provider, lease).await?;
-    let origin =
-        Origin { provider_id: provider.id, slug: &entry.slug, taken_at: run.started_at, last_taken_at: provider.last_success_at };
-    let counts = write::apply(&transaction, origin, &document, &survey, comparison).await?;
-    ledger::keep_rejects(&transaction, run, &survey.rejects.kept, &document.spool).await?;
-    durations.write = lap();
-    let report = ledger::copied(&transaction, run, &copied, counts, durations).await?;
-    commit(transaction, lease).await?;
-    Ok(report)
+    async fn attempt(&self, provider: &provider::Model, run: &sync_run::Model) -> Result<Report, SyncError> {
+        let Self { database, entry, .. } = *self;
+        if provider.currency != entry.currency.code() {
+            return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
+        }
+        let last = reading::last_document(entry, provider);
+        let mut watch = Stopwatch::start();
+        let answer = self.obtain(&last.validators).await?;
+        let mut durations = Durations { fetch: watch.lap(), ..Durations::default() };
+        let document = match answer {
+            Answer::Document(document) => document,
+            Answer::NotModified { fresh_for } => {
+                let transaction = self.begin(provider).await?;
+                let report = ledger::not_modified(&transaction, run, provider, durations).await?;
+                self.commit(transaction).await?;
+                return Ok(Report { fresh_for, ..report });
+            }
+        };
+        let copied = ledger::Copied::new(&document, reading::reading_hash(entry));
+        let fresh_for = document.fresh_for;
+        if last.body_hash == Some(copied.body_hash) {
+            let transaction = self.begin(provider).await?;
+            let report = ledger::same_body(&transaction, run, provider, &copied, durations).await?;
+            self.commit(transaction).await?;
+            return Ok(Report { fresh_for, ..report });
+        }
+        let _turn = TURNS.acquire().await.map_err(SyncError::Turn)?;
+        let _waited = watch.lap();
+        let document = Arc::new(Document {
+            spool: document.spool,
+            format: entry.format,
+            conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
+            slug: entry.slug.clone(),
+        });
+        self.progress.begin(Stage::Reading, None);
+        let survey_timed = async { (survey(&document).await, watch.lap()) };
+        let ((survey, parse), known) = tokio::join!(survey_timed, write::known_hashes(database, provider.id));
+        durations.parse = parse;
+        let (survey, known) = (survey?, known?);
+        let events_before = usize::try_from(provider.event_count).unwrap_or(0);
+        if let Err(refusal) = guard::check(entry, &survey, events_before) {
+            ledger::keep_rejects(database, run, &survey.rejects.kept, &document.spool).await?;
+            return Err(refusal);
+        }
+        let comparison = {
+            let survey = survey.clone();
+            tokio::task::spawn_blocking(move || survey.compare(&known)).await.map_err(SyncError::Reader)?
+        };
+        durations.diff = watch.lap();
+
+        let transaction = self.begin(provider).await?;
+        let origin = Origin {
+            provider_id: provider.id,
+            slug: &entry.slug,
+            taken_at: run.started_at,
+            last_taken_at: provider.last_success_at,
+        };
+        let counts = write::apply(&transaction, origin, &document, &survey, comparison, self.progress).await?;
+        ledger::keep_rejects(&transaction, run, &survey.rejects.kept, &document.spool).await?;
+        durations.write = watch.lap();
+        let report = ledger::copied(&transaction, run, &copied, counts, durations).await?;
+        self.commit(transaction).await?;
+        Ok(Report { fresh_for, ..report })
+    }
+
+    /// Begins to write the copy, unless another run has changed it since the provider's row was read: this one's document may be
+    /// the older.
+    async fn begin(&self, provider: &provider::Model) -> Result<DatabaseTransaction, SyncError> {
+        // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
+        let options =
+            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+        let transaction = self.database.begin_with_options(options).await?;
+        let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
+        if locked.is_some_and(|locked| locked.last_success_at == provider.last_success_at) {
+            Ok(transaction)
+        } else if job::queue::is_held(&transaction, self.lease).await? {
+            Err(SyncError::Superseded)
+        } else {
+            Err(SyncError::LeaseLost)
+        }
+    }
+
+    /// Ends the job together with what was done for it; nothing is done if the job is another worker's by now.
+    async fn commit(&self, transaction: DatabaseTransaction) -> Result<(), SyncError> {
+        if !job::queue::finish(&transaction, self.lease).await? {
+            transaction.rollback().await?;
+            return Err(SyncError::LeaseLost);
+        }
+        Ok(transaction.commit().await?)
+    }
+
+    async fn obtain(&self, known: &Validators) -> Result<Answer, SyncError> {
+        let Self { entry, progress, .. } = *self;
+        match self.source {
+            Source::Provider(client) => {
+                let request = fetch::Request {
+                    url: &entry.url,
+                    known,
+                    answer_timeout: entry.answer_timeout,
+                    limit_bytes: entry.max_body_bytes,
+                    allow_private_addresses: entry.allow_private_addresses,
+                };
+                fetch::fetch(client, &request, progress).await.map_err(SyncError::Fetch)
+            }
+            Source::File(path) => {
+                let spool = spool::copy_file(path, entry.max_body_bytes).await.map_err(|error| match error {
+                    SpoolError::Unreadable(error) => SyncError::File(error),
+                    other => SyncError::Fetch(other.into()),
+                })?;
+                let validators = Validators::default();
+                Ok(Answer::Document(fetch::Document { spool: spool.into(), http_status: None, validators, fresh_for: None }))
+            }
+        }
+    }
 }
 
 async fn survey(document: &Arc<Document>) -> Result<Arc<Survey>, SyncError> {
     let document = document.clone();
     let survey = tokio::task::spawn_blocking(move || document.survey()).await.map_err(SyncError::Reader)?;
     Ok(Arc::new(survey?))
-}
-
-/// Begins to write a provider's copy, unless another run has changed it since its row was read: this one's document may be the older.
-async fn begin(
-    database: &DatabaseConnection,
-    provider: &provider::Model,
-    lease: &job::Claim,
-) -> Result<DatabaseTransaction, SyncError> {
-    // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
-    let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = database.begin_with_options(options).await?;
-    let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
-    if locked.is_some_and(|locked| locked.last_success_at == provider.last_success_at) {
-        Ok(transaction)
-    } else if job::queue::is_held(&transaction, lease).await? {
-        Err(SyncError::Superseded)
-    } else {
-        Err(SyncError::LeaseLost)
-    }
-}
-
-/// Ends the job together with what was done for it; nothing is done if the job is another worker's by now.
-async fn commit(transaction: DatabaseTransaction, lease: &job::Claim) -> Result<(), SyncError> {
-    if !job::queue::finish(&transaction, lease).await? {
-        transaction.rollback().await?;
-        return Err(SyncError::LeaseLost);
-    }
-    Ok(transaction.commit().await?)
-}
-
-async fn obtain(entry: &ProviderEntry, source: &Source, known: &Validators) -> Result<Answer, SyncError> {
-    match source {
-        Source::Provider(client) => {
-            let answer = fetch::fetch(client, &entry.url, known, entry.answer_timeout, entry.max_body_bytes).await;
-            answer.map_err(SyncError::Fetch)
-        }
-        Source::File(path) => {
-            let size = tokio::fs::metadata(path).await.map_err(SyncError::File)?.len();
-            if size > entry.max_body_bytes {
-                return Err(SyncError::Fetch(FetchError::TooLarge { limit_bytes: entry.max_body_bytes }));
-            }
-            let bytes = tokio::fs::read(path).await.map_err(SyncError::File)?;
-            let spool = Arc::new(Spool::from_bytes(bytes));
-            Ok(Answer::Document(fetch::Document { spool, http_status: None, validators: Validators::default() }))
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! What a sync run did, as the ledger and the log tell it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entity::sync_run::State;
 
@@ -65,4 +65,20 @@ pub struct Report {
     pub counts: Counts,
     /// How long that took.
     pub durations: Durations,
+    /// For how long the provider says that its document is fresh.
+    pub fresh_for: Option<Duration>,
+}
+
+/// Times one phase after the other.
+pub(super) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since the last lap.
+    pub(super) fn lap(&mut self) -> Duration {
+        std::mem::replace(&mut self.0, Instant::now()).elapsed()
+    }
 }

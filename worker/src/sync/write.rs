@@ -20,7 +20,10 @@ use super::{
     report::Counts,
     survey::{Comparison, Detail, Differing, Document, KnownHashes, Survey},
 };
-use crate::provider::format::ReadError;
+use crate::{
+    progress::{Progress, Stage},
+    provider::format::ReadError,
+};
 
 /// How much of a feed is in memory with all that it says while it is written, twice: one batch is read while another is written.
 const BYTES_PER_BATCH: usize = 1024 * 1024;
@@ -34,7 +37,10 @@ pub(super) async fn apply(
     document: &Arc<Document>,
     survey: &Arc<Survey>,
     comparison: Comparison,
+    progress: &Progress,
 ) -> Result<Counts, SyncError> {
+    let base_events = comparison.differing.len() + comparison.vanished.len();
+    progress.begin(Stage::Writing, Some(base_events as u64));
     let mut applying = Applying { transaction, origin, written: HashMap::new(), counts: Counts::default(), visible: false };
     applying.counts.fetched = survey.event_count;
     applying.counts.rejected = survey.rejects.count;
@@ -46,10 +52,12 @@ pub(super) async fn apply(
         let known_ids = details.iter().filter(|detail| detail.is_known).map(|detail| detail.id).collect();
         let known = known(transaction, known_ids).await?;
         applying.write(diff::changes(&details, &known, origin)).await?;
+        progress.add(details.len() as u64);
     }
     for vanished in comparison.vanished.chunks(VANISHED_PER_BATCH) {
         let known = known(transaction, vanished.to_vec()).await?;
         applying.write(diff::vanished(&known)).await?;
+        progress.add(vanished.len() as u64);
     }
     if applying.visible {
         catalogue_version::raise(transaction).await?;

@@ -14,7 +14,9 @@ pub(crate) fn entry(slug: &str, url: &str, more: &str) -> ProviderEntry {
 /// The same as text. It is polled once a year, unless `more` gives it another schedule.
 pub(crate) fn entry_text(slug: &str, url: &str, more: &str) -> String {
     let schedule = if more.contains("schedule") { "" } else { "schedule = \"0 0 0 1 1 *\"\n" };
+    // The simulator is on this very machine.
+    let private = if more.contains("allow_private_addresses") { "" } else { "allow_private_addresses = true\n" };
     format!(
-        "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\ncurrency = \"EUR\"\n{schedule}{more}\n"
+        "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\ncurrency = \"EUR\"\n{private}{schedule}{more}\n"
     )
 }

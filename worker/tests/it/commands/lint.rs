@@ -1,7 +1,9 @@
 //! `marquee-worker lint`.
 
-use super::Office;
-use crate::fixtures;
+use std::{io::Write, process::Stdio};
+
+use super::{Office, Told};
+use crate::{fixtures, served::Served};
 
 #[tokio::test]
 async fn a_clean_feed_ends_with_0_and_what_would_be_taken() {
@@ -72,4 +74,33 @@ async fn a_file_that_is_not_there_ends_with_1() {
     let told = Office::new().await.told(&["lint", "nowhere.xml"]);
     assert_eq!(told.code, Some(1));
     assert!(told.last_words().starts_with("marquee-worker: nowhere.xml cannot be read: "), "{}", told.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_can_be_read_where_it_is_served() {
+    let served = Served::with_faults("").await;
+    let office = Office::new().await;
+    let told = office.told(&["lint", &format!("{}?key=open-sesame", served.url)]);
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    assert!(told.stdout.starts_with("127.0.0.1/feed: ") && told.stdout.contains(" 20 events and "), "{}", told.stdout);
+    let told = office.told(&["lint", &served.url, "--max-body-bytes", "1000"]);
+    assert_eq!(told.code, Some(1));
+    assert_eq!(told.last_words(), "marquee-worker: the document is over the limit of 1000 bytes");
+}
+
+#[tokio::test]
+async fn a_feed_can_come_on_standard_input() {
+    let office = Office::new().await;
+    let mut command = office.command(&["lint", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    command.stdin.take().unwrap().write_all(&fixtures::bytes("three_answers/first.xml")).unwrap();
+    let told = Told::of(command.wait_with_output().unwrap());
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    assert!(told.stdout.starts_with("standard input: 3 base events (3 online), 3 events"), "{}", told.stdout);
+}
+
+#[tokio::test]
+async fn a_file_without_an_end_is_left_at_the_limit() {
+    let told = Office::new().await.told(&["lint", "/dev/zero", "--max-body-bytes", "100000"]);
+    assert_eq!(told.code, Some(1));
+    assert!(told.last_words().contains("over the limit of 100000 bytes"), "{}", told.stderr);
 }

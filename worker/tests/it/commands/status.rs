@@ -38,3 +38,24 @@ async fn each_provider_is_told_with_its_last_run() {
     assert_eq!(sync(SLUG, "three_answers/first.xml"), Some(0));
     assert!(line(&office.told(&["status"]).stdout, SLUG).contains("unchanged"));
 }
+
+#[tokio::test]
+async fn programs_read_the_same_as_json() {
+    let office = Office::new().await;
+    assert_eq!(office.told(&["status", "--json"]).stdout, "[]\n");
+    let path = fixtures::path("three_answers/first.xml");
+    assert_eq!(office.told(&["sync", SLUG, "--from", path.to_str().unwrap()]).code, Some(0));
+    let told = office.told(&["status", "--json"]);
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    let providers: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let [provider] = providers.as_array().unwrap().as_slice() else { panic!("{providers}") };
+    assert_eq!((&provider["slug"], &provider["state"]), (&SLUG.into(), &"succeeded".into()));
+    assert!(provider["age_seconds"].as_u64().unwrap() < 60);
+    for instant in [&provider["last_success_at"], &provider["next_tick_at"], &provider["last_run"]["ended_at"]] {
+        let text = instant.as_str().unwrap();
+        assert!(text.ends_with('Z') && chrono::DateTime::parse_from_rfc3339(text).is_ok(), "{text}");
+    }
+    let run = &provider["last_run"];
+    assert_eq!((&run["fetched"], &run["inserted"], &run["left"]), (&3.into(), &3.into(), &0.into()));
+    assert!(run["reason"].is_null() && run["http_status"].is_null());
+}

@@ -141,5 +141,21 @@ async fn an_answer_shorter_than_it_promised() {
 async fn an_answer_that_is_no_http() {
     let server = RawServer::new(|_| Answer { head: "220 mail.example ESMTP\r\n".to_owned(), body: (vec![], 0) }).await;
     let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(in_time("the answer", fetching.sync()).await.unwrap_err().code(), "unreachable");
+    assert_eq!(in_time("the answer", fetching.sync()).await.unwrap_err().code(), "not_http");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_ends_without_an_answer() {
+    let server = RawServer::new(|_| Answer { head: String::new(), body: (vec![], 0) }).await;
+    let fetching = Fetching::from(&server.url, "").await;
+    assert_eq!(in_time("the end", fetching.sync()).await.unwrap_err().code(), "not_http");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endless_promise_of_an_answer_ends_with_the_time() {
+    let promise = "HTTP/1.1 100 Continue\r\n\r\n".to_owned();
+    let endless = (promise.clone().into_bytes(), usize::MAX);
+    let server = RawServer::new(|_| Answer { head: promise, body: endless }).await;
+    let fetching = Fetching::from(&server.url, "answer_timeout_seconds = 1").await;
+    assert_eq!(in_time("the promises", fetching.sync()).await.unwrap_err().code(), "timed_out");
 }

@@ -1,4 +1,4 @@
-//! What is asked for, how far redirects are followed, and that no more is read than may be kept.
+//! What is asked for, and that no more is read than may be kept.
 
 use super::{
     CATALOGUE, Fetching,
@@ -39,14 +39,14 @@ async fn a_body_at_the_limit_goes_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_says_who_asks_and_that_gzip_is_welcome() {
+async fn a_request_says_who_asks_and_which_codings_are_welcome() {
     let server = RawServer::new(|_| Answer::new("200 OK", &fixtures::bytes("sound/small.xml"))).await;
     Fetching::from(&server.url, "").await.sync().await.unwrap();
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert!(requests[0].starts_with("get /feed http/1.1\r\n"), "{}", requests[0]);
     let agent = format!("\r\nuser-agent: marquee/{}\r\n", env!("CARGO_PKG_VERSION"));
-    for line in [agent.as_str(), "\r\naccept-encoding: gzip\r\n"] {
+    for line in [agent.as_str(), "\r\naccept-encoding: gzip, br, zstd\r\n"] {
         assert!(requests[0].contains(line), "{}", requests[0]);
     }
     assert!(!requests[0].contains("if-none-match"), "nothing is known of it yet: {}", requests[0]);
@@ -60,19 +60,4 @@ async fn a_compressed_feed_is_counted_as_what_it_holds() {
     assert_eq!((report.counts.inserted, report.bytes), (60, CATALOGUE.feed(0).len() as u64));
     let run = fetching.last_run().await;
     assert_eq!((run.http_status, run.bytes), (Some(200), i64::try_from(report.bytes).ok()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_is_followed() {
-    let served = Served::new(CATALOGUE).await;
-    let moved = RawServer::new(|_| Answer::new(&format!("302 Found\nLocation: {}", served.url), b"")).await;
-    assert_eq!(Fetching::from(&moved.url, "").await.sync().await.unwrap().counts.inserted, 60);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_loop_of_redirects_is_left() {
-    let server = RawServer::new(|url| Answer::new(&format!("302 Found\nLocation: {url}"), b"")).await;
-    let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(in_time("the loop", fetching.sync()).await.unwrap_err().code(), "unreachable");
-    assert_eq!(server.requests().len(), 6, "the first request and five redirects");
 }

@@ -1,17 +1,25 @@
 //! How a sync meets a provider on a socket, sound or ill.
 
+mod addresses;
+mod codings;
 mod conditional;
 mod faults;
 mod limits;
 mod raw;
+mod redirects;
+mod times;
 
 use entity::{Role, sync_run};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Catalogue;
 use sea_orm::DatabaseConnection;
 use worker::{
-    provider::{entry::ProviderEntry, fetch::Client},
-    sync::{Report, Source, SyncError},
+    progress::Progress,
+    provider::{
+        entry::ProviderEntry,
+        fetch::{self, Answer, Client, Document, FetchError, Request, Validators},
+    },
+    sync::{self, Report, Source, SyncError},
 };
 
 use crate::{
@@ -36,6 +44,26 @@ struct Fetching {
 pub(crate) fn client() -> Client {
     let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
     worker::provider::fetch::client().unwrap()
+}
+
+/// The answer to an entry, without a copy.
+async fn fetched(entry: &ProviderEntry, known: &Validators, progress: &Progress) -> Result<Answer, FetchError> {
+    let request = Request {
+        url: &entry.url,
+        known,
+        answer_timeout: entry.answer_timeout,
+        limit_bytes: entry.max_body_bytes,
+        allow_private_addresses: entry.allow_private_addresses,
+    };
+    fetch::fetch(&client(), &request, progress).await
+}
+
+/// What a provider at this URL sends.
+async fn document(url: &str, more: &str) -> Result<Document, FetchError> {
+    match fetched(&entries::entry(SLUG, url, more), &Validators::default(), &Progress::none()).await? {
+        Answer::Document(document) => Ok(document),
+        Answer::NotModified { .. } => panic!("nothing was known"),
+    }
 }
 
 impl Fetching {

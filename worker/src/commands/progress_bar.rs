@@ -1,0 +1,78 @@
+//! A line on standard error that shows how far a command has come, where somebody looks at it.
+
+use std::{io::IsTerminal, time::Duration};
+
+use indicatif::{HumanBytes, HumanCount, ProgressBar as Bar};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::progress::{Progress, Snapshot, Stage};
+
+/// How often the line is drawn: often enough to look alive.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Draws until it is dropped; then the line is gone.
+pub(super) struct ProgressBar {
+    progress: Progress,
+    drawn: Option<(Bar, AbortOnDropHandle<()>)>,
+}
+
+impl ProgressBar {
+    /// A line on a terminal, nothing anywhere else.
+    pub(super) fn on_terminal() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { progress: Progress::none(), drawn: None };
+        }
+        let (progress, bar) = (Progress::new(), Bar::new_spinner());
+        let (watched, line) = (progress.clone(), bar.clone());
+        let drawing = tokio::spawn(async move {
+            let mut pause = tokio::time::interval(PAUSE);
+            loop {
+                pause.tick().await;
+                line.set_message(text(watched.snapshot()));
+                line.tick();
+            }
+        });
+        Self { progress, drawn: Some((bar, AbortOnDropHandle::new(drawing))) }
+    }
+
+    /// What is to be counted in.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+}
+
+impl Drop for ProgressBar {
+    fn drop(&mut self) {
+        if let Some((bar, drawing)) = self.drawn.take() {
+            drawing.abort();
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn text(Snapshot { stage, done, total }: Snapshot) -> String {
+    let verb = match stage {
+        Stage::Waiting => return "waiting".to_owned(),
+        Stage::Fetching => "fetching",
+        Stage::Reading => "reading",
+        Stage::Writing => "writing",
+    };
+    let amount = |count: u64| if stage == Stage::Writing { HumanCount(count).to_string() } else { HumanBytes(count).to_string() };
+    match total {
+        Some(total) => format!("{verb}: {} of {}", amount(done), amount(total)),
+        None => format!("{verb}: {}", amount(done)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_says_what_is_done_and_how_much_of_it() {
+        let line = |stage, done, total| text(Snapshot { stage, done, total });
+        assert_eq!(line(Stage::Waiting, 0, None), "waiting");
+        assert_eq!(line(Stage::Fetching, 1024 * 1024, Some(4 * 1024 * 1024)), "fetching: 1.00 MiB of 4.00 MiB");
+        assert_eq!(line(Stage::Writing, 12_000, None), "writing: 12,000");
+    }
+}

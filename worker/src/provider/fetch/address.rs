@@ -1,0 +1,209 @@
+//! Which addresses a provider may have: those of the public internet, unless its entry says otherwise.
+//!
+//! A feed's URL, or a redirect, or the name server behind either, could point into the network that the worker stands in: at
+//! the metadata service of a cloud, at a database, at the worker itself. The check is made on the very addresses that are
+//! connected to, so that a name that answers differently the second time gains nothing. What is not public is told by the
+//! registries of special-purpose addresses (IANA, RFC 6890 and its successors).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use reqwest::{
+    Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
+
+/// The address is none of the public internet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the provider's address {address} is not one of the public internet; `allow_private_addresses = true` in its entry allows it"
+)]
+pub struct AddressRefused {
+    /// The first address that was refused.
+    pub address: IpAddr,
+}
+
+/// Refuses a URL whose host is written as an address that is not public: such a one is never looked up.
+pub(super) fn check_literal(url: &Url) -> Result<(), AddressRefused> {
+    let host = url.host_str().unwrap_or_default();
+    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+        Ok(address) if !is_public(address) => Err(AddressRefused { address }),
+        _ => Ok(()),
+    }
+}
+
+/// Looks names up and keeps only what is public.
+#[derive(Debug)]
+pub(super) struct PublicAddresses;
+
+impl Resolve for PublicAddresses {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            Ok(Box::new(only_public(found)?.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The public ones of what was found; an error if there were only others.
+fn only_public(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, AddressRefused> {
+    let (public, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| is_public(address.ip()));
+    match others.first() {
+        Some(other) if public.is_empty() => Err(AddressRefused { address: other.ip() }),
+        _ => Ok(public),
+    }
+}
+
+/// Whether an address belongs to the public internet.
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// <https://www.iana.org/assignments/iana-ipv4-special-registry>
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let special = match address.octets() {
+        [0, ..] => true,             // this network
+        [10, ..] => true,            // private
+        [100, 64..=127, ..] => true, // shared by carriers
+        [127, ..] => true,           // loopback
+        [169, 254, ..] => true,      // link-local, the clouds' metadata among it
+        [172, 16..=31, ..] => true,  // private
+        [192, 0, 0, _] => true,      // protocol assignments
+        [192, 0, 2, _] => true,      // documentation
+        [192, 31, 196, _] => true,   // AS112
+        [192, 52, 193, _] => true,   // AMT
+        [192, 88, 99, _] => true,    // relays of 6to4, gone
+        [192, 168, ..] => true,      // private
+        [192, 175, 48, _] => true,   // AS112
+        [198, 18..=19, ..] => true,  // benchmarks
+        [198, 51, 100, _] => true,   // documentation
+        [203, 0, 113, _] => true,    // documentation
+        [224..=255, ..] => true,     // multicast, reserved, broadcast
+        _ => false,
+    };
+    !special
+}
+
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>; outside of 2000::/3 nothing is global unicast, which leaves out
+/// `::`, `::1`, IPv4 in its mapped, compatible and translated (64:ff9b::/96) forms, unique-local, link-local, site-local and
+/// multicast.
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let special = match address.segments() {
+        [0x2001, 0x0000..=0x01ff, ..] => true, // protocol assignments, Teredo among them
+        [0x2001, 0x0db8, ..] => true,          // documentation
+        [0x2002, ..] => true,                  // 6to4: an IPv4 address within
+        [0x2620, 0x004f, 0x8000, ..] => true,  // AS112
+        [0x3ffe, ..] => true,                  // the experiments of old, given back
+        [0x3fff, 0x0000..=0x0fff, ..] => true, // documentation
+        [0x2000..=0x3fff, ..] => false,
+        _ => true,
+    };
+    !special
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_the_public_internet_are_public() {
+        for address in [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "169.253.0.1",
+            "169.255.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "203.0.112.255",
+            "203.0.114.0",
+            "223.255.255.255",
+            "2606:4700:4700::1111",
+            "2001:4860:4860::8888",
+            "2a00::1",
+            "3ffd::1",
+        ] {
+            assert!(is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn special_addresses_are_not() {
+        for address in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.255.255",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:8.8.8.8",
+            "::ffff:127.0.0.1",
+            "::8.8.8.8",
+            "64:ff9b::7f00:1",
+            "64:ff9b:1::1",
+            "100::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::1",
+            "3fff::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "4000::1",
+        ] {
+            assert!(!is_public(address.parse().unwrap()), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_an_address_is_seen_in_every_spelling() {
+        for url in ["http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://[::1]:80/", "http://[::ffff:10.0.0.1]/"]
+        {
+            assert!(check_literal(&url.parse().unwrap()).is_err(), "{url}");
+        }
+        for url in ["http://8.8.8.8/", "http://provider.example/", "http://[2606:4700:4700::1111]/"] {
+            assert_eq!(check_literal(&url.parse().unwrap()), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn of_a_name_with_both_only_the_public_addresses_are_kept() {
+        let [inside, outside]: [SocketAddr; 2] = ["10.0.0.1:0", "8.8.8.8:0"].map(|address| address.parse().unwrap());
+        assert_eq!(only_public(vec![inside, outside]), Ok(vec![outside]));
+        assert_eq!(only_public(vec![inside]), Err(AddressRefused { address: inside.ip() }));
+        assert_eq!(only_public(vec![]), Ok(vec![]));
+    }
+}
