@@ -28,6 +28,8 @@ struct Measured {
     not_modified: Samples,
     same_body: Pair,
     same_content: Pair,
+    /// The same in time on processors, which other processes do not stretch.
+    same_content_processor: Pair,
     changed: Samples,
     changed_process: Samples,
     peak_kib: u64,
@@ -86,7 +88,7 @@ impl Bench<'_> {
         self.server.serve(Document::Whole(self.body.clone()), "first");
         let run = synced(house, State::Succeeded, "first load").await?;
         measured.first_load.ours.push(run.process);
-        measured.peak_kib = measured.peak_kib.max(run.peak_kib);
+        measured.peak_kib = measured.peak_kib.max(run.taken.peak_kib);
         if self.settings.wants(Work::FirstLoad) {
             measured.first_load.peer.push(match backend {
                 Backend::Postgres => peer::copy::rows_of(&house.database).await?,
@@ -151,13 +153,15 @@ impl Bench<'_> {
             return Err(format!("{} events were unchanged of {}", run.entered.unchanged, self.feed.event_count()).into());
         }
         measured.same_content.ours.push(run.ledger);
-        measured.peak_kib = measured.peak_kib.max(run.peak_kib);
+        measured.peak_kib = measured.peak_kib.max(run.taken.peak_kib);
         // On a thread of its own: the server's threads have nothing to do meanwhile.
-        let (taken, found) = tokio::task::spawn_blocking(move || peer::xml::read(&body)).await??;
+        let peer::xml::Read { elapsed, processor, found } = tokio::task::spawn_blocking(move || peer::xml::read(&body)).await??;
         if found[2] as u64 != self.feed.zone_count() {
             return Err(format!("the peer found {} zones", found[2]).into());
         }
-        measured.same_content.peer.push(taken);
+        measured.same_content.peer.push(elapsed);
+        measured.same_content_processor.ours.push(run.taken.processor);
+        measured.same_content_processor.peer.push(processor);
         Ok(())
     }
 
@@ -178,6 +182,8 @@ impl Bench<'_> {
                 peer,
                 1.5,
             );
+            let Pair { ours, peer } = &measured.same_content_processor;
+            table.compared(&format!("the same in processor time, all of the process, {backend}"), ours, peer);
         }
         if self.settings.wants(Work::Changed) {
             let work = format!("1 % of base events changed, {backend}; peer: the same with nothing changed");

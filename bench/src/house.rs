@@ -34,8 +34,17 @@ pub(crate) struct Run {
     pub(crate) ledger: Duration,
     /// From the start of the process to its end.
     pub(crate) process: Duration,
-    /// Most memory that the process ever had resident.
+    /// What the process took of the machine.
+    pub(crate) taken: Taken,
+}
+
+/// What a process took, as it was seen last: at most [`LOOK_EVERY`] before its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Taken {
+    /// Most memory that it ever had resident.
     pub(crate) peak_kib: u64,
+    /// Time of all its threads on processors, in hundredths of a second.
+    pub(crate) processor: Duration,
 }
 
 /// One provider of the settings.
@@ -110,7 +119,7 @@ impl House {
     pub(crate) async fn sync(&self) -> Result<Run, Failure> {
         let begun = Instant::now();
         let mut process = self.worker(&["sync", SLUG])?.spawn()?;
-        let (status, peak_kib) = ended(&mut process).await?;
+        let (status, taken) = ended(&mut process).await?;
         let process = begun.elapsed();
         if !status.success() {
             return Err(format!("the worker ended with {status}: {}", self.log_end()).into());
@@ -118,7 +127,7 @@ impl House {
         let entered = ledger::newest(&self.database).await?;
         let UtcInstant(ended_at) = entered.ended_at.ok_or("the run has no end")?;
         let ledger = Duration::from_micros(u64::try_from(ended_at - entered.started_at.0)?);
-        Ok(Run { entered, ledger, process, peak_kib })
+        Ok(Run { entered, ledger, process, taken })
     }
 
     pub(crate) async fn remove(self) {
@@ -129,20 +138,27 @@ impl House {
 /// Far over every feed that is measured.
 const MAX_BODY_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 
-/// Waits for a process and watches its memory until then.
-async fn ended(process: &mut Child) -> Result<(ExitStatus, u64), Failure> {
-    let status_file = format!("/proc/{}/status", process.id().unwrap_or(0));
-    let mut peak_kib = 0;
+/// Waits for a process and watches it until then.
+async fn ended(process: &mut Child) -> Result<(ExitStatus, Taken), Failure> {
+    let folder = format!("/proc/{}", process.id().unwrap_or(0));
+    let mut taken = Taken::default();
     loop {
         tokio::select! {
-            status = process.wait() => return Ok((status?, peak_kib)),
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                let status = fs::read_to_string(&status_file).unwrap_or_default();
-                let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
-                peak_kib = peak_kib.max(peak.unwrap_or(0));
-            }
+            status = process.wait() => return Ok((status?, taken)),
+            () = tokio::time::sleep(LOOK_EVERY) => taken = look(&folder).unwrap_or(taken),
         }
     }
+}
+
+/// What the kernel says of a process; nothing of one that is about to be gone.
+fn look(folder: &str) -> Option<Taken> {
+    let status = fs::read_to_string(format!("{folder}/status")).ok()?;
+    let peak_kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())?;
+    let times = fs::read_to_string(format!("{folder}/stat")).ok()?;
+    // Behind the name, which may hold anything: the 12th and 13th are the times of the program and of the kernel for it.
+    let times = times.rsplit_once(')')?.1.split_ascii_whitespace().skip(11).take(2);
+    let hundredths: u64 = times.map(|time| time.parse::<u64>().unwrap_or(0)).sum();
+    Some(Taken { peak_kib, processor: Duration::from_millis(hundredths * 10) })
 }
 
 /// A program that was built beside this one.

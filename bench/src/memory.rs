@@ -47,7 +47,7 @@ async fn loads(
         if run.entered.state != state {
             return Err(format!("{work} ended as {:?}", run.entered.state).into());
         }
-        let peak_mib = run.peak_kib / 1024;
+        let peak_mib = run.taken.peak_kib / 1024;
         let ours = format!("{peak_mib} MiB ({:.1} s)", run.process.as_secs_f64());
         let work = format!("peak memory, feed of {} MiB, {work}, {backend:?}", settings.big_mib);
         table.absolute(&work, &ours, &format!("{LIMIT_MIB} MiB"), peak_mib <= LIMIT_MIB);

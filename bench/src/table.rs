@@ -35,6 +35,13 @@ impl Table {
         }
     }
 
+    /// A ratio without a limit.
+    pub(crate) fn compared(&mut self, work: &str, ours: &Samples, peer: &Samples) {
+        if let (Some(our), Some(bare)) = (ours.median(), peer.median()) {
+            self.line([work, &ours.text(), &peer.text(), &format!("{:.2}", our / bare), "-", "-"]);
+        }
+    }
+
     /// A work that has a limit but no peer.
     pub(crate) fn absolute(&mut self, work: &str, ours: &str, limit: &str, is_met: bool) {
         self.line([work, ours, "-", "-", limit, if is_met { "yes" } else { "**no**" }]);
