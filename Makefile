@@ -5,10 +5,10 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt migrate openapi tools
+.PHONY: help run test check bench bench-sync fmt migrate openapi tools
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start everything on the embedded default; Ctrl-C ends it
 	@scripts/run
@@ -24,6 +24,12 @@ check: ## What must hold beside the tests: format, lints, docs, licences, unused
 	$(CARGO) deny --locked --log-level error check bans licenses sources
 	$(CARGO) machete
 	$(CARGO) test --workspace --locked --quiet edges
+
+bench: bench-sync ## All measurements
+
+bench-sync: ## Measure the sync engine against bare peers (BENCH="--only first-load --rounds 1" for less)
+	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --bins --locked
+	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench sync $(BENCH)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
