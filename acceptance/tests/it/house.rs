@@ -61,6 +61,7 @@ impl House {
         command
             .args(arguments)
             .env("DATABASE_URL", self.database.settings.url.expose())
+            .env("METRICS_LISTEN", "127.0.0.1:0")
             .env("PROVIDERS_FILE", self.folder.path().join("providers.toml"))
             // A dead worker is not waited for longer than a test has to.
             .env("JOB_LEASE_SECONDS", "2")
@@ -101,7 +102,7 @@ impl House {
 pub(crate) fn entry(slug: &str, url: &str, schedule: &str) -> String {
     format!(
         "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\nschedule = \"{schedule}\"\n\
-         currency = \"EUR\"\n"
+         currency = \"EUR\"\nallow_private_addresses = true\n"
     )
 }
 

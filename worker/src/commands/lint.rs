@@ -5,14 +5,12 @@ use std::{collections::BTreeMap, error::Error, fmt::Write, path::Path, process::
 use chrono_tz::Tz;
 use clap::Args;
 
-use reqwest::Url;
-
 use super::progress_bar::ProgressBar;
 use crate::{
     progress::Progress,
     provider::{
         currency::Currency,
-        fetch::{self, Answer, Request, Validators},
+        fetch::{self, Answer, Request, Url, Validators},
         format::{self, Conventions, Format, Locator},
         item::{Feed, Subject},
         spool::{self, Spool, SpoolError},

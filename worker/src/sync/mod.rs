@@ -161,13 +161,15 @@ impl SyncError {
     /// Whether the fault is ours and no provider's: what was tried may go well a moment later.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Turn(_) | Self::Reader(_) | Self::Database(_) | Self::LeaseLost)
+        let is_disk = matches!(self, Self::Fetch(FetchError::Disk(_)));
+        is_disk || matches!(self, Self::Turn(_) | Self::Reader(_) | Self::Spool(_) | Self::Database(_) | Self::LeaseLost)
     }
 
     /// Whether the provider or its document is to blame.
     #[must_use]
     pub fn is_the_providers(&self) -> bool {
-        matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. })
+        let is_answer = matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. });
+        is_answer && !self.is_ours()
     }
 
     /// Whether the provider may answer well before its next tick.
@@ -176,7 +178,10 @@ impl SyncError {
         match self {
             Self::Fetch(FetchError::Status { status, .. }) => *status == 429 || *status >= 500,
             Self::Fetch(error) => {
-                matches!(error, FetchError::Unreachable(_) | FetchError::TimedOut(_) | FetchError::Broken(_))
+                matches!(
+                    error,
+                    FetchError::Unreachable(_) | FetchError::NotHttp(_) | FetchError::TimedOut(_) | FetchError::Broken(_)
+                )
             }
             _ => false,
         }

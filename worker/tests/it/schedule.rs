@@ -145,7 +145,7 @@ async fn a_provider_that_hangs_delays_no_other_and_is_waited_for_at_the_end() {
     drop(hanging);
     assert!(polling.end().await);
     let runs = polling.runs("hanging").await;
-    assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (2, State::Failed, Some("unreachable")));
+    assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (2, State::Failed, Some("not_http")));
     assert!(polling.runs("sound").await.iter().all(|run| run.state != State::Running));
 }
 

@@ -17,12 +17,14 @@ use std::{
 
 use futures_util::StreamExt;
 use reqwest::{
-    Response, StatusCode, Url,
+    Response, StatusCode,
     header::{self, HeaderMap, HeaderValue},
 };
 use tokio_util::io::StreamReader;
 
 use self::{address::PublicAddresses, coding::Coding, error::OverLimit};
+pub use reqwest::Url;
+
 pub use self::{
     caching::LONGEST_PAUSE,
     error::{Cause, FetchError},

@@ -85,7 +85,11 @@ pub(super) fn degrees(attribute: &str, value: &str, limit: f64) -> Result<f64, S
 
 fn text(attribute: &str, value: &str, limit: usize) -> Result<String, String> {
     let value = value.trim();
-    if value.chars().any(char::is_control) {
+    // Most texts are short and ASCII, and there are millions of them.
+    let is_plain = value.len() <= limit && value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if is_plain {
+        Ok(value.to_owned())
+    } else if value.chars().any(char::is_control) {
         Err(format!("{attribute} holds a control character"))
     } else if value.chars().nth(limit).is_some() {
         Err(format!("{attribute} is over the limit of {limit} characters"))

@@ -60,6 +60,7 @@ impl Office {
             .args(arguments)
             .env_clear()
             .env("DATABASE_URL", self.database.settings.url.expose())
+            .env("METRICS_LISTEN", "127.0.0.1:0")
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

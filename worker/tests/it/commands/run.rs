@@ -26,7 +26,11 @@ struct Running {
 
 impl Running {
     fn start(office: &Office) -> Self {
-        let mut worker = office.command(&["run"]).spawn().unwrap();
+        Self::of(office.command(&["run"]))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut worker = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, written) = (BufReader::new(worker.stderr.take().unwrap()).lines(), log.clone());
         // Whoever does not read a pipe to its end stops its writer some day.
@@ -57,6 +61,22 @@ impl Drop for Running {
         // Nothing can be done about a process that is gone already.
         let _gone = self.worker.kill();
         let _reaped = self.worker.wait();
+    }
+}
+
+impl Running {
+    /// Head and body of a GET to where the worker serves its metrics.
+    async fn metrics(&self, path: &str) -> (String, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        self.logged("metrics are served listen=").await;
+        let log = self.log.lock().unwrap().clone();
+        let address = log.split("metrics are served listen=").nth(1).unwrap().split_whitespace().next().unwrap();
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
     }
 }
 
@@ -133,4 +153,49 @@ async fn providers_that_are_no_longer_named_are_retired_and_kept() {
     office.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
     assert_eq!(office.told(&["sync", "old-stage"]).code, Some(0));
     assert_eq!(provider_of(&database, "old-stage").await.retired_at, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_tell_runs_their_phases_and_the_freshness_of_each_copy() {
+    let served = Served::with_faults("").await;
+    let office = office_of(&served).await;
+    let mut running = Running::start(&office);
+    running.logged("sync ended").await;
+    let body = eventually("the gauges are read", async || {
+        let (_, body) = running.metrics("/metrics").await;
+        body.contains("marquee_provider_freshness_seconds").then_some(body)
+    })
+    .await;
+    let provider = format!("provider=\"{SLUG}\"");
+    for series in [
+        format!("marquee_sync_runs_total{{{provider},state=\"succeeded\",reason=\"\"}} 1"),
+        format!("marquee_sync_events_total{{{provider},kind=\"inserted\"}} 20"),
+        format!("marquee_sync_rejects_total{{{provider}}} 0"),
+        format!("marquee_sync_duration_seconds_count{{{provider},phase=\"write\"}} 1"),
+        format!("marquee_provider_freshness_seconds{{{provider}}} "),
+        "marquee_jobs{state=\"dead\"} 0".to_owned(),
+        "marquee_oldest_due_job_seconds 0".to_owned(),
+        "# TYPE marquee_sync_duration_seconds histogram".to_owned(),
+    ] {
+        assert!(body.contains(&series), "{series} is missing in\n{body}");
+    }
+    let (head, _) = running.metrics("/metrics").await;
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+    assert!(running.metrics("/").await.0.starts_with("HTTP/1.1 404 "));
+    running.signal("TERM");
+    assert_eq!(running.end().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metrics_address_that_is_taken_costs_the_metrics_and_not_the_syncs() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let served = Served::with_faults("").await;
+    let office = office_of(&served).await;
+    let address = taken.local_addr().unwrap().to_string();
+    let worker = office.command(&["run", "--metrics-listen", &address]);
+    let mut running = Running::of(worker);
+    running.logged("METRICS_LISTEN names another address").await;
+    running.logged("sync ended").await;
+    running.signal("TERM");
+    assert_eq!(running.end().await.code(), Some(0));
 }

@@ -19,7 +19,7 @@ use worker::{
         entry::ProviderEntry,
         fetch::{self, Answer, Client, Document, FetchError, Request, Validators},
     },
-    sync::{self, Report, Source, SyncError},
+    sync::{Report, Source, SyncError},
 };
 
 use crate::{
