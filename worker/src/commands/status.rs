@@ -26,6 +26,8 @@ struct Standing {
     state: &'static str,
     age_seconds: Option<u64>,
     next_tick_at: Option<UtcInstant>,
+    /// Until when the provider is left alone.
+    paused_until: Option<UtcInstant>,
 }
 
 impl Status {
@@ -52,11 +54,12 @@ async fn standings(database: &DatabaseConnection, now: UtcInstant) -> Result<Vec
             (None, None) => "new",
         };
         let age_seconds = provider.last_success_at.map(|at| at.seconds_until(now));
+        let paused_until = provider.pause_until.filter(|&until| now < until);
         let next_tick_at = match provider.schedule.parse::<Schedule>() {
-            Ok(schedule) if provider.retired_at.is_none() => schedule.next_after(now),
+            Ok(schedule) if provider.retired_at.is_none() => schedule.next_after(paused_until.unwrap_or(now)),
             _ => None,
         };
-        standings.push(Standing { provider, run, state, age_seconds, next_tick_at });
+        standings.push(Standing { provider, run, state, age_seconds, next_tick_at, paused_until });
     }
     Ok(standings)
 }
@@ -64,7 +67,7 @@ async fn standings(database: &DatabaseConnection, now: UtcInstant) -> Result<Vec
 fn table(standings: Vec<Standing>, now: UtcInstant) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(text, "{:<24} {:<10} {:>12} {:>12}  LAST RUN", "PROVIDER", "STATE", "COPY IS OLD", "NEXT TICK")?;
-    for Standing { provider, run, state, age_seconds, next_tick_at } in standings {
+    for Standing { provider, run, state, age_seconds, next_tick_at, paused_until: _ } in standings {
         let age = age_seconds.map_or_else(|| "never taken".to_owned(), seconds);
         let next = next_tick_at.map_or_else(|| "none".to_owned(), |at| format!("in {}", seconds(now.seconds_until(at))));
         writeln!(text, "{:<24} {state:<10} {age:>12} {next:>12}  {}", provider.slug, run.map(describe).unwrap_or_default())?;
@@ -75,26 +78,32 @@ fn table(standings: Vec<Standing>, now: UtcInstant) -> Result<String, std::fmt::
 fn json(standings: Vec<Standing>) -> Result<String, serde_json::Error> {
     let providers: Vec<Value> = standings
         .into_iter()
-        .map(|Standing { provider, run, state, age_seconds, next_tick_at }| {
+        .map(|Standing { provider, run, state, age_seconds, next_tick_at, paused_until }| {
             json!({
                 "slug": provider.slug,
                 "state": state,
                 "age_seconds": age_seconds,
                 "last_success_at": provider.last_success_at.map(rfc_3339),
                 "next_tick_at": next_tick_at.map(rfc_3339),
-                "last_run": run.map(run_as_json),
+                "last_run": run.as_ref().map(run_as_json),
+                "paused_until": paused_until.map(rfc_3339),
+                "pause_reason": paused_until.and(provider.pause_reason),
             })
         })
         .collect();
     Ok(serde_json::to_string_pretty(&providers)? + "\n")
 }
 
-fn run_as_json(run: sync_run::Model) -> Value {
+fn run_as_json(run: &sync_run::Model) -> Value {
     json!({
         "id": run.id,
         "state": run.state.name(),
         "started_at": rfc_3339(run.started_at),
         "ended_at": run.ended_at.map(rfc_3339),
+        "tick": run.tick_at.map(rfc_3339),
+        "parse_ms": run.parse_ms,
+        "diff_ms": run.diff_ms,
+        "write_ms": run.write_ms,
         "http_status": run.http_status,
         "bytes": run.bytes,
         "fetched": run.fetched,
