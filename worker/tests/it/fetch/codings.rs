@@ -29,7 +29,9 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
-const CODINGS: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [("gzip", gzip), ("x-gzip", gzip), ("br", brotli), ("zstd", zstd)];
+type Encode = fn(&[u8]) -> Vec<u8>;
+
+const CODINGS: [(&str, Encode); 4] = [("gzip", gzip), ("x-gzip", gzip), ("br", brotli), ("zstd", zstd)];
 
 async fn sent(coding: &str, body: &[u8]) -> RawServer {
     RawServer::new(|_| Answer::new(&format!("200 OK\nContent-Encoding: {coding}"), body)).await
