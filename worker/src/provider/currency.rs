@@ -1,6 +1,6 @@
 //! Money: what a provider writes as a decimal is kept as an integer of minor units.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, iter, str::FromStr};
 
 /// No ticket costs more than this many minor units: below it sums of millions of prices stay within 64 bits.
 const MAX_MINOR_UNITS: i64 = 1_000_000_000_000;
@@ -72,9 +72,10 @@ impl Currency {
         if fraction.len() > digits {
             return Err(format!("price `{text}` is finer than {} allows ({digits} decimals)", self.code));
         }
-        format!("{whole}{fraction:0<digits$}")
-            .parse::<i64>()
-            .ok()
+        let missing = iter::repeat_n(b'0', digits - fraction.len());
+        let mut written = whole.bytes().chain(fraction.bytes()).chain(missing);
+        written
+            .try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0')))
             .filter(|&minor_units| minor_units <= MAX_MINOR_UNITS)
             .ok_or_else(|| format!("price `{text}` is over the limit of {MAX_MINOR_UNITS} minor units"))
     }

@@ -164,6 +164,9 @@ impl BaseEventItem {
 
     /// Makes every event stand once. One that stands twice contradicts itself: the first is kept and each later one is a reject.
     pub(crate) fn settle(&mut self, rejects: &mut Vec<Reject>) {
+        if self.events.len() < 2 {
+            return;
+        }
         let mut seen = HashSet::with_capacity(self.events.len());
         let repeated: Vec<bool> = self.events.iter().map(|event| !seen.insert(event.source_id.as_str())).collect();
         if !repeated.contains(&true) {

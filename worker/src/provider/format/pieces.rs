@@ -304,8 +304,8 @@ impl<'a> Cutter<'a> {
         let mut length = about_bytes.min(left);
         let bytes = loop {
             let bytes = self.spool.read(self.position..self.position + length)?;
-            let last_marker = self.finders.iter().filter_map(|finder| finder.rfind(&bytes)).max();
-            match last_marker.filter(|&at| at > 0) {
+            let last_marker = self.finders.iter().find_map(|finder| finder.rfind(&bytes).filter(|&at| at > 0));
+            match last_marker {
                 _ if length == left => break bytes,
                 Some(at) => break bytes.slice(..at),
                 None if length >= self.largest => break bytes,

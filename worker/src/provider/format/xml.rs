@@ -189,9 +189,13 @@ impl<'a> XmlReader<'a> {
             if found.len() == MAX_ATTRIBUTES {
                 return Err(self.over_limit(element.start, MAX_ATTRIBUTES, "attributes in an element"));
             }
-            let value = attribute
-                .normalized_value(XmlVersion::Implicit1_0)
-                .map_err(|error| self.malformed(element.start, format!("a broken attribute: {error}")))?;
+            let value = if is_plain(&attribute.value) {
+                attribute.value
+            } else {
+                attribute
+                    .normalized_value(XmlVersion::Implicit1_0)
+                    .map_err(|error| self.malformed(element.start, format!("a broken attribute: {error}")))?
+            };
             found.push((attribute.key.into_inner(), value));
         }
         Ok(Attributes(found))
@@ -272,8 +276,17 @@ impl Attributes<'_> {
     /// The value of the first of these names that says something: an empty one is as good as none.
     pub(super) fn get(&self, names: &[&str]) -> Option<&str> {
         let value = |name: &&str| self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
-        names.iter().filter_map(value).find(|value| !value.trim().is_empty())
+        names.iter().filter_map(value).find(|value| says_something(value))
     }
+}
+
+fn says_something(value: &str) -> bool {
+    value.as_bytes().first().is_some_and(u8::is_ascii_graphic) || !value.trim().is_empty()
+}
+
+/// Whether a value stands for itself, as nearly all do: there is nothing in it to resolve or to normalize.
+fn is_plain(value: &str) -> bool {
+    !value.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
 }
 
 fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), DocumentError> {
