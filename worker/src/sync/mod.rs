@@ -14,6 +14,7 @@
 
 mod chunks;
 mod diff;
+mod error;
 mod fingerprint;
 mod guard;
 pub mod identity;
@@ -32,30 +33,34 @@ use std::{
 
 use entity::{job, provider, sync_run};
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
+    DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use tokio::sync::{AcquireError, Semaphore};
+use tokio::sync::Semaphore;
 
-pub use self::report::{Counts, Durations, Report};
 use self::{
     diff::Origin,
     report::Stopwatch,
     survey::{Document, Survey},
+};
+pub use self::{
+    error::SyncError,
+    report::{Counts, Durations, Report},
 };
 use crate::{
     metrics,
     progress::{Progress, Stage},
     provider::{
         entry::ProviderEntry,
-        fetch::{self, Answer, FetchError, Validators},
-        format::{Conventions, DocumentError, ReadError},
+        fetch::{self, Answer, Validators},
+        format::Conventions,
         spool::{self, SpoolError},
     },
 };
 
-/// Syncs of this process that may read and write at the same time: each holds a feed in memory and a connection of the pool's five,
-/// and the others must be able to enter their runs meanwhile. Waiting for a provider takes no turn.
+/// Syncs of this process that may read and write at the same time: each holds a survey of its feed and a connection of the pool's
+/// five, and the others must be able to enter their runs meanwhile. Neither waiting for a provider nor hearing that nothing has changed
+/// takes a turn.
 static TURNS: Semaphore = Semaphore::const_new(3);
 
 /// Where the document comes from.
@@ -65,134 +70,6 @@ pub enum Source {
     Provider(fetch::Client),
     /// A file, as if the provider had sent it.
     File(PathBuf),
-}
-
-/// Why a run failed. Display is for the ledger and for clients; causes are for the log.
-#[derive(Debug, thiserror::Error)]
-pub enum SyncError {
-    /// There is no document.
-    #[error("{0}")]
-    Fetch(#[source] FetchError),
-    /// The file cannot be read.
-    #[error("the file cannot be read")]
-    File(#[source] std::io::Error),
-    /// The document cannot be trusted.
-    #[error("{0}")]
-    Document(#[from] DocumentError),
-    /// Too much of the feed is faulty for the rest to be believed.
-    #[error("{rejects} of {items} items are rejects, over the share of {allowed_share} that is allowed; the first: {first}")]
-    TooManyRejects {
-        /// How many are.
-        rejects: usize,
-        /// Of how many.
-        items: usize,
-        /// The limit.
-        allowed_share: f64,
-        /// What is wrong with the first.
-        first: String,
-    },
-    /// The feed holds so much less than the copy before that part of it was probably lost on the way.
-    #[error(
-        "{now} events after {before} before, a loss over the share of {allowed_share} that is allowed; \
-         `marquee-worker sync SLUG --accept-shrink` takes it all the same"
-    )]
-    Shrunk {
-        /// Events of the copy before.
-        before: usize,
-        /// Events of this feed.
-        now: usize,
-        /// The limit.
-        allowed_share: f64,
-    },
-    /// Another run of the provider ended well while this one was under way.
-    #[error("another run has taken a newer copy meanwhile; the next one goes on from there")]
-    Superseded,
-    /// Another worker does this job meanwhile: this one was away for longer than its lease.
-    #[error("the lease ran out and another worker has taken over; nothing of this run was kept")]
-    LeaseLost,
-    /// The settings name another currency than the copy's, whose prices would mean something else.
-    #[error("the copy's prices are in {copied_in}: a provider that changes its currency wants a new slug")]
-    CurrencyChanged {
-        /// The currency of the copy.
-        copied_in: String,
-    },
-    /// The process is ending.
-    #[error("the worker is ending")]
-    Turn(#[source] AcquireError),
-    /// The parser died, which is a fault of ours.
-    #[error("the feed could not be read because of a fault in Marquee")]
-    Reader(#[source] tokio::task::JoinError),
-    /// The spool's file cannot be read or written.
-    #[error("the document could not be kept on disk while it was read")]
-    Spool(#[source] std::io::Error),
-    /// The copy could not be written.
-    #[error("the database could not be read or written")]
-    Database(#[from] DbErr),
-}
-
-impl From<ReadError> for SyncError {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Document(error) => Self::Document(error),
-            ReadError::Spool(error) => Self::Spool(error),
-        }
-    }
-}
-
-impl SyncError {
-    /// A stable word for the ledger.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Fetch(error) => error.code(),
-            Self::File(_) => "unreadable_file",
-            Self::Document(error) => error.code(),
-            Self::TooManyRejects { .. } => "too_many_rejects",
-            Self::Shrunk { .. } => "shrunk",
-            Self::Superseded => "superseded",
-            Self::LeaseLost => "lease_lost",
-            Self::CurrencyChanged { .. } => "currency_changed",
-            Self::Spool(_) => "spool",
-            Self::Turn(_) | Self::Reader(_) => "internal",
-            Self::Database(_) => "database",
-        }
-    }
-
-    /// Whether the fault is ours and no provider's: what was tried may go well a moment later.
-    #[must_use]
-    pub fn is_ours(&self) -> bool {
-        let is_disk = matches!(self, Self::Fetch(FetchError::Disk(_)));
-        is_disk || matches!(self, Self::Turn(_) | Self::Reader(_) | Self::Spool(_) | Self::Database(_) | Self::LeaseLost)
-    }
-
-    /// Whether the provider or its document is to blame.
-    #[must_use]
-    pub fn is_the_providers(&self) -> bool {
-        let is_answer = matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. });
-        is_answer && !self.is_ours()
-    }
-
-    /// Whether the provider may answer well before its next tick.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Fetch(FetchError::Status { status, .. }) => *status == 429 || *status >= 500,
-            Self::Fetch(error) => {
-                matches!(
-                    error,
-                    FetchError::Unreachable(_) | FetchError::NotHttp(_) | FetchError::TimedOut(_) | FetchError::Broken(_)
-                )
-            }
-            _ => false,
-        }
-    }
-
-    fn http_status(&self) -> Option<u16> {
-        match self {
-            Self::Fetch(error) => error.http_status(),
-            _ => None,
-        }
-    }
 }
 
 /// Runs one sync under the lease of its job and enters it in the ledger. A sync that goes well ends the job with it, in the same
