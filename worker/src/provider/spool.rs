@@ -24,7 +24,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Memory that all spools of the process may take together: the usual feeds of several providers at once, and a small part of
 /// the smallest machine.
-pub const MEMORY_BYTES: usize = 96 * 1024 * 1024;
+pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;
 /// Memory is taken, and files are written, in steps of this size: large enough that neither is felt, small enough that a small
 /// document takes little of the budget.
 const STEP_BYTES: usize = 1024 * 1024;

@@ -4,6 +4,7 @@
 //! base event in the order of their ids, so that a feed in another order is the same feed. The hash is xxh3 of 64 bits: it tells
 //! the new content of one item from its old one, and a provider that forged a collision would only hide its own change.
 
+use entity::{performer, venue};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::survey::RejectedEvents;
@@ -50,6 +51,23 @@ pub(super) fn of_whole(base_event: &BaseEventItem, rejected: &RejectedEvents) ->
     let hashes: Vec<i64> = base_event.events.iter().map(|event| of_event(base_event, event)).collect();
     let content_hash = of_base_event(base_event, &hashes, rejected);
     (hashes, content_hash)
+}
+
+/// The hash of what many events may share, to know what the same sync has written already.
+pub(super) fn of_venue(venue: &venue::Model) -> i64 {
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.text(&venue.name);
+    fingerprint.bytes(&venue.latitude.to_le_bytes());
+    fingerprint.bytes(&venue.longitude.to_le_bytes());
+    fingerprint.optional(venue.place_code.as_deref());
+    fingerprint.finish()
+}
+
+/// The same of a performer.
+pub(super) fn of_performer(performer: &performer::Model) -> i64 {
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.text(&performer.name);
+    fingerprint.finish()
 }
 
 fn of_base_event(base_event: &BaseEventItem, event_hashes: &[i64], rejected: &RejectedEvents) -> i64 {

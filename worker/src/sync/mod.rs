@@ -230,10 +230,9 @@ impl Syncing<'_> {
             ledger::keep_rejects(database, run, &survey.rejects.kept, &document.spool).await?;
             return Err(refusal);
         }
-        let comparison = {
-            let survey = survey.clone();
-            tokio::task::spawn_blocking(move || survey.compare(&known)).await.map_err(SyncError::Reader)?
-        };
+        let compared = tokio::task::spawn_blocking(move || survey.compare(&known)).await;
+        let (survey, comparison) = compared.map_err(SyncError::Reader)?;
+        let survey = Arc::new(survey);
         durations.diff = watch.lap();
 
         let transaction = self.begin(provider).await?;
@@ -302,8 +301,8 @@ impl Syncing<'_> {
     }
 }
 
-async fn survey(document: &Arc<Document>) -> Result<Arc<Survey>, SyncError> {
+async fn survey(document: &Arc<Document>) -> Result<Survey, SyncError> {
     let document = document.clone();
     let survey = tokio::task::spawn_blocking(move || document.survey()).await.map_err(SyncError::Reader)?;
-    Ok(Arc::new(survey?))
+    Ok(survey?)
 }

@@ -243,8 +243,10 @@ impl Survey {
         self.event_count + self.rejects.events
     }
 
-    /// Holds the feed against what the copy holds, which must be in the order of the ids.
-    pub(super) fn compare(&self, known: &KnownHashes) -> Comparison {
+    /// Holds the feed against what the copy holds, which must be in the order of the ids. The places of what differs are in the
+    /// answer; all others are forgotten.
+    pub(super) fn compare(mut self, known: &KnownHashes) -> (Self, Comparison) {
+        let elements = std::mem::take(&mut self.elements);
         let mut comparison = Comparison::default();
         let mut known = known.iter().peekable();
         let mut vanish = |(id, content_hash): &(Uuid, Option<i64>)| {
@@ -253,7 +255,7 @@ impl Survey {
                 comparison.vanished.push(*id);
             }
         };
-        for group in self.elements.chunk_by(|left, right| left.id == right.id) {
+        for group in elements.chunk_by(|left, right| left.id == right.id) {
             let first = group[0];
             while let Some(gone) = known.next_if(|(id, _)| *id < first.id) {
                 vanish(gone);
@@ -272,7 +274,7 @@ impl Survey {
         }
         known.for_each(vanish);
         comparison.differing.sort_unstable_by_key(|differing| differing.places[0].start);
-        comparison
+        (self, comparison)
     }
 }
 

@@ -11,12 +11,12 @@ use sea_orm::{
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     SyncError,
     chunks::chunks,
     diff::{self, Changes, Known, KnownEvent, Origin},
+    fingerprint,
     report::Counts,
     survey::{Comparison, Detail, Differing, Document, KnownHashes, Survey},
 };
@@ -127,7 +127,7 @@ struct Applying<'a> {
     transaction: &'a DatabaseTransaction,
     origin: Origin<'a>,
     /// Venues and performers that were written, with a hash of what: many events share one.
-    written: HashMap<Uuid, u64>,
+    written: HashMap<Uuid, i64>,
     counts: Counts,
     /// Whether any of it can be seen by a reader.
     visible: bool,
@@ -139,9 +139,9 @@ impl Applying<'_> {
         self.visible |= changes.visible;
         let transaction = self.transaction;
         upsert(transaction, changes.base_events).await?;
-        changes.venues.retain(|id, venue| is_news(&mut self.written, *id, venue));
+        changes.venues.retain(|id, venue| is_news(&mut self.written, *id, fingerprint::of_venue(venue)));
         upsert(transaction, changes.venues.into_values().collect()).await?;
-        changes.performers.retain(|id, performer| is_news(&mut self.written, *id, performer));
+        changes.performers.retain(|id, performer| is_news(&mut self.written, *id, fingerprint::of_performer(performer)));
         upsert(transaction, changes.performers.into_values().collect()).await?;
         insert(transaction, changes.new_events).await?;
         upsert(transaction, changes.changed_events).await?;
@@ -181,8 +181,7 @@ impl Applying<'_> {
 }
 
 /// Whether a row that many events share was not yet written like this by the same sync.
-fn is_news(written: &mut HashMap<Uuid, u64>, id: Uuid, row: &impl std::fmt::Debug) -> bool {
-    let hash = xxh3_64(format!("{row:?}").as_bytes());
+fn is_news(written: &mut HashMap<Uuid, i64>, id: Uuid, hash: i64) -> bool {
     written.insert(id, hash) != Some(hash)
 }
 
