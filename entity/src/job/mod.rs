@@ -10,7 +10,7 @@ use sea_orm::entity::prelude::*;
 
 pub use self::{
     backoff::backoff,
-    queue::{Backlog, Claim, NewJob, Retried},
+    queue::{Backlog, Claim, NewJob, Renewed, Retried},
 };
 use crate::UtcInstant;
 

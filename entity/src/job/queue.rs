@@ -65,6 +65,17 @@ pub enum Retried {
     Lost,
 }
 
+/// What became of a lease that was to be renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// It is held.
+    Held,
+    /// Another worker has the job, or it waits for one.
+    Taken,
+    /// The job was done.
+    Gone,
+}
+
 /// What is left to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -184,15 +195,19 @@ pub async fn start(database: &DatabaseConnection, job: NewJob, worker: &str, lea
     Ok(claim)
 }
 
-/// Holds a job for another lease from now on. `false` if another worker has it: an expired lease that nobody took is held again.
+/// Holds a job for another lease from now on. An expired lease that nobody took is held again.
 ///
 /// # Errors
 ///
 /// When the database is away.
-pub async fn renew(database: &impl ConnectionTrait, claim: &Claim, lease: Duration) -> Result<bool, DbErr> {
+pub async fn renew(database: &impl ConnectionTrait, claim: &Claim, lease: Duration) -> Result<Renewed, DbErr> {
     let now = now(database.get_database_backend());
     let renewed = change(database, claim, &format!("lease_until = {now} + $3"), [micros(lease).into()]).await?;
-    Ok(renewed.is_some())
+    if renewed.is_some() {
+        return Ok(Renewed::Held);
+    }
+    let is_there = Entity::find_by_id(claim.id).one(database).await?.is_some();
+    Ok(if is_there { Renewed::Taken } else { Renewed::Gone })
 }
 
 /// Whether the job is still this worker's; it stays so until the transaction ends.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use entity::job::{self, Claim};
+use entity::job::{self, Claim, Renewed};
 use sea_orm::DatabaseConnection;
 
 /// How long a worker that says nothing is believed to live: a pause of the machine is shorter, and whoever waits for the work of a
@@ -11,8 +11,6 @@ use sea_orm::DatabaseConnection;
 const DEFAULT_SECONDS: &str = "30";
 /// A lease is renewed this often in its time: two renewals may be lost before it is.
 const RENEWALS: u32 = 3;
-/// How long the work may go on after its job is gone: that is so, too, in the moment after it has ended it itself.
-const GRACE: Duration = Duration::from_secs(1);
 /// The longest pause between two tries to renew while the database does not answer.
 const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -38,16 +36,19 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Renews a lease again and again; ends when it is lost. A database that does not answer is no loss: nobody can take the job
-/// there either, and whoever did is fenced off.
+/// Renews a lease again and again; ends when another worker has the job.
+///
+/// A database that does not answer is no loss: nobody can take the job there either, and whoever did is fenced off. Nor is a job that is
+/// gone: the work itself has just ended it, though its commit may take a while to return, or it will hear from the fence.
 pub async fn until_lost(database: &DatabaseConnection, claim: &Claim, lease: Duration) {
     let pause = lease / RENEWALS;
     loop {
         tokio::time::sleep(pause).await;
         loop {
             match job::queue::renew(database, claim, lease).await {
-                Ok(true) => break,
-                Ok(false) => return tokio::time::sleep(GRACE).await,
+                Ok(Renewed::Held) => break,
+                Ok(Renewed::Taken) => return,
+                Ok(Renewed::Gone) => std::future::pending().await,
                 Err(error) => {
                     tracing::debug!(job.id = claim.id, error = telemetry::with_causes(&error), "the lease could not be renewed");
                     tokio::time::sleep(pause.min(RENEWAL_PAUSE)).await;

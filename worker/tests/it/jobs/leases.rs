@@ -4,17 +4,21 @@ use std::{sync::Arc, time::Duration};
 
 use entity::{
     Role,
-    job::{Retried, State, queue as jobs},
+    job::{Renewed, Retried, State, queue as jobs},
 };
 use migration::{on_every_backend, testing::TestDatabase};
 
+use worker::jobs::lease::until_lost;
+
 use super::{LONG, claimed, enqueued, expire, job, new_job, set};
+use crate::patience::in_time;
 
 on_every_backend!(
     an_expired_lease_is_taken_over_under_a_higher_epoch,
     the_fence_refuses_whoever_lost_the_lease,
     a_lease_that_is_renewed_is_not_taken_over,
     an_expired_lease_that_nobody_took_is_renewed,
+    a_job_that_is_gone_is_no_lost_lease,
     a_job_that_kills_its_workers_is_dead_after_its_last_attempt,
     a_job_that_is_given_back_is_taken_at_once_and_the_attempt_not_counted,
     whoever_starts_a_job_himself_keeps_others_out_of_its_lane,
@@ -41,7 +45,7 @@ async fn the_fence_refuses_whoever_lost_the_lease(database: Arc<TestDatabase>) {
     let holder = claimed(&database, "v").await.unwrap();
     let before = job(&database, id).await;
     assert!(!jobs::is_held(&database, &late).await.unwrap());
-    assert!(!jobs::renew(&database, &late, LONG).await.unwrap());
+    assert_eq!(jobs::renew(&database, &late, LONG).await.unwrap(), Renewed::Taken);
     assert!(!jobs::finish(&database, &late).await.unwrap());
     assert!(!jobs::give_back(&database, &late).await.unwrap());
     assert_eq!(jobs::retry(&database, &late, Duration::ZERO, "late").await.unwrap(), Retried::Lost);
@@ -49,6 +53,7 @@ async fn the_fence_refuses_whoever_lost_the_lease(database: Arc<TestDatabase>) {
     assert!(jobs::is_held(&database, &holder).await.unwrap());
     assert!(jobs::finish(&database, &holder).await.unwrap());
     assert!(!jobs::finish(&database, &holder).await.unwrap(), "once");
+    assert_eq!(jobs::renew(&database, &holder, LONG).await.unwrap(), Renewed::Gone);
 }
 
 async fn a_lease_that_is_renewed_is_not_taken_over(database: Arc<TestDatabase>) {
@@ -56,7 +61,7 @@ async fn a_lease_that_is_renewed_is_not_taken_over(database: Arc<TestDatabase>) 
     let id = enqueued(&database, "a", "lane").await;
     let claim = jobs::claim(&database, &[super::KIND], "w", Duration::from_millis(1)).await.unwrap().unwrap();
     let short = job(&database, id).await.unwrap().lease_until;
-    assert!(jobs::renew(&database, &claim, LONG).await.unwrap());
+    assert_eq!(jobs::renew(&database, &claim, LONG).await.unwrap(), Renewed::Held);
     assert!(job(&database, id).await.unwrap().lease_until > short);
     assert_eq!(claimed(&database, "v").await, None);
 }
@@ -66,7 +71,7 @@ async fn an_expired_lease_that_nobody_took_is_renewed(database: Arc<TestDatabase
     let id = enqueued(&database, "a", "lane").await;
     let claim = claimed(&database, "w").await.unwrap();
     expire(&database, id).await;
-    assert!(jobs::renew(&database, &claim, LONG).await.unwrap());
+    assert_eq!(jobs::renew(&database, &claim, LONG).await.unwrap(), Renewed::Held);
     assert_eq!(claimed(&database, "v").await, None);
 }
 
@@ -114,7 +119,7 @@ async fn an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it(dat
     expire(&database, id).await;
     let own = jobs::start(&database, new_job("own", "lane"), "me", LONG).await.unwrap().unwrap();
     assert!(!jobs::finish(&database, &frozen).await.unwrap());
-    assert!(!jobs::renew(&database, &frozen, LONG).await.unwrap());
+    assert_eq!(jobs::renew(&database, &frozen, LONG).await.unwrap(), Renewed::Taken);
     assert_eq!(claimed(&database, "w").await, None);
     assert!(jobs::finish(&database, &own).await.unwrap());
     let again = claimed(&database, "w").await.unwrap();
@@ -123,4 +128,22 @@ async fn an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it(dat
     set(&database, id, "attempt = 3, lease_until = 1").await;
     assert!(jobs::start(&database, new_job("third", "lane"), "me", LONG).await.unwrap().is_some());
     assert_eq!(job(&database, id).await.unwrap().state, State::Dead, "it had its attempts");
+}
+
+async fn a_job_that_is_gone_is_no_lost_lease(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let id = enqueued(&database, "a", "lane").await;
+    let claim = claimed(&database, "w").await.unwrap();
+    let short = Duration::from_millis(3);
+    // Whoever has ended his job himself may still be waiting for his commit to return.
+    assert!(jobs::finish(&database, &claim).await.unwrap());
+    let lost = tokio::time::timeout(Duration::from_millis(300), until_lost(&database, &claim, short)).await;
+    assert!(lost.is_err(), "the work was told to stop");
+
+    let id_of_another = enqueued(&database, "b", "lane").await;
+    assert_ne!(id, id_of_another);
+    let claim = claimed(&database, "w").await.unwrap();
+    expire(&database, id_of_another).await;
+    assert!(claimed(&database, "v").await.is_some());
+    in_time("the loss is noticed", until_lost(&database, &claim, short)).await;
 }
