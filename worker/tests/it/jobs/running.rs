@@ -9,7 +9,7 @@ use std::{
 };
 
 use entity::{
-    Role,
+    Role, UtcInstant,
     job::{Claim, State, queue as jobs},
 };
 use migration::{on_every_backend, testing::TestDatabase};
@@ -20,12 +20,14 @@ use worker::{
     jobs::{
         runner::{Ended, Runner, Work},
         syncing::{self, Syncing},
+        tick::{Enqueued, enqueue_tick},
     },
     sync::Source,
 };
 
 use super::{KIND, LONG, enqueued, job, set};
 use crate::{
+    copy::provider_of,
     entries,
     patience::{eventually, in_time},
     served::Served,
@@ -39,6 +41,8 @@ on_every_backend!(
     what_does_not_end_in_time_is_given_back,
     a_sync_of_a_provider_that_nobody_here_knows_waits,
     a_provider_that_is_ill_is_asked_again,
+    a_provider_is_left_alone_as_long_as_it_says_that_its_document_is_fresh,
+    a_provider_is_left_alone_until_it_wants_to_be_asked_again,
 );
 
 /// Does as its payload says.
@@ -189,10 +193,51 @@ async fn a_provider_that_is_ill_is_asked_again(database: Arc<TestDatabase>) {
     let running = Running::start(&database, work, LONG, LONG);
     let reason = eventually("it waits for its retry", async || job(&database, id).await.unwrap().reason).await;
     assert_eq!(reason, "the provider answered with status 503");
-    assert_eq!(crate::copy::provider_of(&database, "northstage").await.failures, 1);
+    assert_eq!(provider_of(&database, "northstage").await.failures, 1);
     served.provider.set_faults([]);
     assert!(jobs::revive(&database, id).await.unwrap());
     nothing_left(&database).await;
-    assert_eq!(crate::copy::provider_of(&database, "northstage").await.failures, 0);
+    assert_eq!(provider_of(&database, "northstage").await.failures, 0);
+    assert!(running.end().await);
+}
+
+/// Seconds from now to the end of the provider's pause, and why it is on.
+async fn pause_of(database: &DatabaseConnection) -> Option<(u64, String)> {
+    let provider = provider_of(database, "northstage").await;
+    Some((UtcInstant::now().seconds_until(provider.pause_until?), provider.pause_reason?))
+}
+
+async fn a_provider_is_left_alone_as_long_as_it_says_that_its_document_is_fresh(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let served = Served::with_faults("").await;
+    served.provider.set_max_age(Some(600));
+    let entry = entries::entry("northstage", &served.url, "");
+    let work = Syncing::new(database.clone(), vec![entry.clone()], Source::Provider(crate::fetch::client()));
+    let running = Running::start(&database, work, LONG, LONG);
+    // The first answer is a document, the second says that it is still the same.
+    for what_for in ["first", "second"] {
+        jobs::enqueue(&database, syncing::new_job("northstage", what_for)).await.unwrap().unwrap();
+        nothing_left(&database).await;
+        let (seconds, reason) = eventually("a pause", async || pause_of(&database).await).await;
+        assert!((540..=600).contains(&seconds), "{seconds}");
+        assert_eq!(reason, "cache_control");
+    }
+    let tick = UtcInstant(UtcInstant::now().0 + 1);
+    assert_eq!(enqueue_tick(&database, &entry, Some(tick)).await.unwrap(), Enqueued::Paused);
+    assert!(running.end().await);
+}
+
+async fn a_provider_is_left_alone_until_it_wants_to_be_asked_again(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let served = Served::with_faults("status:503:7200").await;
+    let entry = entries::entry("northstage", &served.url, "");
+    let id = jobs::enqueue(&database, syncing::new_job("northstage", "now")).await.unwrap().unwrap();
+    let work = Syncing::new(database.clone(), vec![entry], Source::Provider(crate::fetch::client()));
+    let running = Running::start(&database, work, LONG, LONG);
+    let waits = eventually("it waits for its retry", async || job(&database, id).await.filter(|job| job.reason.is_some())).await;
+    let (seconds, reason) = pause_of(&database).await.unwrap();
+    assert!((3_540..=3_600).contains(&seconds), "an hour at most, not {seconds} s");
+    assert_eq!(reason, "retry_after");
+    assert!(UtcInstant::now().seconds_until(waits.run_at) > 3_500, "nor is it asked by a retry");
     assert!(running.end().await);
 }
