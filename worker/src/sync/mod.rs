@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Up to the transaction nothing is written but the run's own row; a feed goes in whole or not at all. Of a feed no more is in memory
-//! than a [`survey`] of it and what is being read or written. This room knows nothing of schedules (`schedule` does) or of HTTP and
+//! than a survey of it and what is being read or written. This room knows nothing of schedules (`schedule` does) or of HTTP and
 //! XML (`provider` does).
 
 mod chunks;
