@@ -31,7 +31,8 @@ impl Service {
     }
 
     pub(crate) fn over(database: DatabaseConnection) -> Self {
-        Self::with(api::app(State { database }))
+        // Each request asks the database: these tests change it in ways in which no worker does.
+        Self::with(api::app(State::new(database.clone(), database, 0, None)))
     }
 
     fn with(app: impl Endpoint<Output = Response> + 'static) -> Self {
