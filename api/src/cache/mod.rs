@@ -173,7 +173,7 @@ impl Cache {
         key: String,
         known: Option<Known>,
     ) -> Result<(Arc<Answer>, Source), ApiError> {
-        if let Some(answer) = self.from_redis(&key, coding, known).await {
+        if let Some(answer) = self.shared(&key, coding, known).await {
             self.tally.landed(Source::Redis);
             return Ok((self.keep(key, answer), Source::Redis));
         }
@@ -197,7 +197,7 @@ impl Cache {
         Ok((self.keep(key, answer), Source::Database))
     }
 
-    async fn from_redis(&self, key: &str, coding: Coding, known: Option<Known>) -> Option<Answer> {
+    async fn shared(&self, key: &str, coding: Coding, known: Option<Known>) -> Option<Answer> {
         let (redis, known) = (self.redis.as_ref()?, known?);
         let bytes = redis.get(&key::shared(known.version, known.raised_at, key)).await?;
         Answer::from_bytes(&bytes, known.version, coding)
