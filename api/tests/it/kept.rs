@@ -37,7 +37,7 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What an API process has, without what runs beside its requests.
-async fn state_on(database: &TestDatabase) -> State {
+pub(crate) async fn state_on(database: &TestDatabase) -> State {
     State::new(database.connect(Role::Api).await, database.connect(Role::Watch).await, CACHE_BYTES, None)
 }
 

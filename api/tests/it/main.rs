@@ -19,6 +19,7 @@ mod providers;
 mod refusals;
 mod schema;
 mod search_answer;
+mod search_moving;
 mod search_pages;
 mod search_range;
 mod service;
