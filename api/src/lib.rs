@@ -5,6 +5,7 @@
 //! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail. [`app`] is the whole service
 //! without a socket, which is also what the tests call.
 
+pub mod cache;
 pub mod error;
 pub mod events;
 pub mod health;
