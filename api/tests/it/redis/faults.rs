@@ -86,7 +86,7 @@ async fn a_server_that_hangs_and_wakes() {
     misses(&redis, "key", 1_000).await;
     assert!(started.elapsed() < AT_ONCE, "who knows that it is away does not wait: {:?}", started.elapsed());
     assert_eq!(metrics.count(GET_ERRORS), errors);
-    assert!((3..10).contains(&errors), "{errors} readers waited");
+    assert!((1..=4).contains(&errors), "{errors} readers waited");
     server.wake();
 
     hits_come_again(&redis, "key").await;
@@ -153,12 +153,10 @@ async fn a_server_without_memory_still_answers() {
 
     for _ in 0..50 {
         redis.put("late".to_owned(), Bytes::from_static(b"value"));
-    }
-    eventually("refusals", async || (metrics.count(PUT_ERRORS) == 50).then_some(())).await;
-
-    for _ in 0..50 {
+        tokio::task::yield_now().await;
         assert_eq!(read(&redis, "key").await.unwrap(), "value");
     }
+    eventually("refusals", async || (metrics.count(PUT_ERRORS) == 50).then_some(())).await;
     assert_eq!(read(&redis, "late").await, None);
     assert_eq!((metrics.count(GET_ERRORS), log.lines()), (0, Vec::new()));
     assert_eq!(server.ask("CONFIG SET maxmemory 0").await, "+OK\r\n");
