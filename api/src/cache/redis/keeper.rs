@@ -3,7 +3,7 @@
 //!
 //! Three states: *away*, with no lines, where a try is made every [`PAUSE`]; *here*; and *in doubt*, after a few calls in a row
 //! that nobody answered, where readers are sent away until the keeper has asked for itself. Only going away and coming back are
-//! logged.
+//! logged. Of a cluster only parts are in doubt.
 
 use std::{
     sync::{
@@ -22,13 +22,14 @@ use super::{
     address::RedisUrl,
     lines::{Fault, Line, Lines, Target},
     metrics,
+    ranges::Ranges,
 };
 
 /// How many calls in a row nobody answers before it is doubted that Redis is there; as many questions the keeper asks then. One or
 /// two are a hiccup of the network or of this process.
-const FAULTS_IN_A_ROW: u32 = 3;
+pub(super) const FAULTS_IN_A_ROW: u32 = 3;
 /// The pause between tries to connect: hits come again within moments, and a server that starts is not run over.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// How often Redis is asked whether it is there while nobody else asks: then its absence is known before it costs a request, and no
 /// firewall forgets the line.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -43,6 +44,8 @@ pub(super) struct Board {
     /// Readers are sent away until the keeper has asked for itself.
     in_doubt: AtomicBool,
     faults_in_a_row: AtomicU32,
+    /// Of a cluster: its parts that do not answer.
+    ranges: Ranges,
     replacement_wanted: AtomicBool,
     attention: Notify,
 }
@@ -55,6 +58,7 @@ impl Board {
             lines: RwLock::new(None),
             in_doubt: AtomicBool::new(false),
             faults_in_a_row: AtomicU32::new(0),
+            ranges: Ranges::new(),
             replacement_wanted: AtomicBool::new(false),
             attention: Notify::new(),
         }
@@ -64,20 +68,17 @@ impl Board {
         self.lines.read().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// A line for a reader, unless Redis is away or in doubt.
-    pub(super) fn reads(&self) -> Option<Line> {
-        if self.in_doubt.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.look(|lines| lines.reads.clone())
+    /// A line for a reader of the key, unless what he wants is away or in doubt.
+    pub(super) fn reads(&self, key: &str) -> Option<Line> {
+        self.look(|lines| lines.reads.clone()).filter(|line| {
+            if line.is_of_a_cluster() { self.ranges.lets_through(key) } else { !self.in_doubt.load(Ordering::Relaxed) }
+        })
     }
 
-    /// A line for a writer, unless Redis is away or in doubt.
-    pub(super) fn writes(&self) -> Option<Line> {
-        if self.in_doubt.load(Ordering::Relaxed) {
-            return None;
-        }
+    /// A line for a writer, likewise.
+    pub(super) fn writes(&self, key: &str) -> Option<Line> {
         self.look(|lines| lines.writes.clone())
+            .filter(|line| if line.is_of_a_cluster() { self.ranges.is_open(key) } else { !self.in_doubt.load(Ordering::Relaxed) })
     }
 
     fn look(&self, choose: impl FnOnce(&Lines) -> Line) -> Option<Line> {
@@ -85,30 +86,28 @@ impl Board {
     }
 
     /// A reader had an answer.
-    pub(super) fn answered(&self) {
-        // Looked at first: a write by every reader would carry the line of memory from core to core.
-        if self.faults_in_a_row.load(Ordering::Relaxed) != 0 {
+    pub(super) fn answered(&self, key: &str, line_is_a_clusters: bool) {
+        if line_is_a_clusters {
+            self.ranges.answered(key);
+        } else if self.faults_in_a_row.load(Ordering::Relaxed) != 0 {
+            // Looked at first: a write by every reader would carry the number from core to core.
             self.faults_in_a_row.store(0, Ordering::Relaxed);
         }
     }
 
-    /// A reader had none.
-    pub(super) fn unanswered(&self, line_is_a_clusters: bool, fault: &Fault) {
+    /// A reader had none, or one that is no value.
+    pub(super) fn failed(&self, key: &str, line_is_a_clusters: bool, fault: &Fault) {
         if fault.is_an_answer() {
-            self.answered();
+            self.answered(key, line_is_a_clusters);
             if fault.is_the_wrong_server() {
                 self.want_replacement();
             }
-            return;
-        }
-        let faults = self.faults_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-        if line_is_a_clusters {
+        } else if line_is_a_clusters {
             // It mends itself, and one node that is away says nothing about the others; but it learns of a failover only from nodes
             // that answer, so that new lines may help.
-            if faults >= FAULTS_IN_A_ROW {
-                self.want_replacement();
-            }
-        } else if faults >= FAULTS_IN_A_ROW || fault.ends_the_line() {
+            self.ranges.unanswered(key);
+            self.want_replacement();
+        } else if self.faults_in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= FAULTS_IN_A_ROW || fault.ends_the_line() {
             self.in_doubt.store(true, Ordering::Relaxed);
             self.attention.notify_one();
         }

@@ -9,6 +9,7 @@ mod address;
 mod keeper;
 mod lines;
 mod metrics;
+mod ranges;
 
 use std::{
     fmt,
@@ -76,19 +77,19 @@ impl Redis {
     /// The value, or nothing: any fault, wait or refusal is a miss. It takes [`GET_TIME`] at most, whatever Redis does, and no
     /// time while it is known to be away.
     pub async fn get(&self, key: &str) -> Option<Bytes> {
-        let line = self.board.reads()?;
+        let line = self.board.reads(key)?;
         let is_of_a_cluster = line.is_of_a_cluster();
         let started = Instant::now();
         let answer = line.get(key).await;
         metrics::took(Operation::Get, started.elapsed());
         match answer {
             Ok(value) => {
-                self.board.answered();
+                self.board.answered(key, is_of_a_cluster);
                 value.map(Bytes::from)
             }
             Err(fault) => {
                 metrics::failed(Operation::Get);
-                self.board.unanswered(is_of_a_cluster, &fault);
+                self.board.failed(key, is_of_a_cluster, &fault);
                 None
             }
         }
@@ -97,7 +98,7 @@ impl Redis {
     /// Stores the value in the background, for [`TIME_TO_LIVE`]. It is dropped if it is larger than [`VALUE_BYTES`], if too much
     /// waits already, or if Redis is in trouble.
     pub fn put(&self, key: String, value: Bytes) {
-        match self.admit(&value) {
+        match self.admit(&key, &value) {
             Ok((line, place)) => drop(tokio::spawn(store(self.board.clone(), line, key, value, place))),
             Err(reason) => metrics::dropped(reason),
         }
@@ -109,11 +110,11 @@ impl Redis {
         self.board.is_up()
     }
 
-    fn admit(&self, value: &Bytes) -> Result<(Line, OwnedSemaphorePermit), Dropped> {
+    fn admit(&self, key: &str, value: &Bytes) -> Result<(Line, OwnedSemaphorePermit), Dropped> {
         if value.len() > VALUE_BYTES {
             return Err(Dropped::Large);
         }
-        let line = self.board.writes().ok_or(Dropped::Away)?;
+        let line = self.board.writes(key).ok_or(Dropped::Away)?;
         let units = u32::try_from(value.len().div_ceil(WAITING_UNIT).max(1)).map_err(|_| Dropped::Large)?;
         let place = self.waiting.clone().try_acquire_many_owned(units).map_err(|_| Dropped::Busy)?;
         Ok((line, place))
