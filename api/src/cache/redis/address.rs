@@ -13,10 +13,14 @@ const MAX_SERVERS: usize = 64;
 /// Which Redis, if any.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RedisSettings {
-    /// A Redis that all processes share: redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+cluster://HOST:PORT,HOST:PORT or
-    /// redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB]; with TLS rediss://, rediss+cluster://, rediss+sentinel://. Unset:
-    /// answers are kept in the process only
-    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    /// Where it is. Unset: answers are kept in the process only.
+    #[arg(
+        long,
+        env = "REDIS_URL",
+        hide_env_values = true,
+        help = "A Redis that all processes share: redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+cluster://HOST:PORT,HOST:PORT or \
+                redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB], with rediss for TLS; unset, answers are kept in the process only"
+    )]
     pub redis_url: Option<RedisUrl>,
 }
 
