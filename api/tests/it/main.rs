@@ -16,6 +16,7 @@ mod outage;
 mod parameters;
 mod plans;
 mod providers;
+mod redis;
 mod refusals;
 mod schema;
 mod search_answer;
