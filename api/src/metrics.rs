@@ -2,13 +2,32 @@
 
 use std::{sync::Arc, time::Duration};
 
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 use poem::{Endpoint, Response, endpoint::make_sync, http::StatusCode};
 
 use crate::State;
 
 /// The media type of the [text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Tells Prometheus what each metric is.
+pub(crate) fn describe() {
+    describe_counter!("marquee_http_requests_total", "Requests that were answered");
+    describe_histogram!("marquee_http_seconds", Unit::Seconds, "From a request's head to its answer's");
+    describe_counter!("marquee_cache_answers_total", "Answers to searches, by the tier that had them");
+    describe_counter!("marquee_cache_stale_answers_total", "Answers of an older version, or of an unknown one; they say so");
+    describe_counter!("marquee_cache_flights_total", "Answers that were fetched, by where they were found");
+    describe_counter!("marquee_cache_collapsed_total", "Requests that waited for what another had asked for");
+    describe_gauge!("marquee_cache_bytes", Unit::Bytes, "What the process keeps");
+    describe_gauge!("marquee_cache_entries", "Answers that the process keeps");
+    describe_histogram!("marquee_database_seconds", Unit::Seconds, "What reading the database took");
+    describe_gauge!("marquee_database_waiting", "Requests that wait for their turn to read the database");
+    describe_gauge!("marquee_database_up", "Whether the database answered when it was last asked");
+    describe_counter!("marquee_shed_total", "Requests that were refused because too many waited");
+    describe_gauge!("marquee_catalogue_version", "The version that this process answers from");
+    describe_gauge!("marquee_catalogue_version_age_seconds", Unit::Seconds, "How long ago a sync made that version");
+    crate::cache::redis::describe_metrics();
+}
 
 /// The endpoint. It is no operation of the API: its form is Prometheus's.
 pub(crate) fn endpoint(state: State) -> impl Endpoint<Output = Response> {

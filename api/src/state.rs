@@ -13,6 +13,7 @@ use crate::{
         redis::{Redis, RedisError},
     },
     catalogue::Catalogue,
+    metrics,
     reader::Reader,
     settings::Settings,
 };
@@ -69,6 +70,7 @@ impl State {
     pub fn follow(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
         let catalogue = self.catalogue.clone();
         if let Some(recorder) = self.recorder.clone() {
+            metrics::describe();
             let shutdown = shutdown.clone();
             tokio::spawn(shutdown.run_until_cancelled_owned(async move {
                 let mut upkeep = tokio::time::interval(UPKEEP_EVERY);

@@ -23,6 +23,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
     catalogue::{Catalogue, NewEvent},
+    redis,
     service::Service,
 };
 
@@ -59,15 +60,15 @@ async fn no_answer_is_older_than_what_is_known_and_no_key_goes_back(database: Ar
     let written = AtomicUsize::new(0);
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     // Steps of one group happen at the same time.
-    let groups = (vec(vec(steps(), 1..6), 1..12), 0..CACHE_BYTES.len());
-    let run = |(groups, size): (Vec<Vec<Step>>, usize)| {
+    let groups = (vec(vec(steps(), 1..6), 1..12), 0..CACHE_BYTES.len(), any::<bool>());
+    let run = |(groups, size, is_shared): (Vec<Vec<Step>>, usize, bool)| {
         block_in_place(|| {
             Handle::current().block_on(async {
                 catalogue.clear().await;
                 let first = catalogue_version::current(&catalogue.database).await.unwrap();
                 let mut processes = Vec::new();
                 for _ in 0..PROCESSES {
-                    processes.push(Process::on(&database, CACHE_BYTES[size], first).await);
+                    processes.push(Process::on(&database, CACHE_BYTES[size], is_shared, first).await);
                 }
                 for group in groups {
                     join_all(group.into_iter().map(|step| take(step, &catalogue, &processes, &written))).await;
@@ -100,8 +101,9 @@ struct Process {
 }
 
 impl Process {
-    async fn on(database: &TestDatabase, cache_bytes: u64, first: i64) -> Self {
-        let state = State::new(database.connect(Role::Api).await, database.connect(Role::Watch).await, cache_bytes, None);
+    async fn on(database: &TestDatabase, cache_bytes: u64, is_shared: bool, first: i64) -> Self {
+        let redis = if is_shared { Some(redis::running().await) } else { None };
+        let state = State::new(database.connect(Role::Api).await, database.connect(Role::Watch).await, cache_bytes, redis);
         Self { service: Service::of(&state), state, first, newest: Mutex::default() }
     }
 

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod faults;
+mod kept;
 mod observed;
 mod sentinel;
 mod server;
@@ -21,6 +22,14 @@ const RECOVERY: Duration = Duration::from_secs(5);
 
 fn tier(url: &str) -> Redis {
     Redis::new(&RedisSettings { redis_url: Some(url.parse().unwrap()) }).unwrap().unwrap()
+}
+
+/// The server of all tests, found.
+pub(crate) async fn running() -> Redis {
+    let url = std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL is not set: run `make test`, or give it a Redis server");
+    let redis = tier(&url);
+    eventually("Redis is found", async || redis.is_up().then_some(())).await;
+    redis
 }
 
 /// A read that must not take long, whatever it finds.
@@ -57,8 +66,7 @@ async fn misses(redis: &Redis, key: &str, count: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_put_is_got_for_an_hour() {
-    let url = std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL is not set: run `make test`, or give it a Redis server");
-    let redis = tier(&url);
+    let redis = running().await;
     let key = format!("test:{}", uuid::Uuid::new_v4());
     stored(&redis, &key).await;
     assert!(redis.is_up());
