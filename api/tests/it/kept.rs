@@ -208,7 +208,7 @@ async fn a_new_version_is_learned_of(database: Arc<TestDatabase>) {
         catalogue_version::raise(&catalogue.database).await.unwrap();
         let learned = async {
             while state.catalogue.version() != Some(version) {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
         timeout(PATIENCE, learned).await.unwrap();
