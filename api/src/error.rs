@@ -44,6 +44,15 @@ pub enum ApiError {
     /// A fault of ours in writing the answer.
     #[error("the answer could not be encoded")]
     Encoding(#[source] serde_json::Error),
+    /// The client has used up what it may ask for.
+    #[error("the client asks too much")]
+    TooManyRequests {
+        /// Seconds after which it may ask again.
+        retry_after: u32,
+    },
+    /// The process is about to leave.
+    #[error("the process is about to stop")]
+    Draining,
     /// What the framework answers by itself: no such path, no such method, a body that is too large.
     #[error("the request was refused with status {0}")]
     Refused(StatusCode),
@@ -102,7 +111,8 @@ impl ApiError {
         match self {
             Self::InvalidParameters(_) => StatusCode::BAD_REQUEST,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
-            Self::DatabaseAway(_) | Self::DatabaseSilent => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DatabaseAway(_) | Self::DatabaseSilent | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Database(_) | Self::Encoding(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(status) => *status,
         }
@@ -111,7 +121,11 @@ impl ApiError {
     /// Seconds after which to ask again, where that helps.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        matches!(self, Self::DatabaseAway(_) | Self::DatabaseSilent).then_some(RETRY_AFTER_SECONDS)
+        match self {
+            Self::DatabaseAway(_) | Self::DatabaseSilent | Self::Draining => Some(RETRY_AFTER_SECONDS),
+            Self::TooManyRequests { retry_after } => Some(*retry_after),
+            _ => None,
+        }
     }
 
     /// What the client reads.
@@ -139,6 +153,8 @@ impl ApiError {
             Self::InvalidParameters(_) => "invalid_parameter",
             Self::NotFound { .. } => "not_found",
             Self::DatabaseAway(_) | Self::DatabaseSilent => "database_unavailable",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Draining => "draining",
             Self::Database(_) | Self::Encoding(_) => "internal",
             Self::Refused(StatusCode::NOT_FOUND) => "no_such_path",
             Self::Refused(StatusCode::METHOD_NOT_ALLOWED) => "method_not_allowed",
@@ -158,6 +174,8 @@ impl ApiError {
             Self::DatabaseAway(_) | Self::DatabaseSilent => {
                 "the catalogue cannot be reached right now; ask again shortly".to_owned()
             }
+            Self::TooManyRequests { retry_after } => format!("too many requests; ask again in {retry_after} s"),
+            Self::Draining => "this process is about to stop; another one answers".to_owned(),
             Self::Refused(StatusCode::NOT_FOUND) => "there is nothing at this path; /docs lists what there is".to_owned(),
             Self::Refused(StatusCode::METHOD_NOT_ALLOWED) => {
                 "this path does not take this method; Allow lists those that it takes".to_owned()
@@ -199,6 +217,7 @@ impl ApiResponse for ApiError {
         MetaResponses {
             responses: vec![
                 problem(Some(400), "The request cannot be understood; `errors` says why"),
+                problem(Some(429), "More requests than a client may make; `Retry-After` says when to ask again"),
                 problem(Some(503), "The database is away; `Retry-After` says when to ask again"),
                 problem(None, "Any other error, in the same shape"),
             ],

@@ -2,7 +2,8 @@
 //!
 //! One folder per resource ([`search`], [`events`], [`providers`], [`sync_runs`],
 //! [`health`]), each with its operation, its request, its rows and
-//! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail. [`app`] is the whole service
+//! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail,
+//! [`serve`] how the service meets sockets. [`app`] is the whole service
 //! without a socket, which is also what the tests call.
 
 pub mod error;
@@ -11,34 +12,37 @@ pub mod health;
 pub mod http;
 pub mod providers;
 pub mod search;
+pub mod serve;
 mod settings;
 pub mod sync_runs;
 
 use std::{io, sync::Arc, time::Duration};
 
-use poem::{Endpoint, EndpointExt, Response, Route, Server, listener::TcpAcceptor, middleware::CatchPanic};
+use poem::{Endpoint, EndpointExt, Response, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 pub use settings::Settings;
 
-use self::error::ApiError;
-
-/// How long requests that were accepted may take to end once the process was told to stop; the longest statement takes 5 s.
-const DRAIN_TIME: Duration = Duration::from_secs(10);
-/// How long a connection may stay silent: longer than load balancers keep theirs (60 s), so that they close first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+use self::{
+    error::ApiError,
+    serve::{Limits, Readiness, rate::RateLimiter},
+};
 
 /// How long the database may take for one answer: 3 s for a connection, 5 s for the longest statement, and some. Past this its
-/// own limits have not held, because the server or the line to it fell silent. Less than [`DRAIN_TIME`].
+/// own limits have not held, because the server or the line to it fell silent. Less than [`serve::DRAIN_TIME`].
 const READ_TIME: Duration = Duration::from_secs(9);
 
 /// What every operation needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     /// The copy.
     pub database: DatabaseConnection,
+    /// Whether new work is wanted.
+    pub readiness: Readiness,
+    /// How many requests a client may make, if there is a limit.
+    pub rate: Option<Arc<RateLimiter>>,
 }
 
 impl State {
@@ -55,6 +59,7 @@ impl State {
 
 /// The whole service: operations, `/openapi.json`, the Swagger UI at `/docs`, and one shape for every error.
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
+    let rate = state.rate.clone();
     let service = service(state);
     let paths = Arc::new(http::Paths::of(&Operations::meta()));
     Route::new()
@@ -62,7 +67,10 @@ pub fn app(state: State) -> impl Endpoint<Output = Response> {
         .nest("/docs", poem::get(service.swagger_ui()))
         .nest("/", service)
         .with(CatchPanic::new())
+        .around(serve::bound_body)
+        .around(serve::rate::refuse)
         .around(move |endpoint, request| http::observe(endpoint, request, paths.clone()))
+        .around(move |endpoint, request| serve::rate::limit(endpoint, request, rate.clone()))
 }
 
 /// The service's description as served at `/openapi.json`.
@@ -76,11 +84,18 @@ pub fn openapi(state: State) -> String {
 /// # Errors
 ///
 /// When the listener breaks.
-pub async fn run(listener: tokio::net::TcpListener, state: State, shutdown: CancellationToken) -> io::Result<()> {
-    Server::<std::convert::Infallible, _>::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
-        .idle_timeout(IDLE_TIMEOUT)
-        .run_with_graceful_shutdown(app(state), shutdown.cancelled_owned(), Some(DRAIN_TIME))
-        .await
+pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits, shutdown: CancellationToken) -> io::Result<()> {
+    let (rate, readiness) = (state.rate.clone(), state.readiness.clone());
+    let sweep = async {
+        match rate {
+            Some(rate) => rate.sweep().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        served = serve::serve(listener, app(state), limits, readiness, shutdown) => served,
+        () = sweep => Ok(()),
+    }
 }
 
 type Operations = (search::SearchApi, events::EventsApi, providers::ProvidersApi, sync_runs::SyncRunsApi, health::HealthApi);

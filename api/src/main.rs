@@ -2,7 +2,10 @@
 
 use std::{error::Error, process::ExitCode};
 
-use api::{Settings, State};
+use api::{
+    Settings, State,
+    serve::{Limits, rate::RateLimiter},
+};
 use clap::Parser;
 use entity::Role;
 use tokio::net::TcpListener;
@@ -25,10 +28,12 @@ async fn main() -> ExitCode {
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let shutdown = telemetry::shutdown_signal()?;
+    let limits = Limits::of_process(&settings.serve);
     let database = entity::connect(&settings.database, Role::Api).await?;
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     tracing::info!(listen = %listener.local_addr()?, database = %settings.database.url, "the API is serving");
-    api::run(listener, State { database: database.clone() }, shutdown).await?;
+    let state = State { database: database.clone(), rate: RateLimiter::of(&settings.rate), ..State::default() };
+    api::run(listener, state, limits, shutdown).await?;
     database.close().await?;
     Ok(())
 }

@@ -31,7 +31,7 @@ impl Service {
     }
 
     pub(crate) fn over(database: DatabaseConnection) -> Self {
-        Self::with(api::app(State { database }))
+        Self::with(api::app(State { database, ..State::default() }))
     }
 
     fn with(app: impl Endpoint<Output = Response> + 'static) -> Self {
