@@ -64,6 +64,15 @@ pub enum ApiError {
     /// Of a flight with several passengers, each of whom hears of it.
     #[error(transparent)]
     OfFlight(Arc<ApiError>),
+    /// The client has used up what it may ask for.
+    #[error("the client asks too much")]
+    TooManyRequests {
+        /// Seconds after which it may ask again.
+        retry_after: u32,
+    },
+    /// The process is about to leave.
+    #[error("the process is about to stop")]
+    Draining,
     /// What the framework answers by itself: no such path, no such method, a body that is too large.
     #[error("the request was refused with status {0}")]
     Refused(StatusCode),
@@ -123,7 +132,8 @@ impl ApiError {
             Self::InvalidParameters(_) => StatusCode::BAD_REQUEST,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent | Self::Overloaded => {
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent | Self::Overloaded | Self::Draining => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Database(_) | Self::Encoding(_) | Self::Body | Self::Flight => StatusCode::INTERNAL_SERVER_ERROR,
@@ -136,7 +146,9 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         match self {
+            Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::Overloaded => Some(RETRY_AFTER_OVERLOAD_SECONDS),
+            Self::Draining => Some(RETRY_AFTER_SECONDS),
             Self::OfFlight(error) => error.retry_after(),
             _ => self.is_of_database().then_some(RETRY_AFTER_SECONDS),
         }
@@ -177,6 +189,8 @@ impl ApiError {
             Self::InvalidParameters(_) => "invalid_parameter",
             Self::NotFound { .. } => "not_found",
             Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => "database_unavailable",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Draining => "draining",
             Self::Overloaded => "overloaded",
             Self::NotAcceptable => "not_acceptable",
             Self::OfFlight(error) => error.code(),
@@ -202,6 +216,8 @@ impl ApiError {
             Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => {
                 "the catalogue cannot be reached right now; ask again shortly".to_owned()
             }
+            Self::TooManyRequests { retry_after } => format!("too many requests; ask again in {retry_after} s"),
+            Self::Draining => "this process is about to stop; another one answers".to_owned(),
             Self::Refused(StatusCode::NOT_FOUND) => "there is nothing at this path; /docs lists what there is".to_owned(),
             Self::Refused(StatusCode::METHOD_NOT_ALLOWED) => {
                 "this path does not take this method; Allow lists those that it takes".to_owned()
@@ -243,6 +259,7 @@ impl ApiResponse for ApiError {
         MetaResponses {
             responses: vec![
                 problem(Some(400), "The request cannot be understood; `errors` says why"),
+                problem(Some(429), "More requests than a client may make; `Retry-After` says when to ask again"),
                 problem(Some(503), "The database is away; `Retry-After` says when to ask again"),
                 problem(None, "Any other error, in the same shape"),
             ],

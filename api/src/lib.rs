@@ -2,7 +2,8 @@
 //!
 //! One folder per resource ([`search`], [`events`], [`providers`], [`sync_runs`],
 //! [`health`]), each with its operation, its request, its rows and
-//! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail. [`app`] is the whole service
+//! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail,
+//! [`serve`] how the service meets sockets. [`app`] is the whole service
 //! without a socket, which is also what the tests call.
 
 pub mod cache;
@@ -15,30 +16,28 @@ mod metrics;
 pub mod providers;
 pub mod reader;
 pub mod search;
+pub mod serve;
 mod settings;
 mod state;
 pub mod sync_runs;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc};
 
-use poem::{Endpoint, EndpointExt, Response, Route, Server, listener::TcpAcceptor, middleware::CatchPanic};
+use poem::{Endpoint, EndpointExt, Response, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
+use self::serve::Limits;
 pub use self::{
     settings::Settings,
     state::{State, StateError},
 };
 
-/// How long requests that were accepted may take to end once the process was told to stop; the longest statement takes 5 s.
-const DRAIN_TIME: Duration = Duration::from_secs(10);
-/// How long a connection may stay silent: longer than load balancers keep theirs (60 s), so that they close first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// The whole service: operations, `/openapi.json`, the Swagger UI at `/docs`, and one shape for every error.
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
     let cache = state.cache.clone();
     let metrics = metrics::endpoint(state.clone());
+    let rate = state.rate.clone();
     let service = service(state);
     let observer = Arc::new(http::Observer::new(&Operations::meta()));
     Route::new()
@@ -49,7 +48,10 @@ pub fn app(state: State) -> impl Endpoint<Output = Response> {
         .with(CatchPanic::new())
         .around(http::represent)
         .around(move |endpoint, request| search::at_once(endpoint, request, cache.clone()))
+        .around(serve::bound_body)
+        .around(serve::rate::refuse)
         .around(move |endpoint, request| http::observe(endpoint, request, observer.clone()))
+        .around(move |endpoint, request| serve::rate::limit(endpoint, request, rate.clone()))
 }
 
 /// The service's description as served at `/openapi.json`.
@@ -63,11 +65,18 @@ pub fn openapi(state: State) -> String {
 /// # Errors
 ///
 /// When the listener breaks.
-pub async fn run(listener: tokio::net::TcpListener, state: State, shutdown: CancellationToken) -> io::Result<()> {
-    Server::<std::convert::Infallible, _>::new_with_acceptor(TcpAcceptor::from_tokio(listener)?)
-        .idle_timeout(IDLE_TIMEOUT)
-        .run_with_graceful_shutdown(app(state), shutdown.cancelled_owned(), Some(DRAIN_TIME))
-        .await
+pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits, shutdown: CancellationToken) -> io::Result<()> {
+    let (rate, readiness) = (state.rate.clone(), state.readiness.clone());
+    let sweep = async {
+        match rate {
+            Some(rate) => rate.sweep().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        served = serve::serve(listener, app(state), limits, readiness, shutdown) => served,
+        () = sweep => Ok(()),
+    }
 }
 
 type Operations = (search::SearchApi, events::EventsApi, providers::ProvidersApi, sync_runs::SyncRunsApi, health::HealthApi);

@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use api::{Settings, State};
+use api::{Settings, State, serve::Limits};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -29,10 +29,11 @@ async fn main() -> ExitCode {
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let shutdown = telemetry::shutdown_signal()?;
     let recorder = telemetry::start_metrics()?;
+    let limits = Limits::of_process(&settings.serve);
     let state = State { recorder: Some(recorder), ..State::connect(&settings).await? };
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     tracing::info!(listen = %listener.local_addr()?, database = %settings.database.url, "the API is serving");
     state.follow(settings.database, shutdown.clone());
-    api::run(listener, state, shutdown).await?;
+    api::run(listener, state, limits, shutdown).await?;
     Ok(())
 }

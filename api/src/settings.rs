@@ -6,7 +6,10 @@ use clap::Parser;
 use entity::{DatabaseSettings, DatabaseUrl};
 use telemetry::LogSettings;
 
-use crate::cache::CacheSettings;
+use crate::{
+    cache::CacheSettings,
+    serve::{ServeSettings, rate::RateSettings},
+};
 
 /// Answers searches over HTTP from the local copy of the catalogues.
 #[derive(Clone, Debug, Parser)]
@@ -15,6 +18,12 @@ pub struct Settings {
     /// Where it listens
     #[arg(long = "api-listen", env = "API_LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
+    /// How it stops.
+    #[command(flatten)]
+    pub serve: ServeSettings,
+    /// How many requests a client may make.
+    #[command(flatten)]
+    pub rate: RateSettings,
     /// The copy.
     #[command(flatten)]
     pub database: DatabaseSettings,

@@ -15,6 +15,7 @@ use crate::{
     catalogue::Catalogue,
     metrics,
     reader::Reader,
+    serve::{Readiness, rate::RateLimiter},
     settings::Settings,
 };
 
@@ -38,6 +39,10 @@ pub struct State {
     pub reader: Arc<Reader>,
     /// Answers that are kept.
     pub cache: Arc<Cache>,
+    /// Whether new work is wanted.
+    pub readiness: Readiness,
+    /// How many requests a client may make, if there is a limit.
+    pub rate: Option<Arc<RateLimiter>>,
     /// The metrics of the process, if it records any.
     pub recorder: Option<MetricsRecorder>,
 }
@@ -49,7 +54,7 @@ impl State {
         let catalogue = Arc::new(Catalogue::new(watch));
         let reader = Arc::new(Reader::new(database, catalogue.clone()));
         let cache = Arc::new(Cache::new(cache_bytes, redis, catalogue.clone(), reader.clone()));
-        Self { catalogue, reader, cache, recorder: None }
+        Self { catalogue, reader, cache, readiness: Readiness::default(), rate: None, recorder: None }
     }
 
     /// As the settings say. Nothing is connected to before it is needed, but a SQLite file is opened.
@@ -62,7 +67,8 @@ impl State {
         let database = entity::connect(&read, Role::Api).await?;
         let watch = entity::connect(&read, Role::Watch).await?;
         let redis = Redis::new(&settings.cache.redis)?;
-        Ok(Self::new(database, watch, settings.cache.process_bytes(), redis))
+        let rate = RateLimiter::of(&settings.rate);
+        Ok(Self { rate, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
     }
 
     /// Keeps what is known of the catalogue, and what is counted, up to date until `shutdown` is cancelled. `primary` tells of new

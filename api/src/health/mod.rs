@@ -46,10 +46,13 @@ impl HealthApi {
 
     /// Whether requests can be served
     ///
-    /// 503 while the database is away or has no schema.
+    /// 503 while the database is away or has no schema, and as soon as the process was told to stop.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, request: &poem::Request) -> Result<Encoded<Ready>, ApiError> {
         crate::http::no_parameters(request)?;
+        if self.0.readiness.is_draining() {
+            return Err(ApiError::Draining);
+        }
         // A database without a schema is as good as none until the operator has made it.
         let version = self.0.catalogue.ask().await.map_err(ApiError::DatabaseAway)?;
         let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { "up" } else { "away" }.to_owned());
