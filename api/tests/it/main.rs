@@ -19,6 +19,7 @@ mod schema;
 mod search_answer;
 mod search_pages;
 mod search_range;
+mod serve;
 mod service;
 mod strange_queries;
 mod switch;

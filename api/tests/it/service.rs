@@ -31,7 +31,11 @@ impl Service {
     }
 
     pub(crate) fn over(database: DatabaseConnection) -> Self {
-        Self::with(api::app(State { database, ..State::default() }))
+        Self::of(State { database, ..State::default() })
+    }
+
+    pub(crate) fn of(state: State) -> Self {
+        Self::with(api::app(state))
     }
 
     fn with(app: impl Endpoint<Output = Response> + 'static) -> Self {
