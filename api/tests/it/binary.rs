@@ -26,7 +26,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-api"));
-    for setting in ["API_LISTEN", "CACHE_MIB", "DATABASE_READ_URL", "DATABASE_URL", "REDIS_URL", "LOG_FORMAT", "LOG_FILTER"] {
+    for setting in [
+        "API_LISTEN",
+        "CACHE_MIB",
+        "DATABASE_READ_URL",
+        "DATABASE_URL",
+        "DRAIN_DELAY_SECONDS",
+        "LOG_FILTER",
+        "LOG_FORMAT",
+        "RATE_LIMIT_BURST",
+        "RATE_LIMIT_PER_SECOND",
+        "REDIS_URL",
+        "TRUSTED_PROXIES",
+    ] {
         command.env_remove(setting);
     }
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
@@ -38,15 +50,15 @@ async fn output(arguments: &[&str]) -> Output {
 }
 
 /// A process that serves, and its log from there on.
-struct Running {
-    process: Child,
-    address: SocketAddr,
+pub(crate) struct Running {
+    pub(crate) process: Child,
+    pub(crate) address: SocketAddr,
     log: Lines<BufReader<ChildStderr>>,
     first_line: String,
 }
 
 impl Running {
-    async fn start(database_url: &str, arguments: &[&str]) -> Self {
+    pub(crate) async fn start(database_url: &str, arguments: &[&str]) -> Self {
         let mut process = command(&["--api-listen", "127.0.0.1:0", "--database-url", database_url])
             .args(arguments)
             .stderr(Stdio::piped())
@@ -60,7 +72,7 @@ impl Running {
     }
 
     /// The status line and the body of an answer.
-    async fn get(&self, path: &str) -> (String, String) {
+    pub(crate) async fn get(&self, path: &str) -> (String, String) {
         let text = self.exchange(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes()).await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         (head.lines().next().unwrap().to_owned(), body.to_owned())
@@ -74,8 +86,13 @@ impl Running {
         String::from_utf8(answer).unwrap()
     }
 
+    /// The exit code of a process that was told to stop.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
+        timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap().code()
+    }
+
     /// Sends a signal, and gives the exit code and what was logged since the start.
-    async fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
+    pub(crate) async fn stop(mut self, signal: &str) -> (Option<i32>, Vec<String>) {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
         let status = timeout(PATIENCE, self.process.wait()).await.unwrap().unwrap();
@@ -87,7 +104,7 @@ impl Running {
     }
 }
 
-async fn sqlite() -> (TestDatabase, String) {
+pub(crate) async fn sqlite() -> (TestDatabase, String) {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let url = database.settings.url.expose().to_owned();
     (database, url)

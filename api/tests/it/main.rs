@@ -23,6 +23,7 @@ mod search_answer;
 mod search_moving;
 mod search_pages;
 mod search_range;
+mod serve;
 mod service;
 mod strange_queries;
 mod switch;

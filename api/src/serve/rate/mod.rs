@@ -116,7 +116,7 @@ impl RateLimiter {
 
     fn check(&self, client: Client) -> Standing {
         let bucket = if self.is_crowded.load(Ordering::Relaxed) {
-            Bucket::Shared(self.hasher.hash_one(&client) % SHARED_BUCKETS)
+            Bucket::Shared(self.hasher.hash_one(client) % SHARED_BUCKETS)
         } else {
             Bucket::Of(client)
         };
