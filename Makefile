@@ -13,8 +13,8 @@ help: ## List the commands
 run: ## Build and start everything on the embedded default; Ctrl-C ends it
 	@scripts/run
 
-test: ## Run all tests, on SQLite and on a real PostgreSQL (TEST_DATABASE_URL, or a throwaway server)
-	@scripts/with-postgres $(CARGO) test --workspace --locked
+test: ## Run all tests, on SQLite, and on a real PostgreSQL and Redis (TEST_DATABASE_URL, TEST_REDIS_URL, or throwaway servers)
+	@scripts/with-servers $(CARGO) test --workspace --locked
 
 check: ## What must hold beside the tests: format, lints, docs, licences, unused dependencies, edges
 	$(CARGO) fmt --all --check

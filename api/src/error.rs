@@ -19,6 +19,8 @@ use crate::http::Nullable;
 pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Seconds after which a client may ask again while the database is away: it mostly comes back within a restart.
 const RETRY_AFTER_SECONDS: u32 = 2;
+/// Seconds after which a client may ask again in a peak: those that wait now have been answered by then.
+const RETRY_AFTER_OVERLOAD_SECONDS: u32 = 1;
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +40,30 @@ pub enum ApiError {
     /// The database took the query and never answered.
     #[error("the database does not answer")]
     DatabaseSilent,
+    /// The database was found away before, and has not come back yet.
+    #[error("the database is away since an earlier question")]
+    DatabaseKnownAway,
+    /// So many wait for the database that one more would wait in vain.
+    #[error("too many requests wait for the database")]
+    Overloaded,
+    /// The client refuses every form in which there is an answer.
+    #[error("the request refuses every content coding")]
+    NotAcceptable,
     /// A fault of ours in talking to the database.
     #[error("the database refused a statement")]
     Database(#[source] DbErr),
     /// A fault of ours in writing the answer.
     #[error("the answer could not be encoded")]
     Encoding(#[source] serde_json::Error),
+    /// A fault of ours in sending the answer.
+    #[error("the answer could not be sent")]
+    Body,
+    /// The task that fetched the answer panicked.
+    #[error("the flight that fetched the answer crashed")]
+    Flight,
+    /// Of a flight with several passengers, each of whom hears of it.
+    #[error(transparent)]
+    OfFlight(Arc<ApiError>),
     /// What the framework answers by itself: no such path, no such method, a body that is too large.
     #[error("the request was refused with status {0}")]
     Refused(StatusCode),
@@ -102,16 +122,34 @@ impl ApiError {
         match self {
             Self::InvalidParameters(_) => StatusCode::BAD_REQUEST,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
-            Self::DatabaseAway(_) | Self::DatabaseSilent => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Database(_) | Self::Encoding(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Database(_) | Self::Encoding(_) | Self::Body | Self::Flight => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(status) => *status,
+            Self::OfFlight(error) => error.status(),
         }
     }
 
     /// Seconds after which to ask again, where that helps.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
-        matches!(self, Self::DatabaseAway(_) | Self::DatabaseSilent).then_some(RETRY_AFTER_SECONDS)
+        match self {
+            Self::Overloaded => Some(RETRY_AFTER_OVERLOAD_SECONDS),
+            Self::OfFlight(error) => error.retry_after(),
+            _ => self.is_of_database().then_some(RETRY_AFTER_SECONDS),
+        }
+    }
+
+    /// Whether the database is away, so that the same call may succeed when it is back.
+    #[must_use]
+    pub fn is_of_database(&self) -> bool {
+        match self {
+            Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => true,
+            Self::OfFlight(error) => error.is_of_database(),
+            _ => false,
+        }
     }
 
     /// What the client reads.
@@ -138,8 +176,11 @@ impl ApiError {
         match self {
             Self::InvalidParameters(_) => "invalid_parameter",
             Self::NotFound { .. } => "not_found",
-            Self::DatabaseAway(_) | Self::DatabaseSilent => "database_unavailable",
-            Self::Database(_) | Self::Encoding(_) => "internal",
+            Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => "database_unavailable",
+            Self::Overloaded => "overloaded",
+            Self::NotAcceptable => "not_acceptable",
+            Self::OfFlight(error) => error.code(),
+            Self::Database(_) | Self::Encoding(_) | Self::Body | Self::Flight => "internal",
             Self::Refused(StatusCode::NOT_FOUND) => "no_such_path",
             Self::Refused(StatusCode::METHOD_NOT_ALLOWED) => "method_not_allowed",
             Self::Refused(status) if status.is_server_error() => "internal",
@@ -155,7 +196,10 @@ impl ApiError {
                 texts.join("; ")
             }
             Self::NotFound { what } => format!("there is no such {what}"),
-            Self::DatabaseAway(_) | Self::DatabaseSilent => {
+            Self::OfFlight(error) => error.detail(),
+            Self::Overloaded => "too many requests wait already; ask again shortly".to_owned(),
+            Self::NotAcceptable => "Accept-Encoding refuses all that there is: identity, gzip, br and zstd".to_owned(),
+            Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => {
                 "the catalogue cannot be reached right now; ask again shortly".to_owned()
             }
             Self::Refused(StatusCode::NOT_FOUND) => "there is nothing at this path; /docs lists what there is".to_owned(),
@@ -165,7 +209,7 @@ impl ApiError {
             Self::Refused(status) if !status.is_server_error() => {
                 status.canonical_reason().unwrap_or("bad request").to_lowercase()
             }
-            Self::Database(_) | Self::Encoding(_) | Self::Refused(_) => {
+            Self::Database(_) | Self::Encoding(_) | Self::Body | Self::Flight | Self::Refused(_) => {
                 "something went wrong on our side; quote the request id when you ask for help".to_owned()
             }
         }

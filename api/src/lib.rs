@@ -5,64 +5,51 @@
 //! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail. [`app`] is the whole service
 //! without a socket, which is also what the tests call.
 
+pub mod cache;
+pub mod catalogue;
 pub mod error;
 pub mod events;
 pub mod health;
 pub mod http;
+mod metrics;
 pub mod providers;
+pub mod reader;
 pub mod search;
 mod settings;
+mod state;
 pub mod sync_runs;
 
 use std::{io, sync::Arc, time::Duration};
 
 use poem::{Endpoint, EndpointExt, Response, Route, Server, listener::TcpAcceptor, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
-use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
-pub use settings::Settings;
-
-use self::error::ApiError;
+pub use self::{
+    settings::Settings,
+    state::{State, StateError},
+};
 
 /// How long requests that were accepted may take to end once the process was told to stop; the longest statement takes 5 s.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// How long a connection may stay silent: longer than load balancers keep theirs (60 s), so that they close first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How long the database may take for one answer: 3 s for a connection, 5 s for the longest statement, and some. Past this its
-/// own limits have not held, because the server or the line to it fell silent. Less than [`DRAIN_TIME`].
-const READ_TIME: Duration = Duration::from_secs(9);
-
-/// What every operation needs.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// The copy.
-    pub database: DatabaseConnection,
-}
-
-impl State {
-    /// What a query finds, if the database answers at all.
-    ///
-    /// # Errors
-    ///
-    /// When the query fails, or takes longer than the database's own limits allow.
-    pub(crate) async fn read<T>(&self, query: impl Future<Output = Result<T, DbErr>>) -> Result<T, ApiError> {
-        let found = tokio::time::timeout(READ_TIME, query).await.map_err(|_| ApiError::DatabaseSilent)?;
-        Ok(found?)
-    }
-}
-
 /// The whole service: operations, `/openapi.json`, the Swagger UI at `/docs`, and one shape for every error.
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
+    let cache = state.cache.clone();
+    let metrics = metrics::endpoint(state.clone());
     let service = service(state);
-    let paths = Arc::new(http::Paths::of(&Operations::meta()));
+    let observer = Arc::new(http::Observer::new(&Operations::meta()));
     Route::new()
+        .at("/metrics", poem::get(metrics))
         .at("/openapi.json", poem::get(service.spec_endpoint()))
         .nest("/docs", poem::get(service.swagger_ui()))
         .nest("/", service)
         .with(CatchPanic::new())
-        .around(move |endpoint, request| http::observe(endpoint, request, paths.clone()))
+        .around(http::represent)
+        .around(move |endpoint, request| search::at_once(endpoint, request, cache.clone()))
+        .around(move |endpoint, request| http::observe(endpoint, request, observer.clone()))
 }
 
 /// The service's description as served at `/openapi.json`.

@@ -4,7 +4,6 @@ use std::{error::Error, process::ExitCode};
 
 use api::{Settings, State};
 use clap::Parser;
-use entity::Role;
 use tokio::net::TcpListener;
 
 #[global_allocator]
@@ -14,6 +13,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let settings = Settings::parse();
     telemetry::start_logs(&settings.logs);
+    // More than one TLS library could serve; without a choice the first connection would panic.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS library had been chosen before");
+    }
     match serve(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,10 +28,11 @@ async fn main() -> ExitCode {
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let shutdown = telemetry::shutdown_signal()?;
-    let database = entity::connect(&settings.database, Role::Api).await?;
+    let recorder = telemetry::start_metrics()?;
+    let state = State { recorder: Some(recorder), ..State::connect(&settings).await? };
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     tracing::info!(listen = %listener.local_addr()?, database = %settings.database.url, "the API is serving");
-    api::run(listener, State { database: database.clone() }, shutdown).await?;
-    database.close().await?;
+    state.follow(settings.database, shutdown.clone());
+    api::run(listener, state, shutdown).await?;
     Ok(())
 }

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 
 use clap::Parser;
-use entity::DatabaseSettings;
+use entity::{DatabaseSettings, DatabaseUrl};
 use telemetry::LogSettings;
+
+use crate::cache::CacheSettings;
 
 /// Answers searches over HTTP from the local copy of the catalogues.
 #[derive(Clone, Debug, Parser)]
@@ -16,7 +18,21 @@ pub struct Settings {
     /// The copy.
     #[command(flatten)]
     pub database: DatabaseSettings,
+    /// A replica of the database to read from instead
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
+    pub database_read_url: Option<DatabaseUrl>,
+    /// How answers are kept.
+    #[command(flatten)]
+    pub cache: CacheSettings,
     /// How it logs.
     #[command(flatten)]
     pub logs: LogSettings,
+}
+
+impl Settings {
+    /// The database that requests read.
+    #[must_use]
+    pub fn read_database(&self) -> DatabaseSettings {
+        self.database_read_url.clone().map_or_else(|| self.database.clone(), |url| DatabaseSettings { url })
+    }
 }

@@ -24,6 +24,8 @@ const WORKER_PATIENCE: Duration = Duration::from_secs(90);
 const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a statement of the worker may take: a bulk write of a big feed takes seconds.
 const WORKER_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long one look at the version may take: it reads one row, so a database that needs longer is as good as away.
+const WATCH_PATIENCE: Duration = Duration::from_secs(1);
 /// How long SQLite waits for another writer. A sync holds the write lock for seconds at most.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -44,6 +46,10 @@ impl DatabaseUrl {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme))
     }
 }
 
@@ -81,6 +87,8 @@ pub enum Role {
     Api,
     /// Few long writes.
     Worker,
+    /// One short question at a time, again and again: whether the database answers, and which version it holds.
+    Watch,
 }
 
 /// Opens a pool of connections. The programs connect when they first ask something: a process that serves can start, and stay,
@@ -91,7 +99,7 @@ pub enum Role {
 /// When the URL is wrong or a SQLite file cannot be opened.
 pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<DatabaseConnection, DbErr> {
     let url = settings.url.expose();
-    if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+    if !settings.url.is_postgres() && !url.starts_with("sqlite:") {
         return Err(DbErr::Custom("the URL is neither sqlite://FILE?mode=rwc nor postgres://USER:PASSWORD@HOST/NAME".to_owned()));
     }
     let mut options = ConnectOptions::new(url);
@@ -110,6 +118,13 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
                 .statement_timeout(WORKER_STATEMENT_TIMEOUT)
                 .acquire_timeout(WORKER_PATIENCE)
                 .set_application_name("marquee-worker");
+        }
+        Role::Watch => {
+            options
+                .max_connections(1)
+                .statement_timeout(WATCH_PATIENCE)
+                .acquire_timeout(WATCH_PATIENCE)
+                .set_application_name("marquee-watch");
         }
     }
     options.map_sqlx_sqlite_opts(|sqlite| {
@@ -130,6 +145,23 @@ pub fn is_unavailable(error: &DbErr) -> bool {
         // Whatever kept a connection from being made: it is mended where the database is, and no statement was refused.
         DbErr::Conn(_) | DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed) => true,
         DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_sqlx_unavailable(cause),
+        _ => false,
+    }
+}
+
+/// Whether the error says that a connection broke, and not only that one statement or one wait took too long.
+#[must_use]
+pub fn is_connection_lost(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return false;
+    };
+    match &**cause {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => true,
+        // Of class 57 those that end the connection: an administrator or a crash.
+        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
         _ => false,
     }
 }

@@ -22,6 +22,6 @@ pub mod sync_run;
 pub mod venue;
 pub mod zone;
 
-pub use connect::{DatabaseSettings, DatabaseUrl, Role, connect, is_unavailable};
+pub use connect::{DatabaseSettings, DatabaseUrl, Role, connect, is_connection_lost, is_unavailable};
 pub use instant::UtcInstant;
 pub use schedule::Schedule;

@@ -9,6 +9,7 @@ mod jobs;
 mod ledger;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod version;
 
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{MigratorTrait, migrator::MigrationStatus};
@@ -20,6 +21,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(catalogue::Migration), Box::new(ledger::Migration), Box::new(jobs::Migration)]
+        vec![Box::new(catalogue::Migration), Box::new(ledger::Migration), Box::new(jobs::Migration), Box::new(version::Migration)]
     }
 }

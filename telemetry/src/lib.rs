@@ -6,5 +6,5 @@ mod metrics;
 mod shutdown;
 
 pub use logs::{LogFormat, LogSettings, start_logs, with_causes};
-pub use metrics::{MetricsRecorder, MetricsSettings, serve_metrics, start_metrics};
+pub use metrics::{MetricsRecorder, MetricsSettings, UPKEEP_EVERY, serve_metrics, start_metrics};
 pub use shutdown::shutdown_signal;

@@ -27,7 +27,8 @@ impl EventsApi {
     ) -> Result<Encoded<EventAnswer>, ApiError> {
         crate::http::no_parameters(request)?;
         let id: Uuid = id.parse().map_err(|_| ApiError::parameter("id", "want a UUID as a search gives it"))?;
-        let rows = self.0.read(rows::find(&self.0.database, id)).await?.ok_or(ApiError::NotFound { what: "event" })?;
+        let rows =
+            self.0.reader.read(rows::find(&self.0.reader.database, id)).await?.ok_or(ApiError::NotFound { what: "event" })?;
         Encoded::new(&EventAnswer::from(rows))
     }
 }

@@ -1,10 +1,13 @@
 //! `GET /livez` and `GET /readyz`: whether the process runs, and whether it can serve.
 
-use entity::catalogue_version;
 use poem_openapi::{Object, OpenApi, types::Example};
 use serde::Serialize;
 
-use crate::{State, error::ApiError, http::Encoded};
+use crate::{
+    State,
+    error::ApiError,
+    http::{Encoded, Nullable},
+};
 
 /// The operations.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Ready {
     pub status: String,
     /// The version of the catalogue that is served.
     pub catalogue_version: i64,
+    /// Whether Redis answers: `up` or `away`; null if there is none. Without it answers come from the database.
+    pub redis: Nullable<String>,
 }
 
 #[OpenApi]
@@ -46,9 +51,9 @@ impl HealthApi {
     async fn readyz(&self, request: &poem::Request) -> Result<Encoded<Ready>, ApiError> {
         crate::http::no_parameters(request)?;
         // A database without a schema is as good as none until the operator has made it.
-        let current = async { Ok(catalogue_version::current(&self.0.database).await.map_err(ApiError::DatabaseAway)) };
-        let version = self.0.read(current).await??;
-        Encoded::new(&Ready { status: "ready".to_owned(), catalogue_version: version })
+        let version = self.0.catalogue.ask().await.map_err(ApiError::DatabaseAway)?;
+        let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { "up" } else { "away" }.to_owned());
+        Encoded::new(&Ready { status: "ready".to_owned(), catalogue_version: version, redis: redis.into() })
     }
 }
 
@@ -60,6 +65,6 @@ impl Example for Live {
 
 impl Example for Ready {
     fn example() -> Self {
-        Self { status: "ready".to_owned(), catalogue_version: 42 }
+        Self { status: "ready".to_owned(), catalogue_version: 42, redis: Nullable(Some("up".to_owned())) }
     }
 }

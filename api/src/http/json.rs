@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use bytes::Bytes;
 use poem::{IntoResponse, Response};
 use poem_openapi::{
     ApiResponse,
@@ -11,15 +12,30 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::error::ApiError;
+use crate::{cache::Served, error::ApiError};
 
 /// A JSON body of the schema of `T`, already encoded. poem-openapi's own `Json` builds a tree of values first.
 ///
 /// `T` describes itself to OpenAPI and to serde by the same fields, so body and schema cannot drift apart.
 #[derive(Clone, Debug)]
 pub struct Encoded<T> {
-    body: Vec<u8>,
+    body: Body,
     schema: PhantomData<fn() -> T>,
+}
+
+#[derive(Clone, Debug)]
+enum Body {
+    Made(Bytes),
+    /// From the cache, with all that is to be said of it.
+    Kept(Served),
+}
+
+impl<T> Encoded<T> {
+    /// An answer that was encoded from a `T` before; [`represent`](super::represent) sends it.
+    #[must_use]
+    pub fn kept(served: Served) -> Self {
+        Self { body: Body::Kept(served), schema: PhantomData }
+    }
 }
 
 impl<T: Type + Serialize> Encoded<T> {
@@ -30,7 +46,7 @@ impl<T: Type + Serialize> Encoded<T> {
     /// When a value cannot be JSON, which is a fault of ours.
     pub fn new(answer: &T) -> Result<Self, ApiError> {
         let body = serde_json::to_vec(answer).map_err(ApiError::Encoding)?;
-        Ok(Self { body, schema: PhantomData })
+        Ok(Self { body: Body::Made(body.into()), schema: PhantomData })
     }
 }
 
@@ -48,7 +64,14 @@ impl<T: Type> Payload for Encoded<T> {
 
 impl<T: Send> IntoResponse for Encoded<T> {
     fn into_response(self) -> Response {
-        Response::builder().content_type("application/json").body(self.body)
+        match self.body {
+            Body::Made(body) => Response::builder().content_type("application/json").body(body),
+            Body::Kept(served) => {
+                let mut response = Response::default();
+                response.extensions_mut().insert(served);
+                response
+            }
+        }
     }
 }
 

@@ -1,5 +1,8 @@
-//! What all operations share of HTTP: the request's id, log line and error body, query strings, pages and JSON bodies.
+//! What all operations share of HTTP: the request's id, log line and error body, query strings, pages, JSON bodies, and how answers
+//! are sent: codings, validators, HEAD.
 
+mod coding;
+mod conditional;
 mod described;
 mod json;
 mod moment;
@@ -7,11 +10,16 @@ mod nullable;
 mod observe;
 mod page;
 mod query;
+mod represent;
 
+pub use coding::Coding;
+pub use conditional::etag_of;
 pub use described::{CursorText, Described, Kind, Limit, Moment, Word};
 pub use json::Encoded;
 pub use moment::{Edge, parse_moment, to_rfc3339};
 pub use nullable::Nullable;
-pub use observe::{Paths, observe};
+pub use observe::{Observer, observe};
 pub use page::{Cursor, MAX_ROWS, Page, next_link};
 pub use query::{Mistakes, Parameters, no_parameters};
+pub use represent::represent;
+pub(crate) use represent::{Asker, CACHE_CONTROL, VARY, encode};

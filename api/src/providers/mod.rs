@@ -19,7 +19,7 @@ impl ProvidersApi {
     #[oai(path = "/providers", method = "get", operation_id = "providers")]
     async fn providers(&self, request: &poem::Request) -> Result<Encoded<ProvidersAnswer>, ApiError> {
         crate::http::no_parameters(request)?;
-        let rows = self.0.read(rows::find(&self.0.database)).await?;
+        let rows = self.0.reader.read(rows::find(&self.0.reader.database)).await?;
         Encoded::new(&ProvidersAnswer::at(UtcInstant::now(), rows))
     }
 }

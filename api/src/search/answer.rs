@@ -7,6 +7,10 @@ use uuid::{Uuid, uuid};
 use super::rows::SearchRow;
 use crate::http::Nullable;
 
+/// What an event takes in an answer, about, and what stands around them all.
+const EVENT_BYTES: usize = 240;
+const BYTES_BESIDE: usize = 48;
+
 /// The answer to a search.
 #[derive(Debug, Object, Serialize)]
 #[oai(example)]
@@ -45,9 +49,32 @@ pub struct FoundEvent {
     pub max_price: Nullable<f64>,
 }
 
-impl From<Vec<SearchRow>> for SearchAnswer {
-    fn from(rows: Vec<SearchRow>) -> Self {
-        Self { data: FoundEvents { events: rows.into_iter().map(FoundEvent::from).collect() }, error: Nullable(None) }
+/// Writes a [`SearchAnswer`] event by event, as its rows come.
+#[derive(Debug)]
+pub(super) struct SearchWriter {
+    body: Vec<u8>,
+    is_first: bool,
+}
+
+impl SearchWriter {
+    /// An answer without events; `events` is how many are expected.
+    pub(super) fn new(events: usize) -> Self {
+        let mut body = Vec::with_capacity(BYTES_BESIDE + events * EVENT_BYTES);
+        body.extend_from_slice(br#"{"data":{"events":["#);
+        Self { body, is_first: true }
+    }
+
+    pub(super) fn push(&mut self, row: SearchRow) -> Result<(), serde_json::Error> {
+        if !std::mem::take(&mut self.is_first) {
+            self.body.push(b',');
+        }
+        serde_json::to_writer(&mut self.body, &FoundEvent::from(row))
+    }
+
+    pub(super) fn end(mut self) -> Vec<u8> {
+        self.body.extend_from_slice(br#"]},"error":null}"#);
+        self.body.shrink_to_fit();
+        self.body
     }
 }
 

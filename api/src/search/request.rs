@@ -1,10 +1,15 @@
 //! What a search asks for.
 
+use std::{fmt::Write, sync::Arc};
+
 use entity::UtcInstant;
 
+use super::rows;
 use crate::{
+    cache::{Found, Question},
     error::ApiError,
     http::{Edge, Mistakes, Page, Parameters, parse_moment, to_rfc3339},
+    reader::Reader,
 };
 
 /// The parameters of a search, understood.
@@ -35,7 +40,7 @@ impl SearchRequest {
             mistakes.add("ends_at", format!("must not be before starts_at, which is {}", to_rfc3339(starts_at)));
         }
         let mut request = Self { starts_at, ends_at, page: Page::default() };
-        request.page = Page::read(&parameters, &request.key(), &mut mistakes);
+        request.page = Page::read(&parameters, &request.filter_key(), &mut mistakes);
         mistakes.or(request)
     }
 
@@ -48,8 +53,26 @@ impl SearchRequest {
 
     /// The filters as a text that is equal for equal searches; a cursor is bound to it.
     #[must_use]
-    pub fn key(&self) -> String {
+    pub fn filter_key(&self) -> String {
         let instant = |instant: Option<UtcInstant>| instant.map(|UtcInstant(micros)| micros.to_string()).unwrap_or_default();
         format!("search {} {}", instant(self.starts_at), instant(self.ends_at))
+    }
+}
+
+impl Question for SearchRequest {
+    fn key(&self) -> String {
+        let mut key = self.filter_key();
+        // Writing to a string cannot fail.
+        let _written = write!(key, " {}", self.page.rows());
+        // The link to the next page holds the limit only if the request did.
+        key.push_str(if self.page.limit.is_some() { " limit" } else { "" });
+        if let Some(after) = &self.page.after {
+            let _written = write!(key, " {} {}", after.key, after.id.simple());
+        }
+        key
+    }
+
+    async fn find(self, reader: Arc<Reader>) -> Result<Found, ApiError> {
+        reader.read(rows::find(&reader.database, &self)).await
     }
 }

@@ -1,15 +1,24 @@
-//! The one query of a search: a range scan of the index of shown events, in the order of the answer.
+//! The one query of a search: a range scan of the index of shown events, in the order of the answer, written into the answer row by
+//! row.
 
-use entity::{UtcInstant, base_event, event, provider};
+use entity::{UtcInstant, base_event, catalogue_version, event, provider};
+use futures_util::TryStreamExt;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, RelationTrait, Select,
+    ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, RelationTrait, Select,
     prelude::Uuid,
-    sea_query::{Expr, SimpleExpr},
+    sea_query::{Expr, SimpleExpr, SubQueryStatement},
 };
 
-use super::request::SearchRequest;
-use crate::http::Cursor;
+use super::{answer::SearchWriter, request::SearchRequest};
+use crate::{
+    cache::Found,
+    error::ApiError,
+    http::{Cursor, next_link},
+};
+
+/// Room is made at once for so many rows; for more it grows.
+const EXPECTED_ROWS: u64 = 1_000;
 
 /// What a search reads of an event.
 #[derive(Debug, FromQueryResult)]
@@ -22,15 +31,33 @@ pub(super) struct SearchRow {
     pub(super) max_price: Option<i64>,
     pub(super) currency_digits: i16,
     starts_at: UtcInstant,
+    version: i64,
+    raised_at: UtcInstant,
 }
 
-/// The rows of a page, and the place behind the last of them if there are more.
-pub(super) async fn find(
-    database: &DatabaseConnection,
-    search: &SearchRequest,
-) -> Result<(Vec<SearchRow>, Option<Cursor>), DbErr> {
-    let rows = select(search).limit(search.page.rows() + 1).into_model().all(database).await?;
-    Ok(search.page.cut(rows, &search.key(), |row: &SearchRow| (row.starts_at.0, row.id)))
+/// The encoded page, and the link to what follows it.
+pub(super) async fn find(database: &DatabaseConnection, search: &SearchRequest) -> Result<Found, ApiError> {
+    let wanted = search.page.rows();
+    let mut rows = select(search).limit(wanted + 1).into_model::<SearchRow>().stream(database).await?;
+    let mut answer = SearchWriter::new(usize::try_from(Ord::min(wanted, EXPECTED_ROWS)).unwrap_or_default());
+    let (mut snapshot, mut last, mut link) = (None, None, None);
+    let mut written = 0;
+    while let Some(row) = rows.try_next().await? {
+        if written == wanted {
+            // One more than wanted: there is a next page.
+            link = last.map(|(key, id)| {
+                let cursor = Cursor::behind(key, id, &search.filter_key());
+                next_link("/search", &search.filters(), search.page.limit, &cursor)
+            });
+            break;
+        }
+        snapshot = Some((row.version, row.raised_at));
+        last = Some((row.starts_at.0, row.id));
+        answer.push(row).map_err(ApiError::Encoding)?;
+        written += 1;
+    }
+    let link = link.and_then(|link| link.try_into().ok());
+    Ok(Found { snapshot, body: answer.end(), link })
 }
 
 /// The query without its limit.
@@ -48,6 +75,8 @@ pub fn select(search: &SearchRequest) -> Select<event::Entity> {
         ])
         .column(base_event::Column::Title)
         .column(provider::Column::CurrencyDigits)
+        .expr_as(of_version(catalogue_version::Column::Version), "version")
+        .expr_as(of_version(catalogue_version::Column::RaisedAt), "raised_at")
         .join(JoinType::InnerJoin, event::Relation::BaseEvent.def())
         .join(JoinType::InnerJoin, base_event::Relation::Provider.def())
         // The bare column, as the index has it: with `= ?` no planner could tell that the index fits.
@@ -65,6 +94,12 @@ pub fn select(search: &SearchRequest) -> Select<event::Entity> {
         select = select.filter(key_of_row().gt(Expr::tuple([Expr::value(key), Expr::value(id)])));
     }
     select
+}
+
+/// What the snapshot of the rows says of the catalogue's version: read at another time it might belong to other rows.
+fn of_version(column: catalogue_version::Column) -> SimpleExpr {
+    let row = catalogue_version::Entity::find_by_id(catalogue_version::ONLY_ROW).select_only().column(column).into_query();
+    SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(row)))
 }
 
 fn key_of_row() -> SimpleExpr {

@@ -71,7 +71,7 @@ impl SyncRunsApi {
         _cursor: Query<Described<CursorText>>,
     ) -> Result<SyncRunsResponse, ApiError> {
         let wanted = SyncRunsRequest::parse(request.uri().query().unwrap_or_default())?;
-        let (rows, next) = self.0.read(rows::runs(&self.0.database, &wanted)).await?;
+        let (rows, next) = self.0.reader.read(rows::runs(&self.0.reader.database, &wanted)).await?;
         let answer = Encoded::new(&SyncRunsAnswer::from(rows))?;
         let link = next.map(|cursor| next_link("/sync-runs", &wanted.filters(), wanted.page.limit, &cursor));
         Ok(SyncRunsResponse::Found(answer, link))
@@ -86,7 +86,7 @@ impl SyncRunsApi {
         id: Path<String>,
     ) -> Result<Encoded<SyncRunAnswer>, ApiError> {
         no_parameters(request)?;
-        let run = self.0.read(rows::run(&self.0.database, request::run_id(&id)?)).await?.ok_or(NO_SUCH_RUN)?;
+        let run = self.0.reader.read(rows::run(&self.0.reader.database, request::run_id(&id)?)).await?.ok_or(NO_SUCH_RUN)?;
         Encoded::new(&SyncRunAnswer::from(run))
     }
 
@@ -107,7 +107,7 @@ impl SyncRunsApi {
         _cursor: Query<Described<CursorText>>,
     ) -> Result<RejectsResponse, ApiError> {
         let wanted = RejectsRequest::parse(&id, request.uri().query().unwrap_or_default())?;
-        let (rows, next) = self.0.read(rows::rejects(&self.0.database, &wanted)).await?.ok_or(NO_SUCH_RUN)?;
+        let (rows, next) = self.0.reader.read(rows::rejects(&self.0.reader.database, &wanted)).await?.ok_or(NO_SUCH_RUN)?;
         let answer = Encoded::new(&RejectsAnswer::from(rows))?;
         let path = format!("/sync-runs/{}/rejects", wanted.run_id);
         let link = next.map(|cursor| next_link(&path, &[], wanted.page.limit, &cursor));

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-api"));
-    for setting in ["API_LISTEN", "DATABASE_URL", "LOG_FORMAT", "LOG_FILTER"] {
+    for setting in ["API_LISTEN", "CACHE_MIB", "DATABASE_READ_URL", "DATABASE_URL", "REDIS_URL", "LOG_FORMAT", "LOG_FILTER"] {
         command.env_remove(setting);
     }
     command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
@@ -98,7 +98,16 @@ async fn help_and_version_end_with_0() {
     let help = output(&["--help"]).await;
     assert_eq!(help.status.code(), Some(0));
     let help = String::from_utf8(help.stdout).unwrap();
-    for setting in ["API_LISTEN", "DATABASE_URL", "LOG_FORMAT", "127.0.0.1:8000", "sqlite://marquee.db?mode=rwc"] {
+    for setting in [
+        "API_LISTEN",
+        "CACHE_MIB",
+        "DATABASE_READ_URL",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "LOG_FORMAT",
+        "127.0.0.1:8000",
+        "sqlite://marquee.db?mode=rwc",
+    ] {
         assert!(help.contains(setting), "{setting} is not in: {help}");
     }
     let version = output(&["--version"]).await;

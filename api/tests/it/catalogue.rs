@@ -2,11 +2,11 @@
 //! event of the provider `fever` in euros.
 
 use chrono::{NaiveDate, NaiveDateTime};
-use entity::{UtcInstant, base_event, event, event_performer, performer, provider, venue, zone};
+use entity::{UtcInstant, base_event, catalogue_version, event, event_performer, performer, provider, venue, zone};
 use migration::testing::TestDatabase;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait, IntoActiveModel, QueryFilter, TransactionTrait,
-    prelude::Uuid,
+    ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
+    TransactionTrait, prelude::Uuid,
 };
 
 /// Rows of one statement: the widest table has 19 columns, and SQLite binds 32,766 values.
@@ -51,6 +51,18 @@ impl Catalogue {
     }
 
     pub(crate) async fn insert(&self, events: impl IntoIterator<Item = NewEvent>) {
+        let transaction = self.write(events).await;
+        transaction.commit().await.unwrap();
+    }
+
+    /// As a sync does it: with a new version, in one transaction.
+    pub(crate) async fn insert_and_raise(&self, event: NewEvent) {
+        let transaction = self.write([event]).await;
+        catalogue_version::raise(&transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+
+    async fn write(&self, events: impl IntoIterator<Item = NewEvent>) -> DatabaseTransaction {
         let mut events: Vec<NewEvent> = events.into_iter().collect();
         let mut known: Vec<provider::Model> = provider::Entity::find().all(&self.database).await.unwrap();
         for new in &mut events {
@@ -71,7 +83,7 @@ impl Catalogue {
         insert_all(&transaction, events.iter().map(|new| new.row.clone()).collect()).await;
         insert_all(&transaction, events.iter().flat_map(|new| new.zones.clone()).collect()).await;
         insert_all(&transaction, on_the_bills).await;
-        transaction.commit().await.unwrap();
+        transaction
     }
 
     /// Says that a provider's newest copy was taken then.

@@ -23,12 +23,12 @@ async fn a_process_without_a_database_is_alive() {
 async fn a_process_with_a_catalogue_is_ready_and_tells_its_version(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let service = Service::on(&database).await;
-    assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 0 }));
+    assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 0, "redis": null }));
 
     for _ in 0..3 {
         catalogue_version::raise(&catalogue.database).await.unwrap();
     }
-    assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 3 }));
+    assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 3, "redis": null }));
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ const UPDATE: &str = "UPDATE_OPENAPI";
 
 /// The description as the code has it now.
 pub(crate) fn description() -> Value {
-    let text = api::openapi(State { database: DatabaseConnection::default() });
+    let text = api::openapi(State::new(DatabaseConnection::default(), DatabaseConnection::default(), 0, None));
     serde_json::from_str(&text).unwrap()
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn answer_schema(operation: &Value) -> &Value {
 
 #[test]
 fn the_committed_description_is_that_of_the_code() {
-    let text = api::openapi(State { database: DatabaseConnection::default() });
+    let text = api::openapi(State::new(DatabaseConnection::default(), DatabaseConnection::default(), 0, None));
     let pretty = format!("{}\n", serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap());
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(COMMITTED, &pretty).unwrap();

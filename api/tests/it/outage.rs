@@ -16,6 +16,9 @@ use crate::{
 /// What a client of an unreachable database waits at most: 3 s for a connection, and time for a slow machine.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How soon after the database all is well again.
+const BACK: Duration = Duration::from_secs(5);
+
 /// Paths that need the database; the event is that of [`postgres_with_a_show`].
 fn paths() -> [String; 5] {
     let event = format!("/events/{}", NewEvent::titled("show").row.id);
@@ -31,6 +34,8 @@ async fn postgres_with_a_show() -> TestDatabase {
 }
 
 async fn assert_all_is_well(service: &Service) {
+    let back = async { while service.get("/readyz").await.status != 200 {} };
+    timeout(BACK, back).await.expect("ready soon after the database is back");
     for path in paths() {
         let answer = service.get(&path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

@@ -71,7 +71,7 @@ fn searches() -> Vec<(&'static str, SearchRequest)> {
     let until = SearchRequest { ends_at: month.ends_at, ..SearchRequest::default() };
     let all = SearchRequest::default();
     let behind = |search: &SearchRequest| {
-        Some(Cursor::behind(instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2), &search.key()))
+        Some(Cursor::behind(instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2), &search.filter_key()))
     };
     vec![
         ("a month", month.clone()),

@@ -1,5 +1,7 @@
 //! The service as a client sees it, without a socket, and the one shape of its errors.
 
+use std::io::Read;
+
 use api::State;
 use entity::Role;
 use migration::testing::TestDatabase;
@@ -31,7 +33,12 @@ impl Service {
     }
 
     pub(crate) fn over(database: DatabaseConnection) -> Self {
-        Self::with(api::app(State { database }))
+        // Each request asks the database: these tests change it in ways in which no worker does.
+        Self::of(&State::new(database.clone(), database, 0, None))
+    }
+
+    pub(crate) fn of(state: &State) -> Self {
+        Self::with(api::app(state.clone()))
     }
 
     fn with(app: impl Endpoint<Output = Response> + 'static) -> Self {
@@ -62,6 +69,19 @@ impl Answer {
         assert_eq!(self.status, StatusCode::OK, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/json"));
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The body without its coding.
+    pub(crate) fn decoded(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        match self.header("content-encoding") {
+            None => body.clone_from(&self.body),
+            Some("gzip") => drop(flate2::read::GzDecoder::new(&*self.body).read_to_end(&mut body).unwrap()),
+            Some("br") => drop(brotli::Decompressor::new(&*self.body, 4096).read_to_end(&mut body).unwrap()),
+            Some("zstd") => zstd::stream::copy_decode(&*self.body, &mut body).unwrap(),
+            Some(other) => panic!("{other} is none of ours"),
+        }
+        body
     }
 
     /// The body of an error, which has the one shape of all errors.

@@ -57,6 +57,11 @@ impl Switch {
         entity::connect(&self.settings(), Role::Api).await.unwrap()
     }
 
+    /// The connection behind the switch by which an API process follows the version.
+    pub(crate) async fn watch(&self) -> DatabaseConnection {
+        entity::connect(&self.settings(), Role::Watch).await.unwrap()
+    }
+
     /// Turns it. After `Off` no connection is left.
     pub(crate) async fn turn(&self, line: Line) {
         self.line.send_replace(line);

@@ -1,0 +1,227 @@
+//! Answers that are kept as they are sent, in two tiers before the database: in the process, and in Redis for all processes.
+//!
+//! What is kept is true for one version of the catalogue. In the process a key holds one answer, the newest; in Redis the version is a
+//! part of the key. An answer is given while no newer version is known, or, marked, for a moment while the newer one is fetched, or
+//! while the database is away. The cache knows nothing of searches: it keeps the answers to [`Question`]s.
+
+mod answer;
+mod flights;
+mod key;
+pub mod redis;
+mod served;
+mod settings;
+mod tally;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use metrics::gauge;
+use poem::http::HeaderValue;
+
+pub use self::{
+    answer::Answer,
+    served::{Served, Source, Standing},
+    settings::CacheSettings,
+};
+use self::{
+    flights::{Flight, Flights},
+    redis::Redis,
+    tally::Tally,
+};
+use crate::{
+    catalogue::{Catalogue, Known},
+    error::ApiError,
+    http::{Coding, encode},
+    reader::Reader,
+};
+
+/// For how long after a new version became known an answer of the one before may still be given, while the new one is fetched: so a
+/// sync makes nobody wait. Asked for later, it is fetched before it is given.
+const REVALIDATE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Something that can be asked of the catalogue, whose answer changes with the version alone.
+pub trait Question: Clone + Send + Sync + 'static {
+    /// What is asked, in one form for all who ask the same.
+    fn key(&self) -> String;
+
+    /// Asks the database.
+    fn find(self, reader: Arc<Reader>) -> impl Future<Output = Result<Found, ApiError>> + Send;
+}
+
+/// What the database says to a question.
+#[derive(Debug)]
+pub struct Found {
+    /// The version of the snapshot that was read; none if nothing was found and it is not known.
+    pub snapshot: Option<(i64, entity::UtcInstant)>,
+    /// The encoded answer.
+    pub body: Vec<u8>,
+    /// The value of its `Link` header.
+    pub link: Option<HeaderValue>,
+}
+
+/// The tiers together.
+#[derive(Debug)]
+pub struct Cache {
+    process: moka::sync::Cache<String, Arc<Answer>>,
+    redis: Option<Redis>,
+    flights: Arc<Flights>,
+    catalogue: Arc<Catalogue>,
+    reader: Arc<Reader>,
+    tally: Tally,
+}
+
+impl Cache {
+    /// An empty one of this many bytes; with 0 nothing is kept in the process.
+    #[must_use]
+    pub fn new(process_bytes: u64, redis: Option<Redis>, catalogue: Arc<Catalogue>, reader: Arc<Reader>) -> Self {
+        let process = moka::sync::Cache::builder()
+            .max_capacity(process_bytes)
+            .weigher(|key: &String, answer: &Arc<Answer>| answer.weight(key))
+            .build();
+        Self { process, redis, flights: Arc::default(), catalogue, reader, tally: Tally::new() }
+    }
+
+    /// Whether Redis answers, if there is one.
+    #[must_use]
+    pub fn is_redis_up(&self) -> Option<bool> {
+        self.redis.as_ref().map(Redis::is_up)
+    }
+
+    /// The answer if the process has it and may give it.
+    #[must_use]
+    pub fn at_once<Q: Question>(self: &Arc<Self>, question: &Q, coding: Coding) -> Option<Served> {
+        let key = key::in_process(&question.key(), coding);
+        let answer = self.process.get(&key)?;
+        match self.standing(&answer) {
+            Standing::Outdated(_) => None,
+            standing => {
+                if matches!(standing, Standing::Revalidating(_)) {
+                    let _lands_by_itself = self.fly(question, coding, key);
+                }
+                Some(self.served(answer, Source::Process, standing, false))
+            }
+        }
+    }
+
+    /// The answer from whichever tier has it.
+    ///
+    /// # Errors
+    ///
+    /// When none has it and the database does not give it.
+    pub async fn answer<Q: Question>(self: &Arc<Self>, question: &Q, coding: Coding) -> Result<Served, ApiError> {
+        if let Some(served) = self.at_once(question, coding) {
+            return Ok(served);
+        }
+        let key = key::in_process(&question.key(), coding);
+        let (flight, is_new) = self.fly(question, coding, key.clone());
+        match flight.await {
+            Ok((answer, source)) => {
+                // Outdated if it comes from a replica that lags behind the one that told of the version: the headers say so.
+                let standing = self.standing(&answer);
+                Ok(self.served(answer, source, standing, !is_new))
+            }
+            Err(error) => {
+                // Better an old answer, and said so, than none.
+                let kept = self.process.get(&key).filter(|_| error.is_of_database());
+                let away = Standing::DatabaseAway(self.catalogue.silence());
+                kept.map(|answer| self.served(answer, Source::Process, away, false)).ok_or(ApiError::OfFlight(error))
+            }
+        }
+    }
+
+    /// Tells the metrics how much is kept.
+    pub fn measure(&self) {
+        // What came since is in no sum yet.
+        self.process.run_pending_tasks();
+        gauge!("marquee_cache_bytes").set(self.process.weighted_size() as f64);
+        gauge!("marquee_cache_entries").set(self.process.entry_count() as f64);
+    }
+
+    fn served(&self, answer: Arc<Answer>, source: Source, standing: Standing, is_collapsed: bool) -> Served {
+        let served = Served { answer, source, standing, is_collapsed, has_redis: self.redis.is_some() };
+        self.tally.answered(&served);
+        served
+    }
+
+    fn standing(&self, answer: &Answer) -> Standing {
+        if self.catalogue.is_away() {
+            return Standing::DatabaseAway(self.catalogue.silence());
+        }
+        match self.catalogue.version() {
+            Some(version) if answer.version < version => {
+                let stale = self.catalogue.known().map_or(Duration::ZERO, |known| known.since.elapsed());
+                if stale < REVALIDATE_WITHIN { Standing::Revalidating(stale) } else { Standing::Outdated(stale) }
+            }
+            _ => Standing::Fresh,
+        }
+    }
+
+    /// Fetches the answer for the version that is known now. Whoever knows of a newer one does not board the same flight.
+    fn fly<Q: Question>(self: &Arc<Self>, question: &Q, coding: Coding, key: String) -> (Flight, bool) {
+        let known = self.catalogue.known();
+        let flight_key = format!("{} {key}", known.map_or(-1, |known| known.version));
+        self.flights.board(flight_key, || {
+            let (cache, question) = (self.clone(), question.clone());
+            async move { cache.fetch(question, coding, key, known).await }
+        })
+    }
+
+    async fn fetch<Q: Question>(
+        self: Arc<Self>,
+        question: Q,
+        coding: Coding,
+        key: String,
+        known: Option<Known>,
+    ) -> Result<(Arc<Answer>, Source), ApiError> {
+        if let Some(answer) = self.shared(&key, coding, known).await {
+            self.tally.landed(Source::Redis);
+            return Ok((self.keep(key, answer), Source::Redis));
+        }
+        if coding != Coding::Identity {
+            // Boxed, for its type would hold itself.
+            let plain = Box::pin(self.answer(&question, Coding::Identity)).await?;
+            let body = encode(plain.answer.body.clone(), coding).await?;
+            let answer = plain.answer.in_coding(coding, body);
+            self.share(&key, &answer, self.catalogue.known());
+            return Ok((self.keep(key, answer), plain.source));
+        }
+        let Found { snapshot, body, link } = question.find(self.reader.clone()).await?;
+        self.tally.landed(Source::Database);
+        if let Some((version, raised_at)) = snapshot {
+            self.catalogue.acknowledge(version, raised_at);
+        }
+        // Known before the database was asked: what was found cannot be older than it is said to be.
+        let version = snapshot.map(|(version, _)| version).or(known.map(|known| known.version)).unwrap_or_default();
+        let answer = Answer::new(version, Bytes::from(body), link);
+        self.share(&key, &answer, self.catalogue.known());
+        Ok((self.keep(key, answer), Source::Database))
+    }
+
+    async fn shared(&self, key: &str, coding: Coding, known: Option<Known>) -> Option<Answer> {
+        let (redis, known) = (self.redis.as_ref()?, known?);
+        let bytes = redis.get(&key::shared(known.version, known.raised_at, key)).await?;
+        Answer::from_bytes(&bytes, known.version, coding)
+    }
+
+    fn share(&self, key: &str, answer: &Answer, known: Option<Known>) {
+        if let (Some(redis), Some(known)) = (&self.redis, known)
+            && known.version == answer.version
+        {
+            redis.put(key::shared(known.version, known.raised_at, key), answer.to_bytes());
+        }
+    }
+
+    /// Keeps an answer in the process, unless a newer one is there.
+    fn keep(&self, key: String, answer: Answer) -> Arc<Answer> {
+        let answer = Arc::new(answer);
+        if self.process.policy().max_capacity() == Some(0) {
+            // It would stay until the next one comes.
+            return answer;
+        }
+        self.process.entry(key).and_upsert_with(|kept| match kept {
+            Some(kept) if kept.value().version > answer.version => kept.into_value(),
+            _ => answer.clone(),
+        });
+        answer
+    }
+}

@@ -1,0 +1,85 @@
+//! What every operation needs.
+
+use std::sync::Arc;
+
+use entity::{DatabaseSettings, Role};
+use sea_orm::{DatabaseConnection, DbErr};
+use telemetry::{MetricsRecorder, UPKEEP_EVERY};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cache::{
+        Cache,
+        redis::{Redis, RedisError},
+    },
+    catalogue::Catalogue,
+    metrics,
+    reader::Reader,
+    settings::Settings,
+};
+
+/// Why the service cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The database's URL is wrong, or its file cannot be opened.
+    #[error("the database cannot be used")]
+    Database(#[from] DbErr),
+    /// The URL of Redis is wrong.
+    #[error("Redis cannot be used")]
+    Redis(#[from] RedisError),
+}
+
+/// Shared by all requests of the process.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// What is known of the catalogue's version.
+    pub catalogue: Arc<Catalogue>,
+    /// The database.
+    pub reader: Arc<Reader>,
+    /// Answers that are kept.
+    pub cache: Arc<Cache>,
+    /// The metrics of the process, if it records any.
+    pub recorder: Option<MetricsRecorder>,
+}
+
+impl State {
+    /// Over a database, with a cache of this many bytes in the process.
+    #[must_use]
+    pub fn new(database: DatabaseConnection, watch: DatabaseConnection, cache_bytes: u64, redis: Option<Redis>) -> Self {
+        let catalogue = Arc::new(Catalogue::new(watch));
+        let reader = Arc::new(Reader::new(database, catalogue.clone()));
+        let cache = Arc::new(Cache::new(cache_bytes, redis, catalogue.clone(), reader.clone()));
+        Self { catalogue, reader, cache, recorder: None }
+    }
+
+    /// As the settings say. Nothing is connected to before it is needed, but a SQLite file is opened.
+    ///
+    /// # Errors
+    ///
+    /// When the settings cannot be used, whatever is up or down.
+    pub async fn connect(settings: &Settings) -> Result<Self, StateError> {
+        let read = settings.read_database();
+        let database = entity::connect(&read, Role::Api).await?;
+        let watch = entity::connect(&read, Role::Watch).await?;
+        let redis = Redis::new(&settings.cache.redis)?;
+        Ok(Self::new(database, watch, settings.cache.process_bytes(), redis))
+    }
+
+    /// Keeps what is known of the catalogue, and what is counted, up to date until `shutdown` is cancelled. `primary` tells of new
+    /// versions.
+    pub fn follow(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
+        let catalogue = self.catalogue.clone();
+        if let Some(recorder) = self.recorder.clone() {
+            metrics::describe();
+            let shutdown = shutdown.clone();
+            tokio::spawn(shutdown.run_until_cancelled_owned(async move {
+                let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
+                loop {
+                    upkeep.tick().await;
+                    recorder.fold();
+                }
+            }));
+        }
+        tokio::spawn(async move { catalogue.follow(&primary, &shutdown).await });
+    }
+}
