@@ -9,7 +9,7 @@ use entity::{Role, UtcInstant};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::{Catalogue, Provider};
 use sea_orm::{ConnectionTrait, Statement};
-use tokio::{net::TcpListener, process::Child};
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
