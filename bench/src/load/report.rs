@@ -142,12 +142,12 @@ impl Report {
         counts.iter().map(|(kind, count)| format!("{kind}: {count}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The intervals that begin between two moments, each with its time since the first of them.
+    /// The intervals that lie wholly between two moments, each with its time since the first of them.
     pub(crate) fn between(&self, from: Moment, until: Moment) -> impl Iterator<Item = (Duration, &Interval)> {
         let step = INTERVAL.as_micros() as u64;
         self.intervals.iter().enumerate().filter_map(move |(number, interval)| {
             let at = self.started_at_micros + number as u64 * step;
-            (from.0..until.0).contains(&at).then(|| (Duration::from_micros(at - from.0), interval))
+            (at >= from.0 && at + step <= until.0).then(|| (Duration::from_micros(at - from.0), interval))
         })
     }
 

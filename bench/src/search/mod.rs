@@ -24,7 +24,7 @@ use self::{
 use crate::{
     Failure, load,
     settings::{SearchSettings, SearchWork},
-    table::{Table, progress},
+    table::Table,
 };
 
 /// Events of the small catalogue.
@@ -49,7 +49,8 @@ struct Stage<'a> {
 pub(crate) fn measured(settings: &SearchSettings) -> String {
     format!(
         "{} rounds of {} s a turn, medians; steady load {} s; programs under test log with LOG_FILTER=warn; hits: one thread each for the \
-         server (TOKIO_WORKER_THREADS=1, nginx: one worker) and for the load, nothing pinned",
+         server (TOKIO_WORKER_THREADS=1, nginx: one worker) and for the load, nothing pinned; \
+         times of open loads count from when a request was due and hold up to 1 ms of the load's own timer",
         settings.rounds,
         settings.turn_seconds(),
         settings.steady_seconds()
@@ -138,6 +139,5 @@ fn enter_memory(api: &Api, when: &str, table: &mut Table) {
 fn open_to_all(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
-    progress(format_args!("{} is open to all", path.display()));
     Ok(())
 }
