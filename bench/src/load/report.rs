@@ -110,10 +110,12 @@ impl Report {
         if self.seconds > 0.0 { self.good.count as f64 / self.seconds } else { 0.0 }
     }
 
-    /// Answers 200 a second within the first so many seconds.
-    pub(crate) fn good_per_second_within(&self, seconds: f64) -> f64 {
-        let intervals = (seconds / INTERVAL.as_secs_f64()).round() as usize;
-        self.intervals.iter().take(intervals).map(|interval| interval.good).sum::<u64>() as f64 / seconds
+    /// Answers 200 a second from one second of the load to another.
+    pub(crate) fn good_per_second_between(&self, from: f64, until: f64) -> f64 {
+        let [from, until] = [from, until].map(|seconds| (seconds / INTERVAL.as_secs_f64()).round() as usize);
+        let count = until.saturating_sub(from);
+        let good: u64 = self.intervals.iter().skip(from).take(count).map(|interval| interval.good).sum();
+        good as f64 / (count as f64 * INTERVAL.as_secs_f64()).max(f64::EPSILON)
     }
 
     /// Requests that did not end with 200.

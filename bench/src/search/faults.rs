@@ -49,6 +49,7 @@ pub(super) async fn redis(stage: &Stage<'_>, table: &mut Table) -> Result<(), Fa
     let (known, probes) = (stage.ranges.new_paths(RANGES, ROWS), stage.ranges.new_paths(PROBE_RANGES, ROWS));
     warm(usual.address, &known).await?;
     warm(seeing.address, &probes).await?;
+    seeing.get_from_redis(&probes[0]).await?;
     let phase = stage.settings.phase();
     let seconds = phase.as_secs_f64() * 5.0;
     let paths = mixed(stage, &known, (REDIS_RATE * seconds) as usize);

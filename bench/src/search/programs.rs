@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{CACHE_MIB, open_to_all};
-use crate::{Failure, process};
+use crate::{Failure, load::Source, process};
 
 /// How long a program may take to listen.
 const START_TIME: Duration = Duration::from_secs(20);
@@ -75,6 +75,16 @@ impl Api {
         let answer = reqwest::get(format!("http://{}{path}", self.address)).await?.error_for_status()?;
         let source = answer.headers().get("cache-status").and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok((answer.bytes().await?.to_vec(), source))
+    }
+
+    /// The body at a path that was asked before, if it is Redis that has it.
+    pub(super) async fn get_from_redis(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        let (body, source) = self.get(path).await?;
+        match source {
+            Some(source) if Source::of(source.as_bytes()) == Source::Redis => Ok(body),
+            Some(source) => Err(format!("what was asked before has Cache-Status: {source}").into()),
+            None => Err("the API sends no Cache-Status".into()),
+        }
     }
 
     /// The sum of a counter over those of its lines that hold all of these texts.

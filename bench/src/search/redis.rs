@@ -28,10 +28,7 @@ pub(super) async fn measure(stage: &Stage<'_>, table: &mut Table) -> Result<(), 
         .await?;
     let paths = vec![ranges::path(stage.ranges.new_bounds(1)[0], ROWS)];
     warm(api.address, &paths).await?;
-    let (body, source) = api.get(&paths[0]).await?;
-    if !source.as_ref().is_some_and(|source| Source::of(source.as_bytes()) == Source::Redis) {
-        return Err(format!("Cache-Status of what was asked before is {}", source.as_deref().unwrap_or("missing")).into());
-    }
+    let body = api.get_from_redis(&paths[0]).await?;
     let mut connection = ::redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
     let () = connection.set(KEY, body).await?;
     let (mut ours, mut peer) = (Samples::per_second(), Samples::per_second());
