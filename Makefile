@@ -5,7 +5,7 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-sync fmt migrate openapi tools
+.PHONY: help run test check bench bench-sync bench-search fmt migrate openapi tools
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,11 +25,15 @@ check: ## What must hold beside the tests: format, lints, docs, licences, unused
 	$(CARGO) machete
 	$(CARGO) test --workspace --locked --quiet edges
 
-bench: bench-sync ## All measurements
+bench: bench-sync bench-search ## All measurements
 
 bench-sync: ## Measure the sync engine against bare peers (BENCH="--only first-load --rounds 1" for less)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench sync $(BENCH)
+
+bench-search: ## Measure the search beside bare peers and under faults (BENCH="--only hit,miss --rounds 1" for less)
+	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --package marquee-api --bins --locked
+	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench search $(BENCH)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

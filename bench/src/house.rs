@@ -2,22 +2,23 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    path::PathBuf,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use entity::{UtcInstant, sync_run};
 use migration::testing::{Backend, TestDatabase};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
-use crate::{Failure, ledger};
+use crate::{
+    Failure, ledger,
+    process::{self, Taken},
+};
 
 /// The slug of the provider of the timings.
 pub(crate) const SLUG: &str = "bench";
-/// How often a process is looked at: it costs nothing beside what is measured, and a peak lasts longer.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A database, and the providers whose catalogues go into it.
 pub(crate) struct House {
@@ -36,15 +37,6 @@ pub(crate) struct Run {
     pub(crate) process: Duration,
     /// What the process took of the machine.
     pub(crate) taken: Taken,
-}
-
-/// What a process took, as it was seen last: at most [`LOOK_EVERY`] before its end.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Taken {
-    /// Most memory that it ever had resident.
-    pub(crate) peak_kib: u64,
-    /// Time of all its threads on processors, in hundredths of a second.
-    pub(crate) processor: Duration,
 }
 
 /// One provider of the settings.
@@ -90,7 +82,7 @@ impl House {
     /// `marquee-worker` with these arguments, silent but for warnings in a file.
     pub(crate) fn worker(&self, arguments: &[&str]) -> Result<Command, Failure> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file())?;
-        let mut command = Command::new(program("marquee-worker")?);
+        let mut command = Command::new(process::built("marquee-worker")?);
         command
             .args(arguments)
             .env("DATABASE_URL", self.database.settings.url.expose())
@@ -110,24 +102,22 @@ impl House {
 
     /// The last lines of what workers logged.
     pub(crate) fn log_end(&self) -> String {
-        let log = fs::read_to_string(self.log_file()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(3)..].join(" / ")
+        process::end_of(&self.log_file())
     }
 
     /// Syncs once, with a new process.
     pub(crate) async fn sync(&self) -> Result<Run, Failure> {
         let begun = Instant::now();
-        let mut process = self.worker(&["sync", SLUG])?.spawn()?;
-        let (status, taken) = ended(&mut process).await?;
-        let process = begun.elapsed();
+        let mut child = self.worker(&["sync", SLUG])?.spawn()?;
+        let (status, taken) = process::ended(&mut child).await?;
+        let taken_time = begun.elapsed();
         if !status.success() {
             return Err(format!("the worker ended with {status}: {}", self.log_end()).into());
         }
         let entered = ledger::newest(&self.database).await?;
         let UtcInstant(ended_at) = entered.ended_at.ok_or("the run has no end")?;
         let ledger = Duration::from_micros(u64::try_from(ended_at - entered.started_at.0)?);
-        Ok(Run { entered, ledger, process, taken })
+        Ok(Run { entered, ledger, process: taken_time, taken })
     }
 
     pub(crate) async fn remove(self) {
@@ -137,32 +127,3 @@ impl House {
 
 /// Far over every feed that is measured.
 const MAX_BODY_BYTES: u64 = 64 * 1024 * 1024 * 1024;
-
-/// Waits for a process and watches it until then.
-async fn ended(process: &mut Child) -> Result<(ExitStatus, Taken), Failure> {
-    let folder = format!("/proc/{}", process.id().unwrap_or(0));
-    let mut taken = Taken::default();
-    loop {
-        tokio::select! {
-            status = process.wait() => return Ok((status?, taken)),
-            () = tokio::time::sleep(LOOK_EVERY) => taken = look(&folder).unwrap_or(taken),
-        }
-    }
-}
-
-/// What the kernel says of a process; nothing of one that is about to be gone.
-fn look(folder: &str) -> Option<Taken> {
-    let status = fs::read_to_string(format!("{folder}/status")).ok()?;
-    let peak_kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())?;
-    let times = fs::read_to_string(format!("{folder}/stat")).ok()?;
-    // Behind the name, which may hold anything: the 12th and 13th are the times of the program and of the kernel for it.
-    let times = times.rsplit_once(')')?.1.split_ascii_whitespace().skip(11).take(2);
-    let hundredths: u64 = times.map(|time| time.parse::<u64>().unwrap_or(0)).sum();
-    Some(Taken { peak_kib, processor: Duration::from_millis(hundredths * 10) })
-}
-
-/// A program that was built beside this one.
-fn program(name: &str) -> Result<PathBuf, Failure> {
-    let path = std::env::current_exe()?.parent().map(|folder| folder.join(name)).unwrap_or_default();
-    if Path::exists(&path) { Ok(path) } else { Err(format!("{} is not built: run `make bench-sync`", path.display()).into()) }
-}

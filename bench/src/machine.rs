@@ -1,15 +1,20 @@
 //! What else must be known to read the figures: the machine, the databases and what runs beside.
 
-use std::fs;
+use std::{collections::HashMap, fs, time::Duration};
 
 use entity::Role;
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::settings::SyncSettings;
+use crate::process;
 
-/// One line each.
-pub(crate) async fn facts(settings: &SyncSettings) -> Vec<String> {
+/// Over how long the neighbours are watched.
+const WATCHED: Duration = Duration::from_secs(1);
+/// A process that took less of a core than this is no neighbour to speak of.
+const SPOKEN_OF: f64 = 0.05;
+
+/// One line each; the last one says what is measured.
+pub(crate) async fn facts(measured: &str) -> Vec<String> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
@@ -21,17 +26,36 @@ pub(crate) async fn facts(settings: &SyncSettings) -> Vec<String> {
             processor.trim_start_matches(['\t', ' ', ':']),
             load_average()
         ),
+        format!("what else takes processor time at the start: {}", neighbours().await),
         format!(
             "PostgreSQL {} with fsync {} (a throwaway server, for both sides of each ratio alike), SQLite {sqlite} with WAL and NORMAL",
             postgres[0], postgres[1]
         ),
-        format!(
-            "marquee {}, built by the profile `measure` (no LTO); feed of {} MiB, {} rounds, medians",
-            env!("CARGO_PKG_VERSION"),
-            settings.feed_mib,
-            settings.rounds
-        ),
+        format!("marquee {}, built by the profile `measure` (no LTO); {measured}", env!("CARGO_PKG_VERSION")),
     ]
+}
+
+/// Names of the processes that take processor time now, those that take most first.
+async fn neighbours() -> String {
+    let before = processor_times();
+    tokio::time::sleep(WATCHED).await;
+    let mut taken: Vec<(f64, String)> = processor_times()
+        .into_iter()
+        .filter_map(|(id, (name, time))| {
+            let earlier = before.get(&id).map_or(Duration::ZERO, |(_, earlier)| *earlier);
+            let share = time.saturating_sub(earlier).as_secs_f64() / WATCHED.as_secs_f64();
+            (share >= SPOKEN_OF).then_some((share, name))
+        })
+        .collect();
+    taken.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let texts: Vec<String> =
+        taken.iter().take(5).map(|(share, name)| format!("{name} ({:.0} % of a core)", share * 100.0)).collect();
+    if texts.is_empty() { "nothing to speak of".to_owned() } else { texts.join(", ") }
+}
+
+fn processor_times() -> HashMap<u32, (String, Duration)> {
+    let ids = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter_map(|id| Some((id, process::processor_time(id)?))).collect()
 }
 
 /// Processes that ran or wanted to, over 1, 5 and 15 minutes.

@@ -7,11 +7,14 @@ mod feed;
 mod feeds;
 mod house;
 mod ledger;
+mod load;
 mod machine;
 mod many;
 mod memory;
 mod peer;
+mod process;
 mod samples;
+mod search;
 mod server;
 mod settings;
 mod table;
@@ -21,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::{
-    settings::{Arguments, Command, SyncSettings, Work},
+    settings::{Arguments, Command, SearchSettings, SyncSettings, Work},
     table::Table,
 };
 
@@ -31,12 +34,54 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Why something could not be measured.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Command::Sync(settings) = Arguments::parse().command;
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let runtime = match &command {
+        // One thread each: what these take of the machine is to be known.
+        Command::Load(_) | Command::RedisGet(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        // As many threads as the programs under test have.
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
+    match runtime {
+        Ok(runtime) => runtime.block_on(run(command)),
+        Err(error) => failed(&error),
+    }
+}
+
+async fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Sync(settings) => sync(&settings).await,
+        Command::Search(settings) => search(&settings).await,
+        Command::Load(settings) => load::put(settings).await.map_or_else(|failure| failed(&*failure), |()| ExitCode::SUCCESS),
+        Command::Bare(settings) => {
+            peer::bare::serve(&settings).await.map_or_else(|failure| failed(&*failure), |()| ExitCode::SUCCESS)
+        }
+        Command::RedisGet(settings) => {
+            peer::redis_get::read(settings).await.map_or_else(|failure| failed(&*failure), |()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn failed(why: &dyn std::error::Error) -> ExitCode {
+    table::progress(why);
+    ExitCode::FAILURE
+}
+
+async fn sync(settings: &SyncSettings) -> ExitCode {
     let mut table = Table::default();
-    table.facts(machine::facts(&settings).await);
-    measure(&settings, &mut table).await;
+    table.facts(machine::facts(&format!("feed of {} MiB, {} rounds, medians", settings.feed_mib, settings.rounds)).await);
+    measure(settings, &mut table).await;
+    ended(table)
+}
+
+async fn search(settings: &SearchSettings) -> ExitCode {
+    let mut table = Table::default();
+    table.facts(machine::facts(&search::measured(settings)).await);
+    search::measure(settings, &mut table).await;
+    ended(table)
+}
+
+fn ended(mut table: Table) -> ExitCode {
     table.facts([format!("load average at the end: {}", machine::load_average())]);
     table.print();
     if table.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -9,12 +9,13 @@ use entity::{Role, UtcInstant};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::{Catalogue, Provider};
 use sea_orm::{ConnectionTrait, Statement};
-use tokio::{net::TcpListener, process::Child, process::Command};
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     Failure,
     house::{Entry, House, SLUG},
+    process,
     samples::Samples,
     table::{Table, progress},
 };
@@ -194,16 +195,10 @@ async fn run_workers(house: &House, count: usize) -> Result<(), Failure> {
         }
     }
     for worker in &workers {
-        terminate(worker).await?;
+        process::signal(worker, "TERM").await?;
     }
     for worker in &mut workers {
         tokio::time::timeout(DRAIN, worker.wait()).await.map_err(|_| "a worker did not end when told to")??;
     }
-    Ok(())
-}
-
-async fn terminate(worker: &Child) -> Result<(), Failure> {
-    let id = worker.id().ok_or("the worker is gone")?;
-    Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
     Ok(())
 }

@@ -2,13 +2,39 @@
 
 use std::time::Duration;
 
-/// Seconds, in the order in which they were measured.
+/// Numbers of one unit, in the order in which they were measured.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Samples(Vec<f64>);
+pub(crate) struct Samples {
+    unit: Unit,
+    values: Vec<f64>,
+}
+
+/// What the numbers are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Unit {
+    #[default]
+    Seconds,
+    PerSecond,
+}
 
 impl Samples {
+    /// None yet of how often something happens in a second.
+    pub(crate) fn per_second() -> Self {
+        Self { unit: Unit::PerSecond, values: Vec::new() }
+    }
+
     pub(crate) fn push(&mut self, time: Duration) {
-        self.0.push(time.as_secs_f64());
+        self.values.push(time.as_secs_f64());
+    }
+
+    /// A number in the unit of the others.
+    pub(crate) fn push_number(&mut self, number: f64) {
+        self.values.push(number);
+    }
+
+    /// Takes in more of the same unit.
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.values.append(&mut more.values);
     }
 
     /// The value in the middle, or none.
@@ -18,7 +44,7 @@ impl Samples {
 
     /// The value that this share of the others does not exceed.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
-        let mut sorted = self.0.clone();
+        let mut sorted = self.values.clone();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().checked_sub(1)?;
         sorted.get((last as f64 * share).round() as usize).copied()
@@ -26,9 +52,20 @@ impl Samples {
 
     /// Median and spread, for the table.
     pub(crate) fn text(&self) -> String {
-        match (self.median(), self.quantile(0.0), self.quantile(1.0)) {
-            (Some(median), Some(least), Some(most)) => format!("{median:.3} s ({least:.3}-{most:.3}, n={})", self.0.len()),
-            _ => "-".to_owned(),
+        let (Some(median), Some(least), Some(most)) = (self.median(), self.quantile(0.0), self.quantile(1.0)) else {
+            return "-".to_owned();
+        };
+        let count = self.values.len();
+        match self.unit {
+            Unit::PerSecond => format!("{median:.0}/s ({least:.0}-{most:.0}, n={count})"),
+            // Thousandths of a second would show the times of a single query as zero.
+            Unit::Seconds if median < SHORT_SECONDS => {
+                format!("{:.3} ms ({:.3}-{:.3}, n={count})", median * 1000.0, least * 1000.0, most * 1000.0)
+            }
+            Unit::Seconds => format!("{median:.3} s ({least:.3}-{most:.3}, n={count})"),
         }
     }
 }
+
+/// Below this, times are told in milliseconds.
+const SHORT_SECONDS: f64 = 0.05;

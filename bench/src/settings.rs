@@ -1,8 +1,12 @@
 //! The command line of `marquee-bench`.
 
+use std::{net::SocketAddr, time::Duration};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Measures the real programs against bare peers in one run; run it by `make bench-sync`.
+use crate::load::LoadSettings;
+
+/// Measures the real programs against bare peers in one run; run it by `make bench-sync` and `make bench-search`.
 #[derive(Debug, Parser)]
 #[command(name = "marquee-bench", version)]
 pub(crate) struct Arguments {
@@ -14,6 +18,110 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// The sync engine
     Sync(SyncSettings),
+    /// The search
+    Search(SearchSettings),
+    /// Puts a load on a server, as part of the search
+    #[command(hide = true)]
+    Load(LoadSettings),
+    /// Serves a constant, as a peer
+    #[command(hide = true)]
+    Bare(BareSettings),
+    /// Reads one key again and again, as a peer
+    #[command(hide = true)]
+    RedisGet(RedisGetSettings),
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BareSettings {
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// Length of the body
+    #[arg(long)]
+    pub(crate) bytes: usize,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RedisGetSettings {
+    #[arg(long)]
+    pub(crate) url: String,
+    #[arg(long)]
+    pub(crate) key: String,
+    /// Tasks that read at the same time
+    #[arg(long)]
+    pub(crate) tasks: usize,
+    #[arg(long)]
+    pub(crate) seconds: f64,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SearchSettings {
+    /// Only these works, several divided by commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<SearchWork>,
+    /// How long the steady load is held; a fault lasts, and has after it, a tenth of it
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..))]
+    seconds: u64,
+    /// How long one turn of ours or of a peer lasts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    turn_seconds: u64,
+    /// How often the turns are repeated; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Requests a second of the steady load
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// Events of the big catalogue
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    pub(crate) big_events: u64,
+}
+
+impl SearchSettings {
+    pub(crate) fn wants(&self, work: SearchWork) -> bool {
+        self.only.is_empty() || self.only.contains(&work)
+    }
+
+    /// Of the steady load.
+    pub(crate) fn steady_seconds(&self) -> f64 {
+        Duration::from_secs(self.seconds).as_secs_f64()
+    }
+
+    /// Of a turn.
+    pub(crate) fn turn_seconds(&self) -> f64 {
+        Duration::from_secs(self.turn_seconds).as_secs_f64()
+    }
+
+    /// How long a fault lasts, and how long its end is watched: past the limits of both.
+    pub(crate) fn phase(&self) -> Duration {
+        (Duration::from_secs(self.seconds) / 10).max(LEAST_PHASE)
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate.into()
+    }
+}
+
+/// A recovery may take 5 s, and that it stays is to be seen as well.
+const LEAST_PHASE: Duration = Duration::from_secs(6);
+
+/// What can be measured of the search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SearchWork {
+    /// An answer that the process holds
+    Hit,
+    /// An answer that Redis holds
+    Redis,
+    /// An answer that only the database has
+    Miss,
+    /// A constant rate while the catalogue changes
+    Steady,
+    /// Redis dies, comes back, freezes and thaws under load
+    RedisFaults,
+    /// The database goes away and comes back under load
+    DatabaseFaults,
+    /// Twice the load it can take
+    Overload,
+    /// Memory with a full cache
+    Memory,
 }
 
 #[derive(Args, Debug)]

@@ -35,6 +35,18 @@ impl Table {
         }
     }
 
+    /// A work of which there is to be at least `limit` times as much as of its peer's.
+    pub(crate) fn ratio_at_least(&mut self, work: &str, ours: &Samples, peer: &Samples, limit: f64) {
+        match (ours.median(), peer.median()) {
+            (Some(our), Some(bare)) if bare > 0.0 => {
+                let ratio = our / bare;
+                let met = if ratio >= limit { "yes" } else { "**no**" };
+                self.line([work, &ours.text(), &peer.text(), &format!("{ratio:.2}"), &format!("at least {limit} x"), met]);
+            }
+            _ => self.failed(work, "nothing was measured"),
+        }
+    }
+
     /// A ratio without a limit.
     pub(crate) fn compared(&mut self, work: &str, ours: &Samples, peer: &Samples) {
         if let (Some(our), Some(bare)) = (ours.median(), peer.median()) {

@@ -1,0 +1,231 @@
+//! The programs under test and their peers, started on free ports and gone with their owner.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+};
+
+use super::{CACHE_MIB, open_to_all};
+use crate::{Failure, load::Source, process};
+
+/// How long a program may take to listen.
+const START_TIME: Duration = Duration::from_secs(20);
+/// How long between two looks whether it does.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// How an API is started.
+#[derive(Clone, Debug)]
+pub(super) struct ApiSettings {
+    pub(super) database_url: String,
+    pub(super) redis_url: Option<String>,
+    pub(super) cache_mib: u64,
+    pub(super) is_single_threaded: bool,
+}
+
+impl ApiSettings {
+    pub(super) fn on(database_url: &str) -> Self {
+        Self { database_url: database_url.to_owned(), redis_url: None, cache_mib: CACHE_MIB, is_single_threaded: false }
+    }
+}
+
+/// A running `marquee-api`.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) address: SocketAddr,
+    process: Child,
+    _folder: TempDir,
+}
+
+impl Api {
+    pub(super) async fn start(settings: &ApiSettings) -> Result<Self, Failure> {
+        let (folder, address) = (TempDir::new()?, free_address().await?);
+        let mut command = Command::new(process::built("marquee-api")?);
+        command
+            .env("API_LISTEN", address.to_string())
+            .env("DATABASE_URL", &settings.database_url)
+            .env("CACHE_MIB", settings.cache_mib.to_string())
+            .env("LOG_FILTER", "warn")
+            .env_remove("REDIS_URL");
+        if let Some(url) = &settings.redis_url {
+            command.env("REDIS_URL", url);
+        }
+        if settings.is_single_threaded {
+            command.env("TOKIO_WORKER_THREADS", "1");
+        }
+        let log = folder.path().join("api.log");
+        let process = started(command, address, &log).await?;
+        Ok(Self { address, process, _folder: folder })
+    }
+
+    pub(super) fn peak_mib(&self) -> Option<u64> {
+        Some(process::look(self.process.id()?)?.peak_kib / 1024)
+    }
+
+    /// The body at a path, and who answered.
+    pub(super) async fn get(&self, path: &str) -> Result<(Vec<u8>, Option<String>), Failure> {
+        let answer = reqwest::get(format!("http://{}{path}", self.address)).await?.error_for_status()?;
+        let source = answer.headers().get("cache-status").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok((answer.bytes().await?.to_vec(), source))
+    }
+
+    /// The body at a path that was asked before, if it is Redis that has it.
+    pub(super) async fn get_from_redis(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        let (body, source) = self.get(path).await?;
+        match source {
+            Some(source) if Source::of(source.as_bytes()) == Source::Redis => Ok(body),
+            Some(source) => Err(format!("what was asked before has Cache-Status: {source}").into()),
+            None => Err("the API sends no Cache-Status".into()),
+        }
+    }
+
+    /// The sum of a counter over those of its lines that hold all of these texts.
+    pub(super) async fn counter(&self, name: &str, labels: &[&str]) -> Result<u64, Failure> {
+        let (text, _) = self.get("/metrics").await.map_err(|failure| format!("no metrics: {failure}"))?;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines = text.lines().filter(|line| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && labels.iter().all(|label| line.contains(label))
+        });
+        let numbers: Vec<f64> = lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        if numbers.is_empty() && !text.contains(name) {
+            return Err(format!("the API has no metric {name}").into());
+        }
+        Ok(numbers.iter().sum::<f64>() as u64)
+    }
+}
+
+/// A Redis server that can be killed and started anew on its port; it keeps nothing on disk.
+#[derive(Debug)]
+pub(super) struct Redis {
+    address: SocketAddr,
+    pub(super) process: Child,
+    folder: TempDir,
+}
+
+impl Redis {
+    pub(super) async fn start() -> Result<Self, Failure> {
+        let (folder, address) = (TempDir::new()?, free_address().await?);
+        let process = Self::spawn(address, &folder).await?;
+        Ok(Self { address, process, folder })
+    }
+
+    async fn spawn(address: SocketAddr, folder: &TempDir) -> Result<Child, Failure> {
+        let mut command = Command::new(process::installed("redis-server", "redis-server")?);
+        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
+        command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
+        started(command, address, &folder.path().join("redis.log")).await
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://{}/", self.address)
+    }
+
+    /// As when the machine has no memory left.
+    pub(super) async fn kill(&mut self) -> Result<(), Failure> {
+        Ok(self.process.kill().await?)
+    }
+
+    /// After it was killed; it is empty then.
+    pub(super) async fn start_again(&mut self) -> Result<(), Failure> {
+        self.process = Self::spawn(self.address, &self.folder).await?;
+        Ok(())
+    }
+}
+
+/// A peer that serves one body at `/search`.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    _process: Child,
+    _folder: TempDir,
+}
+
+impl Peer {
+    /// A bare poem app, on one thread.
+    pub(super) async fn poem(bytes: usize) -> Result<Self, Failure> {
+        let (folder, address) = (TempDir::new()?, free_address().await?);
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bare", "--listen", &address.to_string(), "--bytes", &bytes.to_string()]).env("TOKIO_WORKER_THREADS", "1");
+        let process = started(command, address, &folder.path().join("bare.log")).await?;
+        Ok(Self { address, _process: process, _folder: folder })
+    }
+
+    /// nginx with one worker, which keeps the file open.
+    pub(super) async fn nginx(body: &[u8]) -> Result<Self, Failure> {
+        let program = process::installed("nginx", "nginx-light")?;
+        let (folder, address) = (TempDir::new()?, free_address().await?);
+        let root = folder.path().display();
+        open_to_all(folder.path())?;
+        fs::write(folder.path().join("search"), body)?;
+        open_to_all(&folder.path().join("search"))?;
+        let temporary =
+            ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {root}/{kind};"));
+        let configuration = format!(
+            "daemon off; worker_processes 1; pid {root}/pid; error_log stderr error;\nevents {{ worker_connections 1024; }}\n\
+             http {{ {} access_log off; default_type application/json; sendfile on; tcp_nopush on; keepalive_requests 1000000000;\n\
+             open_file_cache max=16; open_file_cache_valid 1h;\nserver {{ listen {address}; root {root}; }} }}\n",
+            temporary.concat()
+        );
+        let file = folder.path().join("nginx.conf");
+        fs::write(&file, configuration)?;
+        let mut command = Command::new(program);
+        command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(file);
+        let process = started(command, address, &folder.path().join("nginx.log")).await?;
+        Ok(Self { address, _process: process, _folder: folder })
+    }
+
+    /// Ends it with all its processes.
+    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+        // A killed nginx would leave its workers behind.
+        process::signal(&self._process, "TERM").await?;
+        self._process.wait().await?;
+        Ok(())
+    }
+}
+
+/// Starts a program and waits until it listens.
+async fn started(mut command: Command, address: SocketAddr, log: &PathBuf) -> Result<Child, Failure> {
+    let file = fs::OpenOptions::new().create(true).append(true).open(log)?;
+    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let until = Instant::now() + START_TIME;
+    while TcpStream::connect(address).await.is_err() {
+        if let Some(status) = child.try_wait()? {
+            return Err(format!("{:?} ended with {status}: {}", command.as_std().get_program(), process::end_of(log)).into());
+        }
+        if Instant::now() > until {
+            return Err(format!("{:?} does not listen: {}", command.as_std().get_program(), process::end_of(log)).into());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok(child)
+}
+
+/// An address that was free a moment ago: the servers cannot tell which one they would take.
+async fn free_address() -> Result<SocketAddr, Failure> {
+    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
+}
+
+/// The versions of the servers that stand beside.
+pub(super) async fn versions() -> String {
+    let mut texts = Vec::new();
+    for (name, argument) in [("redis-server", "--version"), ("nginx", "-v")] {
+        let output = match process::installed(name, name) {
+            Ok(program) => Command::new(program).arg(argument).output().await.ok(),
+            Err(_) => None,
+        };
+        let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).trim().split(" sha=").next().unwrap_or_default().to_owned();
+        texts.push(if text.is_empty() { format!("{name} is missing") } else { text });
+    }
+    texts.join("; ")
+}
