@@ -10,6 +10,7 @@ pub mod cache;
 pub mod catalogue;
 pub mod error;
 pub mod events;
+mod front;
 pub mod health;
 pub mod http;
 mod metrics;
@@ -27,7 +28,7 @@ use poem::{Endpoint, EndpointExt, Response, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
-use self::serve::Limits;
+use self::{front::Front, metrics::RequestMetrics, serve::Limits};
 pub use self::{
     settings::Settings,
     state::{State, StateError},
@@ -35,23 +36,22 @@ pub use self::{
 
 /// The whole service: operations, `/openapi.json`, the Swagger UI at `/docs`, and one shape for every error.
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
-    let cache = state.cache.clone();
-    let metrics = metrics::endpoint(state.clone());
-    let rate = state.rate.clone();
+    let (rate, cache) = (state.rate.clone(), state.cache.clone());
+    let scraped = metrics::endpoint(state.clone());
+    let metrics = RequestMetrics::new();
     let service = service(state);
-    let observer = Arc::new(http::Observer::new(&Operations::meta()));
-    Route::new()
-        .at("/metrics", poem::get(metrics))
+    let observer = Arc::new(http::Observer::new(&Operations::meta(), metrics.clone()));
+    let rest = Route::new()
+        .at("/metrics", poem::get(scraped))
         .at("/openapi.json", poem::get(service.spec_endpoint()))
         .nest("/docs", poem::get(service.swagger_ui()))
         .nest("/", service)
         .with(CatchPanic::new())
         .around(http::represent)
-        .around(move |endpoint, request| search::at_once(endpoint, request, cache.clone()))
         .around(serve::bound_body)
         .around(serve::rate::refuse)
-        .around(move |endpoint, request| http::observe(endpoint, request, observer.clone()))
-        .around(move |endpoint, request| serve::rate::limit(endpoint, request, rate.clone()))
+        .around(move |endpoint, request| http::observe(endpoint, request, observer.clone()));
+    Front { rate, cache, metrics, rest }
 }
 
 /// The service's description as served at `/openapi.json`.

@@ -5,6 +5,7 @@
 //! while the database is away. The cache knows nothing of searches: it keeps the answers to [`Question`]s.
 
 mod answer;
+mod asked;
 mod flights;
 mod key;
 pub mod redis;
@@ -20,6 +21,7 @@ use poem::http::HeaderValue;
 
 pub use self::{
     answer::Answer,
+    asked::Asked,
     served::{Served, Source, Standing},
     settings::CacheSettings,
 };
@@ -89,14 +91,13 @@ impl Cache {
 
     /// The answer if the process has it and may give it.
     #[must_use]
-    pub fn at_once<Q: Question>(self: &Arc<Self>, question: &Q, coding: Coding) -> Option<Served> {
-        let key = key::in_process(&question.key(), coding);
-        let answer = self.process.get(&key)?;
+    pub fn at_once<Q: Question>(self: &Arc<Self>, asked: &Asked<Q>) -> Option<Served> {
+        let answer = self.process.get(&asked.key)?;
         match self.standing(&answer) {
             Standing::Outdated(_) => None,
             standing => {
                 if matches!(standing, Standing::Revalidating(_)) {
-                    let _lands_by_itself = self.fly(question, coding, key);
+                    let _lands_by_itself = self.fly(asked);
                 }
                 Some(self.served(answer, Source::Process, standing, false))
             }
@@ -108,12 +109,11 @@ impl Cache {
     /// # Errors
     ///
     /// When none has it and the database does not give it.
-    pub async fn answer<Q: Question>(self: &Arc<Self>, question: &Q, coding: Coding) -> Result<Served, ApiError> {
-        if let Some(served) = self.at_once(question, coding) {
+    pub async fn answer<Q: Question>(self: &Arc<Self>, asked: &Asked<Q>) -> Result<Served, ApiError> {
+        if let Some(served) = self.at_once(asked) {
             return Ok(served);
         }
-        let key = key::in_process(&question.key(), coding);
-        let (flight, is_new) = self.fly(question, coding, key.clone());
+        let (flight, is_new) = self.fly(asked);
         match flight.await {
             Ok((answer, source)) => {
                 // Outdated if it comes from a replica that lags behind the one that told of the version: the headers say so.
@@ -122,7 +122,7 @@ impl Cache {
             }
             Err(error) => {
                 // Better an old answer, and said so, than none.
-                let kept = self.process.get(&key).filter(|_| error.is_of_database());
+                let kept = self.process.get(&asked.key).filter(|_| error.is_of_database());
                 let away = Standing::DatabaseAway(self.catalogue.silence());
                 kept.map(|answer| self.served(answer, Source::Process, away, false)).ok_or(ApiError::OfFlight(error))
             }
@@ -157,35 +157,30 @@ impl Cache {
     }
 
     /// Fetches the answer for the version that is known now. Whoever knows of a newer one does not board the same flight.
-    fn fly<Q: Question>(self: &Arc<Self>, question: &Q, coding: Coding, key: String) -> (Flight, bool) {
+    fn fly<Q: Question>(self: &Arc<Self>, asked: &Asked<Q>) -> (Flight, bool) {
         let known = self.catalogue.known();
-        let flight_key = format!("{} {key}", known.map_or(-1, |known| known.version));
-        self.flights.board(flight_key, || {
-            let (cache, question) = (self.clone(), question.clone());
-            async move { cache.fetch(question, coding, key, known).await }
-        })
+        let flight_key = format!("{} {}", known.map_or(-1, |known| known.version), asked.key);
+        self.flights.board(flight_key, || self.clone().fetch(asked.clone(), known))
     }
 
     async fn fetch<Q: Question>(
         self: Arc<Self>,
-        question: Q,
-        coding: Coding,
-        key: String,
+        asked: Asked<Q>,
         known: Option<Known>,
     ) -> Result<(Arc<Answer>, Source), ApiError> {
-        if let Some(answer) = self.shared(&key, coding, known).await {
+        if let Some(answer) = self.shared(&asked.key, asked.coding, known).await {
             self.tally.landed(Source::Redis);
-            return Ok((self.keep(key, answer), Source::Redis));
+            return Ok((self.keep(asked.key, answer), Source::Redis));
         }
-        if coding != Coding::Identity {
+        if asked.coding != Coding::Identity {
             // Boxed, for its type would hold itself.
-            let plain = Box::pin(self.answer(&question, Coding::Identity)).await?;
-            let body = encode(plain.answer.body.clone(), coding).await?;
-            let answer = plain.answer.in_coding(coding, body);
-            self.share(&key, &answer, self.catalogue.known());
-            return Ok((self.keep(key, answer), plain.source));
+            let plain = Box::pin(self.answer(&asked.plain())).await?;
+            let body = encode(plain.answer.body.clone(), asked.coding).await?;
+            let answer = plain.answer.in_coding(asked.coding, body);
+            self.share(&asked.key, &answer, self.catalogue.known());
+            return Ok((self.keep(asked.key, answer), plain.source));
         }
-        let Found { snapshot, body, link } = question.find(self.reader.clone()).await?;
+        let Found { snapshot, body, link } = asked.question.find(self.reader.clone()).await?;
         self.tally.landed(Source::Database);
         if let Some((version, raised_at)) = snapshot {
             self.catalogue.acknowledge(version, raised_at);
@@ -193,8 +188,8 @@ impl Cache {
         // Known before the database was asked: what was found cannot be older than it is said to be.
         let version = snapshot.map(|(version, _)| version).or(known.map(|known| known.version)).unwrap_or_default();
         let answer = Answer::new(version, Bytes::from(body), link);
-        self.share(&key, &answer, self.catalogue.known());
-        Ok((self.keep(key, answer), Source::Database))
+        self.share(&asked.key, &answer, self.catalogue.known());
+        Ok((self.keep(asked.key, answer), Source::Database))
     }
 
     async fn shared(&self, key: &str, coding: Coding, known: Option<Known>) -> Option<Answer> {

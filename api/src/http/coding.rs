@@ -31,6 +31,9 @@ pub enum Coding {
 const PREFERRED: [Coding; 4] = [Coding::Brotli, Coding::Zstd, Coding::Gzip, Coding::Identity];
 
 impl Coding {
+    /// How many there are.
+    pub(crate) const COUNT: usize = PREFERRED.len();
+
     /// Its name in headers.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -11,6 +11,7 @@ mod observe;
 mod page;
 mod query;
 mod represent;
+mod request_id;
 
 pub use coding::Coding;
 pub use conditional::etag_of;
@@ -23,3 +24,4 @@ pub use page::{Cursor, MAX_ROWS, Page, next_link};
 pub use query::{Mistakes, Parameters, no_parameters};
 pub use represent::represent;
 pub(crate) use represent::{Asker, CACHE_CONTROL, VARY, encode};
+pub(crate) use request_id::RequestId;

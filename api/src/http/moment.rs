@@ -1,6 +1,9 @@
 //! Moments in requests and answers.
 
-use std::ops::RangeInclusive;
+use std::{
+    borrow::Cow,
+    ops::{Range, RangeInclusive},
+};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use entity::UtcInstant;
@@ -32,7 +35,7 @@ pub fn parse_moment(text: &str, edge: Edge) -> Result<UtcInstant, String> {
         return Err(malformed());
     }
     let (date, time) = text.split_at(10);
-    let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").map_err(|_| format!("there is no such day as {date}"))?;
+    let date = day(date).ok_or_else(|| format!("there is no such day as {date}"))?;
     if time.is_empty() {
         return Ok(edge_of_day(date, edge));
     }
@@ -71,10 +74,16 @@ fn rounded_inwards(instant: DateTime<Utc>, edge: Edge) -> UtcInstant {
     if is_finer && edge == Edge::Start { UtcInstant(floor.0 + 1) } else { floor }
 }
 
-fn mend_offset(text: &str) -> String {
+/// A day in the shape `0000-00-00`.
+fn day(text: &str) -> Option<NaiveDate> {
+    let part = |digits: Range<usize>| text.get(digits)?.parse::<u32>().ok();
+    NaiveDate::from_ymd_opt(i32::try_from(part(0..4)?).ok()?, part(5..7)?, part(8..10)?)
+}
+
+fn mend_offset(text: &str) -> Cow<'_, str> {
     match text.rsplit_once(' ') {
-        Some((before, offset)) if before.len() > 10 && matches_shape(offset, "00:00") => format!("{before}+{offset}"),
-        _ => text.to_owned(),
+        Some((before, offset)) if before.len() > 10 && matches_shape(offset, "00:00") => format!("{before}+{offset}").into(),
+        _ => text.into(),
     }
 }
 

@@ -4,19 +4,15 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use poem::{
     Endpoint, IntoResponse, PathPattern, Request, Response,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::registry::MetaApi;
 
+use super::RequestId;
 use crate::{
     error::{ApiError, PROBLEM_JSON},
     metrics::RequestMetrics,
-    search::AtOnce,
 };
-
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// A client's own request id is taken up to this length: ids in the field have 16 to 64 characters.
-const REQUEST_ID_CHARACTERS: usize = 128;
 
 /// What must be known to tell of a request.
 #[derive(Debug)]
@@ -27,9 +23,8 @@ pub struct Observer {
 
 impl Observer {
     /// Of the requests for these operations.
-    #[must_use]
-    pub fn new(apis: &[MetaApi]) -> Self {
-        Self { paths: Paths::of(apis), metrics: RequestMetrics::new() }
+    pub(crate) fn new(apis: &[MetaApi], metrics: Arc<RequestMetrics>) -> Self {
+        Self { paths: Paths::of(apis), metrics }
     }
 }
 
@@ -80,19 +75,16 @@ fn without_names(path: &str) -> String {
 /// None: an error becomes its answer here.
 pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: Arc<Observer>) -> poem::Result<Response> {
     let started = Instant::now();
-    let request_id = request_id(request.headers());
+    let request_id = RequestId::of(request.headers());
     let method = request.method().clone();
     let uri = request.uri().clone();
 
     let mut response = endpoint.get_response(request).await;
-    if response.data::<AtOnce>().is_some() {
-        return Ok(observer.tell_of_answer_at_once(response, &request_id, started));
-    }
     let pattern = response.data::<PathPattern>().map(|pattern| pattern.0.clone());
     let mut cause = None;
     if response.status().is_client_error() || response.status().is_server_error() {
         let error = response.data::<Arc<ApiError>>().cloned().unwrap_or_else(|| Arc::new(ApiError::Refused(response.status())));
-        response = answer(&error, &request_id);
+        response = answer(&error, request_id.as_str());
         if error.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Ok(allow) = HeaderValue::from_str(observer.paths.allow(pattern.as_deref()))
         {
@@ -100,13 +92,14 @@ pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: A
         }
         cause = error.status().is_server_error().then_some(error);
     }
-    insert_request_id(&mut response, &request_id);
+    request_id.put_into(&mut response);
 
     let duration = started.elapsed();
     let route = observer.paths.template(pattern.as_deref());
     observer.metrics.count(route, method.as_str(), response.status(), duration);
     let (path, status) = (uri.path(), response.status().as_u16());
     let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let request_id = request_id.as_str();
     match cause {
         None => tracing::info!(%method, route, path, status, duration_us, request_id, "request"),
         Some(error) => {
@@ -117,26 +110,6 @@ pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: A
     Ok(response)
 }
 
-impl Observer {
-    /// Of these there are tens of thousands a second: they are counted, and no line of the log is written unless it is asked for.
-    fn tell_of_answer_at_once(&self, mut response: Response, request_id: &str, started: Instant) -> Response {
-        insert_request_id(&mut response, request_id);
-        let duration = started.elapsed();
-        match response.status() {
-            StatusCode::OK => self.metrics.count_at_once(duration),
-            status => self.metrics.count("/search", "GET", status, duration),
-        }
-        tracing::debug!(route = "/search", status = response.status().as_u16(), request_id, "request answered at once");
-        response
-    }
-}
-
-fn insert_request_id(response: &mut Response, request_id: &str) {
-    if let Ok(value) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert(REQUEST_ID, value);
-    }
-}
-
 fn answer(error: &ApiError, request_id: &str) -> Response {
     let body = serde_json::to_vec(&error.problem(request_id)).unwrap_or_default();
     let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
@@ -144,16 +117,4 @@ fn answer(error: &ApiError, request_id: &str) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response.into_response()
-}
-
-/// The client's own id if it is short and plain, so that one id can follow a request through several systems; else a new one.
-fn request_id(headers: &HeaderMap) -> String {
-    let is_plain = |id: &&str| {
-        (1..=REQUEST_ID_CHARACTERS).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-    };
-    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_plain);
-    // Ids need not be hard to guess, and these cost no system call.
-    given
-        .map_or_else(|| uuid::Builder::from_random_bytes(fastrand::u128(..).to_ne_bytes()).into_uuid().to_string(), str::to_owned)
 }

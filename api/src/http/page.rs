@@ -38,7 +38,7 @@ pub struct Cursor {
 impl Page {
     /// Reads `limit` and `cursor` of a list whose filters are `query` (in one fixed form).
     #[must_use]
-    pub fn read(parameters: &Parameters, query: &str, mistakes: &mut Mistakes) -> Self {
+    pub fn read(parameters: &Parameters<'_>, query: &str, mistakes: &mut Mistakes) -> Self {
         let limit = parameters.get("limit", mistakes, parse_limit);
         let after = parameters.get("cursor", mistakes, str::parse::<Cursor>);
         // Filters that cannot be understood are no other filters.

@@ -1,6 +1,8 @@
 //! Query strings, read once and strictly: what is not known is an error and not ignored, because a filter with a typing error
 //! in its name would silently answer another question.
 
+use std::borrow::Cow;
+
 use poem::Request;
 
 use crate::error::{ApiError, Mistake};
@@ -14,7 +16,7 @@ const NAME_CHARACTERS: usize = 64;
 
 /// The parameters of one request, each at most once.
 #[derive(Debug)]
-pub struct Parameters(Vec<(String, String)>);
+pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 /// Faults that were found so far; a client shall hear of all of them at once, up to a limit.
 #[derive(Debug, Default)]
@@ -31,11 +33,11 @@ pub fn no_parameters(request: &Request) -> Result<(), ApiError> {
     mistakes.or(())
 }
 
-impl Parameters {
+impl<'a> Parameters<'a> {
     /// Reads a query string (without `?`). Unknown and repeated parameters are noted as mistakes, and values that no database takes.
     #[must_use]
-    pub fn read(query: &str, known: &[&str], mistakes: &mut Mistakes) -> Self {
-        let mut found: Vec<(String, String)> = Vec::new();
+    pub fn read(query: &'a str, known: &[&str], mistakes: &mut Mistakes) -> Self {
+        let mut found: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(known.len());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if !known.contains(&name.as_ref()) {
                 let name: String = name.chars().take(NAME_CHARACTERS).collect();
@@ -46,7 +48,7 @@ impl Parameters {
                 // PostgreSQL would refuse the statement.
                 mistakes.add(&name, "must not hold a NUL character");
             } else {
-                found.push((name.into_owned(), value.into_owned()));
+                found.push((name, value));
             }
         }
         Self(found)

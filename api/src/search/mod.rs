@@ -4,9 +4,7 @@ mod answer;
 mod request;
 mod rows;
 
-use std::sync::Arc;
-
-use poem::{Endpoint, PathPattern, Request, Response, http::Method};
+use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
 
 pub(crate) use self::answer::price;
@@ -17,9 +15,9 @@ pub use self::{
 };
 use crate::{
     State,
-    cache::Cache,
+    cache::Asked,
     error::ApiError,
-    http::{Asker, Coding, CursorText, Described, Encoded, Limit, Moment},
+    http::{Coding, CursorText, Described, Encoded, Limit, Moment},
 };
 
 /// The operation.
@@ -64,40 +62,8 @@ impl SearchApi {
     ) -> Result<SearchResponse, ApiError> {
         let search = SearchRequest::parse(request.uri().query().unwrap_or_default())?;
         let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
-        let served = self.0.cache.answer(&search, coding).await?;
+        let served = self.0.cache.answer(&Asked::new(search, coding)).await?;
         // The link is part of what is kept.
         Ok(SearchResponse::Found(Encoded::kept(served), None))
     }
 }
-
-/// Answers a search that the process has the answer to before a route is looked for, and leaves everything else to the endpoint.
-///
-/// # Errors
-///
-/// What the endpoint fails with.
-pub async fn at_once(
-    endpoint: Arc<impl Endpoint<Output = Response>>,
-    request: Request,
-    cache: Arc<Cache>,
-) -> poem::Result<Response> {
-    match kept(&request, &cache) {
-        Some(response) => Ok(response),
-        None => endpoint.call(request).await,
-    }
-}
-
-fn kept(request: &Request, cache: &Arc<Cache>) -> Option<Response> {
-    if request.uri().path() != "/search" || request.method() != Method::GET {
-        return None;
-    }
-    let search = SearchRequest::parse(request.uri().query().unwrap_or_default()).ok()?;
-    let served = cache.at_once(&search, Coding::wanted(request.headers())?)?;
-    let mut response = served.respond(&Asker { headers: request.headers(), is_head: false });
-    response.set_data(PathPattern("/search".into()));
-    response.set_data(AtOnce);
-    Some(response)
-}
-
-/// Marks an answer that was given without asking anybody.
-#[derive(Clone, Copy, Debug)]
-pub struct AtOnce;

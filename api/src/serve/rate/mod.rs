@@ -78,12 +78,18 @@ enum Bucket {
 
 /// How a client stands after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Standing {
+pub(crate) struct Standing {
     remaining: u32,
     /// Until the bucket is full again.
     full_in: Duration,
     /// If the request is one too many: until there is room for it.
     refused_for: Option<Duration>,
+}
+
+impl Standing {
+    pub(crate) fn is_refused(self) -> bool {
+        self.refused_for.is_some()
+    }
 }
 
 /// Put into a request that is one too many: seconds after which there is room for it.
@@ -143,7 +149,22 @@ impl RateLimiter {
         self.is_crowded.store(self.buckets.len() > self.max_clients, Ordering::Relaxed);
     }
 
-    fn tell(&self, response: &mut Response, standing: Standing) {
+    /// Counts a request, unless it is never limited; one that is too many is marked for [`refuse`].
+    pub(crate) fn count(&self, request: &mut Request) -> Option<Standing> {
+        if UNLIMITED.contains(&request.uri().path()) {
+            return None;
+        }
+        let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
+        let standing = self.check(Client::of(peer, request.headers(), &self.trusted));
+        if let Some(wait) = standing.refused_for {
+            metrics::counter!("marquee_rate_limited_total").increment(1);
+            request.set_data(OneTooMany(seconds(wait)));
+        }
+        Some(standing)
+    }
+
+    /// Tells the client how it stands, whatever it is answered.
+    pub(crate) fn tell(&self, response: &mut Response, standing: Standing) {
         let text = format!("\"default\";r={};t={}", standing.remaining, seconds(standing.full_in));
         if let Ok(value) = HeaderValue::from_str(&text) {
             response.headers_mut().insert(RATELIMIT, value);
@@ -152,32 +173,7 @@ impl RateLimiter {
     }
 }
 
-/// Counts the request, and tells the client how it stands on whatever is answered. What is one too many is marked for [`refuse`]: this
-/// stands around [`observe`](crate::http::observe), which makes answers of errors anew, and the refusal within, so that it is observed.
-///
-/// # Errors
-///
-/// None.
-pub async fn limit(
-    endpoint: Arc<impl Endpoint>,
-    mut request: Request,
-    limiter: Option<Arc<RateLimiter>>,
-) -> poem::Result<Response> {
-    let Some(limiter) = limiter.filter(|_| !UNLIMITED.contains(&request.uri().path())) else {
-        return Ok(endpoint.get_response(request).await);
-    };
-    let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
-    let standing = limiter.check(Client::of(peer, request.headers(), &limiter.trusted));
-    if let Some(wait) = standing.refused_for {
-        metrics::counter!("marquee_rate_limited_total").increment(1);
-        request.set_data(OneTooMany(seconds(wait)));
-    }
-    let mut response = endpoint.get_response(request).await;
-    limiter.tell(&mut response, standing);
-    Ok(response)
-}
-
-/// Refuses what [`limit`] found to be one too many.
+/// Refuses what [`RateLimiter::count`] found to be one too many: within [`observe`](crate::http::observe), so that it is observed.
 ///
 /// # Errors
 ///
