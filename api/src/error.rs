@@ -154,6 +154,17 @@ impl ApiError {
         }
     }
 
+    /// Whether the log is to tell of it: what the client did wrong is no fault of ours, and what thousands of requests meet in a peak or
+    /// an outage is told once, by who finds it, and counted.
+    #[must_use]
+    pub fn is_news(&self) -> bool {
+        match self {
+            Self::Overloaded | Self::DatabaseKnownAway | Self::Draining => false,
+            Self::OfFlight(error) => error.is_news(),
+            error => error.status().is_server_error(),
+        }
+    }
+
     /// Whether the database is away, so that the same call may succeed when it is back.
     #[must_use]
     pub fn is_of_database(&self) -> bool {

@@ -1,4 +1,4 @@
-//! What every request meets first: the limit of its client, and the answer if the process has it.
+//! What every request meets first: the limit of its client, and the answer if the process has it, or if nobody will.
 //!
 //! An answer that is kept never reaches the router: this is the way of tens of thousands of requests a second, so it allocates little,
 //! awaits nothing, and writes no line of the log unless it is asked for. All other requests go on to the rest of the service.
@@ -12,7 +12,7 @@ use poem::{
 
 use crate::{
     cache::{Asked, Cache},
-    http::{Asker, Coding, RequestId},
+    http::{Asker, Coding, RequestId, problem},
     metrics::RequestMetrics,
     search::SearchRequest,
     serve::rate::RateLimiter,
@@ -37,8 +37,8 @@ impl<Rest: Endpoint<Output = Response>> Endpoint for Front<Rest> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let standing = self.rate.as_ref().and_then(|rate| Some((rate, rate.count(&mut request)?)));
         let is_refused = standing.as_ref().is_some_and(|(_, standing)| standing.is_refused());
-        let kept = if is_refused { None } else { self.kept(&request) };
-        let mut response = match kept {
+        let response = if is_refused { None } else { self.at_once(&request) };
+        let mut response = match response {
             Some(response) => response,
             // Boxed, for it is large, and every connection would hold and move so much for every request.
             None => Box::pin(self.rest.get_response(request)).await,
@@ -74,7 +74,7 @@ fn asked(query: &str, coding: Coding) -> Option<Rc<Asked<SearchRequest>>> {
 }
 
 impl<Rest> Front<Rest> {
-    fn kept(&self, request: &Request) -> Option<Response> {
+    fn at_once(&self, request: &Request) -> Option<Response> {
         let started = Instant::now();
         let headers = request.headers();
         let is_search = request.method() == Method::GET && request.uri().path() == "/search";
@@ -83,9 +83,12 @@ impl<Rest> Front<Rest> {
             return None;
         }
         let asked = asked(request.uri().query().unwrap_or_default(), Coding::wanted(headers)?)?;
-        let served = self.cache.at_once(&asked)?;
-        let mut response = served.respond(&Asker { headers, is_head: false });
         let request_id = RequestId::of(headers);
+        let mut response = match self.cache.at_once(&asked) {
+            Some(served) => served.respond(&Asker { headers, is_head: false }),
+            // In a peak the refusals must cost next to nothing, or they take the time of those who are answered.
+            None => problem(&self.cache.refusal()?, &request_id),
+        };
         request_id.put_into(&mut response);
         match response.status() {
             StatusCode::OK => self.metrics.count_at_once(started.elapsed()),

@@ -18,8 +18,8 @@ use crate::{catalogue::Catalogue, error::ApiError};
 
 /// Reads at a time: one for each connection of the pool, so that none waits for a connection inside.
 const READS: usize = 16;
-/// Reads that may wait for their turn: at a millisecond each they wait for a sixteenth of a second, and more would only wait longer.
-const WAITING: usize = 256;
+/// Reads that may wait for their turn: four rounds of those that read. More would only wait longer, and be no sooner done.
+const WAITING: usize = 64;
 /// How long a read may wait for its turn: a client would rather hear 503 now than an answer later.
 const WAITING_TIME: Duration = Duration::from_secs(1);
 /// How long the database may take for one answer: 3 s for a connection, 5 s for the longest statement, and some. Past this its
@@ -80,15 +80,23 @@ impl Reader {
         found
     }
 
+    /// Whether a read would be refused now because too many wait.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.waiting.available_permits() == 0
+    }
+
+    /// Refuses one that would wait in vain.
+    pub(crate) fn shed(&self) -> ApiError {
+        self.metrics.shed.increment(1);
+        ApiError::Overloaded
+    }
+
     async fn turn(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         if let Ok(turn) = self.reads.try_acquire() {
             return Ok(turn);
         }
-        let shed = |_| {
-            self.metrics.shed.increment(1);
-            ApiError::Overloaded
-        };
-        let _place = self.waiting.try_acquire().map_err(shed)?;
+        let _place = self.waiting.try_acquire().map_err(|_| self.shed())?;
         self.metrics.waiting.set((WAITING - self.waiting.available_permits()) as f64);
         let turn = tokio::select! {
             turn = timeout(WAITING_TIME, self.reads.acquire()) => turn,
@@ -97,7 +105,7 @@ impl Reader {
         self.metrics.waiting.set((WAITING - self.waiting.available_permits()) as f64);
         match turn {
             Ok(Ok(turn)) => Ok(turn),
-            _ => Err(shed(tokio::sync::TryAcquireError::NoPermits)),
+            _ => Err(self.shed()),
         }
     }
 }

@@ -22,6 +22,9 @@ const API_PATIENCE: Duration = Duration::from_secs(3);
 const WORKER_PATIENCE: Duration = Duration::from_secs(90);
 /// How long a statement of the API may take: a search takes milliseconds, so a longer one is lost already.
 const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection of the API is trusted after its last use: asking before each query whether it still stands would cost as much
+/// as the query. One that broke meanwhile costs one request.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long a statement of the worker may take: a bulk write of a big feed takes seconds.
 const WORKER_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one look at the version may take: it reads one row, so a database that needs longer is as good as away.
@@ -109,6 +112,7 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
             options
                 .max_connections(API_CONNECTIONS)
                 .statement_timeout(API_STATEMENT_TIMEOUT)
+                .test_before_acquire_if_idle_for(TRUSTED_FOR)
                 .acquire_timeout(API_PATIENCE)
                 .set_application_name("marquee-api");
         }

@@ -104,6 +104,13 @@ impl Cache {
         }
     }
 
+    /// The refusal of what the process does not have, while nobody else could answer it: so many wait for the database that one more
+    /// would be refused there, and there is no Redis to ask before.
+    pub(crate) fn refusal(&self) -> Option<ApiError> {
+        let is_hopeless = self.reader.is_full() && !self.is_redis_up().unwrap_or_default();
+        is_hopeless.then(|| self.reader.shed())
+    }
+
     /// The answer from whichever tier has it.
     ///
     /// # Errors

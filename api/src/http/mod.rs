@@ -19,6 +19,7 @@ pub use described::{CursorText, Described, Kind, Limit, Moment, Word};
 pub use json::Encoded;
 pub use moment::{Edge, parse_moment, to_rfc3339};
 pub use nullable::Nullable;
+pub(crate) use observe::problem;
 pub use observe::{Observer, observe};
 pub use page::{Cursor, MAX_ROWS, Page, next_link};
 pub use query::{Mistakes, Parameters, no_parameters};

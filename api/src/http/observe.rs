@@ -84,13 +84,13 @@ pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: A
     let mut cause = None;
     if response.status().is_client_error() || response.status().is_server_error() {
         let error = response.data::<Arc<ApiError>>().cloned().unwrap_or_else(|| Arc::new(ApiError::Refused(response.status())));
-        response = answer(&error, request_id.as_str());
+        response = problem(&error, &request_id);
         if error.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Ok(allow) = HeaderValue::from_str(observer.paths.allow(pattern.as_deref()))
         {
             response.headers_mut().insert(header::ALLOW, allow);
         }
-        cause = error.status().is_server_error().then_some(error);
+        cause = Some(error).filter(|error| error.is_news());
     }
     request_id.put_into(&mut response);
 
@@ -110,8 +110,9 @@ pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: A
     Ok(response)
 }
 
-fn answer(error: &ApiError, request_id: &str) -> Response {
-    let body = serde_json::to_vec(&error.problem(request_id)).unwrap_or_default();
+/// The answer that tells of an error.
+pub(crate) fn problem(error: &ApiError, request_id: &RequestId) -> Response {
+    let body = serde_json::to_vec(&error.problem(request_id.as_str())).unwrap_or_default();
     let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
