@@ -50,9 +50,12 @@ impl<Rest: Endpoint<Output = Response>> Endpoint for Front<Rest> {
     }
 }
 
+/// What is asked for, by the query string that asks for it.
+type Understood = HashMap<Box<str>, Rc<Asked<SearchRequest>>>;
+
 thread_local! {
     /// Queries that were understood lately, for each coding. To read one again would cost a tenth of its answer.
-    static UNDERSTOOD: RefCell<[HashMap<Box<str>, Rc<Asked<SearchRequest>>>; Coding::COUNT]> = RefCell::default();
+    static UNDERSTOOD: RefCell<[Understood; Coding::COUNT]> = RefCell::default();
 }
 
 /// What a query string asks for, if it is a search without a mistake.

@@ -26,7 +26,7 @@ pub(crate) fn describe() {
     describe_counter!("marquee_shed_total", "Requests that were refused because too many waited");
     describe_gauge!("marquee_catalogue_version", "The version that this process answers from");
     describe_gauge!("marquee_catalogue_version_age_seconds", Unit::Seconds, "How long ago a sync made that version");
-    crate::cache::redis::describe_metrics();
+    crate::cache::describe_metrics();
 }
 
 /// The endpoint. It is no operation of the API: its form is Prometheus's.

@@ -8,10 +8,7 @@ use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{
-        Cache,
-        redis::{Redis, RedisError},
-    },
+    cache::{Cache, Redis, RedisError},
     catalogue::Catalogue,
     metrics,
     reader::Reader,

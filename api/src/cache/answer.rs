@@ -13,6 +13,9 @@ const HEAD_BYTES: usize = 4 + 8 + 8 + 1 + 2;
 /// What the process spends on an answer beside its body, link and key: about what `malloc` and the cache's own lists take.
 const OVERHEAD_BYTES: usize = 512;
 
+/// An allocator has sizes of its own: what it rounds up to is about an eighth more.
+const ROUNDED_UP_BY: usize = 8;
+
 /// What a question was answered with, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -45,7 +48,7 @@ impl Answer {
     #[must_use]
     pub(super) fn weight(&self, key: &str) -> u32 {
         let link = self.link.as_ref().map_or(0, HeaderValue::len);
-        u32::try_from(self.body.len() + link + key.len() + OVERHEAD_BYTES).unwrap_or(u32::MAX)
+        u32::try_from(self.body.len() + self.body.len() / ROUNDED_UP_BY + link + key.len() + OVERHEAD_BYTES).unwrap_or(u32::MAX)
     }
 
     /// The form in Redis.

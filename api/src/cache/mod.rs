@@ -22,12 +22,12 @@ use poem::http::HeaderValue;
 pub use self::{
     answer::Answer,
     asked::Asked,
+    redis::{Redis, RedisError, describe_metrics},
     served::{Served, Source, Standing},
     settings::CacheSettings,
 };
 use self::{
     flights::{Flight, Flights},
-    redis::Redis,
     tally::Tally,
 };
 use crate::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-/// Connections at once: what a load balancer's pools and some thousand idle clients need, at some ten KiB each.
+/// Connections at once: what a load balancer's pools and some thousand idle clients need, at some thirty KiB each when they have asked once.
 pub const CONNECTIONS: u32 = 16_384;
 /// Files that are left for all else: the database's connections and files, Redis, the listener, the log.
 const OTHER_FILES: u64 = 200;

@@ -173,7 +173,7 @@ impl RateLimiter {
     }
 }
 
-/// Refuses what [`RateLimiter::count`] found to be one too many: within [`observe`](crate::http::observe), so that it is observed.
+/// Refuses what `RateLimiter::count` found to be one too many: within [`observe`](crate::http::observe), so that it is observed.
 ///
 /// # Errors
 ///
