@@ -12,7 +12,7 @@ use entity::{DatabaseSettings, UtcInstant, catalogue_version};
 use metrics::{Gauge, gauge};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Mutex, Notify, watch},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,8 @@ pub struct Catalogue {
     contact: AtomicU64,
     away: watch::Sender<bool>,
     ask_now: Notify,
+    /// When the last question was begun, and what came of it.
+    last_asked: Mutex<Option<(Instant, Option<i64>)>>,
 }
 
 impl Catalogue {
@@ -65,6 +67,7 @@ impl Catalogue {
             contact: AtomicU64::new(0),
             away: watch::Sender::new(false),
             ask_now: Notify::new(),
+            last_asked: Mutex::new(None),
         }
     }
 
@@ -133,12 +136,27 @@ impl Catalogue {
         }
     }
 
-    /// Asks the database for its version.
+    /// Asks the database for its version. However many ask at once, they cost one question or two: there is one connection for it, and
+    /// a flood of calls must not make the database look away.
     ///
     /// # Errors
     ///
     /// When it does not answer, or has no schema.
     pub async fn ask(&self) -> Result<i64, DbErr> {
+        let came = Instant::now();
+        let mut last_asked = self.last_asked.lock().await;
+        if let Some((begun, version)) = *last_asked
+            && begun >= came
+        {
+            return version.ok_or_else(|| DbErr::Custom("the database did not answer a moment ago".to_owned()));
+        }
+        let begun = Instant::now();
+        let answer = self.ask_alone().await;
+        *last_asked = Some((begun, answer.as_ref().ok().copied()));
+        answer
+    }
+
+    async fn ask_alone(&self) -> Result<i64, DbErr> {
         let asked = timeout(PATIENCE, catalogue_version::row(&self.database)).await;
         let row = asked.map_err(|_| DbErr::Custom("the database does not answer in time".to_owned())).flatten();
         self.set_away(row.as_ref().err());

@@ -159,6 +159,8 @@ impl Cache {
                 let stale = self.catalogue.known().map_or(Duration::ZERO, |known| known.since.elapsed());
                 if stale < REVALIDATE_WITHIN { Standing::Revalidating(stale) } else { Standing::Outdated(stale) }
             }
+            // Of a database before it was restored from a backup.
+            Some(version) if answer.version > version => Standing::Outdated(Duration::ZERO),
             _ => Standing::Fresh,
         }
     }
@@ -213,15 +215,16 @@ impl Cache {
         }
     }
 
-    /// Keeps an answer in the process, unless a newer one is there.
+    /// Keeps an answer in the process, unless a newer one is there. What is newer than all that is known comes from before a restore.
     fn keep(&self, key: String, answer: Answer) -> Arc<Answer> {
         let answer = Arc::new(answer);
         if self.process.policy().max_capacity() == Some(0) {
             // It would stay until the next one comes.
             return answer;
         }
+        let newest = self.catalogue.version().unwrap_or(i64::MAX);
         self.process.entry(key).and_upsert_with(|kept| match kept {
-            Some(kept) if kept.value().version > answer.version => kept.into_value(),
+            Some(kept) if (answer.version + 1..=newest).contains(&kept.value().version) => kept.into_value(),
             _ => answer.clone(),
         });
         answer

@@ -248,6 +248,16 @@ async fn it_starts_before_its_schema_and_is_ready_when_that_is_made() {
     assert_eq!(running.stop("-TERM").await.0, Some(0));
 }
 
+/// News come from a primary that is away, so the process asks the replica for them.
+#[tokio::test]
+async fn reads_go_to_the_replica() {
+    let (_database, replica) = sqlite().await;
+    let running = Running::start("postgres://127.0.0.1:1/marquee", &["--database-read-url", &replica]).await;
+    assert_eq!(running.get("/search").await.0, "HTTP/1.1 200 OK");
+    assert_eq!(running.get("/readyz").await.0, "HTTP/1.1 200 OK");
+    assert_eq!(running.stop("-TERM").await.0, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_starts_before_its_server_and_is_ready_when_that_comes() {
     let database = TestDatabase::migrated(Backend::Postgres).await;

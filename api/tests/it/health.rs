@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use entity::catalogue_version;
+use api::State;
+use entity::{Role, catalogue_version};
+use futures_util::future::join_all;
 use migration::{
     on_every_backend,
     testing::{Backend, TestDatabase},
@@ -59,4 +61,16 @@ async fn parameters_are_refused(database: Arc<TestDatabase>) {
         let mistakes = service.get(&format!("{path}?verbose=1")).await.mistakes();
         assert_eq!(mistakes, [("verbose".to_owned(), "is not known; this call takes no parameters".to_owned())], "{path}");
     }
+}
+
+/// Whoever can call `/readyz` could else keep the process from learning of the version, and make the database look away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_questions_does_not_make_the_database_look_away() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let state = State::new(database.connect(Role::Api).await, database.connect(Role::Watch).await, 0, None);
+    let service = Service::of(&state);
+    let answers = join_all((0..3_000).map(|_| service.get("/readyz"))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert!(!state.catalogue.is_away());
+    database.remove().await;
 }

@@ -244,6 +244,32 @@ async fn other_answers_are_sent_in_the_same_ways(database: Arc<TestDatabase>) {
     }
 }
 
+/// On one database: what is tested is that the process notices, which takes ten seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_restored_from_a_backup_is_taken_as_it_is() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let catalogue = Catalogue::of(&database).await;
+    for title in ["first", "second", "third"] {
+        catalogue.insert_and_raise(NewEvent::titled(title)).await;
+    }
+    let state = state_on(&database).await;
+    let service = Service::of(&state);
+    let shutdown = CancellationToken::new();
+    state.follow(database.settings.clone(), shutdown.clone());
+    assert_eq!(service.get("/search").await.titles().len(), 3);
+
+    catalogue.clear().await;
+    catalogue.insert([NewEvent::titled("first")]).await;
+    let restored = "UPDATE catalogue_version SET version = 1, raised_at = raised_at - 1000";
+    sea_orm::ConnectionTrait::execute_unprepared(&catalogue.database, restored).await.unwrap();
+
+    let noticed = async { while service.get("/search").await.titles() != ["first"] {} };
+    timeout(PATIENCE, noticed).await.unwrap();
+    assert_eq!(service.get("/search").await.header("warning"), None);
+    assert_eq!(tier(&service.get("/search").await), "marquee-process; hit");
+    shutdown.cancel();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_kept_is_given_while_the_database_is_away() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
