@@ -178,7 +178,7 @@ impl Cache {
         known: Option<Known>,
     ) -> Result<(Arc<Answer>, Source), ApiError> {
         if let Some(answer) = self.shared(&asked.key, asked.coding, known).await {
-            self.tally.landed(Source::Redis);
+            self.tally.landed_from_redis();
             return Ok((self.keep(asked.key, answer), Source::Redis));
         }
         if asked.coding != Coding::Identity {
@@ -190,7 +190,7 @@ impl Cache {
             return Ok((self.keep(asked.key, answer), plain.source));
         }
         let Found { snapshot, body, link } = asked.question.find(self.reader.clone()).await?;
-        self.tally.landed(Source::Database);
+        self.tally.landed_from_database();
         if let Some((version, raised_at)) = snapshot {
             self.catalogue.acknowledge(version, raised_at);
         }

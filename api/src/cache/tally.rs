@@ -2,7 +2,7 @@
 
 use metrics::{Counter, counter};
 
-use super::{Served, Source, Standing};
+use super::{Served, Standing};
 
 /// Counters, looked up once.
 #[derive(Debug)]
@@ -10,7 +10,8 @@ pub(super) struct Tally {
     answers: [Counter; 3],
     revalidating: Counter,
     database_away: Counter,
-    flights: [Counter; 3],
+    from_redis: Counter,
+    from_database: Counter,
     collapsed: Counter,
 }
 
@@ -23,7 +24,8 @@ impl Tally {
             answers: tiers.map(|tier| counter!("marquee_cache_answers_total", "tier" => tier)),
             revalidating: stale("revalidating"),
             database_away: stale("database_away"),
-            flights: tiers.map(|tier| counter!("marquee_cache_flights_total", "source" => tier)),
+            from_redis: counter!("marquee_cache_flights_total", "source" => "redis"),
+            from_database: counter!("marquee_cache_flights_total", "source" => "database"),
             collapsed: counter!("marquee_cache_collapsed_total"),
         }
     }
@@ -41,8 +43,13 @@ impl Tally {
         }
     }
 
-    /// Counts a flight that landed with an answer from there.
-    pub(super) fn landed(&self, source: Source) {
-        self.flights[source as usize].increment(1);
+    /// Counts a flight that found its answer in Redis.
+    pub(super) fn landed_from_redis(&self) {
+        self.from_redis.increment(1);
+    }
+
+    /// Counts a flight that asked the database.
+    pub(super) fn landed_from_database(&self) {
+        self.from_database.increment(1);
     }
 }
