@@ -6,5 +6,6 @@ mod edges;
 mod house;
 mod journey;
 mod killed;
+mod patience;
 mod silenced;
 mod workers;

@@ -1,10 +1,6 @@
 //! Several workers on one database: each tick is answered once, whatever happens to any of them.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use entity::{
     Role, catalogue_version, event, job, provider, sync_run,
@@ -17,7 +13,10 @@ use migration::{
 use provider_sim::{Catalogue, Fault};
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 
-use crate::house::{House, SLUG, Worker, entry};
+use crate::{
+    house::{House, SLUG, Worker, entry},
+    patience::eventually,
+};
 
 on_every_backend!(
     each_tick_is_answered_once_by_many_workers,
@@ -26,25 +25,10 @@ on_every_backend!(
     a_worker_that_wakes_after_its_lease_changes_nothing,
 );
 
-/// How long to wait for what must come.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often to look for it.
-const PAUSE: Duration = Duration::from_millis(20);
 const SMALL: Catalogue =
     Catalogue { seed: 5, events: 30, zones: 2, churn: 20.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
 const ONCE_A_YEAR: &str = "0 0 0 1 1 *";
 const SECOND: i64 = 1_000_000;
-
-async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
-        tokio::time::sleep(PAUSE).await;
-    }
-}
 
 async fn runs(database: &DatabaseConnection) -> Vec<sync_run::Model> {
     sync_run::Entity::find().order_by_asc(sync_run::Column::Id).all(database).await.unwrap()
