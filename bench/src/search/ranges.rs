@@ -12,8 +12,8 @@ const DAY_SECONDS: u64 = 24 * 60 * 60;
 const WIDTH_SECONDS: u64 = 30 * DAY_SECONDS;
 /// Where ranges may begin, in seconds after the first event.
 const STARTS: u64 = (DAYS - 31) * DAY_SECONDS;
-/// From one new range to the next: shares no factor with [`STARTS`], so that none comes twice, and leads far away.
-const STEP: u64 = 7_654_321;
+/// From one new range to the next: a prime, which shares no factor with [`STARTS`], so that none comes twice, and leads far away.
+const STEP: u64 = 7_654_337;
 
 /// The ranges of one run: none that is new is given out twice.
 #[derive(Debug, Default)]
