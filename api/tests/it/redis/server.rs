@@ -99,9 +99,10 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// What the server answers, up to the end of its first packet.
+    /// What the server answers, up to the end of its first packet. It is asked again if it says nothing: a server that changes its role
+    /// closes its connections.
     pub(crate) async fn ask(&self, command: &str) -> String {
-        self.asked(command).await.unwrap_or_else(|| panic!("no answer to {command}"))
+        eventually(command, async || self.asked(command).await).await
     }
 
     async fn asked(&self, command: &str) -> Option<String> {
