@@ -193,10 +193,14 @@ async fn a_provider_that_is_ill_is_asked_again(database: Arc<TestDatabase>) {
     let running = Running::start(&database, work, LONG, LONG);
     let reason = eventually("it waits for its retry", async || job(&database, id).await.unwrap().reason).await;
     assert_eq!(reason, "the provider answered with status 503");
-    assert_eq!(provider_of(&database, "northstage").await.failures, 1);
+    assert!(provider_of(&database, "northstage").await.failures > 0);
     served.provider.set_faults([]);
-    assert!(jobs::revive(&database, id).await.unwrap());
-    nothing_left(&database).await;
+    eventually("it is done", async || {
+        // Nothing is revived while it runs: the wait before a retry may be next to nothing.
+        jobs::revive(&database, id).await.unwrap();
+        job(&database, id).await.is_none().then_some(())
+    })
+    .await;
     assert_eq!(provider_of(&database, "northstage").await.failures, 0);
     assert!(running.end().await);
 }
