@@ -31,6 +31,8 @@ bench-sync: ## Measure the sync engine against bare peers (BENCH="--only first-l
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench sync $(BENCH)
 
+# A quarter of a small machine's memory, as PostgreSQL's manual advises: its default is meant to start anywhere.
+bench-search: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
 bench-search: ## Measure the search beside bare peers and under faults (BENCH="--only hit,miss --rounds 1" for less)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --package marquee-api --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench search $(BENCH)

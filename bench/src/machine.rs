@@ -18,7 +18,9 @@ pub(crate) async fn facts(measured: &str) -> Vec<String> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
-    let postgres = [asked(Backend::Postgres, "SHOW server_version").await, asked(Backend::Postgres, "SHOW fsync").await];
+    let version = asked(Backend::Postgres, "SHOW server_version").await;
+    let fsync = asked(Backend::Postgres, "SHOW fsync").await;
+    let buffers = asked(Backend::Postgres, "SHOW shared_buffers").await;
     let sqlite = asked(Backend::Sqlite, "SELECT sqlite_version()").await;
     vec![
         format!(
@@ -28,8 +30,8 @@ pub(crate) async fn facts(measured: &str) -> Vec<String> {
         ),
         format!("what else takes processor time at the start: {}", neighbours().await),
         format!(
-            "PostgreSQL {} with fsync {} (a throwaway server, for both sides of each ratio alike), SQLite {sqlite} with WAL and NORMAL",
-            postgres[0], postgres[1]
+            "PostgreSQL {version} with fsync {fsync} and shared_buffers {buffers} (a throwaway server, for both sides of each ratio alike), \
+             SQLite {sqlite} with WAL and NORMAL"
         ),
         format!("marquee {}, built by the profile `measure` (no LTO); {measured}", env!("CARGO_PKG_VERSION")),
     ]

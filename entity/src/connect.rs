@@ -25,6 +25,11 @@ const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection of the API is trusted after its last use: asking before each query whether it still stands would cost as much
 /// as the query. One that broke meanwhile costs one request.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// How PostgreSQL plans for the API: each statement once for each connection, whatever its values, for one core. Left alone it plans
+/// some of them anew for each request, which takes longer than to run them, or takes a page of a big table for work that is worth
+/// more processes or machine code.
+const API_PLANNING: [(&str, &str); 3] =
+    [("plan_cache_mode", "force_generic_plan"), ("max_parallel_workers_per_gather", "0"), ("jit", "off")];
 /// How long a statement of the worker may take: a bulk write of a big feed takes seconds.
 const WORKER_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one look at the version may take: it reads one row, so a database that needs longer is as good as away.
@@ -114,6 +119,7 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
                 .statement_timeout(API_STATEMENT_TIMEOUT)
                 .test_before_acquire_if_idle_for(TRUSTED_FOR)
                 .acquire_timeout(API_PATIENCE)
+                .map_sqlx_postgres_opts(|postgres| postgres.options(API_PLANNING))
                 .set_application_name("marquee-api");
         }
         Role::Worker => {

@@ -11,7 +11,9 @@ use entity::UtcInstant;
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait, QuerySelect, QueryTrait, Statement,
+    TransactionTrait,
     prelude::Uuid,
+    sea_query::{PostgresQueryBuilder, QueryBuilder},
     sqlx::{Row, postgres::PgRow},
 };
 use serde_json::Value;
@@ -87,7 +89,8 @@ fn searches() -> Vec<(&'static str, SearchRequest)> {
 }
 
 async fn assert_sqlite_reads_the_index(database: &DatabaseConnection, statement: Statement, name: &str) {
-    let rows = database.query_all_raw(explained("EXPLAIN QUERY PLAN", statement)).await.unwrap();
+    let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement };
+    let rows = database.query_all_raw(explain).await.unwrap();
     let steps: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
     let of_event: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event")).collect();
     assert_eq!(of_event.len(), 1, "{name}: {steps:?}");
@@ -125,17 +128,21 @@ fn assert_postgres_stops_at_the_end_of_the_page(plan: &Value, name: &str) {
     }
 }
 
+/// The plan of the prepared statement, as a connection of the API keeps it for all values.
 async fn postgres_plan(database: &DatabaseConnection, statement: Statement) -> Value {
-    let explained = explained("EXPLAIN (ANALYZE, FORMAT JSON)", statement);
-    let row = database.query_one_raw(explained).await.unwrap().unwrap();
+    // One connection for both: what is prepared is its own.
+    let transaction = database.begin().await.unwrap();
+    let values: Vec<String> =
+        statement.values.into_iter().flatten().map(|value| PostgresQueryBuilder.value_to_string(&value)).collect();
+    transaction.execute_unprepared(&format!("PREPARE search AS {}", statement.sql)).await.unwrap();
+    let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE search({})", values.join(", "));
+    let row = transaction.query_one_raw(Statement::from_string(DbBackend::Postgres, explain)).await.unwrap().unwrap();
+    transaction.execute_unprepared("DEALLOCATE search").await.unwrap();
+    transaction.commit().await.unwrap();
     let row: &PgRow = row.try_as_pg_row().unwrap();
     // Without a feature of its own the driver has no type for PostgreSQL's JSON; on the wire it is text.
     let plan: Value = serde_json::from_str(&row.try_get_unchecked::<String, _>(0).unwrap()).unwrap();
     plan[0]["Plan"].clone()
-}
-
-fn explained(how: &str, statement: Statement) -> Statement {
-    Statement { sql: format!("{how} {}", statement.sql), ..statement }
 }
 
 fn nodes(plan: &Value) -> Vec<&Value> {
