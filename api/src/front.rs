@@ -7,11 +7,12 @@ use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Instant}
 
 use poem::{
     Endpoint, Request, Response,
-    http::{Method, StatusCode, header},
+    http::{Method, StatusCode, header, uri::PathAndQuery},
 };
 
 use crate::{
-    cache::{Asked, Cache},
+    cache::{Asked, Cache, Served},
+    concerts::ConcertsRequest,
     http::{Asker, Coding, RequestId, problem},
     metrics::RequestMetrics,
     search::SearchRequest,
@@ -22,6 +23,11 @@ use crate::{
 /// all the time. When there are more, it begins anew.
 const MAX_REMEMBERED: usize = 1_024;
 const MAX_REMEMBERED_BYTES: usize = 256;
+
+/// Where the questions are asked whose answers are kept and asked for all the time.
+const SEARCH: &str = "/search";
+const CONCERTS: &str = "/concerts";
+pub(crate) const ROUTES: [&str; 2] = [SEARCH, CONCERTS];
 
 /// The first layer of the service.
 pub(crate) struct Front<Rest> {
@@ -50,54 +56,82 @@ impl<Rest: Endpoint<Output = Response>> Endpoint for Front<Rest> {
     }
 }
 
-/// What is asked for, by the query string that asks for it.
-type Understood = HashMap<Box<str>, Rc<Asked<SearchRequest>>>;
+/// A question whose answer may be at hand.
+enum Asking {
+    Search(Asked<SearchRequest>),
+    Concerts(Asked<ConcertsRequest>),
+}
+
+/// What is asked for, by the path and the query string that ask for it.
+type Understood = HashMap<Box<str>, Rc<Asking>>;
 
 thread_local! {
     /// Queries that were understood lately, for each coding. To read one again would cost a tenth of its answer.
     static UNDERSTOOD: RefCell<[Understood; Coding::COUNT]> = RefCell::default();
 }
 
-/// What a query string asks for, if it is a search without a mistake.
-fn asked(query: &str, coding: Coding) -> Option<Rc<Asked<SearchRequest>>> {
+/// What a path and query ask for, if it is a question without a mistake.
+fn understood(path_and_query: &PathAndQuery, coding: Coding) -> Option<Rc<Asking>> {
+    let text = path_and_query.as_str();
     UNDERSTOOD.with_borrow_mut(|understood| {
         let understood = &mut understood[coding as usize];
-        if let Some(asked) = understood.get(query) {
-            return Some(asked.clone());
+        if let Some(asking) = understood.get(text) {
+            return Some(asking.clone());
         }
-        let asked = Rc::new(Asked::new(SearchRequest::parse(query).ok()?, coding));
-        if query.len() <= MAX_REMEMBERED_BYTES {
+        let query = path_and_query.query().unwrap_or_default();
+        let asking = Rc::new(match path_and_query.path() {
+            SEARCH => Asking::Search(Asked::new(SearchRequest::parse(query).ok()?, coding)),
+            CONCERTS => Asking::Concerts(Asked::new(ConcertsRequest::parse(query).ok()?, coding)),
+            _ => return None,
+        });
+        if text.len() <= MAX_REMEMBERED_BYTES {
             if understood.len() >= MAX_REMEMBERED {
                 understood.clear();
             }
-            understood.insert(query.into(), asked.clone());
+            understood.insert(text.into(), asking.clone());
         }
-        Some(asked)
+        Some(asking)
     })
+}
+
+impl Asking {
+    fn route(&self) -> &'static str {
+        match self {
+            Self::Search(_) => SEARCH,
+            Self::Concerts(_) => CONCERTS,
+        }
+    }
+
+    fn answer(&self, cache: &Arc<Cache>) -> Option<Served> {
+        match self {
+            Self::Search(asked) => cache.at_once(asked),
+            Self::Concerts(asked) => cache.at_once(asked),
+        }
+    }
 }
 
 impl<Rest> Front<Rest> {
     fn at_once(&self, request: &Request) -> Option<Response> {
         let started = Instant::now();
         let headers = request.headers();
-        let is_search = request.method() == Method::GET && request.uri().path() == "/search";
+        let is_question = request.method() == Method::GET && ROUTES.contains(&request.uri().path());
         // What has a body is for the layers that bound it.
-        if !is_search || headers.contains_key(header::CONTENT_LENGTH) {
+        if !is_question || headers.contains_key(header::CONTENT_LENGTH) {
             return None;
         }
-        let asked = asked(request.uri().query().unwrap_or_default(), Coding::wanted(headers)?)?;
+        let asking = understood(request.uri().path_and_query()?, Coding::wanted(headers)?)?;
         let request_id = RequestId::of(headers);
-        let mut response = match self.cache.at_once(&asked) {
+        let mut response = match asking.answer(&self.cache) {
             Some(served) => served.respond(&Asker { headers, is_head: false }),
             // In a peak the refusals must cost next to nothing, or they take the time of those who are answered.
             None => problem(&self.cache.refusal()?, &request_id),
         };
         request_id.put_into(&mut response);
         match response.status() {
-            StatusCode::OK => self.metrics.count_at_once(started.elapsed()),
-            status => self.metrics.count("/search", "GET", status, started.elapsed()),
+            StatusCode::OK => self.metrics.count_at_once(asking.route(), started.elapsed()),
+            status => self.metrics.count(asking.route(), "GET", status, started.elapsed()),
         }
-        tracing::debug!(status = response.status().as_u16(), request_id = request_id.as_str(), "search answered at once");
+        tracing::debug!(status = response.status().as_u16(), request_id = request_id.as_str(), "answered at once");
         Some(response)
     }
 }

@@ -8,19 +8,24 @@
 
 pub mod cache;
 pub mod catalogue;
+pub mod concerts;
 pub mod error;
 pub mod events;
 mod front;
 pub mod health;
 pub mod http;
 mod metrics;
+mod named;
+pub mod performers;
 pub mod providers;
 pub mod reader;
 pub mod search;
 pub mod serve;
 mod settings;
+mod sql;
 mod state;
 pub mod sync_runs;
+pub mod venues;
 
 use std::{io, sync::Arc};
 
@@ -38,7 +43,7 @@ pub use self::{
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
     let (rate, cache) = (state.rate.clone(), state.cache.clone());
     let scraped = metrics::endpoint(state.clone());
-    let metrics = RequestMetrics::new();
+    let metrics = RequestMetrics::new(&front::ROUTES);
     let service = service(state);
     let observer = Arc::new(http::Observer::new(&Operations::meta(), metrics.clone()));
     let rest = Route::new()
@@ -79,11 +84,23 @@ pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits
     }
 }
 
-type Operations = (search::SearchApi, events::EventsApi, providers::ProvidersApi, sync_runs::SyncRunsApi, health::HealthApi);
+type Operations = (
+    search::SearchApi,
+    concerts::ConcertsApi,
+    performers::PerformersApi,
+    venues::VenuesApi,
+    events::EventsApi,
+    providers::ProvidersApi,
+    sync_runs::SyncRunsApi,
+    health::HealthApi,
+);
 
 fn service(state: State) -> OpenApiService<Operations, ()> {
     let operations = (
         search::SearchApi(state.clone()),
+        concerts::ConcertsApi(state.clone()),
+        performers::PerformersApi(state.clone()),
+        venues::VenuesApi(state.clone()),
         events::EventsApi(state.clone()),
         providers::ProvidersApi(state.clone()),
         sync_runs::SyncRunsApi(state.clone()),

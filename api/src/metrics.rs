@@ -14,7 +14,10 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) fn describe() {
     describe_counter!("marquee_http_requests_total", "Requests that were answered");
     describe_histogram!("marquee_http_seconds", Unit::Seconds, "From a request's head to its answer's");
-    describe_counter!("marquee_cache_answers_total", "Answers to searches, by the tier that had them");
+    describe_counter!(
+        "marquee_cache_answers_total",
+        "Answers to searches for events, concerts, performers and venues, by the tier that had them"
+    );
     describe_counter!("marquee_cache_stale_answers_total", "Answers of an older version, or of an unknown one; they say so");
     describe_counter!("marquee_cache_flights_total", "Answers that were fetched, by where they were found");
     describe_counter!("marquee_cache_collapsed_total", "Requests that waited for what another had asked for");
@@ -44,24 +47,34 @@ pub(crate) fn endpoint(state: State) -> impl Endpoint<Output = Response> {
 #[derive(Debug)]
 pub(crate) struct RequestMetrics {
     /// Answers that were given at once are counted without a look for their counters.
-    searches_at_once: Counter,
-    search_seconds: Histogram,
+    at_once: Vec<AtOnce>,
+}
+
+#[derive(Debug)]
+struct AtOnce {
+    route: &'static str,
+    requests: Counter,
+    seconds: Histogram,
 }
 
 impl RequestMetrics {
-    /// To be made once the recorder of the process is there.
+    /// To be made once the recorder of the process is there; of the `routes` answers may be given at once.
     #[must_use]
-    pub(crate) fn new() -> Arc<Self> {
-        let searches_at_once =
-            counter!("marquee_http_requests_total", "route" => "/search", "method" => "GET", "status" => "200");
-        let search_seconds = histogram!("marquee_http_seconds", "route" => "/search");
-        Arc::new(Self { searches_at_once, search_seconds })
+    pub(crate) fn new(routes: &[&'static str]) -> Arc<Self> {
+        let of = |&route: &&'static str| AtOnce {
+            route,
+            requests: counter!("marquee_http_requests_total", "route" => route, "method" => "GET", "status" => "200"),
+            seconds: histogram!("marquee_http_seconds", "route" => route),
+        };
+        Arc::new(Self { at_once: routes.iter().map(of).collect() })
     }
 
-    /// Counts a search that was answered with 200 at once.
-    pub(crate) fn count_at_once(&self, duration: Duration) {
-        self.searches_at_once.increment(1);
-        self.search_seconds.record(duration);
+    /// Counts a GET that was answered with 200 at once.
+    pub(crate) fn count_at_once(&self, route: &'static str, duration: Duration) {
+        if let Some(of_route) = self.at_once.iter().find(|of_route| of_route.route == route) {
+            of_route.requests.increment(1);
+            of_route.seconds.record(duration);
+        }
     }
 
     /// Counts any request. The route is a template, never a path: there are few of them.

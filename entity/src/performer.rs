@@ -16,6 +16,8 @@ pub struct Model {
     pub source_id: String,
     /// What it is called.
     pub name: String,
+    /// The name as it is looked up: see [`folded`](crate::folded).
+    pub folded_name: String,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -5,6 +5,7 @@
 //! Nothing migrates by itself when a program starts; `marquee-migrate up` is a step of the deployment.
 
 mod catalogue;
+mod concerts;
 mod jobs;
 mod ledger;
 #[cfg(feature = "testing")]
@@ -21,6 +22,12 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(catalogue::Migration), Box::new(ledger::Migration), Box::new(jobs::Migration), Box::new(version::Migration)]
+        vec![
+            Box::new(catalogue::Migration),
+            Box::new(ledger::Migration),
+            Box::new(jobs::Migration),
+            Box::new(version::Migration),
+            Box::new(concerts::Migration),
+        ]
     }
 }

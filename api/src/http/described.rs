@@ -38,6 +38,14 @@ pub struct CursorText;
 #[derive(Debug)]
 pub struct Word;
 
+/// Names, with commas between them.
+#[derive(Debug)]
+pub struct Words;
+
+/// A number with or without a fraction.
+#[derive(Debug)]
+pub struct Number;
+
 impl Kind for Moment {
     fn schema() -> MetaSchema {
         MetaSchema { example: Some("2021-02-01T00:00:00Z".into()), ..MetaSchema::new("string") }
@@ -60,6 +68,18 @@ impl Kind for CursorText {
 impl Kind for Word {
     fn schema() -> MetaSchema {
         MetaSchema::new("string")
+    }
+}
+
+impl Kind for Words {
+    fn schema() -> MetaSchema {
+        MetaSchema { example: Some("1,4,5".into()), ..MetaSchema::new("string") }
+    }
+}
+
+impl Kind for Number {
+    fn schema() -> MetaSchema {
+        MetaSchema::new_with_format("number", "double")
     }
 }
 

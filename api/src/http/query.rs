@@ -14,7 +14,7 @@ const MAX_MISTAKES: usize = 20;
 /// Characters of an unknown name that are looked at and said back: four times the longest known one.
 const NAME_CHARACTERS: usize = 64;
 
-/// The parameters of one request, each at most once.
+/// The parameters of one request, each at most once unless it is a list.
 #[derive(Debug)]
 pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
@@ -37,12 +37,18 @@ impl<'a> Parameters<'a> {
     /// Reads a query string (without `?`). Unknown and repeated parameters are noted as mistakes, and values that no database takes.
     #[must_use]
     pub fn read(query: &'a str, known: &[&str], mistakes: &mut Mistakes) -> Self {
+        Self::read_with_lists(query, known, &[], mistakes)
+    }
+
+    /// The same, where some of the known parameters are `lists`: those may be repeated.
+    #[must_use]
+    pub fn read_with_lists(query: &'a str, known: &[&str], lists: &[&str], mistakes: &mut Mistakes) -> Self {
         let mut found: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(known.len());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if !known.contains(&name.as_ref()) {
                 let name: String = name.chars().take(NAME_CHARACTERS).collect();
                 mistakes.add(&name, unknown(&name, known));
-            } else if found.iter().any(|(earlier, _)| *earlier == name) {
+            } else if !lists.contains(&name.as_ref()) && found.iter().any(|(earlier, _)| *earlier == name) {
                 mistakes.add(&name, "is given more than once");
             } else if value.contains('\0') {
                 // PostgreSQL would refuse the statement.
@@ -58,6 +64,22 @@ impl<'a> Parameters<'a> {
     pub fn get<T>(&self, name: &str, mistakes: &mut Mistakes, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
         read(value).map_err(|message| mistakes.add(name, message)).ok()
+    }
+}
+
+impl Parameters<'_> {
+    /// Whether the parameter was given.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(given, _)| given == name)
+    }
+
+    /// All that was given for a list: its values, separated by commas or by repeating the parameter. Nothing if it was not given.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Option<Vec<&str>> {
+        let mut given = self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| value.split(',')).peekable();
+        given.peek()?;
+        Some(given.flatten().collect())
     }
 }
 

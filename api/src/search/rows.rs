@@ -45,8 +45,8 @@ pub(super) async fn find(database: &DatabaseConnection, search: &SearchRequest) 
     while let Some(row) = rows.try_next().await? {
         if written == wanted {
             // One more than wanted: there is a next page.
-            link = last.map(|(key, id)| {
-                let cursor = Cursor::behind(key, id, &search.filter_key());
+            link = last.map(|place| {
+                let cursor = Cursor::behind(place, &search.filter_key());
                 next_link("/search", &search.filters(), search.page.limit, &cursor)
             });
             break;
@@ -83,14 +83,14 @@ pub fn select(search: &SearchRequest) -> Select<event::Entity> {
         .filter(Expr::col((event::Entity, event::Column::Shown)))
         .order_by_asc(event::Column::StartsAt)
         .order_by_asc(event::Column::Id);
-    if let Some(starts_at) = search.starts_at {
+    if let Some(starts_at) = search.range.starts_at {
         select = select.filter(event::COLUMN.starts_at.gte(starts_at));
     }
-    if let Some(ends_at) = search.ends_at {
+    if let Some(ends_at) = search.range.ends_at {
         // No event ends before it starts, so the second condition follows from the first; it is what ends the scan.
         select = select.filter(event::COLUMN.ends_at.lte(ends_at)).filter(event::COLUMN.starts_at.lte(ends_at));
     }
-    if let Some(Cursor { key, id, .. }) = search.page.after {
+    if let Some(Cursor { place: (key, id), .. }) = search.page.after {
         select = select.filter(key_of_row().gt(Expr::tuple([Expr::value(key), Expr::value(id)])));
     }
     select

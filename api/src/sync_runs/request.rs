@@ -13,14 +13,14 @@ use crate::{
 pub(super) struct SyncRunsRequest {
     pub(super) provider: Option<String>,
     pub(super) state: Option<State>,
-    pub(super) page: Page,
+    pub(super) page: Page<i64>,
 }
 
 /// The rejects of which run.
 #[derive(Clone, Debug)]
 pub(super) struct RejectsRequest {
     pub(super) run_id: i64,
-    pub(super) page: Page,
+    pub(super) page: Page<i64>,
 }
 
 impl SyncRunsRequest {

@@ -1,8 +1,13 @@
 //! Rows for a test, written as the worker writes them. A test names what matters to it, and the rest is plain: one shown
 //! event of the provider `fever` in euros.
 
+use std::collections::HashMap;
+
 use chrono::{NaiveDate, NaiveDateTime};
-use entity::{UtcInstant, base_event, catalogue_version, event, event_performer, performer, provider, venue, zone};
+use entity::{
+    UtcInstant, base_event, catalogue_version, event, event_performer, folded, performer, provider, sphere::Direction, venue,
+    zone,
+};
 use migration::testing::TestDatabase;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
@@ -24,7 +29,7 @@ pub(crate) struct NewEvent {
     pub(crate) row: event::Model,
     pub(crate) base_event: base_event::Model,
     pub(crate) zones: Vec<zone::Model>,
-    pub(crate) performers: Vec<&'static str>,
+    pub(crate) performers: Vec<String>,
     pub(crate) venue: Option<venue::Model>,
 }
 
@@ -72,14 +77,18 @@ impl Catalogue {
             let provider = known.iter().find(|provider| provider.slug == new.provider).unwrap();
             new.belong_to(provider.id);
         }
-        let performers: Vec<performer::Model> = events.iter().flat_map(NewEvent::performer_rows).collect();
+        // Many events share one.
+        let performers = events.iter().flat_map(NewEvent::performer_rows).map(|performer| (performer.id, performer));
+        let performers: HashMap<Uuid, performer::Model> = performers.collect();
+        let venues: HashMap<Uuid, venue::Model> =
+            events.iter().filter_map(|new| new.venue.clone()).map(|venue| (venue.id, venue)).collect();
         let on_the_bills: Vec<event_performer::Model> = events.iter().flat_map(NewEvent::bill_rows).collect();
 
         // In one transaction: thousands of rows of a test are written in a second.
         let transaction = self.database.begin().await.unwrap();
         insert_all(&transaction, events.iter().map(|new| new.base_event.clone()).collect()).await;
-        insert_all(&transaction, events.iter().filter_map(|new| new.venue.clone()).collect()).await;
-        insert_all(&transaction, performers).await;
+        insert_all(&transaction, venues.into_values().collect()).await;
+        insert_all(&transaction, performers.into_values().collect()).await;
         insert_all(&transaction, events.iter().map(|new| new.row.clone()).collect()).await;
         insert_all(&transaction, events.iter().flat_map(|new| new.zones.clone()).collect()).await;
         insert_all(&transaction, on_the_bills).await;
@@ -97,10 +106,13 @@ impl Catalogue {
         assert_eq!(done.rows_affected, 1);
     }
 
-    /// Takes every event away again.
+    /// Takes every event away again, with its venues and performers.
     pub(crate) async fn clear(&self) {
+        event_performer::Entity::delete_many().exec(&self.database).await.unwrap();
         event::Entity::delete_many().exec(&self.database).await.unwrap();
         base_event::Entity::delete_many().exec(&self.database).await.unwrap();
+        venue::Entity::delete_many().exec(&self.database).await.unwrap();
+        performer::Entity::delete_many().exec(&self.database).await.unwrap();
     }
 }
 
@@ -197,8 +209,8 @@ impl NewEvent {
     }
 
     /// Who plays, by the provider's ids; the name is `Performer` and the id.
-    pub(crate) fn performers(mut self, source_ids: &[&'static str]) -> Self {
-        self.performers = source_ids.to_vec();
+    pub(crate) fn performers(mut self, source_ids: &[&str]) -> Self {
+        self.performers = source_ids.iter().map(|&source_id| source_id.to_owned()).collect();
         self
     }
 
@@ -207,7 +219,20 @@ impl NewEvent {
         self.row.venue_id = Some(id);
         let place_code = place_code.map(str::to_owned);
         let (source_id, name) = (format!("venue of {name}"), name.to_owned());
-        self.venue = Some(venue::Model { id, provider_id: 0, source_id, name, latitude, longitude, place_code });
+        let direction = Direction::of(latitude, longitude);
+        self.venue = Some(venue::Model {
+            id,
+            provider_id: 0,
+            source_id,
+            folded_name: folded(&name),
+            name,
+            latitude,
+            longitude,
+            direction_x: direction.x,
+            direction_y: direction.y,
+            direction_z: direction.z,
+            place_code,
+        });
         self
     }
 
@@ -232,19 +257,31 @@ impl NewEvent {
     }
 
     fn performer_rows(&self) -> impl Iterator<Item = performer::Model> {
-        self.performers.iter().map(|source_id| performer::Model {
-            id: performer_id(source_id),
-            provider_id: self.base_event.provider_id,
-            source_id: (*source_id).to_owned(),
-            name: format!("Performer {source_id}"),
+        self.performers.iter().map(|source_id| {
+            let name = format!("Performer {source_id}");
+            performer::Model {
+                id: self.performer_id(source_id),
+                provider_id: self.base_event.provider_id,
+                source_id: source_id.clone(),
+                folded_name: folded(&name),
+                name,
+            }
         })
+    }
+
+    /// Ours, of a performer of its provider.
+    pub(crate) fn performer_id(&self, source_id: &str) -> Uuid {
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("performer {} {source_id}", self.provider).as_bytes())
     }
 
     fn bill_rows(&self) -> impl Iterator<Item = event_performer::Model> {
         (0..).zip(&self.performers).map(|(position, source_id)| event_performer::Model {
             event_id: self.row.id,
             position,
-            performer_id: performer_id(source_id),
+            performer_id: self.performer_id(source_id),
+            venue_id: self.row.venue_id,
+            starts_at: self.row.starts_at,
+            shown: self.row.shown,
         })
     }
 }
@@ -253,10 +290,6 @@ impl NewEvent {
 pub(crate) fn instant(wall_clock: &str) -> UtcInstant {
     let local = wall_clock.parse::<NaiveDateTime>();
     local.unwrap_or_else(|_| wall_clock.parse::<NaiveDate>().unwrap().and_hms_opt(0, 0, 0).unwrap()).and_utc().into()
-}
-
-fn performer_id(source_id: &str) -> Uuid {
-    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("performer {source_id}").as_bytes())
 }
 
 async fn insert_all<M>(transaction: &sea_orm::DatabaseTransaction, rows: Vec<M>)

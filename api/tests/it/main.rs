@@ -5,11 +5,14 @@
 
 mod binary;
 mod catalogue;
+mod concerts;
+mod concerts_oracle;
 mod contract;
 mod events;
 mod health;
 mod kept;
 mod ledger;
+mod names;
 mod newest;
 mod openapi;
 mod outage;

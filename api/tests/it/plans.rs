@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use api::{
-    http::{Cursor, Page},
+    http::{Cursor, Page, Range},
     search::{SearchRequest, select},
 };
 use entity::UtcInstant;
@@ -66,14 +66,14 @@ fn numbered_event(number: usize) -> NewEvent {
 }
 
 fn searches() -> Vec<(&'static str, SearchRequest)> {
-    let month =
-        SearchRequest { starts_at: Some(instant("2022-03-01")), ends_at: Some(instant("2022-03-31")), page: Page::default() };
+    let range = Range { starts_at: Some(instant("2022-03-01")), ends_at: Some(instant("2022-03-31")) };
+    let month = SearchRequest { range, page: Page::default() };
     let page = |search: &SearchRequest, limit, after| SearchRequest { page: Page { limit, after }, ..search.clone() };
-    let from = SearchRequest { starts_at: month.starts_at, ..SearchRequest::default() };
-    let until = SearchRequest { ends_at: month.ends_at, ..SearchRequest::default() };
+    let from = SearchRequest { range: Range { ends_at: None, ..range }, page: Page::default() };
+    let until = SearchRequest { range: Range { starts_at: None, ..range }, page: Page::default() };
     let all = SearchRequest::default();
     let behind = |search: &SearchRequest| {
-        Some(Cursor::behind(instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2), &search.filter_key()))
+        Some(Cursor::behind((instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2)), &search.filter_key()))
     };
     vec![
         ("a month", month.clone()),

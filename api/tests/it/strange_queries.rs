@@ -18,6 +18,7 @@ use crate::{
 
 on_every_backend!(
     a_search_answers_or_refuses_any_query_string,
+    lists_of_concerts_bands_and_venues_answer_or_refuse_any_query_string,
     the_ledger_answers_or_refuses_any_query_string,
     any_id_in_a_path_is_answered_or_refused,
 );
@@ -30,6 +31,19 @@ async fn a_search_answers_or_refuses_any_query_string(database: Arc<TestDatabase
     let uris = query(&["starts_at", "ends_at", "limit", "cursor"]).prop_map(|query| format!("/search?{query}"));
     run(&service, &uris, |answer| match answer.status {
         StatusCode::OK => drop(answer.titles()),
+        _ => drop(answer.mistakes()),
+    });
+}
+
+async fn lists_of_concerts_bands_and_venues_answer_or_refuse_any_query_string(database: Arc<TestDatabase>) {
+    let show = NewEvent::titled("show").performers(&["1"]).venue("hall", (1.0, 2.0), None);
+    Catalogue::of(&database).await.insert([show]).await;
+    let service = Service::on(&database).await;
+    const NAMES: [&str; 9] = ["bandIds", "latitude", "longitude", "radius", "max_price", "q", "starts_at", "limit", "cursor"];
+    let paths = prop::sample::select(vec!["/concerts", "/performers", "/venues"]);
+    let uris = (paths, query(&NAMES)).prop_map(|(path, query)| format!("{path}?{query}"));
+    run(&service, &uris, |answer| match answer.status {
+        StatusCode::OK => drop(answer.json()),
         _ => drop(answer.mistakes()),
     });
 }

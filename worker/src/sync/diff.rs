@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{UtcInstant, base_event, event, event_performer, performer, venue, zone};
+use entity::{UtcInstant, base_event, event, event_performer, folded, performer, sphere::Direction, venue, zone};
 use uuid::Uuid;
 
 use super::{identity, report::Counts, survey::Detail};
@@ -160,11 +160,16 @@ impl Changes {
         if let Some(venue) = &event.venue {
             let id = identity::venue_id(origin.slug, &venue.source_id);
             row.venue_id = Some(id);
+            let direction = Direction::of(venue.latitude, venue.longitude);
             let venue = venue::Model {
                 id,
                 provider_id: origin.provider_id,
                 source_id: venue.source_id.clone(),
                 name: venue.name.clone(),
+                folded_name: folded(&venue.name),
+                direction_x: direction.x,
+                direction_y: direction.y,
+                direction_z: direction.z,
                 latitude: venue.latitude,
                 longitude: venue.longitude,
                 place_code: venue.place_code.clone(),
@@ -176,7 +181,14 @@ impl Changes {
             base_event.performers.iter().chain(&event.performers).filter(|performer| on_the_bill.insert(&performer.source_id));
         for (position, performer) in (0..).zip(bill) {
             let performer_id = self.add_performer(performer, origin);
-            self.event_performers.push(event_performer::Model { event_id: row.id, position, performer_id });
+            self.event_performers.push(event_performer::Model {
+                event_id: row.id,
+                position,
+                performer_id,
+                venue_id: row.venue_id,
+                starts_at: row.starts_at,
+                shown: row.shown,
+            });
         }
     }
 
@@ -187,6 +199,7 @@ impl Changes {
             provider_id: origin.provider_id,
             source_id: performer.source_id.clone(),
             name: performer.name.clone(),
+            folded_name: folded(&performer.name),
         };
         self.performers.insert(id, performer);
         id

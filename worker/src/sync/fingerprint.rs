@@ -14,7 +14,7 @@ use crate::provider::{
 };
 
 /// To be raised when the encoding below or what the tables keep of an item changes: then all is written anew, once.
-pub(super) const ENCODING: i64 = 2;
+pub(super) const ENCODING: i64 = 3;
 
 /// The hash of one event with its zones, venue and performers, those of its base event included.
 fn of_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {

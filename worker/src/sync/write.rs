@@ -6,8 +6,8 @@ use std::{collections::HashMap, sync::Arc};
 use entity::{base_event, catalogue_version, event, event_performer, zone};
 use futures_util::TryStreamExt;
 use sea_orm::{
-    ActiveModelTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
-    PrimaryKeyToColumn, QueryFilter, QuerySelect, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable,
+    ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, sea_query::OnConflict,
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -140,8 +140,10 @@ impl Applying<'_> {
         let transaction = self.transaction;
         upsert(transaction, changes.base_events).await?;
         changes.venues.retain(|id, venue| is_news(&mut self.written, *id, fingerprint::of_venue(venue)));
-        upsert(transaction, changes.venues.into_values().collect()).await?;
         changes.performers.retain(|id, performer| is_news(&mut self.written, *id, fingerprint::of_performer(performer)));
+        // They may be those of shown events as well, and are listed by themselves.
+        self.visible |= !changes.venues.is_empty() || !changes.performers.is_empty();
+        upsert(transaction, changes.venues.into_values().collect()).await?;
         upsert(transaction, changes.performers.into_values().collect()).await?;
         insert(transaction, changes.new_events).await?;
         upsert(transaction, changes.changed_events).await?;
@@ -155,6 +157,13 @@ impl Applying<'_> {
         insert(transaction, changes.zones).await?;
         insert(transaction, changes.event_performers).await?;
         for base_events in chunks(changes.now_shown) {
+            let events = event::Entity::find().select_only().column(event::Column::Id);
+            let events = events.filter(event::COLUMN.base_event_id.is_in(base_events.clone())).into_query();
+            event_performer::Entity::update_many()
+                .col_expr(event_performer::Column::Shown, true.into())
+                .filter(event_performer::Column::EventId.in_subquery(events))
+                .exec(transaction)
+                .await?;
             event::Entity::update_many()
                 .col_expr(event::Column::Shown, true.into())
                 .filter(event::COLUMN.base_event_id.is_in(base_events))

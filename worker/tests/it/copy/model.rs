@@ -31,7 +31,7 @@ struct EventElement {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Event {
     prices: Vec<u8>,
-    /// What its base event said of itself when the event was last taken.
+    /// What its base event said of itself when it was last taken.
     said_by_base_event: (u8, bool),
     has_left: bool,
     came_back: bool,
@@ -118,6 +118,9 @@ impl BaseEvent {
             }
             self.events.insert(id, event);
         }
+        // Also those that were rejected this time are shown with what it says now.
+        let said_by_base_event = (self.title, self.is_online);
+        self.events.values_mut().for_each(|event| event.said_by_base_event = said_by_base_event);
         let all_have_names = elements.iter().all(|element| element.id.is_some());
         let named: BTreeSet<u8> = elements.iter().filter_map(|element| element.id).collect();
         self.lose(|id| all_have_names && !some_are_missing && !named.contains(&id), counts);

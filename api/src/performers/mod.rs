@@ -1,0 +1,59 @@
+//! `GET /performers`: who plays, by name.
+
+mod answer;
+mod request;
+
+use poem::Request;
+use poem_openapi::{ApiResponse, OpenApi, param::Query};
+
+pub use self::{answer::PerformersAnswer, request::PerformersRequest};
+use crate::{
+    State,
+    cache::Asked,
+    error::ApiError,
+    http::{Coding, CursorText, Described, Encoded, Limit, Word},
+};
+
+/// The operation.
+#[derive(Debug)]
+pub struct PerformersApi(pub State);
+
+/// Its answers.
+#[derive(ApiResponse, Debug)]
+pub enum PerformersResponse {
+    /// The performers, by name
+    #[oai(status = 200)]
+    Found(
+        Encoded<PerformersAnswer>,
+        /// The next page, while there is one
+        #[oai(header = "Link")]
+        Option<String>,
+    ),
+}
+
+#[OpenApi]
+impl PerformersApi {
+    /// Find performers by name
+    ///
+    /// Those whose name begins with `q`, by name. Accents, case and signs do not count: `motley crue` finds `Mötley Crüe`.
+    #[oai(path = "/performers", method = "get", operation_id = "performers")]
+    async fn performers(
+        &self,
+        request: &Request,
+        /// How the name begins
+        #[oai(name = "q")]
+        _q: Query<Described<Word>>,
+        /// At most this many performers
+        #[oai(name = "limit")]
+        _limit: Query<Described<Limit>>,
+        /// Where to go on, from the Link header of the page before
+        #[oai(name = "cursor")]
+        _cursor: Query<Described<CursorText>>,
+    ) -> Result<PerformersResponse, ApiError> {
+        let wanted = PerformersRequest::parse(request.uri().query().unwrap_or_default())?;
+        let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
+        let served = self.0.cache.answer(&Asked::new(wanted, coding)).await?;
+        // The link is part of what is kept.
+        Ok(PerformersResponse::Found(Encoded::kept(served), None))
+    }
+}
