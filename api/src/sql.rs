@@ -1,6 +1,6 @@
 //! Statements that are put together here, where the query builder has no words for them. Values never stand in the text.
 
-use sea_orm::{DatabaseConnection, Statement, Value};
+use sea_orm::{DbBackend, Statement, Value};
 
 /// A statement whose values are numbered as they are bound: both databases take `$1`.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ impl Sql {
     }
 
     /// The statement with this text.
-    pub(crate) fn statement(self, database: &DatabaseConnection, text: String) -> Statement {
-        Statement::from_sql_and_values(database.get_database_backend(), text, self.values)
+    pub(crate) fn statement(self, backend: DbBackend, text: String) -> Statement {
+        Statement::from_sql_and_values(backend, text, self.values)
     }
 }
 

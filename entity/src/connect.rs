@@ -25,11 +25,19 @@ const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection of the API is trusted after its last use: asking before each query whether it still stands would cost as much
 /// as the query. One that broke meanwhile costs one request.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-/// How PostgreSQL plans for the API: each statement once for each connection, whatever its values, for one core. Left alone it plans
-/// some of them anew for each request, which takes longer than to run them, or takes a page of a big table for work that is worth
-/// more processes or machine code.
-const API_PLANNING: [(&str, &str); 3] =
-    [("plan_cache_mode", "force_generic_plan"), ("max_parallel_workers_per_gather", "0"), ("jit", "off")];
+/// How PostgreSQL plans for the API: each statement once for each connection, whatever its values, for one core, and where there is a way
+/// to read rows from an index in their order and as they are wanted, that way. Left alone it plans some statements anew for each request,
+/// which takes longer than to run them; and as it knows neither the values nor the length of the page, it guesses that a good part of
+/// a table is wanted, and prepares for that: it hashes, it sorts, it starts processes and makes machine code.
+const API_PLANNING: [(&str, &str); 7] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+];
 /// How long a statement of the worker may take: a bulk write of a big feed takes seconds.
 const WORKER_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one look at the version may take: it reads one row, so a database that needs longer is as good as away.

@@ -7,7 +7,11 @@ mod rows;
 use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
 
-pub use self::{answer::Concert, request::ConcertsRequest};
+pub use self::{
+    answer::Concert,
+    request::ConcertsRequest,
+    rows::{Arm, statement},
+};
 use crate::{
     State,
     cache::Asked,

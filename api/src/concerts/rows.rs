@@ -5,7 +5,7 @@
 //! row of the answer, however many concerts there are ([ADR 14](../../../docs/adr/0014-concerts.md)).
 
 use entity::UtcInstant;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, prelude::Uuid};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement, prelude::Uuid};
 
 use super::{
     answer::ConcertRow,
@@ -28,11 +28,14 @@ const MAX_TRIES: usize = 3;
 const LATEST_PER_ROW: u64 = 4;
 const LATEST_BESIDE: u64 = 2_000;
 
-/// A sorted run of concerts.
+/// A sorted run of concerts: a range of one index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Arm {
+pub enum Arm {
+    /// All of a performer.
     OfPerformer(Uuid),
+    /// All at a venue.
     AtVenue(Uuid),
+    /// All of a performer at a venue.
     OfPerformerAtVenue(Uuid, Uuid),
     /// The latest of all, so many.
     Latest(u64),
@@ -129,7 +132,7 @@ impl Asking<'_> {
              FROM performer JOIN provider ON provider.id = performer.provider_id \
              WHERE performer.source_id IN ({by_source}){by_id}"
         );
-        let rows = self.database.query_all_raw(sql.statement(self.database, text)).await?;
+        let rows = self.database.query_all_raw(sql.statement(self.database.get_database_backend(), text)).await?;
         let mut performers = Vec::with_capacity(rows.len());
         for row in rows {
             let (id, source_id, slug): (Uuid, String, String) =
@@ -150,7 +153,7 @@ impl Asking<'_> {
         let condition = near.condition(&mut sql);
         let limit = most.map(|most| format!(" LIMIT {}", sql.bind(most))).unwrap_or_default();
         let text = format!("SELECT venue.id, {OF_VERSION} FROM venue WHERE {condition}{limit}");
-        let rows = self.database.query_all_raw(sql.statement(self.database, text)).await?;
+        let rows = self.database.query_all_raw(sql.statement(self.database.get_database_backend(), text)).await?;
         let mut venues = Vec::with_capacity(rows.len());
         for row in rows {
             venues.push(row.try_get("", "id")?);
@@ -176,51 +179,12 @@ impl Asking<'_> {
 
     /// The concerts of a few arms, latest first, of venues within `near`.
     async fn arms(&mut self, arms: &[Arm], near: Option<&Near>) -> Result<Vec<ConcertRow>, DbErr> {
-        let mut sql = Sql::default();
-        let text = self.text(arms, near, &mut sql);
-        let rows = ConcertRow::find_by_statement(sql.statement(self.database, text)).all(self.database).await?;
+        let statement = statement(self.database.get_database_backend(), self.request, arms, near);
+        let rows = ConcertRow::find_by_statement(statement).all(self.database).await?;
         if let Some(row) = rows.first() {
             self.note((row.version, row.raised_at));
         }
         Ok(rows)
-    }
-
-    fn text(&self, arms: &[Arm], near: Option<&Near>, sql: &mut Sql) -> String {
-        let ConcertsRequest { range, max_price, page, .. } = self.request;
-        let mut in_range = String::from("shown AND venue_id IS NOT NULL");
-        if let Some(starts_at) = range.starts_at {
-            in_range += &format!(" AND starts_at >= {}", sql.bind(starts_at));
-        }
-        let mut joined = String::new();
-        let mut conditions = Vec::from_iter(near.map(|near| near.condition(sql)));
-        if let Some(ends_at) = range.ends_at {
-            // No event ends before it starts, so this follows from the condition on its end; it is what bounds the runs.
-            let ends_at = sql.bind(ends_at);
-            in_range += &format!(" AND starts_at <= {ends_at}");
-            conditions.push(format!("event.ends_at <= {ends_at}"));
-        }
-        if let Some(max_price) = max_price {
-            joined += " JOIN provider ON provider.id = performer.provider_id";
-            let most = sql.bind(*max_price);
-            conditions.push(format!("event.min_price * {UNITS_OF_PRICE} <= {most}"));
-        }
-        if range.ends_at.is_some() || max_price.is_some() {
-            joined += " JOIN event ON event.id = concert.event_id";
-        }
-        if let Some(Cursor { place: (starts_at, event_id, position), .. }) = page.after {
-            let [starts_at, event_id, position] = [sql.bind(starts_at), sql.bind(event_id), sql.bind(position)];
-            in_range += &format!(" AND (starts_at, event_id, position) < ({starts_at}, {event_id}, {position})");
-        }
-        let runs: Vec<String> = padded(arms).into_iter().map(|arm| run(arm, &in_range, sql)).collect();
-        let (runs, wanted) = (runs.join(" UNION ALL "), sql.bind(self.wanted()));
-        let conditions = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-        format!(
-            "SELECT concert.starts_at, concert.event_id, concert.position, performer.name AS band, venue.name AS location, \
-             venue.latitude, venue.longitude, {OF_VERSION} \
-             FROM ({runs}) AS concert JOIN venue ON venue.id = concert.venue_id \
-             JOIN performer ON performer.id = concert.performer_id{joined}{conditions} \
-             ORDER BY concert.starts_at DESC, concert.event_id DESC, concert.position DESC LIMIT {wanted}"
-        )
     }
 
     fn note(&mut self, snapshot: Snapshot) {
@@ -230,6 +194,49 @@ impl Asking<'_> {
     }
 }
 
+/// The statement that merges a few arms: the rows of a page and one more, latest first, of venues within `near`.
+#[must_use]
+pub fn statement(backend: DbBackend, request: &ConcertsRequest, arms: &[Arm], near: Option<&Near>) -> Statement {
+    let ConcertsRequest { range, max_price, page, .. } = request;
+    let mut sql = Sql::default();
+    let mut in_range = String::from("shown AND venue_id IS NOT NULL");
+    if let Some(starts_at) = range.starts_at {
+        in_range += &format!(" AND starts_at >= {}", sql.bind(starts_at));
+    }
+    let mut joined = String::new();
+    let mut conditions = Vec::from_iter(near.map(|near| near.condition(&mut sql)));
+    if let Some(ends_at) = range.ends_at {
+        // No event ends before it starts, so this follows from the condition on its end; it is what bounds the runs.
+        let ends_at = sql.bind(ends_at);
+        in_range += &format!(" AND starts_at <= {ends_at}");
+        conditions.push(format!("event.ends_at <= {ends_at}"));
+    }
+    if let Some(max_price) = max_price {
+        joined += " JOIN provider ON provider.id = performer.provider_id";
+        let most = sql.bind(*max_price);
+        conditions.push(format!("event.min_price * {UNITS_OF_PRICE} <= {most}"));
+    }
+    if range.ends_at.is_some() || max_price.is_some() {
+        joined += " JOIN event ON event.id = concert.event_id";
+    }
+    if let Some(Cursor { place: (starts_at, event_id, position), .. }) = page.after {
+        let [starts_at, event_id, position] = [sql.bind(starts_at), sql.bind(event_id), sql.bind(position)];
+        in_range += &format!(" AND (starts_at, event_id, position) < ({starts_at}, {event_id}, {position})");
+    }
+    let runs: Vec<String> = padded(arms).into_iter().map(|arm| run(backend, arm, &in_range, &mut sql)).collect();
+    let (runs, wanted) = (runs.join(" UNION ALL "), sql.bind(page.rows() + 1));
+    let conditions = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let text = format!(
+        "SELECT concert.starts_at, concert.event_id, concert.position, performer.name AS band, venue.name AS location, \
+             venue.latitude, venue.longitude, {OF_VERSION} \
+             FROM ({runs}) AS concert JOIN venue ON venue.id = concert.venue_id \
+             JOIN performer ON performer.id = concert.performer_id{joined}{conditions} \
+             ORDER BY concert.starts_at DESC, concert.event_id DESC, concert.position DESC LIMIT {wanted}"
+    );
+    sql.statement(backend, text)
+}
+
+const IN_ORDER: &str = "ORDER BY starts_at DESC, event_id DESC, position DESC";
 /// Prices of all currencies in one unit: how many ten-thousandths a minor unit is.
 const UNITS_OF_PRICE: &str =
     "CASE provider.currency_digits WHEN 0 THEN 10000 WHEN 1 THEN 1000 WHEN 2 THEN 100 WHEN 3 THEN 10 ELSE 1 END";
@@ -250,18 +257,18 @@ fn padded(arms: &[Arm]) -> Vec<Arm> {
     padded
 }
 
-fn run(arm: Arm, in_range: &str, sql: &mut Sql) -> String {
-    let run = format!("SELECT event_id, position, performer_id, venue_id, starts_at FROM event_performer WHERE {in_range}");
-    match arm {
-        Arm::OfPerformer(performer) => format!("{run} AND performer_id = {}", sql.bind(performer)),
-        Arm::AtVenue(venue) => format!("{run} AND venue_id = {}", sql.bind(venue)),
+fn run(backend: DbBackend, arm: Arm, in_range: &str, sql: &mut Sql) -> String {
+    let mut run = format!("SELECT event_id, position, performer_id, venue_id, starts_at FROM event_performer WHERE {in_range}");
+    run += &match arm {
+        Arm::OfPerformer(performer) => format!(" AND performer_id = {}", sql.bind(performer)),
+        Arm::AtVenue(venue) => format!(" AND venue_id = {}", sql.bind(venue)),
         Arm::OfPerformerAtVenue(performer, venue) => {
-            format!("{run} AND performer_id = {} AND venue_id = {}", sql.bind(performer), sql.bind(venue))
+            format!(" AND performer_id = {} AND venue_id = {}", sql.bind(performer), sql.bind(venue))
         }
-        Arm::Latest(count) => {
-            format!("{run} ORDER BY starts_at DESC, event_id DESC, position DESC LIMIT {}", sql.bind(count))
-        }
-    }
+        Arm::Latest(count) => return format!("{run} {IN_ORDER} LIMIT {}", sql.bind(count)),
+    };
+    // SQLite hands the order of the whole down to each, PostgreSQL must be asked for it, and each takes no other's words.
+    if backend == DbBackend::Sqlite { run } else { format!("({run} {IN_ORDER})") }
 }
 
 impl ConcertRow {

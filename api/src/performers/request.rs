@@ -40,7 +40,7 @@ impl PerformersRequest {
         let text = format!(
             "SELECT performer.id, performer.source_id, performer.name, performer.folded_name, provider.slug, {OF_VERSION} FROM {page}"
         );
-        let rows = PerformerRow::find_by_statement(sql.statement(database, text)).all(database).await?;
+        let rows = PerformerRow::find_by_statement(sql.statement(database.get_database_backend(), text)).all(database).await?;
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
         let (rows, next) = named.page.cut(rows, &named.filter_key(LIST, &[]), PerformerRow::place);
         let link = next.map(|cursor| next_link("/performers", &named.filters(&[]), named.page.limit, &cursor));

@@ -51,7 +51,7 @@ impl VenuesRequest {
             "SELECT venue.id, venue.source_id, venue.name, venue.folded_name, venue.latitude, venue.longitude, venue.place_code, \
              provider.slug, {OF_VERSION} FROM {page}"
         );
-        let rows = VenueRow::find_by_statement(sql.statement(database, text)).all(database).await?;
+        let rows = VenueRow::find_by_statement(sql.statement(database.get_database_backend(), text)).all(database).await?;
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
         let (rows, next) = named.page.cut(rows, &named.filter_key(LIST, &place), VenueRow::place);
         let link = next.map(|cursor| next_link("/venues", &named.filters(&place), named.page.limit, &cursor));

@@ -1,5 +1,4 @@
-//! How the databases run a search: a range of the index of shown events, in the order of the answer, and nothing else. The
-//! statements are those of the service, the catalogue is large enough to make a planner choose.
+//! A search is a range of the index of shown events, in the order of the answer, and nothing else.
 
 use std::sync::Arc;
 
@@ -11,13 +10,11 @@ use entity::UtcInstant;
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait, QuerySelect, QueryTrait, Statement,
-    TransactionTrait,
     prelude::Uuid,
-    sea_query::{PostgresQueryBuilder, QueryBuilder},
-    sqlx::{Row, postgres::PgRow},
 };
 use serde_json::Value;
 
+use super::{nodes, postgres_plan, sqlite_steps};
 use crate::catalogue::{Catalogue, NewEvent, instant};
 
 on_every_backend!(every_search_reads_a_range_of_the_index_of_shown_events);
@@ -89,9 +86,7 @@ fn searches() -> Vec<(&'static str, SearchRequest)> {
 }
 
 async fn assert_sqlite_reads_the_index(database: &DatabaseConnection, statement: Statement, name: &str) {
-    let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement };
-    let rows = database.query_all_raw(explain).await.unwrap();
-    let steps: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+    let steps = sqlite_steps(database, statement).await;
     let of_event: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event")).collect();
     assert_eq!(of_event.len(), 1, "{name}: {steps:?}");
     assert!(of_event[0].contains("USING INDEX event_shown_by_start"), "{name}: {steps:?}");
@@ -126,26 +121,4 @@ fn assert_postgres_stops_at_the_end_of_the_page(plan: &Value, name: &str) {
             assert_eq!(kind, "Index Scan", "{name} reads {table} otherwise: {plan:#}");
         }
     }
-}
-
-/// The plan of the prepared statement, as a connection of the API keeps it for all values.
-async fn postgres_plan(database: &DatabaseConnection, statement: Statement) -> Value {
-    // One connection for both: what is prepared is its own.
-    let transaction = database.begin().await.unwrap();
-    let values: Vec<String> =
-        statement.values.into_iter().flatten().map(|value| PostgresQueryBuilder.value_to_string(&value)).collect();
-    transaction.execute_unprepared(&format!("PREPARE search AS {}", statement.sql)).await.unwrap();
-    let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE search({})", values.join(", "));
-    let row = transaction.query_one_raw(Statement::from_string(DbBackend::Postgres, explain)).await.unwrap().unwrap();
-    transaction.execute_unprepared("DEALLOCATE search").await.unwrap();
-    transaction.commit().await.unwrap();
-    let row: &PgRow = row.try_as_pg_row().unwrap();
-    // Without a feature of its own the driver has no type for PostgreSQL's JSON; on the wire it is text.
-    let plan: Value = serde_json::from_str(&row.try_get_unchecked::<String, _>(0).unwrap()).unwrap();
-    plan[0]["Plan"].clone()
-}
-
-fn nodes(plan: &Value) -> Vec<&Value> {
-    let children = plan["Plans"].as_array().into_iter().flatten();
-    std::iter::once(plan).chain(children.flat_map(nodes)).collect()
 }

@@ -1,0 +1,144 @@
+//! A search for concerts merges sorted ranges of one index: it reads a row for each of them and one for each row of the answer.
+
+use std::sync::Arc;
+
+use api::concerts::{Arm, ConcertsRequest, statement};
+use entity::Role;
+use migration::{on_every_backend, testing::TestDatabase};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, prelude::Uuid};
+use serde_json::Value;
+
+use super::{nodes, postgres_plan, sqlite_steps};
+
+on_every_backend!(every_search_for_concerts_reads_little_more_than_its_rows);
+
+const CONCERTS: usize = 100_000;
+const PERFORMERS: usize = 1_000;
+const VENUES: usize = 500;
+const PAGE: usize = 20;
+
+/// What is merged, from which index, and how many rows of a page there are.
+struct Case {
+    name: &'static str,
+    query: &'static str,
+    arms: Vec<Arm>,
+    index: &'static str,
+}
+
+async fn every_search_for_concerts_reads_little_more_than_its_rows(database: Arc<TestDatabase>) {
+    fill(&database.connect(Role::Worker).await).await;
+    let database = database.connect(Role::Api).await;
+    let performers = ids(&database, "performer").await;
+    let venues = ids(&database, "venue").await;
+    for Case { name, query, arms, index } in cases(&performers, &venues) {
+        let request = ConcertsRequest::parse(&format!("{query}&limit={PAGE}")).unwrap();
+        let statement = statement(database.get_database_backend(), &request, &arms, None);
+        let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
+        assert_eq!(rows, PAGE + 1, "{name}");
+        if statement.db_backend == DbBackend::Sqlite {
+            assert_sqlite_merges(&sqlite_steps(&database, statement).await, name, index, arms.len());
+        } else {
+            assert_postgres_reads_little(&postgres_plan(&database, statement).await, name, index, arms.len());
+        }
+    }
+}
+
+fn cases(performers: &[Uuid], venues: &[Uuid]) -> Vec<Case> {
+    let of = |count: usize| performers[..count].iter().copied().map(Arm::OfPerformer).collect();
+    let at = |count: usize| venues[..count].iter().copied().map(Arm::AtVenue).collect();
+    let both = |of: usize, at: usize| {
+        let pairs = performers[..of].iter().flat_map(|&of| venues[..at].iter().map(move |&at| Arm::OfPerformerAtVenue(of, at)));
+        pairs.collect()
+    };
+    let case = |name, query, arms, index| Case { name, query, arms, index };
+    let (bands, place) = ("bandIds=1", "latitude=1&longitude=2&radius=3");
+    vec![
+        case("a band", bands, of(1), "concert_of_performer"),
+        case("bands", bands, of(100), "concert_of_performer"),
+        case("bands until then", "bandIds=1&ends_at=2025-01-01", of(3), "concert_of_performer"),
+        case("bands from then on", "bandIds=1&starts_at=2021-01-01", of(3), "concert_of_performer"),
+        case("a venue", place, at(1), "concert_of_venue"),
+        case("a place", place, at(128), "concert_of_venue"),
+        case("bands at a place", bands, both(4, 32), "concert_of_performer_at_venue"),
+        case("the latest", place, vec![Arm::Latest(2_000)], "concert_by_start"),
+    ]
+}
+
+/// Spread evenly over three years, in another order than that of the rows.
+async fn fill(database: &DatabaseConnection) {
+    let is_sqlite = database.get_database_backend() == DbBackend::Sqlite;
+    let id = if is_sqlite { "randomblob(16)" } else { "gen_random_uuid()" };
+    let numbers = |count: usize| {
+        format!(
+            "(WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count} - 1) SELECT n FROM numbers) AS numbers"
+        )
+    };
+    let base_event = "(SELECT id FROM base_event)";
+    // A performer plays at 100 venues, a venue sees 200 performers.
+    let (of, at) = ("(n % 100) * 10 + n / 10000", "n / 100 % 100 + n / 10000 % 5 * 100");
+    let statements = [
+        "INSERT INTO provider (id, slug, url, format, schedule, time_zone, currency, currency_digits, event_count, reject_count) \
+         VALUES (1, 'fever', '', '', '', '', 'EUR', 2, 0, 0)"
+            .to_owned(),
+        format!("INSERT INTO base_event (id, provider_id, source_id, title, sell_mode) VALUES ({id}, 1, '1', 'title', 'online')"),
+        format!("INSERT INTO performer (id, provider_id, source_id, name) SELECT {id}, 1, CAST(n AS TEXT), 'band' FROM {}", numbers(PERFORMERS)),
+        format!(
+            "INSERT INTO venue (id, provider_id, source_id, name, latitude, longitude) SELECT {id}, 1, CAST(n AS TEXT), 'hall', 1, 2 FROM {}",
+            numbers(VENUES)
+        ),
+        // For a moment the source id is the performer's number, and the end the venue's.
+        format!(
+            "INSERT INTO event (id, base_event_id, source_id, local_start, starts_at, ends_at, sold_out, shown, content_hash, first_seen_at) \
+             SELECT {id}, {base_event}, CAST({of} AS TEXT), '', 1600000000000000 + CAST(n * 7919 % {CONCERTS} AS BIGINT) * 1000000000, {at}, false, true, 0, 0 \
+             FROM {}",
+            numbers(CONCERTS)
+        ),
+        format!(
+            "INSERT INTO event_performer (event_id, position, performer_id, venue_id, starts_at, shown) \
+             SELECT event.id, 0, performer.id, venue.id, event.starts_at, true FROM event \
+             JOIN performer ON performer.provider_id = 1 AND performer.source_id = event.source_id \
+             JOIN venue ON venue.provider_id = 1 AND venue.source_id = CAST(event.ends_at AS TEXT)"
+        ),
+        "UPDATE event SET ends_at = starts_at".to_owned(),
+        "ANALYZE".to_owned(),
+    ];
+    for statement in statements {
+        database.execute_unprepared(&statement).await.unwrap();
+    }
+}
+
+async fn ids(database: &DatabaseConnection, table: &str) -> Vec<Uuid> {
+    let text = format!("SELECT id FROM {table} ORDER BY CAST(source_id AS INTEGER)");
+    let statement = sea_orm::Statement::from_string(database.get_database_backend(), text);
+    let rows = database.query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get("", "id").unwrap()).collect()
+}
+
+fn assert_sqlite_merges(steps: &[String], name: &str, index: &str, arms: usize) {
+    assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{name} sorts: {steps:?}");
+    let of_concerts: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event_performer")).collect();
+    assert_eq!(of_concerts.len(), arms.next_power_of_two(), "{name}: {steps:?}");
+    assert!(
+        of_concerts.iter().all(|step| step.contains(&format!("INDEX {index} ")) || step.ends_with(index)),
+        "{name}: {steps:?}"
+    );
+    assert!(arms == 1 || steps.iter().any(|step| step.starts_with("MERGE (UNION ALL)")), "{name}: {steps:?}");
+}
+
+fn assert_postgres_reads_little(plan: &Value, name: &str, index: &str, arms: usize) {
+    let mut read = 0.0;
+    for node in nodes(plan) {
+        let kind = node["Node Type"].as_str().unwrap();
+        assert!(!kind.contains("Sort") && !kind.contains("Hash"), "{name} waits for all rows: {plan:#}");
+        if node["Relation Name"] == "event_performer" {
+            assert_eq!(node["Index Name"], index, "{name}: {plan:#}");
+        }
+        if node["Relation Name"].is_string() {
+            let number = |field: &str| node[field].as_f64().unwrap_or(0.0);
+            read += (number("Actual Rows") + number("Rows Removed by Filter")) * number("Actual Loops");
+        }
+    }
+    // Of each row of the answer the concert, its venue, its performer and perhaps its event; of each arm the first; twice the version.
+    let most = 4 * (PAGE + 1) + arms + 2;
+    assert!(read <= most as f64, "{name} reads {read} rows, {most} would do: {plan:#}");
+}
