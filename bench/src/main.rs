@@ -3,6 +3,7 @@
 //! Every figure is a ratio to a peer that was measured in the same run, on the same machine and data, so that it means the same
 //! on any machine. A missed limit is a result; only what could not be measured is a failure. What is right is for the tests to say.
 
+mod concerts;
 mod feed;
 mod feeds;
 mod house;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::{
-    settings::{Arguments, Command, SearchSettings, SyncSettings, Work},
+    settings::{Arguments, Command, ConcertsSettings, SearchSettings, SyncSettings, Work},
     table::Table,
 };
 
@@ -52,6 +53,7 @@ async fn run(command: Command) -> ExitCode {
     match command {
         Command::Sync(settings) => sync(&settings).await,
         Command::Search(settings) => search(&settings).await,
+        Command::Concerts(settings) => concerts(&settings).await,
         Command::Load(settings) => load::put(settings).await.map_or_else(|failure| failed(&*failure), |()| ExitCode::SUCCESS),
         Command::Bare(settings) => {
             peer::bare::serve(&settings).await.map_or_else(|failure| failed(&*failure), |()| ExitCode::SUCCESS)
@@ -78,6 +80,13 @@ async fn search(settings: &SearchSettings) -> ExitCode {
     let mut table = Table::default();
     table.facts(machine::facts(&search::measured(settings)).await);
     search::measure(settings, &mut table).await;
+    ended(table)
+}
+
+async fn concerts(settings: &ConcertsSettings) -> ExitCode {
+    let mut table = Table::default();
+    table.facts(machine::facts(&concerts::measured(settings)).await);
+    concerts::measure(settings, &mut table).await;
     ended(table)
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::load::LoadSettings;
 
-/// Measures the real programs against bare peers in one run; run it by `make bench-sync` and `make bench-search`.
+/// Measures the real programs against bare peers in one run; run it by `make bench-sync`, `make bench-search` and `make bench-concerts`.
 #[derive(Debug, Parser)]
 #[command(name = "marquee-bench", version)]
 pub(crate) struct Arguments {
@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Sync(SyncSettings),
     /// The search
     Search(SearchSettings),
+    /// The search for concerts, as their number grows
+    Concerts(ConcertsSettings),
     /// Puts a load on a server, as part of the search
     #[command(hide = true)]
     Load(LoadSettings),
@@ -122,6 +124,45 @@ pub(crate) enum SearchWork {
     Overload,
     /// Memory with a full cache
     Memory,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConcertsSettings {
+    /// Only on these databases
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<ConcertsWork>,
+    /// Concerts of the big copy on PostgreSQL
+    #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(20_000..))]
+    pub(crate) concerts: u64,
+    /// Concerts of the big copy on SQLite
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(20_000..))]
+    pub(crate) sqlite_concerts: u64,
+    /// How long one turn lasts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    turn_seconds: u64,
+    /// How often the turns are repeated; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+}
+
+impl ConcertsSettings {
+    pub(crate) fn wants(&self, work: ConcertsWork) -> bool {
+        self.only.is_empty() || self.only.contains(&work)
+    }
+
+    /// Of a turn.
+    pub(crate) fn turn_seconds(&self) -> f64 {
+        Duration::from_secs(self.turn_seconds).as_secs_f64()
+    }
+}
+
+/// Where the search for concerts can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConcertsWork {
+    /// PostgreSQL
+    Postgres,
+    /// SQLite
+    Sqlite,
 }
 
 #[derive(Args, Debug)]

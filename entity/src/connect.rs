@@ -29,12 +29,13 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// to read rows from an index in their order and as they are wanted, that way. Left alone it plans some statements anew for each request,
 /// which takes longer than to run them; and as it knows neither the values nor the length of the page, it guesses that a good part of
 /// a table is wanted, and prepares for that: it hashes, it sorts, it starts processes and makes machine code.
-const API_PLANNING: [(&str, &str); 7] = [
+const API_PLANNING: [(&str, &str); 8] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("max_parallel_workers_per_gather", "0"),
     ("jit", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_sort", "off"),
 ];

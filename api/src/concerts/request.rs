@@ -31,7 +31,7 @@ pub struct ConcertsRequest {
     /// Whose concerts, each once and in order; any band's if there is none.
     pub(super) bands: Vec<String>,
     /// Where.
-    pub(super) near: Option<Near>,
+    pub near: Option<Near>,
     /// When.
     pub(super) range: Range,
     /// At most this price for the cheapest ticket, in ten-thousandths.

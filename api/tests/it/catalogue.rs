@@ -11,7 +11,7 @@ use entity::{
 use migration::testing::TestDatabase;
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DatabaseTransaction, EntityTrait, IntoActiveModel, QueryFilter,
-    TransactionTrait, prelude::Uuid,
+    TransactionTrait, prelude::Uuid, sea_query::OnConflict,
 };
 
 /// Rows of one statement: the widest table has 19 columns, and SQLite binds 32,766 values.
@@ -299,6 +299,8 @@ where
 {
     for rows in rows.chunks(ROWS_PER_STATEMENT) {
         let rows = rows.iter().cloned().map(IntoActiveModel::into_active_model);
-        M::Entity::insert_many(rows).exec_without_returning(transaction).await.unwrap();
+        // What is shared may be there already.
+        let unless_known = OnConflict::new().do_nothing().to_owned();
+        M::Entity::insert_many(rows).on_conflict(unless_known).exec_without_returning(transaction).await.unwrap();
     }
 }

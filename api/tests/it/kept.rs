@@ -21,6 +21,7 @@ use crate::{
 
 on_every_backend!(
     the_second_to_ask_hears_the_same_from_the_process,
+    concerts_and_names_are_kept_like_searches,
     who_asks_the_same_in_other_words_is_answered_by_the_process,
     many_who_ask_at_once_cost_one_query,
     each_coding_is_kept_and_says_the_same,
@@ -65,6 +66,35 @@ async fn the_second_to_ask_hears_the_same_from_the_process(database: Arc<TestDat
     assert_eq!(first.header("age"), Some("0"));
     assert_eq!(first.header("warning"), None);
     assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+}
+
+async fn concerts_and_names_are_kept_like_searches(database: Arc<TestDatabase>) {
+    let catalogue = Catalogue::of(&database).await;
+    let show = |number: u8| NewEvent::titled(&format!("show {number}")).performers(&["1"]).venue("hall", (1.0, 2.0), None);
+    catalogue.insert((0..3).map(show)).await;
+    let state = state_on(&database).await;
+    let service = Service::of(&state);
+    let lists =
+        ["/concerts?bandIds=1&limit=2", "/concerts?latitude=1&longitude=2&radius=3", "/performers?q=perf", "/venues?q=hall"];
+    for list in lists {
+        let (first, second) = (service.get(list).await, service.get(list).await);
+        assert_eq!((tier(&first), tier(&second)), ("marquee-process; fwd=miss; stored", "marquee-process; hit"), "{list}");
+        assert_eq!(first.body, second.body);
+        assert_eq!(first.header("link"), second.header("link"));
+        let etag = second.header("etag").unwrap();
+        let known = service.send(Method::GET, list, &[("if-none-match", etag)]).await;
+        assert_eq!((known.status.as_u16(), known.body.len()), (304, 0), "{list}");
+        let head = service.send(Method::HEAD, list, &[]).await;
+        assert_eq!(head.header("content-length"), Some(second.body.len().to_string().as_str()), "{list}");
+    }
+    assert_eq!(service.get(lists[1]).await.json().as_array().map(Vec::len), Some(3));
+    catalogue.insert_and_raise(show(3)).await;
+    state.catalogue.ask().await.unwrap();
+    assert!(tier(&service.get(lists[1]).await).starts_with("marquee-process; hit; detail=REVALIDATING"));
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while service.get(lists[1]).await.json().as_array().map(Vec::len) != Some(4) {
+        assert!(tokio::time::Instant::now() < deadline, "the new concert is never seen");
+    }
 }
 
 async fn who_asks_the_same_in_other_words_is_answered_by_the_process(database: Arc<TestDatabase>) {

@@ -7,7 +7,7 @@ mod faults;
 mod hit;
 mod miss;
 mod overload;
-mod programs;
+pub(crate) mod programs;
 mod ranges;
 mod redis;
 mod steady;

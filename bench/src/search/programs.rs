@@ -24,29 +24,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How an API is started.
 #[derive(Clone, Debug)]
-pub(super) struct ApiSettings {
-    pub(super) database_url: String,
-    pub(super) redis_url: Option<String>,
-    pub(super) cache_mib: u64,
-    pub(super) is_single_threaded: bool,
+pub(crate) struct ApiSettings {
+    pub(crate) database_url: String,
+    pub(crate) redis_url: Option<String>,
+    pub(crate) cache_mib: u64,
+    pub(crate) is_single_threaded: bool,
 }
 
 impl ApiSettings {
-    pub(super) fn on(database_url: &str) -> Self {
+    pub(crate) fn on(database_url: &str) -> Self {
         Self { database_url: database_url.to_owned(), redis_url: None, cache_mib: CACHE_MIB, is_single_threaded: false }
     }
 }
 
 /// A running `marquee-api`.
 #[derive(Debug)]
-pub(super) struct Api {
-    pub(super) address: SocketAddr,
+pub(crate) struct Api {
+    pub(crate) address: SocketAddr,
     process: Child,
     _folder: TempDir,
 }
 
 impl Api {
-    pub(super) async fn start(settings: &ApiSettings) -> Result<Self, Failure> {
+    pub(crate) async fn start(settings: &ApiSettings) -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let mut command = Command::new(process::built("marquee-api")?);
         command
@@ -66,19 +66,19 @@ impl Api {
         Ok(Self { address, process, _folder: folder })
     }
 
-    pub(super) fn peak_mib(&self) -> Option<u64> {
+    pub(crate) fn peak_mib(&self) -> Option<u64> {
         Some(process::look(self.process.id()?)?.peak_kib / 1024)
     }
 
     /// The body at a path, and who answered.
-    pub(super) async fn get(&self, path: &str) -> Result<(Vec<u8>, Option<String>), Failure> {
+    pub(crate) async fn get(&self, path: &str) -> Result<(Vec<u8>, Option<String>), Failure> {
         let answer = reqwest::get(format!("http://{}{path}", self.address)).await?.error_for_status()?;
         let source = answer.headers().get("cache-status").and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok((answer.bytes().await?.to_vec(), source))
     }
 
     /// The body at a path that was asked before, if it is Redis that has it.
-    pub(super) async fn get_from_redis(&self, path: &str) -> Result<Vec<u8>, Failure> {
+    pub(crate) async fn get_from_redis(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let (body, source) = self.get(path).await?;
         match source {
             Some(source) if Source::of(source.as_bytes()) == Source::Redis => Ok(body),
@@ -88,7 +88,7 @@ impl Api {
     }
 
     /// The sum of a counter over those of its lines that hold all of these texts.
-    pub(super) async fn counter(&self, name: &str, labels: &[&str]) -> Result<u64, Failure> {
+    pub(crate) async fn counter(&self, name: &str, labels: &[&str]) -> Result<u64, Failure> {
         let (text, _) = self.get("/metrics").await.map_err(|failure| format!("no metrics: {failure}"))?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines = text.lines().filter(|line| {

@@ -21,6 +21,7 @@ on_every_backend!(
     an_empty_feed_lets_all_leave_and_deletes_nothing,
     a_base_event_that_comes_back_brings_its_events,
     performers_and_venues_are_kept_with_their_latest_names,
+    concerts_follow_their_events_and_venues,
     a_provider_never_touches_the_copy_of_another,
 );
 
@@ -155,6 +156,33 @@ async fn performers_and_venues_are_kept_with_their_latest_names(database: Arc<Te
     let mut names: Vec<&str> = tables.performers.iter().map(|performer| performer.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(names, ["Ada Mill", "The New Kettles"]);
+}
+
+async fn concerts_follow_their_events_and_venues(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let document = |sell_mode: &str, day: &str, venue: &str, latitude: &str| {
+        let event = format!(
+            "<event event_id=\"11\" event_date=\"2031-07-{day}\"><venue venue_id=\"{venue}\" name=\"Hall\" latitude=\"{latitude}\" \
+             longitude=\"2.25\"/><performer performer_id=\"12\" name=\"The Kettles\"/></event>"
+        );
+        feed(&[base_event("1", sell_mode, "Show", &[event])])
+    };
+    let concert = async || copying.tables().await.event_performers[0].clone();
+    copying.took(document("offline", "01", "7", "41.5")).await;
+    let hidden = concert().await;
+    assert!(!hidden.shown);
+    // The event itself does not change: it is shown because its base event is.
+    copying.took(document("online", "01", "7", "41.5")).await;
+    assert_eq!(concert().await, entity::event_performer::Model { shown: true, ..hidden.clone() });
+    copying.took(document("online", "02", "7", "41.5")).await;
+    assert!(concert().await.starts_at > hidden.starts_at);
+    copying.took(document("online", "02", "8", "41.5")).await;
+    assert_ne!(concert().await.venue_id, hidden.venue_id);
+    // Another event moves the venue that this one has, too.
+    let mover = "<event event_id=\"21\" event_date=\"2031-07-01\"><venue venue_id=\"8\" name=\"Hall\" latitude=\"-10\" longitude=\"3\"/></event>";
+    copying.took(feed(&[online("2", &[mover.to_owned()])])).await;
+    let venue = copying.tables().await.venues.into_iter().find(|venue| venue.latitude < 0.0).unwrap();
+    assert_eq!(concert().await.venue_id, Some(venue.id));
 }
 
 async fn a_provider_never_touches_the_copy_of_another(database: Arc<TestDatabase>) {

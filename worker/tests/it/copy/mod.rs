@@ -15,7 +15,8 @@ mod whole_catalogue;
 use std::time::Duration;
 
 use entity::{
-    Role, UtcInstant, base_event, event, event_performer, job, job::Claim, performer, provider, reject, sync_run, venue, zone,
+    Role, UtcInstant, base_event, event, event_performer, folded, job, job::Claim, performer, provider, reject,
+    sphere::Direction, sync_run, venue, zone,
 };
 use migration::testing::TestDatabase;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
@@ -157,7 +158,25 @@ impl Tables {
         tables.venues.sort_by_key(|row| row.id);
         tables.performers.sort_by_key(|row| row.id);
         tables.event_performers.sort_by_key(|row| (row.event_id, row.position));
+        tables.assert_what_is_repeated_is_right();
         tables
+    }
+
+    /// Some columns are there for an index, and say once more what others say.
+    fn assert_what_is_repeated_is_right(&self) {
+        for concert in &self.event_performers {
+            let event = self.events.iter().find(|event| event.id == concert.event_id).unwrap();
+            let of_event = (event.venue_id, event.starts_at, event.shown);
+            assert_eq!((concert.venue_id, concert.starts_at, concert.shown), of_event, "{concert:?}");
+        }
+        for venue in &self.venues {
+            let direction = Direction { x: venue.direction_x, y: venue.direction_y, z: venue.direction_z };
+            assert_eq!(direction, Direction::of(venue.latitude, venue.longitude), "{venue:?}");
+            assert_eq!(venue.folded_name, folded(&venue.name));
+        }
+        for performer in &self.performers {
+            assert_eq!(performer.folded_name, folded(&performer.name));
+        }
     }
 
     /// The same under no version, and with no hashes.
