@@ -21,6 +21,8 @@ use crate::{
 
 /// Arms of one statement: each costs the database a descent of the index, and planning time once.
 const MAX_ARMS: usize = 128;
+/// Pairs of a performer and a venue, in several statements: more would take longer than to look through what the bands have played.
+const MAX_PAIRS: usize = 8 * MAX_ARMS;
 /// Times that all is asked again because a sync came between two statements.
 const MAX_TRIES: usize = 3;
 /// A place with more venues than there are arms is first looked for among the latest concerts of all: so many for each row wanted, and
@@ -90,13 +92,13 @@ impl Asking<'_> {
         if venues.is_empty() {
             return Ok(Vec::new());
         }
-        let is_narrow = venues.len() * performers.len().max(1) <= MAX_ARMS;
+        let is_narrow = venues.len() <= MAX_ARMS;
         match (performers.is_empty(), is_narrow) {
-            (false, true) => {
+            (false, true) if performers.len() * venues.len() <= MAX_PAIRS => {
                 let pairs = performers.iter().flat_map(|&of| venues.iter().map(move |&at| Arm::OfPerformerAtVenue(of, at)));
                 self.merged(&pairs.collect::<Vec<_>>(), None).await
             }
-            (false, false) => self.merged(&of_performers, Some(near)).await,
+            (false, _) => self.merged(&of_performers, Some(near)).await,
             (true, true) => self.merged(&at(&venues), None).await,
             (true, false) => {
                 let latest = Arm::Latest(LATEST_PER_ROW * self.wanted() + LATEST_BESIDE);
@@ -124,14 +126,15 @@ impl Asking<'_> {
         let mut sql = Sql::default();
         let of_provider = |name: &str| name.split_once(':').map(|(_, id)| id.to_owned());
         let source_ids: Vec<String> = named.iter().cloned().chain(named.iter().filter_map(|name| of_provider(name))).collect();
-        let by_source = sql.bind_all(&source_ids);
-        let ids: Vec<Uuid> = named.iter().filter_map(|name| name.parse().ok()).collect();
-        let by_id = if ids.is_empty() { String::new() } else { format!(" OR performer.id IN ({})", sql.bind_all(&ids)) };
-        let text = format!(
+        let select = format!(
             "SELECT performer.id, performer.source_id, provider.slug, {OF_VERSION} \
-             FROM performer JOIN provider ON provider.id = performer.provider_id \
-             WHERE performer.source_id IN ({by_source}){by_id}"
+             FROM performer JOIN provider ON provider.id = performer.provider_id WHERE performer"
         );
+        let mut text = format!("{select}.source_id IN ({})", sql.bind_all(&source_ids));
+        let ids: Vec<Uuid> = named.iter().filter_map(|name| name.parse().ok()).collect();
+        if !ids.is_empty() {
+            text += &format!(" UNION ALL {select}.id IN ({})", sql.bind_all(&ids));
+        }
         let rows = self.database.query_all_raw(sql.statement(self.database.get_database_backend(), text)).await?;
         let mut performers = Vec::with_capacity(rows.len());
         for row in rows {
@@ -144,6 +147,9 @@ impl Asking<'_> {
                 performers.push(id);
             }
         }
+        // One that is named by two of its ids was found twice.
+        performers.sort_unstable();
+        performers.dedup();
         Ok(performers)
     }
 
