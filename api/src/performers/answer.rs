@@ -5,6 +5,8 @@ use poem_openapi::{Object, types::Example};
 use sea_orm::{FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
+use crate::named::NamedRow;
+
 /// The answer.
 #[derive(Debug, Object, Serialize)]
 #[oai(example)]
@@ -34,13 +36,17 @@ pub(super) struct PerformerRow {
     name: String,
     folded_name: String,
     slug: String,
-    pub(super) version: i64,
-    pub(super) raised_at: UtcInstant,
+    version: i64,
+    raised_at: UtcInstant,
 }
 
-impl PerformerRow {
-    pub(super) fn place(&self) -> (String, Uuid) {
+impl NamedRow for PerformerRow {
+    fn place(&self) -> (String, Uuid) {
         (self.folded_name.clone(), self.id)
+    }
+
+    fn snapshot(&self) -> (i64, UtcInstant) {
+        (self.version, self.raised_at)
     }
 }
 

@@ -5,7 +5,7 @@ use poem_openapi::{Object, types::Example};
 use sea_orm::{FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
-use crate::http::Nullable;
+use crate::{http::Nullable, named::NamedRow};
 
 /// The answer.
 #[derive(Debug, Object, Serialize)]
@@ -43,13 +43,17 @@ pub(super) struct VenueRow {
     longitude: f64,
     place_code: Option<String>,
     slug: String,
-    pub(super) version: i64,
-    pub(super) raised_at: UtcInstant,
+    version: i64,
+    raised_at: UtcInstant,
 }
 
-impl VenueRow {
-    pub(super) fn place(&self) -> (String, Uuid) {
+impl NamedRow for VenueRow {
+    fn place(&self) -> (String, Uuid) {
         (self.folded_name.clone(), self.id)
+    }
+
+    fn snapshot(&self) -> (i64, UtcInstant) {
+        (self.version, self.raised_at)
     }
 }
 

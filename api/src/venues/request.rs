@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, FromQueryResult};
-
 use super::{
     answer::{VenueRow, VenuesAnswer},
     near::Near,
@@ -11,13 +9,17 @@ use super::{
 use crate::{
     cache::{Found, Question},
     error::ApiError,
-    http::{Mistakes, Parameters, next_link},
-    named::Named,
+    http::{Mistakes, Parameters},
+    named::{Named, Source},
     reader::Reader,
-    sql::{OF_VERSION, Sql},
+    sql::Sql,
 };
 
-const LIST: &str = "venues";
+const SOURCE: Source = Source {
+    table: "venue",
+    columns: "venue.source_id, venue.name, venue.latitude, venue.longitude, venue.place_code, provider.slug",
+    joined: "JOIN provider ON provider.id = venue.provider_id",
+};
 
 /// The parameters, understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,39 +39,20 @@ impl VenuesRequest {
         let known = ["q", "latitude", "longitude", "radius", "limit", "cursor"];
         let parameters = Parameters::read(query, &known, &mut mistakes);
         let near = Near::read(&parameters, &mut mistakes);
-        let named = Named::read(&parameters, LIST, &place_of(near), &mut mistakes);
+        let place = near.iter().flat_map(Near::filters).collect();
+        let named = Named::read("venues", place, &parameters, &mut mistakes);
         mistakes.or(Self { named, near })
-    }
-
-    async fn read(&self, database: &DatabaseConnection) -> Result<Found, ApiError> {
-        let Self { named, near } = self;
-        let place = place_of(*near);
-        let mut sql = Sql::default();
-        let conditions = Vec::from_iter(near.map(|near| near.condition(&mut sql)));
-        let page = named.page_of("venue", " JOIN provider ON provider.id = venue.provider_id", conditions, &mut sql);
-        let text = format!(
-            "SELECT venue.id, venue.source_id, venue.name, venue.folded_name, venue.latitude, venue.longitude, venue.place_code, \
-             provider.slug, {OF_VERSION} FROM {page}"
-        );
-        let rows = VenueRow::find_by_statement(sql.statement(database.get_database_backend(), text)).all(database).await?;
-        let snapshot = rows.first().map(|row| (row.version, row.raised_at));
-        let (rows, next) = named.page.cut(rows, &named.filter_key(LIST, &place), VenueRow::place);
-        let link = next.map(|cursor| next_link("/venues", &named.filters(&place), named.page.limit, &cursor));
-        let body = serde_json::to_vec(&VenuesAnswer::from(rows)).map_err(ApiError::Encoding)?;
-        Ok(Found { snapshot, body, link: link.and_then(|link| link.try_into().ok()) })
     }
 }
 
 impl Question for VenuesRequest {
     fn key(&self) -> String {
-        format!("{} {}", self.named.filter_key(LIST, &place_of(self.near)), self.named.page.key())
+        self.named.key()
     }
 
     async fn find(self, reader: Arc<Reader>) -> Result<Found, ApiError> {
-        reader.read(self.read(&reader.database)).await
+        let mut sql = Sql::default();
+        let conditions = Vec::from_iter(self.near.map(|near| near.condition(&mut sql)));
+        reader.read(self.named.find::<VenueRow, VenuesAnswer>(&reader.database, &SOURCE, conditions, sql)).await
     }
-}
-
-fn place_of(near: Option<Near>) -> Vec<(&'static str, String)> {
-    near.iter().flat_map(Near::filters).collect()
 }

@@ -16,7 +16,7 @@ use self::{
 use crate::{
     Failure,
     load::LoadSettings,
-    peer::band::Band,
+    peer::select::Select,
     samples::Samples,
     search::programs::{Api, ApiSettings},
     settings::{ConcertsSettings, ConcertsWork},
@@ -115,7 +115,7 @@ async fn beside_query(
     settings: &ConcertsSettings,
     table: &mut Table,
 ) -> Result<(), Failure> {
-    let band = Band::of(database.settings.url.expose(), ROWS as i64).await?;
+    let band = Select::of_bands(database.settings.url.expose(), ROWS.cast_signed()).await?;
     let (mut ours, mut peer) = (Samples::default(), Samples::default());
     for round in 0..=settings.rounds {
         let turn = side.turn(&SHAPES[0], settings.turn_seconds(), round).await?;

@@ -1,6 +1,5 @@
 //! The peers: the barest way to do the part of a sync or a search that none can leave out, with the same libraries.
 
-pub(crate) mod band;
 pub(crate) mod bare;
 pub(crate) mod copy;
 pub(crate) mod fetch;

@@ -25,7 +25,7 @@ const RANGES_PER_SECOND: f64 = 8_000.0;
 /// A catalogue with both that ask it.
 struct Side {
     api: Api,
-    select: Select,
+    select: Select<(i64, i64)>,
     ours: Samples,
     peer: Samples,
 }
@@ -68,7 +68,7 @@ impl Side {
     async fn of(database: &TestDatabase) -> Result<Self, Failure> {
         let url = database.settings.url.expose();
         let rows = i64::try_from(ROWS)?;
-        let (api, select) = (Api::start(&ApiSettings::on(url)).await?, Select::of(url, rows).await?);
+        let (api, select) = (Api::start(&ApiSettings::on(url)).await?, Select::of_ranges(url, rows).await?);
         Ok(Self { api, select, ours: Samples::default(), peer: Samples::default() })
     }
 

@@ -105,12 +105,11 @@ async fn fill(database: &DatabaseConnection) {
              FROM {}",
             numbers(CONCERTS)
         ),
-        format!(
-            "INSERT INTO event_performer (event_id, position, performer_id, venue_id, starts_at, shown) \
-             SELECT event.id, 0, performer.id, venue.id, event.starts_at, true FROM event \
-             JOIN performer ON performer.provider_id = 1 AND performer.source_id = event.source_id \
-             JOIN venue ON venue.provider_id = 1 AND venue.source_id = CAST(event.ends_at AS TEXT)"
-        ),
+        "INSERT INTO event_performer (event_id, position, performer_id, venue_id, starts_at, shown) \
+         SELECT event.id, 0, performer.id, venue.id, event.starts_at, true FROM event \
+         JOIN performer ON performer.provider_id = 1 AND performer.source_id = event.source_id \
+         JOIN venue ON venue.provider_id = 1 AND venue.source_id = CAST(event.ends_at AS TEXT)"
+            .to_owned(),
         "UPDATE event SET ends_at = starts_at".to_owned(),
         "ANALYZE".to_owned(),
     ];
