@@ -16,8 +16,11 @@ use tokio::{
 
 use crate::{catalogue::Catalogue, error::ApiError};
 
-/// Reads at a time: one for each connection of the pool, so that none waits for a connection inside.
-const READS: usize = 16;
+/// Reads at a time, at most: one for each connection of the pool, so that none waits for a connection inside.
+const MAX_READS: usize = 16;
+/// The same for each core. A database on the same machine has no others, and each read under way takes its share of them from those who
+/// only want to hear that there is no room; four leave others a way where one read is slow.
+const READS_PER_CORE: usize = 4;
 /// Reads that may wait for their turn: four rounds of those that read. More would only wait longer, and be no sooner done.
 const WAITING: usize = 64;
 /// How long a read may wait for its turn: a client would rather hear 503 now than an answer later.
@@ -53,7 +56,9 @@ impl Reader {
             waiting: gauge!("marquee_database_waiting"),
             shed: counter!("marquee_shed_total"),
         };
-        Self { database, catalogue, reads: Semaphore::new(READS), waiting: Semaphore::new(WAITING), metrics }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let reads = Ord::min(MAX_READS, READS_PER_CORE * cores);
+        Self { database, catalogue, reads: Semaphore::new(reads), waiting: Semaphore::new(WAITING), metrics }
     }
 
     /// What a query finds.

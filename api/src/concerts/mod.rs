@@ -3,6 +3,7 @@
 mod answer;
 mod request;
 mod rows;
+mod statement;
 
 use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi, param::Query};
@@ -10,7 +11,7 @@ use poem_openapi::{ApiResponse, OpenApi, param::Query};
 pub use self::{
     answer::Concert,
     request::ConcertsRequest,
-    rows::{Arm, statement},
+    statement::{Arm, statement},
 };
 use crate::{
     State,

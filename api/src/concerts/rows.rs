@@ -5,16 +5,17 @@
 //! row of the answer, however many concerts there are ([ADR 14](../../../docs/adr/0014-concerts.md)).
 
 use entity::UtcInstant;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, FromQueryResult, Statement, prelude::Uuid};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, prelude::Uuid};
 
 use super::{
     answer::ConcertRow,
     request::{ConcertPlace, ConcertsRequest},
+    statement::{Arm, statement},
 };
 use crate::{
     cache::Found,
     error::ApiError,
-    http::{Cursor, next_link},
+    http::next_link,
     sql::{OF_VERSION, Sql},
     venues::near::Near,
 };
@@ -29,19 +30,6 @@ const MAX_TRIES: usize = 3;
 /// some. Where it holds a good part of all venues that finds a page at once.
 const LATEST_PER_ROW: u64 = 4;
 const LATEST_BESIDE: u64 = 2_000;
-
-/// A sorted run of concerts: a range of one index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arm {
-    /// All of a performer.
-    OfPerformer(Uuid),
-    /// All at a venue.
-    AtVenue(Uuid),
-    /// All of a performer at a venue.
-    OfPerformerAtVenue(Uuid, Uuid),
-    /// The latest of all, so many.
-    Latest(u64),
-}
 
 /// Of which snapshot something was read.
 type Snapshot = (i64, UtcInstant);
@@ -200,81 +188,8 @@ impl Asking<'_> {
     }
 }
 
-/// The statement that merges a few arms: the rows of a page and one more, latest first, of venues within `near`.
-#[must_use]
-pub fn statement(backend: DbBackend, request: &ConcertsRequest, arms: &[Arm], near: Option<&Near>) -> Statement {
-    let ConcertsRequest { range, max_price, page, .. } = request;
-    let mut sql = Sql::default();
-    let mut in_range = String::from("shown AND venue_id IS NOT NULL");
-    if let Some(starts_at) = range.starts_at {
-        in_range += &format!(" AND starts_at >= {}", sql.bind(starts_at));
-    }
-    let mut joined = String::new();
-    let mut conditions = Vec::from_iter(near.map(|near| near.condition(&mut sql)));
-    if let Some(ends_at) = range.ends_at {
-        // No event ends before it starts, so this follows from the condition on its end; it is what bounds the runs.
-        let ends_at = sql.bind(ends_at);
-        in_range += &format!(" AND starts_at <= {ends_at}");
-        conditions.push(format!("event.ends_at <= {ends_at}"));
-    }
-    if let Some(max_price) = max_price {
-        joined += " JOIN provider ON provider.id = performer.provider_id";
-        let most = sql.bind(*max_price);
-        conditions.push(format!("event.min_price * {UNITS_OF_PRICE} <= {most}"));
-    }
-    if range.ends_at.is_some() || max_price.is_some() {
-        joined += " JOIN event ON event.id = concert.event_id";
-    }
-    if let Some(Cursor { place: (starts_at, event_id, position), .. }) = page.after {
-        let [starts_at, event_id, position] = [sql.bind(starts_at), sql.bind(event_id), sql.bind(position)];
-        in_range += &format!(" AND (starts_at, event_id, position) < ({starts_at}, {event_id}, {position})");
-    }
-    let runs: Vec<String> = padded(arms).into_iter().map(|arm| run(backend, arm, &in_range, &mut sql)).collect();
-    let (runs, wanted) = (runs.join(" UNION ALL "), sql.bind(page.rows() + 1));
-    let conditions = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-    let text = format!(
-        "SELECT concert.starts_at, concert.event_id, concert.position, performer.name AS band, venue.name AS location, \
-             venue.latitude, venue.longitude, {OF_VERSION} \
-             FROM ({runs}) AS concert JOIN venue ON venue.id = concert.venue_id \
-             JOIN performer ON performer.id = concert.performer_id{joined}{conditions} \
-             ORDER BY concert.starts_at DESC, concert.event_id DESC, concert.position DESC LIMIT {wanted}"
-    );
-    sql.statement(backend, text)
-}
-
-const IN_ORDER: &str = "ORDER BY starts_at DESC, event_id DESC, position DESC";
-/// Prices of all currencies in one unit: how many ten-thousandths a minor unit is.
-const UNITS_OF_PRICE: &str =
-    "CASE provider.currency_digits WHEN 0 THEN 10000 WHEN 1 THEN 1000 WHEN 2 THEN 100 WHEN 3 THEN 10 ELSE 1 END";
-
 fn at(venues: &[Uuid]) -> Vec<Arm> {
     venues.iter().map(|&venue| Arm::AtVenue(venue)).collect()
-}
-
-/// Empty arms are added until there are a power of two, so that the database sees few statements and can keep their plans.
-fn padded(arms: &[Arm]) -> Vec<Arm> {
-    let empty = match arms.first() {
-        Some(Arm::OfPerformerAtVenue(..)) => Arm::OfPerformerAtVenue(Uuid::nil(), Uuid::nil()),
-        Some(Arm::AtVenue(_)) => Arm::AtVenue(Uuid::nil()),
-        _ => Arm::OfPerformer(Uuid::nil()),
-    };
-    let mut padded = arms.to_vec();
-    padded.resize(arms.len().next_power_of_two(), empty);
-    padded
-}
-
-fn run(backend: DbBackend, arm: Arm, in_range: &str, sql: &mut Sql) -> String {
-    let mut run = format!("SELECT event_id, position, performer_id, venue_id, starts_at FROM event_performer WHERE {in_range}");
-    run += &match arm {
-        Arm::OfPerformer(performer) => format!(" AND performer_id = {}", sql.bind(performer)),
-        Arm::AtVenue(venue) => format!(" AND venue_id = {}", sql.bind(venue)),
-        Arm::OfPerformerAtVenue(performer, venue) => {
-            format!(" AND performer_id = {} AND venue_id = {}", sql.bind(performer), sql.bind(venue))
-        }
-        Arm::Latest(count) => return format!("{run} {IN_ORDER} LIMIT {}", sql.bind(count)),
-    };
-    // SQLite hands the order of the whole down to each, PostgreSQL must be asked for it, and each takes no other's words.
-    if backend == DbBackend::Sqlite { run } else { format!("({run} {IN_ORDER})") }
 }
 
 impl ConcertRow {

@@ -126,7 +126,10 @@ async fn ids(database: &DatabaseConnection, table: &str) -> Vec<Uuid> {
 }
 
 fn assert_sqlite_merges(steps: &[String], name: &str, index: &str, arms: usize) {
-    assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{name} sorts: {steps:?}");
+    // It puts the rows of a page in order once more when their names are there.
+    let is_of_page = |place: usize| place == steps.len() - 1 && steps.iter().any(|step| step == "SCAN concert");
+    let sorts = steps.iter().enumerate().filter(|(_, step)| step.contains("TEMP B-TREE"));
+    assert!(sorts.clone().all(|(place, _)| is_of_page(place)), "{name} sorts: {steps:?}");
     let of_concerts: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event_performer")).collect();
     assert_eq!(of_concerts.len(), arms.next_power_of_two(), "{name}: {steps:?}");
     assert!(
