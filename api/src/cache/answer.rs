@@ -51,21 +51,22 @@ impl Answer {
         u32::try_from(self.body.len() + self.body.len() / ROUNDED_UP_BY + link + key.len() + OVERHEAD_BYTES).unwrap_or(u32::MAX)
     }
 
-    /// The form in Redis.
+    /// The form in Redis; there is none of a link that is longer than its length can say.
     #[must_use]
-    pub(super) fn to_bytes(&self) -> Bytes {
+    pub(super) fn to_bytes(&self) -> Option<Bytes> {
         let link = self.link.as_ref().map_or(&[][..], HeaderValue::as_bytes);
+        let link_length = u16::try_from(link.len()).ok()?;
         let mut bytes = BytesMut::with_capacity(HEAD_BYTES + link.len() + self.body.len());
         bytes.put_slice(&MAGIC);
         bytes.put_u64(0);
         bytes.put_i64(self.version);
         bytes.put_u8(self.coding as u8);
-        bytes.put_u16(u16::try_from(link.len()).unwrap_or(0));
+        bytes.put_u16(link_length);
         bytes.put_slice(link);
         bytes.put_slice(&self.body);
         let checksum = xxh3_64(&bytes[12..]).to_be_bytes();
         bytes[4..12].copy_from_slice(&checksum);
-        bytes.freeze()
+        Some(bytes.freeze())
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote; nothing if anything is wrong with it, or if it is another answer than the wanted one.
@@ -110,13 +111,20 @@ mod tests {
         for answer in
             [answer(), Answer { link: None, ..answer() }, answer().in_coding(Coding::Gzip, Bytes::from_static(b"packed"))]
         {
-            assert_eq!(Answer::from_bytes(&answer.to_bytes(), 7, answer.coding), Some(answer));
+            assert_eq!(Answer::from_bytes(&answer.to_bytes().unwrap_or_default(), 7, answer.coding), Some(answer));
         }
     }
 
     #[test]
+    fn an_answer_with_a_link_beyond_all_measure_has_no_form_in_redis() {
+        let of_length = |length: usize| HeaderValue::from_str(&"x".repeat(length)).ok();
+        assert!(Answer { link: of_length(65_535), ..answer() }.to_bytes().is_some());
+        assert_eq!(Answer { link: of_length(65_536), ..answer() }.to_bytes(), None);
+    }
+
+    #[test]
     fn another_answer_than_the_wanted_one_is_none() {
-        let bytes = answer().to_bytes();
+        let bytes = answer().to_bytes().unwrap_or_default();
         assert_eq!(Answer::from_bytes(&bytes, 8, Coding::Identity), None);
         assert_eq!(Answer::from_bytes(&bytes, 7, Coding::Brotli), None);
     }
@@ -124,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_that_were_cut_or_changed_are_no_answer(at in 0_usize..100, change in 1_u8..) {
-            let bytes = answer().to_bytes();
+            let bytes = answer().to_bytes().unwrap_or_default();
             let at = at % bytes.len();
             prop_assert_eq!(Answer::from_bytes(&bytes.slice(..at), 7, Coding::Identity), None);
             let mut changed = bytes.to_vec();

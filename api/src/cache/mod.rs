@@ -210,8 +210,9 @@ impl Cache {
     fn share(&self, key: &str, answer: &Answer, known: Option<Known>) {
         if let (Some(redis), Some(known)) = (&self.redis, known)
             && known.version == answer.version
+            && let Some(bytes) = answer.to_bytes()
         {
-            redis.put(key::shared(known.version, known.raised_at, key), answer.to_bytes());
+            redis.put(key::shared(known.version, known.raised_at, key), bytes);
         }
     }
 
