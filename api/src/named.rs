@@ -104,7 +104,7 @@ impl Named {
         let (rows, next) = self.page.cut(rows, &self.filter_key(), Row::place);
         let link = next.map(|cursor| next_link(&format!("/{}", self.list), &self.filters(), self.page.limit, &cursor));
         let body = serde_json::to_vec(&Answer::from(rows)).map_err(ApiError::Encoding)?;
-        Ok(Found { snapshot, body, link: link.and_then(|link| link.try_into().ok()) })
+        Ok(Found::page(snapshot, body, link))
     }
 
     fn filters(&self) -> Vec<(&'static str, String)> {

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use entity::{DatabaseSettings, Role};
+use poem::Request;
 use sea_orm::{DatabaseConnection, DbErr};
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{Cache, Redis, RedisError},
+    cache::{Asked, Cache, Question, Redis, RedisError},
     catalogue::Catalogue,
+    error::ApiError,
+    http::{Coding, Encoded},
     metrics,
     reader::Reader,
     serve::{Readiness, rate::RateLimiter},
@@ -66,6 +69,17 @@ impl State {
         let redis = Redis::new(&settings.cache.redis)?;
         let rate = RateLimiter::of(&settings.rate);
         Ok(Self { rate, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
+    }
+
+    /// The answer to what a request asks by its query string, kept or asked for, in the coding that the client takes.
+    pub(crate) async fn answer<Q: Question, T>(
+        &self,
+        request: &Request,
+        parse: impl FnOnce(&str) -> Result<Q, ApiError>,
+    ) -> Result<Encoded<T>, ApiError> {
+        let question = parse(request.uri().query().unwrap_or_default())?;
+        let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
+        Ok(Encoded::kept(self.cache.answer(&Asked::new(question, coding)).await?))
     }
 
     /// Keeps what is known of the catalogue, and what is counted, up to date until `shutdown` is cancelled. `primary` tells of new

@@ -61,6 +61,14 @@ pub struct Found {
     pub link: Option<HeaderValue>,
 }
 
+impl Found {
+    /// A page of this snapshot; `link` is the value of its `Link` header.
+    #[must_use]
+    pub fn page(snapshot: Option<(i64, entity::UtcInstant)>, body: Vec<u8>, link: Option<String>) -> Self {
+        Self { snapshot, body, link: link.and_then(|link| link.try_into().ok()) }
+    }
+}
+
 /// The tiers together.
 #[derive(Debug)]
 pub struct Cache {

@@ -15,9 +15,8 @@ pub use self::{
 };
 use crate::{
     State,
-    cache::Asked,
     error::ApiError,
-    http::{Coding, CursorText, Described, Encoded, Limit, Moment, Number, Words},
+    http::{CursorText, Described, Encoded, Limit, Moment, Number, Words},
 };
 
 /// The operation.
@@ -78,10 +77,7 @@ impl ConcertsApi {
         #[oai(name = "cursor")]
         _cursor: Query<Described<CursorText>>,
     ) -> Result<ConcertsResponse, ApiError> {
-        let concerts = ConcertsRequest::parse(request.uri().query().unwrap_or_default())?;
-        let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
-        let served = self.0.cache.answer(&Asked::new(concerts, coding)).await?;
         // The link is part of what is kept.
-        Ok(ConcertsResponse::Found(Encoded::kept(served), None))
+        Ok(ConcertsResponse::Found(self.0.answer(request, ConcertsRequest::parse).await?, None))
     }
 }

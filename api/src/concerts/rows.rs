@@ -49,7 +49,7 @@ pub(super) async fn find(database: &DatabaseConnection, request: &ConcertsReques
     let (rows, next) = request.page.cut(rows, &request.filter_key(), ConcertRow::place);
     let link = next.map(|cursor| next_link("/concerts", &request.filters(), request.page.limit, &cursor));
     let body = ConcertRow::encode(rows).map_err(ApiError::Encoding)?;
-    Ok(Found { snapshot, body, link: link.and_then(|link| link.try_into().ok()) })
+    Ok(Found::page(snapshot, body, link))
 }
 
 /// One row more than a page, latest first, and the snapshots that they were read from.
@@ -129,13 +129,12 @@ impl Asking<'_> {
             let (id, source_id, slug): (Uuid, String, String) =
                 (row.try_get("", "id")?, row.try_get("", "source_id")?, row.try_get("", "slug")?);
             self.note((row.try_get("", "version")?, row.try_get("", "raised_at")?));
-            let is_named =
-                |name: &String| *name == source_id || name.split_once(':') == Some((&slug, &source_id)) || name.parse() == Ok(id);
-            if named.iter().any(is_named) {
+            let is_named = |name: &String| *name == source_id || name.split_once(':') == Some((&slug, &source_id));
+            if ids.contains(&id) || named.iter().any(is_named) {
                 performers.push(id);
             }
         }
-        // One that is named by two of its ids was found twice.
+        // One that is named by two of its ids is found twice.
         performers.sort_unstable();
         performers.dedup();
         Ok(performers)

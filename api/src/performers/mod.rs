@@ -9,9 +9,8 @@ use poem_openapi::{ApiResponse, OpenApi, param::Query};
 pub use self::{answer::PerformersAnswer, request::PerformersRequest};
 use crate::{
     State,
-    cache::Asked,
     error::ApiError,
-    http::{Coding, CursorText, Described, Encoded, Limit, Word},
+    http::{CursorText, Described, Encoded, Limit, Word},
 };
 
 /// The operation.
@@ -50,10 +49,7 @@ impl PerformersApi {
         #[oai(name = "cursor")]
         _cursor: Query<Described<CursorText>>,
     ) -> Result<PerformersResponse, ApiError> {
-        let wanted = PerformersRequest::parse(request.uri().query().unwrap_or_default())?;
-        let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
-        let served = self.0.cache.answer(&Asked::new(wanted, coding)).await?;
         // The link is part of what is kept.
-        Ok(PerformersResponse::Found(Encoded::kept(served), None))
+        Ok(PerformersResponse::Found(self.0.answer(request, PerformersRequest::parse).await?, None))
     }
 }

@@ -15,9 +15,8 @@ pub use self::{
 };
 use crate::{
     State,
-    cache::Asked,
     error::ApiError,
-    http::{Coding, CursorText, Described, Encoded, Limit, Moment},
+    http::{CursorText, Described, Encoded, Limit, Moment},
 };
 
 /// The operation.
@@ -60,10 +59,7 @@ impl SearchApi {
         #[oai(name = "cursor")]
         _cursor: Query<Described<CursorText>>,
     ) -> Result<SearchResponse, ApiError> {
-        let search = SearchRequest::parse(request.uri().query().unwrap_or_default())?;
-        let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
-        let served = self.0.cache.answer(&Asked::new(search, coding)).await?;
         // The link is part of what is kept.
-        Ok(SearchResponse::Found(Encoded::kept(served), None))
+        Ok(SearchResponse::Found(self.0.answer(request, SearchRequest::parse).await?, None))
     }
 }

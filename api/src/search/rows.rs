@@ -56,8 +56,7 @@ pub(super) async fn find(database: &DatabaseConnection, search: &SearchRequest) 
         answer.push(row).map_err(ApiError::Encoding)?;
         written += 1;
     }
-    let link = link.and_then(|link| link.try_into().ok());
-    Ok(Found { snapshot, body: answer.end(), link })
+    Ok(Found::page(snapshot, answer.end(), link))
 }
 
 /// The query without its limit.

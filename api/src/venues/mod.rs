@@ -10,9 +10,8 @@ use poem_openapi::{ApiResponse, OpenApi, param::Query};
 pub use self::{answer::VenuesAnswer, near::Near, request::VenuesRequest};
 use crate::{
     State,
-    cache::Asked,
     error::ApiError,
-    http::{Coding, CursorText, Described, Encoded, Limit, Number, Word},
+    http::{CursorText, Described, Encoded, Limit, Number, Word},
 };
 
 /// The operation.
@@ -62,10 +61,7 @@ impl VenuesApi {
         #[oai(name = "cursor")]
         _cursor: Query<Described<CursorText>>,
     ) -> Result<VenuesResponse, ApiError> {
-        let wanted = VenuesRequest::parse(request.uri().query().unwrap_or_default())?;
-        let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
-        let served = self.0.cache.answer(&Asked::new(wanted, coding)).await?;
         // The link is part of what is kept.
-        Ok(VenuesResponse::Found(Encoded::kept(served), None))
+        Ok(VenuesResponse::Found(self.0.answer(request, VenuesRequest::parse).await?, None))
     }
 }

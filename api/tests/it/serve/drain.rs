@@ -1,6 +1,12 @@
 //! The end: what was asked is answered, and nothing else is waited for.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use api::{
     State,
@@ -165,13 +171,22 @@ async fn many_lines_at_once_are_all_answered_to_their_last_request() {
     let served = Arc::new(Served::with(Limits { drain_delay: Duration::from_millis(500), ..Limits::default() }).await);
     let clients: Vec<_> = (0..50)
         .map(|_| {
-            let address = served.address;
-            tokio::spawn(async move { super::process::ask_until_told_to_close(&mut Line::to(address).await, "/a").await })
+            let (address, answered) = (served.address, Arc::new(AtomicUsize::new(0)));
+            let counted = answered.clone();
+            let asking =
+                async move { super::process::ask_until_told_to_close(&mut Line::to(address).await, "/a", &counted).await };
+            (tokio::spawn(asking), answered)
         })
         .collect();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    in_time(async {
+        while clients.iter().any(|(_, answered)| answered.load(Ordering::Relaxed) == 0) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     served.shutdown.cancel();
-    for client in clients {
-        assert!(in_time(client).await.unwrap() > 0);
+    for (client, answered) in clients {
+        in_time(client).await.unwrap();
+        assert!(answered.load(Ordering::Relaxed) > 0);
     }
 }

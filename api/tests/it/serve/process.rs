@@ -14,16 +14,15 @@ use super::{Line, in_time};
 use crate::binary::{Running, sqlite};
 
 /// Asks one request after the other until an answer says that it was the last one; every request must be answered whole, and the
-/// connection must end in order. How many there were.
-pub(super) async fn ask_until_told_to_close(line: &mut Line, path: &str) -> usize {
-    let mut answered = 0;
+/// connection must end in order. `answered` counts them.
+pub(super) async fn ask_until_told_to_close(line: &mut Line, path: &str, answered: &AtomicUsize) {
     loop {
         let (head, _) = line.get(path).await;
         assert!(head.starts_with("http/1.1 200 "), "{head}");
-        answered += 1;
+        answered.fetch_add(1, Ordering::Relaxed);
         if head.contains("connection: close") {
             assert_eq!(line.rest().await.expect("a reset after the last answer"), b"");
-            return answered;
+            return;
         }
     }
 }
@@ -48,8 +47,7 @@ async fn no_request_is_lost_when_the_process_is_told_to_stop() {
                 loop {
                     match TcpStream::connect(address).await {
                         Ok(stream) => {
-                            let count = ask_until_told_to_close(&mut Line(stream), "/search").await;
-                            answered.fetch_add(count, Ordering::Relaxed);
+                            ask_until_told_to_close(&mut Line(stream), "/search", &answered).await;
                         }
                         Err(error) => {
                             assert!(has_stopped.load(Ordering::Relaxed), "{error}");
@@ -63,7 +61,12 @@ async fn no_request_is_lost_when_the_process_is_told_to_stop() {
         .collect();
     let mut idle = Line::to(address).await;
     idle.get("/livez").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    in_time(async {
+        while answered.load(Ordering::Relaxed) <= 100 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 
     has_stopped.store(true, Ordering::Relaxed);
     signal(&running, "-TERM").await;
