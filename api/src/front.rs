@@ -15,6 +15,7 @@ use crate::{
     concerts::ConcertsRequest,
     http::{Asker, Coding, RequestId, problem},
     metrics::RequestMetrics,
+    rates::RatesRequest,
     search::SearchRequest,
     serve::rate::RateLimiter,
 };
@@ -27,7 +28,8 @@ const MAX_REMEMBERED_BYTES: usize = 256;
 /// Where the questions are asked whose answers are kept and asked for all the time.
 const SEARCH: &str = "/search";
 const CONCERTS: &str = "/concerts";
-pub(crate) const ROUTES: [&str; 2] = [SEARCH, CONCERTS];
+const RATES: &str = "/rates";
+pub(crate) const ROUTES: [&str; 3] = [SEARCH, CONCERTS, RATES];
 
 /// The first layer of the service.
 pub(crate) struct Front<Rest> {
@@ -60,6 +62,7 @@ impl<Rest: Endpoint<Output = Response>> Endpoint for Front<Rest> {
 enum Asking {
     Search(Asked<SearchRequest>),
     Concerts(Asked<ConcertsRequest>),
+    Rates(Asked<RatesRequest>),
 }
 
 /// What is asked for, by the path and the query string that ask for it.
@@ -82,6 +85,7 @@ fn understood(path_and_query: &PathAndQuery, coding: Coding) -> Option<Rc<Asking
         let asking = Rc::new(match path_and_query.path() {
             SEARCH => Asking::Search(Asked::new(SearchRequest::parse(query).ok()?, coding)),
             CONCERTS => Asking::Concerts(Asked::new(ConcertsRequest::parse(query).ok()?, coding)),
+            RATES => Asking::Rates(Asked::new(RatesRequest::parse(query).ok()?, coding)),
             _ => return None,
         });
         if text.len() <= MAX_REMEMBERED_BYTES {
@@ -99,6 +103,7 @@ impl Asking {
         match self {
             Self::Search(_) => SEARCH,
             Self::Concerts(_) => CONCERTS,
+            Self::Rates(_) => RATES,
         }
     }
 
@@ -106,6 +111,7 @@ impl Asking {
         match self {
             Self::Search(asked) => cache.at_once(asked),
             Self::Concerts(asked) => cache.at_once(asked),
+            Self::Rates(asked) => cache.at_once(asked),
         }
     }
 }

@@ -17,7 +17,9 @@ pub mod http;
 mod metrics;
 mod named;
 pub mod performers;
+pub mod places;
 pub mod providers;
+pub mod rates;
 pub mod reader;
 pub mod search;
 pub mod serve;
@@ -26,6 +28,7 @@ mod sql;
 mod state;
 pub mod sync_runs;
 pub mod venues;
+mod writer;
 
 use std::{io, sync::Arc};
 
@@ -89,6 +92,9 @@ type Operations = (
     concerts::ConcertsApi,
     performers::PerformersApi,
     venues::VenuesApi,
+    places::PlacesApi,
+    rates::RatesApi,
+    rates::batches::BatchesApi,
     events::EventsApi,
     providers::ProvidersApi,
     sync_runs::SyncRunsApi,
@@ -101,6 +107,9 @@ fn service(state: State) -> OpenApiService<Operations, ()> {
         concerts::ConcertsApi(state.clone()),
         performers::PerformersApi(state.clone()),
         venues::VenuesApi(state.clone()),
+        places::PlacesApi(state.clone()),
+        rates::RatesApi(state.clone()),
+        rates::batches::BatchesApi(state.clone()),
         events::EventsApi(state.clone()),
         providers::ProvidersApi(state.clone()),
         sync_runs::SyncRunsApi(state.clone()),

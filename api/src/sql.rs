@@ -1,6 +1,9 @@
 //! Statements that are put together here, where the query builder has no words for them. Values never stand in the text.
 
-use sea_orm::{DbBackend, Statement, Value};
+use sea_orm::{
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement, TransactionOptions,
+    TransactionTrait, Value,
+};
 
 /// A statement whose values are numbered as they are bound: both databases take `$1`.
 #[derive(Debug, Default)]
@@ -33,3 +36,16 @@ impl Sql {
 /// Two columns that say of which version the snapshot is that a statement reads: asked at another time it might belong to other rows.
 pub(crate) const OF_VERSION: &str =
     "(SELECT version FROM catalogue_version) AS version, (SELECT raised_at FROM catalogue_version) AS raised_at";
+
+/// A transaction in which all statements read the same. On SQLite every one does; PostgreSQL must be asked for it.
+pub(crate) async fn snapshot(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = match database.get_database_backend() {
+        DbBackend::Postgres => TransactionOptions {
+            isolation_level: Some(IsolationLevel::RepeatableRead),
+            access_mode: Some(AccessMode::ReadOnly),
+            ..Default::default()
+        },
+        _ => TransactionOptions::default(),
+    };
+    database.begin_with_options(options).await
+}

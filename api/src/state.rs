@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use entity::{DatabaseSettings, Role};
 use poem::Request;
+use rates::Limits;
 use sea_orm::{DatabaseConnection, DbErr};
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use crate::{
     reader::Reader,
     serve::{Readiness, rate::RateLimiter},
     settings::Settings,
+    writer::Writer,
 };
 
 /// Why the service cannot be put together.
@@ -37,8 +39,12 @@ pub struct State {
     pub catalogue: Arc<Catalogue>,
     /// The database.
     pub reader: Arc<Reader>,
+    /// The same to be written.
+    pub writer: Arc<Writer>,
     /// Answers that are kept.
     pub cache: Arc<Cache>,
+    /// What a batch of prices may take.
+    pub batch_limits: Limits,
     /// Whether new work is wanted.
     pub readiness: Readiness,
     /// How many requests a client may make, if there is a limit.
@@ -48,13 +54,23 @@ pub struct State {
 }
 
 impl State {
-    /// Over a database, with a cache of this many bytes in the process.
+    /// Over a database that is read and written, with a cache of this many bytes in the process.
     #[must_use]
     pub fn new(database: DatabaseConnection, watch: DatabaseConnection, cache_bytes: u64, redis: Option<Redis>) -> Self {
         let catalogue = Arc::new(Catalogue::new(watch));
+        let writer = Arc::new(Writer::new(database.clone()));
         let reader = Arc::new(Reader::new(database, catalogue.clone()));
         let cache = Arc::new(Cache::new(cache_bytes, redis, catalogue.clone(), reader.clone()));
-        Self { catalogue, reader, cache, readiness: Readiness::default(), rate: None, recorder: None }
+        Self {
+            catalogue,
+            reader,
+            writer,
+            cache,
+            batch_limits: Limits::REQUEST,
+            readiness: Readiness::default(),
+            rate: None,
+            recorder: None,
+        }
     }
 
     /// As the settings say. Nothing is connected to before it is needed, but a SQLite file is opened.
@@ -66,9 +82,10 @@ impl State {
         let read = settings.read_database();
         let database = entity::connect(&read, Role::Api).await?;
         let watch = entity::connect(&read, Role::Watch).await?;
+        let writer = Arc::new(Writer::new(entity::connect(&settings.database, Role::Write).await?));
         let redis = Redis::new(&settings.cache.redis)?;
         let rate = RateLimiter::of(&settings.rate);
-        Ok(Self { rate, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
+        Ok(Self { rate, writer, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
     }
 
     /// The answer to what a request asks by its query string, kept or asked for, in the coding that the client takes.
@@ -80,6 +97,12 @@ impl State {
         let question = parse(request.uri().query().unwrap_or_default())?;
         let coding = Coding::wanted(request.headers()).ok_or(ApiError::NotAcceptable)?;
         Ok(Encoded::kept(self.cache.answer(&Asked::new(question, coding)).await?))
+    }
+
+    /// Learns of the version that a write of this process has raised, so that whoever wrote reads it. If the database is away by now, whoever
+    /// follows the version learns it later.
+    pub(crate) async fn learn(&self) {
+        let _away = self.catalogue.ask().await;
     }
 
     /// Keeps what is known of the catalogue, and what is counted, up to date until `shutdown` is cancelled. `primary` tells of new

@@ -4,7 +4,8 @@ use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
 
 use clap::Args;
 use sea_orm::{
-    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr,
+    ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
     sqlx::{
         self,
         sqlite::{SqliteJournalMode, SqliteSynchronous},
@@ -39,8 +40,10 @@ const API_PLANNING: [(&str, &str); 8] = [
     ("enable_bitmapscan", "off"),
     ("enable_sort", "off"),
 ];
-/// How long a statement of the worker may take: a bulk write of a big feed takes seconds.
-const WORKER_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a statement that writes may take: a bulk write of a big feed, or the sums of a big batch, takes seconds.
+const WRITE_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections of an API process that write: one for each batch of prices that it takes at a time, and some for short writes.
+const WRITE_CONNECTIONS: u32 = 12;
 /// How long one look at the version may take: it reads one row, so a database that needs longer is as good as away.
 const WATCH_PATIENCE: Duration = Duration::from_secs(1);
 /// How long SQLite waits for another writer. A sync holds the write lock for seconds at most.
@@ -104,6 +107,8 @@ pub enum Role {
     Api,
     /// Few long writes.
     Worker,
+    /// What clients of the API send: few writes, and whoever sent them waits.
+    Write,
     /// One short question at a time, again and again: whether the database answers, and which version it holds.
     Watch,
 }
@@ -134,9 +139,16 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
         Role::Worker => {
             options
                 .max_connections(WORKER_CONNECTIONS)
-                .statement_timeout(WORKER_STATEMENT_TIMEOUT)
+                .statement_timeout(WRITE_STATEMENT_TIMEOUT)
                 .acquire_timeout(WORKER_PATIENCE)
                 .set_application_name("marquee-worker");
+        }
+        Role::Write => {
+            options
+                .max_connections(WRITE_CONNECTIONS)
+                .statement_timeout(WRITE_STATEMENT_TIMEOUT)
+                .acquire_timeout(API_PATIENCE)
+                .set_application_name("marquee-api-write");
         }
         Role::Watch => {
             options
@@ -155,6 +167,17 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
             .foreign_keys(true)
     });
     Database::connect(options).await
+}
+
+/// Begins a transaction that is going to write.
+///
+/// # Errors
+///
+/// When the database is away, or SQLite's other writers do not end in time.
+pub async fn begin_write(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
+    let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    database.begin_with_options(options).await
 }
 
 /// Whether the error says that the database could not be reached or had no room, so that the same call may succeed later.

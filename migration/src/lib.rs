@@ -8,6 +8,7 @@ mod catalogue;
 mod concerts;
 mod jobs;
 mod ledger;
+mod rates;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod version;
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(jobs::Migration),
             Box::new(version::Migration),
             Box::new(concerts::Migration),
+            Box::new(rates::Migration),
         ]
     }
 }

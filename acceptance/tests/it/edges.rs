@@ -10,15 +10,16 @@ use std::{
 use serde_json::Value;
 
 /// Each room and the rooms that it may use in its programs.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("marquee-acceptance", &[]),
-    ("marquee-api", &["marquee-entity", "marquee-telemetry"]),
+    ("marquee-api", &["marquee-entity", "marquee-rates", "marquee-telemetry"]),
     ("marquee-bench", &["marquee-entity", "marquee-migration", "marquee-provider-sim"]),
     ("marquee-entity", &[]),
     ("marquee-migration", &[]),
     ("marquee-provider-sim", &[]),
+    ("marquee-rates", &["marquee-entity"]),
     ("marquee-telemetry", &[]),
-    ("marquee-worker", &["marquee-entity", "marquee-telemetry"]),
+    ("marquee-worker", &["marquee-entity", "marquee-rates", "marquee-telemetry"]),
 ];
 
 /// The room that measures against bare uses of the libraries which the programs confine, and may name them for that.

@@ -43,6 +43,10 @@ const REVALIDATE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Something that can be asked of the catalogue, whose answer changes with the version alone.
 pub trait Question: Clone + Send + Sync + 'static {
+    /// Whether an answer of the version before may be given for a moment while the new one is fetched. Not where clients write what they
+    /// ask for, because they would not find it.
+    const MAY_LAG: bool = true;
+
     /// What is asked, in one form for all who ask the same.
     fn key(&self) -> String;
 
@@ -103,6 +107,7 @@ impl Cache {
         let answer = self.process.get(&asked.key)?;
         match self.standing(&answer) {
             Standing::Outdated(_) => None,
+            Standing::Revalidating(_) if !Q::MAY_LAG => None,
             standing => {
                 if matches!(standing, Standing::Revalidating(_)) {
                     let _lands_by_itself = self.fly(asked);

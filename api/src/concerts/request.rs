@@ -149,7 +149,7 @@ mod tests {
     fn faults(query: &str) -> Vec<(String, String)> {
         match ConcertsRequest::parse(query) {
             Err(ApiError::InvalidParameters(mistakes)) => {
-                mistakes.into_iter().map(|mistake| (mistake.parameter, mistake.message)).collect()
+                mistakes.into_iter().map(|mistake| (mistake.parameter.unwrap_or_default(), mistake.message)).collect()
             }
             other => panic!("{query}: {other:?}"),
         }

@@ -1,10 +1,9 @@
 //! What is read of one event.
 
 use entity::{base_event, event, event_performer, performer, provider, venue, zone};
-use sea_orm::{
-    AccessMode, ColumnTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, IsolationLevel, QueryFilter, QueryOrder,
-    TransactionOptions, TransactionTrait, prelude::Uuid,
-};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, prelude::Uuid};
+
+use crate::sql::snapshot;
 
 /// An event and all that hangs on it.
 #[derive(Debug)]
@@ -20,7 +19,7 @@ pub(super) struct EventRows {
 /// Reads a shown event; one that was never on sale online does not exist for a reader.
 pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<Option<EventRows>, DbErr> {
     // One snapshot, so that a sync in between can't mix the zones of two feeds.
-    let snapshot = database.begin_with_options(snapshot_options(database.get_database_backend())).await?;
+    let snapshot = snapshot(database).await?;
     let event = event::Entity::find_by_id(id).filter(event::Column::Shown.eq(true)).find_also_related(base_event::Entity);
     let Some((event, Some(base_event))) = event.one(&snapshot).await? else {
         return Ok(None);
@@ -42,16 +41,4 @@ pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<Opti
     let performers = performers.into_iter().filter_map(|(_, performer)| performer).collect();
     snapshot.commit().await?;
     Ok(Some(EventRows { event, base_event, provider, venue, performers, zones }))
-}
-
-/// On SQLite every transaction reads one snapshot; PostgreSQL must be asked for it.
-fn snapshot_options(backend: DbBackend) -> TransactionOptions {
-    match backend {
-        DbBackend::Postgres => TransactionOptions {
-            isolation_level: Some(IsolationLevel::RepeatableRead),
-            access_mode: Some(AccessMode::ReadOnly),
-            ..Default::default()
-        },
-        _ => TransactionOptions::default(),
-    }
 }

@@ -26,6 +26,10 @@ pub trait Kind {
 #[derive(Debug)]
 pub struct Moment;
 
+/// A day.
+#[derive(Debug)]
+pub struct Date;
+
 /// A number of rows.
 #[derive(Debug)]
 pub struct Limit;
@@ -49,6 +53,12 @@ pub struct Number;
 impl Kind for Moment {
     fn schema() -> MetaSchema {
         MetaSchema { example: Some("2021-02-01T00:00:00Z".into()), ..MetaSchema::new("string") }
+    }
+}
+
+impl Kind for Date {
+    fn schema() -> MetaSchema {
+        MetaSchema { example: Some("2021-01-31".into()), ..MetaSchema::new_with_format("string", "date") }
     }
 }
 

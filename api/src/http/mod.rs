@@ -13,10 +13,11 @@ mod query;
 mod range;
 mod represent;
 mod request_id;
+mod upload;
 
 pub use coding::Coding;
 pub use conditional::etag_of;
-pub use described::{CursorText, Described, Kind, Limit, Moment, Number, Word, Words};
+pub use described::{CursorText, Date, Described, Kind, Limit, Moment, Number, Word, Words};
 pub use json::Encoded;
 pub use moment::{Edge, parse_moment, to_rfc3339};
 pub use nullable::Nullable;
@@ -28,3 +29,5 @@ pub use range::Range;
 pub use represent::represent;
 pub(crate) use represent::{Asker, CACHE_CONTROL, VARY, encode};
 pub(crate) use request_id::RequestId;
+pub(crate) use upload::media_type;
+pub use upload::{Contents, Upload};

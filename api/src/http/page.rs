@@ -158,6 +158,21 @@ impl Place for (String, Uuid) {
     }
 }
 
+/// A text, and another one among those that have the same.
+impl Place for (String, String) {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend((self.0.len() as u64).to_be_bytes());
+        bytes.extend(self.0.as_bytes());
+        bytes.extend(self.1.as_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (length, texts) = bytes.split_first_chunk::<8>()?;
+        let (first, second) = texts.split_at_checked(usize::try_from(u64::from_be_bytes(*length)).ok()?)?;
+        Some((str::from_utf8(first).ok()?.to_owned(), str::from_utf8(second).ok()?.to_owned()))
+    }
+}
+
 /// A number alone.
 impl Place for i64 {
     fn write(&self, bytes: &mut Vec<u8>) {
@@ -197,6 +212,8 @@ mod tests {
         let cursor = Cursor::behind((-1, Uuid::max()), "query");
         assert_eq!(cursor.encode().parse(), Ok(cursor));
         let cursor = Cursor::behind((i64::MIN, Uuid::nil(), 7), "query");
+        assert_eq!(cursor.encode().parse(), Ok(cursor));
+        let cursor = Cursor::behind(("Oslo".to_owned(), "NOOSL".to_owned()), "query");
         assert_eq!(cursor.encode().parse(), Ok(cursor));
         let cursor = Cursor::behind(-1, "query");
         assert_eq!(cursor.encode().parse(), Ok(cursor));

@@ -87,7 +87,7 @@ impl Mistakes {
     /// Notes a fault.
     pub fn add(&mut self, parameter: &str, message: impl Into<String>) {
         if self.0.len() < MAX_MISTAKES {
-            self.0.push(Mistake { parameter: parameter.to_owned(), message: message.into() });
+            self.0.push(Mistake::of_parameter(parameter, message));
         }
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     catalogue::{Catalogue, NewEvent, instant},
-    openapi::{answer_schema, description, operations},
+    openapi::{answer_schema, description, reads},
+    rates::{Prices, bring_in, put_places},
     schema::violations,
     service::Service,
 };
@@ -27,6 +28,7 @@ const LISTS: [&str; 1] = ["bandIds"];
 struct Places {
     events: [String; 2],
     runs: [String; 3],
+    batches: [String; 1],
 }
 
 impl Places {
@@ -55,18 +57,32 @@ impl Places {
             catalogue.rejects(&run, 3).await;
             runs.push(run.id.to_string());
         }
-        Self { events, runs: runs.try_into().unwrap() }
+        let service = Service::on(database).await;
+        put_places(&service, &[], &[("ESBCN", "")]).await;
+        let batches = [bring_in(&service, &Prices::default().add("ESBCN", "ESBCN", "2021-02-10", "7")).await.to_string()];
+        Self { events, runs: runs.try_into().unwrap(), batches }
     }
 
     /// The real paths of a path of the description.
     fn of(&self, path: &str) -> Vec<String> {
         let Some((before, after)) = path.split_once("{id}") else {
             assert!(!path.contains('{'), "what stands for the parameters of {path}?");
-            // That one wants to be asked for something.
-            return vec![if path == "/concerts" { "/concerts?bandIds=1".to_owned() } else { path.to_owned() }];
+            // Some want to be asked for something.
+            let question = match path {
+                "/concerts" => "?bandIds=1",
+                "/rates" => "?date_from=2021-02-09&date_to=2021-02-10&orig_code=ESBCN&dest_code=ESBCN",
+                _ => "",
+            };
+            return vec![format!("{path}{question}")];
         };
-        let ids: &[String] = if before == "/events/" { &self.events } else { &self.runs };
-        ids.iter().map(|id| format!("{before}{id}{after}")).collect()
+        let (ids, question): (&[String], _) = match (before, after) {
+            // The other one has no venue.
+            ("/events/", "/rates") => (&self.events[..1], "?orig_code=ESBCN"),
+            ("/events/", _) => (&self.events, ""),
+            ("/rates/batches/", _) => (&self.batches, ""),
+            _ => (&self.runs, ""),
+        };
+        ids.iter().map(|id| format!("{before}{id}{after}{question}")).collect()
     }
 }
 
@@ -74,7 +90,7 @@ async fn every_good_answer_fits_its_schema(database: Arc<TestDatabase>) {
     let places = Places::made_in(&database).await;
     let service = Service::on(&database).await;
     let description = description();
-    for (path, _, operation) in operations(&description) {
+    for (path, operation) in reads(&description) {
         for path in places.of(path) {
             let answer = service.get(&path).await.json();
             assert_eq!(violations(&description, answer_schema(operation), &answer), [""; 0], "{path}");
@@ -101,7 +117,7 @@ async fn declared_parameters_are_known_and_others_are_not(database: Arc<TestData
     let places = Places::made_in(&database).await;
     let service = Service::on(&database).await;
     let description = description();
-    for (path, _, operation) in operations(&description) {
+    for (path, operation) in reads(&description) {
         let path = &places.of(path)[0];
         let declared = operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["in"] == "query");
         for parameter in declared {
@@ -127,7 +143,7 @@ async fn the_limits_that_are_declared_are_those_that_hold(database: Arc<TestData
     let service = Service::on(&database).await;
     let description = description();
     let mut bounded = 0;
-    for (path, _, operation) in operations(&description) {
+    for (path, operation) in reads(&description) {
         let path = &places.of(path)[0];
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);

@@ -19,6 +19,7 @@ mod outage;
 mod parameters;
 mod plans;
 mod providers;
+mod rates;
 mod redis;
 mod refusals;
 mod schema;

@@ -6,10 +6,10 @@ use api::State;
 use entity::Role;
 use migration::testing::TestDatabase;
 use poem::{
-    Endpoint, EndpointExt, Response,
+    Body, Endpoint, EndpointExt, Response,
     endpoint::BoxEndpoint,
     http::{HeaderMap, Method, StatusCode},
-    test::TestClient,
+    test::{TestClient, TestRequestBuilder},
 };
 use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
@@ -54,6 +54,25 @@ impl Service {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
+        Self::answer(request).await
+    }
+
+    /// Sends a body, of this media type.
+    pub(crate) async fn upload(
+        &self,
+        method: Method,
+        uri: &str,
+        (media_type, body): (&str, impl Into<Body>),
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = self.client.request(method, uri).header("content-type", media_type).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Self::answer(request).await
+    }
+
+    async fn answer(request: TestRequestBuilder<'_, BoxEndpoint<'static, Response>>) -> Answer {
         let mut response = request.send().await.0;
         Answer {
             status: response.status(),
@@ -66,7 +85,7 @@ impl Service {
 impl Answer {
     /// The body of an answer that went well.
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.status, StatusCode::OK, "{}", self.text());
+        assert!(self.status.is_success(), "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/json"));
         serde_json::from_slice(&self.body).unwrap()
     }

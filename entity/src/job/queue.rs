@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryOrder, QueryResult, SqlErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
+    Statement, Value,
 };
 
 use super::{Column, Entity, Model};
-use crate::UtcInstant;
+use crate::{UtcInstant, begin_write};
 
 /// Dead jobs that are kept of each lane: one that dies at each tick must not fill the table, and the newest tell most.
 const DEAD_KEPT: i64 = 20;
@@ -167,7 +167,7 @@ pub async fn claim(database: &DatabaseConnection, kinds: &[&str], worker: &str, 
 pub async fn start(database: &DatabaseConnection, job: NewJob, worker: &str, lease: Duration) -> Result<Option<Claim>, DbErr> {
     let backend = database.get_database_backend();
     let now = now(backend);
-    let transaction = database.begin_with_options(writing()).await?;
+    let transaction = begin_write(database).await?;
     bury_expired(&transaction, Some(&job.lane)).await?;
     let set_free = format!(
         "UPDATE job SET state = 'queued', run_at = {now}, worker = NULL, lease_until = NULL
@@ -379,11 +379,6 @@ fn now(backend: DbBackend) -> &'static str {
 
 fn skip_locked(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres { "FOR UPDATE SKIP LOCKED" } else { "" }
-}
-
-/// A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
-fn writing() -> TransactionOptions {
-    TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() }
 }
 
 fn micros(duration: Duration) -> i64 {

@@ -3,6 +3,7 @@
 mod jobs;
 mod lint;
 mod progress_bar;
+mod rates;
 mod run;
 mod status;
 mod sync;
@@ -18,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 /// How long to wait between looks for a database that is away: short beside the time it takes to restart one.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What a shell gives to a process that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
 /// How long the database may take for its first answer: whoever calls a command waits for it.
 const FIRST_ANSWER: Duration = Duration::from_secs(5);
 
@@ -44,6 +47,8 @@ enum Command {
     Status(status::Status),
     /// Show and retry background jobs
     Jobs(jobs::Jobs),
+    /// Bring prices of travelling in
+    Rates(rates::Rates),
 }
 
 /// Who is polled.
@@ -66,6 +71,7 @@ pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Command::Lint(lint) => lint.execute().await,
         Command::Status(status) => status.execute().await,
         Command::Jobs(jobs) => jobs.execute().await,
+        Command::Rates(rates) => rates.execute().await,
     }
 }
 

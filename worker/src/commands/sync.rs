@@ -15,7 +15,7 @@ use entity::{
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
-use super::{ProvidersSettings, connect, progress_bar::ProgressBar};
+use super::{INTERRUPTED, ProvidersSettings, connect, progress_bar::ProgressBar};
 use crate::{
     jobs::{
         lease::{LeaseSettings, until_lost, worker_name},
@@ -32,8 +32,6 @@ use crate::{
 const LANE_PATIENCE: Duration = Duration::from_secs(60);
 /// How often to look whether it has ended.
 const LANE_PAUSE: Duration = Duration::from_millis(250);
-/// What a shell gives to a process that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
 
 #[derive(Args, Debug)]
 pub(super) struct Sync {

@@ -3,7 +3,7 @@
 //! However many workers fire the tick, the provider's row says which tick was answered last, and only who raises it enqueues.
 
 use entity::{
-    UtcInstant,
+    UtcInstant, begin_write,
     job::{self, State, queue},
     provider,
 };
@@ -11,7 +11,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
     ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    QuerySelect,
     sea_query::{LockBehavior, LockType},
 };
 
@@ -53,9 +53,7 @@ pub async fn enqueue_tick(
         Some(provider) => provider.id,
         None => register::register(database, entry).await?.id,
     };
-    // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
-    let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = database.begin_with_options(options).await?;
+    let transaction = begin_write(database).await?;
     let enqueued = within(&transaction, entry, provider_id, tick).await?;
     transaction.commit().await?;
     Ok(enqueued)

@@ -2,11 +2,10 @@
 
 use std::{io, time::Duration};
 
-use entity::{UtcInstant, job, provider, reject, sync_run, sync_run::State};
+use entity::{UtcInstant, begin_write, job, provider, reject, sync_run, sync_run::State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::{
@@ -37,9 +36,7 @@ pub(super) async fn begin(
     provider_id: i32,
     lease: &job::Claim,
 ) -> Result<sync_run::Model, SyncError> {
-    // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
-    let options = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let transaction = database.begin_with_options(options).await?;
+    let transaction = begin_write(database).await?;
     if !job::queue::is_held(&transaction, lease).await? {
         transaction.rollback().await?;
         return Err(SyncError::LeaseLost);

@@ -31,11 +31,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{job, provider, sync_run};
-use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
-};
+use entity::{begin_write, job, provider, sync_run};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect};
 use tokio::sync::Semaphore;
 
 use self::{
@@ -253,10 +250,7 @@ impl Syncing<'_> {
     /// Begins to write the copy, unless another run has changed it since the provider's row was read: this one's document may be
     /// the older.
     async fn begin(&self, provider: &provider::Model) -> Result<DatabaseTransaction, SyncError> {
-        // A write lock from the start: SQLite cannot raise a reader's to a writer's when another writer came between.
-        let options =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-        let transaction = self.database.begin_with_options(options).await?;
+        let transaction = begin_write(self.database).await?;
         let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
         if locked.is_some_and(|locked| locked.last_success_at == provider.last_success_at) {
             Ok(transaction)

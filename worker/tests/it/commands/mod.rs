@@ -3,6 +3,7 @@
 mod jobs;
 mod lint;
 mod providers_file;
+mod rates;
 mod run;
 mod status;
 mod sync;

@@ -2,21 +2,16 @@
 //!
 //! What a client reads and what the log reads are two texts: `detail` and `errors` come from here, causes go to the log alone.
 
-use std::sync::Arc;
+mod problem;
+
+use std::{io, sync::Arc};
 
 use poem::http::StatusCode;
-use poem_openapi::{
-    ApiResponse, Object,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
-    types::Type,
-};
 use sea_orm::DbErr;
-use serde::Serialize;
 
+pub use self::problem::{ErrorCode, Mistake, PROBLEM_JSON, Problem};
 use crate::http::Nullable;
 
-/// The media type of an error.
-pub const PROBLEM_JSON: &str = "application/problem+json";
 /// Seconds after which a client may ask again while the database is away: it mostly comes back within a restart.
 const RETRY_AFTER_SECONDS: u32 = 2;
 /// Seconds after which a client may ask again in a peak: those that wait now have been answered by then.
@@ -34,6 +29,52 @@ pub enum ApiError {
         /// What was asked for.
         what: &'static str,
     },
+    /// Places are asked for that are none; each is named.
+    #[error("the request names places that are not known")]
+    UnknownPlaces(Vec<Mistake>),
+    /// What was sent holds items that cannot be taken, so nothing was.
+    #[error("the request holds {count} items that cannot be taken")]
+    InvalidItems {
+        /// The first of them.
+        mistakes: Vec<Mistake>,
+        /// How many there are.
+        count: u64,
+    },
+    /// The body is not what its headers say.
+    #[error("the body cannot be read")]
+    UnreadableBody(&'static str),
+    /// The body did not come to its end.
+    #[error("the body ended before it was whole")]
+    BrokenOff,
+    /// The body comes too slowly.
+    #[error("the body did not come in time")]
+    TooSlow,
+    /// The body is too long.
+    #[error("the body is over the limit")]
+    TooLarge {
+        /// What is limited.
+        what: &'static str,
+        /// How much of it there may be.
+        limit: u64,
+    },
+    /// The body is of a kind that is not taken here.
+    #[error("the body is of a kind that is not taken")]
+    UnsupportedMediaType {
+        /// What is taken.
+        wanted: &'static str,
+    },
+    /// The same idempotency key is in use.
+    #[error("a request with the same idempotency key is under way")]
+    KeyRunning,
+    /// The same idempotency key came with another body.
+    #[error("the idempotency key was used with another body")]
+    KeyReused,
+    /// Only this machine may do that.
+    #[error("a write from another machine")]
+    NotLocal,
+    /// A fault of this machine's disk.
+    #[error("the body could not be put aside")]
+    Disk(#[source] io::Error),
     /// The database is away.
     #[error("the database is away")]
     DatabaseAway(#[source] DbErr),
@@ -78,51 +119,10 @@ pub enum ApiError {
     Refused(StatusCode),
 }
 
-/// One fault in a request.
-#[derive(Clone, Debug, PartialEq, Eq, Object, Serialize)]
-pub struct Mistake {
-    /// The parameter's name.
-    pub parameter: String,
-    /// What is wrong with it, and what would be right.
-    pub message: String,
-}
-
-/// What every error looks like (RFC 9457), with the members of the search contract beside.
-#[derive(Clone, Debug, Object, Serialize)]
-pub struct Problem {
-    /// Always `about:blank`: `error.code` tells problems apart.
-    #[serde(rename = "type")]
-    #[oai(rename = "type")]
-    pub kind: String,
-    /// The status in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// What is wrong, in a sentence.
-    pub detail: String,
-    /// Each fault in the request.
-    pub errors: Vec<Mistake>,
-    /// The id of this request in our logs.
-    pub request_id: String,
-    /// Always null.
-    pub data: Nullable<bool>,
-    /// The same for programs.
-    pub error: ErrorCode,
-}
-
-/// An error for programs.
-#[derive(Clone, Debug, Object, Serialize)]
-pub struct ErrorCode {
-    /// A stable word.
-    pub code: String,
-    /// What is wrong, in a sentence.
-    pub message: String,
-}
-
 impl ApiError {
     /// The fault of a single parameter.
     pub fn parameter(parameter: &str, message: impl Into<String>) -> Self {
-        Self::InvalidParameters(vec![Mistake { parameter: parameter.to_owned(), message: message.into() }])
+        Self::InvalidParameters(vec![Mistake::of_parameter(parameter, message)])
     }
 
     /// The HTTP status.
@@ -130,13 +130,22 @@ impl ApiError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::InvalidParameters(_) => StatusCode::BAD_REQUEST,
-            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound { .. } | Self::UnknownPlaces(_) => StatusCode::NOT_FOUND,
+            Self::UnreadableBody(_) | Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::NotLocal => StatusCode::FORBIDDEN,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::KeyRunning => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidItems { .. } | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent | Self::Overloaded | Self::Draining => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Database(_) | Self::Encoding(_) | Self::Body | Self::Flight => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Database(_) | Self::Disk(_) | Self::Encoding(_) | Self::Body | Self::Flight => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Refused(status) => *status,
             Self::OfFlight(error) => error.status(),
         }
@@ -147,7 +156,7 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::TooManyRequests { retry_after } => Some(*retry_after),
-            Self::Overloaded => Some(RETRY_AFTER_OVERLOAD_SECONDS),
+            Self::Overloaded | Self::KeyRunning => Some(RETRY_AFTER_OVERLOAD_SECONDS),
             Self::Draining => Some(RETRY_AFTER_SECONDS),
             Self::OfFlight(error) => error.retry_after(),
             _ => self.is_of_database().then_some(RETRY_AFTER_SECONDS),
@@ -184,10 +193,7 @@ impl ApiError {
             kind: "about:blank".to_owned(),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
-            errors: match self {
-                Self::InvalidParameters(mistakes) => mistakes.clone(),
-                _ => Vec::new(),
-            },
+            errors: self.mistakes().to_vec(),
             request_id: request_id.to_owned(),
             data: Nullable(None),
             error: ErrorCode { code: self.code().to_owned(), message: detail.clone() },
@@ -195,17 +201,35 @@ impl ApiError {
         }
     }
 
+    fn mistakes(&self) -> &[Mistake] {
+        match self {
+            Self::InvalidParameters(mistakes) | Self::UnknownPlaces(mistakes) | Self::InvalidItems { mistakes, .. } => mistakes,
+            Self::OfFlight(error) => error.mistakes(),
+            _ => &[],
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::InvalidParameters(_) => "invalid_parameter",
             Self::NotFound { .. } => "not_found",
+            Self::UnknownPlaces(_) => "unknown_place",
+            Self::InvalidItems { .. } => "invalid_items",
+            Self::UnreadableBody(_) => "unreadable_body",
+            Self::BrokenOff => "broken_off",
+            Self::TooSlow => "too_slow",
+            Self::TooLarge { .. } => "too_large",
+            Self::UnsupportedMediaType { .. } => "unsupported_media_type",
+            Self::KeyRunning => "key_running",
+            Self::KeyReused => "key_reused",
+            Self::NotLocal => "not_local",
             Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => "database_unavailable",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Draining => "draining",
             Self::Overloaded => "overloaded",
             Self::NotAcceptable => "not_acceptable",
             Self::OfFlight(error) => error.code(),
-            Self::Database(_) | Self::Encoding(_) | Self::Body | Self::Flight => "internal",
+            Self::Database(_) | Self::Disk(_) | Self::Encoding(_) | Self::Body | Self::Flight => "internal",
             Self::Refused(StatusCode::NOT_FOUND) => "no_such_path",
             Self::Refused(StatusCode::METHOD_NOT_ALLOWED) => "method_not_allowed",
             Self::Refused(status) if status.is_server_error() => "internal",
@@ -215,11 +239,21 @@ impl ApiError {
 
     fn detail(&self) -> String {
         match self {
-            Self::InvalidParameters(mistakes) => {
-                let texts: Vec<String> =
-                    mistakes.iter().map(|mistake| format!("{}: {}", mistake.parameter, mistake.message)).collect();
-                texts.join("; ")
+            Self::InvalidParameters(mistakes) | Self::UnknownPlaces(mistakes) => {
+                mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             }
+            Self::InvalidItems { mistakes, count } => {
+                let first = mistakes.first().map(ToString::to_string).unwrap_or_default();
+                format!("nothing was taken, because of {count} wrong items, of which errors lists {}: {first}", mistakes.len())
+            }
+            Self::UnreadableBody(why) => (*why).to_owned(),
+            Self::BrokenOff => "the body ended before it was whole; nothing was taken".to_owned(),
+            Self::TooSlow => "the body did not come in time; nothing was taken".to_owned(),
+            Self::TooLarge { what, limit } => format!("there may be {limit} {what} at most; nothing was taken"),
+            Self::UnsupportedMediaType { wanted } => format!("want {wanted}"),
+            Self::KeyRunning => "a request with this Idempotency-Key is under way; ask again shortly".to_owned(),
+            Self::KeyReused => "this Idempotency-Key came with another body before; give each body a key of its own".to_owned(),
+            Self::NotLocal => "this is taken from the machine itself alone, and not through a proxy".to_owned(),
             Self::NotFound { what } => format!("there is no such {what}"),
             Self::OfFlight(error) => error.detail(),
             Self::Overloaded => "too many requests wait already; ask again shortly".to_owned(),
@@ -236,7 +270,7 @@ impl ApiError {
             Self::Refused(status) if !status.is_server_error() => {
                 status.canonical_reason().unwrap_or("bad request").to_lowercase()
             }
-            Self::Database(_) | Self::Encoding(_) | Self::Body | Self::Flight | Self::Refused(_) => {
+            Self::Database(_) | Self::Disk(_) | Self::Encoding(_) | Self::Body | Self::Flight | Self::Refused(_) => {
                 "something went wrong on our side; quote the request id when you ask for help".to_owned()
             }
         }
@@ -255,29 +289,5 @@ impl From<ApiError> for poem::Error {
         let mut carrier = Self::from_status(error.status());
         carrier.set_data(Arc::new(error));
         carrier
-    }
-}
-
-impl ApiResponse for ApiError {
-    fn meta() -> MetaResponses {
-        let problem = |status, description| MetaResponse {
-            description,
-            status,
-            status_range: None,
-            content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }],
-            headers: Vec::new(),
-        };
-        MetaResponses {
-            responses: vec![
-                problem(Some(400), "The request cannot be understood; `errors` says why"),
-                problem(Some(429), "More requests than a client may make; `Retry-After` says when to ask again"),
-                problem(Some(503), "The database is away; `Retry-After` says when to ask again"),
-                problem(None, "Any other error, in the same shape"),
-            ],
-        }
-    }
-
-    fn register(registry: &mut Registry) {
-        Problem::register(registry);
     }
 }

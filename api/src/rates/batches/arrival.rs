@@ -1,0 +1,218 @@
+//! The way of a batch from the socket into the database.
+//!
+//! The body is checked as it comes, on a thread that may wait for it; the database is not touched before all of it is there and right, so
+//! a slow or broken client costs nobody else anything. Then it is written to its end, whether or not the client still listens: a client
+//! that hears nothing asks again with the same key.
+
+use std::{
+    io::{self, Read},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use entity::rate_batch;
+use futures_util::{Stream, TryStreamExt};
+use metrics::{counter, histogram};
+use poem::Request;
+use rates::{Claim, ClaimError, Fault, Faults, Places, ReadError, SettleError, Settled};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use super::{BatchBody, coding, idempotency_key};
+use crate::{
+    State,
+    error::{ApiError, Mistake},
+    http::{Upload, media_type},
+    serve::Readiness,
+};
+
+/// How long a body may take to come: the largest takes so long on a line of 7 Mbit/s.
+const ARRIVAL_TIME: Duration = Duration::from_secs(300);
+/// How long it may stand still.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How long what still comes may go on to come once the process is about to stop: half of the time to drain; the rest is for writing.
+const ARRIVAL_TIME_IN_DRAIN: Duration = Duration::from_secs(5);
+/// How often a body that comes is asked whether it still may.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Chunks of a body that wait for being read, each a few dozen KiB.
+const CHUNKS_AHEAD: usize = 4;
+
+/// Takes a batch in.
+pub(super) async fn take(state: &State, request: &Request, upload: Upload<BatchBody>) -> Result<rate_batch::Model, ApiError> {
+    let format = BatchBody::format(media_type::<BatchBody>(request)?);
+    let (coding, key) = (coding(request)?, idempotency_key(request)?);
+    let begun = Instant::now();
+    let writer = state.writer.clone();
+    let turn = writer.turn()?;
+    if state.catalogue.is_away() {
+        return Err(ApiError::DatabaseKnownAway);
+    }
+    let claim = Claim::new(&writer.database, &writer.keys, key).await?;
+    let places = Places::load(&writer.database).await?;
+
+    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    let arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
+    let limits = state.batch_limits;
+    let reading = tokio::task::spawn_blocking(move || rates::read(arriving, coding, format, &places, &limits));
+    pour(upload.body.into_bytes_stream(), sender, &state.readiness).await;
+    let reading = match reading.await.map_err(|_| ApiError::Flight)? {
+        Ok(reading) => reading,
+        Err(error) => {
+            claim.release().await?;
+            return Err(error.into());
+        }
+    };
+
+    let settling = tokio::spawn(async move {
+        let _turn = turn;
+        rates::settle(&writer.database, claim, reading, &limits, |_| ()).await
+    });
+    let settled = settling.await.map_err(|_| ApiError::Flight)?.map_err(ApiError::from);
+    tell(&settled, begun);
+    let (Settled::Taken(batch) | Settled::Repeated(batch)) = settled?;
+    state.learn().await;
+    Ok(batch)
+}
+
+fn tell(settled: &Result<Settled, ApiError>, begun: Instant) {
+    let outcome = match settled {
+        Ok(Settled::Taken(_)) => "taken",
+        Ok(Settled::Repeated(_)) => "repeated",
+        Err(_) => "refused",
+    };
+    counter!("marquee_rate_batches_total", "outcome" => outcome).increment(1);
+    if let Ok(Settled::Taken(batch)) = settled {
+        counter!("marquee_rate_prices_total").increment(batch.price_count.unsigned_abs());
+        histogram!("marquee_rate_batch_seconds").record(begun.elapsed());
+        tracing::info!(batch.id, batch.prices = batch.price_count, batch.routes = batch.route_count, "rate batch taken");
+    }
+}
+
+/// A piece of a body, or why there is none.
+enum Piece {
+    Chunk(Bytes),
+    End,
+    Failed(ApiError),
+}
+
+/// Hands the body on until it ends, or takes too long, or nobody wants it any more.
+async fn pour(mut body: impl Stream<Item = io::Result<Bytes>> + Unpin, sender: mpsc::Sender<Piece>, readiness: &Readiness) {
+    let mut patience = Patience::new(readiness);
+    loop {
+        let piece = match patience.wait(body.try_next()).await {
+            Err(error) => Piece::Failed(error),
+            Ok(Ok(Some(chunk))) => Piece::Chunk(chunk),
+            Ok(Ok(None)) => Piece::End,
+            Ok(Err(_)) => Piece::Failed(ApiError::BrokenOff),
+        };
+        let is_last = !matches!(piece, Piece::Chunk(_));
+        if sender.send(piece).await.is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// How long a body may still take.
+struct Patience<'a> {
+    readiness: &'a Readiness,
+    deadline: Instant,
+    in_drain: Option<Instant>,
+}
+
+impl<'a> Patience<'a> {
+    fn new(readiness: &'a Readiness) -> Self {
+        Self { readiness, deadline: Instant::now() + ARRIVAL_TIME, in_drain: None }
+    }
+
+    async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, ApiError> {
+        let silent_at = Instant::now() + SILENCE;
+        let mut next = std::pin::pin!(next);
+        loop {
+            let now = Instant::now();
+            if self.readiness.is_draining() {
+                let until = *self.in_drain.get_or_insert(now + ARRIVAL_TIME_IN_DRAIN);
+                if now >= until {
+                    return Err(ApiError::Draining);
+                }
+            }
+            if now >= self.deadline.min(silent_at) {
+                return Err(ApiError::TooSlow);
+            }
+            if let Ok(next) = timeout_at(now + LOOK_EVERY, &mut next).await {
+                return Ok(next);
+            }
+        }
+    }
+}
+
+/// The body for a reader that blocks.
+struct Arriving {
+    receiver: mpsc::Receiver<Piece>,
+    chunk: Bytes,
+    is_whole: bool,
+}
+
+impl Read for Arriving {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() && !self.is_whole {
+            match self.receiver.blocking_recv() {
+                Some(Piece::Chunk(chunk)) => self.chunk = chunk,
+                Some(Piece::End) => self.is_whole = true,
+                Some(Piece::Failed(error)) => return Err(io::Error::other(error)),
+                // Whoever poured it is gone, and its client with it.
+                None => return Err(io::Error::other(ApiError::BrokenOff)),
+            }
+        }
+        let count = buffer.len().min(self.chunk.len());
+        self.chunk.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::BodyTooLarge { limit_bytes } => Self::TooLarge { what: "bytes in a batch", limit: limit_bytes },
+            ReadError::DecodedTooLarge { limit_bytes } => {
+                Self::TooLarge { what: "bytes in a decompressed batch", limit: limit_bytes }
+            }
+            ReadError::TooManyItems { limit } => Self::TooLarge { what: "prices in a batch", limit },
+            ReadError::Broken(_) => {
+                Self::UnreadableBody("the body is not whole gzip, as Content-Encoding says; nothing was taken")
+            }
+            // Ours, as `Arriving` gave it.
+            ReadError::Source(error) => error.downcast().unwrap_or(Self::BrokenOff),
+            ReadError::Disk(error) => Self::Disk(error),
+        }
+    }
+}
+
+impl From<ClaimError> for ApiError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Running => Self::KeyRunning,
+            ClaimError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettleError> for ApiError {
+    fn from(error: SettleError) -> Self {
+        match error {
+            SettleError::Faults(Faults { first, count }) => {
+                Self::InvalidItems { mistakes: first.into_iter().map(Mistake::from).collect(), count }
+            }
+            SettleError::KeyReused => Self::KeyReused,
+            SettleError::Disk(error) => Self::Disk(error),
+            SettleError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<Fault> for Mistake {
+    fn from(Fault { line, pointer, message }: Fault) -> Self {
+        Self { line: Some(line), pointer, message, ..Self::default() }
+    }
+}

@@ -1,0 +1,100 @@
+//! What travelling costs: places, batches, answers.
+
+mod answers;
+mod batches;
+mod concurrent;
+mod keys;
+mod of_events;
+mod places;
+mod refused;
+
+use std::collections::BTreeMap;
+
+use entity::{rate, rate_batch, rate_day};
+use migration::testing::TestDatabase;
+use poem::http::Method;
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
+use serde_json::{Value, json};
+
+use crate::service::{Answer, Service};
+
+/// Where batches go.
+pub(crate) const BATCHES: &str = "/rates/batches";
+
+/// A batch in CSV.
+#[derive(Clone, Debug)]
+pub(crate) struct Prices(String);
+
+impl Default for Prices {
+    fn default() -> Self {
+        Self("orig_code,dest_code,day,price\n".to_owned())
+    }
+}
+
+impl Prices {
+    pub(crate) fn add(mut self, orig: &str, dest: &str, day: &str, price: &str) -> Self {
+        self.0.push_str(&format!("{orig},{dest},{day},{price}\n"));
+        self
+    }
+}
+
+/// Puts regions as (slug, parent) and places as (code, region); an empty parent is none.
+pub(crate) async fn put_places(service: &Service, regions: &[(&str, &str)], places: &[(&str, &str)]) {
+    let or_none = |slug: &str| if slug.is_empty() { Value::Null } else { json!(slug) };
+    let regions: Vec<Value> =
+        regions.iter().map(|(slug, parent)| json!({ "slug": slug, "name": slug, "parent_slug": or_none(parent) })).collect();
+    let places: Vec<Value> =
+        places.iter().map(|(code, region)| json!({ "code": code, "name": code, "region_slug": or_none(region) })).collect();
+    let list = json!({ "regions": regions, "places": places }).to_string();
+    let answer = service.upload(Method::PUT, "/places", ("application/json", list), &[]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+/// Sends a batch.
+pub(crate) async fn send(service: &Service, prices: &Prices, headers: &[(&str, &str)]) -> Answer {
+    service.upload(Method::POST, BATCHES, ("text/csv", prices.0.clone()), headers).await
+}
+
+/// Brings a batch in, and says its number.
+pub(crate) async fn bring_in(service: &Service, prices: &Prices) -> i64 {
+    let answer = send(service, prices, &[]).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    answer.json()["data"]["id"].as_i64().unwrap()
+}
+
+/// What is asked of days and routes, as (count, price) by day.
+async fn rates(service: &Service, (orig, dest): (&str, &str), (from, to): (&str, &str)) -> Vec<(String, i64, Option<f64>)> {
+    let answer = service.get(&format!("/rates?date_from={from}&date_to={to}&orig_code={orig}&dest_code={dest}")).await.json();
+    let rates = answer["rates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rate| (rate["day"].as_str().unwrap().to_owned(), rate["count"].as_i64().unwrap(), rate["price"].as_f64()));
+    rates.collect()
+}
+
+/// Makes sure that the sums are those of the prices, and that the batches hold as many as they say; returns how many prices there are.
+async fn assert_recounted(database: &TestDatabase) -> u64 {
+    let connection = database.connect(entity::Role::Worker).await;
+    let prices = rate::Entity::find().all(&connection).await.unwrap();
+    let mut recount: BTreeMap<(i32, i32, i32), (i64, i64)> = BTreeMap::new();
+    for price in &prices {
+        let (count, sum) = recount.entry((price.orig_place_id, price.dest_place_id, price.day)).or_default();
+        *count += 1;
+        *sum += price.price;
+    }
+    let sums = rate_day::Entity::find().all(&connection).await.unwrap();
+    let sums: BTreeMap<_, _> =
+        sums.into_iter().map(|sum| ((sum.orig_place_id, sum.dest_place_id, sum.day), (sum.price_count, sum.price_sum))).collect();
+    assert_eq!(sums, recount);
+    assert_batches(&connection).await;
+    prices.len() as u64
+}
+
+async fn assert_batches(connection: &DatabaseConnection) {
+    for batch in rate_batch::Entity::find().all(connection).await.unwrap() {
+        let held = rate::Entity::find().filter(rate::Column::BatchId.eq(batch.id)).count(connection).await.unwrap();
+        let expected = if batch.taken_back_at.is_some() { 0 } else { batch.price_count };
+        assert_eq!(i64::try_from(held).unwrap(), expected, "{batch:?}");
+    }
+}

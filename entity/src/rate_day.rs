@@ -1,0 +1,26 @@
+//! `rate_day`: count and sum of the prices of one route on one day. A batch changes them in its own transaction, so they always equal a
+//! recount of [`rate`](crate::rate).
+
+use sea_orm::entity::prelude::*;
+
+/// One day of one route; there is no row for a day without prices.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "rate_day")]
+pub struct Model {
+    /// From where.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub orig_place_id: i32,
+    /// To where.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub dest_place_id: i32,
+    /// Days since 1970-01-01.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub day: i32,
+    /// How many prices.
+    pub price_count: i64,
+    /// Their sum, in hundredths.
+    pub price_sum: i64,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,80 @@
+//! A batch that was checked and is not yet taken: in a temporary file without a name, so that a killed process leaves nothing behind.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, BufWriter, Read, Seek, Write},
+};
+
+use crate::limits::ROWS_PER_WRITE;
+
+/// Bytes of one price in the file.
+const ROW_BYTES: usize = 20;
+
+/// One price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) orig_place_id: i32,
+    pub(crate) dest_place_id: i32,
+    pub(crate) day: i32,
+    pub(crate) price: i64,
+}
+
+/// The prices of a batch in their order, each checked.
+#[derive(Debug)]
+pub struct Draft {
+    file: BufWriter<File>,
+    count: u64,
+}
+
+/// The same, to be read once.
+#[derive(Debug)]
+pub(crate) struct Rows(BufReader<File>);
+
+impl Draft {
+    /// An empty one, in the folder for temporary files.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { file: BufWriter::with_capacity(64 * 1024, tempfile::tempfile()?), count: 0 })
+    }
+
+    /// How many prices there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn push(&mut self, row: Row) -> io::Result<()> {
+        let mut bytes = [0; ROW_BYTES];
+        bytes[..4].copy_from_slice(&row.orig_place_id.to_le_bytes());
+        bytes[4..8].copy_from_slice(&row.dest_place_id.to_le_bytes());
+        bytes[8..12].copy_from_slice(&row.day.to_le_bytes());
+        bytes[12..].copy_from_slice(&row.price.to_le_bytes());
+        self.file.write_all(&bytes)?;
+        self.count += 1;
+        Ok(())
+    }
+
+    pub(crate) fn rows(self) -> io::Result<Rows> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        Ok(Rows(BufReader::with_capacity(64 * 1024, file)))
+    }
+}
+
+impl Rows {
+    /// The next rows, as many as are written at once; none at the end.
+    pub(crate) fn next(&mut self) -> io::Result<Vec<Row>> {
+        let mut bytes = Vec::new();
+        self.0.by_ref().take((ROWS_PER_WRITE * ROW_BYTES) as u64).read_to_end(&mut bytes)?;
+        let (rows, _) = bytes.as_chunks::<ROW_BYTES>();
+        Ok(rows.iter().map(Row::from_bytes).collect())
+    }
+}
+
+impl Row {
+    fn from_bytes(bytes: &[u8; ROW_BYTES]) -> Self {
+        let int = |at: usize| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let [.., a, b, c, d, e, f, g, h] = *bytes;
+        let price = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        Self { orig_place_id: int(0), dest_place_id: int(4), day: int(8), price }
+    }
+}

@@ -1,0 +1,38 @@
+//! The places that prices may name.
+
+use std::collections::HashMap;
+
+use entity::place;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+/// Ids of places by their codes.
+#[derive(Clone, Debug, Default)]
+pub struct Places(HashMap<Box<[u8]>, i32>);
+
+impl Places {
+    /// All that are listed now. A place that is taken from the list later keeps its id, so what was checked against these stays right.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn load(database: &impl ConnectionTrait) -> Result<Self, DbErr> {
+        let rows = place::Entity::find()
+            .select_only()
+            .columns([place::Column::Code, place::Column::Id])
+            .filter(place::Column::Listed.eq(true))
+            .into_tuple::<(String, i32)>()
+            .all(database)
+            .await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    pub(crate) fn id(&self, code: &[u8]) -> Option<i32> {
+        self.0.get(code).copied()
+    }
+}
+
+impl FromIterator<(String, i32)> for Places {
+    fn from_iter<I: IntoIterator<Item = (String, i32)>>(places: I) -> Self {
+        Self(places.into_iter().map(|(code, id)| (code.into_bytes().into(), id)).collect())
+    }
+}
