@@ -63,3 +63,25 @@ fn is_of_this_machine(address: &SocketAddr) -> bool {
 fn is_forwarded(headers: &HeaderMap) -> bool {
     FORWARDED.iter().any(|name| headers.contains_key(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        for (address, is_near) in [
+            ("127.0.0.1:9", true),
+            ("127.8.9.10:9", true),
+            ("[::1]:9", true),
+            ("[::ffff:127.0.0.1]:9", true),
+            ("10.0.0.1:9", false),
+            ("192.0.2.7:9", false),
+            ("[2001:db8::1]:9", false),
+            ("[::ffff:192.0.2.7]:9", false),
+            ("0.0.0.0:9", false),
+        ] {
+            assert_eq!(is_of_this_machine(&address.parse().unwrap()), is_near, "{address}");
+        }
+    }
+}

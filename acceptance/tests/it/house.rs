@@ -12,6 +12,10 @@ use migration::testing::TestDatabase;
 use provider_sim::{Catalogue, Provider};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The slug of the only provider.
@@ -156,24 +160,68 @@ pub(crate) struct Api {
 impl Api {
     /// Status and body of a GET.
     pub(crate) async fn get(&self, path_and_query: &str) -> (u16, Value) {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let mut stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
         stream.write_all(format!("GET {path_and_query} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap())
+        answer(stream).await.unwrap()
     }
 }
 
 impl Api {
-    /// Asks it to end, as a platform would, and waits for that.
-    pub(crate) fn terminate(&mut self) -> ExitStatus {
+    /// A connection on which the head of a request with a body of so many bytes was sent.
+    pub(crate) async fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: marquee\r\nConnection: close\r\nContent-Length: {length}\r\n");
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Status and body of a request with a body; none if the connection breaks before.
+    pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
+        let mut stream = self.begin(method, path, headers, body.len()).await;
+        stream.write_all(body.as_bytes()).await.ok()?;
+        answer(stream).await
+    }
+
+    /// Whether somebody new can connect.
+    pub(crate) async fn listens(&self) -> bool {
+        TcpStream::connect(&self.address).await.is_ok()
+    }
+
+    /// Ends it as the kernel would, at once.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Tells it to end, as a platform would.
+    pub(crate) fn signal(&self) {
         let told = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
         assert!(told.success());
+    }
+
+    /// How it ends.
+    pub(crate) fn end(&mut self) -> ExitStatus {
         self.process.wait().unwrap()
     }
+
+    /// Asks it to end, as a platform would, and waits for that.
+    pub(crate) fn terminate(&mut self) -> ExitStatus {
+        self.signal();
+        self.end()
+    }
+}
+
+/// Status and body of what comes on a connection; none if it breaks before.
+pub(crate) async fn answer(mut stream: TcpStream) -> Option<(u16, Value)> {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Some((status, serde_json::from_str(body).unwrap_or_default()))
 }
 
 impl Drop for Api {

@@ -7,5 +7,6 @@ mod house;
 mod journey;
 mod killed;
 mod patience;
+mod rates;
 mod silenced;
 mod workers;

@@ -28,12 +28,14 @@ use crate::{
     serve::Readiness,
 };
 
-/// How long a body may take to come: the largest takes so long on a line of 7 Mbit/s.
-const ARRIVAL_TIME: Duration = Duration::from_secs(300);
-/// How long it may stand still.
-const SILENCE: Duration = Duration::from_secs(20);
-/// How long what still comes may go on to come once the process is about to stop: half of the time to drain; the rest is for writing.
-const ARRIVAL_TIME_IN_DRAIN: Duration = Duration::from_secs(5);
+/// How long a body may take.
+const TIMES: Times = Times {
+    // The largest takes so long on a line of 7 Mbit/s.
+    whole: Duration::from_secs(300),
+    silence: Duration::from_secs(20),
+    // Half of the time to drain: the rest is for writing.
+    in_drain: Duration::from_secs(5),
+};
 /// How often a body that comes is asked whether it still may.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Chunks of a body that wait for being read, each a few dozen KiB.
@@ -56,7 +58,7 @@ pub(super) async fn take(state: &State, request: &Request, upload: Upload<BatchB
     let arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
     let limits = state.batch_limits;
     let reading = tokio::task::spawn_blocking(move || rates::read(arriving, coding, format, &places, &limits));
-    pour(upload.body.into_bytes_stream(), sender, &state.readiness).await;
+    pour(upload.body.into_bytes_stream(), sender, Patience::new(TIMES, &state.readiness)).await;
     let reading = match reading.await.map_err(|_| ApiError::Flight)? {
         Ok(reading) => reading,
         Err(error) => {
@@ -98,8 +100,7 @@ enum Piece {
 }
 
 /// Hands the body on until it ends, or takes too long, or nobody wants it any more.
-async fn pour(mut body: impl Stream<Item = io::Result<Bytes>> + Unpin, sender: mpsc::Sender<Piece>, readiness: &Readiness) {
-    let mut patience = Patience::new(readiness);
+async fn pour(mut body: impl Stream<Item = io::Result<Bytes>> + Unpin, sender: mpsc::Sender<Piece>, mut patience: Patience<'_>) {
     loop {
         let piece = match patience.wait(body.try_next()).await {
             Err(error) => Piece::Failed(error),
@@ -114,25 +115,36 @@ async fn pour(mut body: impl Stream<Item = io::Result<Bytes>> + Unpin, sender: m
     }
 }
 
+/// How long a body may take.
+struct Times {
+    /// From its first byte to its last.
+    whole: Duration,
+    /// Between two of its chunks.
+    silence: Duration,
+    /// From the moment on at which the process is about to stop.
+    in_drain: Duration,
+}
+
 /// How long a body may still take.
 struct Patience<'a> {
+    times: Times,
     readiness: &'a Readiness,
     deadline: Instant,
     in_drain: Option<Instant>,
 }
 
 impl<'a> Patience<'a> {
-    fn new(readiness: &'a Readiness) -> Self {
-        Self { readiness, deadline: Instant::now() + ARRIVAL_TIME, in_drain: None }
+    fn new(times: Times, readiness: &'a Readiness) -> Self {
+        Self { deadline: Instant::now() + times.whole, times, readiness, in_drain: None }
     }
 
     async fn wait<T>(&mut self, next: impl Future<Output = T>) -> Result<T, ApiError> {
-        let silent_at = Instant::now() + SILENCE;
+        let silent_at = Instant::now() + self.times.silence;
         let mut next = std::pin::pin!(next);
         loop {
             let now = Instant::now();
             if self.readiness.is_draining() {
-                let until = *self.in_drain.get_or_insert(now + ARRIVAL_TIME_IN_DRAIN);
+                let until = *self.in_drain.get_or_insert(now + self.times.in_drain);
                 if now >= until {
                     return Err(ApiError::Draining);
                 }
@@ -214,5 +226,57 @@ impl From<SettleError> for ApiError {
 impl From<Fault> for Mistake {
     fn from(Fault { line, pointer, message }: Fault) -> Self {
         Self { line: Some(line), pointer, message, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    /// What a reader hears of a body of one chunk that never ends.
+    async fn told(times: Times, readiness: Readiness) -> ApiError {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut bytes = Vec::new();
+            let error = arriving.read_to_end(&mut bytes).unwrap_err();
+            assert_eq!(bytes, b"chunk");
+            error
+        });
+        let body = stream::iter([Ok(Bytes::from_static(b"chunk"))]).chain(stream::pending());
+        pour(body, sender, Patience::new(times, &readiness)).await;
+        reading.await.unwrap().downcast().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_or_never_ends_is_given_up() {
+        for times in
+            [Times { whole: LONG, silence: SHORT, in_drain: LONG }, Times { whole: SHORT, silence: LONG, in_drain: LONG }]
+        {
+            let error = told(times, Readiness::default()).await;
+            assert!(matches!(error, ApiError::TooSlow), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_while_the_process_stops_has_a_moment() {
+        let readiness = Readiness::default();
+        readiness.begin_drain();
+        let error = told(Times { whole: LONG, silence: LONG, in_drain: SHORT }, readiness).await;
+        assert!(matches!(error, ApiError::Draining), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_whose_client_is_gone_is_no_shorter_body() {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
+        drop(sender);
+        let read = tokio::task::spawn_blocking(move || arriving.read_to_end(&mut Vec::new())).await.unwrap();
+        assert!(matches!(read.unwrap_err().downcast(), Ok(ApiError::BrokenOff)));
     }
 }
