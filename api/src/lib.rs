@@ -14,7 +14,9 @@ pub mod events;
 mod front;
 pub mod health;
 pub mod http;
+pub mod keys;
 mod metrics;
+pub mod multivac;
 mod named;
 pub mod performers;
 pub mod places;
@@ -38,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{front::Front, metrics::RequestMetrics, serve::Limits};
 pub use self::{
-    settings::Settings,
+    settings::{Command, Settings},
     state::{State, StateError},
 };
 
@@ -98,6 +100,7 @@ type Operations = (
     events::EventsApi,
     providers::ProvidersApi,
     sync_runs::SyncRunsApi,
+    multivac::MultivacApi,
     health::HealthApi,
 );
 
@@ -113,6 +116,7 @@ fn service(state: State) -> OpenApiService<Operations, ()> {
         events::EventsApi(state.clone()),
         providers::ProvidersApi(state.clone()),
         sync_runs::SyncRunsApi(state.clone()),
+        multivac::MultivacApi(state.clone()),
         health::HealthApi(state),
     );
     OpenApiService::new(operations, "Marquee", env!("CARGO_PKG_VERSION"))

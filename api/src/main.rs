@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use api::{Settings, State, serve::Limits};
+use api::{Command, Settings, State, keys::command::KeysCommand, serve::Limits};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -12,6 +12,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let settings = Settings::parse();
+    if let Some(Command::Keys(keys)) = &settings.command {
+        return make(keys);
+    }
     telemetry::start_logs(&settings.logs);
     // More than one TLS library could serve; without a choice the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
@@ -36,4 +39,18 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     state.follow(settings.database, shutdown.clone());
     api::run(listener, state, limits, shutdown).await?;
     Ok(())
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tells what it made, or why it did not")]
+fn make(keys: &KeysCommand) -> ExitCode {
+    match keys.execute() {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("marquee-api: {}", telemetry::with_causes(&error));
+            ExitCode::FAILURE
+        }
+    }
 }

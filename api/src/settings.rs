@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use entity::{DatabaseSettings, DatabaseUrl};
 use telemetry::LogSettings;
 
 use crate::{
     cache::CacheSettings,
+    keys::{KeysSettings, command::KeysCommand},
     serve::{ServeSettings, rate::RateSettings},
 };
 
 /// Answers searches over HTTP from the local copy of the catalogues.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "marquee-api", version)]
+#[command(name = "marquee-api", version, args_conflicts_with_subcommands = true)]
 pub struct Settings {
     /// Where it listens
     #[arg(long = "api-listen", env = "API_LISTEN", default_value = "127.0.0.1:8000")]
@@ -30,12 +31,25 @@ pub struct Settings {
     /// A replica of the database to read from instead
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
     pub database_read_url: Option<DatabaseUrl>,
+    /// Who may write.
+    #[command(flatten)]
+    pub keys: KeysSettings,
     /// How answers are kept.
     #[command(flatten)]
     pub cache: CacheSettings,
     /// How it logs.
     #[command(flatten)]
     pub logs: LogSettings,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What it does beside serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Make keys for those who may write
+    Keys(KeysCommand),
 }
 
 impl Settings {

@@ -14,6 +14,7 @@ use crate::{
     catalogue::Catalogue,
     error::ApiError,
     http::{Coding, Encoded},
+    keys::{Keys, KeysFileError},
     metrics,
     reader::Reader,
     serve::{Readiness, rate::RateLimiter},
@@ -30,6 +31,9 @@ pub enum StateError {
     /// The URL of Redis is wrong.
     #[error("Redis cannot be used")]
     Redis(#[from] RedisError),
+    /// The file of keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysFileError),
 }
 
 /// Shared by all requests of the process.
@@ -43,6 +47,8 @@ pub struct State {
     pub writer: Arc<Writer>,
     /// Answers that are kept.
     pub cache: Arc<Cache>,
+    /// Who may write.
+    pub keys: Keys,
     /// What a batch of prices may take.
     pub batch_limits: Limits,
     /// Whether new work is wanted.
@@ -66,6 +72,7 @@ impl State {
             reader,
             writer,
             cache,
+            keys: Keys::default(),
             batch_limits: Limits::REQUEST,
             readiness: Readiness::default(),
             rate: None,
@@ -85,7 +92,8 @@ impl State {
         let writer = Arc::new(Writer::new(entity::connect(&settings.database, Role::Write).await?));
         let redis = Redis::new(&settings.cache.redis)?;
         let rate = RateLimiter::of(&settings.rate);
-        Ok(Self { rate, writer, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
+        let keys = Keys::of(&settings.keys)?;
+        Ok(Self { rate, writer, keys, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
     }
 
     /// The answer to what a request asks by its query string, kept or asked for, in the coding that the client takes.

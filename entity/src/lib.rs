@@ -10,6 +10,7 @@
 pub mod base_event;
 pub mod catalogue_version;
 mod connect;
+pub mod datum;
 pub mod event;
 pub mod event_performer;
 mod folded;

@@ -8,6 +8,7 @@ mod catalogue;
 mod concerts;
 mod jobs;
 mod ledger;
+mod probe;
 mod rates;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(version::Migration),
             Box::new(concerts::Migration),
             Box::new(rates::Migration),
+            Box::new(probe::Migration),
         ]
     }
 }

@@ -13,7 +13,10 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    jobs::tick::{Enqueued, enqueue_tick},
+    jobs::{
+        tick::{Enqueued, enqueue_tick},
+        tidying,
+    },
     provider::entry::ProviderEntry,
 };
 
@@ -92,8 +95,23 @@ pub async fn start(
         })?;
         scheduler.add(fired).await?;
     }
+    scheduler.add(tidying(database.clone(), wake.clone())?).await?;
     scheduler.start().await?;
     Ok(Ticking(scheduler))
+}
+
+/// The ticks of what is done for the whole deployment. One that is missed is answered by the next.
+fn tidying(database: DatabaseConnection, wake: Arc<Notify>) -> Result<Job, JobSchedulerError> {
+    Job::new_async(tidying::SCHEDULE, move |_, _| {
+        let (database, wake) = (database.clone(), wake.clone());
+        tokio::spawn(async move {
+            match tidying::enqueue(&database).await {
+                Ok(()) => wake.notify_one(),
+                Err(error) => tracing::warn!(error = telemetry::with_causes(&error), "a tick cannot be enqueued"),
+            }
+        });
+        Box::pin(std::future::ready(()))
+    })
 }
 
 impl Ticker {

@@ -7,6 +7,7 @@ mod house;
 mod journey;
 mod killed;
 mod patience;
+mod probe;
 mod rates;
 mod silenced;
 mod workers;

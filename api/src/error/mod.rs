@@ -17,6 +17,9 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 /// Seconds after which a client may ask again in a peak: those that wait now have been answered by then.
 const RETRY_AFTER_OVERLOAD_SECONDS: u32 = 1;
 
+/// Seconds after which workers that are alive have taken something from a full queue.
+const RETRY_AFTER_QUEUE_SECONDS: u32 = 10;
+
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -69,6 +72,21 @@ pub enum ApiError {
     /// The same idempotency key came with another body.
     #[error("the idempotency key was used with another body")]
     KeyReused,
+    /// The request shows no key.
+    #[error("a write without a key")]
+    NoKey,
+    /// The request shows a key that nobody knows.
+    #[error("a write with an unknown key")]
+    WrongKey,
+    /// The key may not do that.
+    #[error("a write with a key that lacks the scope {scope}")]
+    MissingScope {
+        /// What it would have to be for.
+        scope: String,
+    },
+    /// So much waits for the workers that more would wait in vain.
+    #[error("too much waits for the workers")]
+    QueueFull,
     /// Only this machine may do that.
     #[error("a write from another machine")]
     NotLocal,
@@ -132,7 +150,8 @@ impl ApiError {
             Self::InvalidParameters(_) => StatusCode::BAD_REQUEST,
             Self::NotFound { .. } | Self::UnknownPlaces(_) => StatusCode::NOT_FOUND,
             Self::UnreadableBody(_) | Self::BrokenOff => StatusCode::BAD_REQUEST,
-            Self::NotLocal => StatusCode::FORBIDDEN,
+            Self::NoKey | Self::WrongKey => StatusCode::UNAUTHORIZED,
+            Self::NotLocal | Self::MissingScope { .. } => StatusCode::FORBIDDEN,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::KeyRunning => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -140,9 +159,12 @@ impl ApiError {
             Self::InvalidItems { .. } | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent | Self::Overloaded | Self::Draining => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::DatabaseAway(_)
+            | Self::DatabaseKnownAway
+            | Self::DatabaseSilent
+            | Self::Overloaded
+            | Self::QueueFull
+            | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::Disk(_) | Self::Encoding(_) | Self::Body | Self::Flight => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -157,6 +179,7 @@ impl ApiError {
         match self {
             Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::Overloaded | Self::KeyRunning => Some(RETRY_AFTER_OVERLOAD_SECONDS),
+            Self::QueueFull => Some(RETRY_AFTER_QUEUE_SECONDS),
             Self::Draining => Some(RETRY_AFTER_SECONDS),
             Self::OfFlight(error) => error.retry_after(),
             _ => self.is_of_database().then_some(RETRY_AFTER_SECONDS),
@@ -168,7 +191,7 @@ impl ApiError {
     #[must_use]
     pub fn is_news(&self) -> bool {
         match self {
-            Self::Overloaded | Self::DatabaseKnownAway | Self::Draining => false,
+            Self::Overloaded | Self::QueueFull | Self::DatabaseKnownAway | Self::Draining => false,
             Self::OfFlight(error) => error.is_news(),
             error => error.status().is_server_error(),
         }
@@ -223,6 +246,10 @@ impl ApiError {
             Self::KeyRunning => "key_running",
             Self::KeyReused => "key_reused",
             Self::NotLocal => "not_local",
+            Self::NoKey => "no_key",
+            Self::WrongKey => "wrong_key",
+            Self::MissingScope { .. } => "missing_scope",
+            Self::QueueFull => "queue_full",
             Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => "database_unavailable",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Draining => "draining",
@@ -253,7 +280,13 @@ impl ApiError {
             Self::UnsupportedMediaType { wanted } => format!("want {wanted}"),
             Self::KeyRunning => "a request with this Idempotency-Key is under way; ask again shortly".to_owned(),
             Self::KeyReused => "this Idempotency-Key came with another body before; give each body a key of its own".to_owned(),
-            Self::NotLocal => "this is taken from the machine itself alone, and not through a proxy".to_owned(),
+            Self::NoKey => "this takes a key: send it as `Authorization: Bearer KEY`, or as the password of Basic".to_owned(),
+            Self::WrongKey => "this key is not known, or not any more".to_owned(),
+            Self::MissingScope { scope } => format!("this key lacks the scope {scope}"),
+            Self::QueueFull => "so much waits for the workers that no more is accepted; send it again shortly".to_owned(),
+            Self::NotLocal => {
+                "without keys (API_KEYS_FILE) this is taken from the machine itself alone, and not through a proxy".to_owned()
+            }
             Self::NotFound { what } => format!("there is no such {what}"),
             Self::OfFlight(error) => error.detail(),
             Self::Overloaded => "too many requests wait already; ask again shortly".to_owned(),

@@ -14,6 +14,9 @@ use crate::{
     metrics::RequestMetrics,
 };
 
+/// How a key can be shown.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"marquee\", Basic realm=\"marquee\"");
+
 /// What must be known to tell of a request.
 #[derive(Debug)]
 pub struct Observer {
@@ -116,6 +119,9 @@ pub(crate) fn problem(error: &ApiError, request_id: &RequestId) -> Response {
     let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if error.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
     }
     response.into_response()
 }

@@ -17,7 +17,7 @@ use crate::{
     State,
     error::ApiError,
     http::{CursorText, Described, Encoded, Limit, Upload, Word, no_parameters},
-    writer::only_local,
+    keys::{Caller, Scope},
 };
 
 /// The operations.
@@ -66,9 +66,14 @@ impl PlacesApi {
     /// This list takes the place of the one before, whole or not at all. A place that it no longer holds is not known any more, and its
     /// prices wait: they are back with it. Codes and slugs stay what they are asked for by, so a slug must be no code.
     #[oai(path = "/places", method = "put", operation_id = "put_places")]
-    async fn put_places(&self, request: &Request, upload: Upload<PlacesDocument>) -> Result<Encoded<PlacesTaken>, ApiError> {
+    async fn put_places(
+        &self,
+        request: &Request,
+        caller: Caller,
+        upload: Upload<PlacesDocument>,
+    ) -> Result<Encoded<PlacesTaken>, ApiError> {
         no_parameters(request)?;
-        only_local(request)?;
+        self.0.keys.admit(request, &caller, &Scope::Places)?;
         let list = document::read(request, upload).await?;
         let taken = write::put(&self.0.writer, list).await?;
         self.0.learn().await;

@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-api"));
     for setting in [
+        "API_KEYS_FILE",
         "API_LISTEN",
         "CACHE_MIB",
         "DATABASE_READ_URL",

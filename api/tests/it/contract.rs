@@ -91,6 +91,10 @@ async fn every_good_answer_fits_its_schema(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
     let description = description();
     for (path, operation) in reads(&description) {
+        if answer_schema(operation).is_null() {
+            // It answers in plain text.
+            continue;
+        }
         for path in places.of(path) {
             let answer = service.get(&path).await.json();
             assert_eq!(violations(&description, answer_schema(operation), &answer), [""; 0], "{path}");

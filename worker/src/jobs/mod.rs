@@ -1,13 +1,16 @@
 //! What is done in the background: which kinds of jobs there are, who does them, and when they are enqueued.
 //!
-//! [`tick`] enqueues, [`runner`] claims and keeps the leases, [`syncing`] does the work, [`pause`] says when a provider is to be
+//! [`tick`] enqueues, [`runner`] claims and keeps the leases, [`syncing`], [`acquiring`] and `tidying` do the work, [`pause`] says when a provider is to be
 //! left alone. The queue itself is `entity::job`. This room copies nothing (`sync` does).
 
+pub mod acquiring;
 pub mod lease;
 pub mod pause;
 pub mod runner;
 pub mod syncing;
 pub mod tick;
+pub(crate) mod tidying;
+mod work;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +18,7 @@ use sea_orm::DatabaseConnection;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::{runner::Runner, syncing::Syncing};
+use self::{runner::Runner, syncing::Syncing, work::AllWork};
 use crate::{
     provider::{entry::ProviderEntry, fetch::Client},
     schedule::{self, ScheduleError},
@@ -37,7 +40,8 @@ pub async fn run(
 ) -> Result<bool, ScheduleError> {
     let wake = Arc::new(Notify::new());
     let stop = shutdown.child_token();
-    let work = Syncing::new(database.clone(), providers.clone(), Source::Provider(client.clone()));
+    let syncing = Syncing::new(database.clone(), providers.clone(), Source::Provider(client.clone()));
+    let work = AllWork { database: database.clone(), syncing };
     let runner = Runner::new(database.clone(), work, lease, wake.clone());
     // Before the ticks: hundreds of providers take a while to be scheduled, and what waits is done meanwhile.
     let running = {

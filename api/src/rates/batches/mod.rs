@@ -19,7 +19,7 @@ use crate::{
     State,
     error::ApiError,
     http::{CursorText, Described, Encoded, Limit, Upload, next_link, no_parameters},
-    writer::only_local,
+    keys::{Caller, Scope},
 };
 
 /// The operations.
@@ -71,13 +71,14 @@ impl BatchesApi {
     async fn post_batch(
         &self,
         request: &Request,
+        caller: Caller,
         /// A text of your own that names this batch, such as a UUID; it is yours for ever
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         upload: Upload<BatchBody>,
     ) -> Result<BatchTaken, ApiError> {
         no_parameters(request)?;
-        only_local(request)?;
+        self.0.keys.admit(request, &caller, &Scope::Rates)?;
         let batch = arrival::take(&self.0, request, upload).await?;
         let location = format!("/rates/batches/{}", batch.id);
         Ok(BatchTaken::Created(Encoded::new(&BatchAnswer::from(batch))?, location))
@@ -123,11 +124,12 @@ impl BatchesApi {
     async fn delete_batch(
         &self,
         request: &Request,
+        caller: Caller,
         /// The batch's number
         id: Path<String>,
     ) -> Result<BatchTakenBack, ApiError> {
         no_parameters(request)?;
-        only_local(request)?;
+        self.0.keys.admit(request, &caller, &Scope::Rates)?;
         let id = rows::batch_id(&id)?;
         let writer = self.0.writer.clone();
         // To its end, whether or not the client still listens.

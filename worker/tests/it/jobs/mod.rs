@@ -1,6 +1,7 @@
 //! Durable jobs: what the queue promises, who runs what is in it, and what ticks make of it.
 
 mod leases;
+mod old_data;
 mod queue;
 mod running;
 mod ticks;
