@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod concerts;
 pub mod error;
 pub mod events;
+pub mod feeds;
 mod front;
 pub mod health;
 pub mod http;
@@ -30,7 +31,7 @@ mod sql;
 mod state;
 pub mod sync_runs;
 pub mod venues;
-mod writer;
+pub mod writer;
 
 use std::{io, sync::Arc};
 
@@ -99,6 +100,7 @@ type Operations = (
     rates::batches::BatchesApi,
     events::EventsApi,
     providers::ProvidersApi,
+    feeds::FeedsApi,
     sync_runs::SyncRunsApi,
     multivac::MultivacApi,
     health::HealthApi,
@@ -115,6 +117,7 @@ fn service(state: State) -> OpenApiService<Operations, ()> {
         rates::batches::BatchesApi(state.clone()),
         events::EventsApi(state.clone()),
         providers::ProvidersApi(state.clone()),
+        feeds::FeedsApi(state.clone()),
         sync_runs::SyncRunsApi(state.clone()),
         multivac::MultivacApi(state.clone()),
         health::HealthApi(state),

@@ -1,6 +1,9 @@
 //! The database as requests write it: so many at a time, and only who may.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use ::rates::Keys;
 use poem::{
@@ -8,12 +11,14 @@ use poem::{
     http::header::{self, HeaderMap, HeaderName},
 };
 use sea_orm::DatabaseConnection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::error::ApiError;
 
-/// Writes of many rows at a time: each holds a connection, and a database has nothing from more.
-const LONG_WRITES: usize = 8;
+/// Batches of prices that may come or wait at a time: each takes a thread while it comes, and room on the disk until it is written.
+const BATCHES: usize = 64;
+/// Bodies that are held in memory at a time.
+const HELD_BODIES: usize = 4;
 /// Whatever hands on requests of others says so by one of these.
 const FORWARDED: [HeaderName; 4] =
     [header::FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip"), header::VIA];
@@ -23,25 +28,53 @@ const FORWARDED: [HeaderName; 4] =
 pub struct Writer {
     /// Where to write.
     pub database: DatabaseConnection,
-    /// Idempotency keys under way.
+    /// Idempotency keys of batches under way.
     pub keys: Keys,
-    turns: Arc<Semaphore>,
+    batches: Arc<Semaphore>,
+    held_bodies: Semaphore,
+    /// The one batch that is written, or taken back.
+    settling: Semaphore,
 }
 
 impl Writer {
     /// Writes to `database`.
     #[must_use]
     pub fn new(database: DatabaseConnection) -> Self {
-        Self { database, keys: Keys::default(), turns: Arc::new(Semaphore::new(LONG_WRITES)) }
+        Self {
+            database,
+            keys: Keys::default(),
+            batches: Arc::new(Semaphore::new(BATCHES)),
+            held_bodies: Semaphore::new(HELD_BODIES),
+            settling: Semaphore::new(1),
+        }
     }
 
-    /// The right to write many rows, until it is dropped.
+    /// The right to bring a batch, until it is dropped.
     ///
     /// # Errors
     ///
-    /// When so many do it already.
-    pub fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        self.turns.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)
+    /// When so many do already.
+    pub fn bring_batch(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.batches.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)
+    }
+
+    /// The right to hold a body in memory, until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When so many do already.
+    pub fn hold_body(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.held_bodies.try_acquire().map_err(|_| ApiError::Overloaded)
+    }
+
+    /// The turn to write many rows: one after the other, in the order in which they ask. Two batches on the same routes would wait for each
+    /// other in the database, where waiting counts as time of a statement, and SQLite has one writer anyway.
+    ///
+    /// # Errors
+    ///
+    /// Never as long as the process serves.
+    pub async fn settle(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.settling.acquire().await.map_err(|_| ApiError::Draining)
     }
 }
 
@@ -53,11 +86,22 @@ impl Writer {
 pub(crate) fn only_local(request: &Request) -> Result<(), ApiError> {
     // A request without a socket was made in this process.
     let is_near = request.remote_addr().as_socket_addr().is_none_or(is_of_this_machine);
-    if is_near && !is_forwarded(request.headers()) { Ok(()) } else { Err(ApiError::NotLocal) }
+    let is_meant = request.headers().get(header::HOST).is_none_or(|host| host.to_str().is_ok_and(is_name_of_this_machine));
+    if is_near && is_meant && !is_forwarded(request.headers()) { Ok(()) } else { Err(ApiError::NotLocal) }
 }
 
 fn is_of_this_machine(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
+}
+
+/// Whether a `Host` names this machine as only itself can. Any other name may be that of a page that a browser here was lured to.
+fn is_name_of_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {
@@ -67,6 +111,24 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_of_loopback_are_those_of_this_machine() {
+        for (host, is_own) in [
+            ("localhost", true),
+            ("LocalHost:8000", true),
+            ("127.0.0.1:8000", true),
+            ("[::1]:8000", true),
+            ("[::1]", true),
+            ("evil.example", false),
+            ("evil.example:8000", false),
+            ("localhost.evil.example", false),
+            ("192.0.2.7:8000", false),
+            ("", false),
+        ] {
+            assert_eq!(is_name_of_this_machine(host), is_own, "{host}");
+        }
+    }
 
     #[test]
     fn only_loopback_is_this_machine() {

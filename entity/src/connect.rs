@@ -220,11 +220,12 @@ fn is_sqlx_unavailable(error: &sqlx::Error) -> bool {
     }
 }
 
-/// PostgreSQL's classes 08 (connection), 53 (no resources), 57 (operator intervention: shutdown, statement timeout), and
+/// PostgreSQL's classes 08 (connection), 53 (no resources), 57 (operator intervention: shutdown, statement timeout) and 40 (rolled back:
+/// deadlock, serialization), 25P03 (idle for too long), 55P03 (a lock not granted in time), and
 /// SQLite's primary codes 5 (busy), 10 (I/O error), 13 (disk full), 14 (cannot open).
 fn is_unavailable_code(code: &str) -> bool {
     if code.len() == 5 {
-        return ["08", "53", "57"].iter().any(|class| code.starts_with(class));
+        return ["08", "53", "57", "40", "25P03", "55P03"].iter().any(|class| code.starts_with(class));
     }
     // The low byte of an extended SQLite result code is its primary code.
     code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 10 | 13 | 14))
@@ -255,7 +256,7 @@ mod tests {
 
     #[test]
     fn codes_of_an_outage_are_told_from_those_of_a_mistake() {
-        for outage in ["57P01", "57P03", "08006", "53300", "5", "261", "14"] {
+        for outage in ["57P01", "57P03", "08006", "53300", "40001", "40P01", "55P03", "5", "261", "14"] {
             assert!(is_unavailable_code(outage), "{outage}");
         }
         for mistake in ["42P01", "23505", "1", "19"] {

@@ -19,6 +19,7 @@ pub mod job;
 pub mod performer;
 pub mod place;
 pub mod provider;
+pub mod pushed_feed;
 pub mod rate;
 pub mod rate_batch;
 pub mod rate_day;

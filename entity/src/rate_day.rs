@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One day of one route; there is no row for a day without prices.
+/// One day of one route. A day without prices has no row, or one with 0 if all of them were taken back.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rate_day")]

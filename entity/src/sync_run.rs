@@ -1,8 +1,13 @@
 //! `sync_run`: the ledger, one row for each attempt to copy one provider.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
-use crate::UtcInstant;
+use crate::{UtcInstant, job::NewJob};
+
+/// The kind of the job that copies one provider's catalogue once.
+pub const JOB_KIND: &str = "sync";
+/// Attempts at one job: with the pauses between them that is minutes, and after them the next tick is the retry.
+const ATTEMPTS: i32 = 5;
 
 /// Where a sync run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -91,3 +96,42 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The lane of a provider: one sync of it at a time in the whole deployment.
+#[must_use]
+pub fn lane(slug: &str) -> String {
+    format!("{JOB_KIND}/{slug}")
+}
+
+/// A job that copies a provider's catalogue now. `what_for` tells it from the provider's other jobs.
+#[must_use]
+pub fn job(slug: &str, what_for: &str) -> NewJob {
+    NewJob {
+        kind: JOB_KIND.to_owned(),
+        key: format!("{JOB_KIND}/{slug}/{what_for}"),
+        lane: lane(slug),
+        // A slug has no character that JSON would write otherwise.
+        payload: format!("{{\"provider\":\"{slug}\"}}"),
+        run_at: None,
+        max_attempts: ATTEMPTS,
+        in_order: false,
+    }
+}
+
+/// A run of a job, in this state from now on.
+#[must_use]
+pub fn of_job(provider_id: i32, job_id: i64, state: State) -> ActiveModel {
+    ActiveModel {
+        provider_id: Set(provider_id),
+        state: Set(state),
+        started_at: Set(UtcInstant::now()),
+        fetched: Set(0),
+        inserted: Set(0),
+        updated: Set(0),
+        unchanged: Set(0),
+        left: Set(0),
+        rejected: Set(0),
+        job_id: Set(Some(job_id)),
+        ..Default::default()
+    }
+}

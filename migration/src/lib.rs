@@ -9,6 +9,7 @@ mod concerts;
 mod jobs;
 mod ledger;
 mod probe;
+mod pushes;
 mod rates;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(concerts::Migration),
             Box::new(rates::Migration),
             Box::new(probe::Migration),
+            Box::new(pushes::Migration),
         ]
     }
 }

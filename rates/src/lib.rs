@@ -20,11 +20,11 @@ mod take_back;
 pub use self::{
     day::Day,
     draft::Draft,
-    key::{Claim, ClaimError, Key, Keys},
+    key::{Claim, Key, Keys},
     limits::Limits,
     places::Places,
     price::mean,
-    read::{Coding, Fault, Faults, Format, ReadError, Reading, read},
+    read::{Coding, Fault, Faults, Format, ReadError, Reading, quoted, read},
     settle::{SettleError, Settled, settle},
     take_back::take_back,
 };

@@ -1,7 +1,7 @@
 //! Prices: what is written is what counts, to the hundredth. No floating point on the way in.
 
-/// More than any travel costs in any currency; ninety million such prices still have a sum.
-const MAX_PRICE: i64 = 1_000_000_000;
+/// More than any travel costs in any currency; the sum of as many such prices as a file may hold has 63 bits.
+const MAX_PRICE: i64 = 100_000_000;
 const HUNDREDTHS: i64 = 100;
 
 /// Reads `1154`, `1154.3` or `1154.33` as hundredths.
@@ -54,7 +54,7 @@ mod tests {
             ("1154.3", 115_430),
             ("1154.33", 115_433),
             ("007.05", 705),
-            ("1000000000", 100_000_000_000),
+            ("100000000", 10_000_000_000),
             ("0.07", 7),
         ] {
             assert_eq!(parse(text.as_bytes()), Ok(hundredths), "{text}");
@@ -79,7 +79,7 @@ mod tests {
             ("5.", "plain number"),
             ("", "plain number"),
             ("0x10", "plain number"),
-            ("1000000000.01", "is too high"),
+            ("100000000.01", "is too high"),
             ("99999999999999999999999999", "is too high"),
         ] {
             let fault = parse(text.as_bytes()).unwrap_err();

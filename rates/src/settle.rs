@@ -2,7 +2,7 @@
 
 use std::io;
 
-use entity::{UtcInstant, catalogue_version, rate, rate_batch};
+use entity::{UtcInstant, begin_write, catalogue_version, rate, rate_batch};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set, Unchanged},
@@ -30,6 +30,9 @@ pub enum SettleError {
     /// Items are wrong.
     #[error("{} items of the batch cannot be taken", .0.count)]
     Faults(Faults),
+    /// Another process writes a batch with this key now.
+    #[error("another batch with this key is under way")]
+    KeyRunning,
     /// Its key brought another body before.
     #[error("the key of the batch was used for another one")]
     KeyReused,
@@ -51,13 +54,13 @@ pub enum SettleError {
 /// When it is not taken in. If the commit itself was cut off, only a repetition with the same key can tell.
 pub async fn settle(
     database: &DatabaseConnection,
-    claim: Claim,
+    claim: Option<Claim>,
     reading: Reading,
     limits: &Limits,
     on_written: impl Fn(u64) + Sync,
 ) -> Result<Settled, SettleError> {
-    let key = claim.key.clone();
-    let (transaction, _until_committed) = claim.begin(database).await?;
+    let transaction = begin_write(database).await?;
+    let key = claim.as_ref().map(Claim::key);
     match settle_within(&transaction, key, reading, limits, on_written).await {
         Ok(settled) => {
             transaction.commit().await?;
@@ -73,16 +76,18 @@ pub async fn settle(
 
 async fn settle_within(
     transaction: &DatabaseTransaction,
-    key: Option<Key>,
+    key: Option<&Key>,
     reading: Reading,
     limits: &Limits,
     on_written: impl Fn(u64) + Sync,
 ) -> Result<Settled, SettleError> {
-    if transaction.get_database_backend() == DbBackend::Postgres {
-        let milliseconds = limits.statement_time.as_millis();
-        transaction.execute_unprepared(&format!("SET LOCAL statement_timeout = {milliseconds}")).await?;
+    prepare(transaction, limits).await?;
+    if let Some(key) = key
+        && !is_free(transaction, key).await?
+    {
+        return Err(SettleError::KeyRunning);
     }
-    if let Some(key) = &key {
+    if let Some(key) = key {
         let earlier = rate_batch::Entity::find().filter(rate_batch::COLUMN.idempotency_key.eq(key.as_str()));
         if let Some(earlier) = earlier.one(transaction).await? {
             let is_same = earlier.body_hash == reading.body_hash;
@@ -113,6 +118,30 @@ async fn settle_within(
     let batch = extent.update(transaction).await?;
     catalogue_version::raise(transaction).await?;
     Ok(Settled::Taken(batch))
+}
+
+/// How PostgreSQL treats the transaction: so long for a statement, waiting for another batch's sums included, and on one core. A parallel
+/// plan of sums over millions of routes has been seen to take minutes where one core takes seconds.
+pub(crate) async fn prepare(transaction: &DatabaseTransaction, limits: &Limits) -> Result<(), DbErr> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        let milliseconds = limits.statement_time.as_millis();
+        let settings = format!(
+            "SET LOCAL statement_timeout = {milliseconds}; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
+        );
+        transaction.execute_unprepared(&settings).await?;
+    }
+    Ok(())
+}
+
+/// Takes the lock of a key until the transaction ends. On SQLite only one transaction writes.
+async fn is_free(transaction: &DatabaseTransaction, key: &Key) -> Result<bool, DbErr> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(true);
+    }
+    // Two keys with one hash would be told to wait for each other, and nothing worse.
+    let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('rate_batch ' || $1, 0)) AS is_free";
+    let lock = Statement::from_sql_and_values(DbBackend::Postgres, sql, [key.as_str().into()]);
+    transaction.query_one_raw(lock).await?.map_or(Ok(false), |row| row.try_get("", "is_free"))
 }
 
 /// Writes the prices, some thousand at a time: the next are read while the last are written.

@@ -2,11 +2,13 @@
 
 use entity::{UtcInstant, catalogue_version, rate, rate_batch};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QuerySelect,
+    ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
 
-use crate::settle::{Sign, add_to_sums, of_batch};
+use crate::{
+    Limits,
+    settle::{Sign, add_to_sums, prepare},
+};
 
 /// Takes a batch back, whole or not at all, and says which it was; `None` if there is none, or it was taken back before.
 ///
@@ -15,14 +17,12 @@ use crate::settle::{Sign, add_to_sums, of_batch};
 /// When the database is away.
 pub async fn take_back(database: &DatabaseConnection, batch_id: i64) -> Result<Option<rate_batch::Model>, DbErr> {
     let transaction = entity::begin_write(database).await?;
+    // It may have come in a file.
+    prepare(&transaction, &Limits::FILE).await?;
     let batch = rate_batch::Entity::find_by_id(batch_id).lock_exclusive().one(&transaction).await?;
     let Some(batch) = batch.filter(|batch| batch.taken_back_at.is_none()) else { return Ok(None) };
+    // Sums that become 0 stay: the right batch mostly comes for the same routes and days.
     add_to_sums(&transaction, batch_id, Sign::Minus).await?;
-    // Their rows are locked since the sums were changed.
-    let emptied = "DELETE FROM rate_day WHERE price_count = 0 AND (orig_place_id, dest_place_id, day) IN (
-            SELECT orig_place_id, dest_place_id, day FROM rate WHERE batch_id = $1
-        )";
-    transaction.execute_raw(of_batch(&transaction, emptied.to_owned(), batch_id)).await?;
     rate::Entity::delete_many().filter(rate::COLUMN.batch_id.eq(batch_id)).exec(&transaction).await?;
     let mut batch = batch.into_active_model();
     batch.taken_back_at = Set(Some(UtcInstant::now()));

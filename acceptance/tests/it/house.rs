@@ -186,7 +186,7 @@ impl Api {
     /// A connection on which the head of a request with a body of so many bytes was sent.
     pub(crate) async fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
         let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: marquee\r\nConnection: close\r\nContent-Length: {length}\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -8,6 +8,7 @@ mod journey;
 mod killed;
 mod patience;
 mod probe;
+mod pushes;
 mod rates;
 mod silenced;
 mod workers;

@@ -87,6 +87,9 @@ pub enum ApiError {
     /// So much waits for the workers that more would wait in vain.
     #[error("too much waits for the workers")]
     QueueFull,
+    /// What only a worker can answer was not answered in time.
+    #[error("no worker has answered")]
+    NoWorker,
     /// Only this machine may do that.
     #[error("a write from another machine")]
     NotLocal,
@@ -164,6 +167,7 @@ impl ApiError {
             | Self::DatabaseSilent
             | Self::Overloaded
             | Self::QueueFull
+            | Self::NoWorker
             | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Database(_) | Self::Disk(_) | Self::Encoding(_) | Self::Body | Self::Flight => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -179,7 +183,7 @@ impl ApiError {
         match self {
             Self::TooManyRequests { retry_after } => Some(*retry_after),
             Self::Overloaded | Self::KeyRunning => Some(RETRY_AFTER_OVERLOAD_SECONDS),
-            Self::QueueFull => Some(RETRY_AFTER_QUEUE_SECONDS),
+            Self::QueueFull | Self::NoWorker => Some(RETRY_AFTER_QUEUE_SECONDS),
             Self::Draining => Some(RETRY_AFTER_SECONDS),
             Self::OfFlight(error) => error.retry_after(),
             _ => self.is_of_database().then_some(RETRY_AFTER_SECONDS),
@@ -191,7 +195,7 @@ impl ApiError {
     #[must_use]
     pub fn is_news(&self) -> bool {
         match self {
-            Self::Overloaded | Self::QueueFull | Self::DatabaseKnownAway | Self::Draining => false,
+            Self::Overloaded | Self::QueueFull | Self::NoWorker | Self::DatabaseKnownAway | Self::Draining => false,
             Self::OfFlight(error) => error.is_news(),
             error => error.status().is_server_error(),
         }
@@ -250,6 +254,7 @@ impl ApiError {
             Self::WrongKey => "wrong_key",
             Self::MissingScope { .. } => "missing_scope",
             Self::QueueFull => "queue_full",
+            Self::NoWorker => "no_worker",
             Self::DatabaseAway(_) | Self::DatabaseKnownAway | Self::DatabaseSilent => "database_unavailable",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Draining => "draining",
@@ -283,6 +288,7 @@ impl ApiError {
             Self::NoKey => "this takes a key: send it as `Authorization: Bearer KEY`, or as the password of Basic".to_owned(),
             Self::WrongKey => "this key is not known, or not any more".to_owned(),
             Self::MissingScope { scope } => format!("this key lacks the scope {scope}"),
+            Self::NoWorker => "no worker has answered in time: does one run, and on the same database?".to_owned(),
             Self::QueueFull => "so much waits for the workers that no more is accepted; send it again shortly".to_owned(),
             Self::NotLocal => {
                 "without keys (API_KEYS_FILE) this is taken from the machine itself alone, and not through a proxy".to_owned()

@@ -29,5 +29,5 @@ pub use range::Range;
 pub use represent::represent;
 pub(crate) use represent::{Asker, CACHE_CONTROL, VARY, encode};
 pub(crate) use request_id::RequestId;
-pub(crate) use upload::media_type;
 pub use upload::{Contents, Upload};
+pub(crate) use upload::{idempotency_key, media_type};

@@ -69,6 +69,22 @@ pub(crate) fn media_type<C: Contents>(request: &Request) -> Result<&'static str,
     known.copied().ok_or(ApiError::UnsupportedMediaType { wanted: C::WANTED })
 }
 
+/// The key that a request gives what it brings.
+///
+/// # Errors
+///
+/// When it is given more than once, or is none.
+pub(crate) fn idempotency_key(request: &Request) -> Result<Option<rates::Key>, ApiError> {
+    let mut given = request.headers().get_all("idempotency-key").iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    let refused = |why: String| ApiError::parameter("Idempotency-Key", why);
+    if given.next().is_some() {
+        return Err(refused("is given more than once".to_owned()));
+    }
+    let key = key.to_str().unwrap_or_default().parse().map_err(refused)?;
+    Ok(Some(key))
+}
+
 impl<'a, C: Contents> ApiExtractor<'a> for Upload<C> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
 

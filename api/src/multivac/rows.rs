@@ -38,6 +38,7 @@ pub(super) async fn queue(database: &DatabaseConnection, data: String) -> Result
         payload: datum.id.to_string(),
         run_at: None,
         max_attempts: ATTEMPTS,
+        in_order: false,
     };
     job::queue::enqueue(&transaction, job).await?;
     transaction.commit().await?;

@@ -8,6 +8,7 @@ use poem_openapi::{
     registry::{MetaMediaType, Registry},
     types::{Example, Type},
 };
+use rates::quoted;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -78,12 +79,20 @@ impl Contents for PlacesDocument {
 pub(super) async fn read(request: &Request, upload: Upload<PlacesDocument>) -> Result<PlacesDocument, ApiError> {
     media_type::<PlacesDocument>(request)?;
     let bytes = upload.bytes(MAX_BYTES).await?;
-    let list: PlacesDocument = serde_json::from_slice(&bytes).map_err(|error| {
-        let line = Some(error.line() as u64).filter(|line| *line > 0);
-        ApiError::InvalidItems { mistakes: vec![Mistake { line, message: error.to_string(), ..Mistake::default() }], count: 1 }
-    })?;
-    list.check()?;
-    Ok(list)
+    // A long list takes its time.
+    let read = tokio::task::spawn_blocking(move || {
+        let list: PlacesDocument = serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))?;
+        list.check()?;
+        Ok(list)
+    });
+    read.await.map_err(|_| ApiError::Flight)?
+}
+
+fn unreadable(error: &serde_json::Error) -> ApiError {
+    let line = Some(error.line() as u64).filter(|line| *line > 0);
+    // It quotes names and values as long as they are.
+    let message = error.to_string().chars().take(MAX_CHARACTERS).collect();
+    ApiError::InvalidItems { mistakes: vec![Mistake { line, message, ..Mistake::default() }], count: 1 }
 }
 
 impl PlacesDocument {
@@ -106,14 +115,15 @@ impl PlacesDocument {
         let mut slugs = HashSet::new();
         for (index, Region { slug, name, parent_slug }) in self.regions.iter().enumerate() {
             let at = |member| format!("/regions/{index}/{member}");
+            let shown = quoted(slug.as_bytes());
             if !is_slug(slug) {
-                faults.add(at("slug"), format!("`{slug}` is no slug: want letters, digits, _ and -"));
+                faults.add(at("slug"), format!("{shown} is no slug: want letters, digits, _ and -"));
             }
             if !slugs.insert(slug.as_str()) {
-                faults.add(at("slug"), format!("`{slug}` stands more than once"));
+                faults.add(at("slug"), format!("{shown} stands more than once"));
             }
             if codes.contains(slug.as_str()) {
-                faults.add(at("slug"), format!("`{slug}` is the code of a place, too"));
+                faults.add(at("slug"), format!("{shown} is the code of a place, too"));
             }
             faults.check_name(at("name"), name);
             if !known(parent_slug.0.as_deref()) {
@@ -121,20 +131,21 @@ impl PlacesDocument {
             }
         }
         for index in cycles(&self.regions, &parents) {
-            let slug = &self.regions[index].slug;
-            faults.add(format!("/regions/{index}/parent_slug"), format!("`{slug}` lies within itself"));
+            let slug = quoted(self.regions[index].slug.as_bytes());
+            faults.add(format!("/regions/{index}/parent_slug"), format!("{slug} lies within itself"));
         }
         let mut seen = HashSet::new();
         for (index, Place { code, name, region_slug }) in self.places.iter().enumerate() {
             let at = |member| format!("/places/{index}/{member}");
+            let shown = quoted(code.as_bytes());
             if !is_code(code) {
                 faults.add(
                     at("code"),
-                    format!("`{code}` is no code: want two capital letters and three letters or digits, such as EETLL"),
+                    format!("{shown} is no code: want two capital letters and three letters or digits, such as EETLL"),
                 );
             }
             if !seen.insert(code.as_str()) {
-                faults.add(at("code"), format!("`{code}` stands more than once"));
+                faults.add(at("code"), format!("{shown} stands more than once"));
             }
             faults.check_name(at("name"), name);
             if !known(region_slug.0.as_deref()) {
@@ -146,7 +157,7 @@ impl PlacesDocument {
 }
 
 fn unknown(slug: Option<&str>) -> String {
-    format!("there is no region `{}` in the list", slug.unwrap_or_default())
+    format!("there is no region {} in the list", quoted(slug.unwrap_or_default().as_bytes()))
 }
 
 fn is_slug(slug: &str) -> bool {

@@ -42,7 +42,7 @@ impl PlacesApi {
     /// Find places and regions by name
     ///
     /// Those whose name or code begins with `q`, in the order of their names; accents, case and signs of names do not count. A page holds
-    /// regions and places together. What `data` says can be put again.
+    /// regions and places together. What `data` says without a `q` and a `limit` can be put again.
     #[oai(path = "/places", method = "get", operation_id = "places")]
     async fn places(
         &self,
@@ -74,6 +74,7 @@ impl PlacesApi {
     ) -> Result<Encoded<PlacesTaken>, ApiError> {
         no_parameters(request)?;
         self.0.keys.admit(request, &caller, &Scope::Places)?;
+        let _room = self.0.writer.hold_body()?;
         let list = document::read(request, upload).await?;
         let taken = write::put(&self.0.writer, list).await?;
         self.0.learn().await;

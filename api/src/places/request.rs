@@ -76,11 +76,9 @@ impl PlacesRequest {
                 (sql.bind(beginning), sql.bind(behind))
             };
             let (name, behind_name) = begins_with(folded(beginning));
-            let (lower, behind_lower) = begins_with(beginning.to_ascii_lowercase());
-            let (upper, behind_upper) = begins_with(beginning.to_ascii_uppercase());
+            let (code, behind_code) = begins_with(beginning.to_ascii_lowercase());
             conditions.push(format!(
-                "(folded_name >= {name} AND folded_name < {behind_name} OR code >= {lower} AND code < {behind_lower} \
-                 OR code >= {upper} AND code < {behind_upper})"
+                "(folded_name >= {name} AND folded_name < {behind_name} OR LOWER(code) >= {code} AND LOWER(code) < {behind_code})"
             ));
         }
         if let Some(Cursor { place: (name, code), .. }) = &self.page.after {

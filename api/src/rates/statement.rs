@@ -5,6 +5,9 @@ use sea_orm::{DbBackend, Statement};
 
 use crate::sql::{OF_VERSION, Sql};
 
+/// Pairs of places that are looked up one by one in the index. Of more, all routes from the places of origin are looked through.
+const MAX_PAIRS: u32 = 50_000;
+
 /// From where to where, on which days.
 ///
 /// What does not name a place may name a region, and stands for all that lies below it. There is always a row, which says of which version
@@ -14,6 +17,7 @@ pub fn statement(backend: DbBackend, (orig, dest): (&str, &str), (first, last): 
     let mut sql = Sql::default();
     let (orig, dest) = (sql.bind(orig), sql.bind(dest));
     let (first, last) = (sql.bind(first.0), sql.bind(last.0));
+    let (from_orig, to_dest) = (is_one_of(backend, "orig"), is_one_of(backend, "dest"));
     let text = format!(
         "WITH RECURSIVE
         orig_region (id) AS (
@@ -36,15 +40,28 @@ pub fn statement(backend: DbBackend, (orig, dest): (&str, &str), (first, last): 
             SELECT EXISTS (SELECT 1 FROM orig_region) OR EXISTS (SELECT 1 FROM orig_place),
                 EXISTS (SELECT 1 FROM dest_region) OR EXISTS (SELECT 1 FROM dest_place)
         ),
+        pairs (count) AS (SELECT (SELECT COUNT(*) FROM orig_place) * (SELECT COUNT(*) FROM dest_place)),
         found (day, price_count, price_sum) AS (
-            SELECT rate_day.day, CAST(SUM(rate_day.price_count) AS BIGINT), CAST(SUM(rate_day.price_sum) AS BIGINT)
-            FROM orig_place CROSS JOIN dest_place
-            JOIN rate_day ON rate_day.orig_place_id = orig_place.id AND rate_day.dest_place_id = dest_place.id
-            WHERE rate_day.day BETWEEN {first} AND {last}
-            GROUP BY rate_day.day
+            SELECT day, CAST(SUM(price_count) AS BIGINT), CAST(SUM(price_sum) AS BIGINT) FROM (
+                SELECT day, price_count, price_sum FROM rate_day
+                WHERE (SELECT count FROM pairs) <= {MAX_PAIRS} AND {from_orig} AND {to_dest} AND day BETWEEN {first} AND {last}
+                UNION ALL
+                SELECT day, price_count, price_sum FROM rate_day
+                WHERE (SELECT count FROM pairs) > {MAX_PAIRS} AND {from_orig}
+                    AND dest_place_id + 0 IN (SELECT id FROM dest_place) AND day BETWEEN {first} AND {last}
+            ) AS of_routes GROUP BY day
         )
         SELECT known.is_orig_known, known.is_dest_known, found.day, found.price_count, found.price_sum, {OF_VERSION}
         FROM known LEFT JOIN found ON TRUE ORDER BY found.day DESC"
     );
     sql.statement(backend, text)
+}
+
+/// That a route starts or ends at one of the places of its end, in the words that make each database look them up in the index: asked to
+/// join, both scan the whole table.
+fn is_one_of(backend: DbBackend, end: &str) -> String {
+    match backend {
+        DbBackend::Postgres => format!("{end}_place_id = ANY (ARRAY(SELECT id FROM {end}_place))"),
+        _ => format!("{end}_place_id IN (SELECT id FROM {end}_place)"),
+    }
 }

@@ -38,7 +38,7 @@ pub(crate) fn reads(description: &Value) -> Vec<(&str, &Value)> {
 /// The schema of an operation's good answer; null if it has no body.
 pub(crate) fn answer_schema(operation: &Value) -> &Value {
     let responses = &operation["responses"];
-    let good = ["200", "201", "204"].into_iter().find(|status| responses[status].is_object());
+    let good = ["200", "201", "202", "204"].into_iter().find(|status| responses[status].is_object());
     &responses[good.unwrap_or_else(|| panic!("{operation} has no good answer"))]["content"]["application/json"]["schema"]
 }
 

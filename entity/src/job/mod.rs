@@ -76,6 +76,8 @@ pub struct Model {
     pub reason: Option<String>,
     /// When it was enqueued.
     pub created_at: UtcInstant,
+    /// Whether it must wait for all earlier jobs of its lane that must be done in order, too.
+    pub in_order: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

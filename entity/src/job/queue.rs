@@ -35,6 +35,8 @@ pub struct NewJob {
     pub run_at: Option<UtcInstant>,
     /// Attempts that may begin.
     pub max_attempts: i32,
+    /// Whether it must wait for all earlier jobs of its lane that must be done in order, too.
+    pub in_order: bool,
 }
 
 /// A job that this worker does now, as long as nobody else has claimed it since.
@@ -98,17 +100,18 @@ pub async fn enqueue(transaction: &impl ConnectionTrait, job: NewJob) -> Result<
     let backend = transaction.get_database_backend();
     let now = now(backend);
     let sql = format!(
-        r#"INSERT INTO job (kind, "key", lane, payload, state, run_at, attempt, max_attempts, epoch, created_at)
-        VALUES ($1, $2, $3, $4, 'queued', COALESCE($5, {now}), 0, $6, 0, {now})
+        r#"INSERT INTO job (kind, "key", lane, payload, state, run_at, attempt, max_attempts, epoch, created_at, in_order)
+        VALUES ($1, $2, $3, $4, 'queued', COALESCE($5, {now}), 0, $6, 0, {now}, $7)
         ON CONFLICT ("key") DO NOTHING RETURNING id"#
     );
-    let values: [Value; 6] = [
+    let values: [Value; 7] = [
         job.kind.into(),
         job.key.into(),
         job.lane.into(),
         job.payload.into(),
         job.run_at.map(|at| at.0).into(),
         job.max_attempts.into(),
+        job.in_order.into(),
     ];
     let added = transaction.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     added.map(|row| row.try_get("", "id")).transpose()
@@ -131,6 +134,10 @@ pub async fn claim(database: &DatabaseConnection, kinds: &[&str], worker: &str, 
         "kind IN ({}) AND (
             state = 'queued' AND run_at <= {now}
                 AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.lane = due.lane AND other.state = 'running')
+                AND NOT (in_order AND EXISTS (
+                    SELECT 1 FROM job AS earlier
+                    WHERE earlier.lane = due.lane AND earlier.in_order AND earlier.state <> 'dead' AND earlier.id < due.id
+                ))
             OR {expired})",
         places.join(", ")
     );

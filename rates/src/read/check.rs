@@ -124,9 +124,18 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// A value to be said back.
-pub(super) fn quoted(value: &[u8]) -> String {
+/// A value to be said back: cut, and with nothing in it that a terminal would act upon.
+#[must_use]
+pub fn quoted(value: &[u8]) -> String {
     let text = String::from_utf8_lossy(&value[..value.len().min(4 * VALUE_CHARACTERS)]);
-    let safe: String = text.chars().filter(|character| !character.is_control()).take(VALUE_CHARACTERS).collect();
-    format!("`{safe}`")
+    format!("`{}`", shown(&text, VALUE_CHARACTERS))
+}
+
+/// So many characters of a text, those that control something written out.
+pub(super) fn shown(text: &str, characters: usize) -> String {
+    let mut shown = String::new();
+    for character in text.chars().take(characters) {
+        if character.is_control() { shown.extend(character.escape_default()) } else { shown.push(character) }
+    }
+    shown
 }

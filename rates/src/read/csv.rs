@@ -1,11 +1,11 @@
 //! Prices as lines with commas, below a header.
 //!
 //! A line break within quotes would be allowed by RFC 4180, but no column of ours can hold one: so each line is read by itself, and a
-//! quote that is never closed spoils its own line and no other.
+//! quote that is never closed spoils its own line and no other. A carriage return within a line is no line break either.
 
 use std::io::BufRead;
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 use super::{
     ReadError,
@@ -22,6 +22,10 @@ pub(super) fn parse(source: impl BufRead, checker: &mut Checker<'_>) -> Result<(
     let mut splitter = Splitter::new();
     let mut order: Option<[usize; 4]> = None;
     each_line(source, checker, |checker, at, line| {
+        if !is_well_quoted(line) {
+            checker.no_item(at, "a quote stands where none may: want the whole column in quotes, or none of it".to_owned())?;
+            return Ok(order.is_some());
+        }
         let fields = splitter.split(line);
         match order {
             None => match header(&fields) {
@@ -44,6 +48,32 @@ fn take(checker: &mut Checker<'_>, at: At, fields: &[&[u8]], order: [usize; 4]) 
     }
     let [orig_code, dest_code, day, price] = order.map(|column| fields[column]);
     checker.item(at, Item { orig_code, dest_code, day, price })
+}
+
+/// Whether each quote opens or closes a whole column, or is doubled within one. The splitter would take anything.
+fn is_well_quoted(line: &[u8]) -> bool {
+    let mut rest = line;
+    loop {
+        let column = match rest.strip_prefix(b"\"") {
+            None => rest,
+            Some(mut quoted) => loop {
+                let Some(end) = quoted.iter().position(|byte| *byte == b'"') else { return false };
+                match quoted.get(end + 1) {
+                    Some(b'"') => quoted = &quoted[end + 2..],
+                    Some(b',') | None => break &quoted[end + 1..],
+                    Some(_) => return false,
+                }
+            },
+        };
+        let end = column.iter().position(|byte| *byte == b',').unwrap_or(column.len());
+        if column[..end].contains(&b'"') {
+            return false;
+        }
+        match column.get(end + 1..) {
+            Some(next) if end < column.len() => rest = next,
+            _ => return true,
+        }
+    }
 }
 
 /// Where each column stands.
@@ -76,7 +106,9 @@ struct Splitter {
 
 impl Splitter {
     fn new() -> Self {
-        Self { reader: Reader::new(), text: vec![0; MAX_ITEM_BYTES], ends: [0; MAX_FIELDS] }
+        // What ends a line was taken away before.
+        let reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
+        Self { reader, text: vec![0; MAX_ITEM_BYTES], ends: [0; MAX_FIELDS] }
     }
 
     fn split<'s>(&'s mut self, line: &[u8]) -> Vec<&'s [u8]> {

@@ -15,7 +15,7 @@ use std::io::{self, BufReader, Read};
 
 use self::{check::Checker, source::Source};
 pub use self::{
-    check::{Fault, Faults},
+    check::{Fault, Faults, quoted},
     source::Coding,
 };
 use crate::{Draft, Limits, Places};

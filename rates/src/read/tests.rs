@@ -95,7 +95,13 @@ fn every_wrong_item_is_told_by_its_line() {
         ("AAAAA,BBBBB,2021-01-31,1,2", "the line has 5 columns"),
         ("AAAAA;BBBBB;2021-01-31;1", "the line has 1 columns"),
         // An open quote goes to the end of its line and no further.
-        ("AAAAA,BBBBB,\"2021-01-31,1", "the line has 3 columns"),
+        ("AAAAA,BBBBB,\"2021-01-31,1", "a quote stands where none may"),
+        ("AAAAA,BBBBB,2021-01-31,\"115\"4", "a quote stands where none may"),
+        ("AAAAA,BBBBB,2021-01-31,11\"5", "a quote stands where none may"),
+        ("AAAAA,BBBBB,2021-01-31, \"115\"", "a quote stands where none may"),
+        ("AAAAA,BBBBB,2021-01-31,\"1\"\"5\"", "price `1\"5` is no plain number"),
+        ("AAAAA,BBBBB,2021-01-31,1\rAAAAA,BBBBB,2021-01-31,99", "the line has 7 columns"),
+        ("AAAAA,BBBBB,2021-01-31,2\rGARBAGE", "price `2\\rGARBAGE` is no plain number"),
         (",,,", "orig_code `` is no place that is known; PUT /places makes it known; dest_code `` is no place"),
         (",,,,,,,,,,,,,,,,,,,,,,,,", "the line has 16 or more columns"),
     ] {
@@ -120,9 +126,11 @@ fn every_wrong_object_is_told_by_its_line() {
         (object("\"day\":20210131,\"price\":1"), "expected a string"),
         (object("\"day\":\"2021-01-31\",\"price\":1,\"prise\":2"), "unknown field `prise`"),
         (object("\"day\":\"2021-01-31\",\"price\":1,\"price\":2"), "duplicate field `price`"),
-        ("7".to_owned(), "expected an object with orig_code, dest_code, day and price"),
-        ("null".to_owned(), "expected an object"),
-        ("[]".to_owned(), "invalid length 0, expected an object"),
+        ("7".to_owned(), "`7` is no object: want an object with orig_code, dest_code, day and price"),
+        ("null".to_owned(), "is no object"),
+        ("[\"AAAAA\",\"BBBBB\",\"2021-01-31\",1]".to_owned(), "is no object"),
+        (format!("{{\"{}\":1}}", "x".repeat(60_000)), "unknown field `xxxxx"),
+        ("{\"\\u001b]0;owned\\u0007\":1}".to_owned(), "unknown field `\\u{1b}]0;owned\\u{7}`"),
     ] {
         let found = faults(Format::Ndjson, format!("{good}\n\n{item}\n{good}"));
         assert!(found.len() == 1 && found[0].0 == 3 && found[0].1.contains(part), "{item}: {found:?}");
@@ -175,7 +183,7 @@ fn a_hundred_faults_are_told_and_all_are_counted() {
 fn values_are_said_back_in_part_and_without_harm() {
     let value = format!("\u{1b}[2J{}\u{fffd}", "é".repeat(90));
     let found = faults(Format::Csv, format!("orig_code,dest_code,day,price\n{value},BBBBB,2021-01-31,1\n"));
-    assert!(found[0].1.starts_with("orig_code `[2Jéé") && found[0].1.chars().count() < 120, "{found:?}");
+    assert!(found[0].1.starts_with("orig_code `\\u{1b}[2Jéé") && found[0].1.chars().count() < 120, "{found:?}");
 }
 
 #[test]

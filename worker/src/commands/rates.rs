@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 use entity::DatabaseSettings;
-use rates::{Claim, Coding, Faults, Format, Key, Keys, Limits, Places, Reading, SettleError, Settled};
+use rates::{Coding, Faults, Format, Key, Keys, Limits, Places, Reading, SettleError, Settled};
 use sea_orm::DatabaseConnection;
 
 use super::{INTERRUPTED, connect, progress_bar::ProgressBar};
@@ -27,6 +27,13 @@ pub(super) struct Rates {
 enum Task {
     /// Bring a batch of prices in from a file, all of it or nothing
     Load(Load),
+    /// Take a batch back, all of it or nothing
+    TakeBack {
+        /// The batch's number, as `load` or GET /rates/batches tells it
+        id: i64,
+        #[command(flatten)]
+        database: DatabaseSettings,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -58,10 +65,22 @@ enum FormatName {
 #[error("{} does not end in .csv, .json or .ndjson: say --format", .0.display())]
 struct UnknownFormat(PathBuf);
 
+/// There is nothing to take back.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no batch {0}, or it was taken back before")]
+struct NoSuchBatch(i64);
+
 impl Rates {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         match self.task {
             Task::Load(load) => load.execute().await,
+            Task::TakeBack { id, database } => {
+                let database = connect(&database).await?;
+                let batch = rates::take_back(&database, id).await?.ok_or(NoSuchBatch(id))?;
+                database.close().await?;
+                print(&format!("batch {id} taken back: {} prices\n", batch.price_count));
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }
@@ -80,7 +99,8 @@ impl Load {
             () = shutdown.cancelled() => None,
         };
         drop(bar);
-        let Some(loaded) = loaded else { return Ok(ExitCode::from(INTERRUPTED)) };
+        // At once: a thread may wait for the end of standard input, and the runtime for that thread.
+        let Some(loaded) = loaded else { std::process::exit(INTERRUPTED.into()) };
         database.close().await?;
         let file = self.file.display().to_string();
         match loaded {
@@ -128,7 +148,7 @@ async fn load(
     key: Option<Key>,
     progress: &Progress,
 ) -> Result<Result<Settled, SettleError>, Box<dyn Error>> {
-    let claim = Claim::new(database, &Keys::default(), key).await?;
+    let claim = key.and_then(|key| Keys::default().claim(key));
     let places = Places::load(database).await?;
     let reading = tokio::task::spawn_blocking(move || rates::read(source, coding, format, &places, &Limits::FILE)).await??;
     if let Reading { outcome: Ok(draft), .. } = &reading {

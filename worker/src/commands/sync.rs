@@ -11,16 +11,14 @@ use clap::Args;
 use entity::{
     DatabaseSettings, UtcInstant,
     job::{self, Claim, NewJob},
+    sync_run,
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use super::{INTERRUPTED, ProvidersSettings, connect, progress_bar::ProgressBar};
 use crate::{
-    jobs::{
-        lease::{LeaseSettings, until_lost, worker_name},
-        syncing,
-    },
+    jobs::lease::{LeaseSettings, until_lost, worker_name},
     provider::{
         entry::{self, read_providers},
         fetch,
@@ -122,7 +120,7 @@ impl Sync {
         let worker = worker_name();
         let what_for = format!("command/{worker}/{}", UtcInstant::now().0);
         // No worker goes on with it: the file, and that a loss is meant, are known to this process alone.
-        let job = NewJob { max_attempts: 1, ..syncing::new_job(&self.slug, &what_for) };
+        let job = NewJob { max_attempts: 1, ..sync_run::job(&self.slug, &what_for) };
         job::queue::start(database, job, &worker, self.lease.lease).await
     }
 }

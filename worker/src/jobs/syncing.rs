@@ -1,17 +1,14 @@
-//! The kind `sync`: one copy of one provider's catalogue.
+//! The kind `sync`: one copy of one provider's catalogue; and the way to the kind `push`, of which the provider is to be known, too.
 
 use std::{collections::HashMap, time::Duration};
 
-use entity::{
-    UtcInstant,
-    job::{Claim, NewJob},
-    provider,
-};
+use entity::{UtcInstant, job::Claim, provider, pushed_feed, sync_run};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{
     pause::{self, Reason},
+    pushing,
     runner::{Ended, Work, jittered},
 };
 use crate::{
@@ -19,35 +16,12 @@ use crate::{
     sync::{self, Source, SyncError},
 };
 
-/// The name of the kind.
-pub const KIND: &str = "sync";
-/// Attempts at one job: with the pauses between them that is minutes, and after them the next tick is the retry.
-const ATTEMPTS: i32 = 5;
 /// How long the first retry of a sync that met an ill provider waits at most: a restart takes as long.
 const PROVIDER_BACKOFF_BASE: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct Payload<'a> {
     provider: &'a str,
-}
-
-/// The lane of a provider: one sync of it at a time in the whole deployment.
-#[must_use]
-pub fn lane(slug: &str) -> String {
-    format!("{KIND}/{slug}")
-}
-
-/// A job that copies a provider's catalogue now. `what_for` tells it from the provider's other jobs.
-#[must_use]
-pub fn new_job(slug: &str, what_for: &str) -> NewJob {
-    NewJob {
-        kind: KIND.to_owned(),
-        key: format!("{KIND}/{slug}/{what_for}"),
-        lane: lane(slug),
-        payload: serde_json::json!(Payload { provider: slug }).to_string(),
-        run_at: None,
-        max_attempts: ATTEMPTS,
-    }
 }
 
 /// Copies the catalogues of the providers that this process knows.
@@ -97,7 +71,7 @@ impl Syncing {
 
 impl Work for Syncing {
     fn kinds(&self) -> &'static [&'static str] {
-        &[KIND]
+        &[sync_run::JOB_KIND, pushed_feed::JOB_KIND]
     }
 
     async fn perform(&self, claim: &Claim) -> Ended {
@@ -108,6 +82,9 @@ impl Work for Syncing {
             let reason = format!("no provider `{provider}` in the file of the worker that took the job");
             return Ended::Wait { delay: jittered(PROVIDER_BACKOFF_BASE, claim), reason };
         };
+        if claim.kind == pushed_feed::JOB_KIND {
+            return pushing::apply(&self.database, entry, claim).await;
+        }
         match sync::sync(&self.database, entry, &self.source, claim).await {
             Ok(report) => {
                 if let Some(fresh_for) = report.fresh_for

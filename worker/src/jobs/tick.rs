@@ -5,7 +5,7 @@
 use entity::{
     UtcInstant, begin_write,
     job::{self, State, queue},
-    provider,
+    provider, sync_run,
 };
 use sea_orm::{
     ActiveModelTrait,
@@ -15,7 +15,7 @@ use sea_orm::{
     sea_query::{LockBehavior, LockType},
 };
 
-use super::{pause, syncing};
+use super::pause;
 use crate::{
     provider::entry::ProviderEntry,
     sync::{ledger, register},
@@ -79,7 +79,7 @@ async fn within(
         return Ok(Enqueued::Paused);
     }
     let what_for = tick.map_or_else(|| "first".to_owned(), |tick| tick.0.to_string());
-    let job = syncing::new_job(&entry.slug, &what_for);
+    let job = sync_run::job(&entry.slug, &what_for);
     if tick.is_none() && is_live(transaction, &job.lane).await? {
         return Ok(Enqueued::Waiting);
     }
@@ -115,7 +115,7 @@ async fn find_waiting(transaction: &DatabaseTransaction, lane: &str) -> Result<O
         .select_only()
         .column(job::Column::Id)
         .filter(job::COLUMN.lane.eq(lane))
-        .filter(job::COLUMN.kind.eq(syncing::KIND))
+        .filter(job::COLUMN.kind.eq(sync_run::JOB_KIND))
         .filter(job::COLUMN.state.eq(State::Queued))
         .order_by_asc(job::Column::Id)
         .into_tuple()

@@ -13,7 +13,15 @@ pub(crate) const SCHEDULE: &str = "0 17 * * * *";
 /// Enqueues it, unless it waits already.
 pub(crate) async fn enqueue(database: &DatabaseConnection) -> Result<(), DbErr> {
     let name = || KIND.to_owned();
-    let job = NewJob { kind: name(), key: name(), lane: name(), payload: String::new(), run_at: None, max_attempts: 1 };
+    let job = NewJob {
+        kind: name(),
+        key: name(),
+        lane: name(),
+        payload: String::new(),
+        run_at: None,
+        max_attempts: 1,
+        in_order: false,
+    };
     job::queue::enqueue(database, job).await?;
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! All kinds of jobs of a worker.
 
-use entity::{datum, job::Claim};
+use entity::{datum, job::Claim, pushed_feed, sync_run};
 use sea_orm::DatabaseConnection;
 
 use super::{
     acquiring,
     runner::{Ended, Work},
-    syncing::{self, Syncing},
+    syncing::Syncing,
     tidying,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct AllWork {
 
 impl Work for AllWork {
     fn kinds(&self) -> &'static [&'static str] {
-        &[syncing::KIND, datum::JOB_KIND, tidying::KIND]
+        &[sync_run::JOB_KIND, pushed_feed::JOB_KIND, datum::JOB_KIND, tidying::KIND]
     }
 
     async fn perform(&self, claim: &Claim) -> Ended {

@@ -48,6 +48,9 @@ pub enum SyncError {
     /// Another run of the provider ended well while this one was under way.
     #[error("another run has taken a newer copy meanwhile; the next one goes on from there")]
     Superseded,
+    /// What was pushed later is in the copy already.
+    #[error("a document that was pushed later has been applied before; push this one again if it is still right")]
+    Overtaken,
     /// Another worker does this job meanwhile: this one was away for longer than its lease.
     #[error("the lease ran out and another worker has taken over; nothing of this run was kept")]
     LeaseLost,
@@ -91,6 +94,7 @@ impl SyncError {
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Shrunk { .. } => "shrunk",
             Self::Superseded => "superseded",
+            Self::Overtaken => "overtaken",
             Self::LeaseLost => "lease_lost",
             Self::CurrencyChanged { .. } => "currency_changed",
             Self::Spool(_) => "spool",
@@ -126,6 +130,12 @@ impl SyncError {
             }
             _ => false,
         }
+    }
+
+    /// Whether the very same document may go in a moment later.
+    #[must_use]
+    pub fn is_worth_another_try(&self) -> bool {
+        self.is_ours() || matches!(self, Self::Superseded)
     }
 
     pub(super) fn http_status(&self) -> Option<u16> {

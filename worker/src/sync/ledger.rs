@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use entity::{UtcInstant, begin_write, job, provider, reject, sync_run, sync_run::State};
+use entity::{UtcInstant, begin_write, job, provider, pushed_feed, reject, sync_run, sync_run::State};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -29,12 +29,13 @@ const RUNS_WITH_REJECTS: u64 = 100;
 /// How much of a reject's raw text is kept: enough to recognise it.
 const RAW_CHARACTERS: usize = 2_000;
 
-/// Begins the run that was entered with the job, or enters another if this is not the job's first attempt. Whoever holds the
-/// lease is the only one at work, so a run that says otherwise is a dead worker's.
+/// Begins the run that was entered with the job, or enters another if this is not the job's first attempt; a `known_run` is begun again
+/// each time. Whoever holds the lease is the only one at work, so a run that says otherwise is a dead worker's.
 pub(super) async fn begin(
     database: &DatabaseConnection,
     provider_id: i32,
     lease: &job::Claim,
+    known_run: Option<i64>,
 ) -> Result<sync_run::Model, SyncError> {
     let transaction = begin_write(database).await?;
     if !job::queue::is_held(&transaction, lease).await? {
@@ -42,22 +43,27 @@ pub(super) async fn begin(
         return Err(SyncError::LeaseLost);
     }
     close_abandoned(&transaction, provider_id, lease).await?;
-    let waiting = sync_run::Entity::find()
-        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
-        .filter(sync_run::COLUMN.job_id.eq(lease.id))
-        .filter(sync_run::COLUMN.state.eq(State::Queued))
-        .one(&transaction)
-        .await?;
+    let waiting = match known_run {
+        Some(id) => sync_run::Entity::find_by_id(id),
+        None => sync_run::Entity::find()
+            .filter(sync_run::COLUMN.provider_id.eq(provider_id))
+            .filter(sync_run::COLUMN.job_id.eq(lease.id))
+            .filter(sync_run::COLUMN.state.eq(State::Queued)),
+    };
+    let waiting = waiting.one(&transaction).await?;
     let run = match waiting {
         Some(waiting) => {
             let begun = sync_run::ActiveModel {
                 state: Set(State::Running),
                 started_at: Set(UtcInstant::now()),
+                ended_at: Set(None),
+                reason_code: Set(None),
+                reason: Set(None),
                 ..waiting.into_active_model()
             };
             begun.update(&transaction).await?
         }
-        None => row(provider_id, lease.id, State::Running).insert(&transaction).await?,
+        None => sync_run::of_job(provider_id, lease.id, State::Running).insert(&transaction).await?,
     };
     transaction.commit().await?;
     Ok(run)
@@ -70,7 +76,7 @@ pub(crate) async fn enter_queued(
     job_id: i64,
     tick: Option<UtcInstant>,
 ) -> Result<(), DbErr> {
-    let queued = sync_run::ActiveModel { tick_at: Set(tick), ..row(provider_id, job_id, State::Queued) };
+    let queued = sync_run::ActiveModel { tick_at: Set(tick), ..sync_run::of_job(provider_id, job_id, State::Queued) };
     queued.insert(transaction).await?;
     Ok(())
 }
@@ -84,22 +90,6 @@ pub(crate) async fn is_queued(transaction: &impl ConnectionTrait, provider_id: i
     Ok(waiting.one(transaction).await?.is_some())
 }
 
-fn row(provider_id: i32, job_id: i64, state: State) -> sync_run::ActiveModel {
-    sync_run::ActiveModel {
-        provider_id: Set(provider_id),
-        state: Set(state),
-        started_at: Set(UtcInstant::now()),
-        fetched: Set(0),
-        inserted: Set(0),
-        updated: Set(0),
-        unchanged: Set(0),
-        left: Set(0),
-        rejected: Set(0),
-        job_id: Set(Some(job_id)),
-        ..Default::default()
-    }
-}
-
 /// Closes what a dead worker left open, and the runs whose job was given up before they began.
 async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, lease: &job::Claim) -> Result<(), DbErr> {
     let live = job::Entity::find()
@@ -108,8 +98,17 @@ async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, l
         .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
         .filter(job::COLUMN.state.ne(job::State::Dead))
         .into_query();
+    let pushes = job::Entity::find()
+        .select_only()
+        .column(job::Column::Id)
+        .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
+        .filter(job::COLUMN.state.ne(job::State::Dead))
+        .filter(job::COLUMN.kind.eq(pushed_feed::JOB_KIND))
+        .into_query();
     let is_abandoned = sync_run::Column::State
         .eq(State::Running)
+        // That of a push is begun again with its job.
+        .and(sync_run::Column::JobId.not_in_subquery(pushes))
         .or(sync_run::Column::State.eq(State::Queued).and(sync_run::Column::JobId.not_in_subquery(live)));
     sync_run::Entity::update_many()
         .col_expr(sync_run::Column::State, State::Failed.into())
@@ -161,6 +160,29 @@ pub(super) async fn copied(
     let state = if changed { State::Succeeded } else { State::Unchanged };
     let report = Report { run_id: run.id, state, bytes: copied.bytes, counts, durations, fresh_for: None };
     succeed(transaction, run, fresh, copied.http_status, report).await
+}
+
+/// Closes a run whose delta went in, in the transaction that changed the copy: it is no document's any more.
+pub(super) async fn added(
+    transaction: &impl ConnectionTrait,
+    run: &sync_run::Model,
+    provider: &provider::Model,
+    delta: &Copied,
+    counts: Counts,
+    durations: Durations,
+) -> Result<Report, DbErr> {
+    let events = usize::try_from(provider.event_count).unwrap_or(0) + counts.inserted;
+    let fresh = provider::ActiveModel {
+        event_count: Set(column(events.saturating_sub(counts.left))),
+        etag: Set(None),
+        last_modified: Set(None),
+        body_hash: Set(None),
+        ..Default::default()
+    };
+    let changed = counts.inserted + counts.updated + counts.left > 0;
+    let state = if changed { State::Succeeded } else { State::Unchanged };
+    let report = Report { run_id: run.id, state, bytes: delta.bytes, counts, durations, fresh_for: None };
+    succeed(transaction, run, fresh, None, report).await
 }
 
 /// Closes a run that got the very bytes of the copy.
@@ -261,6 +283,17 @@ pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, e
         .filter(sync_run::COLUMN.state.eq(State::Running));
     still_running.exec(database).await?;
     forget_old_runs(database, run.provider_id).await
+}
+
+/// Lets a run wait again that met a fault of ours.
+pub(super) async fn wait(database: &DatabaseConnection, run: &sync_run::Model) -> Result<(), DbErr> {
+    sync_run::Entity::update_many()
+        .col_expr(sync_run::Column::State, State::Queued.into())
+        .filter(sync_run::COLUMN.id.eq(run.id))
+        .filter(sync_run::COLUMN.state.eq(State::Running))
+        .exec(database)
+        .await?;
+    Ok(())
 }
 
 /// Enters what a run could not take.

@@ -19,8 +19,10 @@ mod fingerprint;
 mod guard;
 pub mod identity;
 pub(crate) mod ledger;
+pub(crate) mod pushed;
 mod reading;
 pub mod register;
+mod rehearsal;
 mod report;
 mod survey;
 mod write;
@@ -31,17 +33,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{begin_write, job, provider, sync_run};
-use sea_orm::{DatabaseConnection, DatabaseTransaction, EntityTrait, QuerySelect};
+use entity::{begin_write, job, provider, pushed_feed, sync_run};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
 use tokio::sync::Semaphore;
 
 use self::{
     diff::Origin,
     report::Stopwatch,
-    survey::{Document, Survey},
+    survey::{Comparison, Document, Survey},
 };
 pub use self::{
     error::SyncError,
+    rehearsal::rehearse,
     report::{Counts, Durations, Report},
 };
 use crate::{
@@ -67,6 +70,8 @@ pub enum Source {
     Provider(fetch::Client),
     /// A file, as if the provider had sent it.
     File(PathBuf),
+    /// What the provider has pushed.
+    Pushed(Box<pushed_feed::Model>),
 }
 
 /// Runs one sync under the lease of its job and enters it in the ledger. A sync that goes well ends the job with it, in the same
@@ -162,7 +167,8 @@ impl Syncing<'_> {
         let Self { database, entry, lease, .. } = *self;
         let begun = async {
             let provider = register::register(database, entry).await?;
-            let run = ledger::begin(database, provider.id, lease).await?;
+            let known_run = self.pushed().and_then(|pushed| pushed.sync_run_id);
+            let run = ledger::begin(database, provider.id, lease, known_run).await?;
             Ok::<_, SyncError>((provider, run))
         };
         let (provider, run) = match begun.await {
@@ -171,7 +177,7 @@ impl Syncing<'_> {
         };
         let outcome = self.attempt(&provider, &run).await;
         if let Err(error) = &outcome
-            && let Err(unwritten) = ledger::fail(database, &run, error).await
+            && let Err(unwritten) = self.close(&run, error).await
         {
             tracing::error!(
                 provider = entry.slug,
@@ -183,10 +189,33 @@ impl Syncing<'_> {
         (Some(run.id), outcome)
     }
 
+    /// Closes a run that failed; that of a push waits instead, if the push is tried again: whoever pushed was told of this run.
+    async fn close(&self, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
+        if self.pushed().is_some() && error.is_worth_another_try() {
+            ledger::wait(self.database, run).await
+        } else {
+            ledger::fail(self.database, run, error).await
+        }
+    }
+
+    fn pushed(&self) -> Option<&pushed_feed::Model> {
+        match self.source {
+            Source::Pushed(pushed) => Some(pushed),
+            Source::Provider(_) | Source::File(_) => None,
+        }
+    }
+
+    fn is_delta(&self) -> bool {
+        self.pushed().is_some_and(pushed::is_delta)
+    }
+
     async fn attempt(&self, provider: &provider::Model, run: &sync_run::Model) -> Result<Report, SyncError> {
         let Self { database, entry, .. } = *self;
         if provider.currency != entry.currency.code() {
             return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
+        }
+        if let Some(pushed) = self.pushed() {
+            pushed::check_order(database, pushed).await?;
         }
         let last = reading::last_document(entry, provider);
         let mut watch = Stopwatch::start();
@@ -203,7 +232,7 @@ impl Syncing<'_> {
         };
         let copied = ledger::Copied::new(&document, reading::reading_hash(entry));
         let fresh_for = document.fresh_for;
-        if last.body_hash == Some(copied.body_hash) {
+        if last.body_hash == Some(copied.body_hash) && !self.is_delta() {
             let transaction = self.begin(provider).await?;
             let report = ledger::same_body(&transaction, run, provider, &copied, durations).await?;
             self.commit(transaction).await?;
@@ -211,26 +240,14 @@ impl Syncing<'_> {
         }
         let _turn = TURNS.acquire().await.map_err(SyncError::Turn)?;
         let _waited = watch.lap();
-        let document = Arc::new(Document {
-            spool: document.spool,
-            format: entry.format,
-            conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
-            slug: entry.slug.clone(),
-        });
-        self.progress.begin(Stage::Reading, None);
-        let survey_timed = async { (survey(&document).await, watch.lap()) };
-        let ((survey, parse), known) = tokio::join!(survey_timed, write::known_hashes(database, provider.id));
-        durations.parse = parse;
-        let (survey, known) = (survey?, known?);
-        let events_before = usize::try_from(provider.event_count).unwrap_or(0);
-        if let Err(refusal) = guard::check(entry, &survey, events_before) {
+        let compared = compared(database, entry, provider, (document, self.is_delta()), self.progress).await?;
+        let Compared { document, survey, comparison, refusal, parse, diff } = compared;
+        (durations.parse, durations.diff) = (parse, diff);
+        if let Some(refusal) = refusal {
             ledger::keep_rejects(database, run, &survey.rejects.kept, &document.spool).await?;
             return Err(refusal);
         }
-        let compared = tokio::task::spawn_blocking(move || survey.compare(&known)).await;
-        let (survey, comparison) = compared.map_err(SyncError::Reader)?;
-        let survey = Arc::new(survey);
-        durations.diff = watch.lap();
+        let _compared = watch.lap();
 
         let transaction = self.begin(provider).await?;
         let origin = Origin {
@@ -242,7 +259,11 @@ impl Syncing<'_> {
         let counts = write::apply(&transaction, origin, &document, &survey, comparison, self.progress).await?;
         ledger::keep_rejects(&transaction, run, &survey.rejects.kept, &document.spool).await?;
         durations.write = watch.lap();
-        let report = ledger::copied(&transaction, run, &copied, counts, durations).await?;
+        let report = if self.is_delta() {
+            ledger::added(&transaction, run, provider, &copied, counts, durations).await?
+        } else {
+            ledger::copied(&transaction, run, &copied, counts, durations).await?
+        };
         self.commit(transaction).await?;
         Ok(Report { fresh_for, ..report })
     }
@@ -263,6 +284,9 @@ impl Syncing<'_> {
 
     /// Ends the job together with what was done for it; nothing is done if the job is another worker's by now.
     async fn commit(&self, transaction: DatabaseTransaction) -> Result<(), SyncError> {
+        if let Some(pushed) = self.pushed() {
+            pushed::settle(&transaction, pushed.id, None).await?;
+        }
         if !job::queue::finish(&transaction, self.lease).await? {
             transaction.rollback().await?;
             return Err(SyncError::LeaseLost);
@@ -291,8 +315,49 @@ impl Syncing<'_> {
                 let validators = Validators::default();
                 Ok(Answer::Document(fetch::Document { spool: spool.into(), http_status: None, validators, fresh_for: None }))
             }
+            Source::Pushed(pushed) => Ok(Answer::Document(pushed::document(entry, pushed).await?)),
         }
     }
+}
+
+/// A document that was read whole and held against the copy.
+struct Compared {
+    document: Arc<Document>,
+    survey: Arc<Survey>,
+    comparison: Comparison,
+    /// Why it is not to be believed, if it is not.
+    refusal: Option<SyncError>,
+    parse: Duration,
+    diff: Duration,
+}
+
+async fn compared(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    provider: &provider::Model,
+    (document, is_delta): (fetch::Document, bool),
+    progress: &Progress,
+) -> Result<Compared, SyncError> {
+    let mut watch = Stopwatch::start();
+    let document = Arc::new(Document {
+        spool: document.spool,
+        format: entry.format,
+        conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
+        slug: entry.slug.clone(),
+    });
+    progress.begin(Stage::Reading, None);
+    let survey_timed = async { (survey(&document).await, watch.lap()) };
+    let ((survey, parse), known) = tokio::join!(survey_timed, write::known_hashes(database, provider.id));
+    let (survey, known) = (survey?, known?);
+    // A delta says nothing of what it does not hold, and so cannot have lost it.
+    let events_before = if is_delta { 0 } else { usize::try_from(provider.event_count).unwrap_or(0) };
+    let refusal = guard::check(entry, &survey, events_before).err();
+    let compared = tokio::task::spawn_blocking(move || survey.compare(&known)).await;
+    let (survey, mut comparison) = compared.map_err(SyncError::Reader)?;
+    if is_delta {
+        comparison.vanished.clear();
+    }
+    Ok(Compared { document, survey: Arc::new(survey), comparison, refusal, parse, diff: watch.lap() })
 }
 
 async fn survey(document: &Arc<Document>) -> Result<Survey, SyncError> {

@@ -13,18 +13,18 @@ use bytes::{Buf, Bytes};
 use entity::rate_batch;
 use futures_util::{Stream, TryStreamExt};
 use metrics::{counter, histogram};
-use poem::Request;
-use rates::{Claim, ClaimError, Fault, Faults, Places, ReadError, SettleError, Settled};
+use poem::{Request, http::header};
+use rates::{Fault, Faults, Limits, Places, ReadError, SettleError, Settled};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
 
-use super::{BatchBody, coding, idempotency_key};
+use super::{BatchBody, coding};
 use crate::{
     State,
     error::{ApiError, Mistake},
-    http::{Upload, media_type},
+    http::{Upload, idempotency_key, media_type},
     serve::Readiness,
 };
 
@@ -43,53 +43,75 @@ const CHUNKS_AHEAD: usize = 4;
 
 /// Takes a batch in.
 pub(super) async fn take(state: &State, request: &Request, upload: Upload<BatchBody>) -> Result<rate_batch::Model, ApiError> {
+    let begun = Instant::now();
+    let taken = taken(state, request, upload, begun).await;
+    if taken.is_err() {
+        count("refused");
+    }
+    taken
+}
+
+async fn taken(
+    state: &State,
+    request: &Request,
+    upload: Upload<BatchBody>,
+    begun: Instant,
+) -> Result<rate_batch::Model, ApiError> {
     let format = BatchBody::format(media_type::<BatchBody>(request)?);
     let (coding, key) = (coding(request)?, idempotency_key(request)?);
-    let begun = Instant::now();
-    let writer = state.writer.clone();
-    let turn = writer.turn()?;
+    let limits = state.batch_limits;
+    refuse_announced(request, &limits)?;
+    let place = state.writer.bring_batch()?;
     if state.catalogue.is_away() {
         return Err(ApiError::DatabaseKnownAway);
     }
-    let claim = Claim::new(&writer.database, &writer.keys, key).await?;
-    let places = Places::load(&writer.database).await?;
+    let claim = key.map(|key| state.writer.keys.claim(key).ok_or(ApiError::KeyRunning)).transpose()?;
+    let places = Places::load(&state.writer.database).await?;
 
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
-    let limits = state.batch_limits;
     let reading = tokio::task::spawn_blocking(move || rates::read(arriving, coding, format, &places, &limits));
     pour(upload.body.into_bytes_stream(), sender, Patience::new(TIMES, &state.readiness)).await;
-    let reading = match reading.await.map_err(|_| ApiError::Flight)? {
-        Ok(reading) => reading,
-        Err(error) => {
-            claim.release().await?;
-            return Err(error.into());
-        }
-    };
+    let reading = reading.await.map_err(|_| ApiError::Flight)??;
 
+    let state = state.clone();
     let settling = tokio::spawn(async move {
-        let _turn = turn;
-        rates::settle(&writer.database, claim, reading, &limits, |_| ()).await
+        let _place = place;
+        let settled = {
+            let _turn = state.writer.settle().await?;
+            rates::settle(&state.writer.database, claim, reading, &limits, |_| ()).await?
+        };
+        state.learn().await;
+        tell(&settled, begun);
+        let (Settled::Taken(batch) | Settled::Repeated(batch)) = settled;
+        Ok(batch)
     });
-    let settled = settling.await.map_err(|_| ApiError::Flight)?.map_err(ApiError::from);
-    tell(&settled, begun);
-    let (Settled::Taken(batch) | Settled::Repeated(batch)) = settled?;
-    state.learn().await;
-    Ok(batch)
+    settling.await.map_err(|_| ApiError::Flight)?
 }
 
-fn tell(settled: &Result<Settled, ApiError>, begun: Instant) {
-    let outcome = match settled {
-        Ok(Settled::Taken(_)) => "taken",
-        Ok(Settled::Repeated(_)) => "repeated",
-        Err(_) => "refused",
-    };
-    counter!("marquee_rate_batches_total", "outcome" => outcome).increment(1);
-    if let Ok(Settled::Taken(batch)) = settled {
-        counter!("marquee_rate_prices_total").increment(batch.price_count.unsigned_abs());
-        histogram!("marquee_rate_batch_seconds").record(begun.elapsed());
-        tracing::info!(batch.id, batch.prices = batch.price_count, batch.routes = batch.route_count, "rate batch taken");
+/// Refuses what is announced to be too long before a byte of it comes.
+fn refuse_announced(request: &Request, limits: &Limits) -> Result<(), ApiError> {
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    match announced {
+        Some(bytes) if bytes > limits.body_bytes => Err(ReadError::BodyTooLarge { limit_bytes: limits.body_bytes }.into()),
+        _ => Ok(()),
     }
+}
+
+fn tell(settled: &Settled, begun: Instant) {
+    match settled {
+        Settled::Taken(batch) => {
+            count("taken");
+            counter!("marquee_rate_prices_total").increment(batch.price_count.unsigned_abs());
+            histogram!("marquee_rate_batch_seconds").record(begun.elapsed());
+            tracing::info!(batch.id, batch.prices = batch.price_count, batch.routes = batch.route_count, "rate batch taken");
+        }
+        Settled::Repeated(_) => count("repeated"),
+    }
+}
+
+fn count(outcome: &'static str) {
+    counter!("marquee_rate_batches_total", "outcome" => outcome).increment(1);
 }
 
 /// A piece of a body, or why there is none.
@@ -201,21 +223,13 @@ impl From<ReadError> for ApiError {
     }
 }
 
-impl From<ClaimError> for ApiError {
-    fn from(error: ClaimError) -> Self {
-        match error {
-            ClaimError::Running => Self::KeyRunning,
-            ClaimError::Database(error) => error.into(),
-        }
-    }
-}
-
 impl From<SettleError> for ApiError {
     fn from(error: SettleError) -> Self {
         match error {
             SettleError::Faults(Faults { first, count }) => {
                 Self::InvalidItems { mistakes: first.into_iter().map(Mistake::from).collect(), count }
             }
+            SettleError::KeyRunning => Self::KeyRunning,
             SettleError::KeyReused => Self::KeyReused,
             SettleError::Disk(error) => Self::Disk(error),
             SettleError::Database(error) => error.into(),

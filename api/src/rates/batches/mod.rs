@@ -131,31 +131,22 @@ impl BatchesApi {
         no_parameters(request)?;
         self.0.keys.admit(request, &caller, &Scope::Rates)?;
         let id = rows::batch_id(&id)?;
-        let writer = self.0.writer.clone();
+        let state = self.0.clone();
         // To its end, whether or not the client still listens.
         let taken_back = tokio::spawn(async move {
-            let _turn = writer.turn()?;
-            Ok::<_, ApiError>(rates::take_back(&writer.database, id).await?)
+            let taken_back = {
+                let _turn = state.writer.settle().await?;
+                rates::take_back(&state.writer.database, id).await?
+            };
+            state.learn().await;
+            taken_back.ok_or(NO_SUCH_BATCH)
         });
-        taken_back.await.map_err(|_| ApiError::Flight)??.ok_or(NO_SUCH_BATCH)?;
-        self.0.learn().await;
+        taken_back.await.map_err(|_| ApiError::Flight)??;
         Ok(BatchTakenBack::Gone)
     }
 }
 
 const NO_SUCH_BATCH: ApiError = ApiError::NotFound { what: "batch" };
-
-/// The key that the request gives its batch.
-fn idempotency_key(request: &Request) -> Result<Option<rates::Key>, ApiError> {
-    let mut given = request.headers().get_all("idempotency-key").iter();
-    let Some(key) = given.next() else { return Ok(None) };
-    let refused = |why: String| ApiError::parameter("Idempotency-Key", why);
-    if given.next().is_some() {
-        return Err(refused("is given more than once".to_owned()));
-    }
-    let key = key.to_str().unwrap_or_default().parse().map_err(refused)?;
-    Ok(Some(key))
-}
 
 /// How the body is compressed.
 fn coding(request: &Request) -> Result<rates::Coding, ApiError> {

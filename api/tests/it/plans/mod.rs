@@ -1,6 +1,7 @@
 //! How the databases run the statements of the service, on catalogues that are large enough to make a planner choose.
 
 mod concerts;
+mod rates;
 mod search;
 
 use sea_orm::{

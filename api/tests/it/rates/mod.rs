@@ -85,7 +85,8 @@ async fn assert_recounted(database: &TestDatabase) -> u64 {
     }
     let sums = rate_day::Entity::find().all(&connection).await.unwrap();
     let sums: BTreeMap<_, _> =
-        sums.into_iter().map(|sum| ((sum.orig_place_id, sum.dest_place_id, sum.day), (sum.price_count, sum.price_sum))).collect();
+        // One of 0 is a day whose prices were all taken back.
+        sums.into_iter().filter(|sum| (sum.price_count, sum.price_sum) != (0, 0)).map(|sum| ((sum.orig_place_id, sum.dest_place_id, sum.day), (sum.price_count, sum.price_sum))).collect();
     assert_eq!(sums, recount);
     assert_batches(&connection).await;
     prices.len() as u64

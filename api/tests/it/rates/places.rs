@@ -137,21 +137,21 @@ async fn a_place_that_comes_back_has_its_prices(database: Arc<TestDatabase>) {
 async fn places_are_found_by_name_and_code_page_by_page(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
     let list = json!({
-        "regions": [{ "slug": "northern_europe", "name": "Northern Europe" }, { "slug": "nor", "name": "Zone" }],
+        "regions": [{ "slug": "northern_europe", "name": "Northern Europe" }, { "slug": "Nor", "name": "Zone" }],
         "places": [
             { "code": "NOMAY", "name": "Måløy", "region_slug": "northern_europe" },
             { "code": "DKCPH", "name": "Copenhagen (København)" },
-            { "code": "NOOSL", "name": "Oslo", "region_slug": "nor" },
+            { "code": "NOOSL", "name": "Oslo", "region_slug": "Nor" },
             { "code": "XXOSL", "name": "OSLO" },
         ],
     });
     assert_eq!(put(&service, &list).await.status, 200);
     for (q, expected) in [
-        ("", &["DKCPH", "NOMAY", "northern_europe", "NOOSL", "XXOSL", "nor"][..]),
+        ("", &["DKCPH", "NOMAY", "northern_europe", "NOOSL", "XXOSL", "Nor"][..]),
         ("q=malo", &["NOMAY"]),
         ("q=M%C3%A5l", &["NOMAY"]),
         ("q=oslo", &["NOOSL", "XXOSL"]),
-        ("q=no", &["NOMAY", "northern_europe", "NOOSL", "nor"]),
+        ("q=no", &["NOMAY", "northern_europe", "NOOSL", "Nor"]),
         ("q=dkc", &["DKCPH"]),
         ("q=copenhagen%20k", &["DKCPH"]),
         ("q=nothing", &[]),

@@ -53,6 +53,17 @@ impl Coding {
         }
     }
 
+    /// The one of this name, as whoever stored a body named it.
+    pub(super) fn named(name: &str) -> Result<Self, FetchError> {
+        match name {
+            "" => Ok(Self::Identity),
+            "gzip" => Ok(Self::Gzip),
+            "br" => Ok(Self::Brotli),
+            "zstd" => Ok(Self::Zstd),
+            unknown => Err(FetchError::UnknownEncoding { encoding: printable(unknown) }),
+        }
+    }
+
     /// Undoes the coding of a whole body.
     pub(super) async fn undo(self, mut body: impl AsyncBufRead + Unpin, into: &mut SpoolWriter) -> Result<(), FetchError> {
         match self {

@@ -205,6 +205,17 @@ async fn body(response: Response, limit_bytes: u64, progress: &Progress) -> Resu
     Ok(writer.finish().await?)
 }
 
+/// A body that somebody stored, without its coding.
+///
+/// # Errors
+///
+/// When the coding is broken or unknown, or the body over the limit without it.
+pub async fn decoded(coding: &str, body: Vec<u8>, limit_bytes: u64) -> Result<Spool, FetchError> {
+    let mut writer = SpoolWriter::new(limit_bytes);
+    Coding::named(coding)?.undo(body.as_slice(), &mut writer).await?;
+    Ok(writer.finish().await?)
+}
+
 fn validators(headers: &HeaderMap) -> Validators {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
     Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }

@@ -52,6 +52,12 @@ async fn a_file_is_loaded_once_under_its_key(backend: Backend) {
     let told = office.told(&["rates", "load", other.to_str().unwrap()]);
     assert_eq!(told.code, Some(0), "{told:?}");
     assert_eq!(prices(&database).await, 30_001);
+
+    let told = office.told(&["rates", "take-back", "1"]);
+    assert_eq!((told.code, told.stdout.as_str()), (Some(0), "batch 1 taken back: 30000 prices\n"), "{told:?}");
+    assert_eq!(prices(&database).await, 1);
+    let told = office.told(&["rates", "take-back", "1"]);
+    assert!(told.code == Some(1) && told.stderr.contains("there is no batch 1"), "{told:?}");
     office.database.remove().await;
 }
 

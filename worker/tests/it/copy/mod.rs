@@ -22,7 +22,6 @@ use migration::testing::TestDatabase;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use tempfile::TempDir;
 use worker::{
-    jobs::syncing,
     provider::entry::ProviderEntry,
     sync::{self, Counts, Report, Source, SyncError},
 };
@@ -101,7 +100,7 @@ impl Copying {
 /// Holds the lane of a provider, as whoever syncs must; waits until nobody else does.
 pub(crate) async fn hold(database: &DatabaseConnection, slug: &str) -> Claim {
     eventually("no other sync runs", async || {
-        let job = syncing::new_job(slug, &format!("test/{}", UtcInstant::now().0));
+        let job = sync_run::job(slug, &format!("test/{}", UtcInstant::now().0));
         job::queue::start(database, job, "test", Duration::from_secs(600)).await.unwrap()
     })
     .await

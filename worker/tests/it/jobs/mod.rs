@@ -24,6 +24,7 @@ fn new_job(key: &str, lane: &str) -> NewJob {
         payload: "{}".to_owned(),
         run_at: None,
         max_attempts: 3,
+        in_order: false,
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 use entity::{
     Role, UtcInstant,
     job::{Claim, State, queue as jobs},
+    sync_run,
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::DatabaseConnection;
@@ -19,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use worker::{
     jobs::{
         runner::{Ended, Runner, Work},
-        syncing::{self, Syncing},
+        syncing::Syncing,
         tick::{Enqueued, enqueue_tick},
     },
     sync::Source,
@@ -176,7 +177,7 @@ async fn what_does_not_end_in_time_is_given_back(database: Arc<TestDatabase>) {
 
 async fn a_sync_of_a_provider_that_nobody_here_knows_waits(database: Arc<TestDatabase>) {
     let database = database.connect(Role::Worker).await;
-    let id = jobs::enqueue(&database, syncing::new_job("southstage", "now")).await.unwrap().unwrap();
+    let id = jobs::enqueue(&database, sync_run::job("southstage", "now")).await.unwrap().unwrap();
     let work = Syncing::new(database.clone(), vec![], Source::File("nowhere".into()));
     let running = Running::start(&database, work, LONG, LONG);
     let reason = eventually("it is put back", async || job(&database, id).await.unwrap().reason).await;
@@ -188,7 +189,7 @@ async fn a_provider_that_is_ill_is_asked_again(database: Arc<TestDatabase>) {
     let database = database.connect(Role::Worker).await;
     let served = Served::with_faults("status:503").await;
     let entry = entries::entry("northstage", &served.url, "");
-    let id = jobs::enqueue(&database, syncing::new_job("northstage", "now")).await.unwrap().unwrap();
+    let id = jobs::enqueue(&database, sync_run::job("northstage", "now")).await.unwrap().unwrap();
     let work = Syncing::new(database.clone(), vec![entry], Source::Provider(crate::fetch::client()));
     let running = Running::start(&database, work, LONG, LONG);
     let reason = eventually("it waits for its retry", async || job(&database, id).await.unwrap().reason).await;
@@ -220,7 +221,7 @@ async fn a_provider_is_left_alone_as_long_as_it_says_that_its_document_is_fresh(
     let running = Running::start(&database, work, LONG, LONG);
     // The first answer is a document, the second says that it is still the same.
     for what_for in ["first", "second"] {
-        jobs::enqueue(&database, syncing::new_job("northstage", what_for)).await.unwrap().unwrap();
+        jobs::enqueue(&database, sync_run::job("northstage", what_for)).await.unwrap().unwrap();
         nothing_left(&database).await;
         let (seconds, reason) = eventually("a pause", async || pause_of(&database).await).await;
         assert!((540..=600).contains(&seconds), "{seconds}");
@@ -235,7 +236,7 @@ async fn a_provider_is_left_alone_until_it_wants_to_be_asked_again(database: Arc
     let database = database.connect(Role::Worker).await;
     let served = Served::with_faults("status:503:7200").await;
     let entry = entries::entry("northstage", &served.url, "");
-    let id = jobs::enqueue(&database, syncing::new_job("northstage", "now")).await.unwrap().unwrap();
+    let id = jobs::enqueue(&database, sync_run::job("northstage", "now")).await.unwrap().unwrap();
     let work = Syncing::new(database.clone(), vec![entry], Source::Provider(crate::fetch::client()));
     let running = Running::start(&database, work, LONG, LONG);
     let waits = eventually("it waits for its retry", async || job(&database, id).await.filter(|job| job.reason.is_some())).await;

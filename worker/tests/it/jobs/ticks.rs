@@ -8,7 +8,6 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, IntoActive
 use worker::{
     jobs::{
         pause::{self, Reason},
-        syncing,
         tick::{Enqueued, enqueue_tick},
     },
     provider::entry::ProviderEntry,
@@ -61,7 +60,7 @@ fn id_of(enqueued: Enqueued) -> i64 {
 }
 
 async fn claimed(database: &DatabaseConnection) -> job::Claim {
-    job::queue::claim(database, &[syncing::KIND], "w", LONG).await.unwrap().unwrap()
+    job::queue::claim(database, &[sync_run::JOB_KIND], "w", LONG).await.unwrap().unwrap()
 }
 
 async fn states(database: &DatabaseConnection) -> Vec<(State, Option<i64>)> {
@@ -112,7 +111,7 @@ async fn a_tick_that_comes_while_a_sync_runs_is_answered_after_it(database: Arc<
     let running = claimed(&database).await;
     let next = id_of(tick(&database, 2 * SECOND).await);
     assert!(next > running.id);
-    assert_eq!(job::queue::claim(&database, &[syncing::KIND], "v", LONG).await.unwrap(), None, "its lane is taken");
+    assert_eq!(job::queue::claim(&database, &[sync_run::JOB_KIND], "v", LONG).await.unwrap(), None, "its lane is taken");
     assert!(job::queue::finish(&database, &running).await.unwrap());
     assert_eq!(claimed(&database).await.id, next);
 }
