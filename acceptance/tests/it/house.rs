@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::Arc,
@@ -185,21 +185,12 @@ impl Api {
 
     /// A connection on which the head of a request with a body of so many bytes was sent.
     pub(crate) async fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream
+        begin(&self.address, method, path, headers, length).await.unwrap()
     }
 
     /// Status and body of a request with a body; none if the connection breaks before.
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<(u16, Value)> {
-        let mut stream = self.begin(method, path, headers, body.len()).await;
-        stream.write_all(body.as_bytes()).await.ok()?;
-        answer(stream).await
+        send_to(&self.address, method, path, headers, body).await
     }
 
     /// Whether somebody new can connect.
@@ -229,6 +220,30 @@ impl Api {
         self.signal();
         self.end()
     }
+}
+
+async fn begin(address: &str, method: &str, path: &str, headers: &[(&str, &str)], length: usize) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address).await?;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    Ok(stream)
+}
+
+/// Status and body of a request to whoever listens there; none if nobody does, or the connection breaks.
+pub(crate) async fn send_to(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Option<(u16, Value)> {
+    let mut stream = begin(address, method, path, headers, body.len()).await.ok()?;
+    stream.write_all(body.as_bytes()).await.ok()?;
+    answer(stream).await
 }
 
 /// Status and body of what comes on a connection; none if it breaks before.

@@ -9,6 +9,7 @@ mod killed;
 mod patience;
 mod probe;
 mod pushes;
+mod pushes_killed;
 mod rates;
 mod silenced;
 mod workers;

@@ -1,7 +1,5 @@
 //! The kind `datum`: a worker acquires what the probe was given, and so proves that it works.
 
-use std::time::Duration;
-
 use entity::{
     UtcInstant, begin_write, datum,
     job::{self, Claim},
@@ -9,9 +7,6 @@ use entity::{
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 
 use super::runner::Ended;
-
-/// What is older is dropped: the probe is asked about now.
-pub const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Acquires a datum.
 pub(super) async fn acquire(database: &DatabaseConnection, claim: &Claim) -> Ended {
@@ -34,16 +29,4 @@ async fn acquired(database: &DatabaseConnection, claim: &Claim, id: i64) -> Resu
         .await?;
     // If it is another worker's by now, that one does the same.
     if job::queue::finish(&transaction, claim).await? { transaction.commit().await } else { transaction.rollback().await }
-}
-
-/// Drops what is older than [`KEPT_FOR`], and says how much that was.
-///
-/// # Errors
-///
-/// When the database is away.
-pub async fn drop_old(database: &DatabaseConnection) -> Result<u64, DbErr> {
-    let kept_micros = i64::try_from(KEPT_FOR.as_micros()).unwrap_or(i64::MAX);
-    let oldest = UtcInstant(UtcInstant::now().0 - kept_micros);
-    let dropped = datum::Entity::delete_many().filter(datum::COLUMN.accepted_at.lt(oldest)).exec(database).await?;
-    Ok(dropped.rows_affected)
 }

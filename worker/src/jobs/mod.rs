@@ -1,16 +1,16 @@
 //! What is done in the background: which kinds of jobs there are, who does them, and when they are enqueued.
 //!
-//! [`tick`] enqueues, [`runner`] claims and keeps the leases, [`syncing`], `pushing`, [`acquiring`] and `tidying` do the work, [`pause`] says when a provider is to be
+//! [`tick`] enqueues, [`runner`] claims and keeps the leases, [`syncing`], `pushing`, `acquiring` and [`tidying`] do the work, [`pause`] says when a provider is to be
 //! left alone. The queue itself is `entity::job`. This room copies nothing (`sync` does).
 
-pub mod acquiring;
+mod acquiring;
 pub mod lease;
 pub mod pause;
 mod pushing;
 pub mod runner;
 pub mod syncing;
 pub mod tick;
-pub(crate) mod tidying;
+pub mod tidying;
 mod work;
 
 use std::{sync::Arc, time::Duration};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use entity::{Role, UtcInstant, datum};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ActiveValue::Set, EntityTrait};
-use worker::jobs::acquiring::{KEPT_FOR, drop_old};
+use worker::jobs::tidying::{KEPT_FOR, drop_old};
 
 on_every_backend!(what_is_older_than_its_time_is_dropped);
 
