@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a client waits: a large document on a busy worker takes so long.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// How often to look whether the worker is done.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 

@@ -17,12 +17,16 @@ use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use tempfile::TempDir;
 
-use crate::service::{Answer, Service};
+use crate::{
+    catalogue::Catalogue,
+    service::{Answer, Service},
+};
 
 on_every_backend!(
     a_key_of_the_scope_is_admitted_and_others_are_told_what_they_lack,
     the_file_is_read_again_while_the_service_runs,
     with_keys_writes_come_from_anywhere,
+    a_feed_takes_the_key_of_its_provider,
 );
 
 /// Longer than the file is believed.
@@ -137,6 +141,33 @@ async fn with_keys_writes_come_from_anywhere(database: Arc<TestDatabase>) {
     let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let body = ("application/json", r#"{"regions":[],"places":[]}"#);
     assert_eq!(service.upload(Method::PUT, "/places", body, &headers).await.status, 200);
+}
+
+async fn a_feed_takes_the_key_of_its_provider(database: Arc<TestDatabase>) {
+    Catalogue::of(&database).await.provider("fever", "EUR", 2).await;
+    let (_folder, file) = folder();
+    let keys =
+        [made(&file, "own", &["feed:fever"]), made(&file, "other", &["feed:other", "rates"]), made(&file, "all", &["admin"])];
+    let service = service(&database, &file).await;
+    let post = async |path: &str, key: &str| {
+        let authorization = format!("Bearer {key}");
+        service.upload(Method::POST, path, ("application/xml", "<eventList/>"), &[("authorization", &authorization)]).await
+    };
+    let [own, other, admin] = &keys;
+    for (path, key, status) in [
+        ("/providers/fever/feed", own, 202),
+        ("/providers/fever/feed", admin, 202),
+        ("/providers/fever/feed", other, 403),
+        ("/providers/fever/sync", own, 403),
+        ("/providers/fever/sync", admin, 202),
+        ("/providers/other/feed", other, 404),
+        ("/multivac/data", own, 403),
+    ] {
+        let answer = post(path, key).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+    let problem = post("/providers/fever/feed", other).await.problem(403, "missing_scope");
+    assert_eq!(problem["detail"], "this key lacks the scope feed:fever");
 }
 
 #[test]

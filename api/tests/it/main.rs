@@ -9,6 +9,7 @@ mod concerts;
 mod concerts_oracle;
 mod contract;
 mod events;
+mod feeds;
 mod health;
 mod kept;
 mod keys;

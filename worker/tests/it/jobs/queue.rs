@@ -17,6 +17,7 @@ on_every_backend!(
     the_job_that_is_due_for_longest_comes_first,
     a_job_is_not_claimed_before_its_time_nor_by_who_cannot_do_it,
     a_lane_runs_one_job_at_a_time,
+    what_is_to_be_done_in_order_waits_for_what_came_before,
     a_failed_job_waits_and_is_dead_after_its_last_attempt,
     a_dead_job_is_revived_with_all_its_attempts,
     a_job_that_waits_is_made_due,
@@ -69,6 +70,27 @@ async fn a_job_is_not_claimed_before_its_time_nor_by_who_cannot_do_it(database: 
     assert_eq!((claim.id, claim.attempt, claim.epoch), (id, 1, 1));
     let job = job(&database, id).await.unwrap();
     assert_eq!((job.state, job.worker.as_deref()), (State::Running, Some("w")));
+}
+
+async fn what_is_to_be_done_in_order_waits_for_what_came_before(database: Arc<TestDatabase>) {
+    let database = database.connect(Role::Worker).await;
+    let ordered = |key: &str| entity::job::NewJob { in_order: true, ..new_job(key, "lane") };
+    for key in ["first", "second", "third"] {
+        jobs::enqueue(&database, ordered(key)).await.unwrap();
+    }
+    let other = enqueued(&database, "other", "lane").await;
+    let first = claimed(&database, "w").await.unwrap();
+    jobs::retry(&database, &first, LONG, "not yet").await.unwrap();
+    // What is in no order does not wait; the others would be due.
+    let claim = claimed(&database, "w").await.unwrap();
+    assert_eq!(claim.id, other);
+    jobs::finish(&database, &claim).await.unwrap();
+    assert_eq!(claimed(&database, "w").await, None);
+    set(&database, first.id, "state = 'dead'").await;
+    let second = claimed(&database, "w").await.unwrap();
+    assert_eq!(second.id, first.id + 1, "what was given up keeps nobody waiting");
+    jobs::finish(&database, &second).await.unwrap();
+    assert_eq!(claimed(&database, "w").await.unwrap().id, first.id + 2);
 }
 
 async fn a_lane_runs_one_job_at_a_time(database: Arc<TestDatabase>) {
