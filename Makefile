@@ -5,7 +5,7 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-sync bench-search bench-concerts fmt migrate openapi tools
+.PHONY: help run test check smoke bench bench-sync bench-search bench-concerts bench-rates bench-push fmt migrate openapi tools
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ check: ## What must hold beside the tests: format, lints, docs, licences, unused
 	$(CARGO) machete
 	$(CARGO) test --workspace --locked --quiet edges
 
-bench: bench-sync bench-search bench-concerts ## All measurements
+bench: bench-sync bench-search bench-concerts bench-rates bench-push ## All measurements
 
 bench-sync: ## Measure the sync engine against bare peers (BENCH="--only first-load --rounds 1" for less)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --bins --locked
@@ -41,6 +41,19 @@ bench-concerts: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
 bench-concerts: ## Measure the search for concerts on small and big copies (BENCH="--only sqlite --rounds 1" for less)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-api --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench concerts $(BENCH)
+
+bench-rates: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
+bench-rates: ## Measure prices beside bare peers, and who reads meanwhile (BENCH="--only batch --rounds 1" for less)
+	$(CARGO) build --profile measure --package marquee-bench --package marquee-api --bins --locked
+	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench rates $(BENCH)
+
+bench-push: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
+bench-push: ## Measure pushed feeds beside a bare insert (BENCH="--pushes 100 --searched 20" for less)
+	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --package marquee-api --bins --locked
+	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench push $(BENCH)
+
+smoke: ## Prove a running deployment: make smoke URL=http://127.0.0.1:8000 (SMOKE_KEY, if it has keys)
+	@scripts/smoke "$(URL)"
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -67,6 +67,13 @@ impl House {
         Ok(fs::write(self.providers_file(), entries.collect::<String>())?)
     }
 
+    /// A file of its folder.
+    pub(crate) fn file(&self, name: &str, content: &str) -> Result<String, Failure> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content)?;
+        Ok(path.display().to_string())
+    }
+
     fn providers_file(&self) -> PathBuf {
         self.folder.path().join("providers.toml")
     }

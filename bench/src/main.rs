@@ -14,6 +14,8 @@ mod many;
 mod memory;
 mod peer;
 mod process;
+mod push;
+mod rates;
 mod samples;
 mod search;
 mod server;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use self::{
-    settings::{Arguments, Command, ConcertsSettings, SearchSettings, SyncSettings, Work},
+    settings::{Arguments, Command, ConcertsSettings, PushSettings, RatesSettings, SearchSettings, SyncSettings, Work},
     table::Table,
 };
 
@@ -54,6 +56,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Sync(settings) => sync(&settings).await,
         Command::Search(settings) => search(&settings).await,
         Command::Concerts(settings) => concerts(&settings).await,
+        Command::Rates(settings) => rates(&settings).await,
+        Command::Push(settings) => push(&settings).await,
         Command::Load(settings) => load::put(settings).await.map_or_else(|failure| failed(&*failure), |()| ExitCode::SUCCESS),
         Command::Bare(settings) => {
             peer::bare::serve(&settings).await.map_or_else(|failure| failed(&*failure), |()| ExitCode::SUCCESS)
@@ -87,6 +91,21 @@ async fn concerts(settings: &ConcertsSettings) -> ExitCode {
     let mut table = Table::default();
     table.facts(machine::facts(&concerts::measured(settings)).await);
     concerts::measure(settings, &mut table).await;
+    ended(table)
+}
+
+async fn push(settings: &PushSettings) -> ExitCode {
+    let mut table = Table::default();
+    table.facts(machine::facts(&push::measured(settings)).await);
+    let outcome = push::measure(settings, &mut table).await;
+    table.unless_measured("pushes", outcome);
+    ended(table)
+}
+
+async fn rates(settings: &RatesSettings) -> ExitCode {
+    let mut table = Table::default();
+    table.facts(machine::facts(&rates::measured(settings)).await);
+    rates::measure(settings, &mut table).await;
     ended(table)
 }
 

@@ -19,6 +19,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(crate) struct Taken {
     /// Most memory that it ever had resident.
     pub(crate) peak_kib: u64,
+    /// Memory that it has resident now.
+    pub(crate) resident_kib: u64,
     /// Time of all its threads on processors, in hundredths of a second.
     pub(crate) processor: Duration,
 }
@@ -38,8 +40,8 @@ pub(crate) async fn ended(process: &mut Child) -> Result<(ExitStatus, Taken), Fa
 /// What the kernel says of a process; nothing of one that is about to be gone.
 pub(crate) fn look(id: u32) -> Option<Taken> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let peak_kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok())?;
-    Some(Taken { peak_kib, processor: processor_time(id)?.1 })
+    let kib = |name| status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok());
+    Some(Taken { peak_kib: kib("VmHWM:")?, resident_kib: kib("VmRSS:")?, processor: processor_time(id)?.1 })
 }
 
 /// The name of a process and its time on processors.
@@ -66,7 +68,7 @@ pub(crate) fn built(name: &str) -> Result<PathBuf, Failure> {
     if Path::exists(&path) {
         Ok(path)
     } else {
-        Err(format!("{} is not built: run `make bench-sync` or `make bench-search`", path.display()).into())
+        Err(format!("{} is not built: run it by `make bench`, or by one of its parts", path.display()).into())
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::load::LoadSettings;
 
-/// Measures the real programs against bare peers in one run; run it by `make bench-sync`, `make bench-search` and `make bench-concerts`.
+/// Measures the real programs against bare peers in one run; run it by `make bench`, or by one of its parts.
 #[derive(Debug, Parser)]
 #[command(name = "marquee-bench", version)]
 pub(crate) struct Arguments {
@@ -22,6 +22,10 @@ pub(crate) enum Command {
     Search(SearchSettings),
     /// The search for concerts, as their number grows
     Concerts(ConcertsSettings),
+    /// Prices for travelling
+    Rates(RatesSettings),
+    /// Feeds that are pushed
+    Push(PushSettings),
     /// Puts a load on a server, as part of the search
     #[command(hide = true)]
     Load(LoadSettings),
@@ -163,6 +167,73 @@ pub(crate) enum ConcertsWork {
     Postgres,
     /// SQLite
     Sqlite,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PushSettings {
+    /// Pushes that are timed until they are answered
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=900))]
+    pub(crate) pushes: u32,
+    /// Pushes that are timed until they are found
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) searched: u32,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RatesSettings {
+    /// Only these works, several divided by commas
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<RatesWork>,
+    /// Prices of the small batch
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(10_000..=2_000_000))]
+    pub(crate) small: u64,
+    /// Prices of the big batch
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..=2_000_000))]
+    pub(crate) big: u64,
+    /// Requests a second of the readers
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// How long the readers are watched without batches, and as long with them
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    readers_seconds: u64,
+    /// How long one turn of a query lasts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    turn_seconds: u64,
+    /// How often all is repeated; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+}
+
+impl RatesSettings {
+    pub(crate) fn wants(&self, work: RatesWork) -> bool {
+        self.only.is_empty() || self.only.contains(&work)
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate.into()
+    }
+
+    pub(crate) fn readers_seconds(&self) -> f64 {
+        Duration::from_secs(self.readers_seconds).as_secs_f64()
+    }
+
+    /// Of a query.
+    pub(crate) fn turn_seconds(&self) -> f64 {
+        Duration::from_secs(self.turn_seconds).as_secs_f64()
+    }
+}
+
+/// What can be measured of rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RatesWork {
+    /// A batch from its first byte to the answer
+    Batch,
+    /// Peak memory with a big batch
+    Memory,
+    /// A constant rate of questions while batches come in
+    Readers,
+    /// A month from a place to a region
+    Query,
 }
 
 #[derive(Args, Debug)]

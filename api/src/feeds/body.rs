@@ -3,14 +3,14 @@
 use std::io::{self, Read};
 
 use entity::pushed_feed::Mode;
-use poem::{Request, http::header};
+use poem::Request;
 use poem_openapi::registry::{MetaMediaType, MetaSchema, MetaSchemaRef, Registry};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::request::FeedRequest;
 use crate::{
     error::ApiError,
-    http::{Contents, Upload},
+    http::{Contents, Upload, content_coding},
 };
 
 /// A document as it comes. What is larger is for the provider to serve, and for a worker to fetch.
@@ -63,17 +63,9 @@ pub(super) async fn read(request: &Request, upload: Upload<FeedBody>, wanted: &F
 }
 
 fn coding(request: &Request) -> Result<&'static str, ApiError> {
-    let named = request.headers().get_all(header::CONTENT_ENCODING).iter();
-    let named: Vec<String> = named.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase()).collect();
-    let names: Vec<&str> =
-        named.iter().flat_map(|names| names.split(',')).map(str::trim).filter(|name| !matches!(*name, "" | "identity")).collect();
-    match names.as_slice() {
-        [] => Ok(""),
-        ["gzip" | "x-gzip"] => Ok("gzip"),
-        ["br"] => Ok("br"),
-        ["zstd"] => Ok("zstd"),
-        _ => Err(ApiError::UnsupportedMediaType { wanted: "a body of Content-Encoding gzip, br or zstd, or of none" }),
-    }
+    let named = content_coding(request);
+    let known = ["", "gzip", "br", "zstd"].into_iter().find(|known| *known == named);
+    known.ok_or(ApiError::UnsupportedMediaType { wanted: "a body of Content-Encoding gzip, br or zstd, or of none" })
 }
 
 fn hash(coding: &str, body: &[u8], mode: Mode) -> Result<String, ApiError> {

@@ -30,4 +30,4 @@ pub use represent::represent;
 pub(crate) use represent::{Asker, CACHE_CONTROL, VARY, encode};
 pub(crate) use request_id::RequestId;
 pub use upload::{Contents, Upload};
-pub(crate) use upload::{idempotency_key, media_type};
+pub(crate) use upload::{content_coding, idempotency_key, media_type};

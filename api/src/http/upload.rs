@@ -69,6 +69,14 @@ pub(crate) fn media_type<C: Contents>(request: &Request) -> Result<&'static str,
     known.copied().ok_or(ApiError::UnsupportedMediaType { wanted: C::WANTED })
 }
 
+/// The content codings of a request's body with commas between them, none if it has none: we take one, so two are an unknown one.
+pub(crate) fn content_coding(request: &Request) -> String {
+    let lines = request.headers().get_all(header::CONTENT_ENCODING).iter();
+    let lines: Vec<String> = lines.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase()).collect();
+    let names = lines.iter().flat_map(|line| line.split(',')).map(str::trim).filter(|name| !matches!(*name, "" | "identity"));
+    names.map(|name| if name == "x-gzip" { "gzip" } else { name }).collect::<Vec<_>>().join(",")
+}
+
 /// The key that a request gives what it brings.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ pub(crate) mod bare;
 pub(crate) mod copy;
 pub(crate) mod fetch;
 pub(crate) mod insert;
+pub(crate) mod prices;
 pub(crate) mod redis_get;
 pub(crate) mod select;
 pub(crate) mod xml;

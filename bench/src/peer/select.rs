@@ -10,7 +10,7 @@ use std::{
 
 use sqlx::{
     PgPool, Postgres,
-    postgres::{PgArguments, PgPoolOptions},
+    postgres::{PgArguments, PgPoolOptions, PgRow},
     query::Query,
 };
 
@@ -32,33 +32,58 @@ const OF_BAND: &str = "SELECT event_performer.starts_at, performer.name, venue.n
     WHERE performer.source_id = $1 AND event_performer.shown AND event_performer.venue_id IS NOT NULL \
     ORDER BY event_performer.starts_at DESC, event_performer.event_id DESC, event_performer.position DESC LIMIT $2";
 
+/// The sums of all routes from a place to a region, day by day.
+const OF_RATES: &str = "SELECT rate_day.day, SUM(rate_day.price_count)::bigint, SUM(rate_day.price_sum)::bigint \
+    FROM place AS orig JOIN rate_day ON rate_day.orig_place_id = orig.id JOIN place AS dest ON dest.id = rate_day.dest_place_id \
+    JOIN region ON region.id = dest.region_id \
+    WHERE orig.code = $1 AND orig.listed AND region.slug = $2 AND dest.listed AND rate_day.day BETWEEN $3 AND $4 \
+    GROUP BY rate_day.day ORDER BY rate_day.day DESC";
+
 type Bound = Query<'static, Postgres, PgArguments>;
 
 /// A pool that asks a bare query for one key and another.
 #[derive(Debug)]
 pub(crate) struct Select<Key> {
     pool: PgPool,
-    bound: fn(Key) -> Bound,
+    /// The query for a key and as many rows as are wanted.
+    bound: fn(Key, i64) -> Bound,
     rows: i64,
 }
 
 impl Select<(i64, i64)> {
     /// For this many events between two instants, in microseconds since 1970.
     pub(crate) async fn of_ranges(url: &str, rows: i64) -> Result<Self, Failure> {
-        Self::of(url, rows, |(from, until)| sqlx::query(OF_RANGE).bind(from).bind(until)).await
+        Self::of(url, rows + 1, |(from, until), rows| sqlx::query(OF_RANGE).bind(from).bind(until).bind(rows)).await
     }
 }
 
 impl Select<String> {
     /// For this many concerts of a band, by the provider's id.
     pub(crate) async fn of_bands(url: &str, rows: i64) -> Result<Self, Failure> {
-        Self::of(url, rows, |band| sqlx::query(OF_BAND).bind(band)).await
+        Self::of(url, rows + 1, |band, rows| sqlx::query(OF_BAND).bind(band).bind(rows)).await
+    }
+}
+
+impl Select<(String, String, i32, i32)> {
+    /// For this many days of rates: from which place to which region, and the first and last day since 1970.
+    pub(crate) async fn of_rates(url: &str, days: i64) -> Result<Self, Failure> {
+        Self::of(url, days, |(orig, dest, first, last), _| sqlx::query(OF_RATES).bind(orig).bind(dest).bind(first).bind(last))
+            .await
     }
 }
 
 impl<Key: Clone + Send + Sync + 'static> Select<Key> {
-    async fn of(url: &str, rows: i64, bound: fn(Key) -> Bound) -> Result<Self, Failure> {
-        Ok(Self { pool: PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?, bound, rows: rows + 1 })
+    async fn of(url: &str, rows: i64, bound: fn(Key, i64) -> Bound) -> Result<Self, Failure> {
+        Ok(Self { pool: PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?, bound, rows })
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The rows for a key.
+    pub(crate) async fn found(&self, key: Key) -> Result<Vec<PgRow>, Failure> {
+        Ok((self.bound)(key, self.rows).fetch_all(&self.pool).await?)
     }
 
     /// The median time of asking for these keys by some tasks at once, until they end or time is up.
@@ -75,7 +100,7 @@ impl<Key: Clone + Send + Sync + 'static> Select<Key> {
                         && Instant::now() < end
                     {
                         let begin = Instant::now();
-                        let found = bound(key.clone()).bind(rows).fetch_all(&pool).await?;
+                        let found = bound(key.clone(), rows).fetch_all(&pool).await?;
                         times.push(begin.elapsed());
                         if found.len() as i64 != rows {
                             return Err(Failure::from(format!("{} rows were found", found.len())));

@@ -67,7 +67,11 @@ impl Api {
     }
 
     pub(crate) fn peak_mib(&self) -> Option<u64> {
-        Some(process::look(self.process.id()?)?.peak_kib / 1024)
+        Some(self.taken()?.peak_kib / 1024)
+    }
+
+    pub(crate) fn taken(&self) -> Option<process::Taken> {
+        process::look(self.process.id()?)
     }
 
     /// The body at a path, and who answered.

@@ -24,7 +24,7 @@ pub struct RateItem {
     pub dest_code: String,
     /// The day, such as 2021-01-31.
     pub day: String,
-    /// The price: 0 to 1,000,000,000, with at most two decimals.
+    /// The price: 0 to 100,000,000, with at most two decimals.
     pub price: f64,
 }
 

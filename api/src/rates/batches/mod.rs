@@ -5,7 +5,7 @@ mod arrival;
 mod body;
 mod rows;
 
-use poem::{Request, http::header};
+use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi,
     param::{Header, Path, Query},
@@ -18,7 +18,7 @@ pub use self::{
 use crate::{
     State,
     error::ApiError,
-    http::{CursorText, Described, Encoded, Limit, Upload, next_link, no_parameters},
+    http::{CursorText, Described, Encoded, Limit, Upload, content_coding, next_link, no_parameters},
     keys::{Caller, Scope},
 };
 
@@ -150,17 +150,9 @@ const NO_SUCH_BATCH: ApiError = ApiError::NotFound { what: "batch" };
 
 /// How the body is compressed.
 fn coding(request: &Request) -> Result<rates::Coding, ApiError> {
-    let named: Vec<String> = request
-        .headers()
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
-        .collect();
-    let names: Vec<&str> =
-        named.iter().flat_map(|names| names.split(',')).map(str::trim).filter(|name| !matches!(*name, "" | "identity")).collect();
-    match names.as_slice() {
-        [] => Ok(rates::Coding::Identity),
-        ["gzip" | "x-gzip"] => Ok(rates::Coding::Gzip),
+    match content_coding(request).as_str() {
+        "" => Ok(rates::Coding::Identity),
+        "gzip" => Ok(rates::Coding::Gzip),
         _ => Err(ApiError::UnsupportedMediaType { wanted: "a body of Content-Encoding gzip, or of none" }),
     }
 }
