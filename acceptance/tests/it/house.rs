@@ -81,17 +81,35 @@ impl House {
 
     /// Starts `marquee-api`.
     pub(crate) fn api(&self) -> Api {
-        let (api, log) = self.api_with_log();
+        self.api_with(&[])
+    }
+
+    /// The same with more settings.
+    pub(crate) fn api_with(&self, settings: &[(&str, &str)]) -> Api {
+        let (api, log) = self.logged_api(settings);
         // Whoever does not read a pipe to its end stops its writer some day.
         std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(drop));
         api
     }
 
+    /// A key that `marquee-api keys new` has made, and added to the file.
+    pub(crate) fn new_key(&self, file: &str, scope: &str) -> String {
+        let mut keys = Command::new(program("marquee-api"));
+        let made = keys.args(["keys", "new", scope, "--scope", scope, "--api-keys-file", file]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    }
+
     /// The same, with what it logs from now on.
     pub(crate) fn api_with_log(&self) -> (Api, BufReader<ChildStderr>) {
+        self.logged_api(&[])
+    }
+
+    fn logged_api(&self, settings: &[(&str, &str)]) -> (Api, BufReader<ChildStderr>) {
         let mut process = Command::new(program("marquee-api"))
             .args(["--api-listen", "127.0.0.1:0"])
             .env("DATABASE_URL", self.database.settings.url.expose())
+            .envs(settings.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

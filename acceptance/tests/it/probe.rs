@@ -10,7 +10,11 @@ use crate::{
     patience::eventually,
 };
 
-on_every_backend!(a_datum_goes_the_whole_way, what_does_not_work_is_told_by_the_smoke_test);
+on_every_backend!(
+    a_datum_goes_the_whole_way,
+    what_does_not_work_is_told_by_the_smoke_test,
+    where_there_are_keys_the_smoke_test_shows_one,
+);
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
@@ -37,8 +41,13 @@ async fn a_datum_goes_the_whole_way(database: Arc<TestDatabase>) {
 
 /// How `make smoke` ends, and what it says.
 fn smoke(address: &str) -> (bool, String) {
+    smoke_with(address, "")
+}
+
+fn smoke_with(address: &str, key: &str) -> (bool, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("scripts/smoke");
-    let output = Command::new(script).arg(format!("http://{address}")).env("SMOKE_SECONDS", "10").output().unwrap();
+    let output =
+        Command::new(script).arg(format!("http://{address}")).env("SMOKE_SECONDS", "10").env("SMOKE_KEY", key).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(text).unwrap())
 }
@@ -55,4 +64,20 @@ async fn what_does_not_work_is_told_by_the_smoke_test(database: Arc<TestDatabase
     api.kill();
     let (is_whole, told) = smoke(api.address());
     assert!(!is_whole && told.contains("does not answer"), "{told}");
+}
+
+async fn where_there_are_keys_the_smoke_test_shows_one(database: Arc<TestDatabase>) {
+    let house = House::new(database, Catalogue::default()).await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("keys.toml");
+    let file = file.to_str().unwrap();
+    let key = |scope| house.new_key(file, scope);
+    let (admin, rates) = (key("admin"), key("rates"));
+    let (api, _worker) = (house.api_with(&[("API_KEYS_FILE", file)]), house.run("worker"));
+    let (is_whole, told) = smoke_with(api.address(), &admin);
+    assert!(is_whole && told.contains("the deployment works"), "{told}");
+    for refused in ["", rates.as_str(), "mq_wrong"] {
+        let (is_whole, told) = smoke_with(api.address(), refused);
+        assert!(!is_whole && told.contains("the key is refused"), "{told}");
+    }
 }
