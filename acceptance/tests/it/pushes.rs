@@ -1,10 +1,10 @@
 //! Documents that a provider pushes, through the real programs: accepted by the API, applied by a worker, found by a search.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use entity::{Role, pushed_feed, sync_run};
 use migration::{on_every_backend, testing::TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::{Catalogue, Fault};
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ on_every_backend!(
     the_same_key_is_the_same_push,
     without_a_worker_a_push_waits,
     a_copy_can_be_asked_for_now,
+    a_push_while_the_provider_is_polled_comes_after_the_poll,
 );
 
 const XML: (&str, &str) = ("Content-Type", "application/xml");
@@ -200,4 +201,24 @@ async fn a_copy_can_be_asked_for_now(database: Arc<TestDatabase>) {
     ended(&api, first["data"]["sync_run"].as_i64().unwrap()).await;
     found(&api, &["Polled"]).await;
     assert_eq!(api.send("POST", "/providers/nobody/sync", &[], "").await.unwrap().0, 404);
+}
+
+async fn a_push_while_the_provider_is_polled_comes_after_the_poll(database: Arc<TestDatabase>) {
+    let house = house(database).await;
+    let (api, _worker) = (house.api(), house.run("worker"));
+    house.provider.serve_document(feed(&[("a", "Polled"), ("b", "Polled, too")]));
+    house.provider.fail_next([Fault::Latency(Duration::from_secs(2))]);
+    let (_, poll) = api.send("POST", &format!("/providers/{SLUG}/sync"), &[], "").await.unwrap();
+    let poll = poll["data"]["sync_run"].as_i64().unwrap();
+    eventually("the poll runs", async || {
+        let (_, run) = api.get(&format!("/sync-runs/{poll}")).await;
+        (run["data"]["state"] == "running").then_some(())
+    })
+    .await;
+    let (status, pushed) = push(&api, "?mode=delta", &[], &feed(&[("a", "Pushed")])).await;
+    assert_eq!(status, 202, "a poll under way keeps nobody from pushing: {pushed}");
+    let (poll, pushed) = (ended(&api, poll).await, ended(&api, pushed["data"]["sync_run"].as_i64().unwrap()).await);
+    assert_eq!((&poll["state"], &pushed["state"]), (&json!("succeeded"), &json!("succeeded")));
+    assert!(poll["ended_at"].as_str() <= pushed["started_at"].as_str(), "{poll} {pushed}");
+    found(&api, &["Polled, too", "Pushed"]).await;
 }
