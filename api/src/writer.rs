@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use ::rates::Keys;
@@ -11,14 +12,18 @@ use poem::{
     http::header::{self, HeaderMap, HeaderName},
 };
 use sea_orm::DatabaseConnection;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use crate::error::ApiError;
 
 /// Batches of prices that may come or wait at a time: each takes a thread while it comes, and room on the disk until it is written.
 const BATCHES: usize = 64;
-/// Bodies that are held in memory at a time.
-const HELD_BODIES: usize = 4;
+/// Bodies that are held in memory at a time, and how long the next one waits, unread, for one of them to be done with.
+const HELD_BODIES: usize = 8;
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
 /// Whatever hands on requests of others says so by one of these.
 const FORWARDED: [HeaderName; 4] =
     [header::FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip"), header::VIA];
@@ -62,9 +67,12 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// When so many do already.
-    pub fn hold_body(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        self.held_bodies.try_acquire().map_err(|_| ApiError::Overloaded)
+    /// When so many do already, and go on.
+    pub async fn hold_body(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        match timeout(BODY_PATIENCE, self.held_bodies.acquire()).await {
+            Ok(Ok(room)) => Ok(room),
+            _ => Err(ApiError::Overloaded),
+        }
     }
 
     /// The turn to write many rows: one after the other, in the order in which they ask. Two batches on the same routes would wait for each

@@ -146,6 +146,7 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
         Role::Write => {
             options
                 .max_connections(WRITE_CONNECTIONS)
+                .test_before_acquire_if_idle_for(TRUSTED_FOR)
                 .statement_timeout(WRITE_STATEMENT_TIMEOUT)
                 .acquire_timeout(API_PATIENCE)
                 .set_application_name("marquee-api-write");

@@ -96,7 +96,7 @@ impl FeedsApi {
     ) -> Result<FeedResponse, ApiError> {
         self.0.keys.admit(request, &caller, &Scope::Feed(slug.0.clone()))?;
         let wanted = FeedRequest::parse(request)?;
-        let _room = self.0.writer.hold_body()?;
+        let _room = self.0.writer.hold_body().await?;
         let pushed = body::read(request, upload, &wanted).await?;
         let accepted = accept::feed(&self.0.writer.database, &slug, pushed, &wanted).await?;
         match accepted.run_id {

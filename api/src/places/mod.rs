@@ -74,7 +74,7 @@ impl PlacesApi {
     ) -> Result<Encoded<PlacesTaken>, ApiError> {
         no_parameters(request)?;
         self.0.keys.admit(request, &caller, &Scope::Places)?;
-        let _room = self.0.writer.hold_body()?;
+        let _room = self.0.writer.hold_body().await?;
         let list = document::read(request, upload).await?;
         let taken = write::put(&self.0.writer, list).await?;
         self.0.learn().await;
