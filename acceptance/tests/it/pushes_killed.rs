@@ -124,11 +124,15 @@ async fn all_are_applied_in_order(backend: Backend) {
     }
     let accepted = std::mem::take(&mut *accepted.lock().unwrap());
     assert_eq!(accepted.len(), PUSHES as usize, "each push is one run");
-    eventually("all are settled", async || {
-        let waiting = pushed_feed::Entity::find().filter(pushed_feed::Column::SettledAt.is_null());
-        (waiting.count(&connection).await.unwrap() == 0).then_some(())
-    })
-    .await;
+    // As long as there are fewer from time to time, however slow the machine.
+    let mut waiting = u64::from(PUSHES);
+    while waiting > 0 {
+        waiting = eventually("more are settled", async || {
+            let left = pushed_feed::Entity::find().filter(pushed_feed::Column::SettledAt.is_null());
+            Some(left.count(&connection).await.unwrap()).filter(|left| *left < waiting)
+        })
+        .await;
+    }
     assert_applied(&connection, &accepted).await;
     #[expect(clippy::print_stdout, reason = "the tally is worth seeing")]
     {
