@@ -57,7 +57,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The job that applies the next document of a provider. `what_for` tells it from the provider's other jobs.
+/// The job that applies one document of a provider. `what_for` tells it from the provider's other jobs.
 #[must_use]
 pub fn job(slug: &str, what_for: &str) -> NewJob {
     NewJob {

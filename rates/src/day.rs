@@ -8,7 +8,7 @@ use chrono::{Datelike, NaiveDate, TimeDelta};
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
 
 /// A day of the Gregorian calendar, as the number of days since 1970-01-01: what both databases compare and add alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(pub i32);
 
 impl Day {

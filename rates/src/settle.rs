@@ -82,12 +82,10 @@ async fn settle_within(
     on_written: impl Fn(u64) + Sync,
 ) -> Result<Settled, SettleError> {
     prepare(transaction, limits).await?;
-    if let Some(key) = key
-        && !is_free(transaction, key).await?
-    {
-        return Err(SettleError::KeyRunning);
-    }
     if let Some(key) = key {
+        if !is_free(transaction, key).await? {
+            return Err(SettleError::KeyRunning);
+        }
         let earlier = rate_batch::Entity::find().filter(rate_batch::COLUMN.idempotency_key.eq(key.as_str()));
         if let Some(earlier) = earlier.one(transaction).await? {
             let is_same = earlier.body_hash == reading.body_hash;

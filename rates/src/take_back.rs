@@ -20,7 +20,10 @@ pub async fn take_back(database: &DatabaseConnection, batch_id: i64) -> Result<O
     // It may have come in a file.
     prepare(&transaction, &Limits::FILE).await?;
     let batch = rate_batch::Entity::find_by_id(batch_id).lock_exclusive().one(&transaction).await?;
-    let Some(batch) = batch.filter(|batch| batch.taken_back_at.is_none()) else { return Ok(None) };
+    let Some(batch) = batch.filter(|batch| batch.taken_back_at.is_none()) else {
+        transaction.rollback().await?;
+        return Ok(None);
+    };
     // Sums that become 0 stay: the right batch mostly comes for the same routes and days.
     add_to_sums(&transaction, batch_id, Sign::Minus).await?;
     rate::Entity::delete_many().filter(rate::COLUMN.batch_id.eq(batch_id)).exec(&transaction).await?;

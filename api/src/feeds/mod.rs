@@ -96,9 +96,11 @@ impl FeedsApi {
     ) -> Result<FeedResponse, ApiError> {
         self.0.keys.admit(request, &caller, &Scope::Feed(slug.0.clone()))?;
         let wanted = FeedRequest::parse(request)?;
-        let _room = self.0.writer.hold_body().await?;
-        let pushed = body::read(request, upload, &wanted).await?;
-        let accepted = accept::feed(&self.0.writer.database, &slug, pushed, &wanted).await?;
+        let accepted = {
+            let _room = self.0.writer.hold_body().await?;
+            let pushed = body::read(request, upload, &wanted).await?;
+            accept::feed(&self.0.writer.database, &slug, pushed, &wanted).await?
+        };
         match accepted.run_id {
             Some(run_id) => Ok(FeedResponse::Accepted(answer(run_id)?, location(run_id), RETRY_AFTER_SECONDS)),
             None => Ok(FeedResponse::Rehearsed(rehearsal::outcome(&self.0.writer.database, accepted.id).await?)),

@@ -6,6 +6,7 @@
 mod caller;
 pub mod command;
 mod file;
+mod local;
 
 use std::{
     fmt,
@@ -22,7 +23,7 @@ pub use self::{
     caller::Caller,
     file::{Entry, KeysFileError},
 };
-use crate::{error::ApiError, writer::only_local};
+use crate::error::ApiError;
 
 /// How long what the file says is believed: whoever revokes a key waits no longer than this for it to end.
 const REREAD_AFTER: Duration = Duration::from_secs(1);
@@ -116,7 +117,7 @@ impl Keys {
     ///
     /// When it shows no key that is known, or one of another scope; without keys, when it does not come from this machine.
     pub fn admit(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
-        let Some(file) = &self.0 else { return only_local(request) };
+        let Some(file) = &self.0 else { return local::only_local(request) };
         let Some(digest) = caller.digest() else { return Err(ApiError::NoKey) };
         let entries = file.entries();
         // Every entry is compared, whichever fits.

@@ -172,30 +172,37 @@ fn is_code(code: &str) -> bool {
         && place.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
+/// Where a region was met.
+enum Seen {
+    /// On the way that is gone now.
+    OnTheWay,
+    /// On one before: it leads to a region without a parent, or to what was told already.
+    Before,
+}
+
 /// The regions that lie within themselves, each of them.
 fn cycles(regions: &[Region], parents: &HashMap<&str, Option<&str>>) -> Vec<usize> {
-    // 1: on the way that is gone now; 2: known to end at a region without a parent, or at what was told already.
-    let mut state: HashMap<&str, u8> = HashMap::new();
+    let mut seen: HashMap<&str, Seen> = HashMap::new();
     let mut within_itself: HashSet<&str> = HashSet::new();
     for region in regions {
         let mut way = Vec::new();
         let mut here = Some(region.slug.as_str());
         while let Some(slug) = here {
-            match state.get(slug) {
+            match seen.get(slug) {
                 None => {
-                    state.insert(slug, 1);
+                    seen.insert(slug, Seen::OnTheWay);
                     way.push(slug);
                     here = parents.get(slug).copied().flatten();
                 }
-                Some(1) => {
+                Some(Seen::OnTheWay) => {
                     let start = way.iter().position(|on_way| *on_way == slug).unwrap_or_default();
                     within_itself.extend(&way[start..]);
                     break;
                 }
-                Some(_) => break,
+                Some(Seen::Before) => break,
             }
         }
-        state.extend(way.into_iter().map(|slug| (slug, 2)));
+        seen.extend(way.into_iter().map(|slug| (slug, Seen::Before)));
     }
     let is_within = |(index, region): (usize, &Region)| within_itself.contains(region.slug.as_str()).then_some(index);
     regions.iter().enumerate().filter_map(is_within).collect()

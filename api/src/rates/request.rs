@@ -62,12 +62,9 @@ impl RatesRequest {
                 mistakes.add("date_to", format!("must be {} days after date_from at most", MAX_DAYS - 1));
             }
         }
-        mistakes.or(())?;
-        match (first, last, orig, dest) {
-            (Some(first), Some(last), Some(orig), Some(dest)) => Ok(Self { days: (first, last), orig, dest }),
-            // Whatever is missing was a mistake.
-            _ => Err(ApiError::InvalidParameters(Vec::new())),
-        }
+        // Whatever is missing is a mistake.
+        let days = (first.unwrap_or_default(), last.unwrap_or_default());
+        mistakes.or(Self { days, orig: orig.unwrap_or_default(), dest: dest.unwrap_or_default() })
     }
 
     async fn find_in(&self, database: &impl ConnectionTrait) -> Result<Found, ApiError> {

@@ -18,6 +18,7 @@ on_every_backend!(
     what_cannot_be_accepted_leaves_nothing,
     a_full_queue_takes_no_more,
     a_dry_run_without_a_worker_says_so_and_leaves_nothing,
+    dry_runs_that_wait_for_a_worker_keep_nobody_from_pushing,
 );
 
 const FEED: &str = "/providers/fever/feed";
@@ -108,4 +109,24 @@ async fn a_dry_run_without_a_worker_says_so_and_leaves_nothing(database: Arc<Tes
     let path = format!("{FEED}?dry_run=true");
     service.upload(Method::POST, &path, ("application/xml", "<eventList/>"), &[]).await.problem(503, "no_worker");
     assert_eq!(counts(&database).await[..2], [0, 0], "the job alone is left, and finds nothing to do");
+}
+
+async fn dry_runs_that_wait_for_a_worker_keep_nobody_from_pushing(database: Arc<TestDatabase>) {
+    let (service, database) = house(&database).await;
+    let path = format!("{FEED}?dry_run=true");
+    // More than bodies may be held at a time.
+    let dry_run = || service.upload(Method::POST, &path, ("application/xml", "<eventList/>"), &[]);
+    let dry_runs = futures_util::future::join_all((0..10).map(|_| dry_run()));
+    let pushed = async {
+        while counts(&database).await[0] < 10 {
+            tokio::task::yield_now().await;
+        }
+        push(&service, "<eventList/>", &[]).await
+    };
+    // The dry runs are given up as soon as the push is answered.
+    let pushed = tokio::select! {
+        pushed = pushed => pushed,
+        _ = dry_runs => panic!("the push waited for the dry runs"),
+    };
+    assert_eq!(pushed.status, 202, "{}", pushed.text());
 }
