@@ -1,37 +1,20 @@
 //! The HTTP service: answers from the local copy of the catalogues, and never asks a provider.
 //!
-//! One folder per resource ([`search`], [`events`], [`providers`], [`sync_runs`],
-//! [`health`]), each with its operation, its request, its rows and
-//! its answer; [`http`] holds what all of them share, [`error`] every way in which a call can fail,
-//! [`serve`] how the service meets sockets. [`app`] is the whole service
-//! without a socket, which is also what the tests call.
+//! A request flows through [`server`] (sockets, limits, the fast path), [`query`] (its parameters), [`resources`] (its operation),
+//! [`cache`] and [`database`], and comes back through [`response`]. [`app`] is the whole service without a socket, which is also what
+//! the tests call.
 
+pub mod auth;
 pub mod cache;
-pub mod catalogue;
-pub mod concerts;
+pub mod database;
 pub mod error;
-pub mod events;
-pub mod feeds;
-mod front;
-pub mod health;
-pub mod http;
-pub mod keys;
 mod metrics;
-pub mod multivac;
-mod named;
-pub mod performers;
-pub mod places;
-pub mod providers;
-pub mod rates;
-pub mod reader;
-pub mod search;
-pub mod serve;
+pub mod query;
+pub mod resources;
+pub mod response;
+pub mod server;
 mod settings;
-mod sql;
 mod state;
-pub mod sync_runs;
-pub mod venues;
-pub mod writer;
 
 use std::{io, sync::Arc};
 
@@ -39,7 +22,11 @@ use poem::{Endpoint, EndpointExt, Response, Route, middleware::CatchPanic};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
-use self::{front::Front, metrics::RequestMetrics, serve::Limits};
+use self::{
+    metrics::RequestMetrics,
+    resources::{concerts, events, feeds, health, multivac, performers, places, providers, rates, search, sync_runs, venues},
+    server::{Limits, fast_path::Front},
+};
 pub use self::{
     settings::{Command, Settings},
     state::{State, StateError},
@@ -49,19 +36,19 @@ pub use self::{
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
     let (rate, cache) = (state.rate.clone(), state.cache.clone());
     let scraped = metrics::endpoint(state.clone());
-    let metrics = RequestMetrics::new(&front::ROUTES);
+    let metrics = RequestMetrics::new(&server::fast_path::ROUTES);
     let service = service(state);
-    let observer = Arc::new(http::Observer::new(&Operations::meta(), metrics.clone()));
+    let observer = Arc::new(server::Observer::new(&Operations::meta(), metrics.clone()));
     let rest = Route::new()
         .at("/metrics", poem::get(scraped))
         .at("/openapi.json", poem::get(service.spec_endpoint()))
         .nest("/docs", poem::get(service.swagger_ui()))
         .nest("/", service)
         .with(CatchPanic::new())
-        .around(http::represent)
-        .around(serve::bound_body)
-        .around(serve::rate::refuse)
-        .around(move |endpoint, request| http::observe(endpoint, request, observer.clone()));
+        .around(response::represent)
+        .around(server::bound_body)
+        .around(server::rate_limit::refuse)
+        .around(move |endpoint, request| server::observe(endpoint, request, observer.clone()));
     Front { rate, cache, metrics, rest }
 }
 
@@ -85,7 +72,7 @@ pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits
         }
     };
     tokio::select! {
-        served = serve::serve(listener, app(state), limits, readiness, shutdown) => served,
+        served = server::serve(listener, app(state), limits, readiness, shutdown) => served,
         () = sweep => Ok(()),
     }
 }

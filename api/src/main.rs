@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use api::{Command, Settings, State, keys::command::KeysCommand, serve::Limits};
+use api::{Command, Settings, State, auth::command::KeysCommand, server::Limits};
 use clap::Parser;
 use tokio::net::TcpListener;
 

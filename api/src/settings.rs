@@ -7,9 +7,9 @@ use entity::{DatabaseSettings, DatabaseUrl};
 use telemetry::LogSettings;
 
 use crate::{
+    auth::{KeysSettings, command::KeysCommand},
     cache::CacheSettings,
-    keys::{KeysSettings, command::KeysCommand},
-    serve::{ServeSettings, rate::RateSettings},
+    server::{ServeSettings, rate_limit::RateSettings},
 };
 
 /// Answers searches over HTTP from the local copy of the catalogues.

@@ -10,16 +10,14 @@ use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{Asked, Cache, Question, Redis, RedisError},
-    catalogue::Catalogue,
+    auth::{Keys, KeysFileError},
+    cache::{Asked, Cache, Question, Redis, RedisError, version::Catalogue},
+    database::{reader::Reader, writer::Writer},
     error::ApiError,
-    http::{Coding, Encoded},
-    keys::{Keys, KeysFileError},
     metrics,
-    reader::Reader,
-    serve::{Readiness, rate::RateLimiter},
+    response::{Coding, Encoded},
+    server::{Readiness, rate_limit::RateLimiter},
     settings::Settings,
-    writer::Writer,
 };
 
 /// Why the service cannot be put together.

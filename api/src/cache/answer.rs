@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use poem::http::HeaderValue;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::http::Coding;
+use crate::response::Coding;
 
 /// How the bytes of an answer in Redis begin.
 const MAGIC: [u8; 4] = *b"MQA1";
@@ -92,7 +92,7 @@ impl Answer {
 
 /// A strong validator: the hash of the bytes that are sent, so that each coding has its own.
 fn etag(body: &[u8]) -> HeaderValue {
-    crate::http::etag_of(xxh3_128(body))
+    crate::response::etag_of(xxh3_128(body))
 }
 
 #[cfg(test)]

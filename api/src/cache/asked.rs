@@ -1,7 +1,7 @@
 //! What a request asks of the cache.
 
 use super::{Question, key};
-use crate::http::Coding;
+use crate::response::Coding;
 
 /// A question and the coding in which its answer is wanted, with the key that stands for both.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use entity::UtcInstant;
 
-use crate::http::Coding;
+use crate::response::Coding;
 
 /// To be raised when what is kept under a key changes its form or its meaning: answers of an older program are then never found.
 const SCHEMA: u32 = 1;

@@ -12,6 +12,7 @@ pub mod redis;
 mod served;
 mod settings;
 mod tally;
+pub mod version;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,10 +32,10 @@ use self::{
     tally::Tally,
 };
 use crate::{
-    catalogue::{Catalogue, Known},
+    cache::version::{Catalogue, Known},
+    database::reader::Reader,
     error::ApiError,
-    http::{Coding, encode},
-    reader::Reader,
+    response::{Coding, encode},
 };
 
 /// For how long after a new version became known an answer of the one before may still be given, while the new one is fetched: so a

@@ -8,7 +8,7 @@ use poem::{
 };
 
 use super::Answer;
-use crate::http::{Asker, CACHE_CONTROL, VARY};
+use crate::response::{Asker, CACHE_CONTROL, VARY};
 
 /// [RFC 9211](https://www.rfc-editor.org/rfc/rfc9211): which caches had it, the one nearest to the database first.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");

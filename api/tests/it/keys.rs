@@ -9,7 +9,7 @@ use std::{
 
 use api::{
     State,
-    keys::{Keys, KeysSettings},
+    auth::{Keys, KeysSettings},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use entity::Role;

@@ -106,7 +106,7 @@ async fn a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age(databas
     let found = only_provider(&database).await;
 
     assert_eq!(found["state"], "failing");
-    assert_eq!(found["last_success"], api::http::to_rfc3339(copied_at));
+    assert_eq!(found["last_success"], api::query::to_rfc3339(copied_at));
     assert!(found["age_seconds"].as_u64().unwrap() >= 7_200);
     assert_eq!(found["last_run"]["state"], "failed");
     assert_eq!(found["last_run"]["reason_code"], "http_status");

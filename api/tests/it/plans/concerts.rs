@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::concerts::{Arm, ConcertsRequest, statement};
+use api::resources::concerts::{Arm, ConcertsRequest, statement};
 use entity::{Role, sphere::Direction};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, prelude::Uuid};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::rates::statement;
+use api::resources::rates::statement;
 use entity::{Role, place, rate_day, region};
 use migration::{on_every_backend, testing::TestDatabase};
 use rates::Day;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use api::{
-    http::{Cursor, Page, Range},
-    search::{SearchRequest, select},
+    query::{Cursor, Page, Range},
+    resources::search::{SearchRequest, select},
 };
 use entity::UtcInstant;
 use migration::{on_every_backend, testing::TestDatabase};

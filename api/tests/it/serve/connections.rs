@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::serve::Limits;
+use api::server::Limits;
 use tokio::time::timeout;
 
 use super::{Served, in_time, recorder::Recorded};

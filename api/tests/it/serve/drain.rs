@@ -10,7 +10,7 @@ use std::{
 
 use api::{
     State,
-    serve::{Limits, Readiness},
+    server::{Limits, Readiness},
 };
 use entity::Role;
 use migration::testing::{Backend, TestDatabase};

@@ -1,6 +1,6 @@
 //! Requests that are too large, and what their clients hear of it.
 
-use api::serve::{Limits, MAX_BODY_BYTES};
+use api::server::{Limits, MAX_BODY_BYTES};
 use entity::Role;
 use migration::testing::{Backend, TestDatabase};
 use poem::http::{Method, StatusCode};

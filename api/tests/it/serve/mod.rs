@@ -11,7 +11,7 @@ mod recorder;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use api::serve::{Limits, Readiness, serve};
+use api::server::{Limits, Readiness, serve};
 use poem::{Body, Endpoint, Request, Response, http::StatusCode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

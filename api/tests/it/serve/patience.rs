@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::serve::Limits;
+use api::server::Limits;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, interval},

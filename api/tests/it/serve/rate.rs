@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use api::{
     State,
-    serve::rate::{RateLimiter, RateSettings},
+    server::rate_limit::{RateLimiter, RateSettings},
 };
 use poem::http::Method;
 use sea_orm::DatabaseConnection;

@@ -1,0 +1,42 @@
+//! How a document is to be applied.
+
+use entity::pushed_feed::Mode;
+use poem::Request;
+use rates::Key;
+
+use crate::{
+    error::ApiError,
+    query::{Mistakes, Parameters},
+    server::idempotency_key,
+};
+
+/// The parameters, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FeedRequest {
+    pub(super) mode: Mode,
+    pub(super) is_dry_run: bool,
+    pub(super) key: Option<Key>,
+}
+
+impl FeedRequest {
+    /// Reads the query string and the header.
+    pub(super) fn parse(request: &Request) -> Result<Self, ApiError> {
+        let mut mistakes = Mistakes::default();
+        let parameters = Parameters::read(request.uri().query().unwrap_or_default(), &["mode", "dry_run"], &mut mistakes);
+        let mode = parameters.get("mode", &mut mistakes, |mode| match mode {
+            "snapshot" => Ok(Mode::Snapshot),
+            "delta" => Ok(Mode::Delta),
+            _ => Err("want snapshot or delta".to_owned()),
+        });
+        let is_dry_run = parameters.get("dry_run", &mut mistakes, |dry_run| match dry_run {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("want true or false".to_owned()),
+        });
+        mistakes.or(())?;
+        let is_dry_run = is_dry_run.unwrap_or_default();
+        // A rehearsal changes nothing: to repeat it is no harm.
+        let key = idempotency_key(request)?.filter(|_| !is_dry_run);
+        Ok(Self { mode: mode.unwrap_or(Mode::Snapshot), is_dry_run, key })
+    }
+}

@@ -1,0 +1,15 @@
+//! The resources of the API, a folder each: its operation, its request, its rows and its response.
+
+pub mod concerts;
+pub mod events;
+pub mod feeds;
+pub mod health;
+pub mod multivac;
+mod name_list;
+pub mod performers;
+pub mod places;
+pub mod providers;
+pub mod rates;
+pub mod search;
+pub mod sync_runs;
+pub mod venues;
