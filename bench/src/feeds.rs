@@ -4,7 +4,7 @@
 //! bulk, the time of the whole process, so that the commit does.
 
 use bytes::Bytes;
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use migration::testing::Backend;
 
 use crate::{
@@ -86,7 +86,7 @@ impl Bench<'_> {
     /// The life of one copy, from the first load on.
     async fn states(&self, house: &House, backend: Backend, measured: &mut Measured) -> Result<(), Failure> {
         self.server.serve(Document::Whole(self.body.clone()), "first");
-        let run = synced(house, State::Succeeded, "first load").await?;
+        let run = synced(house, RunState::Succeeded, "first load").await?;
         measured.first_load.ours.push(run.process);
         measured.peak_kib = measured.peak_kib.max(run.taken.peak_kib);
         if self.settings.wants(Work::FirstLoad) {
@@ -101,7 +101,7 @@ impl Bench<'_> {
         if self.settings.wants(Work::SameBody) {
             for repeat in 0..REPEATS {
                 self.server.serve(Document::Whole(self.body.clone()), format!("same body {repeat}"));
-                measured.same_body.ours.push(synced(house, State::Unchanged, "same body").await?.ledger);
+                measured.same_body.ours.push(synced(house, RunState::Unchanged, "same body").await?.ledger);
                 measured.same_body.peer.push(peer::fetch::read_and_hash(&self.server.url()).await?);
             }
         }
@@ -115,7 +115,7 @@ impl Bench<'_> {
             for edition in 1..=REPEATS {
                 let body = Feed { edition, order: REPEATS, ..self.feed }.bytes();
                 self.server.serve(Document::Whole(body), format!("edition {edition}"));
-                let run = synced(house, State::Succeeded, "1 % changed").await?;
+                let run = synced(house, RunState::Succeeded, "1 % changed").await?;
                 let expected = self.feed.base_events / 100;
                 if u64::try_from(run.entered.updated)?.abs_diff(expected) > 1 {
                     return Err(format!("{} events were updated, {expected} had changed", run.entered.updated).into());
@@ -131,7 +131,7 @@ impl Bench<'_> {
         // A look at every row takes seconds, and says the same each time.
         let before = if measured.touched.is_none() { Some(ledger::marks(&house.database).await?) } else { None };
         for _ in 0..REPEATS {
-            let run = synced(house, State::Unchanged, "304").await?;
+            let run = synced(house, RunState::Unchanged, "304").await?;
             if run.entered.http_status != Some(304) {
                 return Err(format!("the worker heard {:?} and not 304", run.entered.http_status).into());
             }
@@ -148,7 +148,7 @@ impl Bench<'_> {
     async fn same_content(&self, house: &House, order: u64, measured: &mut Measured) -> Result<(), Failure> {
         let body = Feed { order, ..self.feed }.bytes();
         self.server.serve(Document::Whole(body.clone()), format!("order {order}"));
-        let run = synced(house, State::Unchanged, "same content").await?;
+        let run = synced(house, RunState::Unchanged, "same content").await?;
         if u64::try_from(run.entered.unchanged)? != self.feed.event_count() {
             return Err(format!("{} events were unchanged of {}", run.entered.unchanged, self.feed.event_count()).into());
         }
@@ -199,7 +199,7 @@ impl Bench<'_> {
     }
 }
 
-async fn synced(house: &House, want: State, work: &str) -> Result<Run, Failure> {
+async fn synced(house: &House, want: RunState, work: &str) -> Result<Run, Failure> {
     let run = house.sync().await.map_err(|failure| format!("{work}: {failure}"))?;
     if run.entered.state == want { Ok(run) } else { Err(format!("{work}: the run ended as {:?}", run.entered.state).into()) }
 }

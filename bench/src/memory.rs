@@ -1,6 +1,6 @@
 //! Peak memory with a feed that is larger than any in the field, streamed so that nothing but the worker could hold it.
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use migration::testing::Backend;
 
 use crate::{
@@ -40,7 +40,7 @@ async fn loads(
     table: &mut Table,
 ) -> Result<(), Failure> {
     let feed = Feed::of_mib(settings.big_mib);
-    for (order, work, state) in [(0, "first load", State::Succeeded), (1, "same content", State::Unchanged)] {
+    for (order, work, state) in [(0, "first load", RunState::Succeeded), (1, "same content", RunState::Unchanged)] {
         progress(format_args!("memory, {backend:?}, {work}: {} events", feed.event_count()));
         server.serve(Document::Streamed(Feed { order, ..feed }), format!("order {order}"));
         let run = house.sync().await?;

@@ -12,7 +12,7 @@ const ATTEMPTS: i32 = 5;
 /// Where a sync run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
-pub enum State {
+pub enum RunState {
     /// Accepted, not begun.
     #[sea_orm(string_value = "queued")]
     Queued,
@@ -30,7 +30,7 @@ pub enum State {
     Failed,
 }
 
-impl State {
+impl RunState {
     /// The state's name in tables, JSON and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -55,7 +55,7 @@ pub struct Model {
     /// Whose catalogue.
     pub provider_id: i32,
     /// Where it stands.
-    pub state: State,
+    pub state: RunState,
     /// When it began.
     pub started_at: UtcInstant,
     /// When it ended.
@@ -120,7 +120,7 @@ pub fn job(slug: &str, what_for: &str) -> NewJob {
 
 /// A run of a job, in this state from now on.
 #[must_use]
-pub fn of_job(provider_id: i32, job_id: i64, state: State) -> ActiveModel {
+pub fn of_job(provider_id: i32, job_id: i64, state: RunState) -> ActiveModel {
     ActiveModel {
         provider_id: Set(provider_id),
         state: Set(state),

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use entity::{UtcInstant, job, provider, sync_run::State};
+use entity::{UtcInstant, job, provider, sync_run::RunState};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ pub fn describe() {
 }
 
 /// Counts a run that ended.
-pub(crate) fn run_ended(slug: &str, state: State, reason: &'static str, took: Duration) {
+pub(crate) fn run_ended(slug: &str, state: RunState, reason: &'static str, took: Duration) {
     let provider = || slug.to_owned();
     counter!(RUNS, "provider" => provider(), "state" => state.name(), "reason" => reason).increment(1);
     histogram!(DURATION, "provider" => provider(), "phase" => "total").record(took);

@@ -41,7 +41,11 @@ fn kill(mut worker: Child) {
 async fn assert_nothing_half_done_then_whole(house: &House, reader: &DatabaseConnection, events: u64) {
     assert_eq!(copy(reader).await, Copy { version: 0, events: 0, zones: 0 }, "a killed worker left something behind");
     let runs = sync_run::Entity::find().all(reader).await.unwrap();
-    assert_eq!(runs.iter().map(|run| run.state).collect::<Vec<_>>(), [sync_run::State::Running], "the ledger shows the attempt");
+    assert_eq!(
+        runs.iter().map(|run| run.state).collect::<Vec<_>>(),
+        [sync_run::RunState::Running],
+        "the ledger shows the attempt"
+    );
 
     assert!(house.sync(), "the next run goes well");
     let whole = copy(reader).await;

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{Role, base_event, pushed_feed, sync_run, sync_run::State};
+use entity::{Role, base_event, pushed_feed, sync_run, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Catalogue;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
@@ -146,7 +146,7 @@ async fn all_are_applied_in_order(backend: Backend) {
 async fn assert_applied(database: &DatabaseConnection, accepted: &Accepted) {
     let runs = sync_run::Entity::find().filter(sync_run::Column::Id.is_in(accepted.keys().copied()));
     let runs = runs.order_by_asc(sync_run::Column::Id).all(database).await.unwrap();
-    let bad: Vec<_> = runs.iter().filter(|run| ![State::Succeeded, State::Unchanged].contains(&run.state)).collect();
+    let bad: Vec<_> = runs.iter().filter(|run| ![RunState::Succeeded, RunState::Unchanged].contains(&run.state)).collect();
     assert!(bad.is_empty(), "{bad:?}");
     assert!(runs.is_sorted_by_key(|run| run.ended_at), "they were not applied in the order of their acceptance");
     let mut expected: BTreeMap<String, &str> = BTreeMap::new();

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use entity::{
     Role, catalogue_version, event, job, provider, sync_run,
-    sync_run::State::{Failed, Queued, Running, Succeeded, Unchanged},
+    sync_run::RunState::{Failed, Queued, Running, Succeeded, Unchanged},
 };
 use migration::{
     on_every_backend,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use migration::{on_every_backend, testing::TestDatabase};
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ impl Places {
         let copied = catalogue.provider("copied", "EUR", 2).await;
         catalogue.succeeded_at("copied", instant("2021-01-01")).await;
         let mut runs = Vec::new();
-        for state in [State::Failed, State::Succeeded, State::Running] {
+        for state in [RunState::Failed, RunState::Succeeded, RunState::Running] {
             let run = catalogue.run(&copied, state).await;
             catalogue.rejects(&run, 3).await;
             runs.push(run.id.to_string());

@@ -11,9 +11,9 @@ use crate::catalogue::Catalogue;
 
 impl Catalogue {
     /// A run from 1970-01-01T00:00:00 on, that took 1.25 s if it has ended and failed for the status 503 if it has failed.
-    pub(crate) async fn run(&self, provider: &provider::Model, state: sync_run::State) -> sync_run::Model {
-        let has_ended = !matches!(state, sync_run::State::Queued | sync_run::State::Running);
-        let has_failed = state == sync_run::State::Failed;
+    pub(crate) async fn run(&self, provider: &provider::Model, state: sync_run::RunState) -> sync_run::Model {
+        let has_ended = !matches!(state, sync_run::RunState::Queued | sync_run::RunState::Running);
+        let has_failed = state == sync_run::RunState::Failed;
         let row = sync_run::ActiveModel {
             id: NotSet,
             provider_id: Set(provider.id),

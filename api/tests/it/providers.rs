@@ -76,9 +76,9 @@ async fn a_provider_never_copied_is_new(database: Arc<TestDatabase>) {
 
 async fn a_provider_whose_newest_run_was_good_is_ok(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
-    for (slug, state) in [("changed", sync_run::State::Succeeded), ("same", sync_run::State::Unchanged)] {
+    for (slug, state) in [("changed", sync_run::RunState::Succeeded), ("same", sync_run::RunState::Unchanged)] {
         let provider = provider(&catalogue, slug, |row| row.last_success_at = Set(Some(ago(61)))).await;
-        catalogue.run(&provider, sync_run::State::Failed).await;
+        catalogue.run(&provider, sync_run::RunState::Failed).await;
         let good = catalogue.run(&provider, state).await;
         let found = providers(&database).await.into_iter().find(|found| found["slug"] == slug).unwrap();
         assert_eq!(found["state"], "ok");
@@ -100,8 +100,8 @@ async fn a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age(databas
     let catalogue = Catalogue::of(&database).await;
     let copied_at = ago(120);
     let provider = provider(&catalogue, "fever", |row| row.last_success_at = Set(Some(copied_at))).await;
-    catalogue.run(&provider, sync_run::State::Succeeded).await;
-    catalogue.run(&provider, sync_run::State::Failed).await;
+    catalogue.run(&provider, sync_run::RunState::Succeeded).await;
+    catalogue.run(&provider, sync_run::RunState::Failed).await;
 
     let found = only_provider(&database).await;
 
@@ -118,8 +118,8 @@ async fn a_run_that_goes_on_changes_no_state(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let before = [
         ("a-new", None, "new"),
-        ("b-ok", Some(sync_run::State::Succeeded), "ok"),
-        ("c-failing", Some(sync_run::State::Failed), "failing"),
+        ("b-ok", Some(sync_run::RunState::Succeeded), "ok"),
+        ("c-failing", Some(sync_run::RunState::Failed), "failing"),
     ];
     for (slug, ended, _) in before {
         let copied_at = (slug != "a-new").then(|| ago(10));
@@ -127,7 +127,7 @@ async fn a_run_that_goes_on_changes_no_state(database: Arc<TestDatabase>) {
         if let Some(state) = ended {
             catalogue.run(&provider, state).await;
         }
-        catalogue.run(&provider, sync_run::State::Running).await;
+        catalogue.run(&provider, sync_run::RunState::Running).await;
     }
 
     for (found, (slug, _, state)) in providers(&database).await.into_iter().zip(before) {
@@ -162,7 +162,7 @@ async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {
         row.retired_at = Set(Some(ago(5)));
     })
     .await;
-    catalogue.run(&provider, sync_run::State::Failed).await;
+    catalogue.run(&provider, sync_run::RunState::Failed).await;
 
     let found = only_provider(&database).await;
 
@@ -175,8 +175,8 @@ async fn providers_stand_in_the_order_of_their_slugs_each_with_its_own_run(datab
     let mut newest = Vec::new();
     for slug in ["zebra", "apollo", "marquee"] {
         let provider = provider(&catalogue, slug, |_| ()).await;
-        catalogue.run(&provider, sync_run::State::Succeeded).await;
-        newest.push((slug, catalogue.run(&provider, sync_run::State::Failed).await.id));
+        catalogue.run(&provider, sync_run::RunState::Succeeded).await;
+        newest.push((slug, catalogue.run(&provider, sync_run::RunState::Failed).await.id));
     }
     newest.sort_unstable();
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use migration::{on_every_backend, testing::TestDatabase};
 use serde_json::{Value, json};
 
@@ -50,8 +50,8 @@ async fn follow(service: &Service, uri: &str, read: impl Fn(&Answer) -> Vec<i64>
 async fn a_run_tells_all_that_is_known_of_it(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let fever = catalogue.provider("fever", "EUR", 2).await;
-    let failed = catalogue.run(&fever, State::Failed).await;
-    let running = catalogue.run(&fever, State::Running).await;
+    let failed = catalogue.run(&fever, RunState::Failed).await;
+    let running = catalogue.run(&fever, RunState::Running).await;
     let service = Service::on(&database).await;
 
     let expected = json!({
@@ -92,7 +92,7 @@ async fn runs_stand_newest_first(database: Arc<TestDatabase>) {
 
     let fever = catalogue.provider("fever", "EUR", 2).await;
     let mut made = Vec::new();
-    for state in [State::Succeeded, State::Failed, State::Queued] {
+    for state in [RunState::Succeeded, RunState::Failed, RunState::Queued] {
         made.insert(0, catalogue.run(&fever, state).await.id);
     }
     let answer = service.get("/sync-runs").await;
@@ -104,7 +104,7 @@ async fn runs_are_found_by_provider_and_state(database: Arc<TestDatabase>) {
     let mut made = Vec::new();
     for slug in ["fever", "apollo"] {
         let provider = catalogue.provider(slug, "EUR", 2).await;
-        for state in [State::Queued, State::Running, State::Succeeded, State::Unchanged, State::Failed] {
+        for state in [RunState::Queued, RunState::Running, RunState::Succeeded, RunState::Unchanged, RunState::Failed] {
             made.insert(0, (slug, state.name(), catalogue.run(&provider, state).await.id));
         }
     }
@@ -122,7 +122,7 @@ async fn runs_are_found_by_provider_and_state(database: Arc<TestDatabase>) {
 async fn a_provider_that_there_is_not_has_no_runs(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let fever = catalogue.provider("fever", "EUR", 2).await;
-    catalogue.run(&fever, State::Failed).await;
+    catalogue.run(&fever, RunState::Failed).await;
     let service = Service::on(&database).await;
     for slug in ["apollo", "", "FEVER", "fever%20", "%25", "%F0%9F%8E%AD", "%FF", "' OR 1=1 --"] {
         let answer = service.get(&format!("/sync-runs?provider={}", slug.replace(' ', "+"))).await;
@@ -134,9 +134,9 @@ async fn pages_give_the_whole_list(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let (fever, apollo) = (catalogue.provider("fever", "EUR", 2).await, catalogue.provider("apollo", "EUR", 2).await);
     for _ in 0..4 {
-        catalogue.run(&fever, State::Failed).await;
-        catalogue.run(&apollo, State::Failed).await;
-        catalogue.run(&fever, State::Succeeded).await;
+        catalogue.run(&fever, RunState::Failed).await;
+        catalogue.run(&apollo, RunState::Failed).await;
+        catalogue.run(&fever, RunState::Succeeded).await;
     }
     let service = Service::on(&database).await;
     for query in ["", "provider=fever", "state=failed", "provider=fever&state=failed"] {
@@ -159,8 +159,8 @@ async fn a_run_that_is_not_there_is_404(database: Arc<TestDatabase>) {
 async fn rejects_stand_in_the_order_of_the_document(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let fever = catalogue.provider("fever", "EUR", 2).await;
-    let run = catalogue.run(&fever, State::Failed).await;
-    let another = catalogue.run(&fever, State::Failed).await;
+    let run = catalogue.run(&fever, RunState::Failed).await;
+    let another = catalogue.run(&fever, RunState::Failed).await;
     catalogue.rejects(&run, 3).await;
     catalogue.rejects(&another, 5).await;
 
@@ -184,7 +184,7 @@ async fn rejects_stand_in_the_order_of_the_document(database: Arc<TestDatabase>)
 async fn pages_of_rejects_give_the_whole_list(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let fever = catalogue.provider("fever", "EUR", 2).await;
-    let run = catalogue.run(&fever, State::Failed).await;
+    let run = catalogue.run(&fever, RunState::Failed).await;
     catalogue.rejects(&run, 12).await;
     let service = Service::on(&database).await;
 
@@ -197,7 +197,7 @@ async fn pages_of_rejects_give_the_whole_list(database: Arc<TestDatabase>) {
 async fn a_run_that_took_everything_has_no_rejects(database: Arc<TestDatabase>) {
     let catalogue = Catalogue::of(&database).await;
     let fever = catalogue.provider("fever", "EUR", 2).await;
-    let run = catalogue.run(&fever, State::Succeeded).await;
+    let run = catalogue.run(&fever, RunState::Succeeded).await;
     let answer = Service::on(&database).await.get(&format!("/sync-runs/{}/rejects", run.id)).await;
     assert_eq!(answer.json(), json!({ "data": { "rejects": [] }, "error": null }));
 }
@@ -207,7 +207,7 @@ async fn a_cursor_belongs_to_its_list(database: Arc<TestDatabase>) {
     let fever = catalogue.provider("fever", "EUR", 2).await;
     let mut runs = Vec::new();
     for _ in 0..2 {
-        let run = catalogue.run(&fever, State::Failed).await;
+        let run = catalogue.run(&fever, RunState::Failed).await;
         catalogue.rejects(&run, 2).await;
         runs.push(run.id);
     }

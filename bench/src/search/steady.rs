@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity::{Role, catalogue_version, sync_run::State};
+use entity::{Role, catalogue_version, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::EntityTrait;
 
@@ -49,7 +49,7 @@ async fn held(stage: &Stage<'_>, server: &Server, house: &House, table: &mut Tab
     let feed = Feed { base_events: BASE_EVENTS, order: 0, edition: 0 };
     server.serve(Document::Whole(feed.bytes()), "edition 0");
     let first = house.sync().await?;
-    if first.entered.state != State::Succeeded {
+    if first.entered.state != RunState::Succeeded {
         return Err(format!("the first load ended as {:?}", first.entered.state).into());
     }
     let api = Api::start(&ApiSettings::on(house.database.settings.url.expose())).await?;

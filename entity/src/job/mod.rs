@@ -10,14 +10,14 @@ use sea_orm::entity::prelude::*;
 
 pub use self::{
     backoff::backoff,
-    queue::{Backlog, Claim, NewJob, Renewed, Retried},
+    queue::{Backlog, Claim, LeaseRenewal, NewJob, RetryOutcome},
 };
 use crate::UtcInstant;
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
-pub enum State {
+pub enum JobState {
     /// Waits for its time or for its lane.
     #[sea_orm(string_value = "queued")]
     Queued,
@@ -29,7 +29,7 @@ pub enum State {
     Dead,
 }
 
-impl State {
+impl JobState {
     /// The state's name in tables and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -59,7 +59,7 @@ pub struct Model {
     /// What the handler wants to know, JSON.
     pub payload: String,
     /// Where it stands.
-    pub state: State,
+    pub state: JobState,
     /// When it is due.
     pub run_at: UtcInstant,
     /// Attempts that have begun.

@@ -58,7 +58,7 @@ pub struct Claim {
 
 /// What became of a job whose attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retried {
+pub enum RetryOutcome {
     /// It waits for its next attempt.
     Queued,
     /// That was its last.
@@ -69,7 +69,7 @@ pub enum Retried {
 
 /// What became of a lease that was to be renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewed {
+pub enum LeaseRenewal {
     /// It is held.
     Held,
     /// Another worker has the job, or it waits for one.
@@ -207,14 +207,14 @@ pub async fn start(database: &DatabaseConnection, job: NewJob, worker: &str, lea
 /// # Errors
 ///
 /// When the database is away.
-pub async fn renew(database: &impl ConnectionTrait, claim: &Claim, lease: Duration) -> Result<Renewed, DbErr> {
+pub async fn renew(database: &impl ConnectionTrait, claim: &Claim, lease: Duration) -> Result<LeaseRenewal, DbErr> {
     let now = now(database.get_database_backend());
     let renewed = change(database, claim, &format!("lease_until = {now} + $3"), [micros(lease).into()]).await?;
     if renewed.is_some() {
-        return Ok(Renewed::Held);
+        return Ok(LeaseRenewal::Held);
     }
     let is_there = Entity::find_by_id(claim.id).one(database).await?.is_some();
-    Ok(if is_there { Renewed::Taken } else { Renewed::Gone })
+    Ok(if is_there { LeaseRenewal::Taken } else { LeaseRenewal::Gone })
 }
 
 /// Whether the job is still this worker's; it stays so until the transaction ends.
@@ -249,19 +249,19 @@ pub async fn finish(transaction: &impl ConnectionTrait, claim: &Claim) -> Result
 /// # Errors
 ///
 /// When the database is away.
-pub async fn retry(database: &impl ConnectionTrait, claim: &Claim, delay: Duration, reason: &str) -> Result<Retried, DbErr> {
+pub async fn retry(database: &impl ConnectionTrait, claim: &Claim, delay: Duration, reason: &str) -> Result<RetryOutcome, DbErr> {
     let now = now(database.get_database_backend());
     let assignments = format!(
         "state = CASE WHEN attempt >= max_attempts THEN 'dead' ELSE 'queued' END,
         run_at = {now} + $3, worker = NULL, lease_until = NULL, reason = $4"
     );
     match change(database, claim, &assignments, [micros(delay).into(), reason.into()]).await?.as_deref() {
-        None => Ok(Retried::Lost),
+        None => Ok(RetryOutcome::Lost),
         Some("dead") => {
             forget_old_dead(database, &claim.lane).await?;
-            Ok(Retried::Dead)
+            Ok(RetryOutcome::Dead)
         }
-        Some(_) => Ok(Retried::Queued),
+        Some(_) => Ok(RetryOutcome::Queued),
     }
 }
 

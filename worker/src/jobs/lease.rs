@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use entity::job::{self, Claim, Renewed};
+use entity::job::{self, Claim, LeaseRenewal};
 use sea_orm::DatabaseConnection;
 
 /// How long a worker that says nothing is believed to live: a pause of the machine is shorter, and whoever waits for the work of a
@@ -46,9 +46,9 @@ pub async fn until_lost(database: &DatabaseConnection, claim: &Claim, lease: Dur
         tokio::time::sleep(pause).await;
         loop {
             match job::queue::renew(database, claim, lease).await {
-                Ok(Renewed::Held) => break,
-                Ok(Renewed::Taken) => return,
-                Ok(Renewed::Gone) => std::future::pending().await,
+                Ok(LeaseRenewal::Held) => break,
+                Ok(LeaseRenewal::Taken) => return,
+                Ok(LeaseRenewal::Gone) => std::future::pending().await,
                 Err(error) => {
                     tracing::debug!(job.id = claim.id, error = telemetry::with_causes(&error), "the lease could not be renewed");
                     tokio::time::sleep(pause.min(RENEWAL_PAUSE)).await;

@@ -4,7 +4,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use entity::job::{self, Claim, Retried, backoff};
+use entity::job::{self, Claim, RetryOutcome, backoff};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -213,7 +213,7 @@ async fn settle<W: Work>(shared: &Shared<W>, claim: &Claim, ended: Result<Ended,
 }
 
 async fn try_again<W>(shared: &Shared<W>, claim: &Claim, delay: Duration, reason: &str) -> Result<(), DbErr> {
-    if job::queue::retry(&shared.database, claim, delay, reason).await? == Retried::Dead {
+    if job::queue::retry(&shared.database, claim, delay, reason).await? == RetryOutcome::Dead {
         tracing::error!(
             job.id = claim.id,
             job.lane = claim.lane,

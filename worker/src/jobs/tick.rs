@@ -4,7 +4,7 @@
 
 use entity::{
     UtcInstant, begin_write,
-    job::{self, State, queue},
+    job::{self, JobState, queue},
     provider, sync_run,
 };
 use sea_orm::{
@@ -106,7 +106,7 @@ fn is_new(provider: &provider::Model, tick: Option<UtcInstant>) -> bool {
 }
 
 async fn is_live(transaction: &DatabaseTransaction, lane: &str) -> Result<bool, DbErr> {
-    let live = job::Entity::find().filter(job::COLUMN.lane.eq(lane)).filter(job::COLUMN.state.ne(State::Dead));
+    let live = job::Entity::find().filter(job::COLUMN.lane.eq(lane)).filter(job::COLUMN.state.ne(JobState::Dead));
     Ok(live.one(transaction).await?.is_some())
 }
 
@@ -116,7 +116,7 @@ async fn find_waiting(transaction: &DatabaseTransaction, lane: &str) -> Result<O
         .column(job::Column::Id)
         .filter(job::COLUMN.lane.eq(lane))
         .filter(job::COLUMN.kind.eq(sync_run::JOB_KIND))
-        .filter(job::COLUMN.state.eq(State::Queued))
+        .filter(job::COLUMN.state.eq(JobState::Queued))
         .order_by_asc(job::Column::Id)
         .into_tuple()
         .one(transaction)

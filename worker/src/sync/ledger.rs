@@ -2,7 +2,7 @@
 
 use std::{io, time::Duration};
 
-use entity::{UtcInstant, begin_write, job, provider, pushed_feed, reject, sync_run, sync_run::State};
+use entity::{UtcInstant, begin_write, job, provider, pushed_feed, reject, sync_run, sync_run::RunState};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -48,13 +48,13 @@ pub(super) async fn begin(
         None => sync_run::Entity::find()
             .filter(sync_run::COLUMN.provider_id.eq(provider_id))
             .filter(sync_run::COLUMN.job_id.eq(lease.id))
-            .filter(sync_run::COLUMN.state.eq(State::Queued)),
+            .filter(sync_run::COLUMN.state.eq(RunState::Queued)),
     };
     let waiting = waiting.one(&transaction).await?;
     let run = match waiting {
         Some(waiting) => {
             let begun = sync_run::ActiveModel {
-                state: Set(State::Running),
+                state: Set(RunState::Running),
                 started_at: Set(UtcInstant::now()),
                 ended_at: Set(None),
                 reason_code: Set(None),
@@ -63,7 +63,7 @@ pub(super) async fn begin(
             };
             begun.update(&transaction).await?
         }
-        None => sync_run::of_job(provider_id, lease.id, State::Running).insert(&transaction).await?,
+        None => sync_run::of_job(provider_id, lease.id, RunState::Running).insert(&transaction).await?,
     };
     transaction.commit().await?;
     Ok(run)
@@ -76,7 +76,7 @@ pub(crate) async fn enter_queued(
     job_id: i64,
     tick: Option<UtcInstant>,
 ) -> Result<(), DbErr> {
-    let queued = sync_run::ActiveModel { tick_at: Set(tick), ..sync_run::of_job(provider_id, job_id, State::Queued) };
+    let queued = sync_run::ActiveModel { tick_at: Set(tick), ..sync_run::of_job(provider_id, job_id, RunState::Queued) };
     queued.insert(transaction).await?;
     Ok(())
 }
@@ -86,7 +86,7 @@ pub(crate) async fn is_queued(transaction: &impl ConnectionTrait, provider_id: i
     let waiting = sync_run::Entity::find()
         .filter(sync_run::COLUMN.provider_id.eq(provider_id))
         .filter(sync_run::COLUMN.job_id.eq(job_id))
-        .filter(sync_run::COLUMN.state.eq(State::Queued));
+        .filter(sync_run::COLUMN.state.eq(RunState::Queued));
     Ok(waiting.one(transaction).await?.is_some())
 }
 
@@ -96,22 +96,22 @@ async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, l
         .select_only()
         .column(job::Column::Id)
         .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
-        .filter(job::COLUMN.state.ne(job::State::Dead))
+        .filter(job::COLUMN.state.ne(job::JobState::Dead))
         .into_query();
     let pushes = job::Entity::find()
         .select_only()
         .column(job::Column::Id)
         .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
-        .filter(job::COLUMN.state.ne(job::State::Dead))
+        .filter(job::COLUMN.state.ne(job::JobState::Dead))
         .filter(job::COLUMN.kind.eq(pushed_feed::JOB_KIND))
         .into_query();
     let is_abandoned = sync_run::Column::State
-        .eq(State::Running)
+        .eq(RunState::Running)
         // That of a push is begun again with its job.
         .and(sync_run::Column::JobId.not_in_subquery(pushes))
-        .or(sync_run::Column::State.eq(State::Queued).and(sync_run::Column::JobId.not_in_subquery(live)));
+        .or(sync_run::Column::State.eq(RunState::Queued).and(sync_run::Column::JobId.not_in_subquery(live)));
     sync_run::Entity::update_many()
-        .col_expr(sync_run::Column::State, State::Failed.into())
+        .col_expr(sync_run::Column::State, RunState::Failed.into())
         .col_expr(sync_run::Column::EndedAt, UtcInstant::now().into())
         .col_expr(sync_run::Column::ReasonCode, "abandoned".into())
         .col_expr(
@@ -157,7 +157,7 @@ pub(super) async fn copied(
         ..known_by(copied)
     };
     let changed = counts.inserted + counts.updated + counts.left > 0;
-    let state = if changed { State::Succeeded } else { State::Unchanged };
+    let state = if changed { RunState::Succeeded } else { RunState::Unchanged };
     let report = Report { run_id: run.id, state, bytes: copied.bytes, counts, durations, fresh_for: None };
     succeed(transaction, run, fresh, copied.http_status, report).await
 }
@@ -180,7 +180,7 @@ pub(super) async fn added(
         ..Default::default()
     };
     let changed = counts.inserted + counts.updated + counts.left > 0;
-    let state = if changed { State::Succeeded } else { State::Unchanged };
+    let state = if changed { RunState::Succeeded } else { RunState::Unchanged };
     let report = Report { run_id: run.id, state, bytes: delta.bytes, counts, durations, fresh_for: None };
     succeed(transaction, run, fresh, None, report).await
 }
@@ -194,7 +194,7 @@ pub(super) async fn same_body(
     durations: Durations,
 ) -> Result<Report, DbErr> {
     let counts = counts_of(provider);
-    let report = Report { run_id: run.id, state: State::Unchanged, bytes: copied.bytes, counts, durations, fresh_for: None };
+    let report = Report { run_id: run.id, state: RunState::Unchanged, bytes: copied.bytes, counts, durations, fresh_for: None };
     succeed(database, run, known_by(copied), copied.http_status, report).await
 }
 
@@ -206,7 +206,7 @@ pub(super) async fn not_modified(
     durations: Durations,
 ) -> Result<Report, DbErr> {
     let report =
-        Report { run_id: run.id, state: State::Unchanged, bytes: 0, counts: counts_of(provider), durations, fresh_for: None };
+        Report { run_id: run.id, state: RunState::Unchanged, bytes: 0, counts: counts_of(provider), durations, fresh_for: None };
     succeed(database, run, Default::default(), Some(NOT_MODIFIED), report).await
 }
 
@@ -269,7 +269,7 @@ async fn succeed(
 /// Closes a run that failed. What is written is for the operator's eyes and for clients': no text of a database or a driver.
 pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
     let closed = sync_run::ActiveModel {
-        state: Set(State::Failed),
+        state: Set(RunState::Failed),
         ended_at: Set(Some(UtcInstant::now())),
         http_status: Set(error.http_status().and_then(|status| i16::try_from(status).ok())),
         reason_code: Set(Some(error.code().to_owned())),
@@ -280,7 +280,7 @@ pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, e
     let still_running = sync_run::Entity::update_many()
         .set(closed)
         .filter(sync_run::COLUMN.id.eq(run.id))
-        .filter(sync_run::COLUMN.state.eq(State::Running));
+        .filter(sync_run::COLUMN.state.eq(RunState::Running));
     still_running.exec(database).await?;
     forget_old_runs(database, run.provider_id).await
 }
@@ -288,9 +288,9 @@ pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, e
 /// Lets a run wait again that met a fault of ours.
 pub(super) async fn wait(database: &DatabaseConnection, run: &sync_run::Model) -> Result<(), DbErr> {
     sync_run::Entity::update_many()
-        .col_expr(sync_run::Column::State, State::Queued.into())
+        .col_expr(sync_run::Column::State, RunState::Queued.into())
         .filter(sync_run::COLUMN.id.eq(run.id))
-        .filter(sync_run::COLUMN.state.eq(State::Running))
+        .filter(sync_run::COLUMN.state.eq(RunState::Running))
         .exec(database)
         .await?;
     Ok(())

@@ -144,7 +144,7 @@ fn count(slug: &str, outcome: &Result<Report, SyncError>, took: Duration) {
             metrics::run_ended(slug, report.state, "", took);
             metrics::run_succeeded(slug, report.bytes, &report.counts, &report.durations);
         }
-        Err(error) => metrics::run_ended(slug, sync_run::State::Failed, error.code(), took),
+        Err(error) => metrics::run_ended(slug, sync_run::RunState::Failed, error.code(), took),
     }
 }
 

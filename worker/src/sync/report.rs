@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 
 /// Numbers of events, but for `rejected`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct Report {
     /// Its row in the ledger.
     pub run_id: i64,
     /// `Succeeded` or `Unchanged`.
-    pub state: State,
+    pub state: RunState,
     /// Size of the document, decompressed.
     pub bytes: u64,
     /// What it changed.

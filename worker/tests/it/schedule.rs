@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity::{Role, sync_run, sync_run::State};
+use entity::{Role, sync_run, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Fault;
 use sea_orm::DatabaseConnection;
@@ -81,7 +81,7 @@ async fn a_provider_that_was_never_copied_is_polled_at_once_and_another_is_not()
 
     // Both are due on the first of January only. The known one is looked at first.
     let mut polling = Polling::start(database, vec![known_entry, new_entry]).await;
-    assert_eq!(polling.ended_runs("new", 1).await[0].state, State::Succeeded);
+    assert_eq!(polling.ended_runs("new", 1).await[0].state, RunState::Succeeded);
     assert_eq!((known.provider.statistics().requests, polling.runs("known").await.len()), (0, 1));
     assert!(polling.end().await);
     assert_eq!((known.provider.statistics().requests, new.provider.statistics().requests), (0, 1));
@@ -96,7 +96,7 @@ async fn a_provider_whose_syncs_all_failed_was_never_copied() {
     let file = Source::File(fixtures::path("untrusted/malformed/feed.json"));
     sync_now(&connection, &entry, &file).await.unwrap_err();
     let mut polling = Polling::start(database, vec![entry]).await;
-    assert_eq!(polling.ended_runs("northstage", 2).await[1].state, State::Succeeded);
+    assert_eq!(polling.ended_runs("northstage", 2).await[1].state, RunState::Succeeded);
     assert!(polling.end().await);
 }
 
@@ -107,7 +107,7 @@ async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(fresh().await, vec![entry]).await;
     let runs = polling.ended_runs("northstage", 3).await;
-    assert_eq!([runs[0].state, runs[1].state, runs[2].state], [State::Failed, State::Succeeded, State::Unchanged]);
+    assert_eq!([runs[0].state, runs[1].state, runs[2].state], [RunState::Failed, RunState::Succeeded, RunState::Unchanged]);
     assert!(polling.end().await);
 }
 
@@ -137,16 +137,19 @@ async fn a_provider_that_hangs_delays_no_other_and_is_waited_for_at_the_end() {
         vec![entries::entry("hanging", &hanging.url, EVERY_SECOND), entries::entry("sound", &sound.url, EVERY_SECOND)];
     let mut polling = Polling::start(fresh().await, providers).await;
     polling.ended_runs("sound", 4).await;
-    let states: Vec<State> = polling.runs("hanging").await.iter().map(|run| run.state).collect();
-    assert_eq!((states.as_slice(), hanging.provider.statistics().requests), ([State::Running, State::Queued].as_slice(), 1));
+    let states: Vec<RunState> = polling.runs("hanging").await.iter().map(|run| run.state).collect();
+    assert_eq!(
+        (states.as_slice(), hanging.provider.statistics().requests),
+        ([RunState::Running, RunState::Queued].as_slice(), 1)
+    );
 
     // Told to stop, the schedule waits for the run that has begun, here until the connection breaks.
     polling.stop.cancel();
     drop(hanging);
     assert!(polling.end().await);
     let runs = polling.runs("hanging").await;
-    assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (2, State::Failed, Some("not_http")));
-    assert!(polling.runs("sound").await.iter().all(|run| run.state != State::Running));
+    assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (2, RunState::Failed, Some("not_http")));
+    assert!(polling.runs("sound").await.iter().all(|run| run.state != RunState::Running));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,11 +158,11 @@ async fn a_sync_that_has_begun_is_finished_and_its_run_closed() {
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(fresh().await, vec![entry]).await;
     asked(&served, 1).await;
-    assert_eq!(polling.runs("northstage").await[0].state, State::Running);
+    assert_eq!(polling.runs("northstage").await[0].state, RunState::Running);
     assert!(polling.end().await);
     let runs = polling.runs("northstage").await;
-    assert_eq!((runs[0].state, served.provider.statistics().requests), (State::Succeeded, 1));
-    assert!(runs[1..].iter().all(|run| run.state == State::Queued), "what came meanwhile waits for the next worker: {runs:?}");
+    assert_eq!((runs[0].state, served.provider.statistics().requests), (RunState::Succeeded, 1));
+    assert!(runs[1..].iter().all(|run| run.state == RunState::Queued), "what came meanwhile waits for the next worker: {runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

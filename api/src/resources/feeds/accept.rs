@@ -4,7 +4,7 @@ use entity::{
     UtcInstant, begin_write,
     job::{self, queue},
     provider, pushed_feed,
-    sync_run::{self, State},
+    sync_run::{self, RunState},
 };
 use sea_orm::{
     ActiveModelTrait,
@@ -83,7 +83,7 @@ async fn feed_within(
     let run_id = if wanted.is_dry_run {
         None
     } else {
-        Some(sync_run::of_job(provider.id, job_id, State::Queued).insert(transaction).await?.id)
+        Some(sync_run::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
     };
     let document = pushed_feed::ActiveModel {
         id: NotSet,
@@ -110,19 +110,19 @@ async fn sync_within(transaction: &DatabaseTransaction, slug: &str) -> Result<i6
     let waiting = job::Entity::find()
         .filter(job::COLUMN.lane.eq(sync_run::lane(slug)))
         .filter(job::COLUMN.kind.eq(sync_run::JOB_KIND))
-        .filter(job::COLUMN.state.eq(job::State::Queued))
+        .filter(job::COLUMN.state.eq(job::JobState::Queued))
         .order_by_asc(job::Column::Id);
     if let Some(waiting) = waiting.one(transaction).await? {
         let run = sync_run::Entity::find()
             .filter(sync_run::COLUMN.provider_id.eq(provider.id))
             .filter(sync_run::COLUMN.job_id.eq(waiting.id))
-            .filter(sync_run::COLUMN.state.eq(State::Queued));
+            .filter(sync_run::COLUMN.state.eq(RunState::Queued));
         if let Some(run) = run.one(transaction).await? {
             return Ok(run.id);
         }
     }
     let job_id = enqueue(transaction, sync_run::job(slug, &format!("now/{}", Uuid::new_v4()))).await?;
-    Ok(sync_run::of_job(provider.id, job_id, State::Queued).insert(transaction).await?.id)
+    Ok(sync_run::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
 }
 
 async fn find(transaction: &DatabaseTransaction, slug: &str) -> Result<provider::Model, ApiError> {

@@ -26,7 +26,7 @@ pub(super) async fn find(database: &DatabaseConnection) -> Result<Vec<ProviderRo
         .into_iter()
         .map(|provider| ProviderRow {
             last_run: last_runs.remove(&provider.id),
-            is_failing: last_ended.get(&provider.id).is_some_and(|run| run.state == sync_run::State::Failed),
+            is_failing: last_ended.get(&provider.id).is_some_and(|run| run.state == sync_run::RunState::Failed),
             provider,
         })
         .collect())

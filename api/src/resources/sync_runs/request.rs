@@ -1,6 +1,6 @@
 //! What is asked of the ledger.
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use sea_orm::Iterable;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(super) struct SyncRunsRequest {
     pub(super) provider: Option<String>,
-    pub(super) state: Option<State>,
+    pub(super) state: Option<RunState>,
     pub(super) page: Page<i64>,
 }
 
@@ -69,9 +69,9 @@ pub(super) fn run_id(text: &str) -> Result<i64, ApiError> {
     text.parse().map_err(|_| ApiError::parameter("id", "want the number of a sync run"))
 }
 
-fn state(text: &str) -> Result<State, String> {
-    State::iter().find(|state| state.name() == text).ok_or_else(|| {
-        let known: Vec<&str> = State::iter().map(State::name).collect();
+fn state(text: &str) -> Result<RunState, String> {
+    RunState::iter().find(|state| state.name() == text).ok_or_else(|| {
+        let known: Vec<&str> = RunState::iter().map(RunState::name).collect();
         format!("want one of {}", known.join(", "))
     })
 }

@@ -2,7 +2,7 @@
 
 use entity::{
     Role,
-    job::{self, State, queue as jobs},
+    job::{self, JobState, queue as jobs},
     sync_run,
 };
 use sea_orm::EntityTrait;
@@ -30,7 +30,7 @@ async fn what_was_given_up_is_listed_and_can_be_retried() {
     assert_eq!((&listed[0]["id"], &listed[0]["state"]), (&id.into(), &"dead".into()));
 
     assert_eq!(office.told(&["jobs", "retry", &id.to_string()]).code, Some(0));
-    assert_eq!(job::Entity::find_by_id(id).one(&database).await.unwrap().unwrap().state, State::Queued);
+    assert_eq!(job::Entity::find_by_id(id).one(&database).await.unwrap().unwrap().state, JobState::Queued);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use entity::{Role, provider, sync_run::State};
+use entity::{Role, provider, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::EntityTrait;
 
@@ -96,8 +96,8 @@ async fn a_sync_that_is_under_way_at_sigterm_is_finished() {
     assert_eq!(running.end().await.code(), Some(0));
 
     let database = office.database.connect(Role::Worker).await;
-    let states: Vec<State> = runs_of(&database, SLUG).await.iter().map(|run| run.state).collect();
-    assert_eq!(states, [State::Succeeded]);
+    let states: Vec<RunState> = runs_of(&database, SLUG).await.iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Succeeded]);
     assert_eq!(Tables::of(&database).await.events.len(), 20);
 }
 
@@ -124,7 +124,7 @@ async fn a_second_signal_ends_a_worker_that_waits_at_once() {
     running.signal("TERM");
     assert_eq!(running.end().await.code(), Some(130));
     let database = office.database.connect(Role::Worker).await;
-    assert_eq!(runs_of(&database, SLUG).await[0].state, State::Running, "it was not allowed to close its run");
+    assert_eq!(runs_of(&database, SLUG).await[0].state, RunState::Running, "it was not allowed to close its run");
 }
 
 #[tokio::test(flavor = "multi_thread")]

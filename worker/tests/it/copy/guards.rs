@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use migration::{on_every_backend, testing::TestDatabase};
 
 use super::Copying;
@@ -39,7 +39,7 @@ async fn a_feed_with_too_large_a_share_of_rejects_is_refused_and_they_are_kept(d
     let refusal = copying.take(document(39, 10)).await.unwrap_err();
     assert_eq!(refusal.code(), "too_many_rejects");
     let run = copying.last_run().await;
-    assert_eq!((run.state, run.reason_code.as_deref()), (State::Failed, Some("too_many_rejects")));
+    assert_eq!((run.state, run.reason_code.as_deref()), (RunState::Failed, Some("too_many_rejects")));
     let reason = run.reason.unwrap();
     assert!(reason.starts_with("10 of 49 items are rejects") && reason.contains("price `-1.00` is negative"), "{reason}");
     let rejects = copying.last_rejects().await;
@@ -70,7 +70,7 @@ async fn a_feed_that_lost_too_much_is_refused(database: Arc<TestDatabase>) {
     // The default share is a half: 14 after 30 is less.
     assert_eq!(copying.take(document(14, 0)).await.unwrap_err().code(), "shrunk");
     let run = copying.last_run().await;
-    assert_eq!((run.state, run.reason_code.as_deref()), (State::Failed, Some("shrunk")));
+    assert_eq!((run.state, run.reason_code.as_deref()), (RunState::Failed, Some("shrunk")));
     assert!(run.reason.unwrap().starts_with("14 events after 30 before"));
     assert_eq!(copying.tables().await, tables);
 

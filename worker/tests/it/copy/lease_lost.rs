@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{job, sync_run::State};
+use entity::{job, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::ConnectionTrait;
 use tokio::{
@@ -83,7 +83,7 @@ async fn assert_refused(database: &TestDatabase, price: &str) {
     let runs = copying.runs().await;
     let codes: Vec<Option<&str>> = runs.iter().map(|run| run.reason_code.as_deref()).collect();
     assert_eq!(codes, [None, Some("abandoned"), None], "whoever took over has closed its run, and it stays so");
-    assert_eq!(runs[2].state, State::Succeeded);
+    assert_eq!(runs[2].state, RunState::Succeeded);
     assert_eq!(copying.took(at_price(price)).await.updated, 1, "the next poll reads it, whatever it was known by");
 }
 

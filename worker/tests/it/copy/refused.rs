@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use migration::{on_every_backend, testing::TestDatabase};
 use worker::sync::Source;
 
@@ -26,7 +26,7 @@ async fn an_untrusted_document_leaves_the_copy_as_it_was(database: Arc<TestDatab
         let refusal = copying.take(&document.bytes).await.expect_err(&document.name);
         assert_eq!(refusal.code(), document.code, "{}", document.name);
         let run = copying.last_run().await;
-        assert_eq!((run.state, run.reason_code), (State::Failed, Some(document.code.clone())), "{}", document.name);
+        assert_eq!((run.state, run.reason_code), (RunState::Failed, Some(document.code.clone())), "{}", document.name);
         assert_eq!(run.reason, Some(refusal.to_string()), "{}", document.name);
         assert!(run.ended_at.is_some(), "{}", document.name);
         assert!(copying.last_rejects().await.is_empty(), "{}", document.name);
@@ -54,7 +54,7 @@ async fn a_document_over_the_limit_of_bytes_is_refused(database: Arc<TestDatabas
     longer.push(b'\n');
     assert_eq!(copying.take(longer).await.unwrap_err().code(), "too_large");
     let run = copying.last_run().await;
-    assert_eq!((run.state, run.reason_code.as_deref()), (State::Failed, Some("too_large")));
+    assert_eq!((run.state, run.reason_code.as_deref()), (RunState::Failed, Some("too_large")));
     assert!(run.reason.unwrap().contains(&document.len().to_string()), "the reason names the limit");
     assert_eq!(copying.tables().await, tables);
 }
@@ -70,9 +70,9 @@ async fn the_sound_document_after_it_is_taken_even_if_it_is_the_old_one(database
     let copying = Copying::new(&database).await;
     copying.took(fixtures::bytes("three_answers/first.xml")).await;
     copying.take(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
-    assert_eq!(copying.take(fixtures::bytes("three_answers/first.xml")).await.unwrap().state, State::Unchanged);
+    assert_eq!(copying.take(fixtures::bytes("three_answers/first.xml")).await.unwrap().state, RunState::Unchanged);
     copying.take(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
     assert_eq!(copying.took(fixtures::bytes("three_answers/second.xml")).await.updated, 2);
-    let states: Vec<State> = copying.runs().await.iter().map(|run| run.state).collect();
-    assert_eq!(states, [State::Succeeded, State::Failed, State::Unchanged, State::Failed, State::Succeeded]);
+    let states: Vec<RunState> = copying.runs().await.iter().map(|run| run.state).collect();
+    assert_eq!(states, [RunState::Succeeded, RunState::Failed, RunState::Unchanged, RunState::Failed, RunState::Succeeded]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{reject, sync_run::State};
+use entity::{reject, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
 use worker::sync::Counts;
 
@@ -35,7 +35,7 @@ async fn an_event_that_is_rejected_keeps_its_last_good_values(database: Arc<Test
     let report = copying.take(spoiled.replace('\n', " ")).await.unwrap();
     assert_eq!(
         (report.state, report.counts),
-        (State::Unchanged, Counts { fetched: 1, unchanged: 1, rejected: 1, ..Counts::default() })
+        (RunState::Unchanged, Counts { fetched: 1, unchanged: 1, rejected: 1, ..Counts::default() })
     );
     assert_eq!(copying.event("11").await, before);
 }
@@ -141,7 +141,7 @@ async fn rejects_of_every_kind_stand_in_the_ledger_in_the_documents_order(databa
     ]);
     copying.took(document).await;
     let run = copying.last_run().await;
-    assert_eq!((run.state, run.rejected), (State::Unchanged, 4));
+    assert_eq!((run.state, run.rejected), (RunState::Unchanged, 4));
     let rejects = copying.last_rejects().await;
     let told: Vec<_> = rejects
         .iter()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{event, reject, sync_run::State};
+use entity::{event, reject, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
 use worker::sync::{Counts, Report, identity};
 
@@ -25,7 +25,7 @@ async fn the_latest_values_are_kept_of_everything_that_was_ever_online(database:
     let copying = Copying::new(&database).await;
 
     let first = take(&copying, "first").await;
-    assert_eq!(first.state, State::Succeeded);
+    assert_eq!(first.state, RunState::Succeeded);
     assert_eq!(first.counts, Counts { fetched: 3, inserted: 3, ..Counts::default() });
     assert_eq!(
         copying.tables().await.lines(),
@@ -37,7 +37,7 @@ async fn the_latest_values_are_kept_of_everything_that_was_ever_online(database:
     );
 
     let second = take(&copying, "second").await;
-    assert_eq!(second.state, State::Succeeded);
+    assert_eq!(second.state, RunState::Succeeded);
     assert_eq!(second.counts, Counts { fetched: 2, updated: 2, left: 1, rejected: 1, ..Counts::default() });
     assert_eq!(
         copying.tables().await.lines(),
@@ -49,7 +49,7 @@ async fn the_latest_values_are_kept_of_everything_that_was_ever_online(database:
     );
 
     let third = take(&copying, "third").await;
-    assert_eq!(third.state, State::Succeeded);
+    assert_eq!(third.state, RunState::Succeeded);
     assert_eq!(third.counts, Counts { fetched: 2, updated: 2, rejected: 1, ..Counts::default() });
     let Tables { base_events, events, .. } = &copying.tables().await;
     assert_eq!((base_events.len(), events.len()), (4, 3));
@@ -138,7 +138,7 @@ async fn the_ledger_tells_each_run(database: Arc<TestDatabase>) {
     for answer in ["first", "second", "third"] {
         let report = take(&copying, answer).await;
         let run = copying.last_run().await;
-        assert_eq!((run.id, run.state), (report.run_id, State::Succeeded));
+        assert_eq!((run.id, run.state), (report.run_id, RunState::Succeeded));
         assert_eq!(run.bytes, Some(i64::try_from(fixtures::bytes(&format!("three_answers/{answer}.xml")).len()).unwrap()));
         assert_eq!(report.bytes, u64::try_from(run.bytes.unwrap()).unwrap());
         assert_eq!((run.http_status, &run.reason_code, &run.reason), (None, &None, &None));

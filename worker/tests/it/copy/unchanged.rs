@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use migration::{on_every_backend, testing::TestDatabase};
 use worker::sync::Counts;
 
@@ -43,7 +43,7 @@ async fn the_same_document_again_writes_nothing(database: Arc<TestDatabase>) {
     let before = copying.tables().await;
     for _ in 0..2 {
         let report = copying.take(fixtures::bytes("three_answers/first.xml")).await.unwrap();
-        assert_eq!((report.state, copying.last_run().await.state), (State::Unchanged, State::Unchanged));
+        assert_eq!((report.state, copying.last_run().await.state), (RunState::Unchanged, RunState::Unchanged));
         assert_eq!(report.counts, Counts { fetched: 3, unchanged: 3, ..Counts::default() });
         assert_eq!(copying.tables().await, before);
         assert_eq!(copying.provider().await.last_success_at, Some(copying.last_run().await.started_at), "the copy is fresh");
@@ -56,7 +56,7 @@ async fn another_order_of_items_or_attributes_or_spaces_writes_nothing(database:
     let before = copying.tables().await;
     for document in [REORDERED, ORDERED] {
         let report = copying.take(document).await.unwrap();
-        assert_eq!(report.state, State::Unchanged);
+        assert_eq!(report.state, RunState::Unchanged);
         assert_eq!(report.counts, Counts { fetched: 2, unchanged: 2, ..Counts::default() });
         assert_eq!(copying.tables().await, before);
     }

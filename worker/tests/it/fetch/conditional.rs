@@ -1,6 +1,6 @@
 //! A document that the copy holds already is not sent again, and not read again.
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use provider_sim::{Catalogue, Fault};
 use worker::sync::Counts;
 
@@ -19,9 +19,9 @@ async fn a_document_that_was_not_modified_is_not_sent_again() {
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;
     let report = fetching.sync().await.unwrap();
-    assert_eq!((report.state, report.counts), (State::Unchanged, Counts { fetched: 60, unchanged: 60, ..Counts::default() }));
+    assert_eq!((report.state, report.counts), (RunState::Unchanged, Counts { fetched: 60, unchanged: 60, ..Counts::default() }));
     let run = fetching.last_run().await;
-    assert_eq!((run.state, run.http_status, run.bytes), (State::Unchanged, Some(304), None));
+    assert_eq!((run.state, run.http_status, run.bytes), (RunState::Unchanged, Some(304), None));
     assert_eq!(provider_of(&fetching.connection, SLUG).await.last_success_at, Some(run.started_at), "the copy is fresh");
     assert_eq!(fetching.tables().await, before);
     let statistics = served.provider.statistics();
@@ -35,7 +35,7 @@ async fn a_document_that_was_modified_is_sent() {
     for inserted in [60, 0] {
         assert_eq!(fetching.sync().await.unwrap().counts.inserted, inserted);
     }
-    assert_eq!((fetching.last_run().await.state, served.provider.statistics().full_answers), (State::Succeeded, 2));
+    assert_eq!((fetching.last_run().await.state, served.provider.statistics().full_answers), (RunState::Succeeded, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +65,7 @@ async fn another_address_is_asked_for_the_whole_document() {
     let mut fetching = Fetching::from(&old.url, "").await;
     fetching.sync().await.unwrap();
     fetching.entry = entries::entry(SLUG, &new.url, "");
-    assert_eq!(fetching.sync().await.unwrap().state, State::Unchanged);
+    assert_eq!(fetching.sync().await.unwrap().state, RunState::Unchanged);
     assert_eq!((new.provider.statistics().full_answers, new.provider.statistics().not_modified), (1, 0));
     assert_eq!(fetching.last_run().await.http_status, Some(200));
 }
@@ -84,8 +84,8 @@ async fn validators_are_sent_back_as_they_came() {
     let head = "200 OK\nETag: W/\"a, b\"\nLast-Modified: Tue, 04 Mar 2031 10:00:00 GMT";
     let server = RawServer::new(|_| Answer::new(head, &feed)).await;
     let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(fetching.sync().await.unwrap().state, State::Succeeded);
-    assert_eq!(fetching.sync().await.unwrap().state, State::Unchanged, "the bytes are the same, whatever the status");
+    assert_eq!(fetching.sync().await.unwrap().state, RunState::Succeeded);
+    assert_eq!(fetching.sync().await.unwrap().state, RunState::Unchanged, "the bytes are the same, whatever the status");
     let requests = server.requests();
     for line in ["\r\nif-none-match: w/\"a, b\"\r\n", "\r\nif-modified-since: tue, 04 mar 2031 10:00:00 gmt\r\n"] {
         assert!(!requests[0].contains(line) && requests[1].contains(line), "{requests:?}");

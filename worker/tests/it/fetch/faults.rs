@@ -1,6 +1,6 @@
 //! Whatever a provider does, the copy stays as it was, the ledger says why, and the next sound answer is taken.
 
-use entity::sync_run::State;
+use entity::sync_run::RunState;
 use provider_sim::Fault;
 use tokio::net::TcpListener;
 
@@ -23,14 +23,14 @@ async fn assert_survived(faults: &str, more: &str, code: &str, http_status: Opti
     let error = in_time(faults, fetching.sync()).await.expect_err(faults);
     assert_eq!(error.code(), code, "{faults}: {error}");
     let run = fetching.last_run().await;
-    assert_eq!((run.state, run.reason_code.as_deref(), run.http_status), (State::Failed, Some(code), http_status), "{faults}");
+    assert_eq!((run.state, run.reason_code.as_deref(), run.http_status), (RunState::Failed, Some(code), http_status), "{faults}");
     assert_eq!(run.reason, Some(error.to_string()), "{faults}");
     assert!(run.ended_at.is_some(), "{faults}");
     assert_eq!(fetching.tables().await, before, "{faults}");
 
     served.provider.set_faults([]);
     let report = fetching.sync().await.unwrap();
-    assert_eq!(report.state, State::Succeeded, "after {faults}");
+    assert_eq!(report.state, RunState::Succeeded, "after {faults}");
     assert_ne!(fetching.tables().await, before, "after {faults} the catalogue had changed");
 }
 
@@ -118,14 +118,14 @@ async fn a_provider_that_is_down() {
     fetching.entry = entries::entry(super::SLUG, &format!("http://user:swordfish@{nobody}/feed?key=open-sesame"), "");
     let error = fetching.sync().await.unwrap_err();
     let run = fetching.last_run().await;
-    assert_eq!((error.code(), run.state, run.reason_code.as_deref()), ("unreachable", State::Failed, Some("unreachable")));
+    assert_eq!((error.code(), run.state, run.reason_code.as_deref()), ("unreachable", RunState::Failed, Some("unreachable")));
     assert_eq!(fetching.tables().await, before);
     for text in [telemetry::with_causes(&error), run.reason.unwrap()] {
         assert!(!text.contains("open-sesame") && !text.contains("swordfish"), "a URL may hold a secret: {text}");
     }
 
     fetching.entry = entries::entry(super::SLUG, &served.url, "");
-    assert_eq!(fetching.sync().await.unwrap().state, State::Succeeded);
+    assert_eq!(fetching.sync().await.unwrap().state, RunState::Succeeded);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use entity::{
     Role,
-    job::{Renewed, Retried, State, queue as jobs},
+    job::{JobState, LeaseRenewal, RetryOutcome, queue as jobs},
 };
 use migration::{on_every_backend, testing::TestDatabase};
 
@@ -45,15 +45,15 @@ async fn the_fence_refuses_whoever_lost_the_lease(database: Arc<TestDatabase>) {
     let holder = claimed(&database, "v").await.unwrap();
     let before = job(&database, id).await;
     assert!(!jobs::is_held(&database, &late).await.unwrap());
-    assert_eq!(jobs::renew(&database, &late, LONG).await.unwrap(), Renewed::Taken);
+    assert_eq!(jobs::renew(&database, &late, LONG).await.unwrap(), LeaseRenewal::Taken);
     assert!(!jobs::finish(&database, &late).await.unwrap());
     assert!(!jobs::give_back(&database, &late).await.unwrap());
-    assert_eq!(jobs::retry(&database, &late, Duration::ZERO, "late").await.unwrap(), Retried::Lost);
+    assert_eq!(jobs::retry(&database, &late, Duration::ZERO, "late").await.unwrap(), RetryOutcome::Lost);
     assert_eq!(job(&database, id).await, before, "it changes nothing");
     assert!(jobs::is_held(&database, &holder).await.unwrap());
     assert!(jobs::finish(&database, &holder).await.unwrap());
     assert!(!jobs::finish(&database, &holder).await.unwrap(), "once");
-    assert_eq!(jobs::renew(&database, &holder, LONG).await.unwrap(), Renewed::Gone);
+    assert_eq!(jobs::renew(&database, &holder, LONG).await.unwrap(), LeaseRenewal::Gone);
 }
 
 async fn a_lease_that_is_renewed_is_not_taken_over(database: Arc<TestDatabase>) {
@@ -61,7 +61,7 @@ async fn a_lease_that_is_renewed_is_not_taken_over(database: Arc<TestDatabase>) 
     let id = enqueued(&database, "a", "lane").await;
     let claim = jobs::claim(&database, &[super::KIND], "w", Duration::from_millis(1)).await.unwrap().unwrap();
     let short = job(&database, id).await.unwrap().lease_until;
-    assert_eq!(jobs::renew(&database, &claim, LONG).await.unwrap(), Renewed::Held);
+    assert_eq!(jobs::renew(&database, &claim, LONG).await.unwrap(), LeaseRenewal::Held);
     assert!(job(&database, id).await.unwrap().lease_until > short);
     assert_eq!(claimed(&database, "v").await, None);
 }
@@ -71,7 +71,7 @@ async fn an_expired_lease_that_nobody_took_is_renewed(database: Arc<TestDatabase
     let id = enqueued(&database, "a", "lane").await;
     let claim = claimed(&database, "w").await.unwrap();
     expire(&database, id).await;
-    assert_eq!(jobs::renew(&database, &claim, LONG).await.unwrap(), Renewed::Held);
+    assert_eq!(jobs::renew(&database, &claim, LONG).await.unwrap(), LeaseRenewal::Held);
     assert_eq!(claimed(&database, "v").await, None);
 }
 
@@ -84,7 +84,7 @@ async fn a_job_that_kills_its_workers_is_dead_after_its_last_attempt(database: A
     }
     assert_eq!(claimed(&database, "w").await, None);
     let dead = job(&database, id).await.unwrap();
-    assert_eq!((dead.state, dead.attempt), (State::Dead, 3));
+    assert_eq!((dead.state, dead.attempt), (JobState::Dead, 3));
     assert!(dead.reason.unwrap().contains("its worker ended"));
     enqueued(&database, "b", "lane").await;
     assert!(claimed(&database, "w").await.is_some(), "its lane is free");
@@ -119,7 +119,7 @@ async fn an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it(dat
     expire(&database, id).await;
     let own = jobs::start(&database, new_job("own", "lane"), "me", LONG).await.unwrap().unwrap();
     assert!(!jobs::finish(&database, &frozen).await.unwrap());
-    assert_eq!(jobs::renew(&database, &frozen, LONG).await.unwrap(), Renewed::Taken);
+    assert_eq!(jobs::renew(&database, &frozen, LONG).await.unwrap(), LeaseRenewal::Taken);
     assert_eq!(claimed(&database, "w").await, None);
     assert!(jobs::finish(&database, &own).await.unwrap());
     let again = claimed(&database, "w").await.unwrap();
@@ -127,7 +127,7 @@ async fn an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it(dat
 
     set(&database, id, "attempt = 3, lease_until = 1").await;
     assert!(jobs::start(&database, new_job("third", "lane"), "me", LONG).await.unwrap().is_some());
-    assert_eq!(job(&database, id).await.unwrap().state, State::Dead, "it had its attempts");
+    assert_eq!(job(&database, id).await.unwrap().state, JobState::Dead, "it had its attempts");
 }
 
 async fn a_job_that_is_gone_is_no_lost_lease(database: Arc<TestDatabase>) {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use entity::{
     Role, UtcInstant,
-    job::{Backlog, Retried, State, queue as jobs},
+    job::{Backlog, JobState, RetryOutcome, queue as jobs},
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::TransactionTrait;
@@ -69,7 +69,7 @@ async fn a_job_is_not_claimed_before_its_time_nor_by_who_cannot_do_it(database: 
     let claim = jobs::claim(&database, &["other", KIND], "w", LONG).await.unwrap().unwrap();
     assert_eq!((claim.id, claim.attempt, claim.epoch), (id, 1, 1));
     let job = job(&database, id).await.unwrap();
-    assert_eq!((job.state, job.worker.as_deref()), (State::Running, Some("w")));
+    assert_eq!((job.state, job.worker.as_deref()), (JobState::Running, Some("w")));
 }
 
 async fn what_is_to_be_done_in_order_waits_for_what_came_before(database: Arc<TestDatabase>) {
@@ -113,7 +113,7 @@ async fn a_failed_job_waits_and_is_dead_after_its_last_attempt(database: Arc<Tes
         let claim = claimed(&database, "w").await.unwrap();
         assert_eq!((claim.attempt, claim.epoch), (attempt, i64::from(attempt)));
         let became = jobs::retry(&database, &claim, LONG, "out of luck").await.unwrap();
-        assert_eq!(became, if attempt < 3 { Retried::Queued } else { Retried::Dead });
+        assert_eq!(became, if attempt < 3 { RetryOutcome::Queued } else { RetryOutcome::Dead });
         assert_eq!(claimed(&database, "w").await, None, "it waits");
         set(&database, id, "run_at = 1").await;
     }
@@ -121,7 +121,7 @@ async fn a_failed_job_waits_and_is_dead_after_its_last_attempt(database: Arc<Tes
     let dead = job(&database, id).await.unwrap();
     assert_eq!(
         (dead.state, dead.reason.as_deref(), dead.worker, dead.lease_until),
-        (State::Dead, Some("out of luck"), None, None)
+        (JobState::Dead, Some("out of luck"), None, None)
     );
 }
 
@@ -154,7 +154,7 @@ async fn old_dead_jobs_of_a_lane_are_forgotten(database: Arc<TestDatabase>) {
         let id = enqueued(&database, &format!("{number}"), "lane").await;
         set(&database, id, "attempt = 2").await;
         let claim = claimed(&database, "w").await.unwrap();
-        assert_eq!(jobs::retry(&database, &claim, Duration::ZERO, "no").await.unwrap(), Retried::Dead);
+        assert_eq!(jobs::retry(&database, &claim, Duration::ZERO, "no").await.unwrap(), RetryOutcome::Dead);
         ids.push(id);
     }
     let left: Vec<i64> = jobs::list(&database).await.unwrap().iter().map(|job| job.id).collect();
@@ -214,7 +214,7 @@ async fn many_claimers_of_few_lanes_never_take_two_of_one(database: Arc<TestData
             while jobs::backlog(&connection).await.unwrap().queued > 0 {
                 if let Some(claim) = claimed(&connection, &format!("{number}")).await {
                     let running = jobs::list(&connection).await.unwrap();
-                    let of_lane = running.iter().filter(|job| job.lane == claim.lane && job.state == State::Running);
+                    let of_lane = running.iter().filter(|job| job.lane == claim.lane && job.state == JobState::Running);
                     assert_eq!(of_lane.count(), 1);
                     assert!(jobs::finish(&connection, &claim).await.unwrap());
                     done += 1;

@@ -10,7 +10,7 @@ use std::{
 
 use entity::{
     Role, UtcInstant,
-    job::{Claim, State, queue as jobs},
+    job::{Claim, JobState, queue as jobs},
     sync_run,
 };
 use migration::{on_every_backend, testing::TestDatabase};
@@ -156,7 +156,7 @@ async fn a_panic_is_a_failed_attempt(database: Arc<TestDatabase>) {
     let running = Running::start(&database, Probe::default(), LONG, LONG);
     let dead = eventually("it is given up", async || {
         let job = job(&database, id).await.unwrap();
-        (job.state == State::Dead).then_some(job)
+        (job.state == JobState::Dead).then_some(job)
     })
     .await;
     assert!(dead.reason.unwrap().contains("a fault in Marquee"));
@@ -172,7 +172,7 @@ async fn what_does_not_end_in_time_is_given_back(database: Arc<TestDatabase>) {
     assert!(!running.end().await);
     assert!(probe.was_dropped.load(Ordering::SeqCst));
     let job = job(&database, id).await.unwrap();
-    assert_eq!((job.state, job.attempt, job.worker), (State::Queued, 0, None), "another worker takes it at once");
+    assert_eq!((job.state, job.attempt, job.worker), (JobState::Queued, 0, None), "another worker takes it at once");
 }
 
 async fn a_sync_of_a_provider_that_nobody_here_knows_waits(database: Arc<TestDatabase>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{Role, UtcInstant, job, provider, sync_run, sync_run::State};
+use entity::{Role, UtcInstant, job, provider, sync_run, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, IntoActiveModel};
 use worker::{
@@ -63,7 +63,7 @@ async fn claimed(database: &DatabaseConnection) -> job::Claim {
     job::queue::claim(database, &[sync_run::JOB_KIND], "w", LONG).await.unwrap().unwrap()
 }
 
-async fn states(database: &DatabaseConnection) -> Vec<(State, Option<i64>)> {
+async fn states(database: &DatabaseConnection) -> Vec<(RunState, Option<i64>)> {
     runs_of(database, SLUG).await.iter().map(|run: &sync_run::Model| (run.state, run.tick_at.map(|at| at.0))).collect()
 }
 
@@ -96,12 +96,12 @@ async fn ticks_that_come_while_a_sync_waits_are_answered_by_it(database: Arc<Tes
     let database = database.connect(Role::Worker).await;
     let id = id_of(tick(&database, SECOND).await);
     assert_eq!(tick(&database, 2 * SECOND).await, Enqueued::Waiting);
-    assert_eq!(states(&database).await, [(State::Queued, Some(SECOND))]);
+    assert_eq!(states(&database).await, [(RunState::Queued, Some(SECOND))]);
     let claim = claimed(&database).await;
     assert_eq!(claim.id, id);
     sync::sync(&database, &entry(), &file("three_answers/first.xml"), &claim).await.unwrap();
     let runs = runs_of(&database, SLUG).await;
-    assert_eq!((runs.len(), runs[0].state, runs[0].job_id), (1, State::Succeeded, Some(id)));
+    assert_eq!((runs.len(), runs[0].state, runs[0].job_id), (1, RunState::Succeeded, Some(id)));
     assert!(super::job(&database, id).await.is_none(), "it went with its work");
 }
 
@@ -126,7 +126,7 @@ async fn a_tick_takes_the_place_of_a_retry_that_waits(database: Arc<TestDatabase
     let claim = claimed(&database).await;
     assert_eq!((claim.id, claim.attempt), (failed.id, 1), "due now, with all attempts before it");
     sync::sync(&database, &entry(), &file("three_answers/first.xml"), &claim).await.unwrap();
-    assert_eq!(states(&database).await, [(State::Failed, Some(SECOND)), (State::Succeeded, Some(2 * SECOND))]);
+    assert_eq!(states(&database).await, [(RunState::Failed, Some(SECOND)), (RunState::Succeeded, Some(2 * SECOND))]);
 }
 
 async fn the_first_copy_is_enqueued_once_and_only_if_there_is_none(database: Arc<TestDatabase>) {
@@ -137,7 +137,7 @@ async fn the_first_copy_is_enqueued_once_and_only_if_there_is_none(database: Arc
     assert_eq!(enqueue_tick(&database, &entry(), None).await.unwrap(), Enqueued::Waiting, "it is under way");
     sync::sync(&database, &entry(), &file("three_answers/first.xml"), &claim).await.unwrap();
     assert_eq!(enqueue_tick(&database, &entry(), None).await.unwrap(), Enqueued::Known);
-    assert_eq!(states(&database).await, [(State::Succeeded, None)]);
+    assert_eq!(states(&database).await, [(RunState::Succeeded, None)]);
 }
 
 async fn ticks_within_a_pause_are_let_pass_and_the_first_after_it_is_not(database: Arc<TestDatabase>) {
@@ -200,6 +200,6 @@ async fn a_run_whose_job_was_given_up_is_closed_by_the_next_one(database: Arc<Te
     set(&database, dead, "state = 'dead'").await;
     sync_now(&database, &entry(), &file("three_answers/first.xml")).await.unwrap();
     let runs = runs_of(&database, SLUG).await;
-    assert_eq!((runs[0].state, runs[0].reason_code.as_deref()), (State::Failed, Some("abandoned")));
-    assert_eq!(runs[1].state, State::Succeeded);
+    assert_eq!((runs[0].state, runs[0].reason_code.as_deref()), (RunState::Failed, Some("abandoned")));
+    assert_eq!(runs[1].state, RunState::Succeeded);
 }
