@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
-use entity::{DatabaseSettings, DatabaseUrl};
+use entity::{DatabaseSettings, RedactedUrl};
 use telemetry::LogSettings;
 
 use crate::{
@@ -30,7 +30,7 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// A replica of the database to read from instead
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
-    pub database_read_url: Option<DatabaseUrl>,
+    pub database_read_url: Option<RedactedUrl>,
     /// Who may write.
     #[command(flatten)]
     pub keys: KeysSettings,

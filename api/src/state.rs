@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use entity::{DatabaseSettings, Role};
+use entity::{ConnectionRole, DatabaseSettings};
 use poem::Request;
-use rates::Limits;
+use rates::BatchLimits;
 use sea_orm::{DatabaseConnection, DbErr};
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,7 @@ pub struct State {
     /// Who may write.
     pub keys: Keys,
     /// What a batch of prices may take.
-    pub batch_limits: Limits,
+    pub batch_limits: BatchLimits,
     /// Whether new work is wanted.
     pub readiness: Readiness,
     /// How many requests a client may make, if there is a limit.
@@ -71,7 +71,7 @@ impl State {
             writer,
             cache,
             keys: Keys::default(),
-            batch_limits: Limits::REQUEST,
+            batch_limits: BatchLimits::REQUEST,
             readiness: Readiness::default(),
             rate: None,
             recorder: None,
@@ -85,9 +85,9 @@ impl State {
     /// When the settings cannot be used, whatever is up or down.
     pub async fn connect(settings: &Settings) -> Result<Self, StateError> {
         let read = settings.read_database();
-        let database = entity::connect(&read, Role::Api).await?;
-        let watch = entity::connect(&read, Role::Watch).await?;
-        let writer = Arc::new(Writer::new(entity::connect(&settings.database, Role::Write).await?));
+        let database = entity::connect(&read, ConnectionRole::Api).await?;
+        let watch = entity::connect(&read, ConnectionRole::Watch).await?;
+        let writer = Arc::new(Writer::new(entity::connect(&settings.database, ConnectionRole::Write).await?));
         let redis = Redis::new(&settings.cache.redis)?;
         let rate = RateLimiter::of(&settings.rate);
         let keys = Keys::of(&settings.keys)?;

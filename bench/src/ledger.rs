@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{Role, sync_run};
+use entity::{ConnectionRole, sync_run};
 use migration::testing::TestDatabase;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryOrder, Statement};
 
@@ -13,7 +13,7 @@ const BOOKS: [&str; 4] = ["sync_run", "reject", "job", "seaql_migrations"];
 
 /// The run that was entered last.
 pub(crate) async fn newest(database: &TestDatabase) -> Result<sync_run::Model, Failure> {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let run = sync_run::Entity::find().order_by_desc(sync_run::Column::Id).one(&connection).await?;
     // A connection that stays open would keep SQLite from folding its log into its file when the worker ends.
     connection.close().await?;
@@ -22,7 +22,7 @@ pub(crate) async fn newest(database: &TestDatabase) -> Result<sync_run::Model, F
 
 /// A mark of each table but the ledger, which differs if any of its rows was written.
 pub(crate) async fn marks(database: &TestDatabase) -> Result<BTreeMap<String, String>, Failure> {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let mut marks = BTreeMap::new();
     for table in tables(&connection).await? {
         let mark = match connection.get_database_backend() {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::{ConnectionTrait, Statement};
 
@@ -68,7 +68,7 @@ pub(crate) fn load_average() -> String {
 
 async fn asked(backend: Backend, question: &str) -> String {
     let database = TestDatabase::empty(backend).await;
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let statement = Statement::from_string(connection.get_database_backend(), question);
     let answer = connection.query_one_raw(statement).await.ok().flatten();
     let text = answer.and_then(|row| row.try_get_by_index::<String>(0).ok());

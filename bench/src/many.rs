@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{Role, UtcInstant};
+use entity::{ConnectionRole, UtcInstant};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::{Catalogue, Provider};
 use sea_orm::{ConnectionTrait, Statement};
@@ -111,7 +111,7 @@ impl Ticks {
 }
 
 async fn ticks(database: &TestDatabase) -> Result<Answered, Failure> {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let question = "SELECT p.slug, r.tick_at, r.started_at FROM sync_run r JOIN provider p ON p.id = r.provider_id \
                     WHERE r.tick_at IS NOT NULL AND r.state <> 'queued'";
     let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), question)).await;
@@ -144,7 +144,7 @@ pub(crate) async fn day(table: &mut Table) -> Result<(), Failure> {
 
 /// How many runs there are, and a table of them by state.
 async fn ledger_summary(database: &TestDatabase) -> Result<(usize, String), Failure> {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let question = "SELECT state, started_at, coalesce(ended_at, started_at), inserted, updated, unchanged, \"left\", rejected FROM sync_run ORDER BY id";
     let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), question)).await?;
     let mut states: BTreeMap<String, (usize, Samples, [i64; 5])> = BTreeMap::new();

@@ -37,7 +37,7 @@ impl ActiveModelBehavior for ActiveModel {}
 /// # Errors
 ///
 /// When the database is away, or its schema was never made.
-pub async fn row(database: &impl ConnectionTrait) -> Result<Model, DbErr> {
+pub async fn fetch(database: &impl ConnectionTrait) -> Result<Model, DbErr> {
     let row = Entity::find_by_id(ONLY_ROW).one(database).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("catalogue_version has no row".to_owned()))
 }
@@ -47,8 +47,8 @@ pub async fn row(database: &impl ConnectionTrait) -> Result<Model, DbErr> {
 /// # Errors
 ///
 /// When the database is away, or its schema was never made.
-pub async fn current(database: &impl ConnectionTrait) -> Result<i64, DbErr> {
-    row(database).await.map(|row| row.version)
+pub async fn fetch_version(database: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    fetch(database).await.map(|row| row.version)
 }
 
 /// Raises the version; to be called in the transaction that changes what a search could see.
@@ -56,7 +56,7 @@ pub async fn current(database: &impl ConnectionTrait) -> Result<i64, DbErr> {
 /// # Errors
 ///
 /// When the database is away, or its schema was never made.
-pub async fn raise(transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
+pub async fn increment(transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
         .col_expr(Column::RaisedAt, UtcInstant::now().into())
@@ -72,16 +72,16 @@ pub async fn raise(transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
 /// News of raises, from a connection of its own. Only PostgreSQL tells; whoever follows a version must ask for it now and then all the
 /// same, because news can be lost.
 #[derive(Debug)]
-pub struct Raises(PgListener);
+pub struct VersionListener(PgListener);
 
-impl Raises {
+impl VersionListener {
     /// Begins to listen; `None` where the database does not tell.
     ///
     /// # Errors
     ///
     /// When the server cannot be reached, or does not let us listen (a replica, a pooler of transactions).
     pub async fn listen(settings: &DatabaseSettings) -> Result<Option<Self>, DbErr> {
-        if !settings.url.is_postgres() {
+        if !settings.is_postgres() {
             return Ok(None);
         }
         let listen = async {

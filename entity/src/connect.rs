@@ -1,6 +1,6 @@
 //! How both programs reach the database: which one, with how many connections, and how long a statement may take.
 
-use std::{convert::Infallible, fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
 use sea_orm::{
@@ -11,6 +11,8 @@ use sea_orm::{
         sqlite::{SqliteJournalMode, SqliteSynchronous},
     },
 };
+
+use crate::RedactedUrl;
 
 /// Connections of an API process: requests are short, so a few serve many, and a PostgreSQL server (100 by default) can
 /// carry several replicas.
@@ -54,55 +56,18 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct DatabaseSettings {
     /// The database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
     #[arg(long = "database-url", env = "DATABASE_URL", default_value = "sqlite://marquee.db?mode=rwc", hide_env_values = true)]
-    pub url: DatabaseUrl,
+    pub url: RedactedUrl,
 }
 
-/// A database URL whose password never reaches a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    /// The URL with its password, for the driver alone.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
+impl DatabaseSettings {
     pub(crate) fn is_postgres(&self) -> bool {
-        ["postgres://", "postgresql://"].iter().any(|scheme| self.0.starts_with(scheme))
-    }
-}
-
-impl FromStr for DatabaseUrl {
-    type Err = Infallible;
-
-    /// Takes any text: a refusal here would make the command line show it, with its password. [`connect`] refuses what it cannot use.
-    fn from_str(url: &str) -> Result<Self, Self::Err> {
-        Ok(Self(url.to_owned()))
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
-
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.0.split_once("://") else {
-            return formatter.write_str("***");
-        };
-        // A password may hold any character, unescaped ones included; only what stands behind the last @ is surely none.
-        let (secret, place) = rest.rsplit_once('@').map_or(("", rest), |(_, place)| ("***@", place));
-        let place = place.split('?').next().unwrap_or(place);
-        write!(formatter, "{scheme}://{secret}{place}")
+        ["postgres://", "postgresql://"].iter().any(|scheme| self.url.expose().starts_with(scheme))
     }
 }
 
 /// What a process does with the database: it decides the size of the pool and the patience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum ConnectionRole {
     /// Many short reads.
     Api,
     /// Few long writes.
@@ -119,15 +84,15 @@ pub enum Role {
 /// # Errors
 ///
 /// When the URL is wrong or a SQLite file cannot be opened.
-pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<DatabaseConnection, DbErr> {
+pub async fn connect(settings: &DatabaseSettings, role: ConnectionRole) -> Result<DatabaseConnection, DbErr> {
     let url = settings.url.expose();
-    if !settings.url.is_postgres() && !url.starts_with("sqlite:") {
+    if !settings.is_postgres() && !url.starts_with("sqlite:") {
         return Err(DbErr::Custom("the URL is neither sqlite://FILE?mode=rwc nor postgres://USER:PASSWORD@HOST/NAME".to_owned()));
     }
     let mut options = ConnectOptions::new(url);
     options.sqlx_logging(false).connect_lazy(true);
     match role {
-        Role::Api => {
+        ConnectionRole::Api => {
             options
                 .max_connections(API_CONNECTIONS)
                 .statement_timeout(API_STATEMENT_TIMEOUT)
@@ -136,14 +101,14 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
                 .map_sqlx_postgres_opts(|postgres| postgres.options(API_PLANNING))
                 .set_application_name("marquee-api");
         }
-        Role::Worker => {
+        ConnectionRole::Worker => {
             options
                 .max_connections(WORKER_CONNECTIONS)
                 .statement_timeout(WRITE_STATEMENT_TIMEOUT)
                 .acquire_timeout(WORKER_PATIENCE)
                 .set_application_name("marquee-worker");
         }
-        Role::Write => {
+        ConnectionRole::Write => {
             options
                 .max_connections(WRITE_CONNECTIONS)
                 .test_before_acquire_if_idle_for(TRUSTED_FOR)
@@ -151,7 +116,7 @@ pub async fn connect(settings: &DatabaseSettings, role: Role) -> Result<Database
                 .acquire_timeout(API_PATIENCE)
                 .set_application_name("marquee-api-write");
         }
-        Role::Watch => {
+        ConnectionRole::Watch => {
             options
                 .max_connections(1)
                 .statement_timeout(WATCH_PATIENCE)
@@ -236,22 +201,11 @@ fn is_unavailable_code(code: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_password_is_never_shown() {
-        for (url, shown) in [
-            ("postgres://marquee:se@c?ret@db:5432/marquee?sslmode=require&password=x", "postgres://***@db:5432/marquee"),
-            ("sqlite://marquee.db?mode=rwc", "sqlite://marquee.db"),
-            ("marquee:secret", "***"),
-        ] {
-            let url: DatabaseUrl = url.parse().expect("any text");
-            assert_eq!(format!("{url} {url:?}"), format!("{shown} {shown}"));
-        }
-    }
-
     #[tokio::test]
     async fn other_databases_are_refused_without_a_word_of_the_url() {
         let url = "postgress://marquee:secret@db/marquee".parse().expect("any text");
-        let error = connect(&DatabaseSettings { url }, Role::Api).await.expect_err("a typing error in the scheme").to_string();
+        let error =
+            connect(&DatabaseSettings { url }, ConnectionRole::Api).await.expect_err("a typing error in the scheme").to_string();
         assert!(error.contains("postgres://") && !error.contains("secret"), "{error}");
     }
 

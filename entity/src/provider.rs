@@ -1,8 +1,10 @@
 //! `provider`: an external company whose catalogue we copy, as `providers.toml` last described it.
 
-use sea_orm::entity::prelude::*;
+use std::collections::HashMap;
 
-use crate::UtcInstant;
+use sea_orm::{QuerySelect, QueryTrait, Select, entity::prelude::*};
+
+use crate::{UtcInstant, sync_run};
 
 /// One provider.
 #[sea_orm::model]
@@ -54,3 +56,134 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The state of a provider, the same in every program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderState {
+    /// Its catalogue was never copied, and no run has failed.
+    New,
+    /// The newest run that has ended was successful.
+    Ok,
+    /// The newest run that has ended failed; the copy before it is served.
+    Failing,
+    /// It is no longer in the settings and no longer polled; its events are served.
+    Retired,
+}
+
+impl ProviderState {
+    /// The state's name in JSON, tables and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Ok => "ok",
+            Self::Failing => "failing",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// Computes the state from the provider's row and the state of its newest *ended* run. A run that is queued or running does not
+    /// change the state: whether it will succeed is not known yet.
+    #[must_use]
+    pub fn compute(provider: &Model, newest_ended_run: Option<sync_run::RunState>) -> Self {
+        if provider.retired_at.is_some() {
+            Self::Retired
+        } else if newest_ended_run == Some(sync_run::RunState::Failed) {
+            Self::Failing
+        } else if provider.last_success_at.is_none() {
+            Self::New
+        } else {
+            Self::Ok
+        }
+    }
+}
+
+/// A provider, its state and its newest run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderSummary {
+    /// The provider.
+    pub provider: Model,
+    /// Its state.
+    pub state: ProviderState,
+    /// Its newest run, whether or not it has ended.
+    pub newest_run: Option<sync_run::Model>,
+}
+
+/// Loads every provider with its state and newest run, sorted by slug.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn load_summaries(database: &impl ConnectionTrait) -> Result<Vec<ProviderSummary>, DbErr> {
+    let mut providers = Entity::find().all(database).await?;
+    // Not sorted by the database, whose collation may differ from byte order.
+    providers.sort_by(|left, right| left.slug.cmp(&right.slug));
+    let mut newest_runs = load_newest_runs(sync_run::Entity::find(), database).await?;
+    let ended = sync_run::Entity::find().filter(sync_run::Column::EndedAt.is_not_null());
+    let newest_ended_runs = load_newest_runs(ended, database).await?;
+    let summaries = providers.into_iter().map(|provider| ProviderSummary {
+        state: ProviderState::compute(&provider, newest_ended_runs.get(&provider.id).map(|run| run.state)),
+        newest_run: newest_runs.remove(&provider.id),
+        provider,
+    });
+    Ok(summaries.collect())
+}
+
+/// The newest of `runs` for each provider id.
+async fn load_newest_runs(
+    runs: Select<sync_run::Entity>,
+    database: &impl ConnectionTrait,
+) -> Result<HashMap<i32, sync_run::Model>, DbErr> {
+    let newest = runs.select_only().expr(sync_run::Column::Id.max()).group_by(sync_run::Column::ProviderId).into_query();
+    let runs = sync_run::Entity::find().filter(sync_run::Column::Id.in_subquery(newest)).all(database).await?;
+    Ok(runs.into_iter().map(|run| (run.provider_id, run)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync_run::RunState;
+
+    fn provider(last_success_at: Option<UtcInstant>, retired_at: Option<UtcInstant>) -> Model {
+        Model {
+            id: 1,
+            slug: "fever".to_owned(),
+            url: "https://provider.example/feed".to_owned(),
+            format: "event-list-xml".to_owned(),
+            schedule: "0 */10 * * * *".to_owned(),
+            time_zone: "Europe/Madrid".to_owned(),
+            currency: "EUR".to_owned(),
+            currency_digits: 2,
+            last_success_at,
+            event_count: 0,
+            reject_count: 0,
+            etag: None,
+            last_modified: None,
+            body_hash: None,
+            reading_hash: None,
+            retired_at,
+            last_tick_at: None,
+            failures: 0,
+            pause_until: None,
+            pause_reason: None,
+        }
+    }
+
+    #[test]
+    fn retired_precedes_failing_precedes_new() {
+        let at = Some(UtcInstant(1));
+        for (last_success_at, retired_at, newest_ended_run, state) in [
+            (None, None, None, ProviderState::New),
+            (None, None, Some(RunState::Failed), ProviderState::Failing),
+            (at, None, Some(RunState::Succeeded), ProviderState::Ok),
+            (at, None, Some(RunState::Unchanged), ProviderState::Ok),
+            // The ledger is purged; the copy stays.
+            (at, None, None, ProviderState::Ok),
+            (at, None, Some(RunState::Failed), ProviderState::Failing),
+            (at, at, Some(RunState::Failed), ProviderState::Retired),
+            (None, at, None, ProviderState::Retired),
+        ] {
+            assert_eq!(ProviderState::compute(&provider(last_success_at, retired_at), newest_ended_run), state);
+        }
+    }
+}

@@ -26,7 +26,7 @@ pub struct Direction {
 impl Direction {
     /// That of a point given in degrees north (-90 to 90) and east (-180 to 180).
     #[must_use]
-    pub fn of(latitude: f64, longitude: f64) -> Self {
+    pub fn from_degrees(latitude: f64, longitude: f64) -> Self {
         // A pole is one point whatever its longitude, and 180° east is 180° west: their sines and cosines would not be quite the same.
         if latitude.abs() >= 90.0 {
             return Self { x: 0.0, y: 0.0, z: 1.0_f64.copysign(latitude) };
@@ -68,16 +68,16 @@ mod tests {
 
     #[test]
     fn known_distances() {
-        let paris = Direction::of(48.856_6, 2.352_2);
+        let paris = Direction::from_degrees(48.856_6, 2.352_2);
         for (name, latitude, longitude, km) in [
             ("London", 51.507_4, -0.127_8, 343.56),
             ("Sydney", -33.868_8, 151.209_3, 16_960.0),
             ("Paris", 48.856_6, 2.352_2, 0.0),
         ] {
-            let found = km_between(paris, Direction::of(latitude, longitude));
+            let found = km_between(paris, Direction::from_degrees(latitude, longitude));
             assert!((found - km).abs() < 1.0, "{name}: {found} km");
         }
-        let degree = km_between(Direction::of(0.0, 0.0), Direction::of(0.0, 1.0));
+        let degree = km_between(Direction::from_degrees(0.0, 0.0), Direction::from_degrees(0.0, 1.0));
         assert!((degree - 111.195_08).abs() < 1e-4, "{degree}");
     }
 
@@ -89,7 +89,7 @@ mod tests {
             ((10.0, 179.9), (10.0, -179.9)),
             ((1.0, 2.0), (-1.1, -178.0)),
         ] {
-            let (one, other) = (Direction::of(one.0, one.1), Direction::of(other.0, other.1));
+            let (one, other) = (Direction::from_degrees(one.0, one.1), Direction::from_degrees(other.0, other.1));
             let km = km_between(one, other);
             assert!(chord_between(one, other) <= chord_squared(km + 0.001), "{km} km");
             assert!(chord_between(one, other) > chord_squared(km - 0.001), "{km} km");
@@ -98,15 +98,15 @@ mod tests {
 
     #[test]
     fn one_point_has_one_direction() {
-        assert_eq!(Direction::of(90.0, 0.0), Direction::of(90.0, -123.0));
-        assert_eq!(Direction::of(-90.0, 17.0), Direction::of(-90.0, 0.0));
-        assert_eq!(Direction::of(45.0, 180.0), Direction::of(45.0, -180.0));
-        assert_ne!(Direction::of(90.0, 0.0), Direction::of(-90.0, 0.0));
+        assert_eq!(Direction::from_degrees(90.0, 0.0), Direction::from_degrees(90.0, -123.0));
+        assert_eq!(Direction::from_degrees(-90.0, 17.0), Direction::from_degrees(-90.0, 0.0));
+        assert_eq!(Direction::from_degrees(45.0, 180.0), Direction::from_degrees(45.0, -180.0));
+        assert_ne!(Direction::from_degrees(90.0, 0.0), Direction::from_degrees(-90.0, 0.0));
     }
 
     #[test]
     fn half_the_globe_and_no_way_at_all() {
-        let antipodes = chord_between(Direction::of(12.3, 45.6), Direction::of(-12.3, -134.4));
+        let antipodes = chord_between(Direction::from_degrees(12.3, 45.6), Direction::from_degrees(-12.3, -134.4));
         assert!(antipodes <= chord_squared(20_015.2), "{antipodes}");
         assert!(antipodes > chord_squared(20_015.0), "{antipodes}");
         assert_eq!(chord_squared(0.0).to_bits(), 0.0_f64.to_bits());

@@ -6,7 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends at the first thing that goes wrong")]
 
-use entity::{DatabaseSettings, DatabaseUrl, Role};
+use entity::{ConnectionRole, DatabaseSettings, RedactedUrl};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection};
 use tempfile::TempDir;
 
@@ -58,14 +58,14 @@ impl TestDatabase {
     /// A database with the schema made.
     pub async fn migrated(backend: Backend) -> Self {
         let database = Self::empty(backend).await;
-        let connection = database.connect(Role::Worker).await;
+        let connection = database.connect(ConnectionRole::Worker).await;
         Migrator::up(&connection, None).await.expect("the migrations apply");
         connection.close().await.expect("the connection closes");
         database
     }
 
     /// A pool as one of the programs opens it.
-    pub async fn connect(&self, role: Role) -> DatabaseConnection {
+    pub async fn connect(&self, role: ConnectionRole) -> DatabaseConnection {
         entity::connect(&self.settings, role).await.expect("the database of the test answers")
     }
 
@@ -110,7 +110,7 @@ macro_rules! on_every_backend {
 }
 
 fn settings(url: &str) -> DatabaseSettings {
-    DatabaseSettings { url: url.parse::<DatabaseUrl>().expect("a database URL") }
+    DatabaseSettings { url: url.parse::<RedactedUrl>().expect("a database URL") }
 }
 
 /// The URL with another database name: `postgres://user@host:port/NAME?query`.
@@ -122,7 +122,7 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 async fn run_statement(server: &DatabaseSettings, statement: &str) {
-    let connection = entity::connect(server, Role::Worker).await.expect("the server of TEST_DATABASE_URL answers");
+    let connection = entity::connect(server, ConnectionRole::Worker).await.expect("the server of TEST_DATABASE_URL answers");
     connection.execute_unprepared(statement).await.expect("a database is made or removed");
     connection.close().await.expect("the connection closes");
 }

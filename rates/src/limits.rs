@@ -1,32 +1,32 @@
-//! What one batch may take.
+//! The limits of one batch.
 
 use std::time::Duration;
 
-/// What one batch may take.
+/// The limits of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes as they come.
+pub struct BatchLimits {
+    /// Bytes before decompression.
     pub body_bytes: u64,
-    /// Bytes without their coding.
+    /// Bytes after decompression.
     pub decoded_bytes: u64,
     /// Prices.
     pub items: u64,
-    /// How long one of its statements may take: the one that adds all prices up waits for other batches on the same routes.
+    /// The timeout of one statement: the one that adds all prices to the sums waits for other batches on the same routes.
     pub statement_time: Duration,
 }
 
-impl Limits {
-    /// A batch that comes in one request: two million prices, in any of the formats.
+impl BatchLimits {
+    /// A batch in a request: two million prices, in any of the formats.
     pub const REQUEST: Self =
         Self { body_bytes: 256 << 20, decoded_bytes: 512 << 20, items: 2_000_000, statement_time: Duration::from_secs(300) };
-    /// A batch in a file, which its operator vouches for: prices have their place in the batch in 32 bits.
+    /// A batch in a file, which the operator trusts: only the 32 bits of a price's position in its batch limit it.
     pub const FILE: Self =
         Self { body_bytes: u64::MAX, decoded_bytes: u64::MAX, items: 500_000_000, statement_time: Duration::from_secs(3_600) };
 }
 
-/// A line, or one item of an array: a thousand times what an item takes, so what is longer is none.
-pub(crate) const MAX_ITEM_BYTES: usize = 64 * 1024;
-/// Faults that are told of one batch: enough to see what is wrong with it.
-pub(crate) const MAX_FAULTS: usize = 100;
-/// Rows that are written with one statement: more are not written faster, and they wait in memory.
+/// Bytes of a line or of one object: a thousand times the usual size, so a longer one is not a price.
+pub(crate) const MAX_ROW_BYTES: usize = 64 * 1024;
+/// Errors reported for one batch: enough to see what is wrong with it.
+pub(crate) const MAX_REPORTED_ERRORS: usize = 100;
+/// Rows written with one statement: larger statements are not faster, and their rows wait in memory.
 pub(crate) const ROWS_PER_WRITE: usize = 10_000;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{Role, catalogue_version, event, sync_run, zone};
+use entity::{ConnectionRole, catalogue_version, event, sync_run, zone};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Catalogue;
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, TransactionTrait};
@@ -25,7 +25,7 @@ struct Copy {
 
 async fn copy(database: &DatabaseConnection) -> Copy {
     Copy {
-        version: catalogue_version::current(database).await.unwrap(),
+        version: catalogue_version::fetch_version(database).await.unwrap(),
         events: event::Entity::find().count(database).await.unwrap(),
         zones: zone::Entity::find().count(database).await.unwrap(),
     }
@@ -56,10 +56,10 @@ async fn assert_nothing_half_done_then_whole(house: &House, reader: &DatabaseCon
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_write_on_postgres() {
     let house = House::new(Arc::new(TestDatabase::migrated(Backend::Postgres).await), Catalogue::default()).await;
-    let reader = house.database.connect(Role::Api).await;
+    let reader = house.database.connect(ConnectionRole::Api).await;
 
     // The worker writes events, then zones: a lock on the zones holds it fast between the two.
-    let blocker = house.database.connect(Role::Worker).await;
+    let blocker = house.database.connect(ConnectionRole::Worker).await;
     let lock = blocker.begin().await.unwrap();
     lock.execute_unprepared("LOCK TABLE zone IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let worker = house.worker(&["sync", SLUG]).spawn().unwrap();
@@ -80,7 +80,7 @@ async fn killed_in_the_middle_of_a_write_on_sqlite() {
     // Large enough to outgrow SQLite's page cache, so that pages of the open transaction reach the write-ahead log.
     let catalogue = Catalogue { events: 20_000, ..Catalogue::default() };
     let house = House::new(Arc::new(TestDatabase::migrated(Backend::Sqlite).await), catalogue).await;
-    let reader = house.database.connect(Role::Api).await;
+    let reader = house.database.connect(ConnectionRole::Api).await;
     let url = house.database.settings.url.expose();
     let file = url.trim_start_matches("sqlite://").split('?').next().unwrap();
     let log_bytes = || std::fs::metadata(format!("{file}-wal")).map_or(0, |log| log.len());

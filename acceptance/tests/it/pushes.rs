@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{Role, pushed_feed, sync_run};
+use entity::{ConnectionRole, pushed_feed, sync_run};
 use migration::{on_every_backend, testing::TestDatabase};
 use provider_sim::{Catalogue, Fault};
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -110,7 +110,7 @@ async fn a_delta_says_nothing_of_what_it_does_not_hold(database: Arc<TestDatabas
 }
 
 async fn a_dry_run_says_what_would_change_and_changes_nothing(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let house = house(database.clone()).await;
     let (api, _worker) = (house.api(), house.run("worker"));
     pushed(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{Role, rate, rate_batch};
+use entity::{ConnectionRole, rate, rate_batch};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Catalogue;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, Statement};
@@ -25,7 +25,7 @@ const LINE: &str = "AAAAA,BBBBB,2021-01-31,7\n";
 
 async fn house(backend: Backend) -> (House, DatabaseConnection) {
     let house = House::new(Arc::new(TestDatabase::migrated(backend).await), Catalogue::default()).await;
-    let database = house.database.connect(Role::Worker).await;
+    let database = house.database.connect(ConnectionRole::Worker).await;
     (house, database)
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use entity::{
-    Role, catalogue_version, event, job, provider, sync_run,
+    ConnectionRole, catalogue_version, event, job, provider, sync_run,
     sync_run::RunState::{Failed, Queued, Running, Succeeded, Unchanged},
 };
 use migration::{
@@ -79,7 +79,7 @@ fn assert_each_tick_once(runs: &[sync_run::Model]) {
 
 async fn each_tick_is_answered_once_by_many_workers(database: Arc<TestDatabase>) {
     let house = House::new(database, SMALL).await;
-    let reader = house.database.connect(Role::Api).await;
+    let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = ["a", "b", "c"].map(|name| house.run(name));
     ended_runs(&reader, 7).await;
     stop(&mut workers).await;
@@ -96,7 +96,7 @@ async fn each_tick_is_answered_once_by_many_workers(database: Arc<TestDatabase>)
 async fn a_worker_that_is_told_to_stop_leaves_nothing_undone_and_nothing_twice(database: Arc<TestDatabase>) {
     let house = House::new(database, SMALL).await;
     house.provider.set_faults([Fault::Latency(Duration::from_millis(400))]);
-    let reader = house.database.connect(Role::Api).await;
+    let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = vec![house.run("a"), house.run("b"), house.run("c")];
     for rounds in [2, 4] {
         ended_runs(&reader, rounds).await;
@@ -113,7 +113,7 @@ async fn the_job_of_a_worker_that_is_killed_is_taken_over(database: Arc<TestData
     let house = House::new(database, SMALL).await;
     house.write_providers(&entry(SLUG, &house.url, ONCE_A_YEAR));
     house.provider.fail_next([Fault::Hang]);
-    let reader = house.database.connect(Role::Api).await;
+    let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = vec![house.run("a"), house.run("b")];
     eventually("the provider is asked", async || (house.provider.statistics().requests == 1).then_some(())).await;
     let dead = workers.remove(holder(&reader, &workers).await);
@@ -125,7 +125,7 @@ async fn the_job_of_a_worker_that_is_killed_is_taken_over(database: Arc<TestData
     let outcomes: Vec<_> = runs.iter().map(|run| (run.state, run.reason_code.as_deref())).collect();
     assert_eq!(outcomes, [(Failed, Some("abandoned")), (Succeeded, None)]);
     assert_eq!(runs[0].job_id, runs[1].job_id, "it is the same job");
-    assert_eq!(catalogue_version::current(&reader).await.unwrap(), 1);
+    assert_eq!(catalogue_version::fetch_version(&reader).await.unwrap(), 1);
     assert_eq!(event::Entity::find().all(&reader).await.unwrap().len(), 30);
     assert!(job::Entity::find().all(&reader).await.unwrap().is_empty());
 }
@@ -134,7 +134,7 @@ async fn a_worker_that_wakes_after_its_lease_changes_nothing(database: Arc<TestD
     let house = House::new(database, SMALL).await;
     house.write_providers(&entry(SLUG, &house.url, ONCE_A_YEAR));
     house.provider.fail_next([Fault::Latency(Duration::from_secs(3))]);
-    let reader = house.database.connect(Role::Api).await;
+    let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = vec![house.run("a"), house.run("b")];
     eventually("the provider is asked", async || (house.provider.statistics().requests == 1).then_some(())).await;
     let mut frozen = workers.remove(holder(&reader, &workers).await);
@@ -143,7 +143,7 @@ async fn a_worker_that_wakes_after_its_lease_changes_nothing(database: Arc<TestD
     eventually("its own answer came, too", async || (house.provider.statistics().full_answers == 2).then_some(())).await;
     let state = async || {
         let events = event::Entity::find().order_by_asc(event::Column::Id).all(&reader).await.unwrap();
-        (runs(&reader).await, events, catalogue_version::current(&reader).await.unwrap())
+        (runs(&reader).await, events, catalogue_version::fetch_version(&reader).await.unwrap())
     };
     let before = state().await;
     assert_eq!(before.0.iter().map(|run| run.state).collect::<Vec<_>>(), [Failed, Succeeded]);
@@ -168,7 +168,7 @@ async fn a_provider_that_hangs_and_one_that_fails_delay_none_of_200() {
         entries += &entry(slug, &format!("{}?fault={fault}", house.url), &schedule);
     }
     house.write_providers(&entries);
-    let reader = house.database.connect(Role::Api).await;
+    let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = ["a", "b", "c", "d"].map(|name| house.run(name));
 
     let healthy = async || {

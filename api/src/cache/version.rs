@@ -157,7 +157,7 @@ impl Catalogue {
     }
 
     async fn ask_alone(&self) -> Result<i64, DbErr> {
-        let asked = timeout(PATIENCE, catalogue_version::row(&self.database)).await;
+        let asked = timeout(PATIENCE, catalogue_version::fetch(&self.database)).await;
         let row = asked.map_err(|_| DbErr::Custom("the database does not answer in time".to_owned())).flatten();
         self.set_away(row.as_ref().err());
         let row = row?;
@@ -205,7 +205,7 @@ impl Catalogue {
     async fn listen(&self, told_by: &DatabaseSettings) {
         let mut was_heard = true;
         loop {
-            match catalogue_version::Raises::listen(told_by).await {
+            match catalogue_version::VersionListener::listen(told_by).await {
                 Ok(None) => std::future::pending().await,
                 Ok(Some(mut raises)) => {
                     was_heard = true;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rates::Keys;
+use rates::IdempotencyKeys;
 use sea_orm::DatabaseConnection;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
@@ -22,7 +22,7 @@ pub struct Writer {
     /// Where to write.
     pub database: DatabaseConnection,
     /// Idempotency keys of batches under way.
-    pub keys: Keys,
+    pub keys: IdempotencyKeys,
     batches: Arc<Semaphore>,
     held_bodies: Semaphore,
     /// The one batch that is written, or taken back.
@@ -35,7 +35,7 @@ impl Writer {
     pub fn new(database: DatabaseConnection) -> Self {
         Self {
             database,
-            keys: Keys::default(),
+            keys: IdempotencyKeys::default(),
             batches: Arc::new(Semaphore::new(BATCHES)),
             held_bodies: Semaphore::new(HELD_BODIES),
             settling: Semaphore::new(1),

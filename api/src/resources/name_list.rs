@@ -1,6 +1,6 @@
 //! Lists of what has a name: found by its beginning, in the order of names.
 
-use entity::{UtcInstant, folded};
+use entity::{UtcInstant, fold_name};
 use sea_orm::{DatabaseConnection, FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ impl Named {
     ) -> Self {
         let beginning = parameters.get("q", mistakes, |text| match text.chars().count() {
             0 => Err("want the beginning of a name".to_owned()),
-            1..=MAX_CHARACTERS => Ok(folded(text)),
+            1..=MAX_CHARACTERS => Ok(fold_name(text)),
             _ => Err(format!("want {MAX_CHARACTERS} characters at most")),
         });
         let mut named = Self { list, beginning, others, page: Page::default() };

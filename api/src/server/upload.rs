@@ -82,7 +82,7 @@ pub(crate) fn content_coding(request: &Request) -> String {
 /// # Errors
 ///
 /// When it is given more than once, or is none.
-pub(crate) fn idempotency_key(request: &Request) -> Result<Option<rates::Key>, ApiError> {
+pub(crate) fn idempotency_key(request: &Request) -> Result<Option<rates::IdempotencyKey>, ApiError> {
     let mut given = request.headers().get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };
     let refused = |why: String| ApiError::parameter("Idempotency-Key", why);

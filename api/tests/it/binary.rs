@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::{
     Migrator, MigratorTrait,
     testing::{Backend, TestDatabase},
@@ -243,7 +243,7 @@ async fn it_starts_before_its_schema_and_is_ready_when_that_is_made() {
     assert_eq!(running.get("/livez").await.0, "HTTP/1.1 200 OK");
     assert_eq!(running.get("/readyz").await.0, "HTTP/1.1 503 Service Unavailable");
 
-    Migrator::up(&database.connect(Role::Worker).await, None).await.unwrap();
+    Migrator::up(&database.connect(ConnectionRole::Worker).await, None).await.unwrap();
 
     assert_eq!(running.get("/readyz").await.0, "HTTP/1.1 200 OK");
     assert_eq!(running.stop("-TERM").await.0, Some(0));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use entity::{
-    UtcInstant, base_event, catalogue_version, event, event_performer, folded, performer, provider, sphere::Direction, venue,
+    UtcInstant, base_event, catalogue_version, event, event_performer, fold_name, performer, provider, sphere::Direction, venue,
     zone,
 };
 use migration::testing::TestDatabase;
@@ -35,7 +35,7 @@ pub(crate) struct NewEvent {
 
 impl Catalogue {
     pub(crate) async fn of(database: &TestDatabase) -> Self {
-        Self { database: database.connect(entity::Role::Worker).await }
+        Self { database: database.connect(entity::ConnectionRole::Worker).await }
     }
 
     /// A provider that asks for prices in this currency.
@@ -63,7 +63,7 @@ impl Catalogue {
     /// As a sync does it: with a new version, in one transaction.
     pub(crate) async fn insert_and_raise(&self, event: NewEvent) {
         let transaction = self.write([event]).await;
-        catalogue_version::raise(&transaction).await.unwrap();
+        catalogue_version::increment(&transaction).await.unwrap();
         transaction.commit().await.unwrap();
     }
 
@@ -219,12 +219,12 @@ impl NewEvent {
         self.row.venue_id = Some(id);
         let place_code = place_code.map(str::to_owned);
         let (source_id, name) = (format!("venue of {name}"), name.to_owned());
-        let direction = Direction::of(latitude, longitude);
+        let direction = Direction::from_degrees(latitude, longitude);
         self.venue = Some(venue::Model {
             id,
             provider_id: 0,
             source_id,
-            folded_name: folded(&name),
+            folded_name: fold_name(&name),
             name,
             latitude,
             longitude,
@@ -263,7 +263,7 @@ impl NewEvent {
                 id: self.performer_id(source_id),
                 provider_id: self.base_event.provider_id,
                 source_id: source_id.clone(),
-                folded_name: folded(&name),
+                folded_name: fold_name(&name),
                 name,
             }
         })

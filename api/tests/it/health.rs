@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::State;
-use entity::{Role, catalogue_version};
+use entity::{ConnectionRole, catalogue_version};
 use futures_util::future::join_all;
 use migration::{
     on_every_backend,
@@ -28,7 +28,7 @@ async fn a_process_with_a_catalogue_is_ready_and_tells_its_version(database: Arc
     assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 0, "redis": null }));
 
     for _ in 0..3 {
-        catalogue_version::raise(&catalogue.database).await.unwrap();
+        catalogue_version::increment(&catalogue.database).await.unwrap();
     }
     assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 3, "redis": null }));
 }
@@ -67,7 +67,7 @@ async fn parameters_are_refused(database: Arc<TestDatabase>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_questions_does_not_make_the_database_look_away() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
-    let state = State::new(database.connect(Role::Api).await, database.connect(Role::Watch).await, 0, None);
+    let state = State::new(database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await, 0, None);
     // As `/readyz` asks, but cheaper: many whole requests in one task would take so long that it is not asked for its answer in time.
     let answers = join_all((0..10_000).map(|_| state.catalogue.ask())).await;
     assert!(answers.iter().all(Result::is_ok));

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use api::State;
-use entity::{Role, catalogue_version};
+use entity::{ConnectionRole, catalogue_version};
 use futures_util::future::join_all;
 use migration::{
     on_every_backend,
@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What an API process has, without what runs beside its requests.
 pub(crate) async fn state_on(database: &TestDatabase) -> State {
-    State::new(database.connect(Role::Api).await, database.connect(Role::Watch).await, CACHE_BYTES, None)
+    State::new(database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await, CACHE_BYTES, None)
 }
 
 fn tier(answer: &Answer) -> &str {
@@ -183,7 +183,7 @@ async fn who_has_it_already_is_told_so(database: Arc<TestDatabase>) {
     assert_eq!(ask(zipped.header("etag").unwrap(), "gzip").await.status, 304);
 
     // Another version with the same answer is the same bytes.
-    catalogue_version::raise(&catalogue.database).await.unwrap();
+    catalogue_version::increment(&catalogue.database).await.unwrap();
     state.catalogue.ask().await.unwrap();
     assert_eq!(ask(etag, "identity").await.status, 304);
 }
@@ -235,7 +235,7 @@ async fn a_new_version_is_learned_of(database: Arc<TestDatabase>) {
     let shutdown = CancellationToken::new();
     state.follow(database.settings.clone(), shutdown.clone());
     for version in 1..=3 {
-        catalogue_version::raise(&catalogue.database).await.unwrap();
+        catalogue_version::increment(&catalogue.database).await.unwrap();
         let learned = async {
             while state.catalogue.version() != Some(version) {
                 tokio::task::yield_now().await;
@@ -338,7 +338,7 @@ async fn more_than_may_wait_are_refused_and_what_is_kept_is_given() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let service = Service::of(&state_on(&database).await);
     assert_eq!(service.get("/search").await.status, 200);
-    let locker = database.connect(Role::Worker).await;
+    let locker = database.connect(ConnectionRole::Worker).await;
     sea_orm::ConnectionTrait::execute_unprepared(&locker, "BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
 
     let asked = join_all((1..=600).map(|limit| {

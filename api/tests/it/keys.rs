@@ -12,7 +12,7 @@ use api::{
     auth::{Keys, KeysSettings},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use entity::Role;
+use entity::ConnectionRole;
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ fn folder() -> (TempDir, PathBuf) {
 }
 
 async fn service(database: &TestDatabase, file: &Path) -> Service {
-    let connection = database.connect(Role::Api).await;
+    let connection = database.connect(ConnectionRole::Api).await;
     let keys = Keys::of(&KeysSettings { keys_file: Some(file.to_owned()) }).unwrap();
     Service::of(&State { keys, ..State::new(connection.clone(), connection, 0, None) })
 }

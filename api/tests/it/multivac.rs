@@ -37,7 +37,7 @@ async fn process(database: &DatabaseConnection, id: i64) {
 
 async fn a_datum_is_queued_before_it_is_answered(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
-    let connection = database.connect(entity::Role::Worker).await;
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
     assert_eq!(question(&service).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.");
     let answer = give(&service, "data=How+may+entropy%20be%20reversed%3F+%C3%A9").await;
     assert_eq!((answer.status.as_u16(), answer.text()), (200, r#"{"response":"MultiVAC updated!"}"#.to_owned()));
@@ -51,7 +51,7 @@ async fn a_datum_is_queued_before_it_is_answered(database: Arc<TestDatabase>) {
 
 async fn the_latest_processed_datum_is_the_answer(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
-    let connection = database.connect(entity::Role::Worker).await;
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
     for data in ["one", "two", "three"] {
         assert_eq!(give(&service, format!("data={data}")).await.status, 200);
     }
@@ -78,13 +78,13 @@ async fn what_is_no_datum_is_refused(database: Arc<TestDatabase>) {
     give(&service, format!("data={}", "%78".repeat(80_000))).await.problem(413, "too_large");
     let json = service.upload(Method::POST, "/multivac/data", ("application/json", "{\"data\":\"x\"}"), &[]).await;
     json.problem(415, "unsupported_media_type");
-    let connection = database.connect(entity::Role::Worker).await;
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
     assert_eq!(datum::Entity::find().count(&connection).await.unwrap(), 1);
 }
 
 async fn a_full_queue_takes_no_more(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
-    let connection = database.connect(entity::Role::Worker).await;
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
     let waiting = |_| datum::ActiveModel { data: Set("x".to_owned()), accepted_at: Set(UtcInstant::now()), ..Default::default() };
     for _ in 0..10 {
         datum::Entity::insert_many((0..1_000).map(waiting)).exec_without_returning(&connection).await.unwrap();

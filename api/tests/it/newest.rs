@@ -10,7 +10,7 @@ use std::{
 };
 
 use api::State;
-use entity::{Role, catalogue_version};
+use entity::{ConnectionRole, catalogue_version};
 use futures_util::future::join_all;
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
@@ -65,7 +65,7 @@ async fn no_answer_is_older_than_what_is_known_and_no_key_goes_back(database: Ar
         block_in_place(|| {
             Handle::current().block_on(async {
                 catalogue.clear().await;
-                let first = catalogue_version::current(&catalogue.database).await.unwrap();
+                let first = catalogue_version::fetch_version(&catalogue.database).await.unwrap();
                 let mut processes = Vec::new();
                 for _ in 0..PROCESSES {
                     processes.push(Process::on(&database, CACHE_BYTES[size], is_shared, first).await);
@@ -103,7 +103,12 @@ struct Process {
 impl Process {
     async fn on(database: &TestDatabase, cache_bytes: u64, is_shared: bool, first: i64) -> Self {
         let redis = if is_shared { Some(redis::running().await) } else { None };
-        let state = State::new(database.connect(Role::Api).await, database.connect(Role::Watch).await, cache_bytes, redis);
+        let state = State::new(
+            database.connect(ConnectionRole::Api).await,
+            database.connect(ConnectionRole::Watch).await,
+            cache_bytes,
+            redis,
+        );
         Self { service: Service::of(&state), state, first, newest: Mutex::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use entity::{DatabaseSettings, Role};
+use entity::{ConnectionRole, DatabaseSettings};
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::time::timeout;
@@ -62,7 +62,7 @@ async fn assert_only_the_process_is_well(service: &Service) {
 async fn maintain(statements: &[String]) {
     let server = std::env::var("TEST_DATABASE_URL").unwrap();
     let maintenance = DatabaseSettings { url: server.parse().unwrap() };
-    let connection = entity::connect(&maintenance, Role::Worker).await.unwrap();
+    let connection = entity::connect(&maintenance, ConnectionRole::Worker).await.unwrap();
     for statement in statements {
         connection.execute_unprepared(statement).await.unwrap();
     }
@@ -134,7 +134,7 @@ async fn a_database_that_is_dropped_under_the_service() {
 async fn a_port_where_nobody_listens() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let settings = DatabaseSettings { url: format!("postgres://user:secret@{closed}/marquee").parse().unwrap() };
-    let service = Service::over(entity::connect(&settings, Role::Api).await.unwrap());
+    let service = Service::over(entity::connect(&settings, ConnectionRole::Api).await.unwrap());
 
     let (search, ready, live) = tokio::join!(service.get("/search"), service.get("/readyz"), service.get("/livez"));
 
@@ -189,7 +189,7 @@ async fn a_server_that_falls_silent_in_the_middle_of_a_search() {
 async fn a_table_that_is_locked_for_longer_than_a_statement_may_take() {
     let database = postgres_with_a_show().await;
     let service = Service::on(&database).await;
-    let locker: DatabaseConnection = database.connect(Role::Worker).await;
+    let locker: DatabaseConnection = database.connect(ConnectionRole::Worker).await;
     locker.execute_unprepared("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
 
     let (search, ready) = tokio::join!(service.get("/search"), service.get("/readyz"));

@@ -55,7 +55,7 @@ async fn every_event_that_stands_throughout_is_seen_exactly_once(database: Arc<T
         TestRunner::new(config).run(&cases, |(first, changes, size)| {
             Handle::current().block_on(async {
                 catalogue.clear().await;
-                catalogue_version::raise(&catalogue.database).await.unwrap();
+                catalogue_version::increment(&catalogue.database).await.unwrap();
                 let mut moving = Moving { catalogue: &catalogue, stands: HashSet::new(), all: Vec::new() };
                 for (start, id) in first {
                     moving.change(Change::Insert { start, id }, true).await;
@@ -137,7 +137,7 @@ impl Moving<'_> {
                 self.set(id, event::Column::Shown, false).await;
             }
         }
-        catalogue_version::raise(&self.catalogue.database).await.unwrap();
+        catalogue_version::increment(&self.catalogue.database).await.unwrap();
     }
 
     async fn set(&self, id: Uuid, column: event::Column, value: impl Into<sea_orm::Value>) {

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use api::State;
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::TestDatabase;
 use poem::{
     Body, Endpoint, EndpointExt, Response,
@@ -29,7 +29,7 @@ pub(crate) struct Answer {
 
 impl Service {
     pub(crate) async fn on(database: &TestDatabase) -> Self {
-        Self::over(database.connect(Role::Api).await)
+        Self::over(database.connect(ConnectionRole::Api).await)
     }
 
     pub(crate) fn over(database: DatabaseConnection) -> Self {

@@ -1,6 +1,6 @@
 //! A switch in the line to a PostgreSQL server: a database that goes away for real, and comes back, for one test alone.
 
-use entity::{DatabaseSettings, Role};
+use entity::{ConnectionRole, DatabaseSettings};
 use migration::testing::TestDatabase;
 use sea_orm::DatabaseConnection;
 use tokio::{
@@ -54,12 +54,12 @@ impl Switch {
 
     /// The pool of an API process behind the switch.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
-        entity::connect(&self.settings(), Role::Api).await.unwrap()
+        entity::connect(&self.settings(), ConnectionRole::Api).await.unwrap()
     }
 
     /// The connection behind the switch by which an API process follows the version.
     pub(crate) async fn watch(&self) -> DatabaseConnection {
-        entity::connect(&self.settings(), Role::Watch).await.unwrap()
+        entity::connect(&self.settings(), ConnectionRole::Watch).await.unwrap()
     }
 
     /// Turns it. After `Off` no connection is left.

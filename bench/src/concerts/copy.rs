@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use entity::{folded, sphere::Direction};
+use entity::{fold_name, sphere::Direction};
 use migration::testing::{Backend, TestDatabase};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions,
@@ -192,14 +192,14 @@ fn row(table: &str, number: u64, size: Size) -> Vec<Cell> {
         "venue" => {
             let (latitude, longitude) = venue_point(number);
             let name = format!("Hall {number} of Port {}", number % CITIES);
-            let folded = folded(&name);
-            let Direction { x, y, z } = Direction::of(latitude, longitude);
+            let folded = fold_name(&name);
+            let Direction { x, y, z } = Direction::from_degrees(latitude, longitude);
             let place = [latitude, longitude, x, y, z].map(Real);
             [Id(id(1, number)), Number(1), source_id, Text(name), Text(folded)].into_iter().chain(place).collect()
         }
         "performer" => {
             let name = format!("The Invented Kettles {number}");
-            let folded = folded(&name);
+            let folded = fold_name(&name);
             vec![Id(id(2, number)), Number(1), source_id, Text(name), Text(folded)]
         }
         "event" => {

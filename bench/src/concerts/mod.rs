@@ -5,7 +5,7 @@ mod shapes;
 
 use std::time::Duration;
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::{ConnectionTrait, Statement};
 
@@ -177,7 +177,7 @@ impl Side {
 
 /// Bytes on disk for each concert, indexes included.
 async fn disk(backend: Backend, database: &TestDatabase, concerts: u64) -> Result<String, Failure> {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let mut parts = Vec::new();
     let mut sum = 0;
     for table in TABLES {

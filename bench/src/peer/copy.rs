@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use entity::Role;
+use entity::ConnectionRole;
 use futures_util::StreamExt;
 use migration::testing::{Backend, TestDatabase};
 use sqlx::Executor;
@@ -22,7 +22,7 @@ pub(crate) async fn rows_of(loaded: &TestDatabase) -> Result<Duration, Failure> 
 
 /// The rows of each table in PostgreSQL's binary form, the cheapest for the server.
 async fn read(loaded: &TestDatabase) -> Result<Vec<(&'static str, Vec<Bytes>)>, Failure> {
-    let connection = loaded.connect(Role::Worker).await;
+    let connection = loaded.connect(ConnectionRole::Worker).await;
     let mut held = connection.get_postgres_connection_pool().acquire().await?;
     let mut tables = Vec::new();
     for table in TABLES {
@@ -40,7 +40,7 @@ async fn read(loaded: &TestDatabase) -> Result<Vec<(&'static str, Vec<Bytes>)>, 
 }
 
 async fn write(empty: &TestDatabase, tables: Vec<(&'static str, Vec<Bytes>)>) -> Result<Duration, Failure> {
-    let connection = empty.connect(Role::Worker).await;
+    let connection = empty.connect(ConnectionRole::Worker).await;
     let mut held = connection.get_postgres_connection_pool().acquire().await?;
     // What stands between two rows is a message of its own; the server reads larger ones faster.
     let tables: Vec<(&str, Vec<Vec<u8>>)> = tables.into_iter().map(|(table, chunks)| (table, joined(&chunks))).collect();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use sqlx::{
     AssertSqlSafe, Column, Executor, Row, Sqlite, SqlitePool, TypeInfo, ValueRef,
@@ -35,7 +35,7 @@ struct Rows {
 
 /// How long it takes to insert all rows of a database into an empty one with the same schema and pragmas, until it is closed.
 pub(crate) async fn rows_of(loaded: &TestDatabase) -> Result<Duration, Failure> {
-    let connection = loaded.connect(Role::Worker).await;
+    let connection = loaded.connect(ConnectionRole::Worker).await;
     let mut tables = Vec::new();
     for table in TABLES {
         let rows = read(connection.get_sqlite_connection_pool(), table).await?;
@@ -46,7 +46,7 @@ pub(crate) async fn rows_of(loaded: &TestDatabase) -> Result<Duration, Failure> 
     connection.close().await?;
 
     let empty = TestDatabase::migrated(Backend::Sqlite).await;
-    let connection = empty.connect(Role::Worker).await;
+    let connection = empty.connect(ConnectionRole::Worker).await;
     let mut held = connection.get_sqlite_connection_pool().acquire().await?;
     let begun = Instant::now();
     held.execute("BEGIN IMMEDIATE").await?;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::Backend;
 use sqlx::Executor;
 
@@ -118,7 +118,7 @@ async fn around(site: &Site, settings: &RatesSettings, found: &mut Found) -> Res
     let batch = Batch { prices: settings.big, days: DAYS };
     let (body, messages) = (batch.csv(), batch.messages(1));
     site.post(&body).await?;
-    let connection = site.database.connect(Role::Worker).await;
+    let connection = site.database.connect(ConnectionRole::Worker).await;
     // Or the server would begin with it by itself in one of the turns.
     connection.get_postgres_connection_pool().execute("VACUUM ANALYZE").await?;
     connection.close().await?;

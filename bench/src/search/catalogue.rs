@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::TestDatabase;
 use sqlx::Executor;
 
@@ -24,7 +24,7 @@ const MESSAGE_BYTES: usize = 64 * 1024;
 /// Fills an empty database with this many events.
 pub(super) async fn fill(database: &TestDatabase, events: u64) -> Result<(), Failure> {
     progress(format_args!("a catalogue of {events} events"));
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let pool = connection.get_postgres_connection_pool();
     let mut held = pool.acquire().await?;
     held.execute("SET statement_timeout = 0").await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity::{Role, catalogue_version, sync_run::RunState};
+use entity::{ConnectionRole, catalogue_version, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::EntityTrait;
 
@@ -105,7 +105,7 @@ async fn queries(api: &Api) -> Result<u64, Failure> {
 }
 
 async fn version(database: &TestDatabase) -> Result<i64, Failure> {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let version = catalogue_version::Entity::find().one(&connection).await?;
     connection.close().await?;
     Ok(version.ok_or("there is no catalogue version")?.version)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::{MigrationStatus, Migrator, MigratorTrait, on_every_backend, testing::TestDatabase};
 use sea_orm_migration::{
     SchemaManager,
@@ -26,7 +26,7 @@ const TABLES: [&str; 11] = [
 ];
 
 async fn every_step_goes_down_and_up_again(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let migrations = Migrator::migrations().len();
     for taken_back in 1..=migrations {
         Migrator::down(&connection, Some(u32::try_from(taken_back).unwrap())).await.unwrap();
@@ -38,15 +38,15 @@ async fn every_step_goes_down_and_up_again(database: Arc<TestDatabase>) {
 }
 
 async fn a_fresh_schema_holds_version_0(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Worker).await;
-    assert_eq!(entity::catalogue_version::current(&connection).await.unwrap(), 0);
-    entity::catalogue_version::raise(&connection).await.unwrap();
-    assert_eq!(entity::catalogue_version::current(&connection).await.unwrap(), 1);
+    let connection = database.connect(ConnectionRole::Worker).await;
+    assert_eq!(entity::catalogue_version::fetch_version(&connection).await.unwrap(), 0);
+    entity::catalogue_version::increment(&connection).await.unwrap();
+    assert_eq!(entity::catalogue_version::fetch_version(&connection).await.unwrap(), 1);
     assert_eq!(entity::catalogue_version::Entity::find().all(&connection).await.unwrap().len(), 1);
 }
 
 async fn taking_all_back_leaves_no_table(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     Migrator::down(&connection, None).await.unwrap();
     assert_eq!(tables(&connection).await, [""; 0]);
 }

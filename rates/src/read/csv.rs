@@ -1,56 +1,68 @@
-//! Prices as lines with commas, below a header.
+//! Parses CSV with a header.
 //!
-//! A line break within quotes would be allowed by RFC 4180, but no column of ours can hold one: so each line is read by itself, and a
-//! quote that is never closed spoils its own line and no other. A carriage return within a line is no line break either.
+//! RFC 4180 allows line breaks in quoted fields, but no valid value contains one. Each line is therefore parsed on its own, and an
+//! unclosed quote is an error of its line only. A carriage return inside a line is not a line break.
 
 use std::io::BufRead;
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 use super::{
-    ReadError,
-    check::{At, Checker, Item, quoted},
-    lines::each_line,
+    BatchReadError,
+    check::{Checker, RawRow, RowPosition, quote},
+    lines::for_each_line,
 };
-use crate::limits::MAX_ITEM_BYTES;
+use crate::limits::MAX_ROW_BYTES;
 
 const COLUMNS: [&str; 4] = ["orig_code", "dest_code", "day", "price"];
-/// Columns of one line that are told apart; what has more has too many.
+/// The most fields of one line that are counted.
 const MAX_FIELDS: usize = 16;
 
-pub(super) fn parse(source: impl BufRead, checker: &mut Checker<'_>) -> Result<(), ReadError> {
+pub(super) fn parse(source: impl BufRead, checker: &mut Checker<'_>) -> Result<(), BatchReadError> {
     let mut splitter = Splitter::new();
     let mut order: Option<[usize; 4]> = None;
-    each_line(source, checker, |checker, at, line| {
+    for_each_line(source, checker, |checker, position, line| {
         if !is_well_quoted(line) {
-            checker.no_item(at, "a quote stands where none may: want the whole column in quotes, or none of it".to_owned())?;
+            checker.reject_row(
+                position,
+                "a quoted field must be quoted as a whole, with `\"` inside written as `\"\"`".to_owned(),
+            )?;
             return Ok(order.is_some());
         }
         let fields = splitter.split(line);
         match order {
-            None => match header(&fields) {
+            None => match parse_header(&fields) {
                 Ok(found) => order = Some(found),
                 Err(message) => {
-                    checker.fault(at, message);
+                    checker.add_error(position, message);
                     return Ok(false);
                 }
             },
-            Some(order) => take(checker, at, &fields, order)?,
+            Some(order) => check_fields(checker, position, &fields, order)?,
         }
         Ok(true)
     })
 }
 
-fn take(checker: &mut Checker<'_>, at: At, fields: &[&[u8]], order: [usize; 4]) -> Result<(), ReadError> {
+fn check_fields(
+    checker: &mut Checker<'_>,
+    position: RowPosition,
+    fields: &[&[u8]],
+    order: [usize; 4],
+) -> Result<(), BatchReadError> {
     if fields.len() != COLUMNS.len() {
-        let found = if fields.len() == MAX_FIELDS { format!("{MAX_FIELDS} or more") } else { fields.len().to_string() };
-        return checker.no_item(at, format!("the line has {found} columns, the header has {}", COLUMNS.len()));
+        let count = match fields.len() {
+            1 => "1 field".to_owned(),
+            MAX_FIELDS => format!("{MAX_FIELDS} or more fields"),
+            count => format!("{count} fields"),
+        };
+        return checker.reject_row(position, format!("the line must have {} fields like the header, got {count}", COLUMNS.len()));
     }
     let [orig_code, dest_code, day, price] = order.map(|column| fields[column]);
-    checker.item(at, Item { orig_code, dest_code, day, price })
+    checker.check_row(position, RawRow { orig_code, dest_code, day, price })
 }
 
-/// Whether each quote opens or closes a whole column, or is doubled within one. The splitter would take anything.
+/// Whether each quote opens or closes a field, or is doubled within a quoted field. csv-core itself accepts quotes anywhere.
 fn is_well_quoted(line: &[u8]) -> bool {
     let mut rest = line;
     loop {
@@ -76,28 +88,28 @@ fn is_well_quoted(line: &[u8]) -> bool {
     }
 }
 
-/// Where each column stands.
-fn header(fields: &[&[u8]]) -> Result<[usize; 4], String> {
-    let wanted = COLUMNS.join(",");
+/// The position of each of [`COLUMNS`] in the header.
+fn parse_header(fields: &[&[u8]]) -> Result<[usize; 4], String> {
+    let expected = COLUMNS.join(",");
     if let [only] = fields
-        && let Some(other) = [b';', b'\t', b'|'].iter().find(|other| only.contains(other))
+        && let Some(separator) = [b';', b'\t', b'|'].iter().find(|separator| only.contains(separator))
     {
-        let other = if *other == b'\t' { "tabs".to_owned() } else { format!("`{}`", char::from(*other)) };
-        return Err(format!("the columns are separated by {other}: want commas, as in {wanted}"));
+        let separator = if *separator == b'\t' { "tabs".to_owned() } else { format!("`{}`", char::from(*separator)) };
+        return Err(format!("fields must be separated by commas, such as `{expected}`, got {separator}"));
     }
     let column = |name: &str| match fields.iter().filter(|field| **field == name.as_bytes()).count() {
-        0 => Err(format!("the header has no column {name}: want {wanted}, in any order")),
+        0 => Err(format!("the header must have the columns {expected} in any order, `{name}` is missing")),
         1 => Ok(fields.iter().position(|field| *field == name.as_bytes()).unwrap_or_default()),
-        _ => Err(format!("the header has the column {name} more than once")),
+        _ => Err(format!("the header must have each column once, `{name}` is repeated")),
     };
     let order = [column(COLUMNS[0])?, column(COLUMNS[1])?, column(COLUMNS[2])?, column(COLUMNS[3])?];
     match (0..fields.len()).find(|position| !order.contains(position)) {
-        Some(unknown) => Err(format!("the header has an unknown column {}: want {wanted} alone", quoted(fields[unknown]))),
+        Some(unknown) => Err(format!("the header must have only the columns {expected}, got {}", quote(fields[unknown]))),
         None => Ok(order),
     }
 }
 
-/// Splits a line into its columns, without the spaces around them.
+/// Splits a line into its fields, trimmed.
 struct Splitter {
     reader: Reader,
     text: Vec<u8>,
@@ -106,9 +118,9 @@ struct Splitter {
 
 impl Splitter {
     fn new() -> Self {
-        // What ends a line was taken away before.
+        // Lines arrive without their line endings.
         let reader = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
-        Self { reader, text: vec![0; MAX_ITEM_BYTES], ends: [0; MAX_FIELDS] }
+        Self { reader, text: vec![0; MAX_ROW_BYTES], ends: [0; MAX_FIELDS] }
     }
 
     fn split<'s>(&'s mut self, line: &[u8]) -> Vec<&'s [u8]> {
@@ -117,7 +129,7 @@ impl Splitter {
         loop {
             let (result, read, written, ended) = self.reader.read_record(rest, &mut self.text[text..], &mut self.ends[ends..]);
             (rest, text, ends) = (&rest[read..], text + written, ends + ended);
-            // An input without bytes says that the line has ended.
+            // An empty input is the end of the line.
             if !matches!(result, ReadRecordResult::InputEmpty) {
                 break;
             }

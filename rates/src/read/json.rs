@@ -1,4 +1,4 @@
-//! Prices as an array of objects, one object in memory at a time.
+//! Parses a JSON array of objects, with one object in memory at a time.
 
 use std::{
     cell::Cell,
@@ -13,94 +13,94 @@ use serde::{
 use serde_json::{error::Category, value::RawValue};
 
 use super::{
-    ReadError,
-    check::{At, Checker},
+    BatchReadError,
+    check::{Checker, RowPosition},
     item,
 };
-use crate::limits::MAX_ITEM_BYTES;
+use crate::limits::MAX_ROW_BYTES;
 
-pub(super) fn parse(source: impl BufRead, checker: &mut Checker<'_>) -> Result<(), ReadError> {
-    let place = Place { line: Cell::new(1), item_bytes: Cell::new(0) };
-    let mut array = Array { place: &place, checker, index: 0, stopped: None };
-    let mut reader = serde_json::Deserializer::from_reader(Counted { inner: source, place: &place });
-    let read = reader.deserialize_seq(&mut array).and_then(|()| reader.end());
-    let Array { checker, index, stopped, .. } = array;
-    match read {
+pub(super) fn parse(source: impl BufRead, checker: &mut Checker<'_>) -> Result<(), BatchReadError> {
+    let position = ReadPosition { line: Cell::new(1), row_bytes: Cell::new(0) };
+    let mut array = ArrayVisitor { position: &position, checker, index: 0, read_error: None };
+    let mut parser = serde_json::Deserializer::from_reader(CountingReader { inner: source, position: &position });
+    let parsed = parser.deserialize_seq(&mut array).and_then(|()| parser.end());
+    let ArrayVisitor { checker, index, read_error, .. } = array;
+    match parsed {
         Ok(()) => Ok(()),
-        Err(_) if stopped.is_some() => stopped.map_or(Ok(()), Err),
-        Err(_) if place.item_bytes.get() > MAX_ITEM_BYTES => {
-            let at = At { line: place.line.get(), index: Some(index) };
-            checker.fault(at, format!("the item is longer than {MAX_ITEM_BYTES} bytes: it is no price"));
+        Err(_) if read_error.is_some() => read_error.map_or(Ok(()), Err),
+        Err(_) if position.row_bytes.get() > MAX_ROW_BYTES => {
+            let row = RowPosition { line: position.line.get(), index: Some(index) };
+            checker.add_error(row, format!("the row is longer than the limit of {MAX_ROW_BYTES} bytes"));
             Ok(())
         }
         Err(error) if error.classify() == Category::Io => Err(io::Error::from(error).into()),
         Err(error) => {
-            // From here on nobody can tell where items begin.
-            checker.fault(At { line: place.line.get(), index: None }, format!("the JSON ends here: {}", item::message(&error)));
+            // After a syntax error the start of the next row is unknown.
+            let line = RowPosition { line: position.line.get(), index: None };
+            checker.add_error(line, format!("the body must be a valid JSON array of prices: {}", item::describe(&error)));
             Ok(())
         }
     }
 }
 
-/// How far the reader has come.
-struct Place {
+/// The position of the parser.
+struct ReadPosition {
     line: Cell<u64>,
-    item_bytes: Cell<usize>,
+    row_bytes: Cell<usize>,
 }
 
-/// What is read byte by byte, so that the place is that of the reader.
-struct Counted<'a, R> {
+/// Counts lines and bytes. The parser reads byte by byte, so the count is its position.
+struct CountingReader<'a, R> {
     inner: R,
-    place: &'a Place,
+    position: &'a ReadPosition,
 }
 
-impl<R: BufRead> Read for Counted<'_, R> {
+impl<R: BufRead> Read for CountingReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        let ends = buffer[..count].iter().filter(|byte| **byte == b'\n').count();
-        self.place.line.set(self.place.line.get() + ends as u64);
-        let bytes = self.place.item_bytes.get() + count;
-        self.place.item_bytes.set(bytes);
-        if bytes > MAX_ITEM_BYTES { Err(io::ErrorKind::InvalidData.into()) } else { Ok(count) }
+        let line_ends = buffer[..count].iter().filter(|byte| **byte == b'\n').count();
+        self.position.line.set(self.position.line.get() + line_ends as u64);
+        let bytes = self.position.row_bytes.get() + count;
+        self.position.row_bytes.set(bytes);
+        if bytes > MAX_ROW_BYTES { Err(io::ErrorKind::InvalidData.into()) } else { Ok(count) }
     }
 }
 
-/// The array.
-struct Array<'a, 'c> {
-    place: &'a Place,
+/// Visits the array, and as a seed each of its rows.
+struct ArrayVisitor<'a, 'c> {
+    position: &'a ReadPosition,
     checker: &'a mut Checker<'c>,
     index: u64,
-    /// What the reader's own error could not carry.
-    stopped: Option<ReadError>,
+    /// The error that stopped the parser, whose own error type cannot carry it.
+    read_error: Option<BatchReadError>,
 }
 
-impl<'de> Visitor<'de> for &mut Array<'_, '_> {
+impl<'de> Visitor<'de> for &mut ArrayVisitor<'_, '_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("an array of prices")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(&mut *self)?.is_some() {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
+        while rows.next_element_seed(&mut *self)?.is_some() {
             self.index += 1;
         }
         Ok(())
     }
 }
 
-/// Its next item.
-impl<'de> DeserializeSeed<'de> for &mut Array<'_, '_> {
+impl<'de> DeserializeSeed<'de> for &mut ArrayVisitor<'_, '_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
-        let at = At { line: self.place.line.get(), index: Some(self.index) };
-        self.place.item_bytes.set(0);
-        let raw: Box<RawValue> = serde::Deserialize::deserialize(reader)?;
-        let taken = item::take(self.checker, at, raw.get().as_bytes());
-        self.place.item_bytes.set(0);
-        taken.map_err(|error| {
-            self.stopped = Some(error);
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let row = RowPosition { line: self.position.line.get(), index: Some(self.index) };
+        self.position.row_bytes.set(0);
+        let raw: Box<RawValue> = serde::Deserialize::deserialize(deserializer)?;
+        let checked = item::check_object(self.checker, row, raw.get().as_bytes());
+        self.position.row_bytes.set(0);
+        checked.map_err(|error| {
+            self.read_error = Some(error);
             D::Error::custom("stopped")
         })
     }

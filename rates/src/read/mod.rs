@@ -1,4 +1,4 @@
-//! Reads a batch from its bytes: what holds is put into a [`Draft`], what does not is told with its line. Memory does not grow with the
+//! Reads a batch from its bytes: what holds is put into a [`StagedPrices`], what does not is told with its line. Memory does not grow with the
 //! batch.
 
 mod check;
@@ -13,16 +13,16 @@ mod tests;
 
 use std::io::{self, BufReader, Read};
 
-use self::{check::Checker, source::Source};
+use self::{check::Checker, source::BatchSource};
 pub use self::{
-    check::{Fault, Faults, quoted},
-    source::Coding,
+    check::{RowError, RowErrors, quote},
+    source::BatchEncoding,
 };
-use crate::{Draft, Limits, Places};
+use crate::{BatchLimits, PlaceIds, StagedPrices};
 
 /// How the prices of a batch are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum BatchFormat {
     /// An array of objects.
     Json,
     /// An object on each line.
@@ -33,7 +33,7 @@ pub enum Format {
 
 /// Why a batch could not be read to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum BatchReadError {
     /// It is too long as it comes.
     #[error("the batch is over the limit of {limit_bytes} bytes")]
     BodyTooLarge {
@@ -65,37 +65,43 @@ pub enum ReadError {
 
 /// A batch that was read to its end.
 #[derive(Debug)]
-pub struct Reading {
+pub struct ReadBatch {
     /// A hash of its bytes without their coding.
     pub body_hash: String,
     /// Its prices, or what is wrong with it.
-    pub outcome: Result<Draft, Faults>,
+    pub outcome: Result<StagedPrices, RowErrors>,
 }
 
 /// Reads a batch. It blocks, as `source` does.
 ///
 /// # Errors
 ///
-/// When it cannot be read to its end. Faults in what was read are no error: they may stand in a repetition of what was taken before.
-pub fn read(source: impl Read, coding: Coding, format: Format, places: &Places, limits: &Limits) -> Result<Reading, ReadError> {
-    let mut source = Source::new(source, coding, limits);
-    let mut checker = Checker::new(places, limits).map_err(ReadError::Disk)?;
+/// When it cannot be read to its end. RowErrors in what was read are no error: they may stand in a repetition of what was taken before.
+pub fn read_batch(
+    source: impl Read,
+    coding: BatchEncoding,
+    format: BatchFormat,
+    places: &PlaceIds,
+    limits: &BatchLimits,
+) -> Result<ReadBatch, BatchReadError> {
+    let mut source = BatchSource::new(source, coding, limits);
+    let mut checker = Checker::new(places, limits).map_err(BatchReadError::Disk)?;
     parse(&mut source, format, &mut checker)?;
     let body_hash = source.hash_to_end()?;
-    Ok(Reading { body_hash, outcome: checker.end() })
+    Ok(ReadBatch { body_hash, outcome: checker.finish() })
 }
 
-fn parse(source: impl Read, format: Format, checker: &mut Checker<'_>) -> Result<(), ReadError> {
+fn parse(source: impl Read, format: BatchFormat, checker: &mut Checker<'_>) -> Result<(), BatchReadError> {
     let source = BufReader::with_capacity(64 * 1024, without_byte_order_mark(source)?);
     match format {
-        Format::Json => json::parse(source, checker),
-        Format::Ndjson => ndjson::parse(source, checker),
-        Format::Csv => csv::parse(source, checker),
+        BatchFormat::Json => json::parse(source, checker),
+        BatchFormat::Ndjson => ndjson::parse(source, checker),
+        BatchFormat::Csv => csv::parse(source, checker),
     }
 }
 
 /// Spreadsheets write one, and it says nothing.
-fn without_byte_order_mark(mut source: impl Read) -> Result<impl Read, ReadError> {
+fn without_byte_order_mark(mut source: impl Read) -> Result<impl Read, BatchReadError> {
     let mut head = Vec::with_capacity(3);
     source.by_ref().take(3).read_to_end(&mut head)?;
     if head == *b"\xef\xbb\xbf" {
@@ -105,7 +111,7 @@ fn without_byte_order_mark(mut source: impl Read) -> Result<impl Read, ReadError
 }
 
 /// Errors of our own come through readers as what caused an [`io::Error`]; all others are those of a decoder.
-impl From<io::Error> for ReadError {
+impl From<io::Error> for BatchReadError {
     fn from(error: io::Error) -> Self {
         error.downcast().unwrap_or_else(Self::Broken)
     }

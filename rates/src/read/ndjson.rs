@@ -1,12 +1,12 @@
-//! Prices as an object on each line.
+//! Parses NDJSON: one object per line.
 
 use std::io::BufRead;
 
-use super::{ReadError, check::Checker, item, lines::each_line};
+use super::{BatchReadError, check::Checker, item, lines::for_each_line};
 
-pub(super) fn parse(source: impl BufRead, checker: &mut Checker<'_>) -> Result<(), ReadError> {
-    each_line(source, checker, |checker, at, line| {
-        item::take(checker, at, line)?;
+pub(super) fn parse(source: impl BufRead, checker: &mut Checker<'_>) -> Result<(), BatchReadError> {
+    for_each_line(source, checker, |checker, position, line| {
+        item::check_object(checker, position, line)?;
         Ok(true)
     })
 }

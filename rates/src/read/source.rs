@@ -5,12 +5,12 @@ use std::io::{self, Read};
 use flate2::read::MultiGzDecoder;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::ReadError;
-use crate::Limits;
+use super::BatchReadError;
+use crate::BatchLimits;
 
 /// How a batch is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Coding {
+pub enum BatchEncoding {
     /// Not at all.
     Identity,
     /// gzip, in one member or several.
@@ -18,7 +18,7 @@ pub enum Coding {
 }
 
 /// The bytes of a batch without their coding.
-pub(super) struct Source<R> {
+pub(super) struct BatchSource<R> {
     decoded: Decoded<R>,
     hash: Box<Xxh3>,
     bytes: u64,
@@ -37,24 +37,24 @@ struct Raw<R> {
     limit_bytes: u64,
 }
 
-impl<R: Read> Source<R> {
-    pub(super) fn new(source: R, coding: Coding, limits: &Limits) -> Self {
+impl<R: Read> BatchSource<R> {
+    pub(super) fn new(source: R, coding: BatchEncoding, limits: &BatchLimits) -> Self {
         let raw = Raw { inner: source, bytes: 0, limit_bytes: limits.body_bytes };
         let decoded = match coding {
-            Coding::Identity => Decoded::Identity(raw),
-            Coding::Gzip => Decoded::Gzip(Box::new(MultiGzDecoder::new(raw))),
+            BatchEncoding::Identity => Decoded::Identity(raw),
+            BatchEncoding::Gzip => Decoded::Gzip(Box::new(MultiGzDecoder::new(raw))),
         };
         Self { decoded, hash: Box::new(Xxh3::new()), bytes: 0, limit_bytes: limits.decoded_bytes }
     }
 
     /// A hash of all bytes, read to their end.
-    pub(super) fn hash_to_end(mut self) -> Result<String, ReadError> {
+    pub(super) fn hash_to_end(mut self) -> Result<String, BatchReadError> {
         io::copy(&mut self, &mut io::sink())?;
         Ok(format!("{:032x}", self.hash.digest128()))
     }
 }
 
-impl<R: Read> Read for Source<R> {
+impl<R: Read> Read for BatchSource<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = match &mut self.decoded {
             Decoded::Identity(raw) => raw.read(buffer)?,
@@ -63,7 +63,7 @@ impl<R: Read> Read for Source<R> {
         self.hash.update(&buffer[..count]);
         self.bytes += count as u64;
         if self.bytes > self.limit_bytes {
-            return Err(io::Error::other(ReadError::DecodedTooLarge { limit_bytes: self.limit_bytes }));
+            return Err(io::Error::other(BatchReadError::DecodedTooLarge { limit_bytes: self.limit_bytes }));
         }
         Ok(count)
     }
@@ -74,11 +74,11 @@ impl<R: Read> Read for Raw<R> {
         let count = match self.inner.read(buffer) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-            Err(error) => return Err(io::Error::other(ReadError::Source(error))),
+            Err(error) => return Err(io::Error::other(BatchReadError::Source(error))),
         };
         self.bytes += count as u64;
         if self.bytes > self.limit_bytes {
-            return Err(io::Error::other(ReadError::BodyTooLarge { limit_bytes: self.limit_bytes }));
+            return Err(io::Error::other(BatchReadError::BodyTooLarge { limit_bytes: self.limit_bytes }));
         }
         Ok(count)
     }

@@ -11,7 +11,7 @@ mod sync;
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use entity::{DatabaseSettings, Role, catalogue_version};
+use entity::{ConnectionRole, DatabaseSettings, catalogue_version};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use telemetry::LogSettings;
 use tokio_util::sync::CancellationToken;
@@ -95,8 +95,8 @@ enum DatabaseError {
 /// A pool whose database answers and holds the schema.
 async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DatabaseError> {
     let connected = async {
-        let database = entity::connect(settings, Role::Worker).await?;
-        catalogue_version::current(&database).await?;
+        let database = entity::connect(settings, ConnectionRole::Worker).await?;
+        catalogue_version::fetch_version(&database).await?;
         Ok(database)
     };
     let answer = tokio::time::timeout(FIRST_ANSWER, connected).await;

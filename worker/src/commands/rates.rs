@@ -11,7 +11,10 @@ use std::{
 
 use clap::{Args, Subcommand, ValueEnum};
 use entity::DatabaseSettings;
-use rates::{Coding, Faults, Format, Key, Keys, Limits, Places, Reading, SettleError, Settled};
+use rates::{
+    BatchEncoding, BatchFormat, BatchLimits, CommitError, CommitOutcome, IdempotencyKey, IdempotencyKeys, PlaceIds, ReadBatch,
+    RowErrors,
+};
 use sea_orm::DatabaseConnection;
 
 use super::{INTERRUPTED, connect, progress_bar::ProgressBar};
@@ -46,7 +49,7 @@ struct Load {
     format: Option<FormatName>,
     /// A name of your own for this batch: the same file under the same name is taken in once
     #[arg(long, value_name = "KEY")]
-    idempotency_key: Option<Key>,
+    idempotency_key: Option<IdempotencyKey>,
     #[command(flatten)]
     database: DatabaseSettings,
 }
@@ -76,7 +79,7 @@ impl Rates {
             Task::Load(load) => load.execute().await,
             Task::TakeBack { id, database } => {
                 let database = connect(&database).await?;
-                let batch = rates::take_back(&database, id).await?.ok_or(NoSuchBatch(id))?;
+                let batch = rates::delete_batch(&database, id).await?.ok_or(NoSuchBatch(id))?;
                 database.close().await?;
                 print(&format!("batch {id} taken back: {} prices\n", batch.price_count));
                 Ok(ExitCode::SUCCESS)
@@ -108,7 +111,7 @@ impl Load {
                 print(&summary(&file, &settled));
                 Ok(ExitCode::SUCCESS)
             }
-            Err(SettleError::Faults(faults)) => {
+            Err(CommitError::Rows(faults)) => {
                 print(&wrong_items(&file, &faults)?);
                 Ok(ExitCode::FAILURE)
             }
@@ -116,17 +119,17 @@ impl Load {
         }
     }
 
-    fn kind(&self) -> Result<(Format, Coding), UnknownFormat> {
+    fn kind(&self) -> Result<(BatchFormat, BatchEncoding), UnknownFormat> {
         let extension = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let is_gzip = extension(&self.file).as_deref() == Some("gz");
         let bare = if is_gzip { self.file.with_extension("") } else { self.file.clone() };
         let named = extension(&bare).and_then(|extension| FormatName::from_str(&extension, false).ok());
         let format = match self.format.or(named).ok_or_else(|| UnknownFormat(self.file.clone()))? {
-            FormatName::Csv => Format::Csv,
-            FormatName::Json => Format::Json,
-            FormatName::Ndjson => Format::Ndjson,
+            FormatName::Csv => BatchFormat::Csv,
+            FormatName::Json => BatchFormat::Json,
+            FormatName::Ndjson => BatchFormat::Ndjson,
         };
-        Ok((format, if is_gzip { Coding::Gzip } else { Coding::Identity }))
+        Ok((format, if is_gzip { BatchEncoding::Gzip } else { BatchEncoding::Identity }))
     }
 }
 
@@ -144,17 +147,18 @@ fn open(file: &Path) -> io::Result<(Box<dyn Read + Send>, Option<u64>)> {
 async fn load(
     database: &DatabaseConnection,
     source: Counted,
-    (format, coding): (Format, Coding),
-    key: Option<Key>,
+    (format, coding): (BatchFormat, BatchEncoding),
+    key: Option<IdempotencyKey>,
     progress: &Progress,
-) -> Result<Result<Settled, SettleError>, Box<dyn Error>> {
-    let claim = key.and_then(|key| Keys::default().claim(key));
-    let places = Places::load(database).await?;
-    let reading = tokio::task::spawn_blocking(move || rates::read(source, coding, format, &places, &Limits::FILE)).await??;
-    if let Reading { outcome: Ok(draft), .. } = &reading {
+) -> Result<Result<CommitOutcome, CommitError>, Box<dyn Error>> {
+    let claim = key.and_then(|key| IdempotencyKeys::default().claim(key));
+    let places = PlaceIds::load(database).await?;
+    let reading =
+        tokio::task::spawn_blocking(move || rates::read_batch(source, coding, format, &places, &BatchLimits::FILE)).await??;
+    if let ReadBatch { outcome: Ok(draft), .. } = &reading {
         progress.begin(Stage::Writing, Some(draft.count()));
     }
-    Ok(rates::settle(database, claim, reading, &Limits::FILE, |prices| progress.add(prices)).await)
+    Ok(rates::commit_batch(database, claim, reading, &BatchLimits::FILE, |prices| progress.add(prices)).await)
 }
 
 /// A source that tells how much of it was read.
@@ -171,16 +175,16 @@ impl Read for Counted {
     }
 }
 
-fn summary(file: &str, settled: &Settled) -> String {
-    let (Settled::Taken(batch) | Settled::Repeated(batch)) = settled;
-    let how = if matches!(settled, Settled::Taken(_)) { "taken in" } else { "had been taken in before" };
+fn summary(file: &str, settled: &CommitOutcome) -> String {
+    let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = settled;
+    let how = if matches!(settled, CommitOutcome::Committed(_)) { "taken in" } else { "had been taken in before" };
     format!(
         "{file}: batch {} {how}: {} prices of {} routes on {} days\n",
         batch.id, batch.price_count, batch.route_count, batch.day_count
     )
 }
 
-fn wrong_items(file: &str, faults: &Faults) -> Result<String, std::fmt::Error> {
+fn wrong_items(file: &str, faults: &RowErrors) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     for fault in &faults.first {
         writeln!(text, "{file}:{}: {}", fault.line, fault.message)?;

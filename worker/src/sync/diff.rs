@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{UtcInstant, base_event, event, event_performer, folded, performer, sphere::Direction, venue, zone};
+use entity::{UtcInstant, base_event, event, event_performer, fold_name, performer, sphere::Direction, venue, zone};
 use uuid::Uuid;
 
 use super::{identity, report::Counts, survey::Detail};
@@ -160,13 +160,13 @@ impl Changes {
         if let Some(venue) = &event.venue {
             let id = identity::venue_id(origin.slug, &venue.source_id);
             row.venue_id = Some(id);
-            let direction = Direction::of(venue.latitude, venue.longitude);
+            let direction = Direction::from_degrees(venue.latitude, venue.longitude);
             let venue = venue::Model {
                 id,
                 provider_id: origin.provider_id,
                 source_id: venue.source_id.clone(),
                 name: venue.name.clone(),
-                folded_name: folded(&venue.name),
+                folded_name: fold_name(&venue.name),
                 direction_x: direction.x,
                 direction_y: direction.y,
                 direction_z: direction.z,
@@ -199,7 +199,7 @@ impl Changes {
             provider_id: origin.provider_id,
             source_id: performer.source_id.clone(),
             name: performer.name.clone(),
-            folded_name: folded(&performer.name),
+            folded_name: fold_name(&performer.name),
         };
         self.performers.insert(id, performer);
         id

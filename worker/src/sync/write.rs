@@ -60,7 +60,7 @@ pub(super) async fn apply(
         progress.add(vanished.len() as u64);
     }
     if applying.visible {
-        catalogue_version::raise(transaction).await?;
+        catalogue_version::increment(transaction).await?;
     }
     Ok(applying.counts)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity::{Role, sync_run, sync_run::RunState};
+use entity::{ConnectionRole, sync_run, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Fault;
 use sea_orm::DatabaseConnection;
@@ -33,7 +33,7 @@ struct Polling {
 
 impl Polling {
     async fn start(database: TestDatabase, providers: Vec<ProviderEntry>) -> Self {
-        let connection = database.connect(Role::Worker).await;
+        let connection = database.connect(ConnectionRole::Worker).await;
         let stop = CancellationToken::new();
         let (polled, stopped) = (connection.clone(), stop.clone());
         let running = tokio::spawn(async move { jobs::run(&polled, providers, &client(), LEASE, stopped).await });
@@ -74,7 +74,7 @@ async fn asked(served: &Served, count: u64) {
 async fn a_provider_that_was_never_copied_is_polled_at_once_and_another_is_not() {
     let (known, new) = (Served::with_faults("").await, Served::with_faults("").await);
     let database = fresh().await;
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let (known_entry, new_entry) = (entries::entry("known", &known.url, ""), entries::entry("new", &new.url, ""));
     let file = Source::File(fixtures::path("three_answers/first.xml"));
     sync_now(&connection, &known_entry, &file).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_provider_whose_syncs_all_failed_was_never_copied() {
     let served = Served::with_faults("").await;
     let entry = entries::entry("northstage", &served.url, "");
     let database = fresh().await;
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let file = Source::File(fixtures::path("untrusted/malformed/feed.json"));
     sync_now(&connection, &entry, &file).await.unwrap_err();
     let mut polling = Polling::start(database, vec![entry]).await;
@@ -168,7 +168,7 @@ async fn a_sync_that_has_begun_is_finished_and_its_run_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_schema_nothing_is_scheduled() {
     let database = TestDatabase::empty(Backend::Sqlite).await;
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];
     let (client, stop) = (client(), CancellationToken::new());
     let outcome = in_time("the schedule", jobs::run(&connection, providers, &client, LEASE, stop)).await;

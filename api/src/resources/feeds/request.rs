@@ -2,7 +2,7 @@
 
 use entity::pushed_feed::Mode;
 use poem::Request;
-use rates::Key;
+use rates::IdempotencyKey;
 
 use crate::{
     error::ApiError,
@@ -15,7 +15,7 @@ use crate::{
 pub(super) struct FeedRequest {
     pub(super) mode: Mode,
     pub(super) is_dry_run: bool,
-    pub(super) key: Option<Key>,
+    pub(super) key: Option<IdempotencyKey>,
 }
 
 impl FeedRequest {

@@ -8,7 +8,7 @@ use poem_openapi::{
     registry::{MetaMediaType, Registry},
     types::{Example, Type},
 };
-use rates::quoted;
+use rates::quote;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -116,7 +116,7 @@ impl PlacesDocument {
         let mut slugs = HashSet::new();
         for (index, Region { slug, name, parent_slug }) in self.regions.iter().enumerate() {
             let at = |member| format!("/regions/{index}/{member}");
-            let shown = quoted(slug.as_bytes());
+            let shown = quote(slug.as_bytes());
             if !is_slug(slug) {
                 faults.add(at("slug"), format!("{shown} is no slug: want letters, digits, _ and -"));
             }
@@ -132,13 +132,13 @@ impl PlacesDocument {
             }
         }
         for index in cycles(&self.regions, &parents) {
-            let slug = quoted(self.regions[index].slug.as_bytes());
+            let slug = quote(self.regions[index].slug.as_bytes());
             faults.add(format!("/regions/{index}/parent_slug"), format!("{slug} lies within itself"));
         }
         let mut seen = HashSet::new();
         for (index, Place { code, name, region_slug }) in self.places.iter().enumerate() {
             let at = |member| format!("/places/{index}/{member}");
-            let shown = quoted(code.as_bytes());
+            let shown = quote(code.as_bytes());
             if !is_code(code) {
                 faults.add(
                     at("code"),
@@ -158,7 +158,7 @@ impl PlacesDocument {
 }
 
 fn unknown(slug: Option<&str>) -> String {
-    format!("there is no region {} in the list", quoted(slug.unwrap_or_default().as_bytes()))
+    format!("there is no region {} in the list", quote(slug.unwrap_or_default().as_bytes()))
 }
 
 fn is_slug(slug: &str) -> bool {

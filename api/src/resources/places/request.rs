@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{UtcInstant, folded};
+use entity::{UtcInstant, fold_name};
 use sea_orm::{DatabaseConnection, FromQueryResult};
 
 use super::{
@@ -78,7 +78,7 @@ impl PlacesRequest {
                 let behind = format!("{beginning}\u{10ffff}");
                 (sql.bind(beginning), sql.bind(behind))
             };
-            let (name, behind_name) = begins_with(folded(beginning));
+            let (name, behind_name) = begins_with(fold_name(beginning));
             let (code, behind_code) = begins_with(beginning.to_ascii_lowercase());
             conditions.push(format!(
                 "(folded_name >= {name} AND folded_name < {behind_name} OR LOWER(code) >= {code} AND LOWER(code) < {behind_code})"

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{begin_write, catalogue_version, folded, place, region};
+use entity::{begin_write, catalogue_version, fold_name, place, region};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
@@ -32,7 +32,7 @@ pub(super) async fn put(writer: &Writer, list: PlacesDocument) -> Result<PlacesT
     let gone = remove_regions(&transaction, gone).await?;
     let changed = regions_changed || places_changed || gone;
     if changed {
-        catalogue_version::raise(&transaction).await?;
+        catalogue_version::increment(&transaction).await?;
     }
     transaction.commit().await?;
     Ok(PlacesTaken { data: PlacesCounts { regions, places, changed }, error: Nullable(None) })
@@ -52,7 +52,7 @@ async fn put_regions(
             id: NotSet,
             slug: Set(slug.clone()),
             name: Set(name.clone()),
-            folded_name: Set(folded(name)),
+            folded_name: Set(fold_name(name)),
             // It may be new itself, and has no id yet.
             parent_id: Set(None),
         })
@@ -69,7 +69,7 @@ async fn put_regions(
         .into_iter()
         .filter_map(|Region { slug, name, parent_slug }| {
             let parent_id = parent_slug.0.and_then(|slug| ids.get(&slug).copied());
-            let wanted = region::Model { id: *ids.get(&slug)?, slug, folded_name: folded(&name), name, parent_id };
+            let wanted = region::Model { id: *ids.get(&slug)?, slug, folded_name: fold_name(&name), name, parent_id };
             let is_known = known.get(&wanted.id).is_some_and(|known| **known == wanted);
             let is_whole = is_known || wanted.parent_id.is_none() && !known.contains_key(&wanted.id);
             (!is_whole).then(|| wanted.into())
@@ -97,7 +97,7 @@ async fn put_places(
     let mut changed = Vec::new();
     for Place { code, name, region_slug } in places {
         let region_id = region_slug.0.and_then(|slug| regions.get(&slug).copied());
-        let folded_name = folded(&name);
+        let folded_name = fold_name(&name);
         let is_known =
             known.remove(&code).is_some_and(|place::Model { name: known_name, region_id: known_region, listed, .. }| {
                 (known_name, known_region, listed) == (name.clone(), region_id, true)

@@ -2,7 +2,7 @@
 
 use entity::UtcInstant;
 use poem_openapi::{Object, types::Example};
-use rates::{Day, mean};
+use rates::{Day, compute_mean};
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
@@ -48,7 +48,7 @@ impl RatesAnswer {
         let mut found = rows.iter().filter_map(|row| Some((row.day?, row.price_count?, row.price_sum?))).peekable();
         let rates = (first.0..=last.0).rev().map(|day| {
             let (count, sum) = found.next_if(|(found, ..)| *found == day).map_or((0, 0), |(_, count, sum)| (count, sum));
-            let price = (count >= MIN_COUNT).then(|| mean(sum, count));
+            let price = (count >= MIN_COUNT).then(|| compute_mean(sum, count));
             Rate { count, day: Day(day).to_string(), price: price.into() }
         });
         Self { rates: rates.collect() }

@@ -130,7 +130,7 @@ impl EventRatesRequest {
 
 /// The days of an event by the clock at its venue, and some around them.
 fn days_around(event: &event::Model) -> (Day, Day) {
-    let day = |local: &str| local.get(..10).and_then(|date| date.parse::<NaiveDate>().ok()).map(Day::of);
+    let day = |local: &str| local.get(..10).and_then(|date| date.parse::<NaiveDate>().ok()).map(Day::from_date);
     let first = day(&event.local_start).unwrap_or(Day(0));
     let last = event.local_end.as_deref().and_then(day).unwrap_or(first).max(first);
     let from = first.0 - DAYS_AROUND;

@@ -48,7 +48,7 @@ impl Near {
 
     /// The condition that a row of `venue` lies there. The range of latitudes is what an index can serve; the chord decides.
     pub(crate) fn condition(&self, sql: &mut Sql) -> String {
-        let Direction { x, y, z } = Direction::of(self.latitude, self.longitude);
+        let Direction { x, y, z } = Direction::from_degrees(self.latitude, self.longitude);
         let band = degrees_of_latitude(self.radius);
         let [south, north] = [self.latitude - band, self.latitude + band].map(|edge| sql.bind(edge));
         let mut condition = format!("venue.latitude BETWEEN {south} AND {north} AND ");

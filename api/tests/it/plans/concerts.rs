@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::resources::concerts::{Arm, ConcertsRequest, statement};
-use entity::{Role, sphere::Direction};
+use entity::{ConnectionRole, sphere::Direction};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, prelude::Uuid};
 use serde_json::Value;
@@ -28,8 +28,8 @@ struct Case {
 }
 
 async fn every_search_for_concerts_reads_little_more_than_its_rows(database: Arc<TestDatabase>) {
-    fill(&database.connect(Role::Worker).await).await;
-    let database = database.connect(Role::Api).await;
+    fill(&database.connect(ConnectionRole::Worker).await).await;
+    let database = database.connect(ConnectionRole::Api).await;
     let performers = ids(&database, "performer").await;
     let venues = ids(&database, "venue").await;
     for Case { name, query, arms, index, is_filtered } in cases(&performers, &venues) {
@@ -83,7 +83,7 @@ async fn fill(database: &DatabaseConnection) {
         )
     };
     let base_event = "(SELECT id FROM base_event)";
-    let Direction { x, y, z } = Direction::of(1.0, 2.0);
+    let Direction { x, y, z } = Direction::from_degrees(1.0, 2.0);
     // A performer plays at 100 venues, a venue sees 200 performers.
     let (of, at) = ("(n % 100) * 10 + n / 10000", "n / 100 % 100 + n / 10000 % 5 * 100");
     let statements = [

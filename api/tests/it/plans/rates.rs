@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::resources::rates::statement;
-use entity::{Role, place, rate_day, region};
+use entity::{ConnectionRole, place, rate_day, region};
 use migration::{on_every_backend, testing::TestDatabase};
 use rates::Day;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait};
@@ -49,8 +49,8 @@ async fn fill(database: &DatabaseConnection) {
 }
 
 async fn a_route_is_looked_up_and_not_looked_for(database: Arc<TestDatabase>) {
-    fill(&database.connect(Role::Worker).await).await;
-    let database = database.connect(Role::Api).await;
+    fill(&database.connect(ConnectionRole::Worker).await).await;
+    let database = database.connect(ConnectionRole::Api).await;
     for (orig, dest, routes) in [("XX001", "XX002", 1), ("XX001", "few", 10), ("few", "XX002", 10), ("half", "few", 500)] {
         let statement = statement(database.get_database_backend(), (orig, dest), (Day(2), Day(4)));
         let rows = database.query_all_raw(statement.clone()).await.unwrap();

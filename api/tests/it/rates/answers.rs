@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::State;
-use entity::Role;
+use entity::ConnectionRole;
 use migration::{on_every_backend, testing::TestDatabase};
 
 use super::{Prices, bring_in, put_places, rates};
@@ -93,8 +93,12 @@ async fn what_cannot_be_asked_is_named(database: Arc<TestDatabase>) {
         ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A&dest_code=", "dest_code", "want the code"),
         ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A%0AB&dest_code=B", "orig_code", "want the code"),
         ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A%00&dest_code=B", "orig_code", "NUL"),
-        ("date_from=2021-09-31&date_to=2021-10-01&orig_code=A&dest_code=B", "date_from", "no day of the calendar"),
-        ("date_from=2021-01-01T00:00:00Z&date_to=2021-10-01&orig_code=A&dest_code=B", "date_from", "is no day"),
+        ("date_from=2021-09-31&date_to=2021-10-01&orig_code=A&dest_code=B", "date_from", "must be an existing date"),
+        (
+            "date_from=2021-01-01T00:00:00Z&date_to=2021-10-01&orig_code=A&dest_code=B",
+            "date_from",
+            "must be a date in the form YYYY-MM-DD",
+        ),
         ("date_from=2021-01-02&date_to=2021-01-01&orig_code=A&dest_code=B", "date_to", "must not be before date_from"),
         ("date_from=2021-01-01&date_to=2023-01-03&orig_code=A&dest_code=B", "date_to", "731 days after date_from at most"),
         ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A&dest_code=B&origcode=C", "origcode", "did you mean `orig_code`?"),
@@ -113,7 +117,7 @@ async fn the_longest_time_is_two_years(database: Arc<TestDatabase>) {
 }
 
 async fn a_batch_is_seen_at_once_by_whoever_sent_it(database: Arc<TestDatabase>) {
-    let (reads, watch) = (database.connect(Role::Api).await, database.connect(Role::Watch).await);
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let service = Service::of(&State::new(reads, watch, 1024 * 1024, None));
     put_places(&service, &[], &[("EETLL", "")]).await;
     let counts =

@@ -94,18 +94,18 @@ async fn equal_items_count_as_often_as_they_come(database: Arc<TestDatabase>) {
 
 async fn what_is_taken_back_never_came(database: Arc<TestDatabase>) {
     let service = service_with_places(&database).await;
-    let connection = database.connect(entity::Role::Worker).await;
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
     let stays = Prices::default().add("AAAAA", "BBBBB", "2021-01-30", "1").add("AAAAA", "CCCCC", "2021-01-30", "5");
     let goes = Prices::default().add("AAAAA", "BBBBB", "2021-01-30", "3").add("BBBBB", "AAAAA", "2021-01-30", "9");
     let stays = bring_in(&service, &stays).await;
     let goes = bring_in(&service, &goes).await;
     assert_eq!(rates(&service, ("AAAAA", "BBBBB"), DAY).await[0].1, 2);
-    let version = catalogue_version::current(&connection).await.unwrap();
+    let version = catalogue_version::fetch_version(&connection).await.unwrap();
 
     let path = format!("{BATCHES}/{goes}");
     let answer = service.send(Method::DELETE, &path, &[]).await;
     assert_eq!((answer.status.as_u16(), answer.text()), (204, String::new()));
-    assert_eq!(catalogue_version::current(&connection).await.unwrap(), version + 1);
+    assert_eq!(catalogue_version::fetch_version(&connection).await.unwrap(), version + 1);
     for method in [Method::GET, Method::DELETE] {
         service.send(method, &path, &[]).await.problem(404, "not_found");
     }

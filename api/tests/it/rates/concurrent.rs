@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use api::State;
-use entity::Role;
+use entity::ConnectionRole;
 use futures_util::future::join_all;
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
@@ -137,7 +137,7 @@ async fn no_reader_sees_half_a_batch(database: Arc<TestDatabase>) {
 }
 
 async fn one_batch_too_many_is_refused_at_once(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Api).await;
+    let connection = database.connect(ConnectionRole::Api).await;
     let state = State::new(connection.clone(), connection, 0, None);
     let service = Service::of(&state);
     put_places(&service, &[], &CODES.map(|code| (code, ""))).await;

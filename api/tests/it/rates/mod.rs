@@ -75,7 +75,7 @@ async fn rates(service: &Service, (orig, dest): (&str, &str), (from, to): (&str,
 
 /// Makes sure that the sums are those of the prices, and that the batches hold as many as they say; returns how many prices there are.
 async fn assert_recounted(database: &TestDatabase) -> u64 {
-    let connection = database.connect(entity::Role::Worker).await;
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
     let prices = rate::Entity::find().all(&connection).await.unwrap();
     let mut recount: BTreeMap<(i32, i32, i32), (i64, i64)> = BTreeMap::new();
     for price in &prices {

@@ -102,8 +102,8 @@ async fn a_wrong_list_changes_nothing(database: Arc<TestDatabase>) {
 
 async fn the_same_list_again_is_no_news(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
-    let connection = database.connect(entity::Role::Worker).await;
-    let version = async || catalogue_version::current(&connection).await.unwrap();
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
+    let version = async || catalogue_version::fetch_version(&connection).await.unwrap();
     put_places(&service, &[("a", ""), ("b", "a")], &[("AAAAA", "b")]).await;
     assert_eq!(version().await, 1);
     put_places(&service, &[("b", "a"), ("a", "")], &[("AAAAA", "b")]).await;

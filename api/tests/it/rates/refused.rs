@@ -4,12 +4,12 @@ use std::{io::Write, sync::Arc};
 
 use api::State;
 use bytes::Bytes;
-use entity::{Role, rate, rate_batch, rate_day};
+use entity::{ConnectionRole, rate, rate_batch, rate_day};
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::{Body, http::Method};
-use rates::Limits;
+use rates::BatchLimits;
 use sea_orm::{EntityTrait, PaginatorTrait};
 
 use super::{BATCHES, Prices, bring_in, put_places, send};
@@ -31,7 +31,7 @@ async fn service_with_a_place(database: &TestDatabase) -> Service {
 }
 
 async fn assert_nothing_there(database: &TestDatabase) {
-    let connection = database.connect(entity::Role::Worker).await;
+    let connection = database.connect(entity::ConnectionRole::Worker).await;
     assert_eq!(rate::Entity::find().count(&connection).await.unwrap(), 0);
     assert_eq!(rate_day::Entity::find().count(&connection).await.unwrap(), 0);
     assert_eq!(rate_batch::Entity::find().count(&connection).await.unwrap(), 0);
@@ -44,7 +44,7 @@ async fn one_wrong_item_refuses_all_of_it(database: Arc<TestDatabase>) {
         prices = prices.add("AAAAA", "AAAAA", "2021-01-30", if line == 24_000 { "-1" } else { "1" });
     }
     let problem = send(&service, &prices, &[]).await.problem(422, "invalid_items");
-    assert_eq!(problem["errors"], serde_json::json!([{ "line": 24_000, "message": "price `-1` is negative: want 0 or more" }]));
+    assert_eq!(problem["errors"], serde_json::json!([{ "line": 24_000, "message": "`price` must be 0 or more, got `-1`" }]));
 
     let body = "[{\"orig_code\":\"AAAAA\"},\n 7]";
     let answer = service.upload(Method::POST, BATCHES, ("application/json", body), &[]).await;
@@ -66,9 +66,9 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 async fn what_is_no_batch_is_refused(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Api).await;
+    let connection = database.connect(ConnectionRole::Api).await;
     // The usual limits are as far away as a minute of work.
-    let batch_limits = Limits { body_bytes: 500_000, decoded_bytes: 1_000_000, ..Limits::REQUEST };
+    let batch_limits = BatchLimits { body_bytes: 500_000, decoded_bytes: 1_000_000, ..BatchLimits::REQUEST };
     let service = Service::of(&State { batch_limits, ..State::new(connection.clone(), connection, 0, None) });
     put_places(&service, &[], &[("AAAAA", "")]).await;
     let send = async |media_type: &str, body: Vec<u8>, headers: &[(&str, &str)]| -> Answer {

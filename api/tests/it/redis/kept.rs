@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use api::State;
-use entity::Role;
+use entity::ConnectionRole;
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 
@@ -26,7 +26,7 @@ on_every_backend!(
 /// A process with an empty cache of its own that knows the version and Redis.
 async fn process(database: &TestDatabase, redis: &Server) -> Service {
     let shared = tier(&redis.url());
-    let (reads, watch) = (database.connect(Role::Api).await, database.connect(Role::Watch).await);
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let state = State::new(reads, watch, 64 * 1024 * 1024, Some(shared.clone()));
     state.catalogue.ask().await.unwrap();
     eventually("Redis is found", async || shared.is_up().then_some(())).await;

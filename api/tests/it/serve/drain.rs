@@ -12,7 +12,7 @@ use api::{
     State,
     server::{Limits, Readiness},
 };
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use tokio::{net::TcpStream, time::timeout};
 
@@ -151,7 +151,7 @@ async fn a_head_that_has_begun_is_waited_for() {
 async fn a_process_that_drains_is_not_ready_and_does_all_else() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let readiness = Readiness::default();
-    let (reads, watch) = (database.connect(Role::Api).await, database.connect(Role::Watch).await);
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let state = State { readiness: readiness.clone(), ..State::new(reads, watch, 0, None) };
     let service = Service::of(&state);
     assert_eq!(service.get("/readyz").await.status, 200);

@@ -1,7 +1,7 @@
 //! Requests that are too large, and what their clients hear of it.
 
 use api::server::{Limits, MAX_BODY_BYTES};
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use poem::http::{Method, StatusCode};
 
@@ -30,7 +30,7 @@ async fn a_head_that_is_too_large_is_refused_and_its_client_hears_so() {
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
-    let service = Service::over(database.connect(Role::Api).await);
+    let service = Service::over(database.connect(ConnectionRole::Api).await);
     let send = async |bytes: u64| service.send(Method::GET, "/livez", &[("content-length", &bytes.to_string())]).await;
     send(MAX_BODY_BYTES + 1).await.problem(413, "bad_request");
     assert_eq!(send(MAX_BODY_BYTES).await.status, StatusCode::OK);

@@ -1,7 +1,7 @@
 //! `marquee-worker jobs`.
 
 use entity::{
-    Role,
+    ConnectionRole,
     job::{self, JobState, queue as jobs},
     sync_run,
 };
@@ -12,7 +12,7 @@ use super::{Office, SLUG};
 #[tokio::test]
 async fn what_was_given_up_is_listed_and_can_be_retried() {
     let office = Office::new().await;
-    let database = office.database.connect(Role::Worker).await;
+    let database = office.database.connect(ConnectionRole::Worker).await;
     let empty = office.told(&["jobs", "list"]);
     assert_eq!((empty.code, empty.stdout.lines().count()), (Some(0), 1), "{}", empty.stdout);
     assert_eq!(office.told(&["jobs", "list", "--json"]).stdout.trim(), "[]");

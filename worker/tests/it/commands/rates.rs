@@ -14,7 +14,7 @@ const HEADER: &str = "orig_code,dest_code,day,price\n";
 
 async fn office(backend: Backend) -> (Office, DatabaseConnection) {
     let office = Office::with(TestDatabase::migrated(backend).await, &entries::entry_text("x", "http://127.0.0.1:1/feed", ""));
-    let database = office.database.connect(entity::Role::Worker).await;
+    let database = office.database.connect(entity::ConnectionRole::Worker).await;
     let place = |code: &str| entity::place::ActiveModel {
         code: Set(code.to_owned()),
         name: Set(code.to_owned()),
@@ -79,8 +79,8 @@ async fn wrong_items_are_told_as_compilers_tell_them_and_nothing_is_taken() {
     let file = file.to_str().unwrap();
     let told = office.told(&["rates", "load", file]);
     let expected = format!(
-        "{file}:3: day `2021-02-31` is no day of the calendar\n\
-         {file}:5: orig_code `x` is no place that is known; PUT /places makes it known; price `-1` is negative: want 0 or more\n\
+        "{file}:3: `day` must be an existing date, got `2021-02-31`\n\
+         {file}:5: `orig_code` must be the code of a place that was imported with PUT /places, got `x`; `price` must be 0 or more, got `-1`\n\
          {file}: nothing was taken in, because of 2 wrong items\n"
     );
     assert_eq!((told.code, told.stdout), (Some(1), expected));

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use entity::{Role, provider, sync_run::RunState};
+use entity::{ConnectionRole, provider, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::EntityTrait;
 
@@ -95,7 +95,7 @@ async fn a_sync_that_is_under_way_at_sigterm_is_finished() {
     assert_eq!(served.provider.statistics().full_answers, 0, "the signal came before the answer");
     assert_eq!(running.end().await.code(), Some(0));
 
-    let database = office.database.connect(Role::Worker).await;
+    let database = office.database.connect(ConnectionRole::Worker).await;
     let states: Vec<RunState> = runs_of(&database, SLUG).await.iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Succeeded]);
     assert_eq!(Tables::of(&database).await.events.len(), 20);
@@ -123,7 +123,7 @@ async fn a_second_signal_ends_a_worker_that_waits_at_once() {
     running.logged("told to stop").await;
     running.signal("TERM");
     assert_eq!(running.end().await.code(), Some(130));
-    let database = office.database.connect(Role::Worker).await;
+    let database = office.database.connect(ConnectionRole::Worker).await;
     assert_eq!(runs_of(&database, SLUG).await[0].state, RunState::Running, "it was not allowed to close its run");
 }
 
@@ -140,7 +140,7 @@ async fn providers_that_are_no_longer_named_are_retired_and_kept() {
     running.signal("TERM");
     assert_eq!(running.end().await.code(), Some(0));
 
-    let database = office.database.connect(Role::Worker).await;
+    let database = office.database.connect(ConnectionRole::Worker).await;
     let providers = provider::Entity::find().all(&database).await.unwrap();
     let retired: Vec<(&str, bool)> =
         providers.iter().map(|provider| (provider.slug.as_str(), provider.retired_at.is_some())).collect();

@@ -1,6 +1,6 @@
 //! `marquee-worker sync`.
 
-use entity::Role;
+use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Catalogue;
 
@@ -23,7 +23,7 @@ async fn a_feed_from_a_file_goes_in() {
     let told = office.told(&["sync", SLUG, "--from", &path("three_answers/second.xml")]);
     assert_eq!(told.code, Some(0), "a reject is no failure: {}", told.stderr);
     assert!(told.stdout.contains("2 updated, 0 unchanged, 1 left, 1 items rejected"), "{}", told.stdout);
-    let tables = Tables::of(&office.database.connect(Role::Worker).await).await;
+    let tables = Tables::of(&office.database.connect(ConnectionRole::Worker).await).await;
     assert_eq!((tables.version, tables.events.len()), (2, 3));
 }
 

@@ -15,7 +15,7 @@ mod whole_catalogue;
 use std::time::Duration;
 
 use entity::{
-    Role, UtcInstant, base_event, event, event_performer, folded, job, job::Claim, performer, provider, reject,
+    ConnectionRole, UtcInstant, base_event, event, event_performer, fold_name, job, job::Claim, performer, provider, reject,
     sphere::Direction, sync_run, venue, zone,
 };
 use migration::testing::TestDatabase;
@@ -45,7 +45,7 @@ impl Copying {
     /// With more lines of the provider's entry.
     pub(crate) async fn with(database: &TestDatabase, more: &str) -> Self {
         let entry = entries::entry(SLUG, "http://localhost/feed", more);
-        Self { database: database.connect(Role::Worker).await, entry, folder: TempDir::new().unwrap() }
+        Self { database: database.connect(ConnectionRole::Worker).await, entry, folder: TempDir::new().unwrap() }
     }
 
     /// Syncs from a document, as if the provider had sent it.
@@ -65,7 +65,7 @@ impl Copying {
     }
 
     pub(crate) async fn version(&self) -> i64 {
-        entity::catalogue_version::current(&self.database).await.unwrap()
+        entity::catalogue_version::fetch_version(&self.database).await.unwrap()
     }
 
     pub(crate) async fn provider(&self) -> provider::Model {
@@ -143,7 +143,7 @@ pub(crate) struct Tables {
 impl Tables {
     pub(crate) async fn of(database: &DatabaseConnection) -> Self {
         let mut tables = Self {
-            version: entity::catalogue_version::current(database).await.unwrap(),
+            version: entity::catalogue_version::fetch_version(database).await.unwrap(),
             base_events: base_event::Entity::find().all(database).await.unwrap(),
             events: event::Entity::find().all(database).await.unwrap(),
             zones: zone::Entity::find().all(database).await.unwrap(),
@@ -170,11 +170,11 @@ impl Tables {
         }
         for venue in &self.venues {
             let direction = Direction { x: venue.direction_x, y: venue.direction_y, z: venue.direction_z };
-            assert_eq!(direction, Direction::of(venue.latitude, venue.longitude), "{venue:?}");
-            assert_eq!(venue.folded_name, folded(&venue.name));
+            assert_eq!(direction, Direction::from_degrees(venue.latitude, venue.longitude), "{venue:?}");
+            assert_eq!(venue.folded_name, fold_name(&venue.name));
         }
         for performer in &self.performers {
-            assert_eq!(performer.folded_name, folded(&performer.name));
+            assert_eq!(performer.folded_name, fold_name(&performer.name));
         }
     }
 

@@ -9,7 +9,7 @@ mod raw;
 mod redirects;
 mod times;
 
-use entity::{Role, sync_run};
+use entity::{ConnectionRole, sync_run};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::Catalogue;
 use sea_orm::DatabaseConnection;
@@ -69,7 +69,7 @@ async fn document(url: &str, more: &str) -> Result<Document, FetchError> {
 impl Fetching {
     async fn from(url: &str, more: &str) -> Self {
         let database = TestDatabase::migrated(Backend::Sqlite).await;
-        let connection = database.connect(Role::Worker).await;
+        let connection = database.connect(ConnectionRole::Worker).await;
         Self { entry: entries::entry(SLUG, url, more), client: client(), connection, _database: database }
     }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use entity::{
-    Role,
+    ConnectionRole,
     job::{JobState, LeaseRenewal, RetryOutcome, queue as jobs},
 };
 use migration::{on_every_backend, testing::TestDatabase};
@@ -26,7 +26,7 @@ on_every_backend!(
 );
 
 async fn an_expired_lease_is_taken_over_under_a_higher_epoch(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     enqueued(&database, "b", "lane").await;
     let first = claimed(&database, "w").await.unwrap();
@@ -38,7 +38,7 @@ async fn an_expired_lease_is_taken_over_under_a_higher_epoch(database: Arc<TestD
 }
 
 async fn the_fence_refuses_whoever_lost_the_lease(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     let late = claimed(&database, "w").await.unwrap();
     expire(&database, id).await;
@@ -57,7 +57,7 @@ async fn the_fence_refuses_whoever_lost_the_lease(database: Arc<TestDatabase>) {
 }
 
 async fn a_lease_that_is_renewed_is_not_taken_over(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     let claim = jobs::claim(&database, &[super::KIND], "w", Duration::from_millis(1)).await.unwrap().unwrap();
     let short = job(&database, id).await.unwrap().lease_until;
@@ -67,7 +67,7 @@ async fn a_lease_that_is_renewed_is_not_taken_over(database: Arc<TestDatabase>) 
 }
 
 async fn an_expired_lease_that_nobody_took_is_renewed(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     let claim = claimed(&database, "w").await.unwrap();
     expire(&database, id).await;
@@ -76,7 +76,7 @@ async fn an_expired_lease_that_nobody_took_is_renewed(database: Arc<TestDatabase
 }
 
 async fn a_job_that_kills_its_workers_is_dead_after_its_last_attempt(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     for attempt in 1..=3 {
         assert_eq!(claimed(&database, "w").await.unwrap().attempt, attempt);
@@ -91,7 +91,7 @@ async fn a_job_that_kills_its_workers_is_dead_after_its_last_attempt(database: A
 }
 
 async fn a_job_that_is_given_back_is_taken_at_once_and_the_attempt_not_counted(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     enqueued(&database, "a", "lane").await;
     let first = claimed(&database, "w").await.unwrap();
     assert!(jobs::give_back(&database, &first).await.unwrap());
@@ -101,7 +101,7 @@ async fn a_job_that_is_given_back_is_taken_at_once_and_the_attempt_not_counted(d
 }
 
 async fn whoever_starts_a_job_himself_keeps_others_out_of_its_lane(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     enqueued(&database, "queued", "lane").await;
     let own = jobs::start(&database, new_job("own", "lane"), "me", LONG).await.unwrap().unwrap();
     assert_eq!((own.attempt, own.epoch), (1, 1));
@@ -113,7 +113,7 @@ async fn whoever_starts_a_job_himself_keeps_others_out_of_its_lane(database: Arc
 }
 
 async fn an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "queued", "lane").await;
     let frozen = claimed(&database, "w").await.unwrap();
     expire(&database, id).await;
@@ -131,7 +131,7 @@ async fn an_expired_job_gives_way_to_whoever_starts_one_and_is_done_after_it(dat
 }
 
 async fn a_job_that_is_gone_is_no_lost_lease(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     let claim = claimed(&database, "w").await.unwrap();
     let short = Duration::from_millis(3);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{Role, UtcInstant, datum};
+use entity::{ConnectionRole, UtcInstant, datum};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use worker::jobs::tidying::{KEPT_FOR, drop_old};
@@ -10,7 +10,7 @@ use worker::jobs::tidying::{KEPT_FOR, drop_old};
 on_every_backend!(what_is_older_than_its_time_is_dropped);
 
 async fn what_is_older_than_its_time_is_dropped(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let before = |age: Duration| UtcInstant(UtcInstant::now().0 - i64::try_from(age.as_micros()).unwrap());
     let minute = Duration::from_secs(60);
     let datum =

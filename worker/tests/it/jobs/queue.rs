@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use entity::{
-    Role, UtcInstant,
+    ConnectionRole, UtcInstant,
     job::{Backlog, JobState, RetryOutcome, queue as jobs},
 };
 use migration::{on_every_backend, testing::TestDatabase};
@@ -28,7 +28,7 @@ on_every_backend!(
 );
 
 async fn a_key_that_is_there_is_not_enqueued_again(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     assert_eq!(jobs::enqueue(&database, new_job("a", "another")).await.unwrap(), None);
     let claim = claimed(&database, "w").await.unwrap();
@@ -38,7 +38,7 @@ async fn a_key_that_is_there_is_not_enqueued_again(database: Arc<TestDatabase>) 
 }
 
 async fn what_is_enqueued_in_a_transaction_that_is_rolled_back_is_not_there(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let transaction = database.begin().await.unwrap();
     assert!(jobs::enqueue(&transaction, new_job("a", "lane")).await.unwrap().is_some());
     transaction.rollback().await.unwrap();
@@ -46,7 +46,7 @@ async fn what_is_enqueued_in_a_transaction_that_is_rolled_back_is_not_there(data
 }
 
 async fn the_job_that_is_due_for_longest_comes_first(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let now = UtcInstant::now().0;
     for (key, seconds_ago) in [("second", 20), ("first", 30), ("third", 10)] {
         let run_at = Some(UtcInstant(now - seconds_ago * 1_000_000));
@@ -59,7 +59,7 @@ async fn the_job_that_is_due_for_longest_comes_first(database: Arc<TestDatabase>
 }
 
 async fn a_job_is_not_claimed_before_its_time_nor_by_who_cannot_do_it(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "a").await;
     assert_eq!(jobs::claim(&database, &["other", "another"], "w", LONG).await.unwrap(), None);
     assert_eq!(jobs::claim(&database, &[], "w", LONG).await.unwrap(), None);
@@ -73,7 +73,7 @@ async fn a_job_is_not_claimed_before_its_time_nor_by_who_cannot_do_it(database: 
 }
 
 async fn what_is_to_be_done_in_order_waits_for_what_came_before(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let ordered = |key: &str| entity::job::NewJob { in_order: true, ..new_job(key, "lane") };
     for key in ["first", "second", "third"] {
         jobs::enqueue(&database, ordered(key)).await.unwrap();
@@ -94,7 +94,7 @@ async fn what_is_to_be_done_in_order_waits_for_what_came_before(database: Arc<Te
 }
 
 async fn a_lane_runs_one_job_at_a_time(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     for key in ["a", "b"] {
         enqueued(&database, key, "lane").await;
     }
@@ -107,7 +107,7 @@ async fn a_lane_runs_one_job_at_a_time(database: Arc<TestDatabase>) {
 }
 
 async fn a_failed_job_waits_and_is_dead_after_its_last_attempt(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     for attempt in 1..=3 {
         let claim = claimed(&database, "w").await.unwrap();
@@ -126,7 +126,7 @@ async fn a_failed_job_waits_and_is_dead_after_its_last_attempt(database: Arc<Tes
 }
 
 async fn a_dead_job_is_revived_with_all_its_attempts(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "lane").await;
     set(&database, id, "state = 'dead', attempt = 3, epoch = 7").await;
     assert!(jobs::revive(&database, id).await.unwrap());
@@ -137,7 +137,7 @@ async fn a_dead_job_is_revived_with_all_its_attempts(database: Arc<TestDatabase>
 }
 
 async fn a_job_that_waits_is_made_due(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     enqueued(&database, "a", "lane").await;
     let claim = claimed(&database, "w").await.unwrap();
     jobs::retry(&database, &claim, LONG, "out of luck").await.unwrap();
@@ -146,7 +146,7 @@ async fn a_job_that_waits_is_made_due(database: Arc<TestDatabase>) {
 }
 
 async fn old_dead_jobs_of_a_lane_are_forgotten(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let other = enqueued(&database, "other", "another").await;
     set(&database, other, "state = 'dead'").await;
     let mut ids = vec![];
@@ -162,7 +162,7 @@ async fn old_dead_jobs_of_a_lane_are_forgotten(database: Arc<TestDatabase>) {
 }
 
 async fn the_backlog_is_counted(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     assert_eq!(jobs::backlog(&database).await.unwrap(), Backlog::default());
     let ids = [enqueued(&database, "a", "a").await, enqueued(&database, "b", "b").await, enqueued(&database, "c", "c").await];
     set(&database, ids[0], "state = 'dead'").await;
@@ -177,14 +177,14 @@ async fn the_backlog_is_counted(database: Arc<TestDatabase>) {
 }
 
 async fn many_claimers_take_each_job_once(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     let mut expected = BTreeSet::new();
     for number in 0..200 {
         expected.insert(enqueued(&connection, &format!("{number}"), &format!("{number}")).await);
     }
     let mut claimers = vec![];
     for number in 0..8 {
-        let connection = database.connect(Role::Worker).await;
+        let connection = database.connect(ConnectionRole::Worker).await;
         claimers.push(tokio::spawn(async move {
             let mut taken = vec![];
             while let Some(claim) = claimed(&connection, &format!("{number}")).await {
@@ -202,13 +202,13 @@ async fn many_claimers_take_each_job_once(database: Arc<TestDatabase>) {
 }
 
 async fn many_claimers_of_few_lanes_never_take_two_of_one(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     for number in 0..40 {
         enqueued(&connection, &format!("{number}"), &format!("{}", number % 3)).await;
     }
     let mut claimers = vec![];
     for number in 0..8 {
-        let connection = database.connect(Role::Worker).await;
+        let connection = database.connect(ConnectionRole::Worker).await;
         claimers.push(tokio::spawn(async move {
             let mut done = 0;
             while jobs::backlog(&connection).await.unwrap().queued > 0 {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use entity::{
-    Role, UtcInstant,
+    ConnectionRole, UtcInstant,
     job::{Claim, JobState, queue as jobs},
     sync_run,
 };
@@ -107,7 +107,7 @@ async fn nothing_left(database: &DatabaseConnection) {
 }
 
 async fn jobs_of_different_lanes_run_side_by_side_and_are_gone_when_done(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     for lane in ["a", "b", "c"] {
         enqueued(&database, lane, lane).await;
     }
@@ -120,7 +120,7 @@ async fn jobs_of_different_lanes_run_side_by_side_and_are_gone_when_done(databas
 }
 
 async fn a_lease_lives_as_long_as_its_work(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "a").await;
     let probe = Probe::default();
     let running = Running::start(&database, probe.clone(), Duration::from_millis(600), LONG);
@@ -138,7 +138,7 @@ async fn a_lease_lives_as_long_as_its_work(database: Arc<TestDatabase>) {
 }
 
 async fn work_whose_lease_is_lost_is_stopped(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "a").await;
     let probe = Probe::default();
     let running = Running::start(&database, probe.clone(), Duration::from_millis(300), LONG);
@@ -150,7 +150,7 @@ async fn work_whose_lease_is_lost_is_stopped(database: Arc<TestDatabase>) {
 }
 
 async fn a_panic_is_a_failed_attempt(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "panic").await;
     set(&database, id, "max_attempts = 1").await;
     let running = Running::start(&database, Probe::default(), LONG, LONG);
@@ -164,7 +164,7 @@ async fn a_panic_is_a_failed_attempt(database: Arc<TestDatabase>) {
 }
 
 async fn what_does_not_end_in_time_is_given_back(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueued(&database, "a", "a").await;
     let probe = Probe::default();
     let running = Running::start(&database, probe.clone(), LONG, Duration::from_millis(10));
@@ -176,7 +176,7 @@ async fn what_does_not_end_in_time_is_given_back(database: Arc<TestDatabase>) {
 }
 
 async fn a_sync_of_a_provider_that_nobody_here_knows_waits(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = jobs::enqueue(&database, sync_run::job("southstage", "now")).await.unwrap().unwrap();
     let work = Syncing::new(database.clone(), vec![], Source::File("nowhere".into()));
     let running = Running::start(&database, work, LONG, LONG);
@@ -186,7 +186,7 @@ async fn a_sync_of_a_provider_that_nobody_here_knows_waits(database: Arc<TestDat
 }
 
 async fn a_provider_that_is_ill_is_asked_again(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let served = Served::with_faults("status:503").await;
     let entry = entries::entry("northstage", &served.url, "");
     let id = jobs::enqueue(&database, sync_run::job("northstage", "now")).await.unwrap().unwrap();
@@ -213,7 +213,7 @@ async fn pause_of(database: &DatabaseConnection) -> Option<(u64, String)> {
 }
 
 async fn a_provider_is_left_alone_as_long_as_it_says_that_its_document_is_fresh(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let served = Served::with_faults("").await;
     served.provider.set_max_age(Some(600));
     let entry = entries::entry("northstage", &served.url, "");
@@ -233,7 +233,7 @@ async fn a_provider_is_left_alone_as_long_as_it_says_that_its_document_is_fresh(
 }
 
 async fn a_provider_is_left_alone_until_it_wants_to_be_asked_again(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let served = Served::with_faults("status:503:7200").await;
     let entry = entries::entry("northstage", &served.url, "");
     let id = jobs::enqueue(&database, sync_run::job("northstage", "now")).await.unwrap().unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{Role, UtcInstant, job, provider, sync_run, sync_run::RunState};
+use entity::{ConnectionRole, UtcInstant, job, provider, sync_run, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, IntoActiveModel};
 use worker::{
@@ -68,12 +68,12 @@ async fn states(database: &DatabaseConnection) -> Vec<(RunState, Option<i64>)> {
 }
 
 async fn a_tick_that_many_fire_at_once_is_enqueued_once(database: Arc<TestDatabase>) {
-    let connection = database.connect(Role::Worker).await;
+    let connection = database.connect(ConnectionRole::Worker).await;
     register::register(&connection, &entry()).await.unwrap();
     for micros in [SECOND, 2 * SECOND] {
         let mut workers = vec![];
         for _ in 0..8 {
-            let connection = database.connect(Role::Worker).await;
+            let connection = database.connect(ConnectionRole::Worker).await;
             workers.push(tokio::spawn(async move { tick(&connection, micros).await }));
         }
         let mut answers = vec![];
@@ -93,7 +93,7 @@ async fn a_tick_that_many_fire_at_once_is_enqueued_once(database: Arc<TestDataba
 }
 
 async fn ticks_that_come_while_a_sync_waits_are_answered_by_it(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = id_of(tick(&database, SECOND).await);
     assert_eq!(tick(&database, 2 * SECOND).await, Enqueued::Waiting);
     assert_eq!(states(&database).await, [(RunState::Queued, Some(SECOND))]);
@@ -106,7 +106,7 @@ async fn ticks_that_come_while_a_sync_waits_are_answered_by_it(database: Arc<Tes
 }
 
 async fn a_tick_that_comes_while_a_sync_runs_is_answered_after_it(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     tick(&database, SECOND).await;
     let running = claimed(&database).await;
     let next = id_of(tick(&database, 2 * SECOND).await);
@@ -117,7 +117,7 @@ async fn a_tick_that_comes_while_a_sync_runs_is_answered_after_it(database: Arc<
 }
 
 async fn a_tick_takes_the_place_of_a_retry_that_waits(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     tick(&database, SECOND).await;
     let failed = claimed(&database).await;
     sync::sync(&database, &entry(), &file("there_is_no_such_file.xml"), &failed).await.unwrap_err();
@@ -130,7 +130,7 @@ async fn a_tick_takes_the_place_of_a_retry_that_waits(database: Arc<TestDatabase
 }
 
 async fn the_first_copy_is_enqueued_once_and_only_if_there_is_none(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     id_of(enqueue_tick(&database, &entry(), None).await.unwrap());
     assert_eq!(enqueue_tick(&database, &entry(), None).await.unwrap(), Enqueued::Waiting);
     let claim = claimed(&database).await;
@@ -141,7 +141,7 @@ async fn the_first_copy_is_enqueued_once_and_only_if_there_is_none(database: Arc
 }
 
 async fn ticks_within_a_pause_are_let_pass_and_the_first_after_it_is_not(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let provider = register::register(&database, &entry()).await.unwrap();
     let soon = UtcInstant(UtcInstant::now().0 + 600 * SECOND);
     pause::pause(&database, provider.id, soon, Reason::RetryAfter).await.unwrap();
@@ -155,7 +155,7 @@ async fn ticks_within_a_pause_are_let_pass_and_the_first_after_it_is_not(databas
 }
 
 async fn a_pause_is_never_shortened_and_never_over_an_hour(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = register::register(&database, &entry()).await.unwrap().id;
     let now = UtcInstant::now();
     let in_seconds = |seconds: i64| UtcInstant(now.0 + seconds * SECOND);
@@ -172,7 +172,7 @@ async fn a_pause_is_never_shortened_and_never_over_an_hour(database: Arc<TestDat
 }
 
 async fn the_circuit_opens_after_five_failures_and_a_success_closes_it(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let id = register::register(&database, &entry()).await.unwrap().id;
     for failures in 1..=4 {
         pause::count_failure(&database, id).await.unwrap();
@@ -195,7 +195,7 @@ async fn the_circuit_opens_after_five_failures_and_a_success_closes_it(database:
 }
 
 async fn a_run_whose_job_was_given_up_is_closed_by_the_next_one(database: Arc<TestDatabase>) {
-    let database = database.connect(Role::Worker).await;
+    let database = database.connect(ConnectionRole::Worker).await;
     let dead = id_of(tick(&database, SECOND).await);
     set(&database, dead, "state = 'dead'").await;
     sync_now(&database, &entry(), &file("three_answers/first.xml")).await.unwrap();

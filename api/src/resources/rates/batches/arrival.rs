@@ -14,7 +14,7 @@ use entity::rate_batch;
 use futures_util::{Stream, TryStreamExt};
 use metrics::{counter, histogram};
 use poem::{Request, http::header};
-use rates::{Fault, Faults, Limits, Places, ReadError, SettleError, Settled};
+use rates::{BatchLimits, BatchReadError, CommitError, CommitOutcome, PlaceIds, RowError, RowErrors};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -66,11 +66,11 @@ async fn taken(
         return Err(ApiError::DatabaseKnownAway);
     }
     let claim = key.map(|key| state.writer.keys.claim(key).ok_or(ApiError::KeyRunning)).transpose()?;
-    let places = Places::load(&state.writer.database).await?;
+    let places = PlaceIds::load(&state.writer.database).await?;
 
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
-    let reading = tokio::task::spawn_blocking(move || rates::read(arriving, coding, format, &places, &limits));
+    let reading = tokio::task::spawn_blocking(move || rates::read_batch(arriving, coding, format, &places, &limits));
     pour(upload.body.into_bytes_stream(), sender, Patience::new(TIMES, &state.readiness)).await;
     let reading = reading.await.map_err(|_| ApiError::Flight)??;
 
@@ -79,34 +79,34 @@ async fn taken(
         let _place = place;
         let settled = {
             let _turn = state.writer.settle().await?;
-            rates::settle(&state.writer.database, claim, reading, &limits, |_| ()).await?
+            rates::commit_batch(&state.writer.database, claim, reading, &limits, |_| ()).await?
         };
         state.learn().await;
         tell(&settled, begun);
-        let (Settled::Taken(batch) | Settled::Repeated(batch)) = settled;
+        let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = settled;
         Ok(batch)
     });
     settling.await.map_err(|_| ApiError::Flight)?
 }
 
 /// Refuses what is announced to be too long before a byte of it comes.
-fn refuse_announced(request: &Request, limits: &Limits) -> Result<(), ApiError> {
+fn refuse_announced(request: &Request, limits: &BatchLimits) -> Result<(), ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match announced {
-        Some(bytes) if bytes > limits.body_bytes => Err(ReadError::BodyTooLarge { limit_bytes: limits.body_bytes }.into()),
+        Some(bytes) if bytes > limits.body_bytes => Err(BatchReadError::BodyTooLarge { limit_bytes: limits.body_bytes }.into()),
         _ => Ok(()),
     }
 }
 
-fn tell(settled: &Settled, begun: Instant) {
+fn tell(settled: &CommitOutcome, begun: Instant) {
     match settled {
-        Settled::Taken(batch) => {
+        CommitOutcome::Committed(batch) => {
             count("taken");
             counter!("marquee_rate_prices_total").increment(batch.price_count.unsigned_abs());
             histogram!("marquee_rate_batch_seconds").record(begun.elapsed());
             tracing::info!(batch.id, batch.prices = batch.price_count, batch.routes = batch.route_count, "rate batch taken");
         }
-        Settled::Repeated(_) => count("repeated"),
+        CommitOutcome::Repeated(_) => count("repeated"),
     }
 }
 
@@ -205,40 +205,40 @@ impl Read for Arriving {
     }
 }
 
-impl From<ReadError> for ApiError {
-    fn from(error: ReadError) -> Self {
+impl From<BatchReadError> for ApiError {
+    fn from(error: BatchReadError) -> Self {
         match error {
-            ReadError::BodyTooLarge { limit_bytes } => Self::TooLarge { what: "bytes in a batch", limit: limit_bytes },
-            ReadError::DecodedTooLarge { limit_bytes } => {
+            BatchReadError::BodyTooLarge { limit_bytes } => Self::TooLarge { what: "bytes in a batch", limit: limit_bytes },
+            BatchReadError::DecodedTooLarge { limit_bytes } => {
                 Self::TooLarge { what: "bytes in a decompressed batch", limit: limit_bytes }
             }
-            ReadError::TooManyItems { limit } => Self::TooLarge { what: "prices in a batch", limit },
-            ReadError::Broken(_) => {
+            BatchReadError::TooManyItems { limit } => Self::TooLarge { what: "prices in a batch", limit },
+            BatchReadError::Broken(_) => {
                 Self::UnreadableBody("the body is not whole gzip, as Content-Encoding says; nothing was taken")
             }
             // Ours, as `Arriving` gave it.
-            ReadError::Source(error) => error.downcast().unwrap_or(Self::BrokenOff),
-            ReadError::Disk(error) => Self::Disk(error),
+            BatchReadError::Source(error) => error.downcast().unwrap_or(Self::BrokenOff),
+            BatchReadError::Disk(error) => Self::Disk(error),
         }
     }
 }
 
-impl From<SettleError> for ApiError {
-    fn from(error: SettleError) -> Self {
+impl From<CommitError> for ApiError {
+    fn from(error: CommitError) -> Self {
         match error {
-            SettleError::Faults(Faults { first, count }) => {
+            CommitError::Rows(RowErrors { first, count }) => {
                 Self::InvalidItems { mistakes: first.into_iter().map(Mistake::from).collect(), count }
             }
-            SettleError::KeyRunning => Self::KeyRunning,
-            SettleError::KeyReused => Self::KeyReused,
-            SettleError::Disk(error) => Self::Disk(error),
-            SettleError::Database(error) => error.into(),
+            CommitError::KeyInUse => Self::KeyRunning,
+            CommitError::KeyReused => Self::KeyReused,
+            CommitError::Disk(error) => Self::Disk(error),
+            CommitError::Database(error) => error.into(),
         }
     }
 }
 
-impl From<Fault> for Mistake {
-    fn from(Fault { line, pointer, message }: Fault) -> Self {
+impl From<RowError> for Mistake {
+    fn from(RowError { line, pointer, message }: RowError) -> Self {
         Self { line: Some(line), pointer, message, ..Self::default() }
     }
 }

@@ -5,7 +5,7 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaSchema, MetaSchemaRef, Registry},
     types::{Example, Type},
 };
-use rates::Format;
+use rates::BatchFormat;
 use serde::Serialize;
 
 use crate::server::Contents;
@@ -30,11 +30,11 @@ pub struct RateItem {
 
 impl BatchBody {
     /// The format of a media type.
-    pub(super) fn format(media_type: &str) -> Format {
+    pub(super) fn format(media_type: &str) -> BatchFormat {
         match media_type {
-            "text/csv" => Format::Csv,
-            "application/x-ndjson" => Format::Ndjson,
-            _ => Format::Json,
+            "text/csv" => BatchFormat::Csv,
+            "application/x-ndjson" => BatchFormat::Ndjson,
+            _ => BatchFormat::Json,
         }
     }
 }

@@ -138,7 +138,7 @@ impl BatchesApi {
         let taken_back = tokio::spawn(async move {
             let taken_back = {
                 let _turn = state.writer.settle().await?;
-                rates::take_back(&state.writer.database, id).await?
+                rates::delete_batch(&state.writer.database, id).await?
             };
             state.learn().await;
             taken_back.ok_or(NO_SUCH_BATCH)
@@ -151,10 +151,10 @@ impl BatchesApi {
 const NO_SUCH_BATCH: ApiError = ApiError::NotFound { what: "batch" };
 
 /// How the body is compressed.
-fn coding(request: &Request) -> Result<rates::Coding, ApiError> {
+fn coding(request: &Request) -> Result<rates::BatchEncoding, ApiError> {
     match content_coding(request).as_str() {
-        "" => Ok(rates::Coding::Identity),
-        "gzip" => Ok(rates::Coding::Gzip),
+        "" => Ok(rates::BatchEncoding::Identity),
+        "gzip" => Ok(rates::BatchEncoding::Gzip),
         _ => Err(ApiError::UnsupportedMediaType { wanted: "a body of Content-Encoding gzip, or of none" }),
     }
 }

@@ -11,28 +11,28 @@ use sea_orm::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Claim, Draft, Faults, Key, Limits, Reading,
-    draft::{Row, Rows},
+    BatchLimits, IdempotencyKey, KeyClaim, ReadBatch, RowErrors, StagedPrices,
+    staged::{Row, Rows},
 };
 
 /// What became of a batch that was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum CommitOutcome {
     /// It was taken in.
-    Taken(rate_batch::Model),
+    Committed(rate_batch::Model),
     /// The same key had brought the same body before.
     Repeated(rate_batch::Model),
 }
 
 /// Why a batch was not taken in. Nothing of it is there.
 #[derive(Debug, thiserror::Error)]
-pub enum SettleError {
+pub enum CommitError {
     /// Items are wrong.
     #[error("{} items of the batch cannot be taken", .0.count)]
-    Faults(Faults),
+    Rows(RowErrors),
     /// Another process writes a batch with this key now.
     #[error("another batch with this key is under way")]
-    KeyRunning,
+    KeyInUse,
     /// Its key brought another body before.
     #[error("the key of the batch was used for another one")]
     KeyReused,
@@ -52,16 +52,16 @@ pub enum SettleError {
 /// # Errors
 ///
 /// When it is not taken in. If the commit itself was cut off, only a repetition with the same key can tell.
-pub async fn settle(
+pub async fn commit_batch(
     database: &DatabaseConnection,
-    claim: Option<Claim>,
-    reading: Reading,
-    limits: &Limits,
+    claim: Option<KeyClaim>,
+    reading: ReadBatch,
+    limits: &BatchLimits,
     on_written: impl Fn(u64) + Sync,
-) -> Result<Settled, SettleError> {
+) -> Result<CommitOutcome, CommitError> {
     let transaction = begin_write(database).await?;
-    let key = claim.as_ref().map(Claim::key);
-    match settle_within(&transaction, key, reading, limits, on_written).await {
+    let key = claim.as_ref().map(KeyClaim::key);
+    match commit_within(&transaction, key, reading, limits, on_written).await {
         Ok(settled) => {
             transaction.commit().await?;
             Ok(settled)
@@ -74,25 +74,25 @@ pub async fn settle(
     }
 }
 
-async fn settle_within(
+async fn commit_within(
     transaction: &DatabaseTransaction,
-    key: Option<&Key>,
-    reading: Reading,
-    limits: &Limits,
+    key: Option<&IdempotencyKey>,
+    reading: ReadBatch,
+    limits: &BatchLimits,
     on_written: impl Fn(u64) + Sync,
-) -> Result<Settled, SettleError> {
+) -> Result<CommitOutcome, CommitError> {
     prepare(transaction, limits).await?;
     if let Some(key) = key {
         if !is_free(transaction, key).await? {
-            return Err(SettleError::KeyRunning);
+            return Err(CommitError::KeyInUse);
         }
         let earlier = rate_batch::Entity::find().filter(rate_batch::COLUMN.idempotency_key.eq(key.as_str()));
         if let Some(earlier) = earlier.one(transaction).await? {
             let is_same = earlier.body_hash == reading.body_hash;
-            return if is_same { Ok(Settled::Repeated(earlier)) } else { Err(SettleError::KeyReused) };
+            return if is_same { Ok(CommitOutcome::Repeated(earlier)) } else { Err(CommitError::KeyReused) };
         }
     }
-    let draft = reading.outcome.map_err(SettleError::Faults)?;
+    let draft = reading.outcome.map_err(CommitError::Rows)?;
     let batch = rate_batch::ActiveModel {
         id: NotSet,
         idempotency_key: Set(key.map(|key| key.as_str().to_owned())),
@@ -114,13 +114,13 @@ async fn settle_within(
         ..Default::default()
     };
     let batch = extent.update(transaction).await?;
-    catalogue_version::raise(transaction).await?;
-    Ok(Settled::Taken(batch))
+    catalogue_version::increment(transaction).await?;
+    Ok(CommitOutcome::Committed(batch))
 }
 
 /// How PostgreSQL treats the transaction: so long for a statement, waiting for another batch's sums included, and on one core. A parallel
 /// plan of sums over millions of routes has been seen to take minutes where one core takes seconds.
-pub(crate) async fn prepare(transaction: &DatabaseTransaction, limits: &Limits) -> Result<(), DbErr> {
+pub(crate) async fn prepare(transaction: &DatabaseTransaction, limits: &BatchLimits) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         let milliseconds = limits.statement_time.as_millis();
         let settings = format!(
@@ -132,7 +132,7 @@ pub(crate) async fn prepare(transaction: &DatabaseTransaction, limits: &Limits) 
 }
 
 /// Takes the lock of a key until the transaction ends. On SQLite only one transaction writes.
-async fn is_free(transaction: &DatabaseTransaction, key: &Key) -> Result<bool, DbErr> {
+async fn is_free(transaction: &DatabaseTransaction, key: &IdempotencyKey) -> Result<bool, DbErr> {
     if transaction.get_database_backend() != DbBackend::Postgres {
         return Ok(true);
     }
@@ -146,14 +146,14 @@ async fn is_free(transaction: &DatabaseTransaction, key: &Key) -> Result<bool, D
 async fn write(
     transaction: &DatabaseTransaction,
     batch_id: i64,
-    draft: Draft,
+    draft: StagedPrices,
     on_written: impl Fn(u64) + Sync,
-) -> Result<(), SettleError> {
-    let rows = draft.rows().map_err(SettleError::Disk)?;
+) -> Result<(), CommitError> {
+    let rows = draft.rows().map_err(CommitError::Disk)?;
     let mut chunks = read_ahead(rows);
     let mut position = 0;
     while let Some(chunk) = chunks.recv().await {
-        let chunk = chunk.map_err(SettleError::Disk)?;
+        let chunk = chunk.map_err(CommitError::Disk)?;
         let count = chunk.len();
         match transaction.get_database_backend() {
             DbBackend::Postgres => insert_arrays(transaction, batch_id, position, &chunk).await?,

@@ -5,7 +5,7 @@ use deunicode::deunicode_char;
 /// A name in the form in which names are compared: each letter as the nearest of the basic Latin alphabet (`ø` as `o`, `ß` as `ss`), in
 /// lower case, signs and spaces as one space between words. `Mötley Crüe` and `motley crue` are alike, `AC/DC` and `ac dc`.
 #[must_use]
-pub fn folded(name: &str) -> String {
+pub fn fold_name(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     let mut is_between_words = false;
     // An apostrophe divides no word: Guns N' Roses, Destiny's Child. An accent of its own belongs to the letter before.
@@ -47,8 +47,8 @@ mod tests {
             ("Кино", "kino"),
             ("!!!", "!!!"),
         ] {
-            assert_eq!(folded(name), alike, "{name}");
-            assert_eq!(folded(alike), alike, "{name} once more");
+            assert_eq!(fold_name(name), alike, "{name}");
+            assert_eq!(fold_name(alike), alike, "{name} once more");
         }
     }
 }

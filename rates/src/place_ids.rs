@@ -7,9 +7,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 
 /// Ids of places by their codes.
 #[derive(Clone, Debug, Default)]
-pub struct Places(HashMap<Box<[u8]>, i32>);
+pub struct PlaceIds(HashMap<Box<[u8]>, i32>);
 
-impl Places {
+impl PlaceIds {
     /// All that are listed now. A place that is taken from the list later keeps its id, so what was checked against these stays right.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl Places {
     }
 }
 
-impl FromIterator<(String, i32)> for Places {
+impl FromIterator<(String, i32)> for PlaceIds {
     fn from_iter<I: IntoIterator<Item = (String, i32)>>(places: I) -> Self {
         Self(places.into_iter().map(|(code, id)| (code.into_bytes().into(), id)).collect())
     }

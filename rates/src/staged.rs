@@ -21,7 +21,7 @@ pub(crate) struct Row {
 
 /// The prices of a batch in their order, each checked.
 #[derive(Debug)]
-pub struct Draft {
+pub struct StagedPrices {
     file: BufWriter<File>,
     count: u64,
 }
@@ -30,7 +30,7 @@ pub struct Draft {
 #[derive(Debug)]
 pub(crate) struct Rows(BufReader<File>);
 
-impl Draft {
+impl StagedPrices {
     /// An empty one, in the folder for temporary files.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { file: BufWriter::with_capacity(64 * 1024, tempfile::tempfile()?), count: 0 })

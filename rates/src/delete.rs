@@ -6,8 +6,8 @@ use sea_orm::{
 };
 
 use crate::{
-    Limits,
-    settle::{Sign, add_to_sums, prepare},
+    BatchLimits,
+    commit::{Sign, add_to_sums, prepare},
 };
 
 /// Takes a batch back, whole or not at all, and says which it was; `None` if there is none, or it was taken back before.
@@ -15,10 +15,10 @@ use crate::{
 /// # Errors
 ///
 /// When the database is away.
-pub async fn take_back(database: &DatabaseConnection, batch_id: i64) -> Result<Option<rate_batch::Model>, DbErr> {
+pub async fn delete_batch(database: &DatabaseConnection, batch_id: i64) -> Result<Option<rate_batch::Model>, DbErr> {
     let transaction = entity::begin_write(database).await?;
     // It may have come in a file.
-    prepare(&transaction, &Limits::FILE).await?;
+    prepare(&transaction, &BatchLimits::FILE).await?;
     let batch = rate_batch::Entity::find_by_id(batch_id).lock_exclusive().one(&transaction).await?;
     let Some(batch) = batch.filter(|batch| batch.taken_back_at.is_none()) else {
         transaction.rollback().await?;
@@ -30,7 +30,7 @@ pub async fn take_back(database: &DatabaseConnection, batch_id: i64) -> Result<O
     let mut batch = batch.into_active_model();
     batch.taken_back_at = Set(Some(UtcInstant::now()));
     let batch = batch.update(&transaction).await?;
-    catalogue_version::raise(&transaction).await?;
+    catalogue_version::increment(&transaction).await?;
     transaction.commit().await?;
     Ok(Some(batch))
 }

@@ -1,4 +1,4 @@
-//! Keys of requests: the same key and the same body are one batch, however often they come
+//! IdempotencyKeys of requests: the same key and the same body are one batch, however often they come
 //! ([draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)).
 //!
 //! The key of a batch that was taken in is a column of it, written in its transaction. A key under way is held twice, and both end with
@@ -15,9 +15,9 @@ const MAX_CHARACTERS: usize = 255;
 
 /// The key of a request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key(String);
+pub struct IdempotencyKey(String);
 
-impl Key {
+impl IdempotencyKey {
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -25,7 +25,7 @@ impl Key {
     }
 }
 
-impl FromStr for Key {
+impl FromStr for IdempotencyKey {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -39,31 +39,31 @@ impl FromStr for Key {
 
 /// The keys that requests of this process use now.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(Arc<Mutex<HashSet<Key>>>);
+pub struct IdempotencyKeys(Arc<Mutex<HashSet<IdempotencyKey>>>);
 
 /// A key that nobody else in this process uses until this is dropped.
 #[derive(Debug)]
-pub struct Claim {
-    keys: Keys,
-    key: Key,
+pub struct KeyClaim {
+    keys: IdempotencyKeys,
+    key: IdempotencyKey,
 }
 
-impl Keys {
+impl IdempotencyKeys {
     /// Claims a key before its batch is read; `None` if another request uses it.
     #[must_use]
-    pub fn claim(&self, key: Key) -> Option<Claim> {
+    pub fn claim(&self, key: IdempotencyKey) -> Option<KeyClaim> {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        used.insert(key.clone()).then(|| Claim { keys: self.clone(), key })
+        used.insert(key.clone()).then(|| KeyClaim { keys: self.clone(), key })
     }
 }
 
-impl Claim {
-    pub(crate) fn key(&self) -> &Key {
+impl KeyClaim {
+    pub(crate) fn key(&self) -> &IdempotencyKey {
         &self.key
     }
 }
 
-impl Drop for Claim {
+impl Drop for KeyClaim {
     fn drop(&mut self) {
         self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
