@@ -161,14 +161,14 @@ async fn the_same_key_is_the_same_push(database: Arc<TestDatabase>) {
     assert_eq!(push(&api, "", &key, &feed(&[("a", "One")])).await, (202, first), "also when it is done");
     for (query, document) in [("", feed(&[("a", "Two")])), ("?mode=delta", feed(&[("a", "One")]))] {
         let (status, answer) = push(&api, query, &key, &document).await;
-        assert_eq!((status, &answer["error"]["code"]), (422, &json!("key_reused")), "{answer}");
+        assert_eq!((status, &answer["error"]["code"]), (422, &json!("idempotency_key_reused")), "{answer}");
     }
     let (status, answer) = push(&api, "?mode=all&dry_run=yes", &[], "x").await;
     assert_eq!((status, answer["errors"].as_array().unwrap().len()), (400, 2), "{answer}");
     let (status, answer) = api.send("POST", "/providers/nobody/feed", &[XML], "x").await.unwrap();
     assert_eq!((status, &answer["error"]["code"]), (404, &json!("not_found")), "{answer}");
     let (status, answer) = push(&api, "", &[("Content-Encoding", "gzip")], "x").await;
-    assert_eq!((status, &answer["error"]["code"]), (400, &json!("unreadable_body")), "{answer}");
+    assert_eq!((status, &answer["error"]["code"]), (400, &json!("invalid_body")), "{answer}");
 }
 
 async fn without_a_worker_a_push_waits(database: Arc<TestDatabase>) {

@@ -161,7 +161,7 @@ async fn a_batch_that_does_not_come_while_the_api_stops_is_refused_whole() {
     stream.write_all(body.as_bytes()).await.unwrap();
     api.signal();
     let (status, answer) = timeout(PATIENCE, answer(stream)).await.unwrap().unwrap();
-    assert_eq!((status, answer["error"]["code"].as_str()), (503, Some("draining")), "{answer}");
+    assert_eq!((status, answer["error"]["code"].as_str()), (503, Some("shutting_down")), "{answer}");
     assert!(api.end().success());
     assert_eq!(whole_batches(&database).await, 0);
 }

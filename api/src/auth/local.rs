@@ -22,7 +22,7 @@ pub(super) fn only_local(request: &Request) -> Result<(), ApiError> {
     // A request without a socket was made in this process.
     let is_near = request.remote_addr().as_socket_addr().is_none_or(is_of_this_machine);
     let is_meant = request.headers().get(header::HOST).is_none_or(|host| host.to_str().is_ok_and(is_name_of_this_machine));
-    if is_near && is_meant && !is_forwarded(request.headers()) { Ok(()) } else { Err(ApiError::NotLocal) }
+    if is_near && is_meant && !is_forwarded(request.headers()) { Ok(()) } else { Err(ApiError::RemoteWriteForbidden) }
 }
 
 fn is_of_this_machine(address: &SocketAddr) -> bool {

@@ -118,12 +118,12 @@ impl Keys {
     /// When it shows no key that is known, or one of another scope; without keys, when it does not come from this machine.
     pub fn admit(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
         let Some(file) = &self.0 else { return local::only_local(request) };
-        let Some(digest) = caller.digest() else { return Err(ApiError::NoKey) };
+        let Some(digest) = caller.digest() else { return Err(ApiError::AuthenticationRequired) };
         let entries = file.entries();
         // Every entry is compared, whichever fits.
         let found =
             entries.iter().fold(None, |found, entry| if bool::from(entry.sha256.ct_eq(digest)) { Some(entry) } else { found });
-        let Some(entry) = found else { return Err(ApiError::WrongKey) };
+        let Some(entry) = found else { return Err(ApiError::InvalidKey) };
         if entry.scopes.contains(scope) || entry.scopes.contains(&Scope::Admin) {
             tracing::debug!(key = entry.name, %scope, "write admitted");
             Ok(())

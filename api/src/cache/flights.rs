@@ -38,7 +38,7 @@ impl Flights {
             let _listed = listed;
             fetching.await.map_err(Arc::new)
         });
-        let flight = async move { task.await.unwrap_or_else(|_panicked| Err(Arc::new(ApiError::Flight))) }.boxed().shared();
+        let flight = async move { task.await.unwrap_or_else(|_panicked| Err(Arc::new(ApiError::TaskPanicked))) }.boxed().shared();
         flying.insert(key, flight.clone());
         (flight, true)
     }

@@ -143,9 +143,9 @@ impl Cache {
             }
             Err(error) => {
                 // Better an old answer, and said so, than none.
-                let kept = self.process.get(&asked.key).filter(|_| error.is_of_database());
+                let kept = self.process.get(&asked.key).filter(|_| error.is_database_unavailable());
                 let away = Standing::DatabaseAway(self.catalogue.silence());
-                kept.map(|answer| self.served(answer, Source::Process, away, false)).ok_or(ApiError::OfFlight(error))
+                kept.map(|answer| self.served(answer, Source::Process, away, false)).ok_or(ApiError::Shared(error))
             }
         }
     }

@@ -68,16 +68,16 @@ impl Reader {
     /// When the query fails, when the database is away or falls silent, and at once when too many wait already.
     pub async fn read<T, E: Into<ApiError>>(&self, query: impl Future<Output = Result<T, E>>) -> Result<T, ApiError> {
         if self.catalogue.is_away() {
-            return Err(ApiError::DatabaseKnownAway);
+            return Err(ApiError::DatabaseStillUnavailable);
         }
         let _turn = self.turn().await?;
         let begun = Instant::now();
         let found = tokio::select! {
-            found = timeout(READ_TIME, query) => found.map_err(|_| ApiError::DatabaseSilent)?.map_err(Into::into),
-            () = self.catalogue.went_away() => Err(ApiError::DatabaseKnownAway),
+            found = timeout(READ_TIME, query) => found.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into),
+            () = self.catalogue.went_away() => Err(ApiError::DatabaseStillUnavailable),
         };
         self.metrics.seconds.record(begun.elapsed());
-        if let Err(ApiError::DatabaseAway(error)) = &found
+        if let Err(ApiError::DatabaseUnavailable(error)) = &found
             && entity::is_connection_lost(error)
         {
             self.catalogue.lost(error);
@@ -105,7 +105,7 @@ impl Reader {
         self.metrics.waiting.set((WAITING - self.waiting.available_permits()) as f64);
         let turn = tokio::select! {
             turn = timeout(WAITING_TIME, self.reads.acquire()) => turn,
-            () = self.catalogue.went_away() => return Err(ApiError::DatabaseKnownAway),
+            () = self.catalogue.went_away() => return Err(ApiError::DatabaseStillUnavailable),
         };
         self.metrics.waiting.set((WAITING - self.waiting.available_permits()) as f64);
         match turn {

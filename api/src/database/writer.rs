@@ -70,6 +70,6 @@ impl Writer {
     ///
     /// Never as long as the process serves.
     pub async fn settle(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        self.settling.acquire().await.map_err(|_| ApiError::Draining)
+        self.settling.acquire().await.map_err(|_| ApiError::ShuttingDown)
     }
 }

@@ -10,6 +10,6 @@ pub use self::{
     described::{CursorText, Date, Described, Kind, Limit, Moment, Number, Word, Words},
     moment::{Edge, parse_moment, to_rfc3339},
     page::{Cursor, MAX_ROWS, Page, Place, next_link},
-    parameters::{Mistakes, Parameters, no_parameters},
+    parameters::{Parameters, ValidationErrors, no_parameters},
     range::Range,
 };

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Mistakes, Parameters};
+use super::{Parameters, ValidationErrors};
 
 /// Rows of one answer, with or without a `limit`: about 8 MB, which a client and a cache can still hold.
 pub const MAX_ROWS: u64 = 50_000;
@@ -50,12 +50,12 @@ impl<P> Default for Page<P> {
 impl<P: Place> Page<P> {
     /// Reads `limit` and `cursor` of a list whose filters are `query` (in one fixed form).
     #[must_use]
-    pub fn read(parameters: &Parameters<'_>, query: &str, mistakes: &mut Mistakes) -> Self {
-        let limit = parameters.get("limit", mistakes, parse_limit);
-        let after = parameters.get("cursor", mistakes, str::parse::<Cursor<P>>);
+    pub fn read(parameters: &Parameters<'_>, query: &str, errors: &mut ValidationErrors) -> Self {
+        let limit = parameters.get("limit", errors, parse_limit);
+        let after = parameters.get("cursor", errors, str::parse::<Cursor<P>>);
         // Filters that cannot be understood are no other filters.
-        if mistakes.is_empty() && after.as_ref().is_some_and(|cursor| cursor.query != xxh3_64(query.as_bytes())) {
-            mistakes.add("cursor", "belongs to a list with other filters");
+        if errors.is_empty() && after.as_ref().is_some_and(|cursor| cursor.query != xxh3_64(query.as_bytes())) {
+            errors.add("cursor", "belongs to a list with other filters");
         }
         Self { limit, after }
     }

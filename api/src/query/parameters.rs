@@ -5,12 +5,12 @@ use std::borrow::Cow;
 
 use poem::Request;
 
-use crate::{error::ApiError, response::Mistake};
+use crate::{error::ApiError, response::ValidationError};
 
 /// How far a name may be from a known one, 0 to 1, to be taken for a typing error of it.
 const SIMILAR_ENOUGH: f64 = 0.5;
 /// Faults of one answer: more than anybody makes by accident, and a flood of them must not become a flood of an answer.
-const MAX_MISTAKES: usize = 20;
+const MAX_ERRORS: usize = 20;
 /// Characters of an unknown name that are looked at and said back: four times the longest known one.
 const NAME_CHARACTERS: usize = 64;
 
@@ -20,7 +20,7 @@ pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 /// Faults that were found so far; a client shall hear of all of them at once, up to a limit.
 #[derive(Debug, Default)]
-pub struct Mistakes(Vec<Mistake>);
+pub struct ValidationErrors(Vec<ValidationError>);
 
 /// Makes sure that a call which takes no parameters was given none.
 ///
@@ -28,31 +28,31 @@ pub struct Mistakes(Vec<Mistake>);
 ///
 /// With every parameter that was given.
 pub fn no_parameters(request: &Request) -> Result<(), ApiError> {
-    let mut mistakes = Mistakes::default();
-    let _none = Parameters::read(request.uri().query().unwrap_or_default(), &[], &mut mistakes);
-    mistakes.or(())
+    let mut errors = ValidationErrors::default();
+    let _none = Parameters::read(request.uri().query().unwrap_or_default(), &[], &mut errors);
+    errors.or(())
 }
 
 impl<'a> Parameters<'a> {
-    /// Reads a query string (without `?`). Unknown and repeated parameters are noted as mistakes, and values that no database takes.
+    /// Reads a query string (without `?`). Unknown and repeated parameters are noted as errors, and values that no database takes.
     #[must_use]
-    pub fn read(query: &'a str, known: &[&str], mistakes: &mut Mistakes) -> Self {
-        Self::read_with_lists(query, known, &[], mistakes)
+    pub fn read(query: &'a str, known: &[&str], errors: &mut ValidationErrors) -> Self {
+        Self::read_with_lists(query, known, &[], errors)
     }
 
     /// The same, where some of the known parameters are `lists`: those may be repeated.
     #[must_use]
-    pub fn read_with_lists(query: &'a str, known: &[&str], lists: &[&str], mistakes: &mut Mistakes) -> Self {
+    pub fn read_with_lists(query: &'a str, known: &[&str], lists: &[&str], errors: &mut ValidationErrors) -> Self {
         let mut found: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(known.len());
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             if !known.contains(&name.as_ref()) {
                 let name: String = name.chars().take(NAME_CHARACTERS).collect();
-                mistakes.add(&name, unknown(&name, known));
+                errors.add(&name, unknown(&name, known));
             } else if !lists.contains(&name.as_ref()) && found.iter().any(|(earlier, _)| *earlier == name) {
-                mistakes.add(&name, "is given more than once");
+                errors.add(&name, "is given more than once");
             } else if value.contains('\0') {
                 // PostgreSQL would refuse the statement.
-                mistakes.add(&name, "must not hold a NUL character");
+                errors.add(&name, "must not hold a NUL character");
             } else {
                 found.push((name, value));
             }
@@ -61,9 +61,9 @@ impl<'a> Parameters<'a> {
     }
 
     /// The value of a parameter, if it was given, as `read` understands it.
-    pub fn get<T>(&self, name: &str, mistakes: &mut Mistakes, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn get<T>(&self, name: &str, errors: &mut ValidationErrors, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
-        read(value).map_err(|message| mistakes.add(name, message)).ok()
+        read(value).map_err(|message| errors.add(name, message)).ok()
     }
 }
 
@@ -83,11 +83,11 @@ impl Parameters<'_> {
     }
 }
 
-impl Mistakes {
+impl ValidationErrors {
     /// Notes a fault.
     pub fn add(&mut self, parameter: &str, message: impl Into<String>) {
-        if self.0.len() < MAX_MISTAKES {
-            self.0.push(Mistake::of_parameter(parameter, message));
+        if self.0.len() < MAX_ERRORS {
+            self.0.push(ValidationError::for_parameter(parameter, message));
         }
     }
 

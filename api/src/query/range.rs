@@ -2,7 +2,7 @@
 
 use entity::UtcInstant;
 
-use super::{Edge, Mistakes, Parameters, parse_moment, to_rfc3339};
+use super::{Edge, Parameters, ValidationErrors, parse_moment, to_rfc3339};
 
 /// From when and until when; both are open if they were not given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub struct Range {
 impl Range {
     /// Reads the two parameters.
     #[must_use]
-    pub fn read(parameters: &Parameters<'_>, mistakes: &mut Mistakes) -> Self {
-        let starts_at = parameters.get("starts_at", mistakes, |text| parse_moment(text, Edge::Start));
-        let ends_at = parameters.get("ends_at", mistakes, |text| parse_moment(text, Edge::End));
+    pub fn read(parameters: &Parameters<'_>, errors: &mut ValidationErrors) -> Self {
+        let starts_at = parameters.get("starts_at", errors, |text| parse_moment(text, Edge::Start));
+        let ends_at = parameters.get("ends_at", errors, |text| parse_moment(text, Edge::End));
         if let (Some(starts_at), Some(ends_at)) = (starts_at, ends_at)
             && starts_at > ends_at
         {
-            mistakes.add("ends_at", format!("must not be before starts_at, which is {}", to_rfc3339(starts_at)));
+            errors.add("ends_at", format!("must not be before starts_at, which is {}", to_rfc3339(starts_at)));
         }
         Self { starts_at, ends_at }
     }

@@ -8,7 +8,7 @@ use crate::{
     cache::Found,
     database::sql::{OF_VERSION, Sql},
     error::ApiError,
-    query::{Cursor, Mistakes, Page, Parameters, next_link},
+    query::{Cursor, Page, Parameters, ValidationErrors, next_link},
 };
 
 /// Characters of what is looked for: more than any name has.
@@ -52,15 +52,15 @@ impl Named {
         list: &'static str,
         others: Vec<(&'static str, String)>,
         parameters: &Parameters<'_>,
-        mistakes: &mut Mistakes,
+        errors: &mut ValidationErrors,
     ) -> Self {
-        let beginning = parameters.get("q", mistakes, |text| match text.chars().count() {
+        let beginning = parameters.get("q", errors, |text| match text.chars().count() {
             0 => Err("want the beginning of a name".to_owned()),
             1..=MAX_CHARACTERS => Ok(fold_name(text)),
             _ => Err(format!("want {MAX_CHARACTERS} characters at most")),
         });
         let mut named = Self { list, beginning, others, page: Page::default() };
-        named.page = Page::read(parameters, &named.filter_key(), mistakes);
+        named.page = Page::read(parameters, &named.filter_key(), errors);
         named
     }
 

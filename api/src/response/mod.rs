@@ -13,6 +13,6 @@ pub use self::{
     conditional::etag_of,
     encoded::Encoded,
     nullable::Nullable,
-    problem::{ErrorCode, Mistake, PROBLEM_JSON, Problem},
+    problem::{ErrorSummary, PROBLEM_JSON, Problem, ValidationError},
     represent::represent,
 };

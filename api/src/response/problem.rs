@@ -1,4 +1,4 @@
-//! What every error looks like on the wire, and how the description tells of it.
+//! Problem responses (RFC 9457), and how the OpenAPI document describes them.
 
 use std::fmt;
 
@@ -9,82 +9,82 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::error::ApiError;
-use crate::response::Nullable;
+use super::Nullable;
+use crate::error::{ApiError, ErrorCode};
 
-/// The media type of an error.
+/// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// One fault in a request, and where it stands.
+/// One invalid part of a request, and its position.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Object, Serialize)]
 #[oai(skip_serializing_if_is_none)]
-pub struct Mistake {
-    /// The parameter's name, of a fault in the query.
+pub struct ValidationError {
+    /// The name of the invalid parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
-    /// Its place in a JSON body (RFC 6901).
+    /// The position in a JSON body, as a JSON pointer (RFC 6901).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
-    /// Its line in the body, from 1.
+    /// The line in the body, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is accepted.
     pub message: String,
 }
 
-impl Mistake {
-    /// A fault of a parameter.
-    pub fn of_parameter(parameter: &str, message: impl Into<String>) -> Self {
+impl ValidationError {
+    /// An invalid parameter.
+    pub fn for_parameter(parameter: &str, message: impl Into<String>) -> Self {
         Self { parameter: Some(parameter.to_owned()), message: message.into(), ..Self::default() }
     }
 
-    /// A fault at a place of a JSON body.
+    /// An invalid value in a JSON body.
     pub fn at_pointer(pointer: String, message: impl Into<String>) -> Self {
         Self { pointer: Some(pointer), message: message.into(), ..Self::default() }
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for ValidationError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.line {
             write!(formatter, "line {line}: ")?;
         }
-        if let Some(place) = self.parameter.as_ref().or(self.pointer.as_ref()) {
-            write!(formatter, "{place}: ")?;
+        if let Some(position) = self.parameter.as_ref().or(self.pointer.as_ref()) {
+            write!(formatter, "{position}: ")?;
         }
         formatter.write_str(&self.message)
     }
 }
 
-/// What every error looks like (RFC 9457), with the members of the search contract beside.
+/// The body of every error: a problem (RFC 9457), with the members `data` and `error` of the search contract.
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct Problem {
-    /// Always `about:blank`: `error.code` tells problems apart.
+    /// The documentation of the error code, as a reference relative to the request's URL.
     #[serde(rename = "type")]
     #[oai(rename = "type")]
     pub kind: String,
-    /// The status in words.
+    /// A summary of the problem, the same for each occurrence of the code.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What is wrong, in a sentence.
+    /// What is wrong with this request, and what is accepted.
     pub detail: String,
-    /// Each fault in the request.
-    pub errors: Vec<Mistake>,
-    /// The id of this request in our logs.
+    /// The invalid parts of the request.
+    pub errors: Vec<ValidationError>,
+    /// The id of the request in the server's log.
     pub request_id: String,
     /// Always null.
     pub data: Nullable<bool>,
-    /// The same for programs.
-    pub error: ErrorCode,
+    /// The error code and the detail.
+    pub error: ErrorSummary,
 }
 
 /// An error for programs.
 #[derive(Clone, Debug, Object, Serialize)]
-pub struct ErrorCode {
-    /// A stable word.
-    pub code: String,
-    /// What is wrong, in a sentence.
+pub struct ErrorSummary {
+    /// The stable code of the error.
+    pub code: ErrorCode,
+    /// The same as `detail`.
     pub message: String,
 }
 
@@ -99,10 +99,10 @@ impl ApiResponse for ApiError {
         };
         MetaResponses {
             responses: vec![
-                problem(Some(400), "The request cannot be understood; `errors` says why"),
-                problem(Some(429), "More requests than a client may make; `Retry-After` says when to ask again"),
-                problem(Some(503), "The database is away; `Retry-After` says when to ask again"),
-                problem(None, "Any other error, in the same shape"),
+                problem(Some(400), "The request is invalid; `errors` lists why"),
+                problem(Some(429), "The client exceeded its rate limit; retry after `Retry-After`"),
+                problem(Some(503), "The service is temporarily unavailable; retry after `Retry-After`"),
+                problem(None, "Any other error, as the same problem document"),
             ],
         }
     }

@@ -68,7 +68,7 @@ pub async fn represent(endpoint: Arc<impl Endpoint<Output = Response>>, mut requ
     if response.status() != StatusCode::OK {
         return Ok(response);
     }
-    let body = response.take_body().into_bytes().await.map_err(|_| ApiError::Body)?;
+    let body = response.take_body().into_bytes().await.map_err(|_| ApiError::ResponseBody)?;
     let body = encode(body, coding).await?;
     let mut headers = std::mem::take(response.headers_mut());
     headers.insert(header::ETAG, conditional::etag_of(xxh3_128(&body)));
@@ -85,7 +85,7 @@ pub(crate) async fn encode(body: Bytes, coding: Coding) -> Result<Bytes, ApiErro
     if coding == Coding::Identity || body.len() <= ENCODED_AT_ONCE_BYTES {
         return Ok(coding.encode(&body));
     }
-    tokio::task::spawn_blocking(move || coding.encode(&body)).await.map_err(|_| ApiError::Body)
+    tokio::task::spawn_blocking(move || coding.encode(&body)).await.map_err(|_| ApiError::ResponseBody)
 }
 
 /// They hold the route that was matched, for the log and the metrics.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use poem::{
     Endpoint, Request, Response,
-    http::{Method, StatusCode, header},
+    http::{Method, header},
 };
 
 use crate::error::ApiError;
@@ -22,7 +22,7 @@ pub async fn bound_body(endpoint: Arc<impl Endpoint<Output = Response>>, request
     let brings_one = [Method::POST, Method::PUT].contains(request.method());
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if !brings_one && announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES) {
-        return Err(ApiError::Refused(StatusCode::PAYLOAD_TOO_LARGE).into());
+        return Err(ApiError::BodyTooLarge { what: "bytes", limit: MAX_BODY_BYTES }.into());
     }
     endpoint.call(request).await
 }

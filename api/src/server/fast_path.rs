@@ -71,7 +71,7 @@ thread_local! {
     static UNDERSTOOD: RefCell<[Understood; Coding::COUNT]> = RefCell::default();
 }
 
-/// What a path and query ask for, if it is a question without a mistake.
+/// What a path and query ask for, if it is a question without an error.
 fn understood(path_and_query: &PathAndQuery, coding: Coding) -> Option<Rc<Asking>> {
     let text = path_and_query.as_str();
     UNDERSTOOD.with_borrow_mut(|understood| {
@@ -128,7 +128,7 @@ impl<Rest> Front<Rest> {
         let mut response = match asking.answer(&self.cache) {
             Some(served) => served.respond(&Asker { headers, is_head: false }),
             // In a peak the refusals must cost next to nothing, or they take the time of those who are answered.
-            None => problem(&self.cache.refusal()?, &request_id),
+            None => problem(&self.cache.refusal()?, &request_id, request.uri().path()),
         };
         request_id.put_into(&mut response);
         match response.status() {

@@ -83,14 +83,14 @@ pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: A
     let pattern = response.data::<PathPattern>().map(|pattern| pattern.0.clone());
     let mut cause = None;
     if response.status().is_client_error() || response.status().is_server_error() {
-        let error = response.data::<Arc<ApiError>>().cloned().unwrap_or_else(|| Arc::new(ApiError::Refused(response.status())));
-        response = problem(&error, &request_id);
+        let error = response.data::<Arc<ApiError>>().cloned().unwrap_or_else(|| Arc::new(response.status().into()));
+        response = problem(&error, &request_id, uri.path());
         if error.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Ok(allow) = HeaderValue::from_str(observer.paths.allow(pattern.as_deref()))
         {
             response.headers_mut().insert(header::ALLOW, allow);
         }
-        cause = Some(error).filter(|error| error.is_news());
+        cause = Some(error).filter(|error| error.should_log());
     }
     request_id.put_into(&mut response);
 
@@ -111,8 +111,8 @@ pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: A
 }
 
 /// The answer that tells of an error.
-pub(crate) fn problem(error: &ApiError, request_id: &RequestId) -> Response {
-    let body = serde_json::to_vec(&error.problem(request_id.as_str())).unwrap_or_default();
+pub(crate) fn problem(error: &ApiError, request_id: &RequestId, path: &str) -> Response {
+    let body = serde_json::to_vec(&error.problem(request_id.as_str(), path)).unwrap_or_default();
     let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -27,7 +27,7 @@ pub trait Contents: Send {
     /// The media types that are taken, without parameters.
     const MEDIA_TYPES: &'static [&'static str];
     /// The same in words.
-    const WANTED: &'static str;
+    const ACCEPTED: &'static str;
 
     /// How they are described.
     fn described() -> Vec<MetaMediaType>;
@@ -43,10 +43,10 @@ impl<C> Upload<C> {
     ///
     /// When it is longer, or does not come to its end in time.
     pub(crate) async fn bytes(self, limit: usize) -> Result<Vec<u8>, ApiError> {
-        let whole = timeout(ARRIVAL_TIME, self.body.into_bytes_limit(limit)).await.map_err(|_| ApiError::TooSlow)?;
+        let whole = timeout(ARRIVAL_TIME, self.body.into_bytes_limit(limit)).await.map_err(|_| ApiError::BodyTimeout)?;
         whole.map(Into::into).map_err(|error| match error {
-            ReadBodyError::PayloadTooLarge => ApiError::TooLarge { what: "bytes in the body", limit: limit as u64 },
-            _ => ApiError::BrokenOff,
+            ReadBodyError::PayloadTooLarge => ApiError::BodyTooLarge { what: "bytes", limit: limit as u64 },
+            _ => ApiError::IncompleteBody,
         })
     }
 }
@@ -66,7 +66,7 @@ pub(crate) fn media_type<C: Contents>(request: &Request) -> Result<&'static str,
     let named = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let bare = named.split(';').next().unwrap_or_default().trim();
     let known = C::MEDIA_TYPES.iter().find(|known| known.eq_ignore_ascii_case(bare));
-    known.copied().ok_or(ApiError::UnsupportedMediaType { wanted: C::WANTED })
+    known.copied().ok_or(ApiError::UnsupportedMediaType { accepted: C::ACCEPTED })
 }
 
 /// The content codings of a request's body with commas between them, none if it has none: we take one, so two are an unknown one.

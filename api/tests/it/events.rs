@@ -187,12 +187,12 @@ async fn an_event_that_is_not_there_is_404(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
     let answer = service.get("/events/00000000-0000-0000-0000-000000000000").await;
     let problem = answer.problem(404, "not_found");
-    assert_eq!((&problem["detail"], &problem["errors"]), (&json!("there is no such event"), &json!([])));
+    assert_eq!((&problem["detail"], &problem["errors"]), (&json!("the event does not exist"), &json!([])));
 }
 
 async fn an_event_never_on_sale_online_is_404(database: Arc<TestDatabase>) {
     let (service, path) = insert(&database, NewEvent::titled("hidden").hidden()).await;
-    assert_eq!(service.get(&path).await.problem(404, "not_found")["detail"], "there is no such event");
+    assert_eq!(service.get(&path).await.problem(404, "not_found")["detail"], "the event does not exist");
 }
 
 async fn an_id_that_is_none_is_400(database: Arc<TestDatabase>) {

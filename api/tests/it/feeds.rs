@@ -66,15 +66,15 @@ async fn what_is_accepted_is_stored_and_queued(database: Arc<TestDatabase>) {
 
 async fn what_cannot_be_accepted_leaves_nothing(database: Arc<TestDatabase>) {
     let (service, database) = house(&database).await;
-    push(&service, "", &[]).await.problem(400, "unreadable_body");
+    push(&service, "", &[]).await.problem(400, "invalid_body");
     for coding in ["gzip", "br", "zstd"] {
-        push(&service, "<eventList/>", &[("content-encoding", coding)]).await.problem(400, "unreadable_body");
+        push(&service, "<eventList/>", &[("content-encoding", coding)]).await.problem(400, "invalid_body");
     }
     push(&service, "x", &[("content-encoding", "deflate")]).await.problem(415, "unsupported_media_type");
-    push(&service, vec![b' '; (16 << 20) + 1], &[]).await.problem(413, "too_large");
+    push(&service, vec![b' '; (16 << 20) + 1], &[]).await.problem(413, "body_too_large");
     // 300 MB in a few hundred KB.
     let bomb = zstd::stream::encode_all(std::io::Read::take(std::io::repeat(b' '), 300 << 20), 1).unwrap();
-    push(&service, bomb, &[("content-encoding", "zstd")]).await.problem(413, "too_large");
+    push(&service, bomb, &[("content-encoding", "zstd")]).await.problem(413, "body_too_large");
     let nobody = service.upload(Method::POST, "/providers/nobody/feed", ("application/xml", "x"), &[]).await;
     nobody.problem(404, "not_found");
     let path = format!("{FEED}?mode=all&dry_run=1&made=up");
@@ -107,7 +107,7 @@ async fn a_full_queue_takes_no_more(database: Arc<TestDatabase>) {
 async fn a_dry_run_without_a_worker_says_so_and_leaves_nothing(database: Arc<TestDatabase>) {
     let (service, database) = house(&database).await;
     let path = format!("{FEED}?dry_run=true");
-    service.upload(Method::POST, &path, ("application/xml", "<eventList/>"), &[]).await.problem(503, "no_worker");
+    service.upload(Method::POST, &path, ("application/xml", "<eventList/>"), &[]).await.problem(503, "worker_unavailable");
     assert_eq!(counts(&database).await[..2], [0, 0], "the job alone is left, and finds nothing to do");
 }
 

@@ -78,18 +78,18 @@ async fn a_key_of_the_scope_is_admitted_and_others_are_told_what_they_lack(datab
         assert_eq!(put(&service, &format!("Basic {basic}")).await.status, 200);
     }
     let problem = put(&service, &format!("Bearer {rates}")).await.problem(403, "missing_scope");
-    assert_eq!(problem["detail"], "this key lacks the scope places");
+    assert_eq!(problem["detail"], "the API key lacks the scope `places`");
 
     let cut = &places[..places.len() - 1];
     for (authorization, code) in [
-        (String::new(), "no_key"),
-        (format!("Bearer {cut}"), "wrong_key"),
-        (format!("Bearer {places}x"), "wrong_key"),
-        ("Bearer mq_".to_owned(), "wrong_key"),
-        (format!("Basic {}", STANDARD.encode("user:password")), "wrong_key"),
-        (format!("Digest {places}"), "no_key"),
-        (places.clone(), "no_key"),
-        (format!("Bearer {}", "x".repeat(2_000)), "no_key"),
+        (String::new(), "authentication_required"),
+        (format!("Bearer {cut}"), "invalid_key"),
+        (format!("Bearer {places}x"), "invalid_key"),
+        ("Bearer mq_".to_owned(), "invalid_key"),
+        (format!("Basic {}", STANDARD.encode("user:password")), "invalid_key"),
+        (format!("Digest {places}"), "authentication_required"),
+        (places.clone(), "authentication_required"),
+        (format!("Bearer {}", "x".repeat(2_000)), "authentication_required"),
     ] {
         let answer = put(&service, &authorization).await;
         let problem = answer.problem(401, code);
@@ -167,7 +167,7 @@ async fn a_feed_takes_the_key_of_its_provider(database: Arc<TestDatabase>) {
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
     }
     let problem = post("/providers/fever/feed", other).await.problem(403, "missing_scope");
-    assert_eq!(problem["detail"], "this key lacks the scope feed:fever");
+    assert_eq!(problem["detail"], "the API key lacks the scope `feed:fever`");
 }
 
 #[test]

@@ -74,8 +74,8 @@ async fn what_is_no_datum_is_refused(database: Arc<TestDatabase>) {
     }
     let most = "x".repeat(65_536);
     assert_eq!(give(&service, format!("data={most}")).await.status, 200);
-    give(&service, format!("data={most}x")).await.problem(413, "too_large");
-    give(&service, format!("data={}", "%78".repeat(80_000))).await.problem(413, "too_large");
+    give(&service, format!("data={most}x")).await.problem(413, "body_too_large");
+    give(&service, format!("data={}", "%78".repeat(80_000))).await.problem(413, "body_too_large");
     let json = service.upload(Method::POST, "/multivac/data", ("application/json", "{\"data\":\"x\"}"), &[]).await;
     json.problem(415, "unsupported_media_type");
     let connection = database.connect(entity::ConnectionRole::Worker).await;

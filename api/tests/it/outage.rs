@@ -44,7 +44,7 @@ async fn assert_all_is_well(service: &Service) {
 
 fn assert_away(answer: &Answer) {
     let problem = answer.problem(503, "database_unavailable");
-    assert_eq!(problem["detail"], "the catalogue cannot be reached right now; ask again shortly");
+    assert_eq!(problem["detail"], "the database is unavailable; retry later");
     assert_eq!(problem["errors"], serde_json::json!([]));
     assert_eq!(answer.header("retry-after"), Some("2"));
 }

@@ -24,7 +24,7 @@ async fn a_path_that_is_not_there_is_404() {
     let service = service_without_database();
     for path in ["/", "/search/", "/nope", "/Search", "//search", "/events", "/events/", "/events/x/y", "/livez/"] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
-            let problem = service.send(method, path, &[]).await.problem(404, "no_such_path");
+            let problem = service.send(method, path, &[]).await.problem(404, "path_not_found");
             assert_eq!(problem["errors"], serde_json::json!([]), "{path}");
             assert!(problem["detail"].as_str().unwrap().contains("/docs"));
         }
@@ -51,7 +51,7 @@ async fn the_documents_are_there() {
     assert_eq!(ui.status, 200);
     assert!(ui.header("content-type").unwrap().starts_with("text/html"));
     assert!(ui.text().contains("SwaggerUIBundle"));
-    service.get("/docs/nope").await.problem(404, "no_such_path");
+    service.get("/docs/nope").await.problem(404, "path_not_found");
     assert_eq!(service.send(Method::HEAD, "/docs", &[]).await.status, 200);
     assert_eq!(service.send(Method::HEAD, "/openapi.json", &[]).await.status, 200);
 }
@@ -76,7 +76,7 @@ async fn a_short_plain_id_of_the_client_is_kept() {
         let good = service.send(Method::GET, "/livez", &[("X-Request-Id", id)]).await;
         assert_eq!(good.header("x-request-id"), Some(id));
         let bad = service.send(Method::GET, "/nope", &[("x-request-id", id)]).await;
-        assert_eq!(bad.problem(404, "no_such_path")["request_id"], id);
+        assert_eq!(bad.problem(404, "path_not_found")["request_id"], id);
     }
 }
 
@@ -85,7 +85,7 @@ async fn an_odd_id_of_the_client_is_replaced() {
     let service = service_without_database();
     for id in ["", " ", "two words", "a\tb", "<script>", "id\"quoted\"", "naïve", "a,b", &"x".repeat(129)] {
         let answer = service.send(Method::GET, "/nope", &[("X-Request-Id", id)]).await;
-        answer.problem(404, "no_such_path");
+        answer.problem(404, "path_not_found");
         let given = answer.header("x-request-id").unwrap();
         assert!(given.parse::<Uuid>().is_ok(), "{id} became {given}");
     }
@@ -96,9 +96,9 @@ async fn an_odd_id_of_the_client_is_replaced() {
 async fn a_panic_is_500_in_the_shape_of_all_errors() {
     let service = service_without_database();
     let answer = service.get(&format!("/events/{}", Uuid::nil())).await;
-    let problem = answer.problem(500, "internal");
+    let problem = answer.problem(500, "internal_error");
     assert_eq!(
-        problem["detail"], "something went wrong on our side; quote the request id when you ask for help",
+        problem["detail"], "an internal error occurred; quote the request id when you report it",
         "the client hears nothing of the cause"
     );
     assert_eq!(service.get("/livez").await.status, 200, "the process goes on");

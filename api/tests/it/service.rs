@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use api::State;
+use api::{State, error::ErrorCode};
 use entity::ConnectionRole;
 use migration::testing::TestDatabase;
 use poem::{
@@ -110,9 +110,12 @@ impl Answer {
         let problem: Value = serde_json::from_slice(&self.body).unwrap();
         let detail = problem["detail"].as_str().unwrap();
         assert!(!detail.is_empty());
+        let title = ErrorCode::ALL.iter().find(|known| known.name() == code).unwrap().title();
+        let kind = problem["type"].as_str().unwrap();
+        assert_eq!(kind.trim_start_matches("../"), format!("errors#{code}"));
         let shape = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap(),
+            "type": kind,
+            "title": title,
             "status": status,
             "detail": detail,
             "errors": problem["errors"].as_array().unwrap(),

@@ -66,7 +66,7 @@ async fn any_id_in_a_path_is_answered_or_refused(database: Arc<TestDatabase>) {
         let code = problem["error"]["code"].as_str().unwrap();
         let (status, codes) = match answer.status {
             // A path that holds a slash more is another path; one that is no text has no parameter to name.
-            StatusCode::NOT_FOUND => (404, ["not_found", "no_such_path"]),
+            StatusCode::NOT_FOUND => (404, ["not_found", "path_not_found"]),
             _ => (400, ["invalid_parameter", "bad_request"]),
         };
         assert!(codes.contains(&code), "{problem}");

@@ -152,7 +152,7 @@ async fn pages_give_the_whole_list(database: Arc<TestDatabase>) {
 async fn a_run_that_is_not_there_is_404(database: Arc<TestDatabase>) {
     let service = Service::on(&database).await;
     for path in ["/sync-runs/1", "/sync-runs/9223372036854775807", "/sync-runs/-1", "/sync-runs/1/rejects"] {
-        assert_eq!(service.get(path).await.problem(404, "not_found")["detail"], "there is no such sync run", "{path}");
+        assert_eq!(service.get(path).await.problem(404, "not_found")["detail"], "the sync run does not exist", "{path}");
     }
 }
 

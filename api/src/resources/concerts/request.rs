@@ -9,7 +9,7 @@ use crate::{
     cache::{Found, Question},
     database::reader::Reader,
     error::ApiError,
-    query::{Mistakes, Page, Parameters, Range},
+    query::{Page, Parameters, Range, ValidationErrors},
     resources::venues::near::{self, Near},
 };
 
@@ -49,22 +49,22 @@ impl ConcertsRequest {
     pub fn parse(query: &str) -> Result<Self, ApiError> {
         const KNOWN: [&str; 9] =
             ["bandIds", "latitude", "longitude", "radius", "starts_at", "ends_at", "max_price", "limit", "cursor"];
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read_with_lists(query, &KNOWN, &["bandIds"], &mut mistakes);
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read_with_lists(query, &KNOWN, &["bandIds"], &mut errors);
         let is_anything_asked = parameters.has("bandIds") || near::PARAMETERS.iter().any(|name| parameters.has(name));
         if !is_anything_asked {
-            mistakes.add(
+            errors.add(
                 "bandIds",
                 "is missing: ask for bands by bandIds, for a place by latitude, longitude and radius, or for both",
             );
         }
-        let bands = parameters.list("bandIds").map(|ids| bands(&ids, &mut mistakes)).unwrap_or_default();
-        let near = Near::read(&parameters, &mut mistakes);
-        let range = Range::read(&parameters, &mut mistakes);
-        let max_price = parameters.get("max_price", &mut mistakes, parse_price);
+        let bands = parameters.list("bandIds").map(|ids| bands(&ids, &mut errors)).unwrap_or_default();
+        let near = Near::read(&parameters, &mut errors);
+        let range = Range::read(&parameters, &mut errors);
+        let max_price = parameters.get("max_price", &mut errors, parse_price);
         let mut request = Self { bands, near, range, max_price, page: Page::default() };
-        request.page = Page::read(&parameters, &request.filter_key(), &mut mistakes);
-        mistakes.or(request)
+        request.page = Page::read(&parameters, &request.filter_key(), &mut errors);
+        errors.or(request)
     }
 
     /// The filters in one form, however they were written.
@@ -94,15 +94,15 @@ impl Question for ConcertsRequest {
     }
 }
 
-fn bands(ids: &[&str], mistakes: &mut Mistakes) -> Vec<String> {
+fn bands(ids: &[&str], errors: &mut ValidationErrors) -> Vec<String> {
     if let Some(fault) = ids.iter().find_map(|id| fault_of_id(id)) {
-        mistakes.add("bandIds", fault);
+        errors.add("bandIds", fault);
     }
     let mut ids: Vec<String> = ids.iter().map(|id| id.trim().to_owned()).collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.len() > MAX_BANDS {
-        mistakes.add("bandIds", format!("holds {} ids: want {MAX_BANDS} at most", ids.len()));
+        errors.add("bandIds", format!("holds {} ids: want {MAX_BANDS} at most", ids.len()));
     }
     ids
 }
@@ -148,8 +148,8 @@ mod tests {
 
     fn faults(query: &str) -> Vec<(String, String)> {
         match ConcertsRequest::parse(query) {
-            Err(ApiError::InvalidParameters(mistakes)) => {
-                mistakes.into_iter().map(|mistake| (mistake.parameter.unwrap_or_default(), mistake.message)).collect()
+            Err(ApiError::InvalidParameters(errors)) => {
+                errors.into_iter().map(|mistake| (mistake.parameter.unwrap_or_default(), mistake.message)).collect()
             }
             other => panic!("{query}: {other:?}"),
         }

@@ -74,7 +74,11 @@ async fn feed_within(
         && let Some(earlier) = of_provider().filter(pushed_feed::COLUMN.idempotency_key.eq(key.as_str())).one(transaction).await?
     {
         let is_same = earlier.body_hash == hash;
-        return if is_same { Ok(AcceptedFeed { id: earlier.id, run_id: earlier.sync_run_id }) } else { Err(ApiError::KeyReused) };
+        return if is_same {
+            Ok(AcceptedFeed { id: earlier.id, run_id: earlier.sync_run_id })
+        } else {
+            Err(ApiError::IdempotencyKeyReused)
+        };
     }
     if of_provider().filter(pushed_feed::Column::SettledAt.is_null()).count(transaction).await? >= MAX_WAITING {
         return Err(ApiError::QueueFull);

@@ -28,7 +28,7 @@ pub struct FeedBody;
 
 impl Contents for FeedBody {
     const MEDIA_TYPES: &'static [&'static str] = &["application/xml", "text/xml", "application/json", "application/octet-stream"];
-    const WANTED: &'static str = "a document of the provider's format";
+    const ACCEPTED: &'static str = "a document of the provider's format";
 
     fn described() -> Vec<MetaMediaType> {
         let document = || {
@@ -55,17 +55,17 @@ pub(super) async fn read(request: &Request, upload: Upload<FeedBody>, wanted: &F
     let coding = coding(request)?;
     let body = upload.bytes(MAX_BYTES).await?;
     if body.is_empty() {
-        return Err(ApiError::UnreadableBody("the body is empty: want a document of the provider's format"));
+        return Err(ApiError::InvalidBody("the body is empty; it must be a document in the format of the provider"));
     }
     let mode = wanted.mode;
     let hashed = tokio::task::spawn_blocking(move || hash(coding, &body, mode).map(|hash| Pushed { coding, body, hash }));
-    hashed.await.map_err(|_| ApiError::Flight)?
+    hashed.await.map_err(|_| ApiError::TaskPanicked)?
 }
 
 fn coding(request: &Request) -> Result<&'static str, ApiError> {
     let named = content_coding(request);
     let known = ["", "gzip", "br", "zstd"].into_iter().find(|known| *known == named);
-    known.ok_or(ApiError::UnsupportedMediaType { wanted: "a body of Content-Encoding gzip, br or zstd, or of none" })
+    known.ok_or(ApiError::UnsupportedMediaType { accepted: "no `Content-Encoding`, or gzip, br or zstd" })
 }
 
 fn hash(coding: &str, body: &[u8], mode: Mode) -> Result<String, ApiError> {
@@ -84,7 +84,8 @@ fn hash(coding: &str, body: &[u8], mode: Mode) -> Result<String, ApiError> {
     Ok(format!("{:032x}", hash.digest128()))
 }
 
-const BROKEN: ApiError = ApiError::UnreadableBody("the body is not whole, or not of the Content-Encoding that it says");
+const BROKEN: ApiError =
+    ApiError::InvalidBody("the body cannot be decoded as its `Content-Encoding` declares, or it is truncated");
 
 /// Undoes a coding for its hash alone, to its end or to the limit.
 fn pour(reader: impl Read, hash: &mut Xxh3) -> Result<(), ApiError> {
@@ -103,7 +104,7 @@ fn pour(reader: impl Read, hash: &mut Xxh3) -> Result<(), ApiError> {
         }
     }
     if length > MAX_DECODED_BYTES {
-        return Err(ApiError::TooLarge { what: "bytes in a decompressed document", limit: MAX_DECODED_BYTES });
+        return Err(ApiError::BodyTooLarge { what: "bytes per decompressed document", limit: MAX_DECODED_BYTES });
     }
     Ok(())
 }
@@ -150,7 +151,7 @@ mod tests {
             let whole = encoded(coding, &document);
             for broken in [&whole[..whole.len() - 1], &document] {
                 let refused = hash(coding, broken, Mode::Snapshot);
-                assert!(matches!(refused, Err(ApiError::UnreadableBody(_))), "{coding}: {refused:?}");
+                assert!(matches!(refused, Err(ApiError::InvalidBody(_))), "{coding}: {refused:?}");
             }
         }
     }

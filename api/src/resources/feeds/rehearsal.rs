@@ -22,7 +22,7 @@ pub(super) async fn outcome(database: &DatabaseConnection, id: i64) -> Result<En
     let found = wait(database, id).await;
     // A worker that takes the job later finds nothing to do.
     pushed_feed::Entity::delete_by_id(id).exec(database).await?;
-    let found = found?.ok_or(ApiError::NoWorker)?;
+    let found = found?.ok_or(ApiError::WorkerUnavailable)?;
     let data: Rehearsal = serde_json::from_str(&found).map_err(ApiError::Encoding)?;
     Encoded::new(&RehearsalAnswer { data, error: Nullable(None) })
 }

@@ -6,7 +6,7 @@ use rates::IdempotencyKey;
 
 use crate::{
     error::ApiError,
-    query::{Mistakes, Parameters},
+    query::{Parameters, ValidationErrors},
     server::idempotency_key,
 };
 
@@ -21,19 +21,19 @@ pub(super) struct FeedRequest {
 impl FeedRequest {
     /// Reads the query string and the header.
     pub(super) fn parse(request: &Request) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read(request.uri().query().unwrap_or_default(), &["mode", "dry_run"], &mut mistakes);
-        let mode = parameters.get("mode", &mut mistakes, |mode| match mode {
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read(request.uri().query().unwrap_or_default(), &["mode", "dry_run"], &mut errors);
+        let mode = parameters.get("mode", &mut errors, |mode| match mode {
             "snapshot" => Ok(Mode::Snapshot),
             "delta" => Ok(Mode::Delta),
             _ => Err("want snapshot or delta".to_owned()),
         });
-        let is_dry_run = parameters.get("dry_run", &mut mistakes, |dry_run| match dry_run {
+        let is_dry_run = parameters.get("dry_run", &mut errors, |dry_run| match dry_run {
             "true" => Ok(true),
             "false" => Ok(false),
             _ => Err("want true or false".to_owned()),
         });
-        mistakes.or(())?;
+        errors.or(())?;
         let is_dry_run = is_dry_run.unwrap_or_default();
         // A rehearsal changes nothing: to repeat it is no harm.
         let key = idempotency_key(request)?.filter(|_| !is_dry_run);

@@ -51,10 +51,10 @@ impl HealthApi {
     async fn readyz(&self, request: &poem::Request) -> Result<Encoded<Ready>, ApiError> {
         crate::query::no_parameters(request)?;
         if self.0.readiness.is_draining() {
-            return Err(ApiError::Draining);
+            return Err(ApiError::ShuttingDown);
         }
         // A database without a schema is as good as none until the operator has made it.
-        let version = self.0.catalogue.ask().await.map_err(ApiError::DatabaseAway)?;
+        let version = self.0.catalogue.ask().await.map_err(ApiError::DatabaseUnavailable)?;
         let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { "up" } else { "away" }.to_owned());
         Encoded::new(&Ready { status: "ready".to_owned(), catalogue_version: version, redis: redis.into() })
     }

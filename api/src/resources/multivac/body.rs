@@ -26,7 +26,7 @@ pub struct DataForm {
 
 impl Contents for DataForm {
     const MEDIA_TYPES: &'static [&'static str] = &["application/x-www-form-urlencoded"];
-    const WANTED: &'static str = "a form of Content-Type application/x-www-form-urlencoded";
+    const ACCEPTED: &'static str = "a form of Content-Type application/x-www-form-urlencoded";
 
     fn described() -> Vec<MetaMediaType> {
         vec![MetaMediaType { content_type: "application/x-www-form-urlencoded", schema: Self::schema_ref() }]
@@ -47,6 +47,6 @@ pub(super) async fn read(request: &Request, upload: Upload<DataForm>) -> Result<
         0 => Err(ApiError::parameter("data", "is missing or empty: want a form with data=SOMETHING")),
         1..=MAX_DATA_BYTES if data.contains('\0') => Err(ApiError::parameter("data", "must not hold a NUL character")),
         1..=MAX_DATA_BYTES => Ok(data),
-        _ => Err(ApiError::TooLarge { what: "bytes in data", limit: MAX_DATA_BYTES as u64 }),
+        _ => Err(ApiError::BodyTooLarge { what: "bytes of `data`", limit: MAX_DATA_BYTES as u64 }),
     }
 }

@@ -11,7 +11,7 @@ use sea_orm::{
 
 use crate::{
     error::ApiError,
-    query::{Cursor, Mistakes, Page, Parameters},
+    query::{Cursor, Page, Parameters, ValidationErrors},
 };
 
 /// Data that may wait for a worker: with more the deployment is not well, and taking them would hide it.
@@ -53,10 +53,10 @@ pub(super) async fn latest(database: &DatabaseConnection) -> Result<Option<Strin
 
 /// Reads the query string of the list.
 pub(super) fn page(query: &str) -> Result<Page<i64>, ApiError> {
-    let mut mistakes = Mistakes::default();
-    let parameters = Parameters::read(query, &["limit", "cursor"], &mut mistakes);
-    let page = Page::read(&parameters, LIST, &mut mistakes);
-    mistakes.or(page)
+    let mut errors = ValidationErrors::default();
+    let parameters = Parameters::read(query, &["limit", "cursor"], &mut errors);
+    let page = Page::read(&parameters, LIST, &mut errors);
+    errors.or(page)
 }
 
 /// A page of data, newest first, and the place behind it if there are more.

@@ -7,7 +7,7 @@ use crate::{
     cache::{Found, Question},
     database::{reader::Reader, sql::Sql},
     error::ApiError,
-    query::{Mistakes, Parameters},
+    query::{Parameters, ValidationErrors},
     resources::name_list::{Named, Source},
 };
 
@@ -28,10 +28,10 @@ impl PerformersRequest {
     ///
     /// When anything in it is unknown, repeated or malformed; the error names all of it.
     pub fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read(query, &["q", "limit", "cursor"], &mut mistakes);
-        let named = Named::read("performers", Vec::new(), &parameters, &mut mistakes);
-        mistakes.or(Self(named))
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read(query, &["q", "limit", "cursor"], &mut errors);
+        let named = Named::read("performers", Vec::new(), &parameters, &mut errors);
+        errors.or(Self(named))
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::ApiError,
-    response::{Mistake, Nullable},
+    response::{Nullable, ValidationError},
     server::{Contents, Upload, media_type},
 };
 
@@ -24,7 +24,7 @@ const MAX_ITEMS: usize = 500_000;
 /// Characters of a name or slug: more than any has.
 const MAX_CHARACTERS: usize = 200;
 /// Faults that are told of one list.
-const MAX_MISTAKES: usize = 100;
+const MAX_ERRORS: usize = 100;
 
 /// Regions and places. A region means every place below it, at any depth.
 #[derive(Clone, Debug, Default, Deserialize, Object, PartialEq, Eq, Serialize)]
@@ -65,7 +65,7 @@ pub struct Place {
 
 impl Contents for PlacesDocument {
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
-    const WANTED: &'static str = "a body of Content-Type application/json";
+    const ACCEPTED: &'static str = "a body of Content-Type application/json";
 
     fn described() -> Vec<MetaMediaType> {
         vec![MetaMediaType { content_type: "application/json", schema: Self::schema_ref() }]
@@ -86,14 +86,14 @@ pub(super) async fn read(request: &Request, upload: Upload<PlacesDocument>) -> R
         list.check()?;
         Ok(list)
     });
-    read.await.map_err(|_| ApiError::Flight)?
+    read.await.map_err(|_| ApiError::TaskPanicked)?
 }
 
 fn unreadable(error: &serde_json::Error) -> ApiError {
     let line = Some(error.line() as u64).filter(|line| *line > 0);
     // It quotes names and values as long as they are.
     let message = error.to_string().chars().take(MAX_CHARACTERS).collect();
-    ApiError::InvalidItems { mistakes: vec![Mistake { line, message, ..Mistake::default() }], count: 1 }
+    ApiError::InvalidItems { errors: vec![ValidationError { line, message, ..ValidationError::default() }], count: 1 }
 }
 
 impl PlacesDocument {
@@ -105,7 +105,7 @@ impl PlacesDocument {
     pub fn check(&self) -> Result<(), ApiError> {
         let items = self.regions.len() + self.places.len();
         if items > MAX_ITEMS {
-            return Err(ApiError::TooLarge { what: "places and regions", limit: MAX_ITEMS as u64 });
+            return Err(ApiError::BodyTooLarge { what: "places and regions per document", limit: MAX_ITEMS as u64 });
         }
         let mut faults = Faults::default();
         let codes: HashSet<&str> = self.places.iter().map(|place| place.code.as_str()).collect();
@@ -211,15 +211,15 @@ fn cycles(regions: &[Region], parents: &HashMap<&str, Option<&str>>) -> Vec<usiz
 
 #[derive(Default)]
 struct Faults {
-    first: Vec<Mistake>,
+    first: Vec<ValidationError>,
     count: u64,
 }
 
 impl Faults {
     fn add(&mut self, pointer: String, message: String) {
         self.count += 1;
-        if self.first.len() < MAX_MISTAKES {
-            self.first.push(Mistake::at_pointer(pointer, message));
+        if self.first.len() < MAX_ERRORS {
+            self.first.push(ValidationError::at_pointer(pointer, message));
         }
     }
 
@@ -230,7 +230,7 @@ impl Faults {
     }
 
     fn or_none(self) -> Result<(), ApiError> {
-        if self.count == 0 { Ok(()) } else { Err(ApiError::InvalidItems { mistakes: self.first, count: self.count }) }
+        if self.count == 0 { Ok(()) } else { Err(ApiError::InvalidItems { errors: self.first, count: self.count }) }
     }
 }
 
@@ -264,9 +264,9 @@ mod tests {
     fn faults(regions: &[Region], places: &[Place]) -> Vec<(String, String)> {
         match (PlacesDocument { regions: regions.to_vec(), places: places.to_vec() }).check() {
             Ok(()) => Vec::new(),
-            Err(ApiError::InvalidItems { mistakes, count }) => {
-                assert_eq!(mistakes.len() as u64, count);
-                mistakes.into_iter().map(|mistake| (mistake.pointer.unwrap(), mistake.message)).collect()
+            Err(ApiError::InvalidItems { errors, count }) => {
+                assert_eq!(errors.len() as u64, count);
+                errors.into_iter().map(|mistake| (mistake.pointer.unwrap(), mistake.message)).collect()
             }
             Err(other) => panic!("{other:?}"),
         }

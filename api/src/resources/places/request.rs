@@ -16,7 +16,7 @@ use crate::{
         sql::{OF_VERSION, Sql},
     },
     error::ApiError,
-    query::{Cursor, Mistakes, Page, Parameters, next_link},
+    query::{Cursor, Page, Parameters, ValidationErrors, next_link},
     response::Nullable,
 };
 
@@ -49,16 +49,16 @@ impl PlacesRequest {
     ///
     /// When anything in it is unknown, repeated or malformed; the error names all of it.
     pub fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read(query, &["q", "limit", "cursor"], &mut mistakes);
-        let beginning = parameters.get("q", &mut mistakes, |text| match text.chars().count() {
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read(query, &["q", "limit", "cursor"], &mut errors);
+        let beginning = parameters.get("q", &mut errors, |text| match text.chars().count() {
             0 => Err("want the beginning of a name or a code".to_owned()),
             1..=MAX_CHARACTERS => Ok(text.to_owned()),
             _ => Err(format!("want {MAX_CHARACTERS} characters at most")),
         });
         let mut request = Self { beginning, page: Page::default() };
-        request.page = Page::read(&parameters, &request.filter_key(), &mut mistakes);
-        mistakes.or(request)
+        request.page = Page::read(&parameters, &request.filter_key(), &mut errors);
+        errors.or(request)
     }
 
     fn filters(&self) -> Vec<(&'static str, String)> {

@@ -15,8 +15,8 @@ use crate::{
     cache::{Found, Question},
     database::{reader::Reader, sql::snapshot},
     error::ApiError,
-    query::{Mistakes, Parameters},
-    response::Mistake,
+    query::{Parameters, ValidationErrors},
+    response::ValidationError,
 };
 
 /// Days of one request: two years. Between two large regions more could not be added up in the time that a statement has.
@@ -48,23 +48,23 @@ impl RatesRequest {
     ///
     /// When anything in it is unknown, repeated, malformed or missing; the error names all of it.
     pub fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read(query, &["date_from", "date_to", "orig_code", "dest_code"], &mut mistakes);
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read(query, &["date_from", "date_to", "orig_code", "dest_code"], &mut errors);
         let day = |text: &str| Day::parse(text.as_bytes());
-        let first = required(&parameters, "date_from", &mut mistakes, day);
-        let last = required(&parameters, "date_to", &mut mistakes, day);
-        let orig = required(&parameters, "orig_code", &mut mistakes, code);
-        let dest = required(&parameters, "dest_code", &mut mistakes, code);
+        let first = required(&parameters, "date_from", &mut errors, day);
+        let last = required(&parameters, "date_to", &mut errors, day);
+        let orig = required(&parameters, "orig_code", &mut errors, code);
+        let dest = required(&parameters, "dest_code", &mut errors, code);
         if let (Some(first), Some(last)) = (first, last) {
             if last < first {
-                mistakes.add("date_to", format!("must not be before date_from, which is {first}"));
+                errors.add("date_to", format!("must not be before date_from, which is {first}"));
             } else if last.0 - first.0 >= MAX_DAYS {
-                mistakes.add("date_to", format!("must be {} days after date_from at most", MAX_DAYS - 1));
+                errors.add("date_to", format!("must be {} days after date_from at most", MAX_DAYS - 1));
             }
         }
         // Whatever is missing is a mistake.
         let days = (first.unwrap_or_default(), last.unwrap_or_default());
-        mistakes.or(Self { days, orig: orig.unwrap_or_default(), dest: dest.unwrap_or_default() })
+        errors.or(Self { days, orig: orig.unwrap_or_default(), dest: dest.unwrap_or_default() })
     }
 
     async fn find_in(&self, database: &impl ConnectionTrait) -> Result<Found, ApiError> {
@@ -76,8 +76,10 @@ impl RatesRequest {
             ("dest_code", &self.dest, rows.iter().all(|row| row.is_dest_known)),
         ] {
             if !is_known {
-                unknown
-                    .push(Mistake::of_parameter(parameter, format!("there is no place or region `{code}`; /places lists them")));
+                unknown.push(ValidationError::for_parameter(
+                    parameter,
+                    format!("there is no place or region `{code}`; /places lists them"),
+                ));
             }
         }
         if !unknown.is_empty() {
@@ -96,11 +98,11 @@ impl EventRatesRequest {
     ///
     /// When anything in them is unknown, repeated, malformed or missing; the error names all of it.
     pub fn parse(id: &str, query: &str) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
-        let event_id = id.parse().map_err(|_| mistakes.add("id", "want a UUID as a search gives it")).unwrap_or_default();
-        let parameters = Parameters::read(query, &["orig_code"], &mut mistakes);
-        let orig = required(&parameters, "orig_code", &mut mistakes, code).unwrap_or_default();
-        mistakes.or(Self { event_id, orig })
+        let mut errors = ValidationErrors::default();
+        let event_id = id.parse().map_err(|_| errors.add("id", "want a UUID as a search gives it")).unwrap_or_default();
+        let parameters = Parameters::read(query, &["orig_code"], &mut errors);
+        let orig = required(&parameters, "orig_code", &mut errors, code).unwrap_or_default();
+        errors.or(Self { event_id, orig })
     }
 
     async fn find_in(self, reader: &Reader) -> Result<Found, ApiError> {
@@ -108,18 +110,20 @@ impl EventRatesRequest {
         let event = event::Entity::find_by_id(self.event_id).filter(event::Column::Shown.eq(true));
         let found = event.find_also_related(venue::Entity).one(&snapshot).await?;
         let (event, venue) = found.ok_or(ApiError::NotFound { what: "event" })?;
-        let nowhere = |why: String| ApiError::UnknownPlaces(vec![Mistake::of_parameter("id", why)]);
+        let nowhere = |why: String| ApiError::UnknownPlaces(vec![ValidationError::for_parameter("id", why)]);
         let dest = venue.and_then(|venue| venue.place_code);
         let dest = dest.ok_or_else(|| nowhere("the event has no venue with a place code".to_owned()))?;
         let request = RatesRequest { days: days_around(&event), orig: self.orig, dest };
         let found = request.find_in(&snapshot).await.map_err(|error| match error {
-            ApiError::UnknownPlaces(mut mistakes) => {
+            ApiError::UnknownPlaces(mut errors) => {
                 // The caller gave no dest_code.
-                for mistake in mistakes.iter_mut().filter(|mistake| mistake.parameter.as_deref() == Some("dest_code")) {
-                    *mistake =
-                        Mistake::of_parameter("id", format!("the place `{}` of the event's venue is not known", request.dest));
+                for mistake in errors.iter_mut().filter(|mistake| mistake.parameter.as_deref() == Some("dest_code")) {
+                    *mistake = ValidationError::for_parameter(
+                        "id",
+                        format!("the place `{}` of the event's venue is not known", request.dest),
+                    );
                 }
-                ApiError::UnknownPlaces(mistakes)
+                ApiError::UnknownPlaces(errors)
             }
             other => other,
         })?;
@@ -140,13 +144,13 @@ fn days_around(event: &event::Model) -> (Day, Day) {
 fn required<T>(
     parameters: &Parameters<'_>,
     name: &str,
-    mistakes: &mut Mistakes,
+    errors: &mut ValidationErrors,
     read: impl FnOnce(&str) -> Result<T, String>,
 ) -> Option<T> {
     if !parameters.has(name) {
-        mistakes.add(name, "is missing");
+        errors.add(name, "is missing");
     }
-    parameters.get(name, mistakes, read)
+    parameters.get(name, errors, read)
 }
 
 fn code(text: &str) -> Result<String, String> {

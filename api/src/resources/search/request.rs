@@ -10,7 +10,7 @@ use crate::{
     cache::{Found, Question},
     database::reader::Reader,
     error::ApiError,
-    query::{Mistakes, Page, Parameters, Range},
+    query::{Page, Parameters, Range, ValidationErrors},
 };
 
 /// The parameters of a search, understood.
@@ -29,12 +29,12 @@ impl SearchRequest {
     ///
     /// When anything in it is unknown, repeated, malformed or contradicts itself; the error names all of it.
     pub fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read(query, &["starts_at", "ends_at", "limit", "cursor"], &mut mistakes);
-        let range = Range::read(&parameters, &mut mistakes);
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read(query, &["starts_at", "ends_at", "limit", "cursor"], &mut errors);
+        let range = Range::read(&parameters, &mut errors);
         let mut request = Self { range, page: Page::default() };
-        request.page = Page::read(&parameters, &request.filter_key(), &mut mistakes);
-        mistakes.or(request)
+        request.page = Page::read(&parameters, &request.filter_key(), &mut errors);
+        errors.or(request)
     }
 
     /// The filters in one form, however they were written.

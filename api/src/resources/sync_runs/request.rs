@@ -5,7 +5,7 @@ use sea_orm::Iterable;
 
 use crate::{
     error::ApiError,
-    query::{Mistakes, Page, Parameters},
+    query::{Page, Parameters, ValidationErrors},
 };
 
 /// Which runs.
@@ -26,13 +26,13 @@ pub(super) struct RejectsRequest {
 impl SyncRunsRequest {
     /// Reads a query string.
     pub(super) fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read(query, &["provider", "state", "limit", "cursor"], &mut mistakes);
-        let provider = parameters.get("provider", &mut mistakes, |slug| Ok(slug.to_owned()));
-        let state = parameters.get("state", &mut mistakes, state);
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read(query, &["provider", "state", "limit", "cursor"], &mut errors);
+        let provider = parameters.get("provider", &mut errors, |slug| Ok(slug.to_owned()));
+        let state = parameters.get("state", &mut errors, state);
         let mut request = Self { provider, state, page: Page::default() };
-        request.page = Page::read(&parameters, &request.key(), &mut mistakes);
-        mistakes.or(request)
+        request.page = Page::read(&parameters, &request.key(), &mut errors);
+        errors.or(request)
     }
 
     /// The filters in one form.
@@ -51,11 +51,11 @@ impl RejectsRequest {
     /// Reads a run's number and a query string.
     pub(super) fn parse(id: &str, query: &str) -> Result<Self, ApiError> {
         let run_id = run_id(id)?;
-        let mut mistakes = Mistakes::default();
-        let parameters = Parameters::read(query, &["limit", "cursor"], &mut mistakes);
+        let mut errors = ValidationErrors::default();
+        let parameters = Parameters::read(query, &["limit", "cursor"], &mut errors);
         let mut request = Self { run_id, page: Page::default() };
-        request.page = Page::read(&parameters, &request.key(), &mut mistakes);
-        mistakes.or(request)
+        request.page = Page::read(&parameters, &request.key(), &mut errors);
+        errors.or(request)
     }
 
     /// The run as a text that is equal for equal requests.

@@ -6,7 +6,7 @@ use entity::sphere::{Direction, chord_squared, degrees_of_latitude};
 
 use crate::{
     database::sql::Sql,
-    query::{Mistakes, Parameters},
+    query::{Parameters, ValidationErrors},
 };
 
 /// The parameters of a place.
@@ -27,17 +27,17 @@ pub struct Near {
 
 impl Near {
     /// Reads the three parameters, which are given together or not at all.
-    pub(crate) fn read(parameters: &Parameters<'_>, mistakes: &mut Mistakes) -> Option<Self> {
+    pub(crate) fn read(parameters: &Parameters<'_>, errors: &mut ValidationErrors) -> Option<Self> {
         let missing: Vec<&str> = PARAMETERS.into_iter().filter(|name| !parameters.has(name)).collect();
         if missing.len() == PARAMETERS.len() {
             return None;
         }
         for name in missing {
-            mistakes.add(name, "is missing: a place is latitude, longitude and radius together");
+            errors.add(name, "is missing: a place is latitude, longitude and radius together");
         }
-        let latitude = parameters.get("latitude", mistakes, |text| number(text, -90.0, 90.0, "degrees north"));
-        let longitude = parameters.get("longitude", mistakes, |text| number(text, -180.0, 180.0, "degrees east"));
-        let radius = parameters.get("radius", mistakes, |text| number(text, 0.0, MAX_RADIUS_KM, "kilometres"));
+        let latitude = parameters.get("latitude", errors, |text| number(text, -90.0, 90.0, "degrees north"));
+        let longitude = parameters.get("longitude", errors, |text| number(text, -180.0, 180.0, "degrees east"));
+        let radius = parameters.get("radius", errors, |text| number(text, 0.0, MAX_RADIUS_KM, "kilometres"));
         Some(Self { latitude: latitude?, longitude: longitude?, radius: radius? })
     }
 

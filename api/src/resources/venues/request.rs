@@ -10,7 +10,7 @@ use crate::{
     cache::{Found, Question},
     database::{reader::Reader, sql::Sql},
     error::ApiError,
-    query::{Mistakes, Parameters},
+    query::{Parameters, ValidationErrors},
     resources::name_list::{Named, Source},
 };
 
@@ -34,13 +34,13 @@ impl VenuesRequest {
     ///
     /// When anything in it is unknown, repeated, malformed or missing; the error names all of it.
     pub fn parse(query: &str) -> Result<Self, ApiError> {
-        let mut mistakes = Mistakes::default();
+        let mut errors = ValidationErrors::default();
         let known = ["q", "latitude", "longitude", "radius", "limit", "cursor"];
-        let parameters = Parameters::read(query, &known, &mut mistakes);
-        let near = Near::read(&parameters, &mut mistakes);
+        let parameters = Parameters::read(query, &known, &mut errors);
+        let near = Near::read(&parameters, &mut errors);
         let place = near.iter().flat_map(Near::filters).collect();
-        let named = Named::read("venues", place, &parameters, &mut mistakes);
-        mistakes.or(Self { named, near })
+        let named = Named::read("venues", place, &parameters, &mut errors);
+        errors.or(Self { named, near })
     }
 }
 

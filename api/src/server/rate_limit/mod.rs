@@ -180,7 +180,7 @@ impl RateLimiter {
 /// When it is refused, or what the endpoint says.
 pub async fn refuse(endpoint: Arc<impl Endpoint>, request: Request) -> poem::Result<Response> {
     match request.data::<OneTooMany>() {
-        Some(OneTooMany(retry_after)) => Err(ApiError::TooManyRequests { retry_after: *retry_after }.into()),
+        Some(OneTooMany(retry_after)) => Err(ApiError::RateLimited { retry_after: *retry_after }.into()),
         None => endpoint.call(request).await.map(IntoResponse::into_response),
     }
 }

@@ -51,9 +51,9 @@ async fn the_same_again_is_answered_as_before(database: Arc<TestDatabase>) {
 async fn another_body_is_refused(database: Arc<TestDatabase>) {
     let service = service_with_a_place(&database).await;
     assert_eq!(send(&service, &prices("1"), &KEY).await.status, 201);
-    send(&service, &prices("2"), &KEY).await.problem(422, "key_reused");
+    send(&service, &prices("2"), &KEY).await.problem(422, "idempotency_key_reused");
     // What is wrong in it does not matter then.
-    send(&service, &prices("-2"), &KEY).await.problem(422, "key_reused");
+    send(&service, &prices("-2"), &KEY).await.problem(422, "idempotency_key_reused");
     assert_eq!(send(&service, &prices("2"), &[("idempotency-key", "another")]).await.status, 201);
     assert_eq!(assert_recounted(&database).await, 2);
 }
@@ -71,7 +71,7 @@ async fn a_key_under_way_is_told_so(database: Arc<TestDatabase>) {
         sender.send(Ok(Bytes::from_static(b"AAAAA,AAAAA,2021-01-30,1\n"))).await.unwrap();
     }
     let problem = send(&service, &prices("1"), &KEY).await;
-    problem.problem(409, "key_running");
+    problem.problem(409, "idempotency_key_in_use");
     assert_eq!(problem.header("retry-after"), Some("1"));
     assert_eq!(send(&service, &prices("1"), &[("idempotency-key", "another")]).await.status, 201);
     drop(sender);
@@ -114,7 +114,7 @@ async fn many_with_one_key_are_one(database: Arc<TestDatabase>) {
         if answer.status == 201 {
             taken.push(answer.text());
         } else {
-            answer.problem(409, "key_running");
+            answer.problem(409, "idempotency_key_in_use");
         }
     }
     taken.dedup();

@@ -55,7 +55,7 @@ async fn one_wrong_item_refuses_all_of_it(database: Arc<TestDatabase>) {
     let body = format!("orig_code,dest_code,day,price\n{}", "x,AAAAA,2021-01-30,1\n".repeat(150));
     let problem = service.upload(Method::POST, BATCHES, ("text/csv", body), &[]).await.problem(422, "invalid_items");
     assert_eq!(problem["errors"].as_array().unwrap().len(), 100);
-    assert!(problem["detail"].as_str().unwrap().contains("because of 150 wrong items, of which errors lists 100"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("150 items are invalid (`errors` lists the first 100)"), "{problem}");
     assert_nothing_there(&database).await;
 }
 
@@ -81,15 +81,15 @@ async fn what_is_no_batch_is_refused(database: Arc<TestDatabase>) {
     send("", GOOD.into(), &[]).await.problem(415, "unsupported_media_type");
     send("text/csv", GOOD.into(), &[("content-encoding", "br")]).await.problem(415, "unsupported_media_type");
     send("text/csv", GOOD.into(), &[("content-encoding", "gzip, gzip")]).await.problem(415, "unsupported_media_type");
-    send("text/csv", GOOD.into(), &gzip).await.problem(400, "unreadable_body");
+    send("text/csv", GOOD.into(), &gzip).await.problem(400, "invalid_body");
     let whole = gzipped(GOOD.as_bytes());
-    send("text/csv", whole[..whole.len() - 3].to_vec(), &gzip).await.problem(400, "unreadable_body");
+    send("text/csv", whole[..whole.len() - 3].to_vec(), &gzip).await.problem(400, "invalid_body");
     // 2 MB of empty lines in 2 KB.
     let bomb = gzipped(&vec![b'\n'; 2_000_000]);
     assert!(bomb.len() < 10_000);
-    let problem = send("text/csv", bomb, &gzip).await.problem(413, "too_large");
+    let problem = send("text/csv", bomb, &gzip).await.problem(413, "body_too_large");
     assert!(problem["detail"].as_str().unwrap().contains("1000000 bytes"), "{problem}");
-    let problem = send("text/csv", vec![b'\n'; 600_000], &[]).await.problem(413, "too_large");
+    let problem = send("text/csv", vec![b'\n'; 600_000], &[]).await.problem(413, "body_too_large");
     assert!(problem["detail"].as_str().unwrap().contains("500000 bytes"), "{problem}");
     let answer = service.upload(Method::POST, &format!("{BATCHES}?mode=x"), ("text/csv", GOOD), &[]).await;
     assert_eq!(answer.mistakes()[0].0, "mode");
@@ -105,7 +105,7 @@ async fn a_client_that_goes_away_leaves_nothing(database: Arc<TestDatabase>) {
         let start = stream::iter([Ok(Bytes::from_static(GOOD.as_bytes()))]);
         let breaks = start.chain(stream::iter([Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]));
         let body = Body::from_bytes_stream(breaks);
-        service.upload(Method::POST, BATCHES, ("text/csv", body), &key).await.problem(400, "broken_off");
+        service.upload(Method::POST, BATCHES, ("text/csv", body), &key).await.problem(400, "incomplete_body");
     }
     assert_nothing_there(&database).await;
     // The key is as free as before.
@@ -118,9 +118,9 @@ async fn who_comes_from_elsewhere_may_not_write(database: Arc<TestDatabase>) {
     let id = bring_in(&service, &Prices::default().add("AAAAA", "AAAAA", "2021-01-30", "1")).await;
     for header in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
         let headers = [(header, "for=192.0.2.7")];
-        service.upload(Method::POST, BATCHES, ("text/csv", GOOD), &headers).await.problem(403, "not_local");
-        service.upload(Method::PUT, "/places", ("application/json", "{}"), &headers).await.problem(403, "not_local");
-        service.send(Method::DELETE, &format!("{BATCHES}/{id}"), &headers).await.problem(403, "not_local");
+        service.upload(Method::POST, BATCHES, ("text/csv", GOOD), &headers).await.problem(403, "remote_write_forbidden");
+        service.upload(Method::PUT, "/places", ("application/json", "{}"), &headers).await.problem(403, "remote_write_forbidden");
+        service.send(Method::DELETE, &format!("{BATCHES}/{id}"), &headers).await.problem(403, "remote_write_forbidden");
     }
     assert_eq!(service.get(&format!("{BATCHES}/{id}")).await.status, 200);
 }

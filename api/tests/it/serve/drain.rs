@@ -159,7 +159,7 @@ async fn a_process_that_drains_is_not_ready_and_does_all_else() {
     readiness.begin_drain();
 
     let answer = service.get("/readyz").await;
-    answer.problem(503, "draining");
+    answer.problem(503, "shutting_down");
     assert_eq!(answer.header("retry-after"), Some("2"));
     for path in ["/livez", "/search"] {
         assert_eq!(service.get(path).await.status, 200, "{path}");

@@ -32,7 +32,7 @@ async fn a_body_that_is_too_large_is_refused() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let service = Service::over(database.connect(ConnectionRole::Api).await);
     let send = async |bytes: u64| service.send(Method::GET, "/livez", &[("content-length", &bytes.to_string())]).await;
-    send(MAX_BODY_BYTES + 1).await.problem(413, "bad_request");
+    send(MAX_BODY_BYTES + 1).await.problem(413, "body_too_large");
     assert_eq!(send(MAX_BODY_BYTES).await.status, StatusCode::OK);
 }
 

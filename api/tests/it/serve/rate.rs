@@ -54,7 +54,7 @@ async fn a_client_is_told_how_it_stands_and_refused_when_it_has_used_up_its_burs
         }
         answer = service.get("/openapi.json").await;
     }
-    answer.problem(429, "too_many_requests");
+    answer.problem(429, "rate_limited");
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(remaining(&answer), (0, 60));
     assert_eq!(answer.header("ratelimit-policy"), Some("\"default\";q=60;w=60"));

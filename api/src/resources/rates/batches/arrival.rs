@@ -24,7 +24,7 @@ use super::{BatchBody, coding};
 use crate::{
     State,
     error::ApiError,
-    response::Mistake,
+    response::ValidationError,
     server::{Readiness, Upload, idempotency_key, media_type},
 };
 
@@ -63,16 +63,16 @@ async fn taken(
     refuse_announced(request, &limits)?;
     let place = state.writer.bring_batch()?;
     if state.catalogue.is_away() {
-        return Err(ApiError::DatabaseKnownAway);
+        return Err(ApiError::DatabaseStillUnavailable);
     }
-    let claim = key.map(|key| state.writer.keys.claim(key).ok_or(ApiError::KeyRunning)).transpose()?;
+    let claim = key.map(|key| state.writer.keys.claim(key).ok_or(ApiError::IdempotencyKeyInUse)).transpose()?;
     let places = PlaceIds::load(&state.writer.database).await?;
 
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
     let reading = tokio::task::spawn_blocking(move || rates::read_batch(arriving, coding, format, &places, &limits));
     pour(upload.body.into_bytes_stream(), sender, Patience::new(TIMES, &state.readiness)).await;
-    let reading = reading.await.map_err(|_| ApiError::Flight)??;
+    let reading = reading.await.map_err(|_| ApiError::TaskPanicked)??;
 
     let state = state.clone();
     let settling = tokio::spawn(async move {
@@ -86,7 +86,7 @@ async fn taken(
         let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = settled;
         Ok(batch)
     });
-    settling.await.map_err(|_| ApiError::Flight)?
+    settling.await.map_err(|_| ApiError::TaskPanicked)?
 }
 
 /// Refuses what is announced to be too long before a byte of it comes.
@@ -128,7 +128,7 @@ async fn pour(mut body: impl Stream<Item = io::Result<Bytes>> + Unpin, sender: m
             Err(error) => Piece::Failed(error),
             Ok(Ok(Some(chunk))) => Piece::Chunk(chunk),
             Ok(Ok(None)) => Piece::End,
-            Ok(Err(_)) => Piece::Failed(ApiError::BrokenOff),
+            Ok(Err(_)) => Piece::Failed(ApiError::IncompleteBody),
         };
         let is_last = !matches!(piece, Piece::Chunk(_));
         if sender.send(piece).await.is_err() || is_last {
@@ -168,11 +168,11 @@ impl<'a> Patience<'a> {
             if self.readiness.is_draining() {
                 let until = *self.in_drain.get_or_insert(now + self.times.in_drain);
                 if now >= until {
-                    return Err(ApiError::Draining);
+                    return Err(ApiError::ShuttingDown);
                 }
             }
             if now >= self.deadline.min(silent_at) {
-                return Err(ApiError::TooSlow);
+                return Err(ApiError::BodyTimeout);
             }
             if let Ok(next) = timeout_at(now + LOOK_EVERY, &mut next).await {
                 return Ok(next);
@@ -196,7 +196,7 @@ impl Read for Arriving {
                 Some(Piece::End) => self.is_whole = true,
                 Some(Piece::Failed(error)) => return Err(io::Error::other(error)),
                 // Whoever poured it is gone, and its client with it.
-                None => return Err(io::Error::other(ApiError::BrokenOff)),
+                None => return Err(io::Error::other(ApiError::IncompleteBody)),
             }
         }
         let count = buffer.len().min(self.chunk.len());
@@ -208,16 +208,16 @@ impl Read for Arriving {
 impl From<BatchReadError> for ApiError {
     fn from(error: BatchReadError) -> Self {
         match error {
-            BatchReadError::BodyTooLarge { limit_bytes } => Self::TooLarge { what: "bytes in a batch", limit: limit_bytes },
+            BatchReadError::BodyTooLarge { limit_bytes } => Self::BodyTooLarge { what: "bytes per batch", limit: limit_bytes },
             BatchReadError::DecodedTooLarge { limit_bytes } => {
-                Self::TooLarge { what: "bytes in a decompressed batch", limit: limit_bytes }
+                Self::BodyTooLarge { what: "bytes per decompressed batch", limit: limit_bytes }
             }
-            BatchReadError::TooManyItems { limit } => Self::TooLarge { what: "prices in a batch", limit },
+            BatchReadError::TooManyItems { limit } => Self::BodyTooLarge { what: "prices per batch", limit },
             BatchReadError::Broken(_) => {
-                Self::UnreadableBody("the body is not whole gzip, as Content-Encoding says; nothing was taken")
+                Self::InvalidBody("the body is not valid gzip, which `Content-Encoding` declares; nothing was imported")
             }
             // Ours, as `Arriving` gave it.
-            BatchReadError::Source(error) => error.downcast().unwrap_or(Self::BrokenOff),
+            BatchReadError::Source(error) => error.downcast().unwrap_or(Self::IncompleteBody),
             BatchReadError::Disk(error) => Self::Disk(error),
         }
     }
@@ -227,17 +227,17 @@ impl From<CommitError> for ApiError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Rows(RowErrors { first, count }) => {
-                Self::InvalidItems { mistakes: first.into_iter().map(Mistake::from).collect(), count }
+                Self::InvalidItems { errors: first.into_iter().map(ValidationError::from).collect(), count }
             }
-            CommitError::KeyInUse => Self::KeyRunning,
-            CommitError::KeyReused => Self::KeyReused,
+            CommitError::KeyInUse => Self::IdempotencyKeyInUse,
+            CommitError::KeyReused => Self::IdempotencyKeyReused,
             CommitError::Disk(error) => Self::Disk(error),
             CommitError::Database(error) => error.into(),
         }
     }
 }
 
-impl From<RowError> for Mistake {
+impl From<RowError> for ValidationError {
     fn from(RowError { line, pointer, message }: RowError) -> Self {
         Self { line: Some(line), pointer, message, ..Self::default() }
     }
@@ -273,7 +273,7 @@ mod tests {
             [Times { whole: LONG, silence: SHORT, in_drain: LONG }, Times { whole: SHORT, silence: LONG, in_drain: LONG }]
         {
             let error = told(times, Readiness::default()).await;
-            assert!(matches!(error, ApiError::TooSlow), "{error:?}");
+            assert!(matches!(error, ApiError::BodyTimeout), "{error:?}");
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
         let readiness = Readiness::default();
         readiness.begin_drain();
         let error = told(Times { whole: LONG, silence: LONG, in_drain: SHORT }, readiness).await;
-        assert!(matches!(error, ApiError::Draining), "{error:?}");
+        assert!(matches!(error, ApiError::ShuttingDown), "{error:?}");
     }
 
     #[tokio::test]
@@ -291,6 +291,6 @@ mod tests {
         let mut arriving = Arriving { receiver, chunk: Bytes::new(), is_whole: false };
         drop(sender);
         let read = tokio::task::spawn_blocking(move || arriving.read_to_end(&mut Vec::new())).await.unwrap();
-        assert!(matches!(read.unwrap_err().downcast(), Ok(ApiError::BrokenOff)));
+        assert!(matches!(read.unwrap_err().downcast(), Ok(ApiError::IncompleteBody)));
     }
 }

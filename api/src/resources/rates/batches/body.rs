@@ -41,7 +41,7 @@ impl BatchBody {
 
 impl Contents for BatchBody {
     const MEDIA_TYPES: &'static [&'static str] = &["application/json", "application/x-ndjson", "text/csv"];
-    const WANTED: &'static str = "a body of Content-Type application/json, application/x-ndjson or text/csv";
+    const ACCEPTED: &'static str = "a body of Content-Type application/json, application/x-ndjson or text/csv";
 
     fn described() -> Vec<MetaMediaType> {
         let lines = |example: &str, description| {

@@ -143,7 +143,7 @@ impl BatchesApi {
             state.learn().await;
             taken_back.ok_or(NO_SUCH_BATCH)
         });
-        taken_back.await.map_err(|_| ApiError::Flight)??;
+        taken_back.await.map_err(|_| ApiError::TaskPanicked)??;
         Ok(BatchTakenBack::Gone)
     }
 }
@@ -155,6 +155,6 @@ fn coding(request: &Request) -> Result<rates::BatchEncoding, ApiError> {
     match content_coding(request).as_str() {
         "" => Ok(rates::BatchEncoding::Identity),
         "gzip" => Ok(rates::BatchEncoding::Gzip),
-        _ => Err(ApiError::UnsupportedMediaType { wanted: "a body of Content-Encoding gzip, or of none" }),
+        _ => Err(ApiError::UnsupportedMediaType { accepted: "no `Content-Encoding`, or gzip" }),
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, 
 
 use crate::{
     error::ApiError,
-    query::{Cursor, Mistakes, Page, Parameters},
+    query::{Cursor, Page, Parameters, ValidationErrors},
 };
 
 /// The list has no filters.
@@ -13,10 +13,10 @@ const LIST: &str = "rate-batches";
 
 /// Reads the query string of the list.
 pub(super) fn page(query: &str) -> Result<Page<i64>, ApiError> {
-    let mut mistakes = Mistakes::default();
-    let parameters = Parameters::read(query, &["limit", "cursor"], &mut mistakes);
-    let page = Page::read(&parameters, LIST, &mut mistakes);
-    mistakes.or(page)
+    let mut errors = ValidationErrors::default();
+    let parameters = Parameters::read(query, &["limit", "cursor"], &mut errors);
+    let page = Page::read(&parameters, LIST, &mut errors);
+    errors.or(page)
 }
 
 /// Reads the number of a batch.

@@ -1,0 +1,81 @@
+//! The table of error codes: the name, HTTP status and title of each problem that a client can receive.
+//!
+//! `docs/errors.md` describes each code; a test compares it with this table.
+
+use poem::http::StatusCode;
+use poem_openapi::Enum;
+use serde::Serialize;
+
+macro_rules! error_codes {
+    ($($variant:ident = $name:literal, $status:ident, $title:literal;)+) => {
+        /// A stable identifier of a kind of error. `/errors` describes each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
+        #[non_exhaustive]
+        pub enum ErrorCode {
+            $(
+                #[doc = $title]
+                #[oai(rename = $name)]
+                #[serde(rename = $name)]
+                $variant,
+            )+
+        }
+
+        impl ErrorCode {
+            /// All codes, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The code as clients see it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$variant => StatusCode::$status,)+
+                }
+            }
+
+            /// A short summary of the problem, the same for each occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $title,)+
+                }
+            }
+        }
+    };
+}
+
+error_codes! {
+    BadRequest = "bad_request", BAD_REQUEST, "Malformed request";
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "Invalid parameter";
+    InvalidBody = "invalid_body", BAD_REQUEST, "Invalid body";
+    IncompleteBody = "incomplete_body", BAD_REQUEST, "Incomplete body";
+    AuthenticationRequired = "authentication_required", UNAUTHORIZED, "Authentication required";
+    InvalidKey = "invalid_key", UNAUTHORIZED, "Invalid API key";
+    MissingScope = "missing_scope", FORBIDDEN, "Missing scope";
+    RemoteWriteForbidden = "remote_write_forbidden", FORBIDDEN, "Remote write forbidden";
+    PathNotFound = "path_not_found", NOT_FOUND, "Path not found";
+    NotFound = "not_found", NOT_FOUND, "Not found";
+    UnknownPlace = "unknown_place", NOT_FOUND, "Unknown place";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed";
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable content coding";
+    BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timeout";
+    IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, "Idempotency key in use";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
+    InvalidItems = "invalid_items", UNPROCESSABLE_ENTITY, "Invalid items";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key reused";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limit exceeded";
+    InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
+    DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "Database unavailable";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Server overloaded";
+    QueueFull = "queue_full", SERVICE_UNAVAILABLE, "Job queue full";
+    WorkerUnavailable = "worker_unavailable", SERVICE_UNAVAILABLE, "Worker unavailable";
+    ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "Server shutting down";
+}

@@ -1,0 +1,386 @@
+//! Errors of the HTTP API: one enum of what can fail, and its mapping to what the client sees.
+//!
+//! The client and the log see different texts: `detail` and `errors` are written here, and causes go to the log only.
+
+mod code;
+
+use std::{io, sync::Arc};
+
+use poem::http::StatusCode;
+use sea_orm::DbErr;
+
+pub use self::code::ErrorCode;
+use crate::response::{ErrorSummary, Nullable, Problem, ValidationError};
+
+/// `Retry-After` while the database is unavailable or the process shuts down: most outages are restarts.
+const RETRY_AFTER_SECONDS: u32 = 2;
+/// `Retry-After` under load, and for an idempotency key in use: requests that wait now are completed by then.
+const RETRY_AFTER_OVERLOAD_SECONDS: u32 = 1;
+/// `Retry-After` of a full job queue: by then, running workers have claimed jobs from it.
+const RETRY_AFTER_QUEUE_SECONDS: u32 = 10;
+/// Deepest request path with a relative `type`. Routes are shallower; longer paths must not inflate the response.
+const MAX_PATH_DEPTH: usize = 16;
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// Parameters are invalid.
+    #[error("the request has invalid parameters")]
+    InvalidParameters(Vec<ValidationError>),
+    /// The requested resource does not exist.
+    #[error("the {what} does not exist")]
+    NotFound {
+        /// The kind of resource.
+        what: &'static str,
+    },
+    /// The request refers to places that do not exist.
+    #[error("the request refers to unknown places")]
+    UnknownPlaces(Vec<ValidationError>),
+    /// The body contains invalid items, so nothing was imported.
+    #[error("the request contains {count} invalid items")]
+    InvalidItems {
+        /// The first of them.
+        errors: Vec<ValidationError>,
+        /// The number of all of them.
+        count: u64,
+    },
+    /// The body cannot be decoded as its headers declare.
+    #[error("the body cannot be decoded")]
+    InvalidBody(&'static str),
+    /// The connection ended before the body was complete.
+    #[error("the body is incomplete")]
+    IncompleteBody,
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    BodyTimeout,
+    /// The body exceeds a limit.
+    #[error("the body exceeds the limit of {limit} {what}")]
+    BodyTooLarge {
+        /// What is limited: `bytes per feed`.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The body has a media type or content coding that is not supported here.
+    #[error("the media type is not supported")]
+    UnsupportedMediaType {
+        /// What is supported.
+        accepted: &'static str,
+    },
+    /// Another request with the same idempotency key is in progress.
+    #[error("a request with the same idempotency key is in progress")]
+    IdempotencyKeyInUse,
+    /// The idempotency key was used before with a different body.
+    #[error("the idempotency key was used with a different body")]
+    IdempotencyKeyReused,
+    /// The request has no API key.
+    #[error("the request has no API key")]
+    AuthenticationRequired,
+    /// The API key is unknown.
+    #[error("the API key is unknown")]
+    InvalidKey,
+    /// The API key lacks a scope.
+    #[error("the API key lacks the scope {scope}")]
+    MissingScope {
+        /// The required scope.
+        scope: String,
+    },
+    /// The job queue is full.
+    #[error("the job queue is full")]
+    QueueFull,
+    /// No worker completed the job in time.
+    #[error("no worker completed the job in time")]
+    WorkerUnavailable,
+    /// Without API keys, only the local machine may write.
+    #[error("a remote write without API keys")]
+    RemoteWriteForbidden,
+    /// A temporary file could not be written or read.
+    #[error("a temporary file failed")]
+    Disk(#[source] io::Error),
+    /// The database is unavailable.
+    #[error("the database is unavailable")]
+    DatabaseUnavailable(#[source] DbErr),
+    /// The database did not respond in time.
+    #[error("the database did not respond in time")]
+    DatabaseTimeout,
+    /// The database has been unavailable since an earlier request, which logged the cause.
+    #[error("the database is still unavailable")]
+    DatabaseStillUnavailable,
+    /// Too many requests wait for the database.
+    #[error("too many requests wait for the database")]
+    Overloaded,
+    /// `Accept-Encoding` excludes every supported content coding.
+    #[error("the request accepts no supported content coding")]
+    NotAcceptable,
+    /// The database rejected a statement.
+    #[error("the database rejected a statement")]
+    Database(#[source] DbErr),
+    /// The response could not be serialized.
+    #[error("the response could not be serialized")]
+    Encoding(#[source] serde_json::Error),
+    /// The response body could not be produced.
+    #[error("the response body could not be produced")]
+    ResponseBody,
+    /// A task of the request panicked.
+    #[error("a task of the request panicked")]
+    TaskPanicked,
+    /// The error of a query that several requests share.
+    #[error(transparent)]
+    Shared(Arc<ApiError>),
+    /// The client exceeded its rate limit.
+    #[error("the client exceeded its rate limit")]
+    RateLimited {
+        /// Seconds until the next request is allowed.
+        retry_after: u32,
+    },
+    /// The process is shutting down.
+    #[error("the process is shutting down")]
+    ShuttingDown,
+    /// No operation has this path.
+    #[error("the path does not exist")]
+    PathNotFound,
+    /// The path does not support the method.
+    #[error("the method is not allowed")]
+    MethodNotAllowed,
+    /// The framework rejected the request.
+    #[error("the framework rejected the request with status {0}")]
+    Rejected(StatusCode),
+}
+
+impl ApiError {
+    /// A single invalid parameter.
+    pub fn parameter(parameter: &str, message: impl Into<String>) -> Self {
+        Self::InvalidParameters(vec![ValidationError::for_parameter(parameter, message)])
+    }
+
+    /// The code, which determines the status and the title.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::InvalidParameters(_) => ErrorCode::InvalidParameter,
+            Self::NotFound { .. } => ErrorCode::NotFound,
+            Self::UnknownPlaces(_) => ErrorCode::UnknownPlace,
+            Self::InvalidItems { .. } => ErrorCode::InvalidItems,
+            Self::InvalidBody(_) => ErrorCode::InvalidBody,
+            Self::IncompleteBody => ErrorCode::IncompleteBody,
+            Self::BodyTimeout => ErrorCode::BodyTimeout,
+            Self::BodyTooLarge { .. } => ErrorCode::BodyTooLarge,
+            Self::UnsupportedMediaType { .. } => ErrorCode::UnsupportedMediaType,
+            Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
+            Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
+            Self::RemoteWriteForbidden => ErrorCode::RemoteWriteForbidden,
+            Self::AuthenticationRequired => ErrorCode::AuthenticationRequired,
+            Self::InvalidKey => ErrorCode::InvalidKey,
+            Self::MissingScope { .. } => ErrorCode::MissingScope,
+            Self::QueueFull => ErrorCode::QueueFull,
+            Self::WorkerUnavailable => ErrorCode::WorkerUnavailable,
+            Self::DatabaseUnavailable(_) | Self::DatabaseStillUnavailable | Self::DatabaseTimeout => {
+                ErrorCode::DatabaseUnavailable
+            }
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::ShuttingDown => ErrorCode::ShuttingDown,
+            Self::Overloaded => ErrorCode::Overloaded,
+            Self::NotAcceptable => ErrorCode::NotAcceptable,
+            Self::Shared(error) => error.code(),
+            Self::PathNotFound => ErrorCode::PathNotFound,
+            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::Rejected(status) if status.is_client_error() => ErrorCode::BadRequest,
+            Self::Database(_)
+            | Self::Disk(_)
+            | Self::Encoding(_)
+            | Self::ResponseBody
+            | Self::TaskPanicked
+            | Self::Rejected(_) => ErrorCode::InternalError,
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.code().status()
+    }
+
+    /// Seconds after which to retry, where a retry can succeed.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::Overloaded | Self::IdempotencyKeyInUse => Some(RETRY_AFTER_OVERLOAD_SECONDS),
+            Self::QueueFull | Self::WorkerUnavailable => Some(RETRY_AFTER_QUEUE_SECONDS),
+            Self::ShuttingDown => Some(RETRY_AFTER_SECONDS),
+            Self::Shared(error) => error.retry_after(),
+            _ => self.is_database_unavailable().then_some(RETRY_AFTER_SECONDS),
+        }
+    }
+
+    /// Whether the request's log line includes the error. Client errors are not ours, and what thousands of requests meet under load
+    /// or in an outage is logged once where it is detected, and counted.
+    #[must_use]
+    pub fn should_log(&self) -> bool {
+        match self {
+            Self::Overloaded
+            | Self::QueueFull
+            | Self::WorkerUnavailable
+            | Self::DatabaseStillUnavailable
+            | Self::ShuttingDown => false,
+            Self::Shared(error) => error.should_log(),
+            error => error.status().is_server_error(),
+        }
+    }
+
+    /// Whether the database is unavailable, so that the same request may succeed later.
+    #[must_use]
+    pub fn is_database_unavailable(&self) -> bool {
+        self.code() == ErrorCode::DatabaseUnavailable
+    }
+
+    /// The body of the response to a request of this path.
+    #[must_use]
+    pub fn problem(&self, request_id: &str, path: &str) -> Problem {
+        let (code, detail) = (self.code(), self.detail());
+        Problem {
+            kind: reference(code, path),
+            title: code.title().to_owned(),
+            status: code.status().as_u16(),
+            errors: self.errors().to_vec(),
+            request_id: request_id.to_owned(),
+            data: Nullable(None),
+            error: ErrorSummary { code, message: detail.clone() },
+            detail,
+        }
+    }
+
+    fn errors(&self) -> &[ValidationError] {
+        match self {
+            Self::InvalidParameters(errors) | Self::UnknownPlaces(errors) | Self::InvalidItems { errors, .. } => errors,
+            Self::Shared(error) => error.errors(),
+            _ => &[],
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::InvalidParameters(errors) | Self::UnknownPlaces(errors) => {
+                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            }
+            Self::InvalidItems { errors, count } => invalid_items(errors, *count),
+            Self::InvalidBody(why) => (*why).to_owned(),
+            Self::IncompleteBody => "the connection ended before the body was complete; nothing was imported".to_owned(),
+            Self::BodyTimeout => "the body did not arrive in time; nothing was imported".to_owned(),
+            Self::BodyTooLarge { what, limit } => {
+                format!("the body exceeds the limit of {limit} {what}")
+            }
+            Self::UnsupportedMediaType { accepted } => format!("the request must have {accepted}"),
+            Self::IdempotencyKeyInUse => "a request with this `Idempotency-Key` is in progress; retry later".to_owned(),
+            Self::IdempotencyKeyReused => {
+                "this `Idempotency-Key` was used with a different body; use a new key for each body".to_owned()
+            }
+            Self::AuthenticationRequired => {
+                "this request requires an API key: send `Authorization: Bearer KEY`, or the key as the password of Basic \
+                 authentication"
+                    .to_owned()
+            }
+            Self::InvalidKey => "the API key is unknown or was revoked".to_owned(),
+            Self::MissingScope { scope } => format!("the API key lacks the scope `{scope}`"),
+            Self::WorkerUnavailable => {
+                "no worker completed the job in time; check that a worker is running on the same database".to_owned()
+            }
+            Self::QueueFull => "the job queue is full; retry later".to_owned(),
+            Self::RemoteWriteForbidden => {
+                "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy"
+                    .to_owned()
+            }
+            Self::NotFound { what } => format!("the {what} does not exist"),
+            Self::Shared(error) => error.detail(),
+            Self::Overloaded => "too many requests are waiting; retry later".to_owned(),
+            Self::NotAcceptable => {
+                "`Accept-Encoding` excludes every supported content coding: identity, gzip, br and zstd".to_owned()
+            }
+            Self::DatabaseUnavailable(_) | Self::DatabaseStillUnavailable | Self::DatabaseTimeout => {
+                "the database is unavailable; retry later".to_owned()
+            }
+            Self::RateLimited { retry_after: 1 } => "rate limit exceeded; retry in 1 second".to_owned(),
+            Self::RateLimited { retry_after } => format!("rate limit exceeded; retry in {retry_after} seconds"),
+            Self::ShuttingDown => "this process is shutting down; retry to reach another one".to_owned(),
+            Self::PathNotFound => "this path does not exist; `/docs` lists all paths".to_owned(),
+            Self::MethodNotAllowed => "this path does not support the method; `Allow` lists the supported ones".to_owned(),
+            Self::Rejected(status) if status.is_client_error() => "the request is malformed".to_owned(),
+            Self::Database(_)
+            | Self::Disk(_)
+            | Self::Encoding(_)
+            | Self::ResponseBody
+            | Self::TaskPanicked
+            | Self::Rejected(_) => "an internal error occurred; quote the request id when you report it".to_owned(),
+        }
+    }
+}
+
+fn invalid_items(errors: &[ValidationError], count: u64) -> String {
+    let items = if count == 1 { "item is" } else { "items are" };
+    let first = errors.first().map(ToString::to_string).unwrap_or_default();
+    let listed = u64::try_from(errors.len()).unwrap_or(u64::MAX);
+    let listed = if listed < count { format!(" (`errors` lists the first {listed})") } else { String::new() };
+    format!("{count} {items} invalid{listed}, so nothing was imported; {first}")
+}
+
+/// The entry of the code in `/errors`, relative to the request's path, so that it also works behind a path prefix.
+fn reference(code: ErrorCode, path: &str) -> String {
+    let depth = path.matches('/').count().saturating_sub(1);
+    let root = if depth > MAX_PATH_DEPTH { "/".to_owned() } else { "../".repeat(depth) };
+    format!("{root}errors#{}", code.name())
+}
+
+impl From<DbErr> for ApiError {
+    fn from(error: DbErr) -> Self {
+        if entity::is_unavailable(&error) { Self::DatabaseUnavailable(error) } else { Self::Database(error) }
+    }
+}
+
+/// The error of a response without a body of ours: the framework rejected the request.
+impl From<StatusCode> for ApiError {
+    fn from(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::PathNotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            status => Self::Rejected(status),
+        }
+    }
+}
+
+/// Carries the error to [`observe`](crate::server::observe), which knows the id of the request.
+impl From<ApiError> for poem::Error {
+    fn from(error: ApiError) -> Self {
+        let mut carrier = Self::from_status(error.status());
+        carrier.set_data(Arc::new(error));
+        carrier
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_relative_to_the_path_of_the_request() {
+        for (path, expected) in [
+            ("/", "errors#not_found"),
+            ("/search", "errors#not_found"),
+            ("/sync-runs/9", "../errors#not_found"),
+            ("/livez/", "../errors#not_found"),
+            ("/events/1/rates", "../../errors#not_found"),
+        ] {
+            assert_eq!(reference(ErrorCode::NotFound, path), expected, "{path}");
+        }
+        assert_eq!(reference(ErrorCode::PathNotFound, &"/".repeat(30_000)), "/errors#path_not_found");
+    }
+
+    #[test]
+    fn invalid_items_are_counted_in_the_singular_and_the_plural() {
+        let errors = [ValidationError::at_pointer("/places/0/code".to_owned(), "must not be empty")];
+        assert_eq!(invalid_items(&errors, 1), "1 item is invalid, so nothing was imported; /places/0/code: must not be empty");
+        assert_eq!(
+            invalid_items(&errors, 3),
+            "3 items are invalid (`errors` lists the first 1), so nothing was imported; /places/0/code: must not be empty"
+        );
+    }
+}
