@@ -10,9 +10,9 @@ use crate::{
     progress::Progress,
     provider::{
         currency::Currency,
-        fetch::{self, Answer, Request, Url, Validators},
-        format::{self, Conventions, Format, Locator},
-        item::{Feed, Subject},
+        fetch::{self, FetchOutcome, FetchRequest, Url, Validators},
+        format::{self, Conventions, FeedFormat, Locator},
+        item::{ParsedFeed, RejectSubject},
         spool::{self, Spool, SpoolError},
     },
 };
@@ -24,7 +24,7 @@ pub(super) struct Lint {
     feed: String,
     /// The format it should be of
     #[arg(long, default_value = "event-list-xml", value_parser = known_format)]
-    format: Format,
+    format: FeedFormat,
     /// IANA name of the zone in which its wall-clock dates are meant
     #[arg(long, default_value = "UTC")]
     time_zone: Tz,
@@ -32,7 +32,7 @@ pub(super) struct Lint {
     #[arg(long, default_value = "EUR")]
     currency: Currency,
     /// Largest document that is read, in bytes, before and after decompression
-    #[arg(long, value_name = "BYTES", default_value_t = fetch::max_body_bytes())]
+    #[arg(long, value_name = "BYTES", default_value_t = fetch::default_max_body_bytes())]
     max_body_bytes: u64,
 }
 
@@ -43,7 +43,7 @@ impl Lint {
         let document = spool.read(0..spool.len()).map_err(|error| format!("{name} cannot be read: {error}"))?;
         let conventions = Conventions { time_zone: self.time_zone, currency: self.currency };
         let feed =
-            self.format.read(&document, &conventions).map_err(|error| format!("{name} would be refused whole: {error}"))?;
+            self.format.parse(&document, &conventions).map_err(|error| format!("{name} would be refused whole: {error}"))?;
         print(&summary(&name, &feed, &spool)?);
         Ok(if feed.rejects.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -70,21 +70,22 @@ impl Lint {
 async fn fetched(url: &Url, limit_bytes: u64, progress: &Progress) -> Result<Arc<Spool>, Box<dyn Error>> {
     // Whoever typed the address knows whose it is.
     let (allow_private_addresses, known) = (true, &Validators::default());
-    let request = Request { url, known, answer_timeout: fetch::answer_timeout(), limit_bytes, allow_private_addresses };
-    match fetch::fetch(&fetch::client()?, &request, progress).await? {
-        Answer::Document(document) => Ok(document.spool),
-        Answer::NotModified { .. } => Err("the provider says that nothing has changed".into()),
+    let request =
+        FetchRequest { url, known, response_timeout: fetch::default_response_timeout(), limit_bytes, allow_private_addresses };
+    match fetch::fetch(&fetch::build_client()?, &request, progress).await? {
+        FetchOutcome::Modified(document) => Ok(document.spool),
+        FetchOutcome::NotModified { .. } => Err("the provider says that nothing has changed".into()),
     }
 }
 
-fn summary(file: &str, feed: &Feed, spool: &Spool) -> Result<String, Box<dyn Error>> {
+fn summary(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<dyn Error>> {
     let mut text = String::new();
     let mut locator = Locator::new(spool);
     for reject in &feed.rejects {
         let (line, column) = locator.locate(reject.span.start as u64)?;
         let subject = match &reject.subject {
-            Subject::BaseEvent(id) => format!("base event {}", id.as_deref().unwrap_or("?")),
-            Subject::Event { base_event, event } => format!("event {base_event}/{}", event.as_deref().unwrap_or("?")),
+            RejectSubject::BaseEvent(id) => format!("base event {}", id.as_deref().unwrap_or("?")),
+            RejectSubject::Event { base_event, event } => format!("event {base_event}/{}", event.as_deref().unwrap_or("?")),
         };
         writeln!(text, "{file}:{line}:{column}: {subject} is rejected: {}", reject.reason)?;
     }
@@ -110,6 +111,6 @@ fn print(text: &str) {
     print!("{text}");
 }
 
-fn known_format(name: &str) -> Result<Format, String> {
+fn known_format(name: &str) -> Result<FeedFormat, String> {
     format::find(name).ok_or_else(|| format!("known are: {}", format::names()))
 }

@@ -32,7 +32,7 @@ impl Run {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
         let providers = read_providers(&self.providers.providers_file)?;
-        let client = fetch::client()?;
+        let client = fetch::build_client()?;
         serve_metrics(&self.metrics, &shutdown).await?;
         let Some(database) = connect_patiently(&self.database, &shutdown).await? else {
             return Ok(ExitCode::SUCCESS);

@@ -66,7 +66,7 @@ impl Sync {
         }
         let source = match &self.from {
             Some(path) => Source::File(path.clone()),
-            None => Source::Provider(fetch::client()?),
+            None => Source::Provider(fetch::build_client()?),
         };
         let database = connect(&self.database).await?;
         let Some(claim) = self.take_lane(&database, &shutdown).await? else {

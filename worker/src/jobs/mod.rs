@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{runner::Runner, syncing::Syncing, work::AllWork};
 use crate::{
-    provider::{entry::ProviderEntry, fetch::Client},
+    provider::{entry::ProviderEntry, fetch::FeedClient},
     schedule::{self, ScheduleError},
     sync::Source,
 };
@@ -35,7 +35,7 @@ use crate::{
 pub async fn run(
     database: &DatabaseConnection,
     providers: Vec<ProviderEntry>,
-    client: &Client,
+    client: &FeedClient,
     lease: Duration,
     shutdown: CancellationToken,
 ) -> Result<bool, ScheduleError> {

@@ -58,7 +58,7 @@ impl Currency {
     /// # Errors
     ///
     /// A sentence about what is wrong: not a plain decimal, negative, finer than the minor unit, or absurdly large.
-    pub fn minor_units(&self, text: &str) -> Result<i64, String> {
+    pub fn parse_price(&self, text: &str) -> Result<i64, String> {
         if text.starts_with('-') {
             return Err(format!("price `{text}` is negative"));
         }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn read(currency: &str, price: &str) -> Result<i64, String> {
-        currency.parse::<Currency>().expect("a currency").minor_units(price)
+        currency.parse::<Currency>().expect("a currency").parse_price(price)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::{
     currency::Currency,
     fetch,
-    format::{self, Format},
+    format::{self, FeedFormat},
 };
 
 /// More providers than this in one file would outgrow the scheduler's channels.
@@ -36,7 +36,7 @@ pub struct ProviderEntry {
     pub url: Url,
     /// The name of the feed's format.
     #[serde(deserialize_with = "known_format")]
-    pub format: Format,
+    pub format: FeedFormat,
     /// When it is polled: cron with seconds, in UTC.
     #[serde(deserialize_with = "from_text")]
     pub schedule: Schedule,
@@ -47,14 +47,14 @@ pub struct ProviderEntry {
     #[serde(deserialize_with = "from_text")]
     pub currency: Currency,
     /// Largest document that is taken, in bytes, before and after decompression.
-    #[serde(default = "fetch::max_body_bytes")]
+    #[serde(default = "fetch::default_max_body_bytes")]
     pub max_body_bytes: u64,
     /// Whether its feed may come from an address that is none of the public internet.
     #[serde(default)]
     pub allow_private_addresses: bool,
     /// How long a whole answer may take, in seconds.
-    #[serde(default = "fetch::answer_timeout", rename = "answer_timeout_seconds", deserialize_with = "seconds")]
-    pub answer_timeout: Duration,
+    #[serde(default = "fetch::default_response_timeout", rename = "answer_timeout_seconds", deserialize_with = "seconds")]
+    pub response_timeout: Duration,
     /// Which share of the items, 0 to 1, may be rejects before the whole feed is refused.
     #[serde(default = "max_rejects_share", deserialize_with = "share")]
     pub max_rejects_share: f64,
@@ -180,7 +180,7 @@ fn feed_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error>
     }
 }
 
-fn known_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Format, D::Error> {
+fn known_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedFormat, D::Error> {
     let name = String::deserialize(deserializer)?;
     format::find(&name).ok_or_else(|| de::Error::custom(format!("format `{name}` is unknown; known are: {}", format::names())))
 }

@@ -100,7 +100,7 @@ pub struct VenueItem {
 
 /// What a whole document says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Feed {
+pub struct ParsedFeed {
     /// What could be taken, in the document's order.
     pub base_events: Vec<BaseEventItem>,
     /// What could not.
@@ -113,7 +113,7 @@ pub struct Reject {
     /// Where in the document it stands, in bytes.
     pub span: Range<usize>,
     /// Which item it is, as far as it could be read.
-    pub subject: Subject,
+    pub subject: RejectSubject,
     /// Events that it stands for: itself, or all those of a base event.
     pub events: usize,
     /// What is wrong, all of it, and what would be right.
@@ -122,7 +122,7 @@ pub struct Reject {
 
 /// The item that a reject is about. An id is missing where it could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum RejectSubject {
     /// A base event with all its events.
     BaseEvent(Option<String>),
     /// One event of a base event.
@@ -137,10 +137,10 @@ pub enum Subject {
 impl BaseEventItem {
     /// One of the several elements over which a feed has spread a base event, in the document's order: events are brought
     /// together under the last of them, and it is online if any of them is.
-    pub(crate) fn join(&mut self, mut later: Self) {
+    pub(crate) fn merge(&mut self, mut later: Self) {
         // Each element's performers play at its own events.
-        self.hand_performers_down();
-        later.hand_performers_down();
+        self.copy_performers_to_events();
+        later.copy_performers_to_events();
         let mut events = std::mem::take(&mut self.events);
         events.append(&mut later.events);
         later.events = events;
@@ -152,7 +152,7 @@ impl BaseEventItem {
     }
 
     /// Makes its performers those of each of its events.
-    fn hand_performers_down(&mut self) {
+    fn copy_performers_to_events(&mut self) {
         let performers = std::mem::take(&mut self.performers);
         if performers.is_empty() {
             return;
@@ -163,7 +163,7 @@ impl BaseEventItem {
     }
 
     /// Makes every event stand once. One that stands twice contradicts itself: the first is kept and each later one is a reject.
-    pub(crate) fn settle(&mut self, rejects: &mut Vec<Reject>) {
+    pub(crate) fn remove_duplicate_events(&mut self, rejects: &mut Vec<Reject>) {
         if self.events.len() < 2 {
             return;
         }
@@ -179,7 +179,7 @@ impl BaseEventItem {
             if is_repeated {
                 rejects.push(Reject {
                     span: event.span.clone(),
-                    subject: Subject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
+                    subject: RejectSubject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
                     events: 1,
                     reason: format!(
                         "event `{}` stands twice in base event `{source_id}`: the first one was taken",
@@ -192,7 +192,7 @@ impl BaseEventItem {
     }
 }
 
-impl Feed {
+impl ParsedFeed {
     /// Number of events that were taken.
     #[must_use]
     pub fn event_count(&self) -> usize {
@@ -201,7 +201,7 @@ impl Feed {
 
     /// Makes every base event and every event stand once.
     #[must_use]
-    pub fn settled(self) -> Self {
+    pub fn deduplicate(self) -> Self {
         let mut settled = Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects };
         let mut places = HashMap::with_capacity(self.base_events.len());
         for base_event in self.base_events {
@@ -210,11 +210,11 @@ impl Feed {
                     places.insert(base_event.source_id.clone(), settled.base_events.len());
                     settled.base_events.push(base_event);
                 }
-                Some(&place) => settled.base_events[place].join(base_event),
+                Some(&place) => settled.base_events[place].merge(base_event),
             }
         }
         for base_event in &mut settled.base_events {
-            base_event.settle(&mut settled.rejects);
+            base_event.remove_duplicate_events(&mut settled.rejects);
         }
         settled.rejects.sort_by_key(|reject| reject.span.start);
         settled

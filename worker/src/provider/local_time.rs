@@ -15,11 +15,11 @@ pub struct LocalTime {
 
 /// Which instant a bare date stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
+pub enum DayEdge {
     /// The first of the day.
-    First,
+    Start,
     /// The last of the day, to the microsecond.
-    Last,
+    End,
 }
 
 impl LocalTime {
@@ -32,7 +32,7 @@ impl LocalTime {
     /// # Errors
     ///
     /// A sentence about what is wrong: not of that form, or no such day or time.
-    pub fn parse(text: &str, zone: Tz, edge: Edge) -> Result<Self, String> {
+    pub fn parse(text: &str, zone: Tz, edge: DayEdge) -> Result<Self, String> {
         if let Some(local) = usual(text) {
             return Ok(Self { wall_clock: text.to_owned(), instant: within_years(instant_of(local, zone).into(), text)? });
         }
@@ -132,10 +132,10 @@ fn numbers<const COUNT: usize>(text: &str, widths: [usize; COUNT], separator: u8
     parts.next().is_none().then_some(found)
 }
 
-fn edge_of_day(date: NaiveDate, edge: Edge, zone: Tz) -> UtcInstant {
+fn edge_of_day(date: NaiveDate, edge: DayEdge, zone: Tz) -> UtcInstant {
     match edge {
-        Edge::First => instant_of(date.and_time(NaiveTime::MIN), zone).into(),
-        Edge::Last => {
+        DayEdge::Start => instant_of(date.and_time(NaiveTime::MIN), zone).into(),
+        DayEdge::End => {
             let next_day = date.checked_add_days(Days::new(1)).unwrap_or(date);
             let UtcInstant(first_of_next) = instant_of(next_day.and_time(NaiveTime::MIN), zone).into();
             UtcInstant(first_of_next - 1)
@@ -161,7 +161,7 @@ mod tests {
 
     const MADRID: Tz = Tz::Europe__Madrid;
 
-    fn instant(text: &str, zone: Tz, edge: Edge) -> String {
+    fn instant(text: &str, zone: Tz, edge: DayEdge) -> String {
         let time = LocalTime::parse(text, zone, edge).unwrap_or_else(|error| panic!("{error}"));
         time.instant.to_utc().expect("in range").to_rfc3339()
     }
@@ -176,29 +176,29 @@ mod tests {
             ("2021-06-30T21:00:00-03:30", MADRID, "2021-07-01T00:30:00+00:00"),
             ("2024-02-29T00:00:00", Tz::UTC, "2024-02-29T00:00:00+00:00"),
         ] {
-            assert_eq!(instant(local, zone, Edge::First), utc, "{local}");
+            assert_eq!(instant(local, zone, DayEdge::Start), utc, "{local}");
         }
     }
 
     #[test]
     fn a_bare_date_is_the_edge_of_its_day() {
-        assert_eq!(instant("2021-06-30", MADRID, Edge::First), "2021-06-29T22:00:00+00:00");
-        assert_eq!(instant("2021-06-30", MADRID, Edge::Last), "2021-06-30T21:59:59.999999+00:00");
+        assert_eq!(instant("2021-06-30", MADRID, DayEdge::Start), "2021-06-29T22:00:00+00:00");
+        assert_eq!(instant("2021-06-30", MADRID, DayEdge::End), "2021-06-30T21:59:59.999999+00:00");
     }
 
     #[test]
     fn a_skipped_hour_is_read_with_the_offset_before_it() {
-        assert_eq!(instant("2021-03-28T02:30:00", MADRID, Edge::First), "2021-03-28T01:30:00+00:00");
+        assert_eq!(instant("2021-03-28T02:30:00", MADRID, DayEdge::Start), "2021-03-28T01:30:00+00:00");
     }
 
     #[test]
     fn a_repeated_hour_is_the_first_of_the_two() {
-        assert_eq!(instant("2021-10-31T02:30:00", MADRID, Edge::First), "2021-10-31T00:30:00+00:00");
+        assert_eq!(instant("2021-10-31T02:30:00", MADRID, DayEdge::Start), "2021-10-31T00:30:00+00:00");
     }
 
     #[test]
     fn a_skipped_day_is_read_with_the_offset_before_it() {
-        assert_eq!(instant("2011-12-30T12:00:00", Tz::Pacific__Apia, Edge::First), "2011-12-30T22:00:00+00:00");
+        assert_eq!(instant("2011-12-30T12:00:00", Tz::Pacific__Apia, DayEdge::Start), "2011-12-30T22:00:00+00:00");
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
             ("2021-06-30T21:00:00+02:00", "2021-06-30T21:00:00"),
             ("2021-06-30", "2021-06-30"),
         ] {
-            assert_eq!(LocalTime::parse(given, MADRID, Edge::First).expect("a date").wall_clock, kept);
+            assert_eq!(LocalTime::parse(given, MADRID, DayEdge::Start).expect("a date").wall_clock, kept);
         }
     }
 
@@ -234,7 +234,7 @@ mod tests {
             "9999-12-31T23:59:59-14:00",
             "0000-01-01T00:00:00+14:00",
         ] {
-            assert!(LocalTime::parse(text, MADRID, Edge::First).is_err(), "{text}");
+            assert!(LocalTime::parse(text, MADRID, DayEdge::Start).is_err(), "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use tokio::sync::AcquireError;
 
 use crate::provider::{
     fetch::FetchError,
-    format::{DocumentError, ReadError},
+    format::{FeedDocumentError, FeedReadError},
 };
 
 /// Why a run failed. Display is for the ledger and for clients; causes are for the log.
@@ -19,7 +19,7 @@ pub enum SyncError {
     File(#[source] std::io::Error),
     /// The document cannot be trusted.
     #[error("{0}")]
-    Document(#[from] DocumentError),
+    Document(#[from] FeedDocumentError),
     /// Too much of the feed is faulty for the rest to be believed.
     #[error("{rejects} of {items} items are rejects, over the share of {allowed_share} that is allowed; the first: {first}")]
     TooManyRejects {
@@ -74,11 +74,11 @@ pub enum SyncError {
     Database(#[from] DbErr),
 }
 
-impl From<ReadError> for SyncError {
-    fn from(error: ReadError) -> Self {
+impl From<FeedReadError> for SyncError {
+    fn from(error: FeedReadError) -> Self {
         match error {
-            ReadError::Document(error) => Self::Document(error),
-            ReadError::Spool(error) => Self::Spool(error),
+            FeedReadError::Document(error) => Self::Document(error),
+            FeedReadError::Spool(error) => Self::Spool(error),
         }
     }
 }
@@ -125,7 +125,7 @@ impl SyncError {
             Self::Fetch(error) => {
                 matches!(
                     error,
-                    FetchError::Unreachable(_) | FetchError::NotHttp(_) | FetchError::TimedOut(_) | FetchError::Broken(_)
+                    FetchError::Unreachable(_) | FetchError::NotHttp(_) | FetchError::TimedOut(_) | FetchError::BrokenBody(_)
                 )
             }
             _ => false,

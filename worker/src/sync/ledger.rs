@@ -14,9 +14,9 @@ use super::{
     report::{Counts, Durations, Report},
 };
 use crate::provider::{
-    fetch::{Document, Validators},
+    fetch::{FetchedDocument, Validators},
     format::Locator,
-    item::{Reject, Subject},
+    item::{Reject, RejectSubject},
     spool::Spool,
 };
 
@@ -136,8 +136,8 @@ pub(super) struct Copied {
 }
 
 impl Copied {
-    pub(super) fn new(document: &Document, reading_hash: i64) -> Self {
-        let Document { spool, http_status, validators, fresh_for: _ } = document;
+    pub(super) fn new(document: &FetchedDocument, reading_hash: i64) -> Self {
+        let FetchedDocument { spool, http_status, validators, fresh_for: _ } = document;
         let (bytes, body_hash) = (spool.len(), spool.hash());
         Self { http_status: *http_status, validators: validators.clone(), bytes, body_hash, reading_hash }
     }
@@ -320,8 +320,8 @@ fn reject_row(
     document: &Spool,
 ) -> io::Result<reject::ActiveModel> {
     let (base_event_source_id, event_source_id) = match reject.subject.clone() {
-        Subject::BaseEvent(base_event) => (base_event, None),
-        Subject::Event { base_event, event } => (Some(base_event), event),
+        RejectSubject::BaseEvent(base_event) => (base_event, None),
+        RejectSubject::Event { base_event, event } => (Some(base_event), event),
     };
     let start = reject.span.start as u64;
     let (line, column) = locator.locate(start)?;

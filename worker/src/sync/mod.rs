@@ -52,7 +52,7 @@ use crate::{
     progress::{Progress, Stage},
     provider::{
         entry::ProviderEntry,
-        fetch::{self, Answer, Validators},
+        fetch::{self, FetchOutcome, Validators},
         format::Conventions,
         spool::{self, SpoolError},
     },
@@ -67,7 +67,7 @@ static TURNS: Semaphore = Semaphore::const_new(3);
 #[derive(Clone, Debug)]
 pub enum Source {
     /// The provider's URL.
-    Provider(fetch::Client),
+    Provider(fetch::FeedClient),
     /// A file, as if the provider had sent it.
     File(PathBuf),
     /// What the provider has pushed.
@@ -222,8 +222,8 @@ impl Syncing<'_> {
         let answer = self.obtain(&last.validators).await?;
         let mut durations = Durations { fetch: watch.lap(), ..Durations::default() };
         let document = match answer {
-            Answer::Document(document) => document,
-            Answer::NotModified { fresh_for } => {
+            FetchOutcome::Modified(document) => document,
+            FetchOutcome::NotModified { fresh_for } => {
                 let transaction = self.begin(provider).await?;
                 let report = ledger::not_modified(&transaction, run, provider, durations).await?;
                 self.commit(transaction).await?;
@@ -294,14 +294,14 @@ impl Syncing<'_> {
         Ok(transaction.commit().await?)
     }
 
-    async fn obtain(&self, known: &Validators) -> Result<Answer, SyncError> {
+    async fn obtain(&self, known: &Validators) -> Result<FetchOutcome, SyncError> {
         let Self { entry, progress, .. } = *self;
         match self.source {
             Source::Provider(client) => {
-                let request = fetch::Request {
+                let request = fetch::FetchRequest {
                     url: &entry.url,
                     known,
-                    answer_timeout: entry.answer_timeout,
+                    response_timeout: entry.response_timeout,
                     limit_bytes: entry.max_body_bytes,
                     allow_private_addresses: entry.allow_private_addresses,
                 };
@@ -313,9 +313,14 @@ impl Syncing<'_> {
                     other => SyncError::Fetch(other.into()),
                 })?;
                 let validators = Validators::default();
-                Ok(Answer::Document(fetch::Document { spool: spool.into(), http_status: None, validators, fresh_for: None }))
+                Ok(FetchOutcome::Modified(fetch::FetchedDocument {
+                    spool: spool.into(),
+                    http_status: None,
+                    validators,
+                    fresh_for: None,
+                }))
             }
-            Source::Pushed(pushed) => Ok(Answer::Document(pushed::document(entry, pushed).await?)),
+            Source::Pushed(pushed) => Ok(FetchOutcome::Modified(pushed::document(entry, pushed).await?)),
         }
     }
 }
@@ -335,7 +340,7 @@ async fn compared(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     provider: &provider::Model,
-    (document, is_delta): (fetch::Document, bool),
+    (document, is_delta): (fetch::FetchedDocument, bool),
     progress: &Progress,
 ) -> Result<Compared, SyncError> {
     let mut watch = Stopwatch::start();

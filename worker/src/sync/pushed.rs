@@ -10,14 +10,14 @@ use sea_orm::{
 use super::SyncError;
 use crate::provider::{
     entry::ProviderEntry,
-    fetch::{self, Document, Validators},
+    fetch::{self, FetchedDocument, Validators},
 };
 
 /// The document of a push.
-pub(super) async fn document(entry: &ProviderEntry, pushed: &pushed_feed::Model) -> Result<Document, SyncError> {
+pub(super) async fn document(entry: &ProviderEntry, pushed: &pushed_feed::Model) -> Result<FetchedDocument, SyncError> {
     let body = pushed.body.clone().unwrap_or_default();
-    let spool = fetch::decoded(&pushed.coding, body, entry.max_body_bytes).await.map_err(SyncError::Fetch)?;
-    Ok(Document { spool: spool.into(), http_status: None, validators: Validators::default(), fresh_for: None })
+    let spool = fetch::decode_body(&pushed.coding, body, entry.max_body_bytes).await.map_err(SyncError::Fetch)?;
+    Ok(FetchedDocument { spool: spool.into(), http_status: None, validators: Validators::default(), fresh_for: None })
 }
 
 /// Refuses a document that comes after one that was accepted later: what it says is older than the copy. Only an operator who revives a

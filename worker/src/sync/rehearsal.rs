@@ -12,7 +12,7 @@ use crate::{
     provider::{
         entry::ProviderEntry,
         format::Locator,
-        item::{Reject, Subject},
+        item::{Reject, RejectSubject},
         spool::Spool,
     },
 };
@@ -75,8 +75,8 @@ fn rejects(rejects: &[Reject], document: &Spool) -> io::Result<Value> {
     let mut locator = Locator::new(document);
     let told = rejects.iter().map(|reject| {
         let (base_event_id, event_id) = match &reject.subject {
-            Subject::BaseEvent(base_event) => (base_event.as_deref(), None),
-            Subject::Event { base_event, event } => (Some(base_event.as_str()), event.as_deref()),
+            RejectSubject::BaseEvent(base_event) => (base_event.as_deref(), None),
+            RejectSubject::Event { base_event, event } => (Some(base_event.as_str()), event.as_deref()),
         };
         let (line, column) = locator.locate(reject.span.start as u64)?;
         Ok(json!({

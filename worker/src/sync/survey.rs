@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{fingerprint, identity};
 use crate::provider::{
-    format::{Conventions, DocumentError, Format, ReadError},
-    item::{BaseEventItem, Feed, Reject, Subject},
+    format::{Conventions, FeedDocumentError, FeedFormat, FeedReadError},
+    item::{BaseEventItem, ParsedFeed, Reject, RejectSubject},
     spool::Spool,
 };
 
@@ -23,7 +23,7 @@ const REJECTS_KEPT: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) spool: Arc<Spool>,
-    pub(super) format: Format,
+    pub(super) format: FeedFormat,
     pub(super) conventions: Conventions,
     /// Whose it is.
     pub(super) slug: String,
@@ -117,10 +117,10 @@ pub(super) type KnownHashes = Vec<(Uuid, Option<i64>)>;
 
 impl Document {
     /// Reads the whole of it. To be called where it may block; it uses all cores.
-    pub(super) fn survey(&self) -> Result<Survey, ReadError> {
+    pub(super) fn survey(&self) -> Result<Survey, FeedReadError> {
         let mut survey = Survey::default();
-        let digest = |feed| Survey::of_part(feed, &self.slug, !self.format.is_read_in_parts());
-        self.format.read_spool(&self.spool, &self.conventions, digest, |part| survey.add(part))?;
+        let digest = |feed| Survey::of_part(feed, &self.slug, !self.format.is_splittable());
+        self.format.parse_spool(&self.spool, &self.conventions, digest, |part| survey.add(part))?;
         survey.elements.sort_unstable_by_key(|element| (element.id, element.start));
         survey.rejects.base_events.sort_unstable();
         survey.bring_together(self)?;
@@ -128,16 +128,16 @@ impl Document {
     }
 
     /// Reads one base event again.
-    pub(super) fn detail(&self, survey: &Survey, differing: &Differing) -> Result<Detail, ReadError> {
+    pub(super) fn detail(&self, survey: &Survey, differing: &Differing) -> Result<Detail, FeedReadError> {
         Ok(self.whole(survey, differing)?.0)
     }
 
     /// A base event with all its elements brought together, and which of its events stand twice.
-    fn whole(&self, survey: &Survey, differing: &Differing) -> Result<(Detail, Vec<Reject>), ReadError> {
-        let (item, mut rejected, repeated) = if self.format.is_read_in_parts() {
+    fn whole(&self, survey: &Survey, differing: &Differing) -> Result<(Detail, Vec<Reject>), FeedReadError> {
+        let (item, mut rejected, repeated) = if self.format.is_splittable() {
             let (mut item, mut rejects) = self.joined(&differing.places)?;
             let mut repeated = Vec::new();
-            item.settle(&mut repeated);
+            item.remove_duplicate_events(&mut repeated);
             rejects.extend(repeated.iter().cloned());
             let rejected = RejectedEvents::of(&rejects).remove(item.source_id.as_str()).unwrap_or_default();
             (item, rejected, repeated)
@@ -153,15 +153,15 @@ impl Document {
     }
 
     /// The elements of one base event, and what of them was rejected.
-    fn joined(&self, places: &[Place]) -> Result<(BaseEventItem, Vec<Reject>), ReadError> {
+    fn joined(&self, places: &[Place]) -> Result<(BaseEventItem, Vec<Reject>), FeedReadError> {
         let mut joined: Option<BaseEventItem> = None;
         let mut rejects = Vec::new();
         for place in places {
-            let mut feed = self.format.read_again(&self.spool, place.span(), &self.conventions)?;
+            let mut feed = self.format.reparse(&self.spool, place.span(), &self.conventions)?;
             let item = feed.base_events.pop().ok_or_else(unreadable)?;
             rejects.append(&mut feed.rejects);
             match &mut joined {
-                Some(joined) => joined.join(item),
+                Some(joined) => joined.merge(item),
                 None => joined = Some(item),
             }
         }
@@ -169,14 +169,14 @@ impl Document {
     }
 }
 
-fn unreadable() -> ReadError {
+fn unreadable() -> FeedReadError {
     io::Error::other("the spooled document is not what it was when it was read first").into()
 }
 
 impl Survey {
-    fn of_part(mut feed: Feed, slug: &str, holds: bool) -> Self {
+    fn of_part(mut feed: ParsedFeed, slug: &str, holds: bool) -> Self {
         for base_event in &mut feed.base_events {
-            base_event.settle(&mut feed.rejects);
+            base_event.remove_duplicate_events(&mut feed.rejects);
         }
         feed.rejects.sort_by_key(|reject| reject.span.start);
         let mut rejected = RejectedEvents::of(&feed.rejects);
@@ -202,19 +202,19 @@ impl Survey {
         survey
     }
 
-    fn add(&mut self, mut part: Self) -> Result<(), DocumentError> {
+    fn add(&mut self, mut part: Self) -> Result<(), FeedDocumentError> {
         self.elements.append(&mut part.elements);
         self.held.append(&mut part.held);
         self.event_count += part.event_count;
         self.rejects.add(part.rejects);
         if self.elements.len() + self.rejects.base_events.len() > MAX_BASE_EVENTS {
-            return Err(DocumentError::OverLimit { line: 1, limit: MAX_BASE_EVENTS, what: "base events in a feed" });
+            return Err(FeedDocumentError::OverLimit { line: 1, limit: MAX_BASE_EVENTS, what: "base events in a feed" });
         }
         Ok(())
     }
 
     /// Sees to base events of which there is more than one element: what they say together was not known while each was read.
-    fn bring_together(&mut self, document: &Document) -> Result<(), ReadError> {
+    fn bring_together(&mut self, document: &Document) -> Result<(), FeedReadError> {
         let mut elements = std::mem::take(&mut self.elements);
         for group in elements.chunk_by_mut(|left, right| left.id == right.id) {
             let id = group[0].id;
@@ -300,7 +300,7 @@ impl RejectedEvents {
     fn of(rejects: &[Reject]) -> HashMap<&str, Self> {
         let mut rejected: HashMap<&str, Self> = HashMap::new();
         for reject in rejects {
-            if let Subject::Event { base_event, event } = &reject.subject {
+            if let RejectSubject::Event { base_event, event } = &reject.subject {
                 let of_base_event = rejected.entry(base_event).or_default();
                 match event {
                     Some(id) => of_base_event.ids.push(id.clone()),
@@ -318,9 +318,9 @@ impl Rejects {
         for reject in &rejects {
             found.events += reject.events;
             match &reject.subject {
-                Subject::BaseEvent(Some(id)) => found.base_events.push(identity::base_event_id(slug, id)),
-                Subject::BaseEvent(None) => found.unrecognised = true,
-                Subject::Event { .. } => {}
+                RejectSubject::BaseEvent(Some(id)) => found.base_events.push(identity::base_event_id(slug, id)),
+                RejectSubject::BaseEvent(None) => found.unrecognised = true,
+                RejectSubject::Event { .. } => {}
             }
         }
         rejects.truncate(REJECTS_KEPT);

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     progress::{Progress, Stage},
-    provider::format::ReadError,
+    provider::format::FeedReadError,
 };
 
 /// How much of a feed is in memory with all that it says while it is written, twice: one batch is read while another is written.
@@ -99,7 +99,7 @@ fn read_ahead(
     document: Arc<Document>,
     survey: Arc<Survey>,
     differing: Vec<Differing>,
-) -> mpsc::Receiver<Result<Vec<Detail>, ReadError>> {
+) -> mpsc::Receiver<Result<Vec<Detail>, FeedReadError>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
         let mut rest = differing.as_slice();

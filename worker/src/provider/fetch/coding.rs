@@ -109,7 +109,7 @@ fn has_large_window(first: u8) -> bool {
 }
 
 fn broken(why: &'static str) -> FetchError {
-    FetchError::Broken(io::Error::new(io::ErrorKind::InvalidData, why).into())
+    FetchError::BrokenBody(io::Error::new(io::ErrorKind::InvalidData, why).into())
 }
 
 fn printable(text: &str) -> String {

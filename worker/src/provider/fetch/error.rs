@@ -48,7 +48,7 @@ pub enum FetchError {
     },
     /// The connection ended before the document did, or the compression is broken.
     #[error("the provider's answer broke off or could not be decompressed")]
-    Broken(#[source] Cause),
+    BrokenBody(#[source] Cause),
     /// The document is over the limit.
     #[error("the document is over the limit of {limit_bytes} bytes")]
     TooLarge {
@@ -73,7 +73,7 @@ impl FetchError {
             Self::RedirectRefused { .. } => "redirect_refused",
             Self::TooManyRedirects => "too_many_redirects",
             Self::UnknownEncoding { .. } => "unknown_encoding",
-            Self::Broken(_) => "broken_answer",
+            Self::BrokenBody(_) => "broken_response",
             Self::TooLarge { .. } => "too_large",
             Self::Disk(_) => "disk",
         }
@@ -116,7 +116,7 @@ impl FetchError {
         if let Some(over) = error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
             return Self::TooLarge { limit_bytes: over.limit_bytes };
         }
-        if is_timeout(&error) { Self::TimedOut(error.into()) } else { Self::Broken(error.into()) }
+        if is_timeout(&error) { Self::TimedOut(error.into()) } else { Self::BrokenBody(error.into()) }
     }
 }
 
@@ -125,7 +125,7 @@ impl From<SpoolError> for FetchError {
         match error {
             SpoolError::TooLarge { limit_bytes } => Self::TooLarge { limit_bytes },
             SpoolError::Disk(error) => Self::Disk(error),
-            SpoolError::Unreadable(error) => Self::Broken(error.into()),
+            SpoolError::Unreadable(error) => Self::BrokenBody(error.into()),
         }
     }
 }

@@ -45,18 +45,18 @@ const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
 const MAX_REDIRECTS: usize = 5;
 
 /// The default of a provider's `answer_timeout_seconds`.
-pub(crate) fn answer_timeout() -> Duration {
+pub(crate) fn default_response_timeout() -> Duration {
     ANSWER_TIMEOUT
 }
 
 /// The default of a provider's `max_body_bytes`.
-pub(crate) fn max_body_bytes() -> u64 {
+pub(crate) fn default_max_body_bytes() -> u64 {
     MAX_BODY_BYTES
 }
 
 /// A document as the provider sent it, decompressed.
 #[derive(Clone, Debug)]
-pub struct Document {
+pub struct FetchedDocument {
     /// Its bytes.
     pub spool: Arc<Spool>,
     /// The status it came with; `None` if it did not come by HTTP.
@@ -78,9 +78,9 @@ pub struct Validators {
 
 /// A provider's answer.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub enum FetchOutcome {
     /// The document is not the one that the validators name.
-    Document(Document),
+    Modified(FetchedDocument),
     /// It is still that one (304).
     NotModified {
         /// How long the provider says that it needs not be asked for again.
@@ -90,13 +90,13 @@ pub enum Answer {
 
 /// What to fetch, and within which limits.
 #[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
+pub struct FetchRequest<'a> {
     /// Where.
     pub url: &'a Url,
     /// The document that is there already.
     pub known: &'a Validators,
     /// How long the whole answer may take, redirects included.
-    pub answer_timeout: Duration,
+    pub response_timeout: Duration,
     /// How large the body may be, before and after decompression.
     pub limit_bytes: u64,
     /// Whether an address that is none of the public internet is welcome.
@@ -105,7 +105,7 @@ pub struct Request<'a> {
 
 /// The client for all providers: it keeps connections open between polls.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct FeedClient {
     guarded: reqwest::Client,
     open: reqwest::Client,
 }
@@ -115,7 +115,7 @@ pub struct Client {
 /// # Errors
 ///
 /// When the machine's TLS certificates cannot be read.
-pub fn client() -> Result<Client, reqwest::Error> {
+pub fn build_client() -> Result<FeedClient, reqwest::Error> {
     let builder = || {
         reqwest::Client::builder()
             .user_agent(concat!("marquee/", env!("CARGO_PKG_VERSION")))
@@ -125,7 +125,7 @@ pub fn client() -> Result<Client, reqwest::Error> {
             // Behind a proxy the address that is checked would be the proxy's.
             .no_proxy()
     };
-    Ok(Client { guarded: builder().dns_resolver(Arc::new(PublicAddresses)).build()?, open: builder().build()? })
+    Ok(FeedClient { guarded: builder().dns_resolver(Arc::new(PublicAddresses)).build()?, open: builder().build()? })
 }
 
 /// Fetches one document unless it is still the one that is known.
@@ -133,19 +133,21 @@ pub fn client() -> Result<Client, reqwest::Error> {
 /// # Errors
 ///
 /// When there is no answer, neither status 200 nor 304, no end of the body within the time, or more of it than the limit.
-pub async fn fetch(client: &Client, request: &Request<'_>, progress: &Progress) -> Result<Answer, FetchError> {
-    let answer = tokio::time::timeout(request.answer_timeout, answer(client, request, progress)).await;
+pub async fn fetch(client: &FeedClient, request: &FetchRequest<'_>, progress: &Progress) -> Result<FetchOutcome, FetchError> {
+    let answer = tokio::time::timeout(request.response_timeout, answer(client, request, progress)).await;
     answer.unwrap_or_else(|elapsed| Err(FetchError::TimedOut(elapsed.into())))
 }
 
-async fn answer(client: &Client, request: &Request<'_>, progress: &Progress) -> Result<Answer, FetchError> {
+async fn answer(client: &FeedClient, request: &FetchRequest<'_>, progress: &Progress) -> Result<FetchOutcome, FetchError> {
     progress.begin(Stage::Fetching, None);
     let response = last_hop(client, request).await?;
     let (status, headers) = (response.status(), response.headers());
     let fresh_for = caching::fresh_for(headers);
     match status {
         StatusCode::OK => {}
-        StatusCode::NOT_MODIFIED if *request.known != Validators::default() => return Ok(Answer::NotModified { fresh_for }),
+        StatusCode::NOT_MODIFIED if *request.known != Validators::default() => {
+            return Ok(FetchOutcome::NotModified { fresh_for });
+        }
         _ => {
             let may_say_when = status.is_redirection() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
             let retry_after = if may_say_when { caching::retry_after(headers, SystemTime::now()) } else { None };
@@ -154,11 +156,11 @@ async fn answer(client: &Client, request: &Request<'_>, progress: &Progress) -> 
     }
     let validators = validators(headers);
     let spool = Arc::new(body(response, request.limit_bytes, progress).await?);
-    Ok(Answer::Document(Document { spool, http_status: Some(status.as_u16()), validators, fresh_for }))
+    Ok(FetchOutcome::Modified(FetchedDocument { spool, http_status: Some(status.as_u16()), validators, fresh_for }))
 }
 
 /// The first answer that is no redirect.
-async fn last_hop(client: &Client, request: &Request<'_>) -> Result<Response, FetchError> {
+async fn last_hop(client: &FeedClient, request: &FetchRequest<'_>) -> Result<Response, FetchError> {
     let mut url = request.url.clone();
     for _ in 0..=MAX_REDIRECTS {
         if !request.allow_private_addresses {
@@ -173,7 +175,7 @@ async fn last_hop(client: &Client, request: &Request<'_>) -> Result<Response, Fe
     Err(FetchError::TooManyRedirects)
 }
 
-async fn one_hop(client: &Client, request: &Request<'_>, url: &Url) -> Result<Response, FetchError> {
+async fn one_hop(client: &FeedClient, request: &FetchRequest<'_>, url: &Url) -> Result<Response, FetchError> {
     let client = if request.allow_private_addresses { &client.open } else { &client.guarded };
     let mut asked = client.get(url.clone()).header(header::ACCEPT_ENCODING, coding::ACCEPTED);
     let known = request.known;
@@ -210,7 +212,7 @@ async fn body(response: Response, limit_bytes: u64, progress: &Progress) -> Resu
 /// # Errors
 ///
 /// When the coding is broken or unknown, or the body over the limit without it.
-pub async fn decoded(coding: &str, body: Vec<u8>, limit_bytes: u64) -> Result<Spool, FetchError> {
+pub async fn decode_body(coding: &str, body: Vec<u8>, limit_bytes: u64) -> Result<Spool, FetchError> {
     let mut writer = SpoolWriter::new(limit_bytes);
     Coding::named(coding)?.undo(body.as_slice(), &mut writer).await?;
     Ok(writer.finish().await?)

@@ -4,14 +4,14 @@
 //! unknown ones are ignored, so that a provider may add to its feed without asking us.
 
 use super::{
-    Conventions, DocumentError,
+    Conventions, FeedDocumentError,
     pieces::{Boundary, MAX_ITEMS, Piece, Pieces},
     values::{self, Faults},
     xml::{Attributes, Element, Next, XmlReader},
 };
 use crate::provider::{
-    item::{BaseEventItem, EventItem, Feed, PerformerItem, Reject, Subject, VenueItem, ZoneItem},
-    local_time::{Edge, LocalTime},
+    item::{BaseEventItem, EventItem, ParsedFeed, PerformerItem, Reject, RejectSubject, VenueItem, ZoneItem},
+    local_time::{DayEdge, LocalTime},
 };
 
 const ROOTS: [&str; 2] = ["eventList", "planList"];
@@ -24,7 +24,7 @@ const END: [&str; 2] = ["event_end_date", "plan_end_date"];
 pub(super) const PIECES: Pieces = Pieces { markers: ["<base_event", "<base_plan"], read: read_piece };
 
 /// Reads a document from one boundary to the next, at the end of the bytes.
-fn read_piece(bytes: &[u8], from: &Boundary, conventions: &Conventions, max_items: usize) -> Result<Piece, DocumentError> {
+fn read_piece(bytes: &[u8], from: &Boundary, conventions: &Conventions, max_items: usize) -> Result<Piece, FeedDocumentError> {
     let (xml, root, mut output) = match from {
         Boundary::Document => {
             let (xml, root) = XmlReader::open(bytes, &ROOTS)?;
@@ -35,7 +35,7 @@ fn read_piece(bytes: &[u8], from: &Boundary, conventions: &Conventions, max_item
         }
     };
     let mut has_output = output.is_some();
-    let mut reader = EventListReader { xml, conventions, feed: Feed::default(), items: 0, max_items };
+    let mut reader = EventListReader { xml, conventions, feed: ParsedFeed::default(), items: 0, max_items };
     loop {
         if let Some(output) = output.take()
             && reader.read_output()? == OutputEnd::OfInput
@@ -52,13 +52,13 @@ fn read_piece(bytes: &[u8], from: &Boundary, conventions: &Conventions, max_item
         }
     }
     reader.xml.finish()?;
-    if has_output { Ok(reader.into_piece(Boundary::Document)) } else { Err(DocumentError::NoItems { element: "output" }) }
+    if has_output { Ok(reader.into_piece(Boundary::Document)) } else { Err(FeedDocumentError::NoItems { element: "output" }) }
 }
 
 struct EventListReader<'a> {
     xml: XmlReader<'a>,
     conventions: &'a Conventions,
-    feed: Feed,
+    feed: ParsedFeed,
     items: usize,
     max_items: usize,
 }
@@ -79,7 +79,7 @@ impl<'a> EventListReader<'a> {
     }
 
     /// Reads what is left of an output that was entered.
-    fn read_output(&mut self) -> Result<OutputEnd, DocumentError> {
+    fn read_output(&mut self) -> Result<OutputEnd, FeedDocumentError> {
         loop {
             match self.xml.next()? {
                 Next::Child(child) => match child.name() {
@@ -92,7 +92,7 @@ impl<'a> EventListReader<'a> {
         }
     }
 
-    fn read_base_event(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
+    fn read_base_event(&mut self, element: &Element<'a>) -> Result<(), FeedDocumentError> {
         let mut faults = Faults::default();
         let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &BASE_EVENT_ID, values::id));
@@ -131,7 +131,7 @@ impl<'a> EventListReader<'a> {
             }
             (source_id, _, _, reason) => self.feed.rejects.push(Reject {
                 span: element.start..self.xml.position(),
-                subject: Subject::BaseEvent(source_id),
+                subject: RejectSubject::BaseEvent(source_id),
                 events: outcomes.len(),
                 reason: reason.unwrap_or_default(),
             }),
@@ -139,15 +139,15 @@ impl<'a> EventListReader<'a> {
         Ok(())
     }
 
-    fn read_event(&mut self, element: &Element<'a>, base_event: &str) -> Result<EventOutcome, DocumentError> {
+    fn read_event(&mut self, element: &Element<'a>, base_event: &str) -> Result<EventOutcome, FeedDocumentError> {
         let mut faults = Faults::default();
         let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &EVENT_ID, values::id));
-        let start = faults.take(required(&attributes, &START, |_, text| self.local_time(text, Edge::First)));
-        let end = faults.take(optional(&attributes, &END, |_, text| self.local_time(text, Edge::Last))).flatten();
+        let start = faults.take(required(&attributes, &START, |_, text| self.local_time(text, DayEdge::Start)));
+        let end = faults.take(optional(&attributes, &END, |_, text| self.local_time(text, DayEdge::End))).flatten();
         let sell_from =
-            faults.take(optional(&attributes, &["sell_from"], |_, text| self.local_time(text, Edge::First))).flatten();
-        let sell_to = faults.take(optional(&attributes, &["sell_to"], |_, text| self.local_time(text, Edge::Last))).flatten();
+            faults.take(optional(&attributes, &["sell_from"], |_, text| self.local_time(text, DayEdge::Start))).flatten();
+        let sell_to = faults.take(optional(&attributes, &["sell_to"], |_, text| self.local_time(text, DayEdge::End))).flatten();
         let sold_out = faults.take(optional(&attributes, &["sold_out"], values::boolean)).flatten().unwrap_or(false);
         if let (Some(start), Some(end)) = (&start, &end)
             && end.instant < start.instant
@@ -172,7 +172,7 @@ impl<'a> EventListReader<'a> {
             }
             (event, _, reason) => Err(Reject {
                 span,
-                subject: Subject::Event { base_event: base_event.to_owned(), event },
+                subject: RejectSubject::Event { base_event: base_event.to_owned(), event },
                 events: 1,
                 reason: reason.unwrap_or_default(),
             }),
@@ -180,19 +180,19 @@ impl<'a> EventListReader<'a> {
     }
 
     /// The attributes of an element that becomes something.
-    fn enter<'e>(&mut self, element: &'e Element<'a>) -> Result<Attributes<'e>, DocumentError> {
+    fn enter<'e>(&mut self, element: &'e Element<'a>) -> Result<Attributes<'e>, FeedDocumentError> {
         self.items += 1;
         if self.items > self.max_items {
             let (line, _) = self.xml.line_and_column(element.start);
-            return Err(DocumentError::OverLimit { line, limit: MAX_ITEMS, what: "items in a feed" });
+            return Err(FeedDocumentError::OverLimit { line, limit: MAX_ITEMS, what: "items in a feed" });
         }
         self.xml.attributes(element)
     }
 
-    fn read_zone(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<ZoneItem>, DocumentError> {
+    fn read_zone(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<ZoneItem>, FeedDocumentError> {
         let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &["zone_id"], values::id));
-        let price = faults.take(required(&attributes, &["price"], |_, text| self.conventions.currency.minor_units(text)));
+        let price = faults.take(required(&attributes, &["price"], |_, text| self.conventions.currency.parse_price(text)));
         let name = faults.take(optional(&attributes, &["name"], values::name)).flatten();
         let capacity = faults.take(optional(&attributes, &["capacity"], values::capacity)).flatten();
         let numbered = faults.take(optional(&attributes, &["numbered"], values::boolean)).flatten();
@@ -200,7 +200,7 @@ impl<'a> EventListReader<'a> {
         Ok(source_id.zip(price).map(|(source_id, price)| ZoneItem { source_id, name, capacity, price, numbered }))
     }
 
-    fn read_performer(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<PerformerItem>, DocumentError> {
+    fn read_performer(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<PerformerItem>, FeedDocumentError> {
         let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &["performer_id"], values::id));
         let name = faults.take(required(&attributes, &["name"], values::name));
@@ -208,7 +208,7 @@ impl<'a> EventListReader<'a> {
         Ok(source_id.zip(name).map(|(source_id, name)| PerformerItem { source_id, name }))
     }
 
-    fn read_venue(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<VenueItem>, DocumentError> {
+    fn read_venue(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<VenueItem>, FeedDocumentError> {
         let attributes = self.enter(element)?;
         let source_id = faults.take(required(&attributes, &["venue_id"], values::id));
         let name = faults.take(required(&attributes, &["name"], values::name));
@@ -224,7 +224,7 @@ impl<'a> EventListReader<'a> {
         })
     }
 
-    fn local_time(&self, text: &str, edge: Edge) -> Result<LocalTime, String> {
+    fn local_time(&self, text: &str, edge: DayEdge) -> Result<LocalTime, String> {
         LocalTime::parse(text.trim(), self.conventions.time_zone, edge)
     }
 }

@@ -18,12 +18,12 @@ use chrono_tz::Tz;
 
 pub use self::locator::Locator;
 use self::pieces::Pieces;
-use super::{currency::Currency, item::Feed, spool::Spool};
+use super::{currency::Currency, item::ParsedFeed, spool::Spool};
 
 /// All formats that can be named in `providers.toml`.
-const FORMATS: [Format; 2] = [
-    Format { name: "event-list-xml", reading: Reading::InPieces(event_list_xml::PIECES) },
-    Format { name: "schema-org-json", reading: Reading::AtOnce(schema_org_json::read) },
+const FORMATS: [FeedFormat; 2] = [
+    FeedFormat { name: "event-list-xml", reading: Reading::InPieces(event_list_xml::PIECES) },
+    FeedFormat { name: "schema-org-json", reading: Reading::AtOnce(schema_org_json::read) },
 ];
 
 /// Largest document of a format that cannot be cut into pieces: it is in memory with all that it says.
@@ -31,7 +31,7 @@ const MAX_BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
 
 /// A format of feeds.
 #[derive(Clone, Copy)]
-pub struct Format {
+pub struct FeedFormat {
     /// Its name in the settings.
     pub name: &'static str,
     reading: Reading,
@@ -41,7 +41,7 @@ pub struct Format {
 #[derive(Clone, Copy)]
 enum Reading {
     /// As a whole: what stands in one place may refer to another.
-    AtOnce(fn(&[u8], &Conventions) -> Result<Feed, DocumentError>),
+    AtOnce(fn(&[u8], &Conventions) -> Result<ParsedFeed, FeedDocumentError>),
     /// Piece by piece.
     InPieces(Pieces),
 }
@@ -57,7 +57,7 @@ pub struct Conventions {
 
 /// Why a document cannot be trusted as a whole. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DocumentError {
+pub enum FeedDocumentError {
     /// Nothing, or nothing but white space.
     #[error("the document is empty")]
     Empty,
@@ -123,7 +123,7 @@ pub enum DocumentError {
     },
 }
 
-impl DocumentError {
+impl FeedDocumentError {
     /// A stable word for the ledger.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -143,27 +143,27 @@ impl DocumentError {
 
 /// Why a spooled document was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub enum FeedReadError {
     /// It cannot be trusted.
     #[error("{0}")]
-    Document(#[from] DocumentError),
+    Document(#[from] FeedDocumentError),
     /// The spool's file cannot be read.
     #[error("the spooled document cannot be read")]
     Spool(#[from] io::Error),
 }
 
-impl Format {
+impl FeedFormat {
     /// Reads a whole document that is in memory; every base event and event of the answer stands once.
     ///
     /// # Errors
     ///
     /// When the document cannot be trusted as a whole.
-    pub fn read(&self, document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
+    pub fn parse(&self, document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
         let feed = match self.reading {
             Reading::AtOnce(read) => read(document, conventions),
             Reading::InPieces(pieces) => pieces.read_at_once(document, conventions),
         };
-        feed.map(Feed::settled)
+        feed.map(ParsedFeed::deduplicate)
     }
 
     /// Reads a spooled document part by part: `digest` is called with each, on any thread, and what it answers is handed to
@@ -174,29 +174,31 @@ impl Format {
     /// # Errors
     ///
     /// When the document cannot be trusted as a whole, `fold` says so, or the spool cannot be read.
-    pub fn read_spool<T: Send>(
+    pub fn parse_spool<T: Send>(
         &self,
         spool: &Spool,
         conventions: &Conventions,
-        digest: impl Fn(Feed) -> T + Sync,
-        mut fold: impl FnMut(T) -> Result<(), DocumentError> + Send,
-    ) -> Result<(), ReadError> {
+        digest: impl Fn(ParsedFeed) -> T + Sync,
+        mut fold: impl FnMut(T) -> Result<(), FeedDocumentError> + Send,
+    ) -> Result<(), FeedReadError> {
         match self.reading {
             Reading::AtOnce(read) => {
                 if spool.len() > MAX_BYTES_AT_ONCE {
                     let limit = usize::try_from(MAX_BYTES_AT_ONCE).unwrap_or(usize::MAX);
-                    return Err(DocumentError::OverLimit { line: 1, limit, what: "bytes in a document of this format" }.into());
+                    return Err(
+                        FeedDocumentError::OverLimit { line: 1, limit, what: "bytes in a document of this format" }.into()
+                    );
                 }
                 let document = spool.read(0..spool.len())?;
-                Ok(fold(digest(read(&document, conventions)?.settled()))?)
+                Ok(fold(digest(read(&document, conventions)?.deduplicate()))?)
             }
             Reading::InPieces(pieces) => pieces.read(spool, conventions, &digest, &mut fold),
         }
     }
 
-    /// Whether a base event can be read again by itself, with [`Format::read_again`].
+    /// Whether a base event can be read again by itself, with [`FeedFeedFormat::reparse`].
     #[must_use]
-    pub fn is_read_in_parts(&self) -> bool {
+    pub fn is_splittable(&self) -> bool {
         matches!(self.reading, Reading::InPieces(_))
     }
 
@@ -205,15 +207,15 @@ impl Format {
     /// # Errors
     ///
     /// When the span is not that of a base event, or the spool cannot be read.
-    pub fn read_again(&self, spool: &Spool, span: Range<u64>, conventions: &Conventions) -> Result<Feed, ReadError> {
+    pub fn reparse(&self, spool: &Spool, span: Range<u64>, conventions: &Conventions) -> Result<ParsedFeed, FeedReadError> {
         match self.reading {
             Reading::AtOnce(read) => Ok(read(&spool.read(0..spool.len())?, conventions)?),
-            Reading::InPieces(pieces) => pieces.read_again(spool, span, conventions),
+            Reading::InPieces(pieces) => pieces.reparse(spool, span, conventions),
         }
     }
 }
 
-impl DocumentError {
+impl FeedDocumentError {
     /// The same, found in bytes that begin at this line and column of the document.
     fn behind(mut self, first_line: usize, first_column: usize) -> Self {
         match &mut self {
@@ -230,7 +232,7 @@ impl DocumentError {
     }
 }
 
-impl fmt::Debug for Format {
+impl fmt::Debug for FeedFormat {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
     }
@@ -238,7 +240,7 @@ impl fmt::Debug for Format {
 
 /// The format of this name.
 #[must_use]
-pub fn find(name: &str) -> Option<Format> {
+pub fn find(name: &str) -> Option<FeedFormat> {
     FORMATS.into_iter().find(|format| format.name == name)
 }
 

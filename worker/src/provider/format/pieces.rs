@@ -17,8 +17,8 @@ use std::{
 use bytes::Bytes;
 use memchr::memmem::FinderRev;
 
-use super::{Conventions, DocumentError, Locator, ReadError};
-use crate::provider::{item::Feed, spool::Spool};
+use super::{Conventions, FeedDocumentError, FeedReadError, Locator};
+use crate::provider::{item::ParsedFeed, spool::Spool};
 
 /// Elements of one feed that become something. They are not held in memory; a feed of a gigabyte has nine million.
 pub(super) const MAX_ITEMS: usize = 50_000_000;
@@ -42,7 +42,7 @@ pub(super) struct Pieces {
     /// How a base event is likely to begin.
     pub(super) markers: [&'static str; 2],
     /// Reads bytes from a boundary to the next, which is at their end; the number is that of the items that are still allowed.
-    pub(super) read: fn(&[u8], &Boundary, &Conventions, usize) -> Result<Piece, DocumentError>,
+    pub(super) read: fn(&[u8], &Boundary, &Conventions, usize) -> Result<Piece, FeedDocumentError>,
 }
 
 /// A place between two pieces.
@@ -62,7 +62,7 @@ pub(super) enum Boundary {
 /// What was read of a piece.
 pub(super) struct Piece {
     /// What it says, with places counted from its beginning.
-    pub(super) feed: Feed,
+    pub(super) feed: ParsedFeed,
     /// Elements that became something.
     pub(super) items: usize,
     /// Where it ended.
@@ -71,13 +71,18 @@ pub(super) struct Piece {
 
 impl Pieces {
     /// Reads a document that is in memory in one pass.
-    pub(super) fn read_at_once(&self, document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
+    pub(super) fn read_at_once(&self, document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
         let piece = (self.read)(document, &Boundary::Document, conventions, MAX_ITEMS)?;
-        if piece.until == Boundary::Document { Ok(piece.feed) } else { Err(DocumentError::Truncated) }
+        if piece.until == Boundary::Document { Ok(piece.feed) } else { Err(FeedDocumentError::Truncated) }
     }
 
     /// Reads what stood in a span, which must be that of a base event.
-    pub(super) fn read_again(&self, spool: &Spool, span: Range<u64>, conventions: &Conventions) -> Result<Feed, ReadError> {
+    pub(super) fn reparse(
+        &self,
+        spool: &Spool,
+        span: Range<u64>,
+        conventions: &Conventions,
+    ) -> Result<ParsedFeed, FeedReadError> {
         // Their names matter to closing tags alone, of which there is none.
         let around = Boundary::BaseEvents { root: String::new(), output: String::new() };
         let mut feed = (self.read)(&spool.read(span.clone())?, &around, conventions, MAX_ITEMS)?.feed;
@@ -90,15 +95,15 @@ impl Pieces {
         &self,
         spool: &Spool,
         conventions: &Conventions,
-        digest: &(dyn Fn(Feed) -> T + Sync),
-        fold: &mut (dyn FnMut(T) -> Result<(), DocumentError> + Send),
-    ) -> Result<(), ReadError> {
+        digest: &(dyn Fn(ParsedFeed) -> T + Sync),
+        fold: &mut (dyn FnMut(T) -> Result<(), FeedDocumentError> + Send),
+    ) -> Result<(), FeedReadError> {
         PieceReader { pieces: *self, spool, conventions, digest, sizes: SIZES }.read_all(fold)
     }
 }
 
 impl<T: Send> PieceReader<'_, T> {
-    fn read_all(&self, fold: &mut (dyn FnMut(T) -> Result<(), DocumentError> + Send)) -> Result<(), ReadError> {
+    fn read_all(&self, fold: &mut (dyn FnMut(T) -> Result<(), FeedDocumentError> + Send)) -> Result<(), FeedReadError> {
         let mut cutter = Cutter::new(self.spool, self.pieces.markers, self.sizes.largest);
         let mut folding = Folding::new(self, fold);
         // Until it is known what is around the base events, there is nothing to assume.
@@ -132,7 +137,7 @@ struct PieceReader<'a, T> {
     pieces: Pieces,
     spool: &'a Spool,
     conventions: &'a Conventions,
-    digest: &'a (dyn Fn(Feed) -> T + Sync),
+    digest: &'a (dyn Fn(ParsedFeed) -> T + Sync),
     sizes: Sizes,
 }
 
@@ -140,7 +145,7 @@ struct PieceReader<'a, T> {
 struct Shared<'a, 'f, T> {
     cutter: Cutter<'a>,
     folding: Folding<'a, 'f, T>,
-    failure: Option<ReadError>,
+    failure: Option<FeedReadError>,
 }
 
 /// A piece that was read, whether it may be taken or not.
@@ -148,7 +153,7 @@ struct Outcome<T> {
     index: usize,
     span: Range<u64>,
     from: Boundary,
-    digested: Result<Digested<T>, DocumentError>,
+    digested: Result<Digested<T>, FeedDocumentError>,
 }
 
 struct Digested<T> {
@@ -189,7 +194,7 @@ impl<T: Send> PieceReader<'_, T> {
         Outcome { index, span: start..start + bytes.len() as u64, from: from.clone(), digested }
     }
 
-    fn digest(&self, bytes: &[u8], start: u64, from: &Boundary, max_items: usize) -> Result<Digested<T>, DocumentError> {
+    fn digest(&self, bytes: &[u8], start: u64, from: &Boundary, max_items: usize) -> Result<Digested<T>, FeedDocumentError> {
         let Piece { mut feed, items, until } = (self.pieces.read)(bytes, from, self.conventions, max_items)?;
         feed.shift(usize::try_from(start).unwrap_or(usize::MAX));
         Ok(Digested { digest: (self.digest)(feed), items, until })
@@ -199,7 +204,7 @@ impl<T: Send> PieceReader<'_, T> {
 /// Takes pieces in the document's order and sees to it that each begins where the one before it ended.
 struct Folding<'a, 'f, T> {
     reader: &'a PieceReader<'a, T>,
-    fold: &'f mut (dyn FnMut(T) -> Result<(), DocumentError> + Send),
+    fold: &'f mut (dyn FnMut(T) -> Result<(), FeedDocumentError> + Send),
     /// Pieces that were read before their turn.
     early: BTreeMap<usize, Outcome<T>>,
     next_index: usize,
@@ -212,12 +217,12 @@ struct Folding<'a, 'f, T> {
 }
 
 impl<'a, 'f, T: Send> Folding<'a, 'f, T> {
-    fn new(reader: &'a PieceReader<'a, T>, fold: &'f mut (dyn FnMut(T) -> Result<(), DocumentError> + Send)) -> Self {
+    fn new(reader: &'a PieceReader<'a, T>, fold: &'f mut (dyn FnMut(T) -> Result<(), FeedDocumentError> + Send)) -> Self {
         let (early, at) = (BTreeMap::new(), Boundary::Document);
         Self { reader, fold, early, next_index: 0, position: 0, at, items: 0, worth_trying_bytes: 0 }
     }
 
-    fn take_in_turn(&mut self, outcome: Outcome<T>) -> Result<(), ReadError> {
+    fn take_in_turn(&mut self, outcome: Outcome<T>) -> Result<(), FeedReadError> {
         self.early.insert(outcome.index, outcome);
         while let Some(outcome) = self.early.remove(&self.next_index) {
             self.next_index += 1;
@@ -234,13 +239,13 @@ impl<'a, 'f, T: Send> Folding<'a, 'f, T> {
     }
 
     /// Takes what was read from `position` to `end`.
-    fn take(&mut self, digested: Result<Digested<T>, DocumentError>, end: u64) -> Result<(), ReadError> {
+    fn take(&mut self, digested: Result<Digested<T>, FeedDocumentError>, end: u64) -> Result<(), FeedReadError> {
         let is_last = end == self.reader.spool.len();
         match digested {
             Ok(Digested { items, .. }) if self.items + items > MAX_ITEMS => {
                 let bytes = self.reader.spool.read(self.position..end)?;
                 let digested = self.reader.digest(&bytes, self.position, &self.at, MAX_ITEMS - self.items);
-                Err(self.placed(digested.err().unwrap_or(DocumentError::Truncated))?)
+                Err(self.placed(digested.err().unwrap_or(FeedDocumentError::Truncated))?)
             }
             Ok(Digested { digest, items, until }) if is_last == (until == Boundary::Document) => {
                 (self.fold)(digest)?;
@@ -250,8 +255,8 @@ impl<'a, 'f, T: Send> Folding<'a, 'f, T> {
                 self.worth_trying_bytes = 0;
                 Ok(())
             }
-            Ok(_) if is_last => Err(DocumentError::Truncated.into()),
-            Err(error) if is_last || !matches!(error, DocumentError::Truncated | DocumentError::Empty) => {
+            Ok(_) if is_last => Err(FeedDocumentError::Truncated.into()),
+            Err(error) if is_last || !matches!(error, FeedDocumentError::Truncated | FeedDocumentError::Empty) => {
                 Err(self.placed(error)?)
             }
             // The cut went through something, or the document goes on behind what looked like its end.
@@ -262,13 +267,13 @@ impl<'a, 'f, T: Send> Folding<'a, 'f, T> {
                     return Ok(());
                 }
                 let limit = usize::try_from(largest).unwrap_or(usize::MAX);
-                Err(self.placed(DocumentError::OverLimit { line: 1, limit, what: "bytes without a base event that ends" })?)
+                Err(self.placed(FeedDocumentError::OverLimit { line: 1, limit, what: "bytes without a base event that ends" })?)
             }
         }
     }
 
     /// An error with its place in the document instead of that in the bytes behind `position`.
-    fn placed(&self, error: DocumentError) -> Result<ReadError, ReadError> {
+    fn placed(&self, error: FeedDocumentError) -> Result<FeedReadError, FeedReadError> {
         let (line, column) = Locator::new(self.reader.spool).locate(self.position)?;
         Ok(error.behind(line, column).into())
     }

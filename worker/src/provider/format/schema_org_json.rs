@@ -13,13 +13,13 @@ use serde::{
 use serde_json::{Map, Value, error::Category, value::RawValue};
 
 use super::{
-    Conventions, DocumentError,
+    Conventions, FeedDocumentError,
     text::{checked_text, line_and_column},
     values::{self, Faults},
 };
 use crate::provider::{
-    item::{BaseEventItem, EventItem, Feed, ONLINE, PerformerItem, Reject, Subject, VenueItem, ZoneItem},
-    local_time::{Edge, LocalTime},
+    item::{BaseEventItem, EventItem, ONLINE, ParsedFeed, PerformerItem, Reject, RejectSubject, VenueItem, ZoneItem},
+    local_time::{DayEdge, LocalTime},
 };
 
 /// Nodes of one document: what becomes of them is held in memory at once, at about a kilobyte each.
@@ -28,17 +28,17 @@ const MAX_NODES: usize = 1_000_000;
 const MAX_NODE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Reads a whole document.
-pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, DocumentError> {
+pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
     let text = checked_text(document)?;
     let nodes = nodes(text)?;
     let names = nodes.iter().filter_map(|raw| serde_json::from_str::<Named>(raw.get()).ok()?.into_pair()).collect();
-    let mut reader = SchemaOrgReader { conventions, names, feed: Feed::default() };
+    let mut reader = SchemaOrgReader { conventions, names, feed: ParsedFeed::default() };
     for raw in nodes {
         let start = raw.get().as_ptr().addr() - text.as_ptr().addr();
         let span = start..start + raw.get().len();
         if raw.get().len() > MAX_NODE_BYTES {
             let (line, _) = line_and_column(document, start);
-            return Err(DocumentError::OverLimit { line, limit: MAX_NODE_BYTES, what: "bytes in a node" });
+            return Err(FeedDocumentError::OverLimit { line, limit: MAX_NODE_BYTES, what: "bytes in a node" });
         }
         match serde_json::from_str::<Value>(raw.get()) {
             Ok(Value::Object(node)) if Node(&node).is_event() => reader.read_event(Node(&node), span),
@@ -46,7 +46,7 @@ pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, D
             // What is JSON by its form may still hold half a character or a number beyond all numbers.
             Err(error) => {
                 let reason = format!("the node cannot be read: {error}");
-                reader.feed.rejects.push(Reject { span, subject: Subject::BaseEvent(None), events: 1, reason });
+                reader.feed.rejects.push(Reject { span, subject: RejectSubject::BaseEvent(None), events: 1, reason });
             }
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn read(document: &[u8], conventions: &Conventions) -> Result<Feed, D
 }
 
 /// The nodes of a document, unread.
-fn nodes(text: &str) -> Result<Vec<&RawValue>, DocumentError> {
+fn nodes(text: &str) -> Result<Vec<&RawValue>, FeedDocumentError> {
     #[derive(Deserialize)]
     struct Document<'a> {
         #[serde(borrow, rename = "@graph")]
@@ -64,7 +64,7 @@ fn nodes(text: &str) -> Result<Vec<&RawValue>, DocumentError> {
     }
 
     match text.trim_start().chars().next() {
-        None => Err(DocumentError::Empty),
+        None => Err(FeedDocumentError::Empty),
         Some('[') => Ok(serde_json::from_str::<Nodes<'_>>(text).map_err(not_json)?.0),
         Some('{') => match serde_json::from_str(text).map_err(not_json)? {
             Document { graph: Some(Nodes(nodes)), .. } => Ok(nodes),
@@ -76,18 +76,18 @@ fn nodes(text: &str) -> Result<Vec<&RawValue>, DocumentError> {
     }
 }
 
-fn wrong_root(found: &str) -> DocumentError {
-    DocumentError::WrongRoot {
+fn wrong_root(found: &str) -> FeedDocumentError {
+    FeedDocumentError::WrongRoot {
         found: found.to_owned(),
         expected: "an array of nodes, or an object with a @graph of them".to_owned(),
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
-fn not_json(error: serde_json::Error) -> DocumentError {
+fn not_json(error: serde_json::Error) -> FeedDocumentError {
     match error.classify() {
-        Category::Eof => DocumentError::Truncated,
-        _ => DocumentError::Malformed {
+        Category::Eof => FeedDocumentError::Truncated,
+        _ => FeedDocumentError::Malformed {
             line: error.line(),
             column: error.column(),
             detail: format!("this is not the JSON of a feed: {error}"),
@@ -143,7 +143,7 @@ struct SchemaOrgReader<'a> {
     conventions: &'a Conventions,
     /// The names of nodes that others may refer to by their `@id` alone.
     names: HashMap<String, String>,
-    feed: Feed,
+    feed: ParsedFeed,
 }
 
 impl SchemaOrgReader<'_> {
@@ -177,8 +177,8 @@ impl SchemaOrgReader<'_> {
             }
             (base_event, _, _, reason) => {
                 let subject = match base_event {
-                    Some(base_event) => Subject::Event { base_event, event: source_id },
-                    None => Subject::BaseEvent(None),
+                    Some(base_event) => RejectSubject::Event { base_event, event: source_id },
+                    None => RejectSubject::BaseEvent(None),
                 };
                 self.feed.rejects.push(Reject { span, subject, events: 1, reason: reason.unwrap_or_default() });
             }
@@ -192,8 +192,8 @@ impl SchemaOrgReader<'_> {
         span: Range<usize>,
         faults: &mut Faults,
     ) -> Option<EventItem> {
-        let start = faults.take(node.required("startDate", |_, text| self.local_time(text, Edge::First)));
-        let end = faults.take(node.optional("endDate", |_, text| self.local_time(text, Edge::Last))).flatten();
+        let start = faults.take(node.required("startDate", |_, text| self.local_time(text, DayEdge::Start)));
+        let end = faults.take(node.optional("endDate", |_, text| self.local_time(text, DayEdge::End))).flatten();
         if let (Some(start), Some(end)) = (&start, &end)
             && end.instant < start.instant
         {
@@ -212,7 +212,7 @@ impl SchemaOrgReader<'_> {
             let offer = offers.iter().find(|offer| offer.text(property).is_some())?;
             faults.take(offer.optional(property, |_, text| self.local_time(text, edge))).flatten()
         };
-        let (sell_from, sell_to) = (sale("validFrom", Edge::First), sale("validThrough", Edge::Last));
+        let (sell_from, sell_to) = (sale("validFrom", DayEdge::Start), sale("validThrough", DayEdge::End));
         Some(EventItem {
             source_id: source_id?,
             start: start?,
@@ -242,7 +242,7 @@ impl SchemaOrgReader<'_> {
             faults.push("an offer has neither price nor lowPrice".to_owned());
         }
         for price in prices {
-            if let Some(price) = faults.take(self.conventions.currency.minor_units(&price)) {
+            if let Some(price) = faults.take(self.conventions.currency.parse_price(&price)) {
                 zones.push(ZoneItem { source_id: source_id.clone(), name: name.clone(), capacity, price, numbered: None });
             }
         }
@@ -254,7 +254,7 @@ impl SchemaOrgReader<'_> {
     }
 
     /// ISO 8601 as schema.org has it: the seconds may be missing.
-    fn local_time(&self, text: &str, edge: Edge) -> Result<LocalTime, String> {
+    fn local_time(&self, text: &str, edge: DayEdge) -> Result<LocalTime, String> {
         let text = text.trim();
         let with_seconds = match text.split_at_checked("2021-06-30T21:00".len()) {
             Some((minutes, rest)) if minutes.contains('T') && !rest.starts_with(':') => format!("{minutes}:00{rest}"),

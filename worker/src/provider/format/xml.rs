@@ -17,7 +17,7 @@ use quick_xml::{
 };
 
 use super::{
-    DocumentError,
+    FeedDocumentError,
     text::{line_and_column, refuse_byte_order_mark, sound_text},
 };
 
@@ -38,7 +38,7 @@ pub(super) struct XmlReader<'a> {
     /// The element that was entered last has no content and no closing tag.
     is_empty: bool,
     /// What is wrong with the bytes behind the part that is read as text.
-    fault_behind: Option<DocumentError>,
+    fault_behind: Option<FeedDocumentError>,
 }
 
 /// What comes next inside of an element.
@@ -63,7 +63,7 @@ pub(super) struct Attributes<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> XmlReader<'a> {
     /// Reads up to and including the opening tag of the root, which must have one of these names.
-    pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<(Self, Element<'a>), DocumentError> {
+    pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<(Self, Element<'a>), FeedDocumentError> {
         refuse_byte_order_mark(document)?;
         let mut xml = Self::new(document, Vec::new());
         let root = xml.root()?;
@@ -72,7 +72,7 @@ impl<'a> XmlReader<'a> {
             return Ok((xml, root));
         }
         let expected = roots.iter().map(|root| format!("<{root}>")).collect::<Vec<_>>().join(" or ");
-        Err(DocumentError::WrongRoot { found: format!("<{}>", shortened(root.name())), expected })
+        Err(FeedDocumentError::WrongRoot { found: format!("<{}>", shortened(root.name())), expected })
     }
 
     /// Goes on in the middle of a document, inside of elements of these full names, outermost first.
@@ -89,16 +89,16 @@ impl<'a> XmlReader<'a> {
     }
 
     /// The next element inside of the current one, which it enters; `None` leaves the current one at its closing tag.
-    pub(super) fn next_child(&mut self) -> Result<Option<Element<'a>>, DocumentError> {
+    pub(super) fn next_child(&mut self) -> Result<Option<Element<'a>>, FeedDocumentError> {
         match self.next()? {
             Next::Child(element) => Ok(Some(element)),
             Next::Closed => Ok(None),
-            Next::EndOfInput => Err(DocumentError::Truncated),
+            Next::EndOfInput => Err(FeedDocumentError::Truncated),
         }
     }
 
     /// The same where the bytes may come to their end.
-    pub(super) fn next(&mut self) -> Result<Next<'a>, DocumentError> {
+    pub(super) fn next(&mut self) -> Result<Next<'a>, FeedDocumentError> {
         if std::mem::take(&mut self.is_empty) {
             self.depth -= 1;
             return Ok(Next::Closed);
@@ -133,7 +133,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Leaves an element at its closing tag. quick-xml has compared the names unless the element was open before the piece.
-    fn close(&mut self, tag: &BytesEnd<'a>, start: usize) -> Result<(), DocumentError> {
+    fn close(&mut self, tag: &BytesEnd<'a>, start: usize) -> Result<(), FeedDocumentError> {
         if self.depth == self.around.len() {
             let found = tag.name().into_inner().to_owned();
             let mismatch = match self.around.pop() {
@@ -150,13 +150,13 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Leaves an element that was just entered and that nobody reads: it must be well-formed all the same.
-    pub(super) fn skip(&mut self, element: &Element<'a>) -> Result<(), DocumentError> {
+    pub(super) fn skip(&mut self, element: &Element<'a>) -> Result<(), FeedDocumentError> {
         self.attributes(element)?;
         self.leave()
     }
 
     /// Leaves the current element, whatever it still holds.
-    pub(super) fn leave(&mut self) -> Result<(), DocumentError> {
+    pub(super) fn leave(&mut self) -> Result<(), FeedDocumentError> {
         let outside = self.depth - 1;
         while self.depth > outside {
             if let Some(child) = self.next_child()? {
@@ -167,7 +167,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Makes sure that nothing follows the root, which must have been left.
-    pub(super) fn finish(&mut self) -> Result<(), DocumentError> {
+    pub(super) fn finish(&mut self) -> Result<(), FeedDocumentError> {
         loop {
             let start = self.position();
             match self.next_event()? {
@@ -179,7 +179,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// The attributes of an element that was just entered.
-    pub(super) fn attributes<'e>(&self, element: &'e Element<'a>) -> Result<Attributes<'e>, DocumentError> {
+    pub(super) fn attributes<'e>(&self, element: &'e Element<'a>) -> Result<Attributes<'e>, FeedDocumentError> {
         let mut found = Vec::with_capacity(8);
         for attribute in element.tag.attributes() {
             let attribute = attribute.map_err(|error| self.malformed(element.start, format!("a broken attribute: {error}")))?;
@@ -206,7 +206,7 @@ impl<'a> XmlReader<'a> {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
-    fn root(&mut self) -> Result<Element<'a>, DocumentError> {
+    fn root(&mut self) -> Result<Element<'a>, FeedDocumentError> {
         loop {
             let start = self.position();
             match self.next_event()? {
@@ -215,7 +215,7 @@ impl<'a> XmlReader<'a> {
                     self.is_empty = true;
                     return self.enter(tag, start);
                 }
-                Event::Eof => return Err(DocumentError::Empty),
+                Event::Eof => return Err(FeedDocumentError::Empty),
                 Event::Decl(declaration) if start == 0 => check_declaration(&declaration)?,
                 event if is_blank(&event) => {}
                 _ => return Err(self.malformed(start, "this is not XML: expected `<`".to_owned())),
@@ -223,7 +223,7 @@ impl<'a> XmlReader<'a> {
         }
     }
 
-    fn enter(&mut self, tag: BytesStart<'a>, start: usize) -> Result<Element<'a>, DocumentError> {
+    fn enter(&mut self, tag: BytesStart<'a>, start: usize) -> Result<Element<'a>, FeedDocumentError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(self.over_limit(start, MAX_DEPTH, "elements within each other"));
@@ -231,15 +231,15 @@ impl<'a> XmlReader<'a> {
         Ok(Element { tag, start })
     }
 
-    fn next_event(&mut self) -> Result<Event<'a>, DocumentError> {
+    fn next_event(&mut self) -> Result<Event<'a>, FeedDocumentError> {
         let start = self.position();
         match self.reader.read_event() {
-            Ok(Event::DocType(_)) => Err(DocumentError::Doctype { line: self.line_and_column(start).0 }),
+            Ok(Event::DocType(_)) => Err(FeedDocumentError::Doctype { line: self.line_and_column(start).0 }),
             Ok(Event::Eof) => self.fault_behind.take().map_or(Ok(Event::Eof), Err),
             Ok(event) => Ok(event),
             // Every syntax error of quick-xml is a construct that the end of the document leaves open.
             Err(XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_))) => {
-                Err(self.fault_behind.take().unwrap_or(DocumentError::Truncated))
+                Err(self.fault_behind.take().unwrap_or(FeedDocumentError::Truncated))
             }
             Err(error) => Err(self.malformed(usize::try_from(self.reader.error_position()).unwrap_or(start), error.to_string())),
         }
@@ -250,13 +250,13 @@ impl<'a> XmlReader<'a> {
         line_and_column(self.document, offset)
     }
 
-    fn malformed(&self, offset: usize, detail: String) -> DocumentError {
+    fn malformed(&self, offset: usize, detail: String) -> FeedDocumentError {
         let (line, column) = self.line_and_column(offset);
-        DocumentError::Malformed { line, column, detail }
+        FeedDocumentError::Malformed { line, column, detail }
     }
 
-    fn over_limit(&self, offset: usize, limit: usize, what: &'static str) -> DocumentError {
-        DocumentError::OverLimit { line: self.line_and_column(offset).0, limit, what }
+    fn over_limit(&self, offset: usize, limit: usize, what: &'static str) -> FeedDocumentError {
+        FeedDocumentError::OverLimit { line: self.line_and_column(offset).0, limit, what }
     }
 }
 
@@ -289,12 +289,12 @@ fn is_plain(value: &str) -> bool {
     !value.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
 }
 
-fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), DocumentError> {
+fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), FeedDocumentError> {
     match declaration.encoding() {
         None => Ok(()),
         Some(Ok(name)) if ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => Ok(()),
-        Some(Ok(name)) => Err(DocumentError::OtherEncoding { detail: format!("it declares {}", shortened(&name)) }),
-        Some(Err(error)) => Err(DocumentError::OtherEncoding { detail: format!("its declaration is broken: {error}") }),
+        Some(Ok(name)) => Err(FeedDocumentError::OtherEncoding { detail: format!("it declares {}", shortened(&name)) }),
+        Some(Err(error)) => Err(FeedDocumentError::OtherEncoding { detail: format!("its declaration is broken: {error}") }),
     }
 }
 

@@ -97,7 +97,7 @@ async fn late_poll(
     let mut entry = copying.entry.clone();
     entry.url = format!("http://{}/feed", provider.local_addr().unwrap()).parse().unwrap();
     let claim = hold(&copying.database, &entry.slug).await;
-    let source = Source::Provider(fetch::client().unwrap());
+    let source = Source::Provider(fetch::build_client().unwrap());
     let poll = sync::sync(&copying.database, &entry, &source, &claim);
     let answer = async {
         let (mut connection, _) = provider.accept().await.unwrap();

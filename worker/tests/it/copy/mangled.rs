@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 use migration::{on_every_backend, testing::TestDatabase};
 use proptest::{prelude::Strategy, strategy::ValueTree, test_runner::TestRunner};
 use uuid::Uuid;
-use worker::{provider::item::Feed, sync::identity};
+use worker::{provider::item::ParsedFeed, sync::identity};
 
 use super::{Copying, Tables};
 use crate::{
@@ -39,7 +39,7 @@ fn identities(tables: &Tables) -> HashSet<(Uuid, String)> {
 }
 
 /// The newest copy holds every event of the feed.
-fn assert_whole(tables: &Tables, feed: &Feed) {
+fn assert_whole(tables: &Tables, feed: &ParsedFeed) {
     let present: HashSet<Uuid> = tables.events.iter().filter(|event| event.left_at.is_none()).map(|event| event.id).collect();
     for base_event in &feed.base_events {
         for event in &base_event.events {

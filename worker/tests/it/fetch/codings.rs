@@ -82,10 +82,10 @@ async fn a_stream_that_is_cut_off_or_goes_on_after_its_end_is_broken() {
     for (coding, encode) in CODINGS {
         let whole = encode(&text());
         for kept in [1, 5, whole.len() / 2, whole.len() - 1] {
-            assert_eq!(code(coding, &whole[..kept], "").await, "broken_answer", "{coding} cut to {kept} of {}", whole.len());
+            assert_eq!(code(coding, &whole[..kept], "").await, "broken_response", "{coding} cut to {kept} of {}", whole.len());
         }
-        assert_eq!(code(coding, &[&whole, &b"<html>"[..]].concat(), "").await, "broken_answer", "{coding} and more");
-        assert_eq!(code(coding, b"<html>never compressed</html>", "").await, "broken_answer", "{coding} that is none");
+        assert_eq!(code(coding, &[&whole, &b"<html>"[..]].concat(), "").await, "broken_response", "{coding} and more");
+        assert_eq!(code(coding, b"<html>never compressed</html>", "").await, "broken_response", "{coding} that is none");
     }
 }
 
@@ -112,9 +112,9 @@ async fn a_window_that_takes_too_much_memory_is_refused() {
     let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
     encoder.window_log(24).unwrap();
     encoder.write_all(&text()).unwrap();
-    assert_eq!(code("zstd", &encoder.finish().unwrap(), "").await, "broken_answer");
+    assert_eq!(code("zstd", &encoder.finish().unwrap(), "").await, "broken_response");
     // The first bits of brotli's extension for large windows.
-    assert_eq!(code("br", &[0x11, 0x1e, 0x03], "").await, "broken_answer");
+    assert_eq!(code("br", &[0x11, 0x1e, 0x03], "").await, "broken_response");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -56,7 +56,7 @@ async fn a_document_that_is_cut_off_in_a_whole_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_reset_in_the_middle() {
-    assert_survived("reset", "", "broken_answer", None).await;
+    assert_survived("reset", "", "broken_response", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,7 +87,7 @@ async fn another_encoding_than_declared() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_compression_that_is_none() {
-    assert_survived("gzip-garbage", "", "broken_answer", None).await;
+    assert_survived("gzip-garbage", "", "broken_response", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,7 +134,7 @@ async fn an_answer_shorter_than_it_promised() {
     // Whole as a document, so that only the promise tells.
     let server = RawServer::new(|_| Answer::new(&format!("200 OK\nContent-Length: {}", feed.len() + 1), &feed)).await;
     let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(in_time("the answer", fetching.sync()).await.unwrap_err().code(), "broken_answer");
+    assert_eq!(in_time("the answer", fetching.sync()).await.unwrap_err().code(), "broken_response");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use worker::{
     progress::Progress,
     provider::{
         entry::ProviderEntry,
-        fetch::{self, Answer, Client, Document, FetchError, Request, Validators},
+        fetch::{self, FeedClient, FetchError, FetchOutcome, FetchRequest, FetchedDocument, Validators},
     },
     sync::{Report, Source, SyncError},
 };
@@ -35,23 +35,23 @@ const CATALOGUE: Catalogue =
 /// A copy that is filled over HTTP.
 struct Fetching {
     entry: ProviderEntry,
-    client: Client,
+    client: FeedClient,
     connection: DatabaseConnection,
     _database: TestDatabase,
 }
 
 /// The client of the programs. They choose a TLS library when they start; here the first test does.
-pub(crate) fn client() -> Client {
+pub(crate) fn client() -> FeedClient {
     let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    worker::provider::fetch::client().unwrap()
+    worker::provider::fetch::build_client().unwrap()
 }
 
 /// The answer to an entry, without a copy.
-async fn fetched(entry: &ProviderEntry, known: &Validators, progress: &Progress) -> Result<Answer, FetchError> {
-    let request = Request {
+async fn fetched(entry: &ProviderEntry, known: &Validators, progress: &Progress) -> Result<FetchOutcome, FetchError> {
+    let request = FetchRequest {
         url: &entry.url,
         known,
-        answer_timeout: entry.answer_timeout,
+        response_timeout: entry.response_timeout,
         limit_bytes: entry.max_body_bytes,
         allow_private_addresses: entry.allow_private_addresses,
     };
@@ -59,10 +59,10 @@ async fn fetched(entry: &ProviderEntry, known: &Validators, progress: &Progress)
 }
 
 /// What a provider at this URL sends.
-async fn document(url: &str, more: &str) -> Result<Document, FetchError> {
+async fn document(url: &str, more: &str) -> Result<FetchedDocument, FetchError> {
     match fetched(&entries::entry(SLUG, url, more), &Validators::default(), &Progress::none()).await? {
-        Answer::Document(document) => Ok(document),
-        Answer::NotModified { .. } => panic!("nothing was known"),
+        FetchOutcome::Modified(document) => Ok(document),
+        FetchOutcome::NotModified { .. } => panic!("nothing was known"),
     }
 }
 

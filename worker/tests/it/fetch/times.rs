@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use worker::{
     progress::Progress,
-    provider::fetch::{Answer, Validators},
+    provider::fetch::{FetchOutcome, Validators},
 };
 
 use super::{
@@ -39,7 +39,7 @@ async fn a_document_tells_how_long_it_is_fresh_and_so_does_one_that_was_not_modi
     let first = document(&served.url, "").await.unwrap();
     assert_eq!(first.fresh_for, Some(Duration::from_secs(90)));
     let again = fetched(&entries::entry(SLUG, &served.url, ""), &first.validators, &Progress::none()).await.unwrap();
-    let Answer::NotModified { fresh_for } = again else { panic!("{again:?}") };
+    let FetchOutcome::NotModified { fresh_for } = again else { panic!("{again:?}") };
     assert_eq!(fresh_for, Some(Duration::from_secs(90)));
     served.provider.set_max_age(None);
     assert_eq!(document(&served.url, "").await.unwrap().fresh_for, None);

@@ -7,21 +7,21 @@ mod untrusted;
 mod words;
 
 use worker::provider::{
-    format::{self, Conventions, DocumentError},
-    item::{BaseEventItem, EventItem, Feed},
+    format::{self, Conventions, FeedDocumentError},
+    item::{BaseEventItem, EventItem, ParsedFeed},
 };
 
 use crate::fixtures;
 
 /// Reads a document as one of a provider in Madrid.
-pub(crate) fn read(document: &[u8]) -> Result<Feed, DocumentError> {
+pub(crate) fn read(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
     let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
-    format::find("event-list-xml").unwrap().read(document, &conventions)
+    format::find("event-list-xml").unwrap().parse(document, &conventions)
 }
 
 /// Reads a fixture that holds nothing wrong.
 fn read_sound(name: &str) -> Vec<BaseEventItem> {
-    let Feed { base_events, rejects } = read(&fixtures::bytes(name)).unwrap();
+    let ParsedFeed { base_events, rejects } = read(&fixtures::bytes(name)).unwrap();
     assert_eq!(rejects, [], "{name}");
     base_events
 }

@@ -2,7 +2,7 @@
 
 use worker::provider::{
     format::Locator,
-    item::{Feed, Reject, Subject},
+    item::{ParsedFeed, Reject, RejectSubject},
     spool::Spool,
 };
 
@@ -11,7 +11,7 @@ use crate::fixtures;
 
 /// Reads a fixture with one reject and answers it with what else was taken.
 fn rejected(name: &str) -> (Reject, Vec<String>) {
-    let Feed { base_events, mut rejects } = read(&fixtures::bytes(&format!("rejects/{name}.xml"))).unwrap();
+    let ParsedFeed { base_events, mut rejects } = read(&fixtures::bytes(&format!("rejects/{name}.xml"))).unwrap();
     assert_eq!(rejects.len(), 1, "{name}: {rejects:?}");
     (rejects.remove(0), ids(&base_events))
 }
@@ -51,7 +51,7 @@ fn a_fault_in_an_event_rejects_that_event_alone() {
     ] {
         let (reject, taken) = rejected(name);
         assert_eq!(reject.reason, reason, "{name}");
-        assert_eq!(reject.subject, Subject::Event { base_event: "2".to_owned(), event: id.map(str::to_owned) }, "{name}");
+        assert_eq!(reject.subject, RejectSubject::Event { base_event: "2".to_owned(), event: id.map(str::to_owned) }, "{name}");
         let (line_and_column, raw) = place(name, &reject);
         // Behind a comment with a letter of two bytes: columns are characters.
         assert_eq!(line_and_column, (6, 18), "{name}");
@@ -64,7 +64,7 @@ fn a_fault_in_an_event_rejects_that_event_alone() {
 fn an_event_that_stands_twice_is_taken_once_and_rejected_once() {
     let (reject, taken) = rejected("event_twice");
     assert_eq!(reject.reason, "event `1` stands twice in base event `2`: the first one was taken");
-    assert_eq!(reject.subject, Subject::Event { base_event: "2".to_owned(), event: Some("1".to_owned()) });
+    assert_eq!(reject.subject, RejectSubject::Event { base_event: "2".to_owned(), event: Some("1".to_owned()) });
     let (line_and_column, raw) = place("event_twice", &reject);
     assert_eq!((line_and_column, raw.as_str()), ((6, 18), "<event event_id=\"1\" event_date=\"2031-03-02\"/>"));
     assert_eq!(taken, ["2/1", "2/3", "1/1"]);
@@ -83,7 +83,7 @@ fn a_fault_in_a_base_event_rejects_it_with_all_its_events_as_one() {
     ] {
         let (reject, taken) = rejected(name);
         assert_eq!(reject.reason, reason, "{name}");
-        assert_eq!(reject.subject, Subject::BaseEvent(id.map(str::to_owned)), "{name}");
+        assert_eq!(reject.subject, RejectSubject::BaseEvent(id.map(str::to_owned)), "{name}");
         let (line_and_column, raw) = place(name, &reject);
         assert_eq!(line_and_column, (4, 5), "{name}");
         assert!(raw.starts_with("<base_event ") && raw.ends_with("</base_event>"), "{name}: {raw}");

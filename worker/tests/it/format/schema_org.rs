@@ -1,27 +1,27 @@
 //! How `schema-org-json` is read.
 
 use worker::provider::{
-    format::{self, Conventions, DocumentError},
-    item::{BaseEventItem, Feed, Subject},
+    format::{self, Conventions, FeedDocumentError},
+    item::{BaseEventItem, ParsedFeed, RejectSubject},
 };
 
 use super::{event, ids};
 use crate::fixtures;
 
-fn read(document: &[u8]) -> Result<Feed, DocumentError> {
+fn read(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
     let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
-    format::find("schema-org-json").unwrap().read(document, &conventions)
+    format::find("schema-org-json").unwrap().parse(document, &conventions)
 }
 
 fn sound(document: &str) -> Vec<BaseEventItem> {
-    let Feed { base_events, rejects } = read(document.as_bytes()).unwrap();
+    let ParsedFeed { base_events, rejects } = read(document.as_bytes()).unwrap();
     assert_eq!(rejects, [], "{document}");
     base_events
 }
 
 /// What is wrong with the only event of a document.
-fn fault(document: &str) -> (Subject, String) {
-    let Feed { base_events, mut rejects } = read(document.as_bytes()).unwrap();
+fn fault(document: &str) -> (RejectSubject, String) {
+    let ParsedFeed { base_events, mut rejects } = read(document.as_bytes()).unwrap();
     assert_eq!((base_events.len(), rejects.len()), (0, 1), "{document}");
     let reject = rejects.remove(0);
     assert!(document[reject.span.clone()].starts_with('{') && document[reject.span].ends_with('}'), "{document}");
@@ -90,7 +90,7 @@ fn a_cancelled_event_is_not_on_sale() {
 #[test]
 fn a_fault_rejects_its_event_and_says_why() {
     let event = |rest: &str| format!(r#"[{{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01"{rest}}}]"#);
-    let subject = Subject::Event { base_event: "7".to_owned(), event: Some("7".to_owned()) };
+    let subject = RejectSubject::Event { base_event: "7".to_owned(), event: Some("7".to_owned()) };
     for (rest, reason) in [
         (r#","endDate":"2031-07-31""#, "before the startDate"),
         (r#","offers":{"price":"1.005"}"#, "finer than EUR allows"),
@@ -105,7 +105,10 @@ fn a_fault_rejects_its_event_and_says_why() {
     let (about, told) = fault(r#"[{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01T20:00é"}]"#);
     assert!(about == subject && told.contains("is not of the form"), "{told}");
     let (about, told) = fault(r#"[{"@type":"Event","name":"A"}]"#);
-    assert_eq!((about, told.as_str()), (Subject::BaseEvent(None), "@id, identifier or url is missing; startDate is missing"));
+    assert_eq!(
+        (about, told.as_str()),
+        (RejectSubject::BaseEvent(None), "@id, identifier or url is missing; startDate is missing")
+    );
 }
 
 #[test]
@@ -124,7 +127,7 @@ fn a_node_that_cannot_be_read_or_kept_costs_no_other() {
         event(r#","superEvent":{"@id":"s","name":"NAME"}"#).replace("NAME", &"x".repeat(1_001)),
     ] {
         let document = format!("[{good},\n{bad}]");
-        let Feed { base_events, rejects } = read(document.as_bytes()).unwrap();
+        let ParsedFeed { base_events, rejects } = read(document.as_bytes()).unwrap();
         assert_eq!((ids(&base_events), rejects.len()), (vec!["1/1".to_owned()], 1), "{bad:.200}");
         assert_eq!(document[rejects[0].span.clone()], *bad);
         assert!(!rejects[0].reason.contains(char::is_control), "{}", rejects[0].reason);

@@ -1,6 +1,6 @@
 //! Documents that cannot be trusted as a whole are refused as a whole, and told apart.
 
-use worker::provider::format::DocumentError;
+use worker::provider::format::FeedDocumentError;
 
 use super::read;
 use crate::fixtures;
@@ -66,5 +66,5 @@ fn a_refusal_says_where_the_fault_is() {
 fn a_byte_order_mark_is_refused_even_before_a_sound_feed() {
     let mut document = b"\xEF\xBB\xBF".to_vec();
     document.extend(fixtures::bytes("sound/small.xml"));
-    assert_eq!(read(&document), Err(DocumentError::ByteOrderMark));
+    assert_eq!(read(&document), Err(FeedDocumentError::ByteOrderMark));
 }

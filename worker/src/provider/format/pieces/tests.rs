@@ -9,25 +9,25 @@ fn conventions() -> Conventions {
     Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap_or_else(|error| panic!("{error}")) }
 }
 
-fn in_one_pass(document: &[u8]) -> Result<Feed, DocumentError> {
+fn in_one_pass(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
     event_list_xml::PIECES.read_at_once(document, &conventions())
 }
 
-fn in_pieces(document: &[u8], bytes: u64) -> Result<Feed, DocumentError> {
+fn in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocumentError> {
     let spool = Spool::from_bytes(document.to_vec());
     let sizes = Sizes { first: bytes, usual: bytes, largest: 1 << 30 };
     let (conventions, digest) = (conventions(), |feed| feed);
     let reader = PieceReader { pieces: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
-    let mut whole = Feed::default();
-    let read = reader.read_all(&mut |mut piece: Feed| {
+    let mut whole = ParsedFeed::default();
+    let read = reader.read_all(&mut |mut piece: ParsedFeed| {
         whole.base_events.append(&mut piece.base_events);
         whole.rejects.append(&mut piece.rejects);
         Ok(())
     });
     match read {
         Ok(()) => Ok(whole),
-        Err(ReadError::Document(error)) => Err(error),
-        Err(ReadError::Spool(error)) => panic!("{error}"),
+        Err(FeedReadError::Document(error)) => Err(error),
+        Err(FeedReadError::Spool(error)) => panic!("{error}"),
     }
 }
 
@@ -85,7 +85,7 @@ proptest! {
         let spool = Spool::from_bytes(document);
         for base_event in &feed.base_events {
             let span = base_event.span.start as u64..base_event.span.end as u64;
-            let again = event_list_xml::PIECES.read_again(&spool, span, &conventions()).unwrap_or_default();
+            let again = event_list_xml::PIECES.reparse(&spool, span, &conventions()).unwrap_or_default();
             prop_assert_eq!(again.base_events.as_slice(), std::slice::from_ref(base_event));
             let is_inside = |reject: &&Reject| base_event.span.contains(&reject.span.start);
             prop_assert_eq!(again.rejects, feed.rejects.iter().filter(is_inside).cloned().collect::<Vec<_>>());
