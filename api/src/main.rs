@@ -15,18 +15,20 @@ async fn main() -> ExitCode {
     if let Some(Command::Keys(keys)) = &settings.command {
         return make(keys);
     }
-    telemetry::start_logs(&settings.logs);
+    let telemetry = telemetry::start(&settings.telemetry, "marquee-api");
     // More than one TLS library could serve; without a choice the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS library had been chosen before");
     }
-    match serve(settings).await {
+    let code = match serve(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = telemetry::with_causes(error.as_ref()), "the API cannot serve");
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.shutdown().await;
+    code
 }
 
 async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {

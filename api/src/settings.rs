@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use clap::{Parser, Subcommand};
 use entity::{DatabaseSettings, RedactedUrl};
-use telemetry::LogSettings;
+use telemetry::TelemetrySettings;
 
 use crate::{
     auth::{KeysSettings, command::KeysCommand},
@@ -37,9 +37,9 @@ pub struct Settings {
     /// How answers are kept.
     #[command(flatten)]
     pub cache: CacheSettings,
-    /// How it logs.
+    /// Logs and traces.
     #[command(flatten)]
-    pub logs: LogSettings,
+    pub telemetry: TelemetrySettings,
     /// What to do instead of serving.
     #[command(subcommand)]
     pub command: Option<Command>,

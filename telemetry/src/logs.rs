@@ -1,4 +1,4 @@
-//! Logs go to standard error, one event a line, so that standard output stays for what a command was asked for.
+//! Logs: one event per line on standard error. Standard output is for the output of commands.
 
 use std::{
     error::Error,
@@ -6,62 +6,77 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    fmt::{self, MakeWriter},
+    registry::LookupSpan,
+};
 
-/// How a program logs.
+/// What a program logs and how.
 #[derive(Args, Clone, Debug)]
 pub struct LogSettings {
-    /// How a log line looks
+    /// Log format
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
-    /// What is logged: a level, or directives such as `info,worker=debug`
-    #[arg(long, env = "LOG_FILTER", default_value = "info,poem=warn,tokio_cron_scheduler=warn", global = true, value_parser = checked_filter)]
+    /// Log level, or directives such as `info,worker=debug`
+    #[arg(long, env = "LOG_FILTER", default_value = "info,poem=warn,tokio_cron_scheduler=warn", global = true, value_parser = validate_filter)]
     pub log_filter: String,
 }
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// For people: the fields of the span precede the message
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line: the fields of the event at the top level, those of its span in `span`
     Json,
 }
 
-/// Starts logging for the whole process. A second call changes nothing, so that tests may start more than one program.
-pub fn start_logs(settings: &LogSettings) {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&settings.log_filter))
+/// Builds the layer that writes log lines.
+pub(crate) fn build_layer<S, W>(settings: &LogSettings, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let layer = fmt::layer()
         .with_target(false)
-        // A line that cannot be written (the terminal is closed, the disk is full) is lost; saying so on standard error would panic.
+        // A line that cannot be written (closed terminal, full disk) is lost: reporting it on standard error would panic.
         .log_internal_errors(false)
-        .with_writer(io::stderr);
-    let started = match settings.log_format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    if started.is_err() {
-        tracing::debug!("logging had been started before");
+        .with_writer(writer);
+    let filter = EnvFilter::new(&settings.log_filter);
+    match settings.log_format {
+        LogFormat::Text => layer.with_ansi(is_color_wanted()).with_filter(filter).boxed(),
+        // Requests and jobs have one span each, so the list of spans would only repeat the current one.
+        LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     }
 }
 
-/// An error and all that led to it in one line, for a log or a terminal; never for a client.
+/// The message of an error followed by those of its causes, for a log or a terminal. Never for a client.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let addition = error.to_string();
-        // An error that shows its cause as its own text has said it already.
-        if !text.ends_with(&addition) {
+        let message = error.to_string();
+        // Some errors repeat the message of their cause.
+        if !text.ends_with(&message) {
             text.push_str(": ");
-            text.push_str(&addition);
+            text.push_str(&message);
         }
         cause = error.source();
     }
     text
 }
 
-fn checked_filter(directives: &str) -> Result<String, String> {
-    EnvFilter::try_new(directives).map(|_| directives.to_owned()).map_err(|error| error.to_string())
+/// Whether standard error is a terminal and [`NO_COLOR`](https://no-color.org) is not set.
+fn is_color_wanted() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn validate_filter(directives: &str) -> Result<String, String> {
+    match EnvFilter::try_new(directives) {
+        Ok(_) => Ok(directives.to_owned()),
+        Err(error) => Err(format!("must be a level or comma-separated directives such as `info,worker=debug`: {error}")),
+    }
 }

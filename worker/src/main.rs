@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use telemetry::start_logs;
 use worker::commands::{self, Arguments};
 
 #[global_allocator]
@@ -12,12 +11,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_logs(&arguments.logs);
+    let telemetry = telemetry::start(&arguments.telemetry, "marquee-worker");
     // More than one TLS library could serve; without a choice the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS library had been chosen before");
     }
-    match commands::execute(arguments).await {
+    let code = match commands::execute(arguments).await {
         Ok(code) => code,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "a command line tells its failure on standard error")]
@@ -26,5 +25,7 @@ async fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.shutdown().await;
+    code
 }

@@ -13,7 +13,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use entity::{ConnectionRole, DatabaseSettings, catalogue_version};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
-use telemetry::LogSettings;
+use telemetry::TelemetrySettings;
 use tokio_util::sync::CancellationToken;
 
 /// How long to wait between looks for a database that is away: short beside the time it takes to restart one.
@@ -28,9 +28,9 @@ const FIRST_ANSWER: Duration = Duration::from_secs(5);
 #[derive(Debug, Parser)]
 #[command(name = "marquee-worker", version)]
 pub struct Arguments {
-    /// How it logs.
+    /// Logs and traces.
     #[command(flatten)]
-    pub logs: LogSettings,
+    pub telemetry: TelemetrySettings,
     #[command(subcommand)]
     command: Command,
 }

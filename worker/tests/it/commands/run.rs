@@ -91,7 +91,7 @@ async fn a_sync_that_is_under_way_at_sigterm_is_finished() {
     let mut running = Running::start(&office);
     eventually("the provider is asked", async || (served.provider.statistics().requests == 1).then_some(())).await;
     running.signal("TERM");
-    running.logged("told to stop").await;
+    running.logged("shutdown signal received").await;
     assert_eq!(served.provider.statistics().full_answers, 0, "the signal came before the answer");
     assert_eq!(running.end().await.code(), Some(0));
 
@@ -120,7 +120,7 @@ async fn a_second_signal_ends_a_worker_that_waits_at_once() {
     let mut running = Running::start(&office);
     eventually("the provider is asked", async || (served.provider.statistics().requests == 1).then_some(())).await;
     running.signal("TERM");
-    running.logged("told to stop").await;
+    running.logged("shutdown signal received").await;
     running.signal("TERM");
     assert_eq!(running.end().await.code(), Some(130));
     let database = office.database.connect(ConnectionRole::Worker).await;
