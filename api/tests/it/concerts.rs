@@ -1,4 +1,4 @@
-//! `GET /concerts`: who plays where.
+//! `GET /concerts`: filters, order and pages.
 
 use std::sync::Arc;
 
@@ -6,35 +6,35 @@ use migration::{on_every_backend, testing::TestDatabase};
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Catalogue, NewEvent, instant},
-    service::Service,
+    fixtures::{CatalogueFixture, NewEvent, instant},
+    test_app::TestApp,
 };
 
 on_every_backend!(
     a_concert_is_a_band_at_a_venue,
-    bands_are_named_in_three_ways,
-    what_is_no_concert_is_not_found,
-    concerts_at_the_same_time_are_in_one_order,
-    concerts_may_be_narrowed_by_time_and_price,
-    a_point_that_has_many_coordinates_is_one_point,
+    selects_bands_by_source_id_qualified_id_or_uuid,
+    excludes_hidden_events_and_events_without_venue_or_performer,
+    simultaneous_concerts_have_a_total_order,
+    filters_by_time_and_price,
+    equivalent_coordinates_are_the_same_point,
 );
 
-async fn service_with(database: &TestDatabase, events: impl IntoIterator<Item = NewEvent>) -> Service {
-    Catalogue::of(database).await.insert(events).await;
-    Service::on(database).await
+async fn start_app_with(database: &TestDatabase, events: impl IntoIterator<Item = NewEvent>) -> TestApp {
+    CatalogueFixture::new(database).await.insert(events).await;
+    TestApp::new(database).await
 }
 
-async fn found(service: &Service, query: &str) -> Vec<Value> {
-    let answer = service.get(&format!("/concerts?{query}")).await;
-    assert_eq!(answer.status, 200, "{query}: {}", String::from_utf8_lossy(&answer.body));
-    match answer.json() {
+async fn fetch_concerts(app: &TestApp, query: &str) -> Vec<Value> {
+    let response = app.get(&format!("/concerts?{query}")).await;
+    assert_eq!(response.status, 200, "{query}: {}", String::from_utf8_lossy(&response.body));
+    match response.json() {
         Value::Array(concerts) => concerts,
         other => panic!("{query}: {other}"),
     }
 }
 
-async fn bands(service: &Service, query: &str) -> Vec<String> {
-    found(service, query).await.iter().map(|concert| concert["band"].as_str().unwrap().to_owned()).collect()
+async fn fetch_bands(app: &TestApp, query: &str) -> Vec<String> {
+    fetch_concerts(app, query).await.iter().map(|concert| concert["band"].as_str().unwrap().to_owned()).collect()
 }
 
 fn concert(title: &str, performers: &[&str], place: (f64, f64)) -> NewEvent {
@@ -47,94 +47,93 @@ async fn a_concert_is_a_band_at_a_venue(database: Arc<TestDatabase>) {
         (48.88, 2.36),
         None,
     );
-    let service = service_with(&database, [event]).await;
-    let concerts = found(&service, "latitude=48.88&longitude=2.36&radius=0").await;
-    let of = |band: &str| json!({"band": band, "location": "L'Été & <Fils>", "date": 1_625_086_800_123_i64, "latitude": 48.88, "longitude": 2.36});
-    assert_eq!(concerts, [of("Performer 北"), of("Performer Zoë \"Z\" O'Neil")]);
-    assert_eq!(bands(&service, "bandIds=%E5%8C%97").await, ["Performer 北"], "of a band only its own");
+    let app = start_app_with(&database, [event]).await;
+    let concerts = fetch_concerts(&app, "latitude=48.88&longitude=2.36&radius=0").await;
+    let expected = |band: &str| json!({"band": band, "location": "L'Été & <Fils>", "date": 1_625_086_800_123_i64, "latitude": 48.88, "longitude": 2.36});
+    assert_eq!(concerts, [expected("Performer 北"), expected("Performer Zoë \"Z\" O'Neil")]);
+    assert_eq!(fetch_bands(&app, "bandIds=%E5%8C%97").await, ["Performer 北"], "only the concerts of the requested band");
 }
 
-async fn bands_are_named_in_three_ways(database: Arc<TestDatabase>) {
+async fn selects_bands_by_source_id_qualified_id_or_uuid(database: Arc<TestDatabase>) {
     let events = [
         concert("a", &["7"], (1.0, 1.0)).starts("2021-01-01T20:00:00"),
         concert("b", &["7"], (1.0, 1.0)).of_provider("southstage").starts("2021-01-02T20:00:00"),
         concert("c", &["southstage:7"], (1.0, 1.0)).starts("2021-01-03T20:00:00"),
     ];
-    let service = service_with(&database, events).await;
-    assert_eq!(found(&service, "bandIds=7").await.len(), 2, "of every provider");
+    let app = start_app_with(&database, events).await;
+    assert_eq!(fetch_concerts(&app, "bandIds=7").await.len(), 2, "of all providers");
     let dates = |concerts: Vec<Value>| concerts.iter().map(|concert| concert["date"].as_i64().unwrap()).collect::<Vec<_>>();
     let millis = |date: &str| instant(date).0 / 1_000;
-    assert_eq!(dates(found(&service, "bandIds=fever:7").await), [millis("2021-01-01T20:00:00")]);
+    assert_eq!(dates(fetch_concerts(&app, "bandIds=fever:7").await), [millis("2021-01-01T20:00:00")]);
     let of_both = [millis("2021-01-03T20:00:00"), millis("2021-01-02T20:00:00")];
-    assert_eq!(dates(found(&service, "bandIds=southstage:7").await), of_both, "an id may look like another's with its provider");
+    assert_eq!(
+        dates(fetch_concerts(&app, "bandIds=southstage:7").await),
+        of_both,
+        "an id may look like a qualified id of another provider"
+    );
     let performer = NewEvent::titled("a").performer_id("7");
-    assert_eq!(dates(found(&service, &format!("bandIds={performer}")).await), [millis("2021-01-01T20:00:00")]);
-    assert_eq!(found(&service, "bandIds=7&bandIds=southstage:7,8,9").await.len(), 3, "each once");
-    assert_eq!(found(&service, "bandIds=8").await, [Value::Null; 0], "an unknown band has no concerts");
-    assert_eq!(found(&service, "bandIds=8&latitude=1&longitude=1&radius=100").await, [Value::Null; 0]);
+    assert_eq!(dates(fetch_concerts(&app, &format!("bandIds={performer}")).await), [millis("2021-01-01T20:00:00")]);
+    assert_eq!(fetch_concerts(&app, "bandIds=7&bandIds=southstage:7,8,9").await.len(), 3, "without duplicates");
+    assert_eq!(fetch_concerts(&app, "bandIds=8").await, [Value::Null; 0], "an unknown band has no concerts");
+    assert_eq!(fetch_concerts(&app, "bandIds=8&latitude=1&longitude=1&radius=100").await, [Value::Null; 0]);
 }
 
-async fn what_is_no_concert_is_not_found(database: Arc<TestDatabase>) {
+async fn excludes_hidden_events_and_events_without_venue_or_performer(database: Arc<TestDatabase>) {
     let events = [
         concert("hidden", &["1"], (1.0, 1.0)).hidden(),
-        NewEvent::titled("nowhere").performers(&["1"]),
-        NewEvent::titled("nobody").venue("venue", (1.0, 1.0), None),
+        NewEvent::titled("without venue").performers(&["1"]),
+        NewEvent::titled("without performers").venue("venue", (1.0, 1.0), None),
     ];
-    let service = service_with(&database, events).await;
+    let app = start_app_with(&database, events).await;
     for query in ["bandIds=1", "latitude=1&longitude=1&radius=1", "bandIds=1&latitude=1&longitude=1&radius=20038"] {
-        assert_eq!(found(&service, query).await, [Value::Null; 0], "{query}");
+        assert_eq!(fetch_concerts(&app, query).await, [Value::Null; 0], "{query}");
     }
 }
 
-async fn concerts_at_the_same_time_are_in_one_order(database: Arc<TestDatabase>) {
+async fn simultaneous_concerts_have_a_total_order(database: Arc<TestDatabase>) {
     let events = (0..10).map(|number| concert(&format!("event {number}"), &["1", "2", "3"], (f64::from(number), 1.0)));
-    let service = service_with(&database, events).await;
-    let whole = found(&service, "bandIds=3,2,1").await;
+    let app = start_app_with(&database, events).await;
+    let whole = fetch_concerts(&app, "bandIds=3,2,1").await;
     assert_eq!(whole.len(), 30);
     for limit in [1, 7, 29, 30] {
-        let mut pages = Vec::new();
-        let mut next = Some(format!("/concerts?bandIds=3,2,1&limit={limit}"));
-        while let Some(path) = next {
-            let answer = service.get(&path).await;
-            next = answer.next();
-            pages.extend(answer.json().as_array().unwrap().clone());
-        }
+        let pages = app.get_pages(&format!("/concerts?bandIds=3,2,1&limit={limit}")).await;
+        let pages: Vec<Value> = pages.iter().flat_map(|page| page.json().as_array().unwrap().clone()).collect();
         assert_eq!(pages, whole, "pages of {limit}");
     }
 }
 
-async fn concerts_may_be_narrowed_by_time_and_price(database: Arc<TestDatabase>) {
+async fn filters_by_time_and_price(database: Arc<TestDatabase>) {
     let yen = |title: &str, price: i64| concert(title, &["yen"], (1.0, 1.0)).of_provider("kabuki").prices(&[price]);
-    let catalogue = Catalogue::of(&database).await;
-    catalogue.provider("kabuki", "JPY", 0).await;
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert_provider("kabuki", "JPY", 0).await;
     let cents = |title: &str, prices: &[i64]| concert(title, &["cents"], (1.0, 1.0)).prices(prices);
     let long = cents("long", &[]).starts("2021-03-01T20:00:00").ends("2021-03-02T02:00:00");
     catalogue.insert([cents("cheap", &[1_999, 5_000]), cents("dear", &[2_000]), yen("y1", 19), yen("y2", 20), long]).await;
-    let service = Service::on(&database).await;
+    let app = TestApp::new(&database).await;
     let place = "latitude=1&longitude=1&radius=1";
-    assert_eq!(bands(&service, &format!("{place}&max_price=19.99")).await.len(), 2);
-    assert_eq!(bands(&service, "bandIds=cents&max_price=19.98").await.len(), 0);
-    assert_eq!(bands(&service, "bandIds=cents&max_price=19.99").await.len(), 1);
-    assert_eq!(bands(&service, "bandIds=yen&max_price=20").await.len(), 2);
-    assert_eq!(bands(&service, "bandIds=cents,yen").await.len(), 5, "also those without a price");
-    assert_eq!(bands(&service, "bandIds=cents&starts_at=2021-03-01T20:00:00").await.len(), 1);
-    assert_eq!(bands(&service, "bandIds=cents&starts_at=2021-03-01T20:00:01").await.len(), 0);
-    assert_eq!(bands(&service, &format!("{place}&starts_at=2021-03-01&ends_at=2021-03-02T02:00:00")).await.len(), 1);
-    assert_eq!(bands(&service, &format!("{place}&starts_at=2021-03-01&ends_at=2021-03-02T01:59:59")).await.len(), 0);
+    assert_eq!(fetch_bands(&app, &format!("{place}&max_price=19.99")).await.len(), 2);
+    assert_eq!(fetch_bands(&app, "bandIds=cents&max_price=19.98").await.len(), 0);
+    assert_eq!(fetch_bands(&app, "bandIds=cents&max_price=19.99").await.len(), 1);
+    assert_eq!(fetch_bands(&app, "bandIds=yen&max_price=20").await.len(), 2);
+    assert_eq!(fetch_bands(&app, "bandIds=cents,yen").await.len(), 5, "includes concerts without a price");
+    assert_eq!(fetch_bands(&app, "bandIds=cents&starts_at=2021-03-01T20:00:00").await.len(), 1);
+    assert_eq!(fetch_bands(&app, "bandIds=cents&starts_at=2021-03-01T20:00:01").await.len(), 0);
+    assert_eq!(fetch_bands(&app, &format!("{place}&starts_at=2021-03-01&ends_at=2021-03-02T02:00:00")).await.len(), 1);
+    assert_eq!(fetch_bands(&app, &format!("{place}&starts_at=2021-03-01&ends_at=2021-03-02T01:59:59")).await.len(), 0);
 }
 
-async fn a_point_that_has_many_coordinates_is_one_point(database: Arc<TestDatabase>) {
+async fn equivalent_coordinates_are_the_same_point(database: Arc<TestDatabase>) {
     let events = [
         concert("pole", &["1"], (90.0, 12.0)),
         concert("line", &["2"], (10.0, 180.0)),
         concert("other line", &["3"], (10.0, -180.0)),
     ];
-    let service = service_with(&database, events).await;
-    assert_eq!(bands(&service, "latitude=90&longitude=-99&radius=0").await, ["Performer 1"]);
-    assert_eq!(bands(&service, "latitude=10&longitude=-180&radius=0").await.len(), 2);
-    assert_eq!(bands(&service, "latitude=10&longitude=-179.999&radius=0.2").await.len(), 2);
-    assert_eq!(bands(&service, "latitude=10&longitude=-179.999&radius=0.1").await.len(), 0);
-    assert_eq!(bands(&service, "latitude=89.999&longitude=-168&radius=0.2").await, ["Performer 1"]);
-    assert_eq!(bands(&service, "latitude=-90&longitude=0&radius=20015").await.len(), 2, "all but the other pole");
-    assert_eq!(bands(&service, "latitude=-90&longitude=0&radius=20016").await.len(), 3);
+    let app = start_app_with(&database, events).await;
+    assert_eq!(fetch_bands(&app, "latitude=90&longitude=-99&radius=0").await, ["Performer 1"]);
+    assert_eq!(fetch_bands(&app, "latitude=10&longitude=-180&radius=0").await.len(), 2);
+    assert_eq!(fetch_bands(&app, "latitude=10&longitude=-179.999&radius=0.2").await.len(), 2);
+    assert_eq!(fetch_bands(&app, "latitude=10&longitude=-179.999&radius=0.1").await.len(), 0);
+    assert_eq!(fetch_bands(&app, "latitude=89.999&longitude=-168&radius=0.2").await, ["Performer 1"]);
+    assert_eq!(fetch_bands(&app, "latitude=-90&longitude=0&radius=20015").await.len(), 2, "all but the north pole");
+    assert_eq!(fetch_bands(&app, "latitude=-90&longitude=0&radius=20016").await.len(), 3);
 }

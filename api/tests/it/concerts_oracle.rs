@@ -1,4 +1,4 @@
-//! `GET /concerts` beside a search of all rows: whatever is asked, the same concerts in the same order, in pages of any size.
+//! `GET /concerts` compared with a full scan: any query returns the same concerts in the same order, in pages of any size.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -15,41 +15,40 @@ use serde_json::{Value, json};
 use tokio::{runtime::Handle, task::block_in_place};
 
 use crate::{
-    catalogue::{Catalogue, NewEvent},
-    service::Service,
+    fixtures::{CatalogueFixture, NewEvent},
+    test_app::TestApp,
 };
 
-on_every_backend!(what_is_asked_is_what_a_search_of_all_rows_finds);
+on_every_backend!(responses_match_a_full_scan);
 
-/// Catalogues, and what is asked of each.
 const CASES: u32 = 6;
-const QUESTIONS: usize = 20;
-/// More than one statement merges, so that wide places are asked for as well.
+const QUERIES_PER_CASE: usize = 20;
+/// More than one statement merges, so that large areas take the other code path.
 const VENUES: usize = 160;
 /// The mean radius of the Earth in kilometres.
 const RADIUS_KM: f64 = 6_371.008_8;
-/// Where the two formulas may round to different sides.
-const A_HAIR_KM: f64 = 1e-6;
+/// Both formulas may round differently by this much.
+const TOLERANCE_KM: f64 = 1e-6;
 const BANDS: [&str; 6] = ["1", "2", "3", "4", "5", "6"];
 
 type Point = (f64, f64);
 
-/// The bands (twice the same is one), the venue and the day of an event.
-type Drawn = (usize, usize, usize, u32);
+/// Two bands (or twice the same one), the venue and the day of an event.
+type GeneratedEvent = (usize, usize, usize, u32);
 
 #[derive(Clone, Debug)]
-struct Asked {
-    /// By its number; those that are not among [`BANDS`] are unknown.
+struct ConcertQuery {
+    /// Indexes into [`BANDS`]; larger ones are unknown bands.
     bands: Vec<usize>,
-    /// A venue, degrees beside it, and kilometres.
+    /// A venue, an offset from it in degrees, and a radius in kilometres.
     near: Option<(usize, Point, f64)>,
     starts_on: Option<u32>,
     limit: usize,
 }
 
-/// What the oracle knows of a concert.
+/// A concert as the full scan sees it.
 #[derive(Clone, Debug)]
-struct Known {
+struct ExpectedConcert {
     key: (UtcInstant, Uuid, i32),
     day: u32,
     band: usize,
@@ -59,33 +58,33 @@ struct Known {
 fn point() -> impl Strategy<Value = Point> {
     let latitude = prop_oneof![4 => -90.0..90.0, 1 => Just(90.0), 1 => Just(-90.0), 2 => 89.0..90.0];
     let longitude = prop_oneof![4 => -180.0..180.0, 1 => Just(180.0), 1 => Just(-180.0), 2 => 179.0..180.0, 2 => -180.0..-179.0];
-    // Few digits: the test's reader of JSON reads long ones to the last bit but one.
+    // Few digits, because JSON parsing may lose the last bit of long ones.
     let short = |degrees: f64| (degrees * 1e4).round() / 1e4;
     (latitude, longitude).prop_map(move |(latitude, longitude)| (short(latitude), short(longitude)))
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn concert_queries() -> impl Strategy<Value = ConcertQuery> {
     let beside = prop_oneof![1 => Just((0.0, 0.0)), 2 => (-1.0..1.0, -1.0..1.0)];
     let radius = prop_oneof![2 => Just(0.0), 3 => 0.0..2_000.0, 2 => 2_000.0..20_038.0, 1 => Just(20_038.0)];
     let near = option::weighted(0.7, (0..VENUES, beside, radius));
     (vec(0..BANDS.len() + 2, 0..4), near, option::weighted(0.3, 0..50_u32), 1..40_usize)
-        .prop_map(|(bands, near, starts_on, limit)| Asked { bands, near, starts_on, limit })
-        .prop_filter("bands or a place", |asked| !asked.bands.is_empty() || asked.near.is_some())
+        .prop_map(|(bands, near, starts_on, limit)| ConcertQuery { bands, near, starts_on, limit })
+        .prop_filter("bands or a place", |query| !query.bands.is_empty() || query.near.is_some())
 }
 
-async fn what_is_asked_is_what_a_search_of_all_rows_finds(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
-    let service = Service::on(&database).await;
+async fn responses_match_a_full_scan(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let app = TestApp::new(&database).await;
     let drawn = vec((0..BANDS.len(), 0..BANDS.len(), 0..VENUES, 0..50_u32), 1..400);
-    let world = (vec(point(), VENUES), drawn, vec(asked(), QUESTIONS));
+    let world = (vec(point(), VENUES), drawn, vec(concert_queries(), QUERIES_PER_CASE));
     let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
     let handle = Handle::current();
     block_in_place(|| {
-        runner.run(&world, |(points, drawn, questions)| {
+        runner.run(&world, |(points, drawn, queries)| {
             handle.block_on(async {
-                let known = fill(&catalogue, &points, &drawn).await;
-                for asked in questions {
-                    compare(&service, &points, &known, &asked).await?;
+                let concerts = insert_events(&catalogue, &points, &drawn).await;
+                for query in queries {
+                    compare(&app, &points, &concerts, &query).await?;
                 }
                 Ok(())
             })
@@ -94,10 +93,10 @@ async fn what_is_asked_is_what_a_search_of_all_rows_finds(database: Arc<TestData
     .unwrap();
 }
 
-/// Writes the events, and says which concerts they are, latest first.
-async fn fill(catalogue: &Catalogue, points: &[Point], drawn: &[Drawn]) -> Vec<Known> {
+/// Inserts the events, and returns their concerts, latest first.
+async fn insert_events(catalogue: &CatalogueFixture, points: &[Point], drawn: &[GeneratedEvent]) -> Vec<ExpectedConcert> {
     catalogue.clear().await;
-    let mut known = Vec::new();
+    let mut concerts = Vec::new();
     let mut events = Vec::new();
     for (number, &(one, other, venue, day)) in drawn.iter().enumerate() {
         let bill = if one == other { vec![one] } else { vec![one, other] };
@@ -106,45 +105,51 @@ async fn fill(catalogue: &Catalogue, points: &[Point], drawn: &[Drawn]) -> Vec<K
             .starts(&format!("{}T20:00:00", date(day)))
             .performers(&performers)
             .venue(&format!("venue {venue}"), points[venue], None);
-        known.extend((0..).zip(&bill).map(|(position, &band)| {
+        concerts.extend((0..).zip(&bill).map(|(position, &band)| {
             let key = (event.row.starts_at, event.row.id, position);
-            Known { key, day, band, venue }
+            ExpectedConcert { key, day, band, venue }
         }));
         events.push(event);
     }
     catalogue.insert(events).await;
-    known.sort_by_key(|concert| Reverse(concert.key));
-    known
+    concerts.sort_by_key(|concert| Reverse(concert.key));
+    concerts
 }
 
 fn date(day: u32) -> String {
     format!("2021-{:02}-{:02}", 1 + day / 28, 1 + day % 28)
 }
 
-async fn compare(service: &Service, points: &[Point], known: &[Known], asked: &Asked) -> Result<(), TestCaseError> {
+async fn compare(
+    app: &TestApp,
+    points: &[Point],
+    concerts: &[ExpectedConcert],
+    query: &ConcertQuery,
+) -> Result<(), TestCaseError> {
     let mut filters = Vec::new();
-    if !asked.bands.is_empty() {
-        let ids: Vec<String> = asked.bands.iter().map(|band| (band + 1).to_string()).collect();
+    if !query.bands.is_empty() {
+        let ids: Vec<String> = query.bands.iter().map(|band| (band + 1).to_string()).collect();
         filters.push(format!("bandIds={}", ids.join(",")));
     }
-    let near = asked.near.map(|(venue, (up, across), radius)| {
+    let near = query.near.map(|(venue, (up, across), radius)| {
         let (latitude, longitude) = points[venue];
         (((latitude + up).clamp(-90.0, 90.0), (longitude + across).clamp(-180.0, 180.0)), radius)
     });
     if let Some(((latitude, longitude), radius)) = near {
-        // At the edge the oracle's formula and ours may differ in the last digit.
-        let is_at_edge = |point: &Point| radius > 0.0 && (km_between(*point, (latitude, longitude)) - radius).abs() < A_HAIR_KM;
+        // Both formulas may differ in the last digit at the edge of the circle.
+        let is_at_edge =
+            |point: &Point| radius > 0.0 && (km_between(*point, (latitude, longitude)) - radius).abs() < TOLERANCE_KM;
         prop_assume!(!points.iter().any(is_at_edge));
         filters.push(format!("latitude={latitude}&longitude={longitude}&radius={radius}"));
     }
-    filters.extend(asked.starts_on.map(|day| format!("starts_at={}", date(day))));
+    filters.extend(query.starts_on.map(|day| format!("starts_at={}", date(day))));
 
-    let wanted: Vec<Value> = known
+    let expected: Vec<Value> = concerts
         .iter()
-        .filter(|concert| asked.bands.is_empty() || asked.bands.contains(&concert.band))
-        .filter(|concert| near.is_none_or(|(centre, radius)| km_between(points[concert.venue], centre) <= radius + A_HAIR_KM))
-        .filter(|concert| asked.starts_on.is_none_or(|day| concert.day >= day))
-        .map(|Known { key: (starts_at, ..), band, venue, .. }| {
+        .filter(|concert| query.bands.is_empty() || query.bands.contains(&concert.band))
+        .filter(|concert| near.is_none_or(|(centre, radius)| km_between(points[concert.venue], centre) <= radius + TOLERANCE_KM))
+        .filter(|concert| query.starts_on.is_none_or(|day| concert.day >= day))
+        .map(|ExpectedConcert { key: (starts_at, ..), band, venue, .. }| {
             let (latitude, longitude) = points[*venue];
             json!({
                 "band": format!("Performer {}", BANDS[*band]),
@@ -156,21 +161,16 @@ async fn compare(service: &Service, points: &[Point], known: &[Known], asked: &A
         })
         .collect();
 
-    let query = filters.join("&");
-    let whole = service.get(&format!("/concerts?{query}")).await.json();
-    prop_assert_eq!(whole.as_array(), Some(&wanted), "{}", query);
-    let mut pages = Vec::new();
-    let mut next = Some(format!("/concerts?{query}&limit={}", asked.limit));
-    while let Some(path) = next {
-        let answer = service.get(&path).await;
-        pages.extend(answer.json().as_array().unwrap().clone());
-        next = answer.next();
-    }
-    prop_assert_eq!(pages, wanted, "{} in pages of {}", query, asked.limit);
+    let filters = filters.join("&");
+    let whole = app.get(&format!("/concerts?{filters}")).await.json();
+    prop_assert_eq!(whole.as_array(), Some(&expected), "{}", filters);
+    let pages = app.get_pages(&format!("/concerts?{filters}&limit={}", query.limit)).await;
+    let pages: Vec<Value> = pages.iter().flat_map(|page| page.json().as_array().unwrap().clone()).collect();
+    prop_assert_eq!(pages, expected, "{} in pages of {}", filters, query.limit);
     Ok(())
 }
 
-/// By the haversine formula as it stands in textbooks.
+/// The haversine formula.
 fn km_between((latitude, longitude): Point, (other_latitude, other_longitude): Point) -> f64 {
     let [latitude, longitude, other_latitude, other_longitude] =
         [latitude, longitude, other_latitude, other_longitude].map(f64::to_radians);

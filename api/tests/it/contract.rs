@@ -7,18 +7,18 @@ use migration::{on_every_backend, testing::TestDatabase};
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Catalogue, NewEvent, instant},
-    openapi::{answer_schema, description, reads},
-    rates::{Prices, bring_in, put_places},
-    schema::violations,
-    service::Service,
+    fixtures::{CatalogueFixture, NewEvent, instant},
+    json_schema::violations,
+    openapi::{description, reads, success_schema},
+    rates::{CsvBatch, import_batch, put_places},
+    test_app::TestApp,
 };
 
 on_every_backend!(
-    every_good_answer_fits_its_schema,
-    every_error_fits_its_schema,
-    declared_parameters_are_known_and_others_are_not,
-    the_limits_that_are_declared_are_those_that_hold,
+    success_responses_match_their_schema,
+    error_responses_match_the_problem_schema,
+    accepts_exactly_the_declared_parameters,
+    declared_bounds_are_enforced,
 );
 
 /// Parameters that may be repeated.
@@ -33,7 +33,7 @@ struct Places {
 
 impl Places {
     async fn made_in(database: &TestDatabase) -> Self {
-        let catalogue = Catalogue::of(database).await;
+        let catalogue = CatalogueFixture::new(database).await;
         let full = NewEvent::titled("full")
             .ends("2021-02-11T00:00:00")
             .prices(&[1, 1_050])
@@ -49,17 +49,17 @@ impl Places {
         let events = [full.row.id.to_string(), bare.row.id.to_string()];
         catalogue.insert([full, bare]).await;
 
-        let copied = catalogue.provider("copied", "EUR", 2).await;
-        catalogue.succeeded_at("copied", instant("2021-01-01")).await;
+        let copied = catalogue.insert_provider("copied", "EUR", 2).await;
+        catalogue.set_last_success("copied", instant("2021-01-01")).await;
         let mut runs = Vec::new();
         for state in [RunState::Failed, RunState::Succeeded, RunState::Running] {
-            let run = catalogue.run(&copied, state).await;
-            catalogue.rejects(&run, 3).await;
+            let run = catalogue.insert_run(&copied, state).await;
+            catalogue.insert_rejects(&run, 3).await;
             runs.push(run.id.to_string());
         }
-        let service = Service::on(database).await;
-        put_places(&service, &[], &[("ESBCN", "")]).await;
-        let batches = [bring_in(&service, &Prices::default().add("ESBCN", "ESBCN", "2021-02-10", "7")).await.to_string()];
+        let app = TestApp::new(database).await;
+        put_places(&app, &[], &[("ESBCN", "")]).await;
+        let batches = [import_batch(&app, &CsvBatch::default().add("ESBCN", "ESBCN", "2021-02-10", "7")).await.to_string()];
         Self { events, runs: runs.try_into().unwrap(), batches }
     }
 
@@ -86,18 +86,18 @@ impl Places {
     }
 }
 
-async fn every_good_answer_fits_its_schema(database: Arc<TestDatabase>) {
+async fn success_responses_match_their_schema(database: Arc<TestDatabase>) {
     let places = Places::made_in(&database).await;
-    let service = Service::on(&database).await;
+    let app = TestApp::new(&database).await;
     let description = description();
     for (path, operation) in reads(&description) {
-        if answer_schema(operation).is_null() {
+        if success_schema(operation).is_null() {
             // It answers in plain text.
             continue;
         }
         for path in places.of(path) {
-            let answer = service.get(&path).await.json();
-            assert_eq!(violations(&description, answer_schema(operation), &answer), [""; 0], "{path}");
+            let response = app.get(&path).await.json();
+            assert_eq!(violations(&description, success_schema(operation), &response), [""; 0], "{path}");
         }
     }
 }
@@ -107,19 +107,19 @@ fn with(path: &str, query: &str) -> String {
     format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' })
 }
 
-async fn every_error_fits_its_schema(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn error_responses_match_the_problem_schema(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     let description = description();
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
     for path in ["/search?limit=0&limit=0", "/events/x", "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3", "/nope"] {
-        let problem: Value = serde_json::from_slice(&service.get(path).await.body).unwrap();
+        let problem: Value = serde_json::from_slice(&app.get(path).await.body).unwrap();
         assert_eq!(violations(&description, &schema, &problem), [""; 0], "{path}");
     }
 }
 
-async fn declared_parameters_are_known_and_others_are_not(database: Arc<TestDatabase>) {
+async fn accepts_exactly_the_declared_parameters(database: Arc<TestDatabase>) {
     let places = Places::made_in(&database).await;
-    let service = Service::on(&database).await;
+    let app = TestApp::new(&database).await;
     let description = description();
     for (path, operation) in reads(&description) {
         let path = &places.of(path)[0];
@@ -128,23 +128,23 @@ async fn declared_parameters_are_known_and_others_are_not(database: Arc<TestData
             let name = parameter["name"].as_str().unwrap();
             assert_eq!(parameter["required"], false, "{path}: {name}");
             if LISTS.contains(&name) {
-                assert_eq!(service.get(&with(path, &format!("{name}=1&{name}=1"))).await.status, 200, "{path}: {name}");
+                assert_eq!(app.get(&with(path, &format!("{name}=1&{name}=1"))).await.status, 200, "{path}: {name}");
                 continue;
             }
             // Given twice, so that a parameter that is not read at all shows itself, too.
-            let mistakes = service.get(&with(path, &format!("{name}=1&{name}=1"))).await.mistakes();
+            let errors = app.get(&with(path, &format!("{name}=1&{name}=1"))).await.validation_errors();
             let is_of_place = |message: &str| message.contains("a place is");
-            assert!(mistakes.iter().all(|(of, message)| of == name || is_of_place(message)), "{path}: {mistakes:?}");
-            assert!(mistakes.iter().any(|(_, message)| message == "is given more than once"), "{path}: {mistakes:?}");
+            assert!(errors.iter().all(|(of, message)| of == name || is_of_place(message)), "{path}: {errors:?}");
+            assert!(errors.iter().any(|(_, message)| message == "is given more than once"), "{path}: {errors:?}");
         }
-        let mistakes = service.get(&with(path, "undeclared=1")).await.mistakes();
-        assert!(mistakes[0].0 == "undeclared" && mistakes[0].1.contains("is not known"), "{path}: {mistakes:?}");
+        let errors = app.get(&with(path, "undeclared=1")).await.validation_errors();
+        assert!(errors[0].0 == "undeclared" && errors[0].1.contains("is not known"), "{path}: {errors:?}");
     }
 }
 
-async fn the_limits_that_are_declared_are_those_that_hold(database: Arc<TestDatabase>) {
+async fn declared_bounds_are_enforced(database: Arc<TestDatabase>) {
     let places = Places::made_in(&database).await;
-    let service = Service::on(&database).await;
+    let app = TestApp::new(&database).await;
     let description = description();
     let mut bounded = 0;
     for (path, operation) in reads(&description) {
@@ -159,8 +159,8 @@ async fn the_limits_that_are_declared_are_those_that_hold(database: Arc<TestData
             for (value, status) in
                 [(bound("minimum") - 1.0, 400), (bound("minimum"), 200), (bound("maximum"), 200), (bound("maximum") + 1.0, 400)]
             {
-                let answer = service.get(&with(path, &format!("{name}={value}"))).await;
-                assert_eq!(answer.status, status, "{path}?{name}={value}");
+                let response = app.get(&with(path, &format!("{name}={value}"))).await;
+                assert_eq!(response.status, status, "{path}?{name}={value}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is told of one event.
+//! `GET /events/{id}`.
 
 use std::sync::Arc;
 
@@ -9,33 +9,33 @@ use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Catalogue, NewEvent, instant},
-    service::Service,
+    fixtures::{CatalogueFixture, NewEvent, instant},
+    test_app::TestApp,
 };
 
 on_every_backend!(
-    everything_that_is_known_is_told,
-    what_is_not_known_is_null_or_empty,
-    zones_stand_in_the_order_of_the_feed_and_an_id_may_stand_twice,
-    performers_stand_in_the_order_of_the_bill,
-    an_event_in_the_feed_was_last_seen_when_its_provider_was_last_copied,
-    an_event_that_left_was_last_seen_when_it_was_last_held,
-    an_event_that_came_back_says_so,
-    an_event_that_is_not_there_is_404,
+    returns_every_field_of_an_event,
+    unknown_fields_are_null_or_empty,
+    zones_keep_feed_order_and_repeated_ids,
+    performers_keep_billing_order,
+    last_seen_of_a_listed_event_is_the_last_successful_sync,
+    last_seen_of_a_removed_event_is_stored_with_it,
+    came_back_is_set_for_a_relisted_event,
+    an_unknown_event_is_404,
     an_event_never_on_sale_online_is_404,
-    an_id_that_is_none_is_400,
-    parameters_are_refused,
+    a_malformed_id_is_400,
+    rejects_query_parameters,
 );
 
-async fn insert(database: &TestDatabase, event: NewEvent) -> (Service, String) {
+async fn start_app_with_event(database: &TestDatabase, event: NewEvent) -> (TestApp, String) {
     let path = format!("/events/{}", event.row.id);
-    Catalogue::of(database).await.insert([event]).await;
-    (Service::on(database).await, path)
+    CatalogueFixture::new(database).await.insert([event]).await;
+    (TestApp::new(database).await, path)
 }
 
-async fn everything_that_is_known_is_told(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
-    catalogue.provider("tokyo", "JPY", 0).await;
+async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert_provider("tokyo", "JPY", 0).await;
     let mut event = NewEvent::titled("Pantomima Full")
         .id(Uuid::from_u128(0xc4a6_26ff_9f25_5533_a0a8_2b67_472b_5ee3))
         .of_provider("tokyo")
@@ -56,8 +56,8 @@ async fn everything_that_is_known_is_told(database: Arc<TestDatabase>) {
         });
     event.base_event.source_id = "322".to_owned();
     event.base_event.organizer_company_id = Some("2".to_owned());
-    let (service, path) = insert(&database, event).await;
-    catalogue.succeeded_at("tokyo", instant("2021-02-09T08:00:00.25")).await;
+    let (app, path) = start_app_with_event(&database, event).await;
+    catalogue.set_last_success("tokyo", instant("2021-02-09T08:00:00.25")).await;
 
     let expected = json!({
         "data": {
@@ -94,16 +94,16 @@ async fn everything_that_is_known_is_told(database: Arc<TestDatabase>) {
         },
         "error": null,
     });
-    assert_eq!(service.get(&path).await.json(), expected);
-    assert_eq!(service.get(&path.to_uppercase().replace("EVENTS", "events")).await.json(), expected);
-    let head = service.send(Method::HEAD, &path, &[]).await;
+    assert_eq!(app.get(&path).await.json(), expected);
+    assert_eq!(app.get(&path.to_uppercase().replace("EVENTS", "events")).await.json(), expected);
+    let head = app.send(Method::HEAD, &path, &[]).await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
 }
 
-async fn what_is_not_known_is_null_or_empty(database: Arc<TestDatabase>) {
+async fn unknown_fields_are_null_or_empty(database: Arc<TestDatabase>) {
     let event = NewEvent::titled("bare").starts("2021-02-10").zone("1", |_| ()).venue("Hall", (-90.0, 180.0), None);
-    let (service, path) = insert(&database, event).await;
-    let data = service.get(&path).await.json()["data"].clone();
+    let (app, path) = start_app_with_event(&database, event).await;
+    let data = app.get(&path).await.json()["data"].clone();
     for key in ["start_time", "end_date", "end_time", "sell_from", "sell_to", "organizer_company_id", "left", "came_back"] {
         assert_eq!(data.get(key), Some(&Value::Null), "{key}");
     }
@@ -111,71 +111,71 @@ async fn what_is_not_known_is_null_or_empty(database: Arc<TestDatabase>) {
     assert_eq!(data["performers"], json!([]));
     assert_eq!(data["ends_at"], data["starts_at"]);
     assert_eq!(data["venue"]["place_code"], Value::Null);
-    assert_eq!(data["last_seen"], Value::Null, "its provider was never copied to the end");
+    assert_eq!(data["last_seen"], Value::Null, "its provider has no successful sync");
 
-    let (service, path) = insert(&database, NewEvent::titled("nowhere, for nothing")).await;
-    let data = service.get(&path).await.json()["data"].clone();
+    let (app, path) = start_app_with_event(&database, NewEvent::titled("without venue or zones")).await;
+    let data = app.get(&path).await.json()["data"].clone();
     assert_eq!((data.get("venue"), &data["zones"]), (Some(&Value::Null), &json!([])));
     assert_eq!((&data["min_price"], &data["max_price"]), (&Value::Null, &Value::Null));
 }
 
-async fn zones_stand_in_the_order_of_the_feed_and_an_id_may_stand_twice(database: Arc<TestDatabase>) {
+async fn zones_keep_feed_order_and_repeated_ids(database: Arc<TestDatabase>) {
     let order = [("9", 300), ("10", 100), ("9", 200), ("1", 400), ("9", 200)];
     let event = order.iter().fold(NewEvent::titled("show"), |event, (id, price)| event.zone(id, |zone| zone.price = *price));
-    // Another event's zones are none of its business.
-    Catalogue::of(&database).await.insert([NewEvent::titled("another").prices(&[1, 2, 3])]).await;
-    let (service, path) = insert(&database, event).await;
+    // The zones of another event must not appear.
+    CatalogueFixture::new(&database).await.insert([NewEvent::titled("another").prices(&[1, 2, 3])]).await;
+    let (app, path) = start_app_with_event(&database, event).await;
 
-    let data = service.get(&path).await.json()["data"].clone();
+    let data = app.get(&path).await.json()["data"].clone();
 
     let zones: Vec<Value> = data["zones"].as_array().unwrap().iter().map(|zone| json!([zone["id"], zone["price"]])).collect();
     assert_eq!(json!(zones), json!([["9", 3.0], ["10", 1.0], ["9", 2.0], ["1", 4.0], ["9", 2.0]]));
     assert_eq!((&data["min_price"], &data["max_price"]), (&json!(1.0), &json!(4.0)));
 }
 
-async fn performers_stand_in_the_order_of_the_bill(database: Arc<TestDatabase>) {
-    let bill = ["7", "12", "3", "100", "1"];
-    let (service, path) = insert(&database, NewEvent::titled("show").performers(&bill)).await;
+async fn performers_keep_billing_order(database: Arc<TestDatabase>) {
+    let performers = ["7", "12", "3", "100", "1"];
+    let (app, path) = start_app_with_event(&database, NewEvent::titled("show").performers(&performers)).await;
 
-    let data = service.get(&path).await.json()["data"].clone();
+    let data = app.get(&path).await.json()["data"].clone();
 
     let ids: Vec<&str> =
         data["performers"].as_array().unwrap().iter().map(|performer| performer["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, bill);
+    assert_eq!(ids, performers);
 }
 
-async fn an_event_in_the_feed_was_last_seen_when_its_provider_was_last_copied(database: Arc<TestDatabase>) {
-    // What was stored when it had left before it came back is old.
+async fn last_seen_of_a_listed_event_is_the_last_successful_sync(database: Arc<TestDatabase>) {
+    // The stored value dates from before the event was relisted.
     let event = NewEvent::titled("show").with(|row| row.last_seen_at = Some(instant("2020-01-01")));
-    let (service, path) = insert(&database, event).await;
-    Catalogue::of(&database).await.succeeded_at("fever", instant("2021-02-09T08:00:00")).await;
+    let (app, path) = start_app_with_event(&database, event).await;
+    CatalogueFixture::new(&database).await.set_last_success("fever", instant("2021-02-09T08:00:00")).await;
 
-    let data = service.get(&path).await.json()["data"].clone();
+    let data = app.get(&path).await.json()["data"].clone();
 
     assert_eq!((&data["last_seen"], &data["left"]), (&json!("2021-02-09T08:00:00Z"), &Value::Null));
 }
 
-async fn an_event_that_left_was_last_seen_when_it_was_last_held(database: Arc<TestDatabase>) {
+async fn last_seen_of_a_removed_event_is_stored_with_it(database: Arc<TestDatabase>) {
     let event = NewEvent::titled("show").with(|row| {
         row.last_seen_at = Some(instant("2021-02-01T08:00:00"));
         row.left_at = Some(instant("2021-02-01T08:10:00"));
     });
-    let (service, path) = insert(&database, event).await;
-    Catalogue::of(&database).await.succeeded_at("fever", instant("2021-02-09T08:00:00")).await;
+    let (app, path) = start_app_with_event(&database, event).await;
+    CatalogueFixture::new(&database).await.set_last_success("fever", instant("2021-02-09T08:00:00")).await;
 
-    let data = service.get(&path).await.json()["data"].clone();
+    let data = app.get(&path).await.json()["data"].clone();
 
     assert_eq!((&data["last_seen"], &data["left"]), (&json!("2021-02-01T08:00:00Z"), &json!("2021-02-01T08:10:00Z")));
 }
 
-async fn an_event_that_came_back_says_so(database: Arc<TestDatabase>) {
+async fn came_back_is_set_for_a_relisted_event(database: Arc<TestDatabase>) {
     let event = NewEvent::titled("show").with(|row| {
         row.first_seen_at = instant("2021-01-01T08:00:00");
         row.came_back_at = Some(UtcInstant(instant("2021-01-03T08:00:00").0 + 1));
     });
-    let (service, path) = insert(&database, event).await;
+    let (app, path) = start_app_with_event(&database, event).await;
 
-    let data = service.get(&path).await.json()["data"].clone();
+    let data = app.get(&path).await.json()["data"].clone();
 
     assert_eq!(
         (&data["first_seen"], &data["came_back"]),
@@ -183,29 +183,29 @@ async fn an_event_that_came_back_says_so(database: Arc<TestDatabase>) {
     );
 }
 
-async fn an_event_that_is_not_there_is_404(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
-    let answer = service.get("/events/00000000-0000-0000-0000-000000000000").await;
-    let problem = answer.problem(404, "not_found");
+async fn an_unknown_event_is_404(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
+    let response = app.get("/events/00000000-0000-0000-0000-000000000000").await;
+    let problem = response.problem(404, "not_found");
     assert_eq!((&problem["detail"], &problem["errors"]), (&json!("the event does not exist"), &json!([])));
 }
 
 async fn an_event_never_on_sale_online_is_404(database: Arc<TestDatabase>) {
-    let (service, path) = insert(&database, NewEvent::titled("hidden").hidden()).await;
-    assert_eq!(service.get(&path).await.problem(404, "not_found")["detail"], "the event does not exist");
+    let (app, path) = start_app_with_event(&database, NewEvent::titled("hidden").hidden()).await;
+    assert_eq!(app.get(&path).await.problem(404, "not_found")["detail"], "the event does not exist");
 }
 
-async fn an_id_that_is_none_is_400(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn a_malformed_id_is_400(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     for id in ["1642", "x", "c4a626ff-9f25-5533-a0a8-2b67472b5ee", "c4a626ff-9f25-5533-a0a8-2b67472b5ee3x", "%00", "null"] {
-        let mistakes = service.get(&format!("/events/{id}")).await.mistakes();
-        assert_eq!(mistakes, [("id".to_owned(), "want a UUID as a search gives it".to_owned())], "{id}");
+        let errors = app.get(&format!("/events/{id}")).await.validation_errors();
+        assert_eq!(errors, [("id".to_owned(), "want a UUID as a search gives it".to_owned())], "{id}");
     }
 }
 
-async fn parameters_are_refused(database: Arc<TestDatabase>) {
-    let (service, path) = insert(&database, NewEvent::titled("show")).await;
-    let mistakes = service.get(&format!("{path}?fields=title&limit=1")).await.mistakes();
+async fn rejects_query_parameters(database: Arc<TestDatabase>) {
+    let (app, path) = start_app_with_event(&database, NewEvent::titled("show")).await;
+    let errors = app.get(&format!("{path}?fields=title&limit=1")).await.validation_errors();
     let message = "is not known; this call takes no parameters".to_owned();
-    assert_eq!(mistakes, [("fields".to_owned(), message.clone()), ("limit".to_owned(), message)]);
+    assert_eq!(errors, [("fields".to_owned(), message.clone()), ("limit".to_owned(), message)]);
 }

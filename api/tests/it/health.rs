@@ -1,4 +1,4 @@
-//! Whether the process runs, and whether it can serve.
+//! Liveness and readiness.
 
 use std::sync::Arc;
 
@@ -12,65 +12,65 @@ use migration::{
 use sea_orm::DatabaseConnection;
 use serde_json::json;
 
-use crate::{catalogue::Catalogue, service::Service};
+use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 
-on_every_backend!(a_process_with_a_catalogue_is_ready_and_tells_its_version, parameters_are_refused);
+on_every_backend!(readiness_reports_the_catalogue_version, rejects_query_parameters);
 
 #[tokio::test]
-async fn a_process_without_a_database_is_alive() {
-    let answer = Service::over(DatabaseConnection::default()).get("/livez").await;
-    assert_eq!(answer.json(), json!({ "status": "live" }));
+async fn liveness_does_not_need_a_database() {
+    let response = TestApp::with_connection(DatabaseConnection::default()).get("/livez").await;
+    assert_eq!(response.json(), json!({ "status": "live" }));
 }
 
-async fn a_process_with_a_catalogue_is_ready_and_tells_its_version(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
-    let service = Service::on(&database).await;
-    assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 0, "redis": null }));
+async fn readiness_reports_the_catalogue_version(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let app = TestApp::new(&database).await;
+    assert_eq!(app.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 0, "redis": null }));
 
     for _ in 0..3 {
         catalogue_version::increment(&catalogue.database).await.unwrap();
     }
-    assert_eq!(service.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 3, "redis": null }));
+    assert_eq!(app.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 3, "redis": null }));
 }
 
 #[tokio::test]
-async fn a_database_without_a_schema_is_not_ready_and_its_words_stay_with_us() {
+async fn a_missing_schema_is_not_ready_and_leaks_no_database_message() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let database = TestDatabase::empty(backend).await;
-        let service = Service::on(&database).await;
+        let app = TestApp::new(&database).await;
 
-        let not_ready = service.get("/readyz").await;
+        let not_ready = app.get("/readyz").await;
         not_ready.problem(503, "database_unavailable");
         assert_eq!(not_ready.header("retry-after"), Some("2"));
-        assert_eq!(service.get("/livez").await.status, 200);
+        assert_eq!(app.get("/livez").await.status, 200);
         for path in ["/search", "/providers", "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3"] {
-            let answer = service.get(path).await;
-            assert!(answer.status.is_server_error());
-            let text = answer.text().to_lowercase();
+            let response = app.get(path).await;
+            assert!(response.status.is_server_error());
+            let text = response.text().to_lowercase();
             for word in ["table", "relation", "exist", "sql", "select"] {
-                assert!(!text.contains(word), "{path} says {word}: {text}");
+                assert!(!text.contains(word), "{path} exposes {word}: {text}");
             }
         }
         database.remove().await;
     }
 }
 
-async fn parameters_are_refused(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn rejects_query_parameters(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     for path in ["/livez", "/readyz"] {
-        let mistakes = service.get(&format!("{path}?verbose=1")).await.mistakes();
-        assert_eq!(mistakes, [("verbose".to_owned(), "is not known; this call takes no parameters".to_owned())], "{path}");
+        let errors = app.get(&format!("{path}?verbose=1")).await.validation_errors();
+        assert_eq!(errors, [("verbose".to_owned(), "is not known; this call takes no parameters".to_owned())], "{path}");
     }
 }
 
-/// Whoever can call `/readyz` could else keep the process from learning of the version, and make the database look away.
+/// Otherwise any client of `/readyz` could delay the version watch until the database counts as unavailable.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_questions_does_not_make_the_database_look_away() {
+async fn many_version_checks_do_not_mark_the_database_unavailable() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let state = State::new(database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await, 0, None);
-    // As `/readyz` asks, but cheaper: many whole requests in one task would take so long that it is not asked for its answer in time.
-    let answers = join_all((0..10_000).map(|_| state.catalogue.ask())).await;
-    assert!(answers.iter().all(Result::is_ok));
+    // The check of `/readyz` without the request: thousands of whole requests in one task would starve the version watch.
+    let responses = join_all((0..10_000).map(|_| state.catalogue.ask())).await;
+    assert!(responses.iter().all(Result::is_ok));
     assert!(!state.catalogue.is_away());
     database.remove().await;
 }

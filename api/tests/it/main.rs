@@ -1,37 +1,37 @@
-//! What the service promises to its clients and operators, on both databases: through the service without a socket, and
+//! The contract of the API with its clients and operators, on both databases: through the app without a socket, and
 //! through the real process.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that goes wrong")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails at its first error")]
 
-mod binary;
-mod catalogue;
+mod api_keys;
+mod api_process;
+mod cache_consistency;
+mod cached_responses;
 mod concerts;
 mod concerts_oracle;
 mod contract;
+mod database_outages;
+mod database_proxy;
 mod events;
 mod feeds;
+mod fixtures;
 mod health;
-mod kept;
-mod keys;
-mod ledger;
+mod json_schema;
+mod malformed_queries;
 mod multivac;
-mod names;
-mod newest;
 mod openapi;
-mod outage;
-mod parameters;
+mod pagination_under_changes;
+mod performers_and_venues;
 mod plans;
 mod providers;
+mod query_parameters;
 mod rates;
+mod recorder;
 mod redis;
-mod refusals;
-mod schema;
-mod search_answer;
-mod search_moving;
-mod search_pages;
+mod routing;
+mod search_pagination;
 mod search_range;
-mod serve;
-mod service;
-mod strange_queries;
-mod switch;
+mod search_response;
+mod server;
 mod sync_runs;
+mod test_app;

@@ -7,25 +7,25 @@ use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait, IntoActiveModel, PaginatorTrait};
 
-use crate::service::{Answer, Service};
+use crate::test_app::{TestApp, TestResponse};
 
 on_every_backend!(
-    a_datum_is_queued_before_it_is_answered,
-    the_latest_processed_datum_is_the_answer,
-    what_is_no_datum_is_refused,
-    a_full_queue_takes_no_more,
+    a_datum_is_queued_before_the_response,
+    returns_the_latest_processed_datum,
+    rejects_invalid_data,
+    a_full_queue_rejects_data,
 );
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-async fn give(service: &Service, form: impl Into<poem::Body>) -> Answer {
-    service.upload(Method::POST, "/multivac/data", (FORM, form), &[]).await
+async fn give(app: &TestApp, form: impl Into<poem::Body>) -> TestResponse {
+    app.upload(Method::POST, "/multivac/data", (FORM, form), &[]).await
 }
 
-async fn question(service: &Service) -> String {
-    let answer = service.get("/multivac").await;
-    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, Some("text/plain; charset=utf-8")));
-    answer.text()
+async fn question(app: &TestApp) -> String {
+    let response = app.get("/multivac").await;
+    assert_eq!((response.status.as_u16(), response.header("content-type")), (200, Some("text/plain; charset=utf-8")));
+    response.text()
 }
 
 async fn process(database: &DatabaseConnection, id: i64) {
@@ -35,63 +35,63 @@ async fn process(database: &DatabaseConnection, id: i64) {
     datum.update(database).await.unwrap();
 }
 
-async fn a_datum_is_queued_before_it_is_answered(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn a_datum_is_queued_before_the_response(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
-    assert_eq!(question(&service).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.");
-    let answer = give(&service, "data=How+may+entropy%20be%20reversed%3F+%C3%A9").await;
-    assert_eq!((answer.status.as_u16(), answer.text()), (200, r#"{"response":"MultiVAC updated!"}"#.to_owned()));
+    assert_eq!(question(&app).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.");
+    let response = give(&app, "data=How+may+entropy%20be%20reversed%3F+%C3%A9").await;
+    assert_eq!((response.status.as_u16(), response.text()), (200, r#"{"response":"MultiVAC updated!"}"#.to_owned()));
     let jobs = job::queue::list(&connection).await.unwrap();
     assert_eq!(jobs.iter().map(|job| (job.kind.as_str(), job.payload.as_str())).collect::<Vec<_>>(), [("datum", "1")]);
-    let listed = service.get("/zzz").await.json()["data"]["data"].clone();
+    let listed = app.get("/zzz").await.json()["data"]["data"].clone();
     assert_eq!(listed[0]["data"], "How may entropy be reversed? é");
     assert!(listed[0]["processed_at"].is_null() && listed[0]["accepted_at"].is_string(), "{listed}");
-    assert_eq!(question(&service).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.", "not yet");
+    assert_eq!(question(&app).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.", "not yet");
 }
 
-async fn the_latest_processed_datum_is_the_answer(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn returns_the_latest_processed_datum(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
     for data in ["one", "two", "three"] {
-        assert_eq!(give(&service, format!("data={data}")).await.status, 200);
+        assert_eq!(give(&app, format!("data={data}")).await.status, 200);
     }
     for (id, latest) in [(2, "two"), (1, "two"), (3, "three")] {
         process(&connection, id).await;
-        assert_eq!(question(&service).await, latest);
+        assert_eq!(question(&app).await, latest);
     }
-    let first = service.get("/zzz?limit=2").await;
-    let ids = |answer: &Answer| {
-        answer.json()["data"]["data"].as_array().unwrap().iter().map(|datum| datum["id"].as_i64().unwrap()).collect::<Vec<_>>()
+    let first = app.get("/zzz?limit=2").await;
+    let ids = |response: &TestResponse| {
+        response.json()["data"]["data"].as_array().unwrap().iter().map(|datum| datum["id"].as_i64().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!(ids(&first), [3, 2]);
-    assert_eq!(ids(&service.get(&first.next().unwrap()).await), [1]);
+    assert_eq!(ids(&app.get(&first.next().unwrap()).await), [1]);
 }
 
-async fn what_is_no_datum_is_refused(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn rejects_invalid_data(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     for form in ["", "data=", "datum=x", "data", "data=%00"] {
-        assert_eq!(give(&service, form).await.mistakes()[0].0, "data", "{form}");
+        assert_eq!(give(&app, form).await.validation_errors()[0].0, "data", "{form}");
     }
     let most = "x".repeat(65_536);
-    assert_eq!(give(&service, format!("data={most}")).await.status, 200);
-    give(&service, format!("data={most}x")).await.problem(413, "body_too_large");
-    give(&service, format!("data={}", "%78".repeat(80_000))).await.problem(413, "body_too_large");
-    let json = service.upload(Method::POST, "/multivac/data", ("application/json", "{\"data\":\"x\"}"), &[]).await;
+    assert_eq!(give(&app, format!("data={most}")).await.status, 200);
+    give(&app, format!("data={most}x")).await.problem(413, "body_too_large");
+    give(&app, format!("data={}", "%78".repeat(80_000))).await.problem(413, "body_too_large");
+    let json = app.upload(Method::POST, "/multivac/data", ("application/json", "{\"data\":\"x\"}"), &[]).await;
     json.problem(415, "unsupported_media_type");
     let connection = database.connect(entity::ConnectionRole::Worker).await;
     assert_eq!(datum::Entity::find().count(&connection).await.unwrap(), 1);
 }
 
-async fn a_full_queue_takes_no_more(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn a_full_queue_rejects_data(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
     let waiting = |_| datum::ActiveModel { data: Set("x".to_owned()), accepted_at: Set(UtcInstant::now()), ..Default::default() };
     for _ in 0..10 {
         datum::Entity::insert_many((0..1_000).map(waiting)).exec_without_returning(&connection).await.unwrap();
     }
-    let answer = give(&service, "data=x").await;
-    answer.problem(503, "queue_full");
-    assert_eq!(answer.header("retry-after"), Some("10"));
+    let response = give(&app, "data=x").await;
+    response.problem(503, "queue_full");
+    assert_eq!(response.header("retry-after"), Some("10"));
     process(&connection, 1).await;
-    assert_eq!(give(&service, "data=x").await.status, 200);
+    assert_eq!(give(&app, "data=x").await.status, 200);
 }

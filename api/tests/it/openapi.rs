@@ -6,7 +6,7 @@ use api::State;
 use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 
-use crate::{schema::violations, service::Service};
+use crate::{json_schema::violations, test_app::TestApp};
 
 const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json");
 /// Set to write the file anew instead of comparing.
@@ -36,14 +36,14 @@ pub(crate) fn reads(description: &Value) -> Vec<(&str, &Value)> {
 }
 
 /// The schema of an operation's good answer; null if it has no body.
-pub(crate) fn answer_schema(operation: &Value) -> &Value {
+pub(crate) fn success_schema(operation: &Value) -> &Value {
     let responses = &operation["responses"];
     let good = ["200", "201", "202", "204"].into_iter().find(|status| responses[status].is_object());
     &responses[good.unwrap_or_else(|| panic!("{operation} has no good answer"))]["content"]["application/json"]["schema"]
 }
 
 #[test]
-fn the_committed_description_is_that_of_the_code() {
+fn openapi_json_matches_the_code() {
     let text = api::openapi(State::new(DatabaseConnection::default(), DatabaseConnection::default(), 0, None));
     let pretty = format!("{}\n", serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap());
     if std::env::var_os(UPDATE).is_some() {
@@ -57,14 +57,14 @@ fn the_committed_description_is_that_of_the_code() {
 }
 
 #[tokio::test]
-async fn the_description_is_served() {
-    let answer = Service::over(DatabaseConnection::default()).get("/openapi.json").await;
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), description());
+async fn the_openapi_document_is_served() {
+    let response = TestApp::with_connection(DatabaseConnection::default()).get("/openapi.json").await;
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    assert_eq!(serde_json::from_slice::<Value>(&response.body).unwrap(), description());
 }
 
 #[test]
-fn every_operation_has_an_id_of_its_own_and_a_summary() {
+fn every_operation_has_a_unique_id_and_a_summary() {
     let description = description();
     let mut ids: Vec<&str> = Vec::new();
     for (path, method, operation) in operations(&description) {
@@ -77,10 +77,10 @@ fn every_operation_has_an_id_of_its_own_and_a_summary() {
 }
 
 #[test]
-fn every_good_answer_has_an_example_that_fits_its_schema() {
+fn every_success_response_has_a_valid_example() {
     let description = description();
     for (path, _, operation) in operations(&description) {
-        let schema = answer_schema(operation);
+        let schema = success_schema(operation);
         if schema.is_null() {
             let good = &operation["responses"];
             let is_text = good["200"]["content"]["text/plain; charset=utf-8"].is_object();
@@ -99,7 +99,7 @@ fn every_good_answer_has_an_example_that_fits_its_schema() {
 }
 
 #[test]
-fn every_operation_names_the_errors_in_their_one_shape() {
+fn every_operation_declares_problem_responses() {
     let description = description();
     for (path, _, operation) in operations(&description) {
         for status in ["400", "503", "default"] {

@@ -8,35 +8,35 @@ use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, IntoActiveModel};
 use serde_json::{Value, json};
 
-use crate::{catalogue::Catalogue, service::Service};
+use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 
 on_every_backend!(
     without_providers_the_list_is_empty,
-    a_provider_never_copied_is_new,
-    a_provider_whose_newest_run_was_good_is_ok,
-    a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age,
-    a_run_that_goes_on_changes_no_state,
+    a_provider_without_a_successful_sync_is_new,
+    a_provider_whose_latest_run_succeeded_is_ok,
+    a_provider_whose_latest_run_failed_is_failing_and_reports_its_age,
+    a_running_sync_does_not_change_the_state,
     a_retired_provider_has_no_next_tick,
-    a_provider_that_is_left_alone_says_until_when_and_why,
-    providers_stand_in_the_order_of_their_slugs_each_with_its_own_run,
-    the_next_tick_lies_ahead_on_a_whole_second,
-    a_url_is_never_told,
-    parameters_are_refused,
+    a_paused_provider_reports_until_when_and_why,
+    providers_are_sorted_by_slug_with_their_latest_run,
+    next_tick_is_a_whole_second_in_the_future,
+    feed_urls_are_not_exposed,
+    rejects_query_parameters,
 );
 
 const MINUTE: i64 = 60_000_000;
 
 /// A provider that was changed after it was made.
-async fn provider(catalogue: &Catalogue, slug: &str, change: impl FnOnce(&mut provider::ActiveModel)) -> provider::Model {
-    let mut row = catalogue.provider(slug, "EUR", 2).await.into_active_model();
+async fn provider(catalogue: &CatalogueFixture, slug: &str, change: impl FnOnce(&mut provider::ActiveModel)) -> provider::Model {
+    let mut row = catalogue.insert_provider(slug, "EUR", 2).await.into_active_model();
     change(&mut row);
     row.update(&catalogue.database).await.unwrap()
 }
 
 async fn providers(database: &TestDatabase) -> Vec<Value> {
-    let answer = Service::on(database).await.get("/providers").await.json();
-    assert_eq!(answer["error"], Value::Null);
-    answer["data"]["providers"].as_array().unwrap().clone()
+    let response = TestApp::new(database).await.get("/providers").await.json();
+    assert_eq!(response["error"], Value::Null);
+    response["data"]["providers"].as_array().unwrap().clone()
 }
 
 async fn only_provider(database: &TestDatabase) -> Value {
@@ -49,12 +49,12 @@ fn ago(minutes: i64) -> UtcInstant {
 }
 
 async fn without_providers_the_list_is_empty(database: Arc<TestDatabase>) {
-    let answer = Service::on(&database).await.get("/providers").await;
-    assert_eq!(answer.json(), json!({ "data": { "providers": [] }, "error": null }));
+    let response = TestApp::new(&database).await.get("/providers").await;
+    assert_eq!(response.json(), json!({ "data": { "providers": [] }, "error": null }));
 }
 
-async fn a_provider_never_copied_is_new(database: Arc<TestDatabase>) {
-    Catalogue::of(&database).await.provider("fever", "EUR", 2).await;
+async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>) {
+    CatalogueFixture::new(&database).await.insert_provider("fever", "EUR", 2).await;
     let mut found = only_provider(&database).await;
     assert!(found["next_tick"].take().is_string());
     let expected = json!({
@@ -74,12 +74,12 @@ async fn a_provider_never_copied_is_new(database: Arc<TestDatabase>) {
     assert_eq!(found, expected);
 }
 
-async fn a_provider_whose_newest_run_was_good_is_ok(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
     for (slug, state) in [("changed", sync_run::RunState::Succeeded), ("same", sync_run::RunState::Unchanged)] {
         let provider = provider(&catalogue, slug, |row| row.last_success_at = Set(Some(ago(61)))).await;
-        catalogue.run(&provider, sync_run::RunState::Failed).await;
-        let good = catalogue.run(&provider, state).await;
+        catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
+        let good = catalogue.insert_run(&provider, state).await;
         let found = providers(&database).await.into_iter().find(|found| found["slug"] == slug).unwrap();
         assert_eq!(found["state"], "ok");
         let age = found["age_seconds"].as_u64().unwrap();
@@ -96,12 +96,12 @@ async fn a_provider_whose_newest_run_was_good_is_ok(database: Arc<TestDatabase>)
     }
 }
 
-async fn a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+async fn a_provider_whose_latest_run_failed_is_failing_and_reports_its_age(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
     let copied_at = ago(120);
     let provider = provider(&catalogue, "fever", |row| row.last_success_at = Set(Some(copied_at))).await;
-    catalogue.run(&provider, sync_run::RunState::Succeeded).await;
-    catalogue.run(&provider, sync_run::RunState::Failed).await;
+    catalogue.insert_run(&provider, sync_run::RunState::Succeeded).await;
+    catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
 
     let found = only_provider(&database).await;
 
@@ -114,8 +114,8 @@ async fn a_provider_whose_newest_run_failed_is_failing_and_keeps_its_age(databas
     assert!(found["next_tick"].is_string(), "it is polled again");
 }
 
-async fn a_run_that_goes_on_changes_no_state(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+async fn a_running_sync_does_not_change_the_state(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
     let before = [
         ("a-new", None, "new"),
         ("b-ok", Some(sync_run::RunState::Succeeded), "ok"),
@@ -125,9 +125,9 @@ async fn a_run_that_goes_on_changes_no_state(database: Arc<TestDatabase>) {
         let copied_at = (slug != "a-new").then(|| ago(10));
         let provider = provider(&catalogue, slug, |row| row.last_success_at = Set(copied_at)).await;
         if let Some(state) = ended {
-            catalogue.run(&provider, state).await;
+            catalogue.insert_run(&provider, state).await;
         }
-        catalogue.run(&provider, sync_run::RunState::Running).await;
+        catalogue.insert_run(&provider, sync_run::RunState::Running).await;
     }
 
     for (found, (slug, _, state)) in providers(&database).await.into_iter().zip(before) {
@@ -137,8 +137,8 @@ async fn a_run_that_goes_on_changes_no_state(database: Arc<TestDatabase>) {
     }
 }
 
-async fn a_provider_that_is_left_alone_says_until_when_and_why(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+async fn a_paused_provider_reports_until_when_and_why(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
     let left_alone = |until: UtcInstant| {
         move |row: &mut provider::ActiveModel| {
             row.pause_until = Set(Some(until));
@@ -156,13 +156,13 @@ async fn a_provider_that_is_left_alone_says_until_when_and_why(database: Arc<Tes
 }
 
 async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+    let catalogue = CatalogueFixture::new(&database).await;
     let provider = provider(&catalogue, "gone", |row| {
         row.last_success_at = Set(Some(ago(10)));
         row.retired_at = Set(Some(ago(5)));
     })
     .await;
-    catalogue.run(&provider, sync_run::RunState::Failed).await;
+    catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
 
     let found = only_provider(&database).await;
 
@@ -170,13 +170,13 @@ async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {
     assert!(found["age_seconds"].as_u64().unwrap() >= 600, "what it had is served, and ages");
 }
 
-async fn providers_stand_in_the_order_of_their_slugs_each_with_its_own_run(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+async fn providers_are_sorted_by_slug_with_their_latest_run(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
     let mut newest = Vec::new();
     for slug in ["zebra", "apollo", "marquee"] {
         let provider = provider(&catalogue, slug, |_| ()).await;
-        catalogue.run(&provider, sync_run::RunState::Succeeded).await;
-        newest.push((slug, catalogue.run(&provider, sync_run::RunState::Failed).await.id));
+        catalogue.insert_run(&provider, sync_run::RunState::Succeeded).await;
+        newest.push((slug, catalogue.insert_run(&provider, sync_run::RunState::Failed).await.id));
     }
     newest.sort_unstable();
 
@@ -187,8 +187,8 @@ async fn providers_stand_in_the_order_of_their_slugs_each_with_its_own_run(datab
     assert_eq!(found, newest);
 }
 
-async fn the_next_tick_lies_ahead_on_a_whole_second(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+async fn next_tick_is_a_whole_second_in_the_future(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
     provider(&catalogue, "a-ten-minutes", |_| ()).await;
     provider(&catalogue, "b-second", |row| row.schedule = Set("* * * * * *".to_owned())).await;
     provider(&catalogue, "c-past", |row| row.schedule = Set("0 0 0 1 1 * 2020".to_owned())).await;
@@ -207,14 +207,14 @@ async fn the_next_tick_lies_ahead_on_a_whole_second(database: Arc<TestDatabase>)
     assert_eq!((found[2].get("next_tick"), found[3].get("next_tick")), (Some(&Value::Null), Some(&Value::Null)));
 }
 
-async fn a_url_is_never_told(database: Arc<TestDatabase>) {
-    let provider = Catalogue::of(&database).await.provider("fever", "EUR", 2).await;
+async fn feed_urls_are_not_exposed(database: Arc<TestDatabase>) {
+    let provider = CatalogueFixture::new(&database).await.insert_provider("fever", "EUR", 2).await;
     assert!(provider.url.contains("secret"));
-    let body = Service::on(&database).await.get("/providers").await.text();
+    let body = TestApp::new(&database).await.get("/providers").await.text();
     assert!(!body.contains("secret") && !body.contains("url") && !body.contains("example"), "{body}");
 }
 
-async fn parameters_are_refused(database: Arc<TestDatabase>) {
-    let mistakes = Service::on(&database).await.get("/providers?slug=fever").await.mistakes();
-    assert_eq!(mistakes, [("slug".to_owned(), "is not known; this call takes no parameters".to_owned())]);
+async fn rejects_query_parameters(database: Arc<TestDatabase>) {
+    let errors = TestApp::new(&database).await.get("/providers?slug=fever").await.validation_errors();
+    assert_eq!(errors, [("slug".to_owned(), "is not known; this call takes no parameters".to_owned())]);
 }

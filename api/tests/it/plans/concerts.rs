@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{nodes, postgres_plan, sqlite_steps};
 
-on_every_backend!(every_search_for_concerts_reads_little_more_than_its_rows);
+on_every_backend!(concert_queries_read_few_extra_rows);
 
 const CONCERTS: usize = 100_000;
 const PERFORMERS: usize = 1_000;
@@ -27,7 +27,7 @@ struct Case {
     is_filtered: bool,
 }
 
-async fn every_search_for_concerts_reads_little_more_than_its_rows(database: Arc<TestDatabase>) {
+async fn concert_queries_read_few_extra_rows(database: Arc<TestDatabase>) {
     fill(&database.connect(ConnectionRole::Worker).await).await;
     let database = database.connect(ConnectionRole::Api).await;
     let performers = ids(&database, "performer").await;

@@ -10,7 +10,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbBackend, 
 
 use super::{nodes, postgres_plan, sqlite_steps};
 
-on_every_backend!(a_route_is_looked_up_and_not_looked_for);
+on_every_backend!(rate_queries_use_the_primary_key);
 
 const PLACES: i32 = 100;
 const DAYS: i32 = 12;
@@ -48,7 +48,7 @@ async fn fill(database: &DatabaseConnection) {
     database.execute_unprepared("ANALYZE").await.unwrap();
 }
 
-async fn a_route_is_looked_up_and_not_looked_for(database: Arc<TestDatabase>) {
+async fn rate_queries_use_the_primary_key(database: Arc<TestDatabase>) {
     fill(&database.connect(ConnectionRole::Worker).await).await;
     let database = database.connect(ConnectionRole::Api).await;
     for (orig, dest, routes) in [("XX001", "XX002", 1), ("XX001", "few", 10), ("few", "XX002", 10), ("half", "few", 500)] {

@@ -15,9 +15,9 @@ use sea_orm::{
 use serde_json::Value;
 
 use super::{nodes, postgres_plan, sqlite_steps};
-use crate::catalogue::{Catalogue, NewEvent, instant};
+use crate::fixtures::{CatalogueFixture, NewEvent, instant};
 
-on_every_backend!(every_search_reads_a_range_of_the_index_of_shown_events);
+on_every_backend!(searches_scan_a_range_of_the_start_index);
 
 const SHOWN: usize = 20_000;
 const HIDDEN: usize = 2_000;
@@ -27,8 +27,8 @@ const STEP_MICROS: i64 = 48 * 60 * 1_000_000;
 const ROWS_READ_PER_ROW: f64 = 1.5;
 const ROWS_READ_BESIDE: f64 = 10.0;
 
-async fn every_search_reads_a_range_of_the_index_of_shown_events(database: Arc<TestDatabase>) {
-    let catalogue = Catalogue::of(&database).await;
+async fn searches_scan_a_range_of_the_start_index(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert((0..SHOWN + HIDDEN).map(numbered_event)).await;
     let database = &catalogue.database;
     database.execute_unprepared("ANALYZE").await.unwrap();

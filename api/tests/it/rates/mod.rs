@@ -1,12 +1,12 @@
 //! What travelling costs: places, batches, answers.
 
-mod answers;
 mod batches;
 mod concurrent;
-mod keys;
-mod of_events;
+mod event_rates;
+mod idempotency;
 mod places;
-mod refused;
+mod queries;
+mod rejected_batches;
 
 use std::collections::BTreeMap;
 
@@ -16,22 +16,22 @@ use poem::http::Method;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
-use crate::service::{Answer, Service};
+use crate::test_app::{TestApp, TestResponse};
 
 /// Where batches go.
 pub(crate) const BATCHES: &str = "/rates/batches";
 
 /// A batch in CSV.
 #[derive(Clone, Debug)]
-pub(crate) struct Prices(String);
+pub(crate) struct CsvBatch(String);
 
-impl Default for Prices {
+impl Default for CsvBatch {
     fn default() -> Self {
         Self("orig_code,dest_code,day,price\n".to_owned())
     }
 }
 
-impl Prices {
+impl CsvBatch {
     pub(crate) fn add(mut self, orig: &str, dest: &str, day: &str, price: &str) -> Self {
         self.0.push_str(&format!("{orig},{dest},{day},{price}\n"));
         self
@@ -39,33 +39,33 @@ impl Prices {
 }
 
 /// Puts regions as (slug, parent) and places as (code, region); an empty parent is none.
-pub(crate) async fn put_places(service: &Service, regions: &[(&str, &str)], places: &[(&str, &str)]) {
+pub(crate) async fn put_places(app: &TestApp, regions: &[(&str, &str)], places: &[(&str, &str)]) {
     let or_none = |slug: &str| if slug.is_empty() { Value::Null } else { json!(slug) };
     let regions: Vec<Value> =
         regions.iter().map(|(slug, parent)| json!({ "slug": slug, "name": slug, "parent_slug": or_none(parent) })).collect();
     let places: Vec<Value> =
         places.iter().map(|(code, region)| json!({ "code": code, "name": code, "region_slug": or_none(region) })).collect();
     let list = json!({ "regions": regions, "places": places }).to_string();
-    let answer = service.upload(Method::PUT, "/places", ("application/json", list), &[]).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    let response = app.upload(Method::PUT, "/places", ("application/json", list), &[]).await;
+    assert_eq!(response.status, 200, "{}", response.text());
 }
 
 /// Sends a batch.
-pub(crate) async fn send(service: &Service, prices: &Prices, headers: &[(&str, &str)]) -> Answer {
-    service.upload(Method::POST, BATCHES, ("text/csv", prices.0.clone()), headers).await
+pub(crate) async fn send(app: &TestApp, prices: &CsvBatch, headers: &[(&str, &str)]) -> TestResponse {
+    app.upload(Method::POST, BATCHES, ("text/csv", prices.0.clone()), headers).await
 }
 
 /// Brings a batch in, and says its number.
-pub(crate) async fn bring_in(service: &Service, prices: &Prices) -> i64 {
-    let answer = send(service, prices, &[]).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    answer.json()["data"]["id"].as_i64().unwrap()
+pub(crate) async fn import_batch(app: &TestApp, prices: &CsvBatch) -> i64 {
+    let response = send(app, prices, &[]).await;
+    assert_eq!(response.status, 201, "{}", response.text());
+    response.json()["data"]["id"].as_i64().unwrap()
 }
 
 /// What is asked of days and routes, as (count, price) by day.
-async fn rates(service: &Service, (orig, dest): (&str, &str), (from, to): (&str, &str)) -> Vec<(String, i64, Option<f64>)> {
-    let answer = service.get(&format!("/rates?date_from={from}&date_to={to}&orig_code={orig}&dest_code={dest}")).await.json();
-    let rates = answer["rates"]
+async fn rates(app: &TestApp, (orig, dest): (&str, &str), (from, to): (&str, &str)) -> Vec<(String, i64, Option<f64>)> {
+    let response = app.get(&format!("/rates?date_from={from}&date_to={to}&orig_code={orig}&dest_code={dest}")).await.json();
+    let rates = response["rates"]
         .as_array()
         .unwrap()
         .iter()
@@ -74,7 +74,7 @@ async fn rates(service: &Service, (orig, dest): (&str, &str), (from, to): (&str,
 }
 
 /// Makes sure that the sums are those of the prices, and that the batches hold as many as they say; returns how many prices there are.
-async fn assert_recounted(database: &TestDatabase) -> u64 {
+async fn assert_sums_match_prices(database: &TestDatabase) -> u64 {
     let connection = database.connect(entity::ConnectionRole::Worker).await;
     let prices = rate::Entity::find().all(&connection).await.unwrap();
     let mut recount: BTreeMap<(i32, i32, i32), (i64, i64)> = BTreeMap::new();

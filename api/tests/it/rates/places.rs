@@ -7,27 +7,27 @@ use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::{Prices, assert_recounted, bring_in, put_places, rates};
-use crate::service::{Answer, Service};
+use super::{CsvBatch, assert_sums_match_prices, import_batch, put_places, rates};
+use crate::test_app::{TestApp, TestResponse};
 
 on_every_backend!(
-    a_list_takes_the_place_of_the_one_before,
-    a_wrong_list_changes_nothing,
-    the_same_list_again_is_no_news,
-    a_place_that_comes_back_has_its_prices,
-    places_are_found_by_name_and_code_page_by_page,
+    put_replaces_the_previous_list,
+    an_invalid_list_changes_nothing,
+    putting_the_same_list_keeps_the_version,
+    a_restored_place_has_its_prices,
+    filters_places_by_name_and_code_in_pages,
 );
 
-async fn put(service: &Service, list: &Value) -> Answer {
-    service.upload(Method::PUT, "/places", ("application/json", list.to_string()), &[]).await
+async fn put(app: &TestApp, list: &Value) -> TestResponse {
+    app.upload(Method::PUT, "/places", ("application/json", list.to_string()), &[]).await
 }
 
-async fn known(service: &Service) -> Value {
-    service.get("/places").await.json()["data"].clone()
+async fn known(app: &TestApp) -> Value {
+    app.get("/places").await.json()["data"].clone()
 }
 
-async fn a_list_takes_the_place_of_the_one_before(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn put_replaces_the_previous_list(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     let lists = [
         json!({
             "regions": [
@@ -49,10 +49,10 @@ async fn a_list_takes_the_place_of_the_one_before(database: Arc<TestDatabase>) {
         json!({ "regions": [], "places": [] }),
     ];
     for list in lists {
-        let answer = put(&service, &list).await.json();
+        let response = put(&app, &list).await.json();
         let count = |of: &str| list[of].as_array().unwrap().len();
-        assert_eq!(answer["data"], json!({ "regions": count("regions"), "places": count("places"), "changed": true }));
-        let found = known(&service).await;
+        assert_eq!(response["data"], json!({ "regions": count("regions"), "places": count("places"), "changed": true }));
+        let found = known(&app).await;
         for (kind, key, parent) in [("regions", "slug", "parent_slug"), ("places", "code", "region_slug")] {
             let sorted = |items: &Value| {
                 let mut items: Vec<_> = items
@@ -66,19 +66,19 @@ async fn a_list_takes_the_place_of_the_one_before(database: Arc<TestDatabase>) {
             };
             assert_eq!(sorted(&found[kind]), sorted(&list[kind]));
         }
-        assert_eq!(put(&service, &found).await.json()["data"]["changed"], false, "what is told can be put again");
+        assert_eq!(put(&app, &found).await.json()["data"]["changed"], false, "what is told can be put again");
     }
 }
 
-async fn a_wrong_list_changes_nothing(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
-    put_places(&service, &[("a", "")], &[("AAAAA", "a")]).await;
-    let before = known(&service).await;
+async fn an_invalid_list_changes_nothing(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
+    put_places(&app, &[("a", "")], &[("AAAAA", "a")]).await;
+    let before = known(&app).await;
     let wrong = json!({
         "regions": [{ "slug": "x", "name": "X", "parent_slug": "y" }, { "slug": "y", "name": "Y", "parent_slug": "x" }, { "slug": "BBBBB", "name": "Z" }],
         "places": [{ "code": "BBBBB", "name": "B", "region_slug": "nowhere" }, { "code": "BBBBB", "name": "B" }],
     });
-    let problem = put(&service, &wrong).await.problem(422, "invalid_items");
+    let problem = put(&app, &wrong).await.problem(422, "invalid_items");
     let pointers: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
     assert_eq!(
@@ -92,50 +92,47 @@ async fn a_wrong_list_changes_nothing(database: Arc<TestDatabase>) {
         ("{\"regions\":[],\"places\":[],\"towns\":[]}", "unknown field `towns`"),
         ("{\"regions\":[],\"places\":[{\"code\":5}]}", "expected a string"),
     ] {
-        let answer = service.upload(Method::PUT, "/places", ("application/json", body), &[]).await;
-        let problem = answer.problem(422, "invalid_items");
+        let response = app.upload(Method::PUT, "/places", ("application/json", body), &[]).await;
+        let problem = response.problem(422, "invalid_items");
         assert!(problem["detail"].as_str().unwrap().contains(part), "{body}: {problem}");
     }
-    service.upload(Method::PUT, "/places", ("text/csv", "x"), &[]).await.problem(415, "unsupported_media_type");
-    assert_eq!(known(&service).await, before);
+    app.upload(Method::PUT, "/places", ("text/csv", "x"), &[]).await.problem(415, "unsupported_media_type");
+    assert_eq!(known(&app).await, before);
 }
 
-async fn the_same_list_again_is_no_news(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn putting_the_same_list_keeps_the_version(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
     let version = async || catalogue_version::fetch_version(&connection).await.unwrap();
-    put_places(&service, &[("a", ""), ("b", "a")], &[("AAAAA", "b")]).await;
+    put_places(&app, &[("a", ""), ("b", "a")], &[("AAAAA", "b")]).await;
     assert_eq!(version().await, 1);
-    put_places(&service, &[("b", "a"), ("a", "")], &[("AAAAA", "b")]).await;
+    put_places(&app, &[("b", "a"), ("a", "")], &[("AAAAA", "b")]).await;
     assert_eq!(version().await, 1);
-    put_places(&service, &[("a", ""), ("b", "a")], &[("AAAAA", "a")]).await;
+    put_places(&app, &[("a", ""), ("b", "a")], &[("AAAAA", "a")]).await;
     assert_eq!(version().await, 2);
 }
 
-async fn a_place_that_comes_back_has_its_prices(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
-    put_places(&service, &[("r", "")], &[("AAAAA", "r"), ("BBBBB", "r")]).await;
-    let mut prices = Prices::default();
+async fn a_restored_place_has_its_prices(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
+    put_places(&app, &[("r", "")], &[("AAAAA", "r"), ("BBBBB", "r")]).await;
+    let mut prices = CsvBatch::default();
     for price in ["1", "2", "3"] {
         prices = prices.add("AAAAA", "BBBBB", "2021-01-30", price).add("AAAAA", "AAAAA", "2021-01-30", "8");
     }
-    bring_in(&service, &prices).await;
+    import_batch(&app, &prices).await;
     let day = ("2021-01-30", "2021-01-30");
-    assert_eq!(rates(&service, ("r", "r"), day).await[0].2, Some(5.0));
-    put_places(&service, &[("r", "")], &[("AAAAA", "r")]).await;
-    assert_eq!(rates(&service, ("r", "r"), day).await[0].2, Some(8.0), "without the prices to a place that is none");
-    service
-        .get("/rates?date_from=2021-01-30&date_to=2021-01-30&orig_code=AAAAA&dest_code=BBBBB")
-        .await
-        .problem(404, "unknown_place");
-    super::send(&service, &prices, &[]).await.problem(422, "invalid_items");
-    put_places(&service, &[("r", "")], &[("BBBBB", "r"), ("AAAAA", "r")]).await;
-    assert_eq!(rates(&service, ("r", "r"), day).await[0].2, Some(5.0));
-    assert_eq!(assert_recounted(&database).await, 6);
+    assert_eq!(rates(&app, ("r", "r"), day).await[0].2, Some(5.0));
+    put_places(&app, &[("r", "")], &[("AAAAA", "r")]).await;
+    assert_eq!(rates(&app, ("r", "r"), day).await[0].2, Some(8.0), "without the prices to a place that is none");
+    app.get("/rates?date_from=2021-01-30&date_to=2021-01-30&orig_code=AAAAA&dest_code=BBBBB").await.problem(404, "unknown_place");
+    super::send(&app, &prices, &[]).await.problem(422, "invalid_items");
+    put_places(&app, &[("r", "")], &[("BBBBB", "r"), ("AAAAA", "r")]).await;
+    assert_eq!(rates(&app, ("r", "r"), day).await[0].2, Some(5.0));
+    assert_eq!(assert_sums_match_prices(&database).await, 6);
 }
 
-async fn places_are_found_by_name_and_code_page_by_page(database: Arc<TestDatabase>) {
-    let service = Service::on(&database).await;
+async fn filters_places_by_name_and_code_in_pages(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
     let list = json!({
         "regions": [{ "slug": "northern_europe", "name": "Northern Europe" }, { "slug": "Nor", "name": "Zone" }],
         "places": [
@@ -145,7 +142,7 @@ async fn places_are_found_by_name_and_code_page_by_page(database: Arc<TestDataba
             { "code": "XXOSL", "name": "OSLO" },
         ],
     });
-    assert_eq!(put(&service, &list).await.status, 200);
+    assert_eq!(put(&app, &list).await.status, 200);
     for (q, expected) in [
         ("", &["DKCPH", "NOMAY", "northern_europe", "NOOSL", "XXOSL", "Nor"][..]),
         ("q=malo", &["NOMAY"]),
@@ -160,15 +157,15 @@ async fn places_are_found_by_name_and_code_page_by_page(database: Arc<TestDataba
             let mut found = Vec::new();
             let mut next = Some(format!("/places?{q}&limit={limit}").replace("?&", "?"));
             while let Some(path) = next {
-                let answer = service.get(&path).await;
-                let data = answer.json()["data"].clone();
+                let response = app.get(&path).await;
+                let data = response.json()["data"].clone();
                 let codes = |kind: &str, key: &str| {
                     data[kind].as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()).collect::<Vec<_>>()
                 };
                 let page = [codes("regions", "slug"), codes("places", "code")].concat();
                 assert!(page.len() <= limit);
                 found.extend(page);
-                next = answer.next();
+                next = response.next();
             }
             let mut expected = expected.to_vec();
             if limit > 1 {
@@ -180,6 +177,6 @@ async fn places_are_found_by_name_and_code_page_by_page(database: Arc<TestDataba
         }
     }
     for (query, parameter) in [("q=", "q"), ("town=x", "town"), ("q=a&cursor=x", "cursor"), ("limit=0", "limit")] {
-        assert_eq!(service.get(&format!("/places?{query}")).await.mistakes()[0].0, parameter);
+        assert_eq!(app.get(&format!("/places?{query}")).await.validation_errors()[0].0, parameter);
     }
 }

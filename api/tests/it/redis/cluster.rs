@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::{
-    AT_ONCE,
-    observed::Log,
-    read,
-    server::{Cluster, eventually},
-    tier,
+    AT_ONCE, connect, get,
+    redis_server::{RedisCluster, eventually},
 };
+use crate::recorder::RecordedLog;
 
 /// Enough that every node has some.
 const KEYS: usize = 100;
@@ -20,33 +18,33 @@ fn key(number: usize) -> String {
 }
 
 /// How many of the keys are there.
-async fn hits(redis: &api::cache::redis::Redis) -> usize {
+async fn count_hits(redis: &api::cache::redis::Redis) -> usize {
     let mut count = 0;
     for number in 0..KEYS {
-        count += usize::from(read(redis, &key(number)).await.is_some_and(|value| value == key(number)));
+        count += usize::from(get(redis, &key(number)).await.is_some_and(|value| value == key(number)));
     }
     count
 }
 
-async fn all_are_stored(redis: &api::cache::redis::Redis) {
+async fn store_all(redis: &api::cache::redis::Redis) {
     eventually("all keys", async || {
         for number in 0..KEYS {
             redis.put(key(number), Bytes::from(key(number)));
         }
-        (hits(redis).await == KEYS).then_some(())
+        (count_hits(redis).await == KEYS).then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn keys_of_all_nodes_and_a_node_that_dies_and_comes_back() {
-    let log = Log::default();
+async fn a_killed_node_loses_only_its_own_keys() {
+    let log = RecordedLog::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let mut cluster = Cluster::start().await;
-    let redis = tier(&cluster.url());
-    all_are_stored(&redis).await;
+    let mut cluster = RedisCluster::start().await;
+    let redis = connect(&cluster.url());
+    store_all(&redis).await;
     for node in &cluster.nodes {
-        assert_ne!(node.ask("DBSIZE").await, ":0\r\n");
+        assert_ne!(node.query("DBSIZE").await, ":0\r\n");
     }
     let before = log.lines();
 
@@ -54,50 +52,50 @@ async fn keys_of_all_nodes_and_a_node_that_dies_and_comes_back() {
     // Whoever is left keeps serving, over some heartbeats.
     let killed = Instant::now();
     while killed.elapsed() < Duration::from_secs(2) {
-        let left = hits(&redis).await;
+        let left = count_hits(&redis).await;
         assert!(left < KEYS && redis.is_up());
     }
-    eventually("the hits of two nodes", async || (hits(&redis).await > KEYS / 3).then_some(())).await;
+    eventually("the hits of two nodes", async || (count_hits(&redis).await > KEYS / 3).then_some(())).await;
     assert_eq!(log.lines(), before, "one node is not the cluster");
 
     cluster.nodes[1].run().await;
-    all_are_stored(&redis).await;
+    store_all(&redis).await;
 }
 
 #[tokio::test]
-async fn a_node_that_hangs_delays_nobody_for_long() {
-    let log = Log::default();
+async fn a_frozen_node_does_not_block_reads() {
+    let log = RecordedLog::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let cluster = Cluster::start().await;
-    let redis = tier(&cluster.url());
-    all_are_stored(&redis).await;
+    let cluster = RedisCluster::start().await;
+    let redis = connect(&cluster.url());
+    store_all(&redis).await;
     cluster.nodes[2].freeze();
-    assert!(hits(&redis).await < KEYS);
+    assert!(count_hits(&redis).await < KEYS);
     // Those who read the same keys now do not wait any more, but for one now and then who tries.
     let started = Instant::now();
-    hits(&redis).await;
+    count_hits(&redis).await;
     assert!(started.elapsed() < AT_ONCE * 2, "{KEYS} reads took {:?}", started.elapsed());
     assert!(redis.is_up() && log.lines().is_empty(), "{:?}", log.lines());
     cluster.nodes[2].wake();
-    all_are_stored(&redis).await;
+    store_all(&redis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_dies_as_a_whole_and_comes_back() {
-    let mut cluster = Cluster::start().await;
-    let redis = tier(&cluster.url());
-    all_are_stored(&redis).await;
+async fn recovers_after_all_nodes_were_killed() {
+    let mut cluster = RedisCluster::start().await;
+    let redis = connect(&cluster.url());
+    store_all(&redis).await;
     for node in &mut cluster.nodes {
         node.kill();
     }
     eventually("the news that it is away", async || {
-        hits(&redis).await;
+        count_hits(&redis).await;
         (!redis.is_up()).then_some(())
     })
     .await;
     for node in &mut cluster.nodes {
         node.run().await;
     }
-    all_are_stored(&redis).await;
+    store_all(&redis).await;
     assert!(redis.is_up());
 }

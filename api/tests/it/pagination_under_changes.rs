@@ -1,0 +1,148 @@
+//! Pages of a catalogue that syncs change between one page and the next: every event that stood where it was throughout is seen exactly
+//! once, whatever else comes, moves or goes.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use entity::{UtcInstant, catalogue_version, event};
+use migration::{on_every_backend, testing::TestDatabase};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use sea_orm::{EntityTrait, QueryFilter, prelude::Uuid};
+use tokio::{runtime::Handle, task::block_in_place};
+
+use crate::{
+    cached_responses::create_state,
+    fixtures::{CatalogueFixture, NewEvent},
+    test_app::TestApp,
+};
+
+on_every_backend!(unmoved_events_appear_exactly_once);
+
+const CASES: u32 = 32;
+/// Few different starts, so that many events share one.
+const STARTS: i64 = 5;
+
+/// What a sync may do to the events, each named by its place in the list of all that there ever were.
+#[derive(Clone, Debug)]
+enum Change {
+    Insert { start: i64, id: u128 },
+    Reprice(prop::sample::Index),
+    Move(prop::sample::Index, i64),
+    Hide(prop::sample::Index),
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        3 => (0..STARTS, any::<u128>()).prop_map(|(start, id)| Change::Insert { start, id }),
+        2 => any::<prop::sample::Index>().prop_map(Change::Reprice),
+        2 => (any::<prop::sample::Index>(), 0..STARTS).prop_map(|(event, start)| Change::Move(event, start)),
+        1 => any::<prop::sample::Index>().prop_map(Change::Hide),
+    ]
+}
+
+async fn unmoved_events_appear_exactly_once(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let cases = (vec((0..STARTS, any::<u128>()), 1..25), vec(vec(changes(), 0..4), 30), 1_usize..6);
+
+    block_in_place(|| {
+        TestRunner::new(config).run(&cases, |(first, changes, size)| {
+            Handle::current().block_on(async {
+                catalogue.clear().await;
+                catalogue_version::increment(&catalogue.database).await.unwrap();
+                let mut moving = Moving { catalogue: &catalogue, stands: HashSet::new(), all: Vec::new() };
+                for (start, id) in first {
+                    moving.change(Change::Insert { start, id }, true).await;
+                }
+                // A process that knows nothing of the catalogue before, for whose events its answers would still stand.
+                let state = create_state(&database).await;
+                let app = TestApp::with_state(&state);
+                let mut seen: HashMap<Uuid, u32> = HashMap::new();
+                let mut next = Some(format!("/search?limit={size}"));
+                for changes in changes {
+                    state.catalogue.ask().await.unwrap();
+                    let Some(uri) = next.take() else { break };
+                    next = read(&app, &uri, &mut seen).await;
+                    for change in changes {
+                        moving.change(change, false).await;
+                    }
+                }
+                // What was left to read when the changes ran out.
+                while let Some(uri) = next {
+                    next = read(&app, &uri, &mut seen).await;
+                }
+                for id in &moving.stands {
+                    assert_eq!(seen.get(id), Some(&1), "{id} stood throughout");
+                }
+            });
+            Ok(())
+        })
+    })
+    .unwrap();
+}
+
+/// Reads a page, counts what it shows, and says where the next one is.
+async fn read(app: &TestApp, uri: &str, seen: &mut HashMap<Uuid, u32>) -> Option<String> {
+    let page = app.get(uri).await;
+    for event in page.json()["data"]["events"].as_array().unwrap() {
+        *seen.entry(event["id"].as_str().unwrap().parse().unwrap()).or_default() += 1;
+    }
+    page.next()
+}
+
+/// A catalogue, and which of its events nothing has moved.
+struct Moving<'a> {
+    catalogue: &'a CatalogueFixture,
+    stands: HashSet<Uuid>,
+    all: Vec<Uuid>,
+}
+
+impl Moving<'_> {
+    async fn change(&mut self, change: Change, is_first: bool) {
+        let start_of = |start: i64| UtcInstant(start * 1_000_000);
+        match change {
+            Change::Insert { start, id } => {
+                let id = Uuid::from_u128(id);
+                if self.all.contains(&id) {
+                    return;
+                }
+                let event = NewEvent::titled(&id.to_string()).id(id).with(|row| {
+                    row.starts_at = start_of(start);
+                    row.ends_at = row.starts_at;
+                });
+                self.catalogue.insert([event]).await;
+                self.all.push(id);
+                if is_first {
+                    self.stands.insert(id);
+                }
+            }
+            Change::Reprice(index) => {
+                let id = *index.get(&self.all);
+                self.set(id, event::Column::MinPrice, 100_i64).await;
+            }
+            Change::Move(index, start) => {
+                let id = *index.get(&self.all);
+                self.stands.remove(&id);
+                self.set(id, event::Column::StartsAt, start_of(start)).await;
+            }
+            Change::Hide(index) => {
+                let id = *index.get(&self.all);
+                self.stands.remove(&id);
+                self.set(id, event::Column::Shown, false).await;
+            }
+        }
+        catalogue_version::increment(&self.catalogue.database).await.unwrap();
+    }
+
+    async fn set(&self, id: Uuid, column: event::Column, value: impl Into<sea_orm::Value>) {
+        let value = sea_orm::sea_query::Expr::value(value);
+        let update = event::Entity::update_many().col_expr(column, value).filter(event::COLUMN.id.eq(id));
+        update.exec(&self.catalogue.database).await.unwrap();
+    }
+}

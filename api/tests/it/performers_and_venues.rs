@@ -1,0 +1,116 @@
+//! `GET /performers` and `GET /venues`: filters by name prefix and by location.
+
+use std::sync::Arc;
+
+use migration::{on_every_backend, testing::TestDatabase};
+use serde_json::json;
+
+use crate::{
+    fixtures::{CatalogueFixture, NewEvent},
+    test_app::{TestApp, TestResponse},
+};
+
+on_every_backend!(
+    matches_name_prefixes_ignoring_accents_and_case,
+    band_id_selects_the_concerts_of_a_performer,
+    filters_venues_by_location_and_name,
+    lists_are_paginated,
+    reports_invalid_parameters,
+);
+
+async fn start_app(database: &TestDatabase) -> TestApp {
+    let at = |venue: &str, latitude: f64, band: &str| {
+        NewEvent::titled(&format!("{band} at {venue}")).performers(&[band]).venue(venue, (latitude, 2.0), Some("ESBCN"))
+    };
+    let events = [
+        at("Sala Apolo", 41.0, "Ñu, & friends"),
+        at("São Jorge", 42.0, "nu metal"),
+        at("sala b", 43.0, "x"),
+        at("Razzmatazz", 41.001, "10% wrong_"),
+    ];
+    CatalogueFixture::new(database).await.insert(events).await;
+    TestApp::new(database).await
+}
+
+async fn fetch_names(app: &TestApp, list: &str, query: &str) -> Vec<String> {
+    let response = app.get(&format!("/{list}?{query}")).await.json();
+    response[list].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn matches_name_prefixes_ignoring_accents_and_case(database: Arc<TestDatabase>) {
+    let app = start_app(&database).await;
+    let fetch = |query: &'static str| fetch_names(&app, "performers", query);
+    let (friends, metal) = ("Performer Ñu, & friends", "Performer nu metal");
+    assert_eq!(fetch("q=performer+nu").await, [friends, metal]);
+    assert_eq!(fetch("q=PERFORMER+%C3%91U").await, [friends, metal]);
+    assert_eq!(fetch("q=performer+nu+f").await, [friends], "punctuation is ignored");
+    assert_eq!(fetch("q=performer+10").await, ["Performer 10% wrong_"]);
+    for query in ["q=nu", "q=%25", "q=_", "q=performer+x+", "q=performer+xx", "q=%F4%8F%BF%BF"] {
+        let names = fetch(query).await;
+        assert!(names.is_empty() || names == ["Performer x"], "{query}: {names:?}");
+    }
+    assert_eq!(fetch("").await.len(), 4, "without a filter all are listed");
+}
+
+async fn band_id_selects_the_concerts_of_a_performer(database: Arc<TestDatabase>) {
+    let app = start_app(&database).await;
+    let response = app.get("/performers").await.json();
+    for performer in response["performers"].as_array().unwrap() {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("bandIds", performer["band_id"].as_str().unwrap())
+            .finish();
+        let concerts = app.get(&format!("/concerts?{query}")).await.json();
+        assert_eq!(concerts.as_array().map(Vec::len), Some(1), "{performer}");
+        assert_eq!(concerts[0]["band"], performer["name"]);
+    }
+    let expected = json!({"id": "nu metal", "provider": "fever", "band_id": "fever:nu metal", "name": "Performer nu metal"});
+    assert!(response["performers"].as_array().unwrap().contains(&expected), "{response}");
+}
+
+async fn filters_venues_by_location_and_name(database: Arc<TestDatabase>) {
+    let app = start_app(&database).await;
+    let fetch = |query: &'static str| fetch_names(&app, "venues", query);
+    assert_eq!(fetch("q=sa").await, ["Sala Apolo", "sala b", "São Jorge"]);
+    assert_eq!(fetch("q=sao").await, ["São Jorge"]);
+    assert_eq!(fetch("latitude=41&longitude=2&radius=1").await, ["Razzmatazz", "Sala Apolo"]);
+    assert_eq!(fetch("latitude=41&longitude=2&radius=0").await, ["Sala Apolo"]);
+    assert_eq!(fetch("latitude=41&longitude=2&radius=200&q=sal").await, ["Sala Apolo"]);
+    let response = app.get("/venues?q=sala+apolo").await.json();
+    let venue = json!({
+        "id": "venue of Sala Apolo", "provider": "fever", "name": "Sala Apolo",
+        "latitude": 41.0, "longitude": 2.0, "place_code": "ESBCN",
+    });
+    assert_eq!(response, json!({ "venues": [venue] }));
+}
+
+async fn lists_are_paginated(database: Arc<TestDatabase>) {
+    let app = start_app(&database).await;
+    for (list, query) in [("performers", "q=performer"), ("venues", "q=sa"), ("venues", "latitude=41&longitude=2&radius=300")] {
+        let expected = fetch_names(&app, list, query).await;
+        let pages = app.get_pages(&format!("/{list}?{query}&limit=1")).await;
+        let names = |page: &TestResponse| {
+            let rows = page.json()[list].as_array().unwrap().clone();
+            rows.into_iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let pages: Vec<String> = pages.iter().flat_map(names).collect();
+        assert_eq!(pages, expected, "{list}?{query}");
+    }
+}
+
+async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
+    let long = format!("/performers?q={}", "x".repeat(201));
+    for (path, parameter, part) in [
+        ("/performers?q=", "q", "the beginning of a name"),
+        (&long, "q", "200 characters at most"),
+        ("/performers?name=x", "name", "is not known"),
+        ("/venues?latitude=1", "radius", "a place is"),
+        ("/venues?latitude=1&longitude=2&radius=x", "radius", "a number of kilometres"),
+        ("/venues?cursor=x", "cursor", "no cursor of ours"),
+    ] {
+        let errors = app.get(path).await.validation_errors();
+        assert!(errors.iter().any(|(name, message)| name == parameter && message.contains(part)), "{path}: {errors:?}");
+    }
+    let next = app.get("/venues?q=a&limit=1").await.next();
+    assert_eq!(next, None);
+}

@@ -1,0 +1,178 @@
+//! The API as a client sees it, called without a socket, and the common shape of its errors.
+
+use std::io::Read;
+
+use api::{State, error::ErrorCode};
+use entity::ConnectionRole;
+use migration::testing::TestDatabase;
+use poem::{
+    Body, Endpoint, EndpointExt, Response,
+    endpoint::BoxEndpoint,
+    http::{HeaderMap, Method, StatusCode},
+    test::{TestClient, TestRequestBuilder},
+};
+use sea_orm::DatabaseConnection;
+use serde_json::{Value, json};
+
+/// The whole API over one database.
+pub(crate) struct TestApp {
+    client: TestClient<BoxEndpoint<'static, Response>>,
+}
+
+/// A response with its complete body.
+#[derive(Clone, Debug)]
+pub(crate) struct TestResponse {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl TestApp {
+    pub(crate) async fn new(database: &TestDatabase) -> Self {
+        Self::with_connection(database.connect(ConnectionRole::Api).await)
+    }
+
+    /// Without a cache: tests change rows without a new catalogue version.
+    pub(crate) fn with_connection(database: DatabaseConnection) -> Self {
+        Self::with_state(&State::new(database.clone(), database, 0, None))
+    }
+
+    pub(crate) fn with_state(state: &State) -> Self {
+        Self::with_endpoint(api::app(state.clone()))
+    }
+
+    fn with_endpoint(endpoint: impl Endpoint<Output = Response> + 'static) -> Self {
+        Self { client: TestClient::new(endpoint.boxed()) }
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> TestResponse {
+        self.send(Method::GET, uri, &[]).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)]) -> TestResponse {
+        Self::send_request(self.client.request(method, uri), headers).await
+    }
+
+    /// Sends a body with its media type.
+    pub(crate) async fn upload(
+        &self,
+        method: Method,
+        uri: &str,
+        (media_type, body): (&str, impl Into<Body>),
+        headers: &[(&str, &str)],
+    ) -> TestResponse {
+        let request = self.client.request(method, uri).header("content-type", media_type).body(body);
+        Self::send_request(request, headers).await
+    }
+
+    async fn send_request(
+        mut request: TestRequestBuilder<'_, BoxEndpoint<'static, Response>>,
+        headers: &[(&str, &str)],
+    ) -> TestResponse {
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send().await.0;
+        TestResponse {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.take_body().into_vec().await.unwrap(),
+        }
+    }
+
+    /// Requests this page and follows the `next` links to the last one.
+    pub(crate) async fn get_pages(&self, uri: &str) -> Vec<TestResponse> {
+        let mut pages = Vec::new();
+        let mut next = Some(uri.to_owned());
+        while let Some(uri) = next {
+            let page = self.get(&uri).await;
+            next = page.next();
+            pages.push(page);
+        }
+        pages
+    }
+}
+
+impl TestResponse {
+    /// The body of a successful response.
+    pub(crate) fn json(&self) -> Value {
+        assert!(self.status.is_success(), "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The body without its content coding.
+    pub(crate) fn decoded(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        match self.header("content-encoding") {
+            None => body.clone_from(&self.body),
+            Some("gzip") => drop(flate2::read::GzDecoder::new(&*self.body).read_to_end(&mut body).unwrap()),
+            Some("br") => drop(brotli::Decompressor::new(&*self.body, 4096).read_to_end(&mut body).unwrap()),
+            Some("zstd") => zstd::stream::copy_decode(&*self.body, &mut body).unwrap(),
+            Some(other) => panic!("unexpected content coding {other}"),
+        }
+        body
+    }
+
+    /// The body of an error, after checking the members that all problems share.
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let problem: Value = serde_json::from_slice(&self.body).unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(!detail.is_empty());
+        let title = ErrorCode::ALL.iter().find(|error| error.name() == code).unwrap().title();
+        let reference = problem["type"].as_str().unwrap();
+        assert_eq!(reference.trim_start_matches("../"), format!("errors#{code}"));
+        let shape = json!({
+            "type": reference,
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "errors": problem["errors"].as_array().unwrap(),
+            "request_id": self.header("x-request-id").unwrap(),
+            "data": null,
+            "error": { "code": code, "message": detail },
+        });
+        assert_eq!(problem, shape);
+        problem
+    }
+
+    /// The validation errors of a response that rejects parameters, as (parameter, message).
+    pub(crate) fn validation_errors(&self) -> Vec<(String, String)> {
+        let problem = self.problem(400, "invalid_parameter");
+        let errors: Vec<(String, String)> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| {
+                assert_eq!(error.as_object().unwrap().len(), 2, "{error}");
+                (error["parameter"].as_str().unwrap().to_owned(), error["message"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        assert!(!errors.is_empty());
+        errors
+    }
+
+    /// The titles of the events of a search, in order.
+    pub(crate) fn titles(&self) -> Vec<String> {
+        let body = self.json();
+        let events = body["data"]["events"].as_array().unwrap();
+        events.iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The target of the `next` link.
+    pub(crate) fn next(&self) -> Option<String> {
+        let link = self.header("link")?;
+        let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+        Some(target.unwrap_or_else(|| panic!("expected a link to the next page, got {link}")).to_owned())
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
