@@ -7,7 +7,7 @@ use std::{
 
 use entity::{ConnectionRole, UtcInstant};
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::{Catalogue, Provider};
+use provider_sim::{SimCatalogue, SimProvider};
 use sea_orm::{ConnectionTrait, Statement};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -33,7 +33,7 @@ const DRAIN: Duration = Duration::from_secs(60);
 
 /// 200 providers that tick every ten seconds, one of them hanging and one failing, and four workers.
 pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
-    let (address, _stops) = provider(Catalogue { events: 20, churn: 5.0, ..Catalogue::default() }).await?;
+    let (address, _stops) = provider(SimCatalogue { events: 20, churn: 5.0, ..SimCatalogue::default() }).await?;
     let named: Vec<(String, String)> = (0..PROVIDERS)
         .map(|number| {
             let fault = match number {
@@ -127,7 +127,7 @@ async fn ticks(database: &TestDatabase) -> Result<Answered, Failure> {
 
 /// One provider that changes and ticks every second for a minute, on SQLite: its ledger is noted below the table.
 pub(crate) async fn day(table: &mut Table) -> Result<(), Failure> {
-    let (address, _stops) = provider(Catalogue { events: 2_000, churn: 1.0, ..Catalogue::default() }).await?;
+    let (address, _stops) = provider(SimCatalogue { events: 2_000, churn: 1.0, ..SimCatalogue::default() }).await?;
     let entry = Entry { slug: SLUG, url: &address, schedule: "* * * * * *" };
     let house = House::new(Backend::Sqlite, &[entry]).await?;
     let outcome = run_workers(&house, 1).await;
@@ -170,11 +170,11 @@ async fn ledger_summary(database: &TestDatabase) -> Result<(usize, String), Fail
     Ok((rows.len(), text))
 }
 
-async fn provider(catalogue: Catalogue) -> Result<(String, DropGuard), Failure> {
+async fn provider(catalogue: SimCatalogue) -> Result<(String, DropGuard), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}/feed", listener.local_addr()?);
     let stop = CancellationToken::new();
-    tokio::spawn(provider_sim::serve(listener, Provider::new(catalogue), stop.clone()));
+    tokio::spawn(provider_sim::serve(listener, SimProvider::new(catalogue), stop.clone()));
     Ok((address, stop.drop_guard()))
 }
 

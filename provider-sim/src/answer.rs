@@ -14,15 +14,15 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::AnswerBody;
-use crate::document::{Chunks, Document, coded, first_bytes, length, members};
-use crate::fault::{Fault, InvalidFault};
-use crate::negotiation::{Coding, coding, knows};
-use crate::provider::{Delivery, Provider};
+use crate::document::{Chunks, FeedDocument, coded, first_bytes, length, members};
+use crate::fault::{InjectedFault, InvalidFault};
+use crate::negotiation::{SimEncoding, coding, knows};
+use crate::provider::{Delivery, SimProvider};
 use crate::spoil::spoiled;
 
 /// Answers a request; an error ends its connection without an answer.
 pub(crate) async fn answer(
-    provider: Provider,
+    provider: SimProvider,
     request: Request<Incoming>,
     shutdown: CancellationToken,
 ) -> io::Result<Response<AnswerBody>> {
@@ -51,11 +51,11 @@ pub(crate) async fn answer(
 const FEED_PATH: &str = "/feed";
 
 /// Waits as the faults say; fails if the server ends first.
-async fn delay(faults: &[Fault], shutdown: &CancellationToken) -> io::Result<()> {
+async fn delay(faults: &[InjectedFault], shutdown: &CancellationToken) -> io::Result<()> {
     for fault in faults {
         let waited = match *fault {
-            Fault::Latency(delay) => shutdown.run_until_cancelled(tokio::time::sleep(delay)).await,
-            Fault::Hang => shutdown.run_until_cancelled(std::future::pending()).await,
+            InjectedFault::Latency(delay) => shutdown.run_until_cancelled(tokio::time::sleep(delay)).await,
+            InjectedFault::Hang => shutdown.run_until_cancelled(std::future::pending()).await,
             _ => Some(()),
         };
         waited.ok_or(io::ErrorKind::ConnectionAborted)?;
@@ -64,21 +64,23 @@ async fn delay(faults: &[Fault], shutdown: &CancellationToken) -> io::Result<()>
 }
 
 /// Where a fault sends the request; nowhere after its last hop.
-fn redirect(fault: &Fault, query: &str) -> Option<String> {
+fn redirect(fault: &InjectedFault, query: &str) -> Option<String> {
     let hop: u32 = query.split('&').find_map(|pair| pair.strip_prefix("hop=")?.parse().ok()).unwrap_or(0);
     // What the request asked for, it asks for at the next hop.
     let asked: String = query.split('&').filter(|pair| pair.starts_with("fault=")).map(|pair| format!("&{pair}")).collect();
     match fault {
-        Fault::Redirect(hops) if hop >= *hops => None,
-        Fault::Redirect(_) | Fault::RedirectLoop => Some(format!("{FEED_PATH}?hop={}{asked}", hop.wrapping_add(1))),
-        Fault::RedirectTo(url) => Some(url.clone()),
+        InjectedFault::Redirect(hops) if hop >= *hops => None,
+        InjectedFault::Redirect(_) | InjectedFault::RedirectLoop => {
+            Some(format!("{FEED_PATH}?hop={}{asked}", hop.wrapping_add(1)))
+        }
+        InjectedFault::RedirectTo(url) => Some(url.clone()),
         _ => None,
     }
 }
 
-fn failed_status(fault: &Fault) -> Option<(u16, Option<u32>)> {
+fn failed_status(fault: &InjectedFault) -> Option<(u16, Option<u32>)> {
     match *fault {
-        Fault::Status { code, retry_after } => Some((code, retry_after)),
+        InjectedFault::Status { code, retry_after } => Some((code, retry_after)),
         _ => None,
     }
 }
@@ -91,15 +93,20 @@ fn without_feed(status: u16, retry_after: Option<u32>) -> io::Result<Response<An
     finish(response, AnswerBody::text(format!("Status {status}, as asked.\n")))
 }
 
-async fn feed(provider: &Provider, method: &Method, headers: &HeaderMap, faults: Vec<Fault>) -> io::Result<Response<AnswerBody>> {
+async fn feed(
+    provider: &SimProvider,
+    method: &Method,
+    headers: &HeaderMap,
+    faults: Vec<InjectedFault>,
+) -> io::Result<Response<AnswerBody>> {
     let accepted = coding(headers);
-    let etag = |document: &Document| match accepted.name() {
+    let etag = |document: &FeedDocument| match accepted.name() {
         Some(name) => format!("\"{}-{name}\"", document.validator()),
         None => format!("\"{}\"", document.validator()),
     };
-    let is_known = |document: &Document| knows(headers, &etag(document));
+    let is_known = |document: &FeedDocument| knows(headers, &etag(document));
     // A fault is always seen, and leaves the poll to the request that comes after it.
-    let delivery = if !faults.iter().all(Fault::only_delays) {
+    let delivery = if !faults.iter().all(InjectedFault::only_delays) {
         Delivery::Full(provider.look())
     } else if method == Method::HEAD {
         provider.look_unless(is_known)
@@ -116,7 +123,7 @@ async fn feed(provider: &Provider, method: &Method, headers: &HeaderMap, faults:
         }
         Delivery::Full(document) => {
             response = response.header(CONTENT_TYPE, content_type(&faults));
-            if !faults.iter().any(Fault::replaces_document) {
+            if !faults.iter().any(InjectedFault::replaces_document) {
                 response = response.header(ETAG, etag(&document));
             }
             let sent = Sent::of(accepted, &faults);
@@ -132,8 +139,8 @@ const VARIES_BY: &str = "accept-encoding";
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-fn content_type(faults: &[Fault]) -> &'static str {
-    if faults.contains(&Fault::Html) { "text/html; charset=utf-8" } else { "application/xml; charset=utf-8" }
+fn content_type(faults: &[InjectedFault]) -> &'static str {
+    if faults.contains(&InjectedFault::Html) { "text/html; charset=utf-8" } else { "application/xml; charset=utf-8" }
 }
 
 /// How the body is sent, and as what it is announced.
@@ -144,31 +151,31 @@ struct Sent {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    Coded(Coding),
+    Coded(SimEncoding),
     /// Gzip of several members.
     Members,
 }
 
 impl Sent {
-    fn of(accepted: Coding, faults: &[Fault]) -> Self {
-        let plain = Form::Coded(Coding::Identity);
+    fn of(accepted: SimEncoding, faults: &[InjectedFault]) -> Self {
+        let plain = Form::Coded(SimEncoding::Identity);
         for fault in faults {
             match fault {
-                Fault::GzipGarbage => return Self { announced: Some("gzip".to_owned()), form: plain },
-                Fault::Coding(name) => return Self { announced: Some(name.clone()), form: plain },
-                Fault::Members => return Self { announced: Some("gzip".to_owned()), form: Form::Members },
+                InjectedFault::GzipGarbage => return Self { announced: Some("gzip".to_owned()), form: plain },
+                InjectedFault::Coding(name) => return Self { announced: Some(name.clone()), form: plain },
+                InjectedFault::Members => return Self { announced: Some("gzip".to_owned()), form: Form::Members },
                 _ => {}
             }
         }
-        let is_bomb = faults.iter().any(|fault| matches!(fault, Fault::Bomb(_)));
-        let coding = if is_bomb && accepted == Coding::Identity { Coding::Gzip } else { accepted };
+        let is_bomb = faults.iter().any(|fault| matches!(fault, InjectedFault::Bomb(_)));
+        let coding = if is_bomb && accepted == SimEncoding::Identity { SimEncoding::Gzip } else { accepted };
         Self { announced: coding.name().map(str::to_owned), form: Form::Coded(coding) }
     }
 }
 
-async fn body(document: Document, faults: Vec<Fault>, form: Form) -> io::Result<AnswerBody> {
+async fn body(document: FeedDocument, faults: Vec<InjectedFault>, form: Form) -> io::Result<AnswerBody> {
     let pace = faults.iter().find_map(|fault| match *fault {
-        Fault::Slow(bytes_per_second) => Some(bytes_per_second),
+        InjectedFault::Slow(bytes_per_second) => Some(bytes_per_second),
         _ => None,
     });
     // Some faults need the length of the document, for which it is made once and thrown away.
@@ -179,7 +186,7 @@ async fn body(document: Document, faults: Vec<Fault>, form: Form) -> io::Result<
     })
 }
 
-fn whole_or_broken(document: &Document, faults: &[Fault], form: Form) -> io::Result<AnswerBody> {
+fn whole_or_broken(document: &FeedDocument, faults: &[InjectedFault], form: Form) -> io::Result<AnswerBody> {
     let chunks = || -> io::Result<Chunks> {
         let spoiled = spoiled(document, faults)?;
         match form {
@@ -187,23 +194,23 @@ fn whole_or_broken(document: &Document, faults: &[Fault], form: Form) -> io::Res
             Form::Members => Ok(members(spoiled)),
         }
     };
-    if faults.contains(&Fault::Reset) {
+    if faults.contains(&InjectedFault::Reset) {
         let promised = length(chunks()?)?;
         let reset = std::iter::once_with(|| Err(io::ErrorKind::ConnectionReset.into()));
         return Ok(AnswerBody::new(Box::new(first_bytes(chunks()?, promised / 2).chain(reset)), Some(promised)));
     }
-    let is_sent_as_it_is = form == Form::Coded(Coding::Identity) && faults.iter().all(Fault::only_delays);
+    let is_sent_as_it_is = form == Form::Coded(SimEncoding::Identity) && faults.iter().all(InjectedFault::only_delays);
     let promised = if is_sent_as_it_is { document.known_length() } else { None };
     Ok(AnswerBody::new(chunks()?, promised))
 }
 
 /// The faults that a query asks for, none if it says nothing of faults. Other parameters
 /// are ignored, as a provider would.
-fn asked_faults(query: &str) -> Result<Option<Vec<Fault>>, InvalidFault> {
+fn asked_faults(query: &str) -> Result<Option<Vec<InjectedFault>>, InvalidFault> {
     let mut asked = None;
     for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         if name == "fault" {
-            asked.get_or_insert_with(Vec::new).extend(Fault::parse_list(&with_punctuation(value))?);
+            asked.get_or_insert_with(Vec::new).extend(InjectedFault::parse_list(&with_punctuation(value))?);
         }
     }
     Ok(asked)

@@ -14,13 +14,13 @@ use rand_chacha::ChaCha8Rng;
 use crate::churn::{LEAST_CAPACITY, Life};
 use crate::cities::{CITIES, City};
 use crate::feed;
-use crate::model::{BaseEvent, Event, Performer, SellMode, Venue, Zone};
+use crate::model::{SellMode, SimBaseEvent, SimEvent, SimPerformer, SimVenue, SimZone};
 use crate::words;
 
 /// The settings from which a catalogue follows entirely: the same settings and the same
 /// poll number give the same items and the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Catalogue {
+pub struct SimCatalogue {
     /// Any number; another one gives other items.
     pub seed: u64,
     /// Events of the whole feed, spread over base events of one to four.
@@ -34,27 +34,27 @@ pub struct Catalogue {
     pub anchor: NaiveDate,
 }
 
-impl Default for Catalogue {
+impl Default for SimCatalogue {
     /// 500 events of four zones that never change, around the first day of 2026.
     fn default() -> Self {
         Self { seed: 1, events: 500, zones: 4, churn: 0.0, anchor: NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default() }
     }
 }
 
-impl Catalogue {
+impl SimCatalogue {
     /// The base events at this poll, in the order of the feed. At poll 0 none is missing.
-    pub fn base_events(&self, poll: u64) -> impl Iterator<Item = BaseEvent> + Send + use<> {
+    pub fn base_events(&self, poll: u64) -> impl Iterator<Item = SimBaseEvent> + Send + use<> {
         let catalogue = *self;
         (0..catalogue.base_event_count()).filter_map(move |index| catalogue.base_event(index, poll))
     }
 
     /// The base event of this number, from 0; none beyond the last or while it has left the feed.
     #[must_use]
-    pub fn base_event(&self, index: u64, poll: u64) -> Option<BaseEvent> {
+    pub fn base_event(&self, index: u64, poll: u64) -> Option<SimBaseEvent> {
         if index >= self.base_event_count() {
             return None;
         }
-        let life = Life::at(poll, self.churn, &mut self.random(Subject::Life, index));
+        let life = Life::at(poll, self.churn, &mut self.random(RandomSubject::Life, index));
         if life.is_away() {
             return None;
         }
@@ -91,8 +91,8 @@ impl Catalogue {
         feed::pieces(self, poll).collect()
     }
 
-    fn first_invented(&self, index: u64) -> BaseEvent {
-        let mut random = self.random(Subject::BaseEvent, index);
+    fn first_invented(&self, index: u64) -> SimBaseEvent {
+        let mut random = self.random(RandomSubject::BaseEvent, index);
         let performers = self.performers(index, &mut random);
         let home = random.random_range(0..VENUES);
         let title = invented_title(&performers, city_of(home), &mut random);
@@ -109,7 +109,7 @@ impl Catalogue {
         for number in 0..self.events_of(index) {
             events.push(self.event(index, number, &plan, &mut random));
         }
-        BaseEvent {
+        SimBaseEvent {
             id: index + 1,
             sell_mode: if random.random_ratio(1, 10) { SellMode::Offline } else { SellMode::Online },
             organizer_company_id: random.random_ratio(9, 10).then(|| random.random_range(1..=40)),
@@ -119,12 +119,12 @@ impl Catalogue {
         }
     }
 
-    fn event(&self, base_event: u64, number: u64, plan: &Plan, random: &mut ChaCha8Rng) -> Event {
+    fn event(&self, base_event: u64, number: u64, plan: &Plan, random: &mut ChaCha8Rng) -> SimEvent {
         let day = plan.first_day.checked_add_days(Days::new(number * 2)).unwrap_or(plan.first_day);
         let starts = NaiveDateTime::new(day, plan.start);
         let first_sold = day.checked_sub_days(Days::new(plan.sold_days_ahead)).unwrap_or(day);
         let venue = if plan.tours { (plan.home + 7 * number as u32) % VENUES } else { plan.home };
-        Event {
+        SimEvent {
             // Counted on from the base event's own id, so that neighbours share ids.
             id: base_event + 1 + number,
             starts,
@@ -138,13 +138,13 @@ impl Catalogue {
         }
     }
 
-    fn event_zones(&self, venue: u32, best_price_cents: u32, random: &mut ChaCha8Rng) -> Vec<Zone> {
+    fn event_zones(&self, venue: u32, best_price_cents: u32, random: &mut ChaCha8Rng) -> Vec<SimZone> {
         let mut zones = Vec::new();
         for position in 0..self.zones {
             let (name, numbered) = words::ZONE_NAMES[position as usize % words::ZONE_NAMES.len()];
             let tier = position / words::ZONE_NAMES.len() as u32;
             let percent = 100 - 8 * (position % 10);
-            zones.push(Zone {
+            zones.push(SimZone {
                 id: u64::from(venue) * 10 + u64::from(position) + 1,
                 capacity: random.random_range(LEAST_CAPACITY..=800),
                 price_cents: best_price_cents * percent / 5000 * 50,
@@ -166,7 +166,7 @@ impl Catalogue {
 
     /// One to three, drawn from those that earlier base events could draw from and a few
     /// new ones: the early ones come back often, as famous acts do.
-    fn performers(&self, base_event: u64, random: &mut ChaCha8Rng) -> Vec<Performer> {
+    fn performers(&self, base_event: u64, random: &mut ChaCha8Rng) -> Vec<SimPerformer> {
         let wanted = [1, 1, 1, 2, 2, 3][random.random_range(0..6)];
         let mut numbers = Vec::with_capacity(wanted);
         while numbers.len() < wanted {
@@ -178,21 +178,21 @@ impl Catalogue {
         numbers.into_iter().map(|number| self.performer(number)).collect()
     }
 
-    fn performer(&self, number: u64) -> Performer {
+    fn performer(&self, number: u64) -> SimPerformer {
         // Strides through the names so that neighbours differ in more than a word; the
         // stride shares no factor with their number, so each is met once a round.
         const STRIDE: u64 = 1787;
         let round = number / words::PERFORMER_NAMES;
-        let offset = self.random(Subject::Names, 0).random_range(0..words::PERFORMER_NAMES);
+        let offset = self.random(RandomSubject::Names, 0).random_range(0..words::PERFORMER_NAMES);
         let within = (number % words::PERFORMER_NAMES * STRIDE + offset) % words::PERFORMER_NAMES;
-        Performer { id: number + 1, name: words::performer_name(round * words::PERFORMER_NAMES + within) }
+        SimPerformer { id: number + 1, name: words::performer_name(round * words::PERFORMER_NAMES + within) }
     }
 
-    fn venue(&self, number: u32) -> Venue {
-        let mut random = self.random(Subject::Venue, number.into());
+    fn venue(&self, number: u32) -> SimVenue {
+        let mut random = self.random(RandomSubject::Venue, number.into());
         let city = city_of(number);
         let form = pick(city.venue_forms, &mut random);
-        Venue {
+        SimVenue {
             id: number + 1,
             name: form.replace("{}", pick(&words::SURNAMES, &mut random)),
             latitude: near(city.latitude, &mut random),
@@ -222,7 +222,7 @@ impl Catalogue {
     }
 
     /// The numbers that belong to one item alone: a stream of the seed's generator.
-    fn random(&self, subject: Subject, number: u64) -> ChaCha8Rng {
+    fn random(&self, subject: RandomSubject, number: u64) -> ChaCha8Rng {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(((subject as u64) << 56) | number);
         random
@@ -242,7 +242,7 @@ struct Plan {
 
 /// What random numbers are drawn for; keeps the streams of different items apart.
 #[derive(Clone, Copy)]
-enum Subject {
+enum RandomSubject {
     BaseEvent = 1,
     Life = 2,
     Venue = 3,
@@ -270,7 +270,7 @@ fn near(degrees: f64, random: &mut ChaCha8Rng) -> f64 {
     ((degrees * 1e5).round() + f64::from(jitter)) / 1e5
 }
 
-fn invented_title(performers: &[Performer], city: &City, random: &mut ChaCha8Rng) -> String {
+fn invented_title(performers: &[SimPerformer], city: &City, random: &mut ChaCha8Rng) -> String {
     let form = match performers.len() {
         0 | 1 => pick(&words::SOLO_TITLES, random),
         2 => pick(&words::DUO_TITLES, random),

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::{BaseEvent, Event};
+use crate::model::{SimBaseEvent, SimEvent};
 
 /// Where one base event stands in its life at one poll.
 pub(crate) struct Life {
@@ -31,12 +31,12 @@ impl Life {
 
     /// Whether it has left the feed for now.
     pub(crate) fn is_away(&self) -> bool {
-        self.is_on(Change::Presence)
+        self.is_on(CatalogueChange::Presence)
     }
 
     /// Brings a base event as it was first invented to this point of its life.
-    pub(crate) fn apply(&self, base_event: &mut BaseEvent) {
-        if self.is_on(Change::Title) {
+    pub(crate) fn apply(&self, base_event: &mut SimBaseEvent) {
+        if self.is_on(CatalogueChange::Title) {
             base_event.title.push_str(" (new date)");
         }
         let focus = self.focus % base_event.events.len().max(1);
@@ -45,28 +45,28 @@ impl Life {
         }
     }
 
-    fn apply_to_event(&self, event: &mut Event) {
-        if self.is_on(Change::Start) {
+    fn apply_to_event(&self, event: &mut SimEvent) {
+        if self.is_on(CatalogueChange::Start) {
             event.starts += TimeDelta::hours(1);
             event.ends += TimeDelta::hours(1);
         }
         if let Some(zone) = event.zones.first_mut() {
-            zone.price_cents += PRICE_STEP_CENTS * step(self.times(Change::Price), 5);
-            zone.capacity -= CAPACITY_STEP * step(self.times(Change::Capacity), 7);
+            zone.price_cents += PRICE_STEP_CENTS * step(self.times(CatalogueChange::Price), 5);
+            zone.capacity -= CAPACITY_STEP * step(self.times(CatalogueChange::Capacity), 7);
         }
-        event.sold_out = self.is_on(Change::SoldOut);
+        event.sold_out = self.is_on(CatalogueChange::SoldOut);
     }
 
     /// How often a change of this kind has happened.
-    fn times(&self, kind: Change) -> u64 {
+    fn times(&self, kind: CatalogueChange) -> u64 {
         let stages = ROUND.len() as u64;
         let (rounds, stage) = (self.changes / stages, self.changes % stages);
-        let of_kind = |part: &[Change]| part.iter().filter(|&&change| change == kind).count() as u64;
+        let of_kind = |part: &[CatalogueChange]| part.iter().filter(|&&change| change == kind).count() as u64;
         rounds * of_kind(&ROUND) + of_kind(&ROUND[..stage as usize])
     }
 
     /// Whether a change that takes turns with its opposite is in force.
-    fn is_on(&self, kind: Change) -> bool {
+    fn is_on(&self, kind: CatalogueChange) -> bool {
         self.times(kind) % 2 == 1
     }
 }
@@ -81,7 +81,7 @@ const PRICE_STEP_CENTS: u32 = 100;
 const CAPACITY_STEP: u32 = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
+enum CatalogueChange {
     Price,
     Capacity,
     Start,
@@ -94,8 +94,8 @@ enum Change {
 /// first to its second mention. No capacity changes while sold out, since that would not
 /// show, and the base event comes back with the last change of the round.
 #[rustfmt::skip] // pairs stand on one line
-const ROUND: [Change; 22] = {
-    use Change::{Capacity, Presence, Price, SoldOut, Start, Title};
+const ROUND: [CatalogueChange; 22] = {
+    use CatalogueChange::{Capacity, Presence, Price, SoldOut, Start, Title};
     [
         Price, Capacity,
         Start, Price, Capacity, Start,

@@ -12,20 +12,20 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::catalogue::Catalogue;
+use crate::catalogue::SimCatalogue;
 use crate::feed;
-use crate::negotiation::Coding;
+use crate::negotiation::SimEncoding;
 
 /// Bytes in the order they are sent. An error ends them.
 pub(crate) type Chunks = Box<dyn Iterator<Item = io::Result<Bytes>> + Send>;
 
 #[derive(Clone, Debug)]
-pub(crate) enum Document {
-    Catalogue { catalogue: Catalogue, poll: u64 },
+pub(crate) enum FeedDocument {
+    Catalogue { catalogue: SimCatalogue, poll: u64 },
     Fixed(Bytes),
 }
 
-impl Document {
+impl FeedDocument {
     pub(crate) fn chunks(&self) -> Chunks {
         match self {
             Self::Catalogue { catalogue, poll } => Box::new(feed::pieces(catalogue, *poll).map(|piece| Ok(Bytes::from(piece)))),
@@ -45,7 +45,7 @@ impl Document {
     /// as much, and without churn the poll does not matter.
     pub(crate) fn validator(&self) -> String {
         match self {
-            Self::Catalogue { catalogue: Catalogue { seed, events, zones, churn, anchor }, poll } => {
+            Self::Catalogue { catalogue: SimCatalogue { seed, events, zones, churn, anchor }, poll } => {
                 let poll = if *churn > 0.0 { *poll } else { 0 };
                 format!("{anchor}-seed{seed}-events{events}-zones{zones}-churn{churn}-poll{poll}")
             }
@@ -84,17 +84,17 @@ pub(crate) fn first_bytes(mut chunks: Chunks, limit: u64) -> Chunks {
 }
 
 /// The chunks in this coding, gzip as one member. The same bytes in give the same bytes out.
-pub(crate) fn coded(chunks: Chunks, coding: Coding) -> io::Result<Chunks> {
+pub(crate) fn coded(chunks: Chunks, coding: SimEncoding) -> io::Result<Chunks> {
     let encoder = match coding {
-        Coding::Identity => return Ok(chunks),
-        Coding::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
-        Coding::Brotli => Encoder::Brotli(Box::new(brotli::CompressorWriter::new(
+        SimEncoding::Identity => return Ok(chunks),
+        SimEncoding::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
+        SimEncoding::Brotli => Encoder::Brotli(Box::new(brotli::CompressorWriter::new(
             Vec::new(),
             BROTLI_BUFFER_BYTES,
             BROTLI_QUALITY,
             BROTLI_WINDOW_LOG,
         ))),
-        Coding::Zstd => Encoder::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
+        SimEncoding::Zstd => Encoder::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
     };
     Ok(Box::new(Coded { chunks, encoder: Some(encoder) }))
 }

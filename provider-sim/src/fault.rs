@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// One way an answer can go wrong. Several may come together where that makes sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum InjectedFault {
     /// `status:CODE` or `status:CODE:SECONDS`: another status than 200, and no feed.
     Status {
         /// From 200 to 599.
@@ -52,7 +52,7 @@ pub enum Fault {
     Members,
 }
 
-impl Fault {
+impl InjectedFault {
     /// How all of them are written.
     pub const FORMS: &str = "status:CODE (200 to 599), status:CODE:RETRY_AFTER_SECONDS, latency:MILLISECONDS, \
         slow:BYTES_PER_SECOND (at least 1), hang, reset, truncate, truncate:BYTES, garbage, html, encoding, \
@@ -79,7 +79,7 @@ impl Fault {
     }
 }
 
-impl FromStr for Fault {
+impl FromStr for InjectedFault {
     type Err = InvalidFault;
 
     fn from_str(text: &str) -> Result<Self, InvalidFault> {
@@ -112,7 +112,7 @@ impl FromStr for Fault {
 }
 
 /// The form that [`FromStr`] reads.
-impl Display for Fault {
+impl Display for InjectedFault {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status { code, retry_after: None } => write!(out, "status:{code}"),
@@ -143,19 +143,19 @@ pub struct InvalidFault(String);
 
 impl Display for InvalidFault {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        write!(out, "no fault is called `{}`; there are {}", self.0, Fault::FORMS)
+        write!(out, "no fault is called `{}`; there are {}", self.0, InjectedFault::FORMS)
     }
 }
 
 impl Error for InvalidFault {}
 
-fn status(value: &str) -> Option<Fault> {
+fn status(value: &str) -> Option<InjectedFault> {
     let (code, retry_after) = match value.split_once(':') {
         Some((code, seconds)) => (code, Some(seconds.parse().ok()?)),
         None => (value, None),
     };
     let code = code.parse().ok().filter(|code| (200..600).contains(code))?;
-    Some(Fault::Status { code, retry_after })
+    Some(InjectedFault::Status { code, retry_after })
 }
 
 fn is_header_text(text: &str) -> bool {

@@ -6,8 +6,8 @@
 use std::fmt::{self, Display, Formatter};
 use std::iter;
 
-use crate::catalogue::Catalogue;
-use crate::model::{BaseEvent, Event, Performer, SellMode, Venue, Zone};
+use crate::catalogue::SimCatalogue;
+use crate::model::{SellMode, SimBaseEvent, SimEvent, SimPerformer, SimVenue, SimZone};
 
 /// What stands before the first base event.
 pub(crate) const OPENING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<eventList version=\"1.0\">\n  <output>\n";
@@ -20,12 +20,12 @@ const CLOSING: &str = "  </output>\n</eventList>\n";
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// The whole feed at a poll: its opening, then [`pieces_after_opening`].
-pub(crate) fn pieces(catalogue: &Catalogue, poll: u64) -> impl Iterator<Item = String> + Send + use<> {
+pub(crate) fn pieces(catalogue: &SimCatalogue, poll: u64) -> impl Iterator<Item = String> + Send + use<> {
     iter::once(OPENING.to_owned()).chain(pieces_after_opening(catalogue, poll))
 }
 
 /// The base events at a poll and the end of the feed. A piece holds whole base events.
-pub(crate) fn pieces_after_opening(catalogue: &Catalogue, poll: u64) -> impl Iterator<Item = String> + Send + use<> {
+pub(crate) fn pieces_after_opening(catalogue: &SimCatalogue, poll: u64) -> impl Iterator<Item = String> + Send + use<> {
     let mut base_events = catalogue.base_events(poll);
     let filled = iter::from_fn(move || {
         let mut piece = String::new();
@@ -40,7 +40,7 @@ pub(crate) fn pieces_after_opening(catalogue: &Catalogue, poll: u64) -> impl Ite
 }
 
 /// The element as it stands in the feed, with its indentation and a line feed.
-impl Display for BaseEvent {
+impl Display for SimBaseEvent {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let sell_mode = match self.sell_mode {
             SellMode::Online => "online",
@@ -62,7 +62,7 @@ impl Display for BaseEvent {
 }
 
 /// The element as it stands in the feed, with its indentation and a line feed.
-impl Display for Event {
+impl Display for SimEvent {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         // The Debug form of a chrono date and time is documented to be the one of the feed,
         // and is written several times faster than by a format string.
@@ -84,7 +84,7 @@ impl Display for Event {
 }
 
 /// The element as it stands in the feed, with a line feed.
-impl Display for Venue {
+impl Display for SimVenue {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
@@ -99,7 +99,7 @@ impl Display for Venue {
 }
 
 /// The element as it stands in the feed, with a line feed.
-impl Display for Zone {
+impl Display for SimZone {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
@@ -115,7 +115,7 @@ impl Display for Zone {
 }
 
 /// The element as it stands in the feed, with a line feed.
-impl Display for Performer {
+impl Display for SimPerformer {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(out, "<performer performer_id=\"{}\" name=\"{}\"/>", self.id, Escaped(&self.name))
     }

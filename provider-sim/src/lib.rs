@@ -1,12 +1,12 @@
 //! A stand-in for an external event provider: a seeded catalogue of any size, served as an
 //! `event-list-xml` feed with `ETag`, gzip and faults on demand.
 //!
-//! Owns the invented catalogue ([`Catalogue`]), its feed, the ways an answer can go wrong
-//! ([`Fault`]) and the server ([`serve`]) with the handle that steers it ([`Provider`]).
+//! Owns the invented catalogue ([`SimCatalogue`]), its feed, the ways an answer can go wrong
+//! ([`InjectedFault`]) and the server ([`serve`]) with the handle that steers it ([`SimProvider`]).
 //! Deliberately knows nothing of how a feed is read: it shares no code with the crates it
 //! tests, so that a mistake cannot be made on both sides at once.
 //!
-//! The same [`Catalogue`] and poll number give the same bytes, on any machine.
+//! The same [`SimCatalogue`] and poll number give the same bytes, on any machine.
 
 mod answer;
 mod body;
@@ -23,8 +23,8 @@ mod server;
 mod spoil;
 mod words;
 
-pub use catalogue::Catalogue;
-pub use fault::{Fault, InvalidFault};
-pub use model::{BaseEvent, Event, Performer, SellMode, Venue, Zone};
-pub use provider::{Provider, Statistics};
+pub use catalogue::SimCatalogue;
+pub use fault::{InjectedFault, InvalidFault};
+pub use model::{SellMode, SimBaseEvent, SimEvent, SimPerformer, SimVenue, SimZone};
+pub use provider::{SimProvider, SimStatistics};
 pub use server::serve;

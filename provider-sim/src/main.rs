@@ -6,15 +6,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use provider_sim::{Provider, serve};
-use settings::Settings;
+use provider_sim::{SimProvider, serve};
+use settings::SimSettings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Settings::parse()).await {
+    match run(SimSettings::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the printed feed has seen enough of it.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -25,12 +25,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(settings: Settings) -> io::Result<()> {
+async fn run(settings: SimSettings) -> io::Result<()> {
     let catalogue = settings.catalogue();
     if settings.print {
         return catalogue.write_feed(0, &mut io::stdout());
     }
-    let provider = Provider::new(catalogue);
+    let provider = SimProvider::new(catalogue);
     provider.set_max_age(settings.max_age);
     provider.set_faults(settings.faults);
     let shutdown = CancellationToken::new();

@@ -7,7 +7,7 @@ use chrono::NaiveDateTime;
 
 /// Something that is staged, on one or more dates.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BaseEvent {
+pub struct SimBaseEvent {
     /// Unique in the feed.
     pub id: u64,
     /// Whether tickets are sold on line.
@@ -17,9 +17,9 @@ pub struct BaseEvent {
     /// As a reader sees it, not yet escaped.
     pub title: String,
     /// Who appears at all of its events: one to three, none twice.
-    pub performers: Vec<Performer>,
+    pub performers: Vec<SimPerformer>,
     /// One to four.
-    pub events: Vec<Event>,
+    pub events: Vec<SimEvent>,
 }
 
 /// How the tickets of a base event are sold.
@@ -33,7 +33,7 @@ pub enum SellMode {
 
 /// One dated showing. All its times are the wall clock of its venue.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Event {
+pub struct SimEvent {
     /// Unique only within its base event.
     pub id: u64,
     /// When it starts.
@@ -47,16 +47,16 @@ pub struct Event {
     /// Whether nothing is left; then the capacity of every zone is 0.
     pub sold_out: bool,
     /// Where it is.
-    pub venue: Venue,
+    pub venue: SimVenue,
     /// Who appears at this event only.
-    pub support: Option<Performer>,
-    /// As many as [`Catalogue::zones`](crate::Catalogue::zones) says; the last two may share their id.
-    pub zones: Vec<Zone>,
+    pub support: Option<SimPerformer>,
+    /// As many as [`SimCatalogue::zones`](crate::SimCatalogue::zones) says; the last two may share their id.
+    pub zones: Vec<SimZone>,
 }
 
 /// A part of the audience with a price of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
+pub struct SimZone {
     /// Usually, but not always, unique within its event.
     pub id: u64,
     /// Tickets left.
@@ -71,7 +71,7 @@ pub struct Zone {
 
 /// A place where events are held.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Venue {
+pub struct SimVenue {
     /// Unique in the feed.
     pub id: u32,
     /// As a reader sees it, not yet escaped.
@@ -86,7 +86,7 @@ pub struct Venue {
 
 /// A band or an artist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Performer {
+pub struct SimPerformer {
     /// Unique in the feed.
     pub id: u64,
     /// As a reader sees it, not yet escaped; no two performers share it.

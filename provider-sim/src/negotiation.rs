@@ -8,14 +8,14 @@ use hyper::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH};
 
 /// A content coding that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Coding {
+pub(crate) enum SimEncoding {
     Identity,
     Gzip,
     Brotli,
     Zstd,
 }
 
-impl Coding {
+impl SimEncoding {
     /// Its name in `Content-Encoding`; the identity has none there.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
@@ -28,16 +28,16 @@ impl Coding {
 }
 
 /// The coding with the highest weight; of several, the one that is named first. `*` means gzip.
-pub(crate) fn coding(headers: &HeaderMap) -> Coding {
-    let mut best = (Coding::Identity, 0.0);
+pub(crate) fn coding(headers: &HeaderMap) -> SimEncoding {
+    let mut best = (SimEncoding::Identity, 0.0);
     let mut any = 0.0;
     let mut named = Vec::new();
     for member in members(headers, &ACCEPT_ENCODING) {
         let (name, parameters) = member.split_once(';').unwrap_or((member, ""));
         let coding = match name.trim().to_ascii_lowercase().as_str() {
-            "gzip" => Coding::Gzip,
-            "br" => Coding::Brotli,
-            "zstd" => Coding::Zstd,
+            "gzip" => SimEncoding::Gzip,
+            "br" => SimEncoding::Brotli,
+            "zstd" => SimEncoding::Zstd,
             "*" => {
                 any = weight(parameters);
                 continue;
@@ -49,7 +49,7 @@ pub(crate) fn coding(headers: &HeaderMap) -> Coding {
             best = (coding, weight(parameters));
         }
     }
-    if any > best.1 && !named.contains(&Coding::Gzip) { Coding::Gzip } else { best.0 }
+    if any > best.1 && !named.contains(&SimEncoding::Gzip) { SimEncoding::Gzip } else { best.0 }
 }
 
 /// Whether the request knows the answer with this `ETag`, compared weakly as RFC 9110 asks.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::answer;
-use crate::provider::Provider;
+use crate::provider::SimProvider;
 
 /// Serves the provider's feed at `/feed` until `shutdown` is cancelled. Answers under way
 /// may then end within a few seconds; those that hang or are late are dropped at once.
@@ -24,7 +24,7 @@ use crate::provider::Provider;
 /// # Errors
 ///
 /// When the listener fails.
-pub async fn serve(listener: TcpListener, provider: Provider, shutdown: CancellationToken) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, provider: SimProvider, shutdown: CancellationToken) -> io::Result<()> {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -50,7 +50,7 @@ pub async fn serve(listener: TcpListener, provider: Provider, shutdown: Cancella
 /// How long answers under way may take once the server is to end.
 const GRACE: Duration = Duration::from_secs(3);
 
-async fn serve_connection(stream: TcpStream, provider: Provider, shutdown: CancellationToken) {
+async fn serve_connection(stream: TcpStream, provider: SimProvider, shutdown: CancellationToken) {
     let service = service_fn(|request| answer(provider.clone(), request, shutdown.clone()));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let outcome = match shutdown.run_until_cancelled(&mut connection).await {

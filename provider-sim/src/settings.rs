@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use chrono::{Datelike, NaiveDate, Utc};
 use clap::Parser;
-use provider_sim::{Catalogue, Fault};
+use provider_sim::{InjectedFault, SimCatalogue};
 
 /// A stand-in for an event provider: serves an invented catalogue as an XML feed at /feed.
 ///
@@ -14,7 +14,7 @@ use provider_sim::{Catalogue, Fault};
 /// /feed?fault=status:503
 #[derive(Debug, Parser)]
 #[command(name = "marquee-provider", version)]
-pub(crate) struct Settings {
+pub(crate) struct SimSettings {
     /// Events of the whole feed.
     #[arg(long, default_value_t = 500, value_name = "N")]
     events: u64,
@@ -37,15 +37,15 @@ pub(crate) struct Settings {
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
     #[arg(long = "fault", value_name = "FAULT", value_delimiter = ',', help = fault_help())]
-    pub(crate) faults: Vec<Fault>,
+    pub(crate) faults: Vec<InjectedFault>,
     /// Write the feed to standard output instead of serving it.
     #[arg(long)]
     pub(crate) print: bool,
 }
 
-impl Settings {
-    pub(crate) fn catalogue(&self) -> Catalogue {
-        Catalogue {
+impl SimSettings {
+    pub(crate) fn catalogue(&self) -> SimCatalogue {
+        SimCatalogue {
             seed: self.seed,
             events: self.events,
             zones: self.zones,
@@ -56,7 +56,7 @@ impl Settings {
 }
 
 fn fault_help() -> String {
-    format!("A fault of every answer, several divided by commas: {}", Fault::FORMS)
+    format!("A fault of every answer, several divided by commas: {}", InjectedFault::FORMS)
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -10,37 +10,37 @@ use bytes::Bytes;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::document::{Chunks, Document, first_bytes, length, one};
-use crate::fault::Fault;
+use crate::document::{Chunks, FeedDocument, first_bytes, length, one};
+use crate::fault::InjectedFault;
 use crate::feed;
 
 /// The document after all of `faults`, in their order.
-pub(crate) fn spoiled(document: &Document, faults: &[Fault]) -> io::Result<Chunks> {
+pub(crate) fn spoiled(document: &FeedDocument, faults: &[InjectedFault]) -> io::Result<Chunks> {
     let Some((last, earlier)) = faults.split_last() else {
         return Ok(document.chunks());
     };
     let chunks = spoiled(document, earlier)?;
     Ok(match last {
-        Fault::Truncate(Some(bytes)) => first_bytes(chunks, *bytes),
-        Fault::Truncate(None) => {
+        InjectedFault::Truncate(Some(bytes)) => first_bytes(chunks, *bytes),
+        InjectedFault::Truncate(None) => {
             let middle = length(spoiled(document, earlier)?)? / 2;
             until_tag_ends(chunks, middle)
         }
-        Fault::Garbage => one(garbage()),
-        Fault::Html => one(HTML_PAGE),
-        Fault::Encoding => Box::new(chunks.map(|chunk| chunk.map(|chunk| with_latin_1(&chunk)))),
-        Fault::Bomb(mebibytes) => bomb(document, *mebibytes),
-        Fault::Status { .. }
-        | Fault::Latency(_)
-        | Fault::Slow(_)
-        | Fault::Hang
-        | Fault::Reset
-        | Fault::GzipGarbage
-        | Fault::Redirect(_)
-        | Fault::RedirectLoop
-        | Fault::RedirectTo(_)
-        | Fault::Coding(_)
-        | Fault::Members => chunks,
+        InjectedFault::Garbage => one(garbage()),
+        InjectedFault::Html => one(HTML_PAGE),
+        InjectedFault::Encoding => Box::new(chunks.map(|chunk| chunk.map(|chunk| with_latin_1(&chunk)))),
+        InjectedFault::Bomb(mebibytes) => bomb(document, *mebibytes),
+        InjectedFault::Status { .. }
+        | InjectedFault::Latency(_)
+        | InjectedFault::Slow(_)
+        | InjectedFault::Hang
+        | InjectedFault::Reset
+        | InjectedFault::GzipGarbage
+        | InjectedFault::Redirect(_)
+        | InjectedFault::RedirectLoop
+        | InjectedFault::RedirectTo(_)
+        | InjectedFault::Coding(_)
+        | InjectedFault::Members => chunks,
     })
 }
 
@@ -100,14 +100,14 @@ fn with_latin_1(chunk: &[u8]) -> Bytes {
 
 /// Spaces after the opening of the feed, where XML allows any number of them; after the
 /// whole of a fixed document, where it does too.
-fn bomb(document: &Document, mebibytes: u32) -> Chunks {
+fn bomb(document: &FeedDocument, mebibytes: u32) -> Chunks {
     let chunks = mebibytes as usize * (MEBIBYTE / SPACES.len());
     let spaces = iter::repeat_n(Bytes::from_static(SPACES), chunks).map(Ok);
     match document {
-        Document::Catalogue { catalogue, poll } => {
+        FeedDocument::Catalogue { catalogue, poll } => {
             let rest = feed::pieces_after_opening(catalogue, *poll);
             Box::new(one(feed::OPENING).chain(spaces).chain(rest.map(|piece| Ok(Bytes::from(piece)))))
         }
-        Document::Fixed(_) => Box::new(document.chunks().chain(spaces)),
+        FeedDocument::Fixed(_) => Box::new(document.chunks().chain(spaces)),
     }
 }

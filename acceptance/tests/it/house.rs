@@ -9,7 +9,7 @@ use std::{
 };
 
 use migration::testing::TestDatabase;
-use provider_sim::{Catalogue, Provider};
+use provider_sim::{SimCatalogue, SimProvider};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -24,7 +24,7 @@ pub(crate) const SLUG: &str = "fever";
 /// Everything that one test runs.
 pub(crate) struct House {
     pub(crate) database: Arc<TestDatabase>,
-    pub(crate) provider: Provider,
+    pub(crate) provider: SimProvider,
     /// Where the provider's feed is.
     pub(crate) url: String,
     folder: TempDir,
@@ -33,10 +33,10 @@ pub(crate) struct House {
 
 impl House {
     /// A migrated database, a provider that serves on a socket, and the settings that name both.
-    pub(crate) async fn new(database: Arc<TestDatabase>, catalogue: Catalogue) -> Self {
+    pub(crate) async fn new(database: Arc<TestDatabase>, catalogue: SimCatalogue) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let provider = Provider::new(catalogue);
+        let provider = SimProvider::new(catalogue);
         let stop = CancellationToken::new();
         tokio::spawn(provider_sim::serve(listener, provider.clone(), stop.clone()));
 

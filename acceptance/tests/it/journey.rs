@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use migration::{on_every_backend, testing::TestDatabase};
-use provider_sim::{Catalogue, Fault};
+use provider_sim::{InjectedFault, SimCatalogue};
 use serde_json::{Value, json};
 
 use crate::{
@@ -49,7 +49,7 @@ async fn three_answers_of_a_provider_are_found_with_their_latest_values(database
     let comedy = event("1642", "2021-02-10T20:00:00", "2021-02-10T21:30:00", &[("311", "55.00")]);
     let opera = |end| event("1642", "2021-07-31T20:00:00", end, &[("186", "75.00"), ("186", "65.00")]);
     let tribute = event("1642", "2021-09-31T20:00:00", "2021-09-31T21:00:00", &[("7", "65.00")]);
-    let house = House::new(database, Catalogue::default()).await;
+    let house = House::new(database, SimCatalogue::default()).await;
     let api = house.api();
 
     house.provider.serve_document(feed(&[
@@ -95,14 +95,14 @@ async fn three_answers_of_a_provider_are_found_with_their_latest_values(database
 }
 
 async fn what_a_reader_sees_does_not_change_while_the_provider_is_ill(database: Arc<TestDatabase>) {
-    let house = House::new(database, Catalogue { events: 40, ..Catalogue::default() }).await;
+    let house = House::new(database, SimCatalogue { events: 40, ..SimCatalogue::default() }).await;
     let api = house.api();
     assert!(house.sync());
     let (_, before) = api.get("/search").await;
     assert!(!before["data"]["events"].as_array().unwrap().is_empty());
 
     let faults = ["status:503", "reset", "truncate", "truncate:4000", "garbage", "html", "encoding", "gzip-garbage"];
-    for fault in faults.map(|fault| fault.parse::<Fault>().unwrap()) {
+    for fault in faults.map(|fault| fault.parse::<InjectedFault>().unwrap()) {
         house.provider.set_faults([fault.clone()]);
         assert!(!house.sync(), "a sync with {fault} must fail");
         let (status, after) = api.get("/search").await;

@@ -8,7 +8,7 @@ use std::{
 
 use entity::{ConnectionRole, catalogue_version, event, sync_run, zone};
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, TransactionTrait};
 
 use crate::house::{House, SLUG};
@@ -55,7 +55,7 @@ async fn assert_nothing_half_done_then_whole(house: &House, reader: &DatabaseCon
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_write_on_postgres() {
-    let house = House::new(Arc::new(TestDatabase::migrated(Backend::Postgres).await), Catalogue::default()).await;
+    let house = House::new(Arc::new(TestDatabase::migrated(Backend::Postgres).await), SimCatalogue::default()).await;
     let reader = house.database.connect(ConnectionRole::Api).await;
 
     // The worker writes events, then zones: a lock on the zones holds it fast between the two.
@@ -72,13 +72,13 @@ async fn killed_in_the_middle_of_a_write_on_postgres() {
     kill(worker);
     lock.rollback().await.unwrap();
 
-    assert_nothing_half_done_then_whole(&house, &reader, Catalogue::default().events).await;
+    assert_nothing_half_done_then_whole(&house, &reader, SimCatalogue::default().events).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_a_write_on_sqlite() {
     // Large enough to outgrow SQLite's page cache, so that pages of the open transaction reach the write-ahead log.
-    let catalogue = Catalogue { events: 20_000, ..Catalogue::default() };
+    let catalogue = SimCatalogue { events: 20_000, ..SimCatalogue::default() };
     let house = House::new(Arc::new(TestDatabase::migrated(Backend::Sqlite).await), catalogue).await;
     let reader = house.database.connect(ConnectionRole::Api).await;
     let url = house.database.settings.url.expose();

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Command, sync::Arc};
 
 use migration::{on_every_backend, testing::TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 
 use crate::{
     house::{Api, House},
@@ -24,7 +24,7 @@ async fn give(api: &Api, data: &str) {
 }
 
 async fn a_datum_goes_the_whole_way(database: Arc<TestDatabase>) {
-    let house = House::new(database, Catalogue::default()).await;
+    let house = House::new(database, SimCatalogue::default()).await;
     let api = house.api();
     give(&api, "before").await;
     assert_eq!(api.text("/multivac").await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.", "nobody works yet");
@@ -53,7 +53,7 @@ fn smoke_with(address: &str, key: &str) -> (bool, String) {
 }
 
 async fn what_does_not_work_is_told_by_the_smoke_test(database: Arc<TestDatabase>) {
-    let house = House::new(database, Catalogue::default()).await;
+    let house = House::new(database, SimCatalogue::default()).await;
     let mut api = house.api();
     let worker = house.run("worker");
     let (is_whole, told) = smoke(api.address());
@@ -67,7 +67,7 @@ async fn what_does_not_work_is_told_by_the_smoke_test(database: Arc<TestDatabase
 }
 
 async fn where_there_are_keys_the_smoke_test_shows_one(database: Arc<TestDatabase>) {
-    let house = House::new(database, Catalogue::default()).await;
+    let house = House::new(database, SimCatalogue::default()).await;
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("keys.toml");
     let file = file.to_str().unwrap();

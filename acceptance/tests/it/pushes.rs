@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use entity::{ConnectionRole, pushed_feed, sync_run};
 use migration::{on_every_backend, testing::TestDatabase};
-use provider_sim::{Catalogue, Fault};
+use provider_sim::{InjectedFault, SimCatalogue};
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn feed(base_events: &[(&str, &str)]) -> String {
 
 /// A house whose provider is never polled, with an API and perhaps a worker.
 async fn house(database: Arc<TestDatabase>) -> House {
-    let house = House::new(database, Catalogue { events: 3, ..Catalogue::default() }).await;
+    let house = House::new(database, SimCatalogue { events: 3, ..SimCatalogue::default() }).await;
     house.write_providers(&entry(SLUG, &house.url, "0 0 0 1 1 *"));
     // The provider is known from here on.
     assert!(house.sync());
@@ -207,7 +207,7 @@ async fn a_push_while_the_provider_is_polled_comes_after_the_poll(database: Arc<
     let house = house(database).await;
     let (api, _worker) = (house.api(), house.run("worker"));
     house.provider.serve_document(feed(&[("a", "Polled"), ("b", "Polled, too")]));
-    house.provider.fail_next([Fault::Latency(Duration::from_secs(2))]);
+    house.provider.fail_next([InjectedFault::Latency(Duration::from_secs(2))]);
     let (_, poll) = api.send("POST", &format!("/providers/{SLUG}/sync"), &[], "").await.unwrap();
     let poll = poll["data"]["sync_run"].as_i64().unwrap();
     eventually("the poll runs", async || {

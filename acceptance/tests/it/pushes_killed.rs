@@ -12,7 +12,7 @@ use std::{
 
 use entity::{ConnectionRole, base_event, pushed_feed, sync_run, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use tokio::time::sleep;
 
@@ -85,7 +85,7 @@ async fn accepted_as(address: String, key: &str, document: &str) -> Option<i64> 
 async fn all_are_applied_in_order(backend: Backend) {
     let database = Arc::new(TestDatabase::migrated(backend).await);
     let connection = database.connect(ConnectionRole::Worker).await;
-    let house = House::new(database, Catalogue { events: 1, ..Catalogue::default() }).await;
+    let house = House::new(database, SimCatalogue { events: 1, ..SimCatalogue::default() }).await;
     house.write_providers(&entry(SLUG, &house.url, "0 0 0 1 1 *"));
     assert!(house.sync(), "the provider is known from here on");
 

@@ -7,7 +7,7 @@ use std::{
 
 use entity::{ConnectionRole, rate, rate_batch};
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, Statement};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
@@ -24,7 +24,7 @@ const HEADER: &str = "orig_code,dest_code,day,price\n";
 const LINE: &str = "AAAAA,BBBBB,2021-01-31,7\n";
 
 async fn house(backend: Backend) -> (House, DatabaseConnection) {
-    let house = House::new(Arc::new(TestDatabase::migrated(backend).await), Catalogue::default()).await;
+    let house = House::new(Arc::new(TestDatabase::migrated(backend).await), SimCatalogue::default()).await;
     let database = house.database.connect(ConnectionRole::Worker).await;
     (house, database)
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 
 use crate::house::House;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_whose_log_is_closed_serves_and_ends() {
-    let house = House::new(Arc::new(TestDatabase::migrated(Backend::Sqlite).await), Catalogue::default()).await;
+    let house = House::new(Arc::new(TestDatabase::migrated(Backend::Sqlite).await), SimCatalogue::default()).await;
     let (mut api, log) = house.api_with_log();
     drop(log);
     for _ in 0..3 {

@@ -10,7 +10,7 @@ use migration::{
     on_every_backend,
     testing::{Backend, TestDatabase},
 };
-use provider_sim::{Catalogue, Fault};
+use provider_sim::{SimCatalogue, InjectedFault};
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 
 use crate::{
@@ -25,8 +25,8 @@ on_every_backend!(
     a_worker_that_wakes_after_its_lease_changes_nothing,
 );
 
-const SMALL: Catalogue =
-    Catalogue { seed: 5, events: 30, zones: 2, churn: 20.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const SMALL: SimCatalogue =
+    SimCatalogue { seed: 5, events: 30, zones: 2, churn: 20.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
 const ONCE_A_YEAR: &str = "0 0 0 1 1 *";
 const SECOND: i64 = 1_000_000;
 
@@ -95,7 +95,7 @@ async fn each_tick_is_answered_once_by_many_workers(database: Arc<TestDatabase>)
 
 async fn a_worker_that_is_told_to_stop_leaves_nothing_undone_and_nothing_twice(database: Arc<TestDatabase>) {
     let house = House::new(database, SMALL).await;
-    house.provider.set_faults([Fault::Latency(Duration::from_millis(400))]);
+    house.provider.set_faults([InjectedFault::Latency(Duration::from_millis(400))]);
     let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = vec![house.run("a"), house.run("b"), house.run("c")];
     for rounds in [2, 4] {
@@ -112,7 +112,7 @@ async fn a_worker_that_is_told_to_stop_leaves_nothing_undone_and_nothing_twice(d
 async fn the_job_of_a_worker_that_is_killed_is_taken_over(database: Arc<TestDatabase>) {
     let house = House::new(database, SMALL).await;
     house.write_providers(&entry(SLUG, &house.url, ONCE_A_YEAR));
-    house.provider.fail_next([Fault::Hang]);
+    house.provider.fail_next([InjectedFault::Hang]);
     let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = vec![house.run("a"), house.run("b")];
     eventually("the provider is asked", async || (house.provider.statistics().requests == 1).then_some(())).await;
@@ -133,14 +133,14 @@ async fn the_job_of_a_worker_that_is_killed_is_taken_over(database: Arc<TestData
 async fn a_worker_that_wakes_after_its_lease_changes_nothing(database: Arc<TestDatabase>) {
     let house = House::new(database, SMALL).await;
     house.write_providers(&entry(SLUG, &house.url, ONCE_A_YEAR));
-    house.provider.fail_next([Fault::Latency(Duration::from_secs(3))]);
+    house.provider.fail_next([InjectedFault::Latency(Duration::from_secs(3))]);
     let reader = house.database.connect(ConnectionRole::Api).await;
     let mut workers = vec![house.run("a"), house.run("b")];
     eventually("the provider is asked", async || (house.provider.statistics().requests == 1).then_some(())).await;
     let mut frozen = workers.remove(holder(&reader, &workers).await);
     frozen.signal("STOP");
     ended_runs(&reader, 2).await;
-    eventually("its own answer came, too", async || (house.provider.statistics().full_answers == 2).then_some(())).await;
+    eventually("its own answer came, too", async || (house.provider.statistics().full_responses == 2).then_some(())).await;
     let state = async || {
         let events = event::Entity::find().order_by_asc(event::Column::Id).all(&reader).await.unwrap();
         (runs(&reader).await, events, catalogue_version::fetch_version(&reader).await.unwrap())
@@ -160,7 +160,7 @@ async fn a_worker_that_wakes_after_its_lease_changes_nothing(database: Arc<TestD
 async fn a_provider_that_hangs_and_one_that_fails_delay_none_of_200() {
     const HEALTHY: usize = 198;
     const TICKS_APART: i64 = 10;
-    let house = House::new(Arc::new(TestDatabase::migrated(Backend::Postgres).await), Catalogue { events: 5, ..SMALL }).await;
+    let house = House::new(Arc::new(TestDatabase::migrated(Backend::Postgres).await), SimCatalogue { events: 5, ..SMALL }).await;
     house.provider.freeze();
     let schedule = format!("*/{TICKS_APART} * * * * *");
     let mut entries: String = (0..HEALTHY).map(|number| entry(&format!("healthy-{number}"), &house.url, &schedule)).collect();

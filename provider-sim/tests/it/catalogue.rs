@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use chrono::{Days, NaiveDate};
-use provider_sim::{BaseEvent, Catalogue, SellMode};
+use provider_sim::{SellMode, SimBaseEvent, SimCatalogue};
 use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::Event as Token;
 
-fn large() -> Catalogue {
-    Catalogue { events: 2_000, ..Catalogue::default() }
+fn large() -> SimCatalogue {
+    SimCatalogue { events: 2_000, ..SimCatalogue::default() }
 }
 
-fn base_events(catalogue: Catalogue) -> Vec<BaseEvent> {
+fn base_events(catalogue: SimCatalogue) -> Vec<SimBaseEvent> {
     catalogue.base_events(0).collect()
 }
 
@@ -26,13 +26,13 @@ fn the_same_seed_gives_the_same_bytes() {
 
 #[test]
 fn another_seed_gives_another_feed() {
-    assert!(large().feed(0) != Catalogue { seed: 2, ..large() }.feed(0));
+    assert!(large().feed(0) != SimCatalogue { seed: 2, ..large() }.feed(0));
 }
 
 #[test]
 fn another_anchor_moves_the_dates() {
     let anchor = large().anchor + Days::new(7);
-    let moved = base_events(Catalogue { anchor, ..large() });
+    let moved = base_events(SimCatalogue { anchor, ..large() });
     for (here, there) in base_events(large()).iter().zip(&moved) {
         assert_eq!(here.events[0].starts + Days::new(7), there.events[0].starts);
         assert_eq!(here.title, there.title);
@@ -42,7 +42,7 @@ fn another_anchor_moves_the_dates() {
 #[test]
 fn the_number_of_events_is_exact() {
     for events in (0..40).chain([999, 2_000]) {
-        let catalogue = Catalogue { events, ..Catalogue::default() };
+        let catalogue = SimCatalogue { events, ..SimCatalogue::default() };
         let found: Vec<usize> = catalogue.base_events(0).map(|base_event| base_event.events.len()).collect();
         assert_eq!(found.iter().sum::<usize>() as u64, events);
         assert_eq!(found.len() as u64, catalogue.base_event_count());
@@ -52,7 +52,7 @@ fn the_number_of_events_is_exact() {
 
 #[test]
 fn a_base_event_does_not_depend_on_the_others() {
-    let few = Catalogue { events: 100, ..large() };
+    let few = SimCatalogue { events: 100, ..large() };
     for index in 0..39 {
         assert_eq!(few.base_event(index, 0), large().base_event(index, 0));
     }
@@ -143,7 +143,7 @@ fn a_venue_id_is_always_the_same_venue() {
 #[test]
 fn events_lie_around_the_anchor() {
     let anchor = NaiveDate::from_ymd_opt(2024, 2, 29).unwrap();
-    let days: Vec<i64> = base_events(Catalogue { anchor, ..large() })
+    let days: Vec<i64> = base_events(SimCatalogue { anchor, ..large() })
         .into_iter()
         .flat_map(|base_event| base_event.events)
         .map(|event| {

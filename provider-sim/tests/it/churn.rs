@@ -1,25 +1,25 @@
 //! How a catalogue changes from poll to poll.
 
-use provider_sim::{BaseEvent, Catalogue, Event};
+use provider_sim::{SimBaseEvent, SimCatalogue, SimEvent};
 
-fn churning(churn: f64) -> Catalogue {
-    Catalogue { events: 2_500, churn, ..Catalogue::default() }
+fn churning(churn: f64) -> SimCatalogue {
+    SimCatalogue { events: 2_500, churn, ..SimCatalogue::default() }
 }
 
 /// All base events at a poll, none for those that are away.
-fn at(catalogue: &Catalogue, poll: u64) -> Vec<Option<BaseEvent>> {
+fn at(catalogue: &SimCatalogue, poll: u64) -> Vec<Option<SimBaseEvent>> {
     (0..catalogue.base_event_count()).map(|index| catalogue.base_event(index, poll)).collect()
 }
 
 /// What differs between two states of one base event; panics where nothing may.
-fn differences(before: &BaseEvent, after: &BaseEvent) -> Vec<&'static str> {
+fn differences(before: &SimBaseEvent, after: &SimBaseEvent) -> Vec<&'static str> {
     let mut found = Vec::new();
     if before.title != after.title {
         found.push("title");
     }
     assert_eq!(
-        BaseEvent { title: String::new(), events: Vec::new(), ..before.clone() },
-        BaseEvent { title: String::new(), events: Vec::new(), ..after.clone() }
+        SimBaseEvent { title: String::new(), events: Vec::new(), ..before.clone() },
+        SimBaseEvent { title: String::new(), events: Vec::new(), ..after.clone() }
     );
     assert_eq!(before.events.len(), after.events.len());
     for (before, after) in before.events.iter().zip(&after.events) {
@@ -28,7 +28,7 @@ fn differences(before: &BaseEvent, after: &BaseEvent) -> Vec<&'static str> {
     found
 }
 
-fn event_differences(before: &Event, after: &Event) -> Option<&'static str> {
+fn event_differences(before: &SimEvent, after: &SimEvent) -> Option<&'static str> {
     if before == after {
         return None;
     }
@@ -90,7 +90,7 @@ fn each_poll_about_that_percentage_changes_in_one_small_thing() {
 
 #[test]
 fn full_churn_changes_every_base_event_at_every_poll() {
-    let catalogue = Catalogue { events: 200, ..churning(100.0) };
+    let catalogue = SimCatalogue { events: 200, ..churning(100.0) };
     for poll in 0..50 {
         for (before, after) in at(&catalogue, poll).iter().zip(&at(&catalogue, poll + 1)) {
             assert_ne!(before, after);
@@ -100,7 +100,7 @@ fn full_churn_changes_every_base_event_at_every_poll() {
 
 #[test]
 fn what_leaves_comes_back() {
-    let catalogue = Catalogue { events: 100, ..churning(25.0) };
+    let catalogue = SimCatalogue { events: 100, ..churning(25.0) };
     for index in 0..catalogue.base_event_count() {
         let present: Vec<bool> = (0..100).map(|poll| catalogue.base_event(index, poll).is_some()).collect();
         let first_away = present.iter().position(|&is_present| !is_present).expect("leaves once in a round");

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 
 use flate2::read::GzDecoder;
-use provider_sim::{Catalogue, Provider, serve};
+use provider_sim::{SimCatalogue, SimProvider, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -13,17 +13,17 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A served provider; ends when dropped.
 pub(crate) struct Served {
-    pub(crate) provider: Provider,
+    pub(crate) provider: SimProvider,
     address: SocketAddr,
     task: JoinHandle<io::Result<()>>,
     shutdown: DropGuard,
 }
 
 impl Served {
-    pub(crate) async fn start(catalogue: Catalogue) -> Self {
+    pub(crate) async fn start(catalogue: SimCatalogue) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let provider = Provider::new(catalogue);
+        let provider = SimProvider::new(catalogue);
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(serve(listener, provider.clone(), shutdown.clone()));
         Self { provider, address, task, shutdown: shutdown.drop_guard() }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 
 const COMMAND: &str = env!("CARGO_BIN_EXE_marquee-provider");
 
@@ -15,7 +15,7 @@ fn run(arguments: &[&str]) -> Output {
 fn print_writes_the_feed_of_the_library() {
     let printed = run(&["--print", "--events", "40", "--zones", "2", "--seed", "7", "--now", "2026-01-01"]);
     assert!(printed.status.success());
-    let catalogue = Catalogue { seed: 7, events: 40, zones: 2, ..Catalogue::default() };
+    let catalogue = SimCatalogue { seed: 7, events: 40, zones: 2, ..SimCatalogue::default() };
     assert!(printed.stdout == catalogue.feed(0).into_bytes());
 }
 

@@ -1,12 +1,12 @@
 //! `ETag` and `If-None-Match`.
 
-use provider_sim::{Catalogue, Statistics};
+use provider_sim::{SimCatalogue, SimStatistics};
 
 use crate::client::Served;
 
 #[tokio::test]
 async fn what_is_known_is_not_sent_again() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     let full = served.get("/feed", &[]).await;
     let etag = full.etag();
     for known in [etag, "*", &format!("W/{etag}"), &format!("\"other\", {etag}")] {
@@ -15,13 +15,13 @@ async fn what_is_known_is_not_sent_again() {
         assert!(answer.body.is_empty());
     }
     assert_eq!(served.get("/feed", &[("If-None-Match", "\"other\"")]).await.status, 200);
-    let counted = Statistics { requests: 6, full_answers: 2, not_modified: 4 };
+    let counted = SimStatistics { requests: 6, full_responses: 2, not_modified: 4 };
     assert_eq!(served.provider.statistics(), counted);
 }
 
 #[tokio::test]
 async fn a_full_answer_ends_the_poll() {
-    let catalogue = Catalogue { churn: 10.0, ..Catalogue::default() };
+    let catalogue = SimCatalogue { churn: 10.0, ..SimCatalogue::default() };
     let served = Served::start(catalogue).await;
     let first = served.get("/feed", &[]).await;
     let second = served.get("/feed", &[("If-None-Match", first.etag())]).await;
@@ -32,15 +32,15 @@ async fn a_full_answer_ends_the_poll() {
 
 #[tokio::test]
 async fn settings_that_change_the_feed_change_its_etag() {
-    let default = Catalogue::default();
+    let default = SimCatalogue::default();
     let mut etags = Vec::new();
     for catalogue in [
         default,
-        Catalogue { seed: 2, ..default },
-        Catalogue { events: 501, ..default },
-        Catalogue { zones: 5, ..default },
-        Catalogue { churn: 1.0, ..default },
-        Catalogue { anchor: default.anchor.succ_opt().unwrap(), ..default },
+        SimCatalogue { seed: 2, ..default },
+        SimCatalogue { events: 501, ..default },
+        SimCatalogue { zones: 5, ..default },
+        SimCatalogue { churn: 1.0, ..default },
+        SimCatalogue { anchor: default.anchor.succ_opt().unwrap(), ..default },
     ] {
         etags.push(Served::start(catalogue).await.get("/feed", &[]).await.etag().to_owned());
     }

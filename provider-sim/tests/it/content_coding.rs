@@ -2,13 +2,13 @@
 
 use std::io::Read;
 
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 
 use crate::client::Served;
 
 #[tokio::test]
 async fn gzip_holds_the_same_document_under_an_etag_of_its_own() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await;
     let gzip = served.get("/feed", &[("Accept-Encoding", "deflate, gzip, br")]).await;
     assert_eq!(plain.header("content-encoding"), None);
@@ -23,7 +23,7 @@ async fn gzip_holds_the_same_document_under_an_etag_of_its_own() {
 
 #[tokio::test]
 async fn the_etag_of_one_coding_does_not_stand_for_the_other() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await;
     let headers = [("Accept-Encoding", "gzip"), ("If-None-Match", plain.etag())];
     assert_eq!(served.get("/feed", &headers).await.status, 200);
@@ -31,7 +31,7 @@ async fn the_etag_of_one_coding_does_not_stand_for_the_other() {
 
 #[tokio::test]
 async fn a_coding_is_sent_only_where_it_is_accepted() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     for (accepted, expected) in [
         ("gzip", Some("gzip")),
         ("GZIP;q=0.2", Some("gzip")),
@@ -53,7 +53,7 @@ async fn a_coding_is_sent_only_where_it_is_accepted() {
 
 #[tokio::test]
 async fn brotli_and_zstd_hold_the_same_document() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await.body;
     let brotli = served.get("/feed", &[("Accept-Encoding", "br")]).await;
     let mut text = Vec::new();

@@ -1,17 +1,17 @@
 //! Steering a provider while it serves.
 
-use provider_sim::{Catalogue, Fault};
+use provider_sim::{InjectedFault, SimCatalogue};
 
 use crate::client::Served;
 
-const UNAVAILABLE: Fault = Fault::Status { code: 503, retry_after: None };
+const UNAVAILABLE: InjectedFault = InjectedFault::Status { code: 503, retry_after: None };
 
 #[tokio::test]
 async fn the_next_answers_fail_in_turn() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     served.provider.fail_next([UNAVAILABLE]);
     served.provider.fail_next([]);
-    served.provider.fail_next([Fault::Html]);
+    served.provider.fail_next([InjectedFault::Html]);
     assert_eq!(served.get("/feed", &[]).await.status, 503);
     assert_eq!(served.get("/feed", &[]).await.status, 200);
     assert!(served.get("/feed", &[]).await.text().contains("<h1>"));
@@ -20,7 +20,7 @@ async fn the_next_answers_fail_in_turn() {
 
 #[tokio::test]
 async fn every_answer_fails_until_it_is_told_otherwise_or_asks_for_its_own() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     served.provider.set_faults([UNAVAILABLE]);
     assert_eq!(served.get("/feed", &[]).await.status, 503);
     assert_eq!(served.get("/feed", &[]).await.status, 503);
@@ -32,7 +32,7 @@ async fn every_answer_fails_until_it_is_told_otherwise_or_asks_for_its_own() {
 
 #[tokio::test]
 async fn a_document_takes_the_place_of_the_catalogue() {
-    let served = Served::start(Catalogue::default()).await;
+    let served = Served::start(SimCatalogue::default()).await;
     served.provider.serve_document("<eventList/>");
     let first = served.get("/feed", &[]).await;
     assert_eq!(first.text(), "<eventList/>");
@@ -41,12 +41,12 @@ async fn a_document_takes_the_place_of_the_catalogue() {
     served.provider.serve_document("<eventList></eventList>");
     assert_eq!(served.get("/feed", &[("If-None-Match", first.etag())]).await.status, 200);
     served.provider.serve_catalogue();
-    assert!(served.get("/feed", &[("If-None-Match", first.etag())]).await.text() == Catalogue::default().feed(0));
+    assert!(served.get("/feed", &[("If-None-Match", first.etag())]).await.text() == SimCatalogue::default().feed(0));
 }
 
 #[tokio::test]
 async fn a_frozen_poll_goes_on_only_by_hand() {
-    let catalogue = Catalogue { churn: 10.0, ..Catalogue::default() };
+    let catalogue = SimCatalogue { churn: 10.0, ..SimCatalogue::default() };
     let served = Served::start(catalogue).await;
     served.provider.freeze();
     let first = served.get("/feed", &[]).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity::{ConnectionRole, sync_run, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::Fault;
+use provider_sim::InjectedFault;
 use sea_orm::DatabaseConnection;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -103,7 +103,7 @@ async fn a_provider_whose_syncs_all_failed_was_never_copied() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
     let served = Served::with_faults("").await;
-    served.provider.fail_next([Fault::Status { code: 503, retry_after: None }]);
+    served.provider.fail_next([InjectedFault::Status { code: 503, retry_after: None }]);
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(fresh().await, vec![entry]).await;
     let runs = polling.ended_runs("northstage", 3).await;
@@ -114,7 +114,7 @@ async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_that_fall_into_a_running_sync_are_answered_together_after_it() {
     let served = Served::with_faults("").await;
-    served.provider.fail_next(Fault::parse_list("latency:2500").unwrap());
+    served.provider.fail_next(InjectedFault::parse_list("latency:2500").unwrap());
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(fresh().await, vec![entry]).await;
     let runs = polling.ended_runs("northstage", 3).await;

@@ -1,21 +1,21 @@
 //! A simulated provider on a socket.
 
-use provider_sim::{Catalogue, Fault, Provider, serve};
+use provider_sim::{InjectedFault, SimCatalogue, SimProvider, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A provider that serves until it is dropped.
 pub(crate) struct Served {
-    pub(crate) provider: Provider,
+    pub(crate) provider: SimProvider,
     pub(crate) url: String,
     _ends_with_it: DropGuard,
 }
 
 impl Served {
-    pub(crate) async fn new(catalogue: Catalogue) -> Self {
+    pub(crate) async fn new(catalogue: SimCatalogue) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/feed", listener.local_addr().unwrap());
-        let provider = Provider::new(catalogue);
+        let provider = SimProvider::new(catalogue);
         let end = CancellationToken::new();
         tokio::spawn(serve(listener, provider.clone(), end.clone()));
         Self { provider, url, _ends_with_it: end.drop_guard() }
@@ -23,8 +23,8 @@ impl Served {
 
     /// A small catalogue that never changes, behind these faults.
     pub(crate) async fn with_faults(faults: &str) -> Self {
-        let served = Self::new(Catalogue { events: 20, zones: 2, ..Catalogue::default() }).await;
-        served.provider.set_faults(Fault::parse_list(faults).unwrap());
+        let served = Self::new(SimCatalogue { events: 20, zones: 2, ..SimCatalogue::default() }).await;
+        served.provider.set_faults(InjectedFault::parse_list(faults).unwrap());
         served
     }
 }

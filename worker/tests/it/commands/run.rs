@@ -92,7 +92,7 @@ async fn a_sync_that_is_under_way_at_sigterm_is_finished() {
     eventually("the provider is asked", async || (served.provider.statistics().requests == 1).then_some(())).await;
     running.signal("TERM");
     running.logged("shutdown signal received").await;
-    assert_eq!(served.provider.statistics().full_answers, 0, "the signal came before the answer");
+    assert_eq!(served.provider.statistics().full_responses, 0, "the signal came before the answer");
     assert_eq!(running.end().await.code(), Some(0));
 
     let database = office.database.connect(ConnectionRole::Worker).await;

@@ -2,7 +2,7 @@
 
 use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 
 use super::{Office, SLUG};
 use crate::{copy::Tables, entries, fixtures, served::Served};
@@ -29,7 +29,7 @@ async fn a_feed_from_a_file_goes_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_from_the_provider_goes_in() {
-    let served = Served::new(Catalogue::default()).await;
+    let served = Served::new(SimCatalogue::default()).await;
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let office = Office::with(database, &entries::entry_text(SLUG, &served.url, ""));
     let told = office.told(&["sync", SLUG]);
@@ -57,7 +57,7 @@ async fn an_untrusted_file_ends_with_1_and_the_reason() {
 #[tokio::test]
 async fn a_shrunk_feed_is_taken_only_if_it_is_said_to_be_meant() {
     let office = Office::new().await;
-    let feed = |events: u64| Catalogue { events, ..Catalogue::default() }.feed(0);
+    let feed = |events: u64| SimCatalogue { events, ..SimCatalogue::default() }.feed(0);
     let (full, small) = (office.write("full.xml", feed(60)), office.write("small.xml", feed(10)));
     assert_eq!(office.told(&["sync", SLUG, "--from", full.to_str().unwrap()]).code, Some(0));
     let refused = office.told(&["sync", SLUG, "--from", small.to_str().unwrap()]);

@@ -6,7 +6,7 @@ use migration::{
     on_every_backend,
     testing::{Backend, TestDatabase},
 };
-use provider_sim::{Catalogue, SellMode};
+use provider_sim::{SellMode, SimCatalogue};
 use worker::sync::Counts;
 
 use super::{Copying, Tables};
@@ -17,8 +17,8 @@ on_every_backend!(
     two_syncs_at_once_leave_one_whole_copy,
 );
 
-const CATALOGUE: Catalogue =
-    Catalogue { seed: 7, events: 1_100, zones: 3, churn: 25.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const CATALOGUE: SimCatalogue =
+    SimCatalogue { seed: 7, events: 1_100, zones: 3, churn: 25.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
 
 async fn a_whole_catalogue_is_copied(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;

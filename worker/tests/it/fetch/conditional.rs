@@ -1,7 +1,7 @@
 //! A document that the copy holds already is not sent again, and not read again.
 
 use entity::sync_run::RunState;
-use provider_sim::{Catalogue, Fault};
+use provider_sim::{InjectedFault, SimCatalogue};
 use worker::sync::Counts;
 
 use super::{
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{copy::provider_of, entries, fixtures, served::Served};
 
-const STILL: Catalogue = Catalogue { churn: 0.0, ..CATALOGUE };
+const STILL: SimCatalogue = SimCatalogue { churn: 0.0, ..CATALOGUE };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_was_not_modified_is_not_sent_again() {
@@ -25,7 +25,7 @@ async fn a_document_that_was_not_modified_is_not_sent_again() {
     assert_eq!(provider_of(&fetching.connection, SLUG).await.last_success_at, Some(run.started_at), "the copy is fresh");
     assert_eq!(fetching.tables().await, before);
     let statistics = served.provider.statistics();
-    assert_eq!((statistics.full_answers, statistics.not_modified), (1, 1));
+    assert_eq!((statistics.full_responses, statistics.not_modified), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,14 +35,14 @@ async fn a_document_that_was_modified_is_sent() {
     for inserted in [60, 0] {
         assert_eq!(fetching.sync().await.unwrap().counts.inserted, inserted);
     }
-    assert_eq!((fetching.last_run().await.state, served.provider.statistics().full_answers), (RunState::Succeeded, 2));
+    assert_eq!((fetching.last_run().await.state, served.provider.statistics().full_responses), (RunState::Succeeded, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_could_not_be_taken_is_asked_for_again() {
     // The broken answer carries the ETag of the sound document.
     let served = Served::new(STILL).await;
-    served.provider.fail_next(Fault::parse_list("truncate").unwrap());
+    served.provider.fail_next(InjectedFault::parse_list("truncate").unwrap());
     let fetching = Fetching::from(&served.url, "").await;
     assert_eq!(fetching.sync().await.unwrap_err().code(), "truncated");
     assert_eq!(fetching.sync().await.unwrap().counts.inserted, 60);
@@ -66,7 +66,7 @@ async fn another_address_is_asked_for_the_whole_document() {
     fetching.sync().await.unwrap();
     fetching.entry = entries::entry(SLUG, &new.url, "");
     assert_eq!(fetching.sync().await.unwrap().state, RunState::Unchanged);
-    assert_eq!((new.provider.statistics().full_answers, new.provider.statistics().not_modified), (1, 0));
+    assert_eq!((new.provider.statistics().full_responses, new.provider.statistics().not_modified), (1, 0));
     assert_eq!(fetching.last_run().await.http_status, Some(200));
 }
 

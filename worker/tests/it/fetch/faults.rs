@@ -1,7 +1,7 @@
 //! Whatever a provider does, the copy stays as it was, the ledger says why, and the next sound answer is taken.
 
 use entity::sync_run::RunState;
-use provider_sim::Fault;
+use provider_sim::InjectedFault;
 use tokio::net::TcpListener;
 
 use super::{
@@ -19,7 +19,7 @@ async fn assert_survived(faults: &str, more: &str, code: &str, http_status: Opti
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;
 
-    served.provider.set_faults(Fault::parse_list(faults).unwrap());
+    served.provider.set_faults(InjectedFault::parse_list(faults).unwrap());
     let error = in_time(faults, fetching.sync()).await.expect_err(faults);
     assert_eq!(error.code(), code, "{faults}: {error}");
     let run = fetching.last_run().await;

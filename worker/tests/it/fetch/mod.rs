@@ -11,7 +11,7 @@ mod times;
 
 use entity::{ConnectionRole, sync_run};
 use migration::testing::{Backend, TestDatabase};
-use provider_sim::Catalogue;
+use provider_sim::SimCatalogue;
 use sea_orm::DatabaseConnection;
 use worker::{
     progress::Progress,
@@ -29,8 +29,8 @@ use crate::{
 
 const SLUG: &str = "northstage";
 /// Changes much from poll to poll, so that a copy that was touched shows.
-const CATALOGUE: Catalogue =
-    Catalogue { seed: 3, events: 60, zones: 2, churn: 50.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const CATALOGUE: SimCatalogue =
+    SimCatalogue { seed: 3, events: 60, zones: 2, churn: 50.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
 
 /// A copy that is filled over HTTP.
 struct Fetching {

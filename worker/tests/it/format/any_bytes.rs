@@ -1,7 +1,7 @@
 //! Whatever the bytes are, the reader comes to an end and tells the truth about them.
 
 use proptest::prelude::*;
-use provider_sim::{BaseEvent, Catalogue, Event, Performer, SellMode};
+use provider_sim::{SellMode, SimBaseEvent, SimCatalogue, SimEvent, SimPerformer};
 use worker::provider::{
     item::{BaseEventItem, PerformerItem},
     local_time::LocalTime,
@@ -97,7 +97,7 @@ const ATTRIBUTES: [&str; 9] =
 #[test]
 fn a_generated_feed_is_read_completely() {
     for seed in 1..=5 {
-        let catalogue = Catalogue { seed, churn: 20.0, ..Catalogue::default() };
+        let catalogue = SimCatalogue { seed, churn: 20.0, ..SimCatalogue::default() };
         for poll in [0, 1, 7] {
             let feed = read(catalogue.feed(poll).as_bytes()).unwrap();
             assert_eq!(feed.rejects, [], "seed {seed}, poll {poll}");
@@ -140,15 +140,15 @@ fn as_read(base_event: &BaseEventItem) -> Vec<String> {
 }
 
 /// The same as the provider says it.
-fn as_said(base_event: &BaseEvent) -> Vec<String> {
-    let BaseEvent { id, sell_mode, organizer_company_id, title, performers, events } = base_event;
-    let bill = |performers: &[Performer]| -> Vec<String> {
+fn as_said(base_event: &SimBaseEvent) -> Vec<String> {
+    let SimBaseEvent { id, sell_mode, organizer_company_id, title, performers, events } = base_event;
+    let bill = |performers: &[SimPerformer]| -> Vec<String> {
         performers.iter().map(|performer| format!("{} {}", performer.id, performer.name)).collect()
     };
     let organizer = organizer_company_id.map(|id| id.to_string());
     let mut lines = vec![format!("{id} {title} {} {organizer:?} {:?}", *sell_mode == SellMode::Online, bill(performers))];
     for event in events {
-        let Event { id, starts, ends, sell_from, sell_to, sold_out, venue, support, zones } = event;
+        let SimEvent { id, starts, ends, sell_from, sell_to, sold_out, venue, support, zones } = event;
         let venue = Some(format!("{} {} {} {}", venue.id, venue.name, venue.latitude, venue.longitude));
         let zones: Vec<String> = zones
             .iter()
