@@ -1,6 +1,4 @@
-//! The body of an answer: chunks made as the connection takes them, at full speed or dripping.
-//!
-//! Owns pace and ending only. What the chunks hold is `document`'s and `spoil`'s.
+//! The body of a response: chunks that are generated on demand, at full speed or at a limited rate.
 
 use std::io;
 use std::mem;
@@ -13,38 +11,37 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::document::{Chunks, one};
+use crate::document::{Chunks, single_chunk};
 
-pub(crate) struct AnswerBody {
+pub(crate) struct ResponseBody {
     chunks: Chunks,
-    /// What is left of the last chunk.
+    /// The unsent part of the last chunk.
     rest: Bytes,
-    /// What `Content-Length` says.
-    length: Option<u64>,
-    pace: Option<Pace>,
-    /// Why the body ends early, once that is known.
+    content_length: Option<u64>,
+    rate: Option<RateLimit>,
+    /// The error that ends the body, until it is returned.
     failure: Option<io::Error>,
 }
 
-impl AnswerBody {
-    /// A body of these chunks; with `length`, that many bytes are promised.
-    pub(crate) fn new(chunks: Chunks, length: Option<u64>) -> Self {
-        Self { chunks, rest: Bytes::new(), length, pace: None, failure: None }
+impl ResponseBody {
+    /// A body of these chunks. `content_length` is declared in the header, even if it is wrong.
+    pub(crate) fn new(chunks: Chunks, content_length: Option<u64>) -> Self {
+        Self { chunks, rest: Bytes::new(), content_length, rate: None, failure: None }
     }
 
     pub(crate) fn text(text: impl Into<Bytes>) -> Self {
         let text = text.into();
         let length = text.len() as u64;
-        Self::new(one(text), Some(length))
+        Self::new(single_chunk(text), Some(length))
     }
 
-    /// The same body, sent no faster than this. Must be called within a runtime.
-    pub(crate) fn dripping(self, bytes_per_second: NonZeroU32) -> Self {
-        Self { pace: Some(Pace::new(bytes_per_second.get())), ..self }
+    /// Limits the rate of the body. Must be called within a runtime.
+    pub(crate) fn with_rate(self, bytes_per_second: NonZeroU32) -> Self {
+        Self { rate: Some(RateLimit::new(bytes_per_second.get())), ..self }
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -56,8 +53,7 @@ impl Body for AnswerBody {
             match self.chunks.next() {
                 Some(Ok(chunk)) => self.rest = chunk,
                 Some(Err(failure)) => {
-                    // A pause, in which the connection sends what it has been given so far:
-                    // at an error it throws that away.
+                    // Lets the connection send its buffer first: it discards it after an error.
                     self.failure = Some(failure);
                     context.waker().wake_by_ref();
                     return Poll::Pending;
@@ -65,11 +61,11 @@ impl Body for AnswerBody {
                 None => return Poll::Ready(None),
             }
         }
-        let sent = match &mut self.pace {
+        let sent = match &mut self.rate {
             None => mem::take(&mut self.rest),
-            Some(pace) => {
-                ready!(pace.interval.poll_tick(context));
-                let length = pace.bytes.min(self.rest.len());
+            Some(rate) => {
+                ready!(rate.interval.poll_tick(context));
+                let length = rate.bytes.min(self.rest.len());
                 self.rest.split_to(length)
             }
         };
@@ -77,24 +73,24 @@ impl Body for AnswerBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.length.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.content_length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 /// At most `bytes` at each tick.
-struct Pace {
+struct RateLimit {
     bytes: usize,
     interval: Interval,
 }
 
-impl Pace {
+impl RateLimit {
     fn new(bytes_per_second: u32) -> Self {
-        let bytes = bytes_per_second.div_ceil(MOST_TICKS_PER_SECOND);
+        let bytes = bytes_per_second.div_ceil(MAX_TICKS_PER_SECOND);
         let mut interval = interval(Duration::from_secs_f64(f64::from(bytes) / f64::from(bytes_per_second)));
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { bytes: bytes as usize, interval }
     }
 }
 
-/// Dripping more finely would only cost time.
-const MOST_TICKS_PER_SECOND: u32 = 20;
+/// More ticks would only cost CPU time.
+const MAX_TICKS_PER_SECOND: u32 = 20;

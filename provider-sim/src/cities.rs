@@ -1,24 +1,20 @@
-//! The cities in which the invented venues stand: real places, so that a search by distance
-//! or by place code has something true to find.
-//!
-//! Owns the table and, per city, the forms its venue names take. The venues themselves are
-//! invented by `catalogue`.
+//! The cities of the generated venues: real coordinates and place codes, so that searches by distance or place code return
+//! realistic results.
 
 /// A city.
 pub(crate) struct City {
     pub(crate) name: &'static str,
     /// UN/LOCODE.
     pub(crate) place_code: &'static str,
-    /// Degrees north of its centre.
+    /// Latitude of the center.
     pub(crate) latitude: f64,
-    /// Degrees east of its centre.
+    /// Longitude of the center.
     pub(crate) longitude: f64,
-    /// What a venue may be called here; `{}` stands for a word of its own.
+    /// Templates of venue names; `{}` is replaced with a surname.
     pub(crate) venue_forms: &'static [&'static str],
 }
 
-/// All of them.
-#[rustfmt::skip] // one city a line, as a table
+#[rustfmt::skip] // one city per line
 pub(crate) const CITIES: [City; 44] = [
     city("Amsterdam", "NLAMS", 52.3676, 4.9041, CENTRAL),
     city("Athens", "GRATH", 37.9838, 23.7275, CENTRAL),

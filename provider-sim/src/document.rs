@@ -1,8 +1,6 @@
-//! What is served: the catalogue at a poll or a fixed document, as chunks made on demand.
+//! The served document: the catalogue at a poll, or fixed bytes. Contains its encodings and the validator of its `ETag`.
 //!
-//! Owns the bytes of a sound document, their coded forms and the validator behind its `ETag`.
-//! Deliberately lazy: a chunk exists only while it is being sent, and a document can be
-//! walked twice to learn its length first.
+//! Chunks are generated on demand, so that memory does not grow with the document.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
@@ -16,7 +14,7 @@ use crate::catalogue::SimCatalogue;
 use crate::feed;
 use crate::negotiation::SimEncoding;
 
-/// Bytes in the order they are sent. An error ends them.
+/// The bytes of a document or body. An error ends them.
 pub(crate) type Chunks = Box<dyn Iterator<Item = io::Result<Bytes>> + Send>;
 
 #[derive(Clone, Debug)]
@@ -29,11 +27,11 @@ impl FeedDocument {
     pub(crate) fn chunks(&self) -> Chunks {
         match self {
             Self::Catalogue { catalogue, poll } => Box::new(feed::pieces(catalogue, *poll).map(|piece| Ok(Bytes::from(piece)))),
-            Self::Fixed(bytes) => one(bytes.clone()),
+            Self::Fixed(bytes) => single_chunk(bytes.clone()),
         }
     }
 
-    /// The length, where it is known without walking the document.
+    /// The length, if it is known without generating the document.
     pub(crate) fn known_length(&self) -> Option<u64> {
         match self {
             Self::Catalogue { .. } => None,
@@ -41,8 +39,8 @@ impl FeedDocument {
         }
     }
 
-    /// Differs whenever the bytes do. A catalogue is never hashed for it: its settings say
-    /// as much, and without churn the poll does not matter.
+    /// Differs if the bytes do. For a catalogue it consists of the settings, which determine the bytes; without churn the
+    /// poll does not matter.
     pub(crate) fn validator(&self) -> String {
         match self {
             Self::Catalogue { catalogue: SimCatalogue { seed, events, zones, churn, anchor }, poll } => {
@@ -58,49 +56,49 @@ impl FeedDocument {
     }
 }
 
-pub(crate) fn one(bytes: impl Into<Bytes>) -> Chunks {
+pub(crate) fn single_chunk(bytes: impl Into<Bytes>) -> Chunks {
     Box::new(iter::once(Ok(bytes.into())))
 }
 
-/// How many bytes the chunks hold, found by making them all.
-pub(crate) fn length(mut chunks: Chunks) -> io::Result<u64> {
+/// The number of bytes, by generating all chunks.
+pub(crate) fn measure_length(mut chunks: Chunks) -> io::Result<u64> {
     chunks.try_fold(0, |length, chunk| Ok(length + chunk?.len() as u64))
 }
 
 /// The first `limit` bytes of the chunks.
-pub(crate) fn first_bytes(mut chunks: Chunks, limit: u64) -> Chunks {
+pub(crate) fn take_bytes(mut chunks: Chunks, limit: u64) -> Chunks {
     let mut left = limit;
     Box::new(iter::from_fn(move || {
         if left == 0 {
             return None;
         }
-        let taken = chunks.next()?.map(|chunk| {
+        let part = chunks.next()?.map(|chunk| {
             let length = left.min(chunk.len() as u64);
             left -= length;
             chunk.slice(..length as usize)
         });
-        Some(taken)
+        Some(part)
     }))
 }
 
-/// The chunks in this coding, gzip as one member. The same bytes in give the same bytes out.
-pub(crate) fn coded(chunks: Chunks, coding: SimEncoding) -> io::Result<Chunks> {
-    let encoder = match coding {
+/// Encodes the chunks, gzip as one member. The output is deterministic.
+pub(crate) fn encode(chunks: Chunks, encoding: SimEncoding) -> io::Result<Chunks> {
+    let encoder = match encoding {
         SimEncoding::Identity => return Ok(chunks),
-        SimEncoding::Gzip => Encoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
-        SimEncoding::Brotli => Encoder::Brotli(Box::new(brotli::CompressorWriter::new(
+        SimEncoding::Gzip => StreamEncoder::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
+        SimEncoding::Brotli => StreamEncoder::Brotli(Box::new(brotli::CompressorWriter::new(
             Vec::new(),
             BROTLI_BUFFER_BYTES,
             BROTLI_QUALITY,
             BROTLI_WINDOW_LOG,
         ))),
-        SimEncoding::Zstd => Encoder::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
+        SimEncoding::Zstd => StreamEncoder::Zstd(zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?),
     };
-    Ok(Box::new(Coded { chunks, encoder: Some(encoder) }))
+    Ok(Box::new(EncodedChunks { chunks, encoder: Some(encoder) }))
 }
 
-/// The chunks as several gzip members, one after the other.
-pub(crate) fn members(mut chunks: Chunks) -> Chunks {
+/// Encodes each chunk as a gzip member.
+pub(crate) fn encode_gzip_members(mut chunks: Chunks) -> Chunks {
     Box::new(iter::from_fn(move || {
         let chunk = chunks.next()?;
         Some(chunk.and_then(|chunk| {
@@ -112,18 +110,18 @@ pub(crate) fn members(mut chunks: Chunks) -> Chunks {
 }
 
 const BROTLI_BUFFER_BYTES: usize = 64 * 1024;
-/// Fast, as a server would that compresses while it sends.
+/// Fast, as on servers that compress each response.
 const BROTLI_QUALITY: u32 = 2;
 const BROTLI_WINDOW_LOG: u32 = 20;
 const ZSTD_LEVEL: i32 = 1;
 
-enum Encoder {
+enum StreamEncoder {
     Gzip(GzEncoder<Vec<u8>>),
     Brotli(Box<brotli::CompressorWriter<Vec<u8>>>),
     Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
 }
 
-impl Encoder {
+impl StreamEncoder {
     fn write(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
         let out = match self {
             Self::Gzip(encoder) => {
@@ -151,15 +149,15 @@ impl Encoder {
     }
 }
 
-struct Coded {
+struct EncodedChunks {
     chunks: Chunks,
-    /// Gone when the end of the stream is out.
-    encoder: Option<Encoder>,
+    /// `None` after the end of the stream.
+    encoder: Option<StreamEncoder>,
 }
 
-impl Coded {
-    /// The next compressed bytes, none if the encoder keeps what it was given for later.
-    fn advance(&mut self, mut encoder: Encoder) -> io::Result<Vec<u8>> {
+impl EncodedChunks {
+    /// The next compressed bytes, empty while the encoder buffers its input.
+    fn advance(&mut self, mut encoder: StreamEncoder) -> io::Result<Vec<u8>> {
         let Some(chunk) = self.chunks.next() else {
             return encoder.finish();
         };
@@ -169,7 +167,7 @@ impl Coded {
     }
 }
 
-impl Iterator for Coded {
+impl Iterator for EncodedChunks {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,7 +1,6 @@
-//! The ways an answer can go wrong, and how they are written on the command line and in a query.
+//! The faults that can be injected, and their text form on the command line and in a query.
 //!
-//! Owns the names only. What a fault does to a document is `spoil`'s, what it does to an
-//! answer is `answer`'s.
+//! `corrupt` and `response` apply them.
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
@@ -9,71 +8,71 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One way an answer can go wrong. Several may come together where that makes sense.
+/// A fault of a response. Several can be combined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InjectedFault {
-    /// `status:CODE` or `status:CODE:SECONDS`: another status than 200, and no feed.
+    /// `status:CODE` or `status:CODE:SECONDS`: a response with this status and without the feed.
     Status {
         /// From 200 to 599.
         code: u16,
         /// Seconds, sent as `Retry-After`.
         retry_after: Option<u32>,
     },
-    /// `latency:MILLISECONDS`: the headers are late.
+    /// `latency:MILLISECONDS`: the headers are delayed.
     Latency(Duration),
-    /// `slow:BYTES_PER_SECOND`: the body drips.
+    /// `slow:BYTES_PER_SECOND`: the body is sent at this rate.
     Slow(NonZeroU32),
-    /// `hang`: no answer comes, until the server ends.
+    /// `hang`: no response is sent until the server stops.
     Hang,
-    /// `reset`: the connection is reset after half of the bytes that `Content-Length` promised.
+    /// `reset`: the connection is reset after half of the bytes that `Content-Length` declares.
     Reset,
-    /// `truncate:BYTES`: the document is cut after that many bytes, in a message that is whole;
-    /// plain `truncate` cuts it about in the middle, after a tag.
+    /// `truncate:BYTES`: the document ends after that many bytes, in a complete HTTP message;
+    /// `truncate` ends it near the middle, after a tag.
     Truncate(Option<u64>),
     /// `garbage`: random bytes instead of the document.
     Garbage,
-    /// `html`: an error page for people instead of the document, with status 200.
+    /// `html`: an HTML error page instead of the document, with status 200.
     Html,
     /// `encoding`: Latin-1 bytes in a document that declares UTF-8.
     Encoding,
-    /// `gzip-garbage`: the body is announced as gzip and is not.
+    /// `gzip-garbage`: the body is declared as gzip, but is not.
     GzipGarbage,
     /// `bomb:MEBIBYTES`: that many mebibytes of spaces in the document, sent as gzip.
     Bomb(u32),
-    /// `redirect:HOPS`: that many redirects, and then the feed.
+    /// `redirect:HOPS`: that many redirects before the feed.
     Redirect(u32),
-    /// `redirect-loop`: redirects without end.
+    /// `redirect-loop`: endless redirects.
     RedirectLoop,
-    /// `redirect-to:URL`: a redirect to there; in a query, the URL may not hold `&` or `,`.
+    /// `redirect-to:URL`: a redirect to this URL, which must not contain `&` or `,` in a query.
     RedirectTo(String),
-    /// `coding:NAME`: the body is announced in that content coding, and is sent as it is.
+    /// `coding:NAME`: the body is declared in this content coding, but is not encoded.
     Coding(String),
-    /// `members`: the body is gzip of several members.
+    /// `members`: the body is gzip with several members.
     Members,
 }
 
 impl InjectedFault {
-    /// How all of them are written.
+    /// The text forms of all faults.
     pub const FORMS: &str = "status:CODE (200 to 599), status:CODE:RETRY_AFTER_SECONDS, latency:MILLISECONDS, \
         slow:BYTES_PER_SECOND (at least 1), hang, reset, truncate, truncate:BYTES, garbage, html, encoding, \
         gzip-garbage, bomb:MEBIBYTES, \
         redirect:HOPS, redirect-loop, redirect-to:URL, coding:NAME, members";
 
-    /// Reads a list of faults divided by commas; an empty one has none.
+    /// Parses a comma-separated list of faults, which may be empty.
     ///
     /// # Errors
     ///
-    /// The first that is not a fault.
+    /// The first item that is not a fault.
     pub fn parse_list(list: &str) -> Result<Vec<Self>, InvalidFault> {
         list.split(',').filter(|text| !text.is_empty()).map(str::parse).collect()
     }
 
-    /// Whether the answer is still the one without the fault, only later.
+    /// Whether the fault only delays the response.
     pub(crate) fn only_delays(&self) -> bool {
         matches!(self, Self::Latency(_) | Self::Slow(_))
     }
 
-    /// Whether the document is not the provider's own, so that its `ETag` does not belong to it.
+    /// Whether another document is sent, to which the `ETag` does not apply.
     pub(crate) fn replaces_document(&self) -> bool {
         matches!(self, Self::Garbage | Self::Html | Self::GzipGarbage | Self::Bomb(_))
     }
@@ -88,7 +87,7 @@ impl FromStr for InjectedFault {
             None => (text, None),
         };
         let fault = match (name, value) {
-            ("status", Some(value)) => status(value),
+            ("status", Some(value)) => parse_status(value),
             ("latency", Some(value)) => value.parse().ok().map(|count| Self::Latency(Duration::from_millis(count))),
             ("slow", Some(value)) => value.parse().ok().map(Self::Slow),
             ("hang", None) => Some(Self::Hang),
@@ -111,7 +110,7 @@ impl FromStr for InjectedFault {
     }
 }
 
-/// The form that [`FromStr`] reads.
+/// The form that [`FromStr`] parses.
 impl Display for InjectedFault {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -137,19 +136,19 @@ impl Display for InjectedFault {
     }
 }
 
-/// A text that names no fault, or one whose number does not fit.
+/// A text that is not a fault, or has a number out of range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidFault(String);
 
 impl Display for InvalidFault {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        write!(out, "no fault is called `{}`; there are {}", self.0, InjectedFault::FORMS)
+        write!(out, "`{}` is not a fault; the faults are {}", self.0, InjectedFault::FORMS)
     }
 }
 
 impl Error for InvalidFault {}
 
-fn status(value: &str) -> Option<InjectedFault> {
+fn parse_status(value: &str) -> Option<InjectedFault> {
     let (code, retry_after) = match value.split_once(':') {
         Some((code, seconds)) => (code, Some(seconds.parse().ok()?)),
         None => (value, None),

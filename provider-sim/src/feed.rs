@@ -1,7 +1,4 @@
-//! The `event-list-xml` form of a catalogue.
-//!
-//! Owns how items are written and how a feed is cut into pieces for sending. Deliberately
-//! builds no tree: a piece is written, handed on and forgotten.
+//! Formats a catalogue as `event-list-xml`, in pieces, so that memory does not grow with the feed.
 
 use std::fmt::{self, Display, Formatter};
 use std::iter;
@@ -9,25 +6,25 @@ use std::iter;
 use crate::catalogue::SimCatalogue;
 use crate::model::{SellMode, SimBaseEvent, SimEvent, SimPerformer, SimVenue, SimZone};
 
-/// What stands before the first base event.
+/// The text before the first base event.
 pub(crate) const OPENING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<eventList version=\"1.0\">\n  <output>\n";
 
-/// What stands after the last.
+/// The text after the last base event.
 const CLOSING: &str = "  </output>\n</eventList>\n";
 
-/// A piece is handed on when it has reached this many bytes: large enough that sending it
-/// costs little, small enough that making it does not hold up other connections.
+/// The least size of a piece: large enough to be sent efficiently, small enough that formatting it does not delay other
+/// connections.
 const PIECE_BYTES: usize = 32 * 1024;
 
-/// The whole feed at a poll: its opening, then [`pieces_after_opening`].
+/// The feed at a poll.
 pub(crate) fn pieces(catalogue: &SimCatalogue, poll: u64) -> impl Iterator<Item = String> + Send + use<> {
     iter::once(OPENING.to_owned()).chain(pieces_after_opening(catalogue, poll))
 }
 
-/// The base events at a poll and the end of the feed. A piece holds whole base events.
+/// The feed at a poll without [`OPENING`]. A piece contains whole base events.
 pub(crate) fn pieces_after_opening(catalogue: &SimCatalogue, poll: u64) -> impl Iterator<Item = String> + Send + use<> {
     let mut base_events = catalogue.base_events(poll);
-    let filled = iter::from_fn(move || {
+    let base_event_pieces = iter::from_fn(move || {
         let mut piece = String::new();
         while piece.len() < PIECE_BYTES
             && let Some(base_event) = base_events.next()
@@ -36,10 +33,10 @@ pub(crate) fn pieces_after_opening(catalogue: &SimCatalogue, poll: u64) -> impl 
         }
         (!piece.is_empty()).then_some(piece)
     });
-    filled.chain(iter::once(CLOSING.to_owned()))
+    base_event_pieces.chain(iter::once(CLOSING.to_owned()))
 }
 
-/// The element as it stands in the feed, with its indentation and a line feed.
+/// The XML element with indentation and a line feed.
 impl Display for SimBaseEvent {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let sell_mode = match self.sell_mode {
@@ -61,11 +58,10 @@ impl Display for SimBaseEvent {
     }
 }
 
-/// The element as it stands in the feed, with its indentation and a line feed.
+/// The XML element with indentation and a line feed.
 impl Display for SimEvent {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        // The Debug form of a chrono date and time is documented to be the one of the feed,
-        // and is written several times faster than by a format string.
+        // The documented Debug format of chrono is the format of the feed, and several times faster than a format string.
         writeln!(
             out,
             "      <event event_start_date=\"{:?}\" event_end_date=\"{:?}\" event_id=\"{}\" \
@@ -83,7 +79,7 @@ impl Display for SimEvent {
     }
 }
 
-/// The element as it stands in the feed, with a line feed.
+/// The XML element with a line feed.
 impl Display for SimVenue {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -98,7 +94,7 @@ impl Display for SimVenue {
     }
 }
 
-/// The element as it stands in the feed, with a line feed.
+/// The XML element with a line feed.
 impl Display for SimZone {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -114,14 +110,14 @@ impl Display for SimZone {
     }
 }
 
-/// The element as it stands in the feed, with a line feed.
+/// The XML element with a line feed.
 impl Display for SimPerformer {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         writeln!(out, "<performer performer_id=\"{}\" name=\"{}\"/>", self.id, Escaped(&self.name))
     }
 }
 
-/// Text as the value of an attribute in double quotes.
+/// Escapes the value of an attribute in double quotes.
 struct Escaped<'a>(&'a str);
 
 impl Display for Escaped<'_> {

@@ -1,26 +1,25 @@
-//! A stand-in for an external event provider: a seeded catalogue of any size, served as an
-//! `event-list-xml` feed with `ETag`, gzip and faults on demand.
+//! A simulated event provider: a generated catalogue of any size, served as an `event-list-xml` feed with `ETag`,
+//! compression and injected faults.
 //!
-//! Owns the invented catalogue ([`SimCatalogue`]), its feed, the ways an answer can go wrong
-//! ([`InjectedFault`]) and the server ([`serve`]) with the handle that steers it ([`SimProvider`]).
-//! Deliberately knows nothing of how a feed is read: it shares no code with the crates it
-//! tests, so that a mistake cannot be made on both sides at once.
+//! Contains the generated catalogue ([`SimCatalogue`]), its feed, the faults ([`InjectedFault`]), the server ([`serve`]) and
+//! the handle that controls it ([`SimProvider`]). It shares no code with the crates that it tests, so that one error cannot
+//! hide in both.
 //!
-//! The same [`SimCatalogue`] and poll number give the same bytes, on any machine.
+//! The same [`SimCatalogue`] and poll number produce the same bytes on any machine.
 
-mod answer;
 mod body;
 mod catalogue;
 mod churn;
 mod cities;
+mod corrupt;
 mod document;
 mod fault;
 mod feed;
 mod model;
 mod negotiation;
 mod provider;
+mod response;
 mod server;
-mod spoil;
 mod words;
 
 pub use catalogue::SimCatalogue;

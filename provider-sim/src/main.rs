@@ -1,4 +1,4 @@
-//! `marquee-provider`: the provider as a command. A checklist; the work is the library's.
+//! `marquee-provider`: serves a simulated provider, or prints its feed.
 
 mod settings;
 
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> ExitCode {
     match run(SimSettings::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the printed feed has seen enough of it.
+        // The reader of the printed feed has closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "marquee-provider: {error}");
@@ -36,7 +36,9 @@ async fn run(settings: SimSettings) -> io::Result<()> {
     let shutdown = CancellationToken::new();
     cancel_at_signal(shutdown.clone())?;
     let listen = settings.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| io::Error::new(error.kind(), format!("{listen}: {error}")))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}")))?;
     writeln!(io::stdout(), "http://{}/feed", listener.local_addr()?)?;
     serve(listener, provider, shutdown).await
 }

@@ -1,80 +1,77 @@
-//! The items of a catalogue, as the feed shows them.
-//!
-//! Owns only their shape. How they are invented is `catalogue`'s business, how they are
-//! written is `feed`'s.
+//! The items of a catalogue. `catalogue` generates them, `feed` formats them.
 
 use chrono::NaiveDateTime;
 
-/// Something that is staged, on one or more dates.
+/// A show with one or more events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimBaseEvent {
     /// Unique in the feed.
     pub id: u64,
-    /// Whether tickets are sold on line.
+    /// How its tickets are sold.
     pub sell_mode: SellMode,
     /// Absent for about one base event in ten.
     pub organizer_company_id: Option<u32>,
-    /// As a reader sees it, not yet escaped.
+    /// Not escaped.
     pub title: String,
-    /// Who appears at all of its events: one to three, none twice.
+    /// One to three distinct performers of all events.
     pub performers: Vec<SimPerformer>,
-    /// One to four.
+    /// One to four events.
     pub events: Vec<SimEvent>,
 }
 
 /// How the tickets of a base event are sold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SellMode {
-    /// On line.
+    /// Online.
     Online,
-    /// At the box office only.
+    /// Only at the box office.
     Offline,
 }
 
-/// One dated showing. All its times are the wall clock of its venue.
+/// A dated showing. Times are local to the venue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimEvent {
     /// Unique only within its base event.
     pub id: u64,
-    /// When it starts.
+    /// Start.
     pub starts: NaiveDateTime,
-    /// When it ends, on another day than it starts if it is late.
+    /// End, which may be on the next day.
     pub ends: NaiveDateTime,
-    /// Since when tickets are sold.
+    /// Start of the sale.
     pub sell_from: NaiveDateTime,
-    /// Until when tickets are sold.
+    /// End of the sale.
     pub sell_to: NaiveDateTime,
-    /// Whether nothing is left; then the capacity of every zone is 0.
+    /// If true, the capacity of every zone is 0.
     pub sold_out: bool,
-    /// Where it is.
+    /// Venue.
     pub venue: SimVenue,
-    /// Who appears at this event only.
+    /// A performer of this event only.
     pub support: Option<SimPerformer>,
-    /// As many as [`SimCatalogue::zones`](crate::SimCatalogue::zones) says; the last two may share their id.
+    /// [`SimCatalogue::zones`](crate::SimCatalogue::zones) zones, of which the last two may have the same id.
     pub zones: Vec<SimZone>,
 }
 
-/// A part of the audience with a price of its own.
+/// A priced area of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimZone {
-    /// Usually, but not always, unique within its event.
+    /// Usually unique within its event.
     pub id: u64,
     /// Tickets left.
     pub capacity: u32,
     /// Price of one ticket in hundredths of the currency.
     pub price_cents: u32,
-    /// As a reader sees it, not yet escaped.
+    /// Not escaped.
     pub name: String,
     /// Whether its seats are numbered.
     pub numbered: bool,
 }
 
-/// A place where events are held.
+/// A venue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimVenue {
     /// Unique in the feed.
     pub id: u32,
-    /// As a reader sees it, not yet escaped.
+    /// Not escaped.
     pub name: String,
     /// Degrees north, to five decimals.
     pub latitude: f64,
@@ -89,6 +86,6 @@ pub struct SimVenue {
 pub struct SimPerformer {
     /// Unique in the feed.
     pub id: u64,
-    /// As a reader sees it, not yet escaped; no two performers share it.
+    /// Unique in the feed; not escaped.
     pub name: String,
 }

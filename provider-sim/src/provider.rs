@@ -1,7 +1,5 @@
-//! The handle through which a running provider is watched and steered.
-//!
-//! Owns the state that requests share: the poll number, what is served, the faults to come
-//! and the counts. Knows nothing of HTTP; `answer` asks it what to do.
+//! The handle that controls a running provider: the state that requests share, such as the poll number, the document, the
+//! injected faults and the statistics.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,25 +10,25 @@ use crate::catalogue::SimCatalogue;
 use crate::document::FeedDocument;
 use crate::fault::InjectedFault;
 
-/// A provider. Clones share its state, so that a test can steer what [`serve`](crate::serve) serves.
+/// A provider. Clones share its state, so that a test can control what [`serve`](crate::serve) responds.
 #[derive(Clone, Debug)]
 pub struct SimProvider {
     state: Arc<Mutex<SimState>>,
 }
 
-/// What a provider has answered so far.
+/// Counts of responses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SimStatistics {
-    /// Requests for the feed, whatever became of them.
+    /// Requests for the feed.
     pub requests: u64,
-    /// Those whose answer is a sound document, however slow.
+    /// Responses with the feed.
     pub full_responses: u64,
-    /// Those whose answer is 304.
+    /// Responses with status 304.
     pub not_modified: u64,
 }
 
 impl SimProvider {
-    /// A provider of this catalogue at poll 0, without faults.
+    /// A provider at poll 0, without faults.
     #[must_use]
     pub fn new(catalogue: SimCatalogue) -> Self {
         let state = SimState {
@@ -46,28 +44,28 @@ impl SimProvider {
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// From now on every answer has these faults; none to be sound again.
+    /// Sets the faults of all responses; an empty list removes them.
     pub fn set_faults(&self, faults: impl IntoIterator<Item = InjectedFault>) {
         self.state().faults = faults.into_iter().collect();
     }
 
-    /// The next answer has these faults instead of those of [`set_faults`](Self::set_faults).
-    /// Called again before it comes, this is about the answer after it.
+    /// Sets the faults of the next response, instead of those of [`set_faults`](Self::set_faults). Further calls apply to the
+    /// responses after it.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = InjectedFault>) {
         self.state().next_faults.push_back(faults.into_iter().collect());
     }
 
-    /// Serves this document instead of the catalogue.
+    /// Replaces the catalogue with a document.
     pub fn serve_document(&self, document: impl Into<Bytes>) {
         self.state().document = Some(document.into());
     }
 
-    /// Serves the catalogue again.
+    /// Replaces the document with the catalogue.
     pub fn serve_catalogue(&self) {
         self.state().document = None;
     }
 
-    /// From now on the feed says that it stays as it is for so many seconds (`Cache-Control`), or nothing of it.
+    /// Sets `Cache-Control: max-age`.
     pub fn set_max_age(&self, seconds: Option<u32>) {
         self.state().max_age_seconds = seconds;
     }
@@ -76,61 +74,60 @@ impl SimProvider {
         self.state().max_age_seconds
     }
 
-    /// The poll number that the next answer shows.
+    /// The poll number of the next response.
     #[must_use]
     pub fn poll(&self) -> u64 {
         self.state().poll
     }
 
-    /// Goes on to the next poll, frozen or not.
+    /// Advances to the next poll, even if it is frozen.
     pub fn advance(&self) {
         self.state().poll += 1;
     }
 
-    /// Keeps the poll number, however many answers are given.
+    /// Stops responses from advancing the poll number.
     pub fn freeze(&self) {
         self.state().frozen = true;
     }
 
-    /// Lets full answers advance the poll number again.
+    /// Lets responses with the feed advance the poll number again.
     pub fn thaw(&self) {
         self.state().frozen = false;
     }
 
-    /// What has been answered so far.
+    /// Counts of responses so far.
     #[must_use]
     pub fn statistics(&self) -> SimStatistics {
         self.state().statistics
     }
 
-    /// Counts a request and says what is to go wrong with it; `asked` are the faults it asks for itself.
-    pub(crate) fn begin(&self, asked: Option<Vec<InjectedFault>>) -> Vec<InjectedFault> {
+    /// Counts a request and returns its faults; `requested` are those in its query.
+    pub(crate) fn begin(&self, requested: Option<Vec<InjectedFault>>) -> Vec<InjectedFault> {
         let mut state = self.state();
         state.statistics.requests += 1;
-        if let Some(asked) = asked {
-            return asked;
+        if let Some(requested) = requested {
+            return requested;
         }
         state.next_faults.pop_front().unwrap_or_else(|| state.faults.clone())
     }
 
-    /// What is served now, for an answer that is not counted.
-    pub(crate) fn look(&self) -> FeedDocument {
+    /// The current document, without counting a response.
+    pub(crate) fn document(&self) -> FeedDocument {
         self.state().document()
     }
 
-    /// What is served now, not counted, and whether the request `knows` it.
-    pub(crate) fn look_unless(&self, knows: impl FnOnce(&FeedDocument) -> bool) -> Delivery {
-        let document = self.look();
-        if knows(&document) { Delivery::NotModified(document) } else { Delivery::Full(document) }
+    /// The response to a HEAD request, which is not counted.
+    pub(crate) fn peek(&self, is_known: impl FnOnce(&FeedDocument) -> bool) -> Delivery {
+        let document = self.document();
+        if is_known(&document) { Delivery::NotModified(document) } else { Delivery::Full(document) }
     }
 
-    /// What is served now, counted as not modified if the request `knows` it, else as a full
-    /// answer, which ends the poll. In one step, so that of two requests at once each sees a
-    /// poll of its own.
-    pub(crate) fn deliver(&self, knows: impl FnOnce(&FeedDocument) -> bool) -> Delivery {
+    /// The response to a GET request. It is counted, and a full response advances the poll. Under one lock, so that
+    /// concurrent requests get different polls.
+    pub(crate) fn deliver(&self, is_known: impl FnOnce(&FeedDocument) -> bool) -> Delivery {
         let mut state = self.state();
         let document = state.document();
-        if knows(&document) {
+        if is_known(&document) {
             state.statistics.not_modified += 1;
             return Delivery::NotModified(document);
         }
@@ -142,12 +139,12 @@ impl SimProvider {
     }
 
     fn state(&self) -> MutexGuard<'_, SimState> {
-        // Nothing panics while holding it, and a half-made change would be no worse than a fault.
+        // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the answer to a request without faults holds.
+/// The response to a request without faults.
 pub(crate) enum Delivery {
     NotModified(FeedDocument),
     Full(FeedDocument),

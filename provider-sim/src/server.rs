@@ -1,7 +1,4 @@
-//! The accept loop and the life of a connection.
-//!
-//! Owns the connections and their end. Deliberately owns neither socket nor signal: the
-//! caller binds the one and translates the other. What is answered is `answer`'s.
+//! The accept loop and the connections. The caller binds the socket and handles signals.
 
 use std::io;
 use std::pin::Pin;
@@ -15,11 +12,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::answer;
 use crate::provider::SimProvider;
+use crate::response::respond;
 
-/// Serves the provider's feed at `/feed` until `shutdown` is cancelled. Answers under way
-/// may then end within a few seconds; those that hang or are late are dropped at once.
+/// Serves the provider's feed at `/feed` until `shutdown` is cancelled. Responses in progress may then complete within
+/// [`GRACE`]; those with an injected delay are dropped immediately.
 ///
 /// # Errors
 ///
@@ -34,24 +31,24 @@ pub async fn serve(listener: TcpListener, provider: SimProvider, shutdown: Cance
                 Ok((stream, _)) => {
                     connections.spawn(serve_connection(stream, provider.clone(), shutdown.clone()));
                 }
-                // The client was gone before its turn came.
+                // The client closed the connection before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
             },
         }
     }
     drop(listener);
-    let all_ended = async { while connections.join_next().await.is_some() {} };
-    // What has not ended by then ends with the set.
-    timeout(GRACE, all_ended).await.unwrap_or_default();
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    // Dropping the set aborts the connections that are left.
+    timeout(GRACE, all_closed).await.unwrap_or_default();
     Ok(())
 }
 
-/// How long answers under way may take once the server is to end.
+/// How long responses in progress may take after shutdown was requested.
 const GRACE: Duration = Duration::from_secs(3);
 
 async fn serve_connection(stream: TcpStream, provider: SimProvider, shutdown: CancellationToken) {
-    let service = service_fn(|request| answer(provider.clone(), request, shutdown.clone()));
+    let service = service_fn(|request| respond(provider.clone(), request, shutdown.clone()));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let outcome = match shutdown.run_until_cancelled(&mut connection).await {
         Some(outcome) => outcome,
@@ -61,8 +58,7 @@ async fn serve_connection(stream: TcpStream, provider: SimProvider, shutdown: Ca
         }
     };
     if outcome.is_err() {
-        // An answer that broke off must not look like one that ended: the client is to see a
-        // reset. Where the client itself went away, this tells no one anything.
+        // An incomplete response must not look complete: without linger, the client gets a reset.
         let stream = connection.into_parts().io.into_inner();
         stream.set_zero_linger().unwrap_or_default();
     }

@@ -1,15 +1,11 @@
-//! The words that names and titles are put together from.
-//!
-//! Owns the tables and the one rule that combines them without repetition
-//! ([`performer_name`]). All names are invented: none of a real band, artist or play is
-//! meant. Everything random is left to `catalogue`.
+//! Word lists for names and titles. All names are fictitious.
 
-/// A name for the performer of this number: no two numbers share one.
+/// The name of a performer, unique for each number.
 pub(crate) fn performer_name(number: u64) -> String {
     let within = number % PERFORMER_NAMES;
     let (form, rest) = (within % FORMS, within / FORMS);
-    let first = at(rest / LIST);
-    let second = at(rest % LIST);
+    let first = list_index(rest / LIST);
+    let second = list_index(rest % LIST);
     let name = match form {
         0 => format!("{} {}", ADJECTIVES[first], CREATURES[second]),
         1 => format!("{} & the {}", GIVEN_NAMES[first], CREATURES[second]),
@@ -18,23 +14,23 @@ pub(crate) fn performer_name(number: u64) -> String {
     };
     match number / PERFORMER_NAMES {
         0 => name,
-        // A feed of millions runs out of words; its later performers are numbered.
+        // Large catalogues have more performers than names: further ones get a number.
         round => format!("{name} {}", round + 1),
     }
 }
 
-/// How many performers have a name without a number.
+/// The number of names without a number.
 pub(crate) const PERFORMER_NAMES: u64 = FORMS * LIST * LIST;
 
 const FORMS: u64 = 4;
 const LIST: u64 = 32;
 
-/// An index into a list of this module, all of which hold [`LIST`] words.
-fn at(position: u64) -> usize {
+/// An index into a list of [`LIST`] words.
+fn list_index(position: u64) -> usize {
     (position % LIST) as usize
 }
 
-/// Titles for one performer. `{performer}` is who, `{work}` what, `{city}` where it is first shown.
+/// Titles for one performer; `{city}` is the city of the first event.
 pub(crate) const SOLO_TITLES: [&str; 16] = [
     "{performer} in concert",
     "{performer} en concierto",
@@ -58,11 +54,11 @@ pub(crate) const SOLO_TITLES: [&str; 16] = [
 pub(crate) const DUO_TITLES: [&str; 4] =
     ["{performer} + {guest}", "{performer} con {guest}", "{performer} & {guest}: {work}", "{performer} meets {guest}"];
 
-/// Titles for more.
+/// Titles for more performers.
 pub(crate) const FESTIVAL_TITLES: [&str; 5] =
     ["{city} Spring Weekender", "Festival de {city}", "{city} <Nights>", "{performer} & guests: {work}", "{work} Festival"];
 
-/// How the name of a work begins.
+/// First parts of names of works.
 pub(crate) const WORK_HEADS: [&str; 20] = [
     "The Last Winter of",
     "A Map of",
@@ -86,7 +82,7 @@ pub(crate) const WORK_HEADS: [&str; 20] = [
     "The Quiet Side of",
 ];
 
-/// How it ends.
+/// Second parts of names of works.
 pub(crate) const WORK_TAILS: [&str; 20] = [
     "Kestrel Lane",
     "Saltmarsh",
@@ -110,7 +106,7 @@ pub(crate) const WORK_TAILS: [&str; 20] = [
     "Aunt Petra",
 ];
 
-/// Zones of a venue in the order they are taken, and whether their seats are numbered.
+/// Zone names in the order of their use, and whether seats are numbered.
 pub(crate) const ZONE_NAMES: [(&str, bool); 10] = [
     ("Platea", true),
     ("Anfiteatro", true),
@@ -124,8 +120,8 @@ pub(crate) const ZONE_NAMES: [(&str, bool); 10] = [
     ("Standing", false),
 ];
 
-/// Invented family names; venues and works bear them too.
-#[rustfmt::skip] // a word list reads better in rows
+/// Fictitious surnames, also used for venues and works.
+#[rustfmt::skip] // word lists are more readable in rows
 pub(crate) const SURNAMES: [&str; 32] = [
     "Quillmar", "Ostrelund", "Peñalora", "Brackwell", "Sørvang", "Tivorelli", "Halloweth", "Montesquiu",
     "Vandrell", "Ibarrondo", "Kestevan", "Lindqvarn", "Ferrowby", "Arnáldez", "Drummore", "Okonvale",

@@ -1,4 +1,4 @@
-//! Who may use whom: the rules of `docs/ARCHITECTURE.md`, held over `cargo metadata` and the sources.
+//! The dependency rules of `docs/ARCHITECTURE.md`, checked against `cargo metadata` and the sources.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,8 +9,8 @@ use std::{
 
 use serde_json::Value;
 
-/// Each room and the rooms that it may use in its programs.
-const ROOMS: [(&str, &[&str]); 9] = [
+/// Each crate and the crates of the workspace that its programs may use.
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 9] = [
     ("marquee-acceptance", &[]),
     ("marquee-api", &["marquee-entity", "marquee-rates", "marquee-telemetry"]),
     ("marquee-bench", &["marquee-entity", "marquee-migration", "marquee-provider-sim"]),
@@ -22,11 +22,11 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("marquee-worker", &["marquee-entity", "marquee-rates", "marquee-telemetry"]),
 ];
 
-/// The room that measures against bare uses of the libraries which the programs confine, and may name them for that.
-const MEASURES: (&str, &str) = ("marquee-bench", "bench/src");
+/// The benchmarks use the confined libraries directly, as baselines.
+const BENCHMARKS: (&str, &str) = ("marquee-bench", "bench/src");
 
-/// Crates that stay in one room, by the beginning of their names.
-const KEPT: [(&str, &str); 5] = [
+/// Libraries that only one crate may use, by the prefix of their names.
+const LIBRARY_OWNERS: [(&str, &str); 5] = [
     ("poem", "marquee-api"),
     ("redis", "marquee-api"),
     ("quick-xml", "marquee-worker"),
@@ -34,8 +34,8 @@ const KEPT: [(&str, &str); 5] = [
     ("tokio-cron-scheduler", "marquee-worker"),
 ];
 
-/// Names of crates that may be written only below one folder.
-const CONFINED: [(&str, &str); 4] = [
+/// Library paths that may only be written below one folder.
+const LIBRARY_FOLDERS: [(&str, &str); 4] = [
     ("quick_xml::", "worker/src/provider/format"),
     ("reqwest::", "worker/src/provider"),
     ("redis::", "api/src/cache"),
@@ -43,37 +43,44 @@ const CONFINED: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn no_room_uses_another_that_it_may_not() {
-    let found: BTreeMap<String, BTreeSet<String>> = packages()
+fn crates_use_only_allowed_crates() {
+    let actual: BTreeMap<String, BTreeSet<String>> = packages()
         .iter()
         .map(|package| (name(package), program_dependencies(package).filter(|name| name.starts_with("marquee-")).collect()))
         .collect();
-    let allowed: BTreeMap<String, BTreeSet<String>> =
-        ROOMS.iter().map(|(room, uses)| ((*room).to_owned(), uses.iter().map(|used| (*used).to_owned()).collect())).collect();
-    assert_eq!(found.keys().collect::<Vec<_>>(), allowed.keys().collect::<Vec<_>>(), "a new room wants an ADR and a line here");
-    for (room, uses) in &found {
-        assert!(uses.is_subset(&allowed[room]), "{room} uses {uses:?}, it may use {:?}", allowed[room]);
+    let allowed: BTreeMap<String, BTreeSet<String>> = ALLOWED_DEPENDENCIES
+        .iter()
+        .map(|(package, uses)| ((*package).to_owned(), uses.iter().map(|used| (*used).to_owned()).collect()))
+        .collect();
+    assert_eq!(
+        actual.keys().collect::<Vec<_>>(),
+        allowed.keys().collect::<Vec<_>>(),
+        "a new crate needs an ADR and an entry in ALLOWED_DEPENDENCIES"
+    );
+    for (package, uses) in &actual {
+        assert!(uses.is_subset(&allowed[package]), "{package} uses {uses:?}, but may only use {:?}", allowed[package]);
     }
 }
 
 #[test]
-fn api_and_worker_never_use_each_other_not_even_in_tests() {
+fn api_and_worker_do_not_use_each_other_even_in_tests() {
     for package in packages() {
         let dependencies = package["dependencies"].as_array().unwrap().iter().map(name).collect::<Vec<_>>();
-        let (one, other) = (name(&package), ["marquee-api".to_owned(), "marquee-worker".to_owned()]);
-        assert!(!other.contains(&one) || !dependencies.iter().any(|used| other.contains(used)), "{one} uses {dependencies:?}");
+        let (user, programs) = (name(&package), ["marquee-api".to_owned(), "marquee-worker".to_owned()]);
+        let uses_other = dependencies.iter().any(|used| programs.contains(used));
+        assert!(!programs.contains(&user) || !uses_other, "{user} uses {dependencies:?}");
     }
 }
 
 #[test]
-fn a_crate_that_belongs_to_one_room_stays_there() {
+fn a_library_with_an_owner_is_used_by_no_other_crate() {
     for package in packages() {
-        let room = name(&package);
+        let user = name(&package);
         for dependency in program_dependencies(&package) {
-            for (kept, home) in KEPT {
+            for (library, owner) in LIBRARY_OWNERS {
                 assert!(
-                    !dependency.starts_with(kept) || [home, MEASURES.0].contains(&room.as_str()),
-                    "{room} uses {dependency}, which stays in {home}"
+                    !dependency.starts_with(library) || [owner, BENCHMARKS.0].contains(&user.as_str()),
+                    "{user} uses {dependency}, but only {owner} may"
                 );
             }
         }
@@ -81,18 +88,19 @@ fn a_crate_that_belongs_to_one_room_stays_there() {
 }
 
 #[test]
-fn a_library_of_one_folder_is_named_nowhere_else() {
+fn a_confined_library_is_used_only_in_its_folder() {
     for file in sources(&root()) {
         let text = fs::read_to_string(&file).unwrap();
-        let place = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
-        for (library, folder) in CONFINED {
-            let is_allowed = place.starts_with(folder) || place.starts_with(MEASURES.1);
-            assert!(!text.contains(library) || is_allowed, "{place} names {library}, which stays below {folder}");
+        let path = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        for (library, folder) in LIBRARY_FOLDERS {
+            let is_allowed = path.starts_with(folder) || path.starts_with(BENCHMARKS.1);
+            assert!(!text.contains(library) || is_allowed, "{path} uses {library}, which is only allowed below {folder}");
         }
     }
 }
 
-fn root() -> PathBuf {
+/// The root folder of the workspace.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
@@ -111,23 +119,23 @@ fn name(package: &Value) -> String {
     package["name"].as_str().unwrap().to_owned()
 }
 
-/// What a package's programs are built from: neither what only its tests need nor what only other crates' tests switch on.
+/// The dependencies of a package's programs: without dev-dependencies and optional ones, which only tests enable.
 fn program_dependencies(package: &Value) -> impl Iterator<Item = String> {
     let dependencies = package["dependencies"].as_array().unwrap().iter();
     dependencies.filter(|dependency| dependency["kind"].is_null() && dependency["optional"] == false).map(name)
 }
 
-/// The sources of the programs.
+/// The source files of the programs, without tests.
 fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let file_name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() && !["target", "tests", ".git"].contains(&file_name.as_str()) {
-            found.extend(sources(&path));
+            files.extend(sources(&path));
         } else if file_name.ends_with(".rs") {
-            found.push(path);
+            files.push(path);
         }
     }
-    found
+    files
 }

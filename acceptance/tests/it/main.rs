@@ -1,15 +1,15 @@
-//! What only the whole house can show: the real programs together, and the rules that no single crate can hold.
+//! End-to-end tests of the programs, and the rules that no single crate can check.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that goes wrong")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod closed_log;
+mod deployment;
 mod edges;
-mod house;
 mod journey;
-mod killed;
-mod patience;
+mod killed_worker;
 mod probe;
 mod pushes;
-mod pushes_killed;
+mod pushes_under_kills;
 mod rates;
-mod silenced;
+mod wait;
 mod workers;

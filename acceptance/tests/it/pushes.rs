@@ -1,4 +1,4 @@
-//! Documents that a provider pushes, through the real programs: accepted by the API, applied by a worker, found by a search.
+//! Pushed documents: accepted by the API, applied by a worker, returned by a search.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,19 +9,19 @@ use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
 use crate::{
-    house::{Api, House, SLUG, entry},
-    patience::eventually,
+    deployment::{ApiProcess, Deployment, SLUG, format_entry},
+    wait::eventually,
 };
 
 on_every_backend!(
-    a_pushed_snapshot_is_found_and_what_it_lacks_has_left,
-    a_delta_says_nothing_of_what_it_does_not_hold,
-    a_dry_run_says_what_would_change_and_changes_nothing,
-    a_document_that_cannot_be_trusted_fails_its_run,
-    the_same_key_is_the_same_push,
-    without_a_worker_a_push_waits,
-    a_copy_can_be_asked_for_now,
-    a_push_while_the_provider_is_polled_comes_after_the_poll,
+    a_snapshot_removes_the_events_that_it_does_not_contain,
+    a_delta_removes_nothing,
+    a_dry_run_reports_changes_without_applying_them,
+    an_invalid_document_fails_its_run,
+    an_idempotency_key_identifies_a_push,
+    a_push_without_a_worker_stays_queued,
+    a_sync_can_be_requested,
+    a_push_during_a_poll_is_applied_after_it,
 );
 
 const XML: (&str, &str) = ("Content-Type", "application/xml");
@@ -41,28 +41,28 @@ fn feed(base_events: &[(&str, &str)]) -> String {
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<eventList version=\"1.0\"><output>\n{body}</output></eventList>\n")
 }
 
-/// A house whose provider is never polled, with an API and perhaps a worker.
-async fn house(database: Arc<TestDatabase>) -> House {
-    let house = House::new(database, SimCatalogue { events: 3, ..SimCatalogue::default() }).await;
-    house.write_providers(&entry(SLUG, &house.url, "0 0 0 1 1 *"));
-    // The provider is known from here on.
-    assert!(house.sync());
-    house
+/// A deployment whose provider is never polled.
+async fn deploy(database: Arc<TestDatabase>) -> Deployment {
+    let deployment = Deployment::new(database, SimCatalogue { events: 3, ..SimCatalogue::default() }).await;
+    deployment.write_providers(&format_entry(SLUG, &deployment.url, "0 0 0 1 1 *"));
+    // Creates the row of the provider.
+    assert!(deployment.sync());
+    deployment
 }
 
-async fn push(api: &Api, query: &str, headers: &[(&str, &str)], document: &str) -> (u16, Value) {
+async fn push(api: &ApiProcess, query: &str, headers: &[(&str, &str)], document: &str) -> (u16, Value) {
     let headers = [&[XML], headers].concat();
     api.send("POST", &format!("/providers/{SLUG}/feed{query}"), &headers, document).await.unwrap()
 }
 
-/// Pushes, and waits for the end of the run.
-async fn pushed(api: &Api, query: &str, document: &str) -> Value {
-    let (status, answer) = push(api, query, &[], document).await;
-    assert_eq!(status, 202, "{answer}");
-    ended(api, answer["data"]["sync_run"].as_i64().unwrap()).await
+/// Pushes a document and returns its completed run.
+async fn push_and_wait(api: &ApiProcess, query: &str, document: &str) -> Value {
+    let (status, response) = push(api, query, &[], document).await;
+    assert_eq!(status, 202, "{response}");
+    ended(api, response["data"]["sync_run"].as_i64().unwrap()).await
 }
 
-async fn ended(api: &Api, run: i64) -> Value {
+async fn wait_for_run(api: &ApiProcess, run: i64) -> Value {
     eventually("the run ends", async || {
         let (_, run) = api.get(&format!("/sync-runs/{run}")).await;
         Some(run["data"].clone()).filter(|run| run["ended_at"].is_string())
@@ -71,62 +71,62 @@ async fn ended(api: &Api, run: i64) -> Value {
 }
 
 async fn titles(api: &Api) -> Vec<String> {
-    let (status, found) = api.get("/search?starts_at=2031-01-01&ends_at=2031-12-31").await;
-    assert_eq!(status, 200, "{found}");
+    let (status, body) = api.get("/search?starts_at=2031-01-01&ends_at=2031-12-31").await;
+    assert_eq!(status, 200, "{body}");
     let mut titles: Vec<String> =
-        found["data"]["events"].as_array().unwrap().iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect();
+        body["data"]["events"].as_array().unwrap().iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect();
     titles.sort_unstable();
     titles
 }
 
-async fn found(api: &Api, expected: &[&str]) {
-    eventually("the search finds it", async || (titles(api).await == expected).then_some(())).await;
+async fn expect_titles(api: &ApiProcess, expected: &[&str]) {
+    eventually("the search returns the expected titles", async || (titles(api).await == expected).then_some(())).await;
 }
 
-async fn a_pushed_snapshot_is_found_and_what_it_lacks_has_left(database: Arc<TestDatabase>) {
-    let house = house(database).await;
-    let (api, _worker) = (house.api(), house.run("worker"));
-    let run = pushed(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
+async fn a_snapshot_removes_the_events_that_it_does_not_contain(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let (api, _worker) = (deployment.start_api(), deployment.start_worker("worker"));
+    let run = push_and_wait(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
     assert_eq!((&run["state"], &run["inserted"], &run["left"]), (&json!("succeeded"), &json!(2), &json!(3)), "{run}");
-    found(&api, &["One", "Two"]).await;
-    let run = pushed(&api, "?mode=snapshot", &feed(&[("b", "New Two")])).await;
+    expect_titles(&api, &["One", "Two"]).await;
+    let run = push_and_wait(&api, "?mode=snapshot", &feed(&[("b", "New Two")])).await;
     assert_eq!((&run["updated"], &run["left"]), (&json!(1), &json!(1)), "{run}");
-    // What has left is still found, with its latest values.
-    found(&api, &["New Two", "One"]).await;
-    let run = pushed(&api, "", &feed(&[("b", "New Two")])).await;
+    // Removed events stay searchable, with their latest values.
+    expect_titles(&api, &["New Two", "One"]).await;
+    let run = push_and_wait(&api, "", &feed(&[("b", "New Two")])).await;
     assert_eq!(run["state"], "unchanged");
 }
 
-async fn a_delta_says_nothing_of_what_it_does_not_hold(database: Arc<TestDatabase>) {
-    let house = house(database).await;
-    let (api, _worker) = (house.api(), house.run("worker"));
-    pushed(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
-    let run = pushed(&api, "?mode=delta", &feed(&[("b", "New Two"), ("c", "Three")])).await;
+async fn a_delta_removes_nothing(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let (api, _worker) = (deployment.start_api(), deployment.start_worker("worker"));
+    push_and_wait(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
+    let run = push_and_wait(&api, "?mode=delta", &feed(&[("b", "New Two"), ("c", "Three")])).await;
     assert_eq!((&run["inserted"], &run["updated"], &run["left"]), (&json!(1), &json!(1), &json!(0)), "{run}");
-    found(&api, &["New Two", "One", "Three"]).await;
-    // The same snapshot as before is news again: the copy is no document's any more.
-    let run = pushed(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
+    expect_titles(&api, &["New Two", "One", "Three"]).await;
+    // The snapshot is not skipped as unchanged: after the delta, the copy no longer matches it.
+    let run = push_and_wait(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
     assert_eq!((&run["updated"], &run["left"]), (&json!(1), &json!(1)), "{run}");
 }
 
-async fn a_dry_run_says_what_would_change_and_changes_nothing(database: Arc<TestDatabase>) {
+async fn a_dry_run_reports_changes_without_applying_them(database: Arc<TestDatabase>) {
     let connection = database.connect(ConnectionRole::Worker).await;
-    let house = house(database.clone()).await;
-    let (api, _worker) = (house.api(), house.run("worker"));
-    pushed(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
+    let deployment = deploy(database.clone()).await;
+    let (api, _worker) = (deployment.start_api(), deployment.start_worker("worker"));
+    push_and_wait(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
     let runs = sync_run::Entity::find().count(&connection).await.unwrap();
     let document = feed(&[("b", "New Two"), ("c", "Three")]);
     let document = document.replace("</output>", "<base_event base_event_id=\"d\" sell_mode=\"online\" title=\"D\"><event event_id=\"9\" event_start_date=\"2031-09-31T21:00:00\" event_end_date=\"2031-10-01T22:00:00\"/></base_event></output>");
-    let (status, answer) = push(&api, "?dry_run=true", &[], &document).await;
-    let told = &answer["data"];
-    assert_eq!(status, 200, "{answer}");
+    let (status, response) = push(&api, "?dry_run=true", &[], &document).await;
+    let report = &response["data"];
+    assert_eq!(status, 200, "{response}");
     assert_eq!(
-        (&told["state"], &told["inserted"], &told["updated"], &told["left"]),
+        (&report["state"], &report["inserted"], &report["updated"], &report["left"]),
         (&json!("succeeded"), &json!(1), &json!(1), &json!(1)),
-        "{told}"
+        "{report}"
     );
-    assert_eq!((&told["rejected"], &told["rejects"][0]["event_id"]), (&json!(1), &json!("9")), "{told}");
-    assert!(told["rejects"][0]["reason"].as_str().unwrap().contains("2031-09-31"), "{told}");
+    assert_eq!((&report["rejected"], &report["rejects"][0]["event_id"]), (&json!(1), &json!("9")), "{report}");
+    assert!(report["rejects"][0]["reason"].as_str().unwrap().contains("2031-09-31"), "{report}");
     let (_, delta) = push(&api, "?dry_run=true&mode=delta", &[], &feed(&[("b", "New Two")])).await;
     assert_eq!((&delta["data"]["updated"], &delta["data"]["left"]), (&json!(1), &json!(0)), "{delta}");
     let (_, broken) = push(&api, "?dry_run=true", &[], "<nothing/>").await;
@@ -134,91 +134,91 @@ async fn a_dry_run_says_what_would_change_and_changes_nothing(database: Arc<Test
 
     assert_eq!(titles(&api).await, ["One", "Two"]);
     assert_eq!(sync_run::Entity::find().count(&connection).await.unwrap(), runs);
-    let unsettled = pushed_feed::Entity::find().all(&connection).await.unwrap();
-    assert!(unsettled.iter().all(|document| document.sync_run_id.is_some() && document.body.is_none()), "{unsettled:?}");
+    let pushes = pushed_feed::Entity::find().all(&connection).await.unwrap();
+    assert!(pushes.iter().all(|push| push.sync_run_id.is_some() && push.body.is_none()), "a dry run leaves no row: {pushes:?}");
 }
 
-async fn a_document_that_cannot_be_trusted_fails_its_run(database: Arc<TestDatabase>) {
-    let house = house(database).await;
-    let (api, _worker) = (house.api(), house.run("worker"));
-    pushed(&api, "", &feed(&[("a", "One")])).await;
+async fn an_invalid_document_fails_its_run(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let (api, _worker) = (deployment.start_api(), deployment.start_worker("worker"));
+    push_and_wait(&api, "", &feed(&[("a", "One")])).await;
     let whole = feed(&[("a", "Two")]);
-    let run = pushed(&api, "", &whole[..whole.len() - 20]).await;
+    let run = push_and_wait(&api, "", &whole[..whole.len() - 20]).await;
     assert_eq!((&run["state"], &run["reason_code"]), (&json!("failed"), &json!("truncated")), "{run}");
-    let run = pushed(&api, "", &whole).await;
-    assert_eq!(run["state"], "succeeded", "the next one is none the worse for it: {run}");
-    found(&api, &["Two"]).await;
+    let run = push_and_wait(&api, "", &whole).await;
+    assert_eq!(run["state"], "succeeded", "the next document is applied: {run}");
+    expect_titles(&api, &["Two"]).await;
 }
 
-async fn the_same_key_is_the_same_push(database: Arc<TestDatabase>) {
-    let house = house(database).await;
-    let (api, _worker) = (house.api(), house.run("worker"));
+async fn an_idempotency_key_identifies_a_push(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let (api, _worker) = (deployment.start_api(), deployment.start_worker("worker"));
     let key = [("Idempotency-Key", "once")];
     let (status, first) = push(&api, "", &key, &feed(&[("a", "One")])).await;
     assert_eq!(status, 202);
     assert_eq!(push(&api, "", &key, &feed(&[("a", "One")])).await, (202, first.clone()));
-    ended(&api, first["data"]["sync_run"].as_i64().unwrap()).await;
-    assert_eq!(push(&api, "", &key, &feed(&[("a", "One")])).await, (202, first), "also when it is done");
+    wait_for_run(&api, first["data"]["sync_run"].as_i64().unwrap()).await;
+    assert_eq!(push(&api, "", &key, &feed(&[("a", "One")])).await, (202, first), "also after it is completed");
     for (query, document) in [("", feed(&[("a", "Two")])), ("?mode=delta", feed(&[("a", "One")]))] {
-        let (status, answer) = push(&api, query, &key, &document).await;
-        assert_eq!((status, &answer["error"]["code"]), (422, &json!("idempotency_key_reused")), "{answer}");
+        let (status, response) = push(&api, query, &key, &document).await;
+        assert_eq!((status, &response["error"]["code"]), (422, &json!("key_reused")), "{response}");
     }
-    let (status, answer) = push(&api, "?mode=all&dry_run=yes", &[], "x").await;
-    assert_eq!((status, answer["errors"].as_array().unwrap().len()), (400, 2), "{answer}");
-    let (status, answer) = api.send("POST", "/providers/nobody/feed", &[XML], "x").await.unwrap();
-    assert_eq!((status, &answer["error"]["code"]), (404, &json!("not_found")), "{answer}");
-    let (status, answer) = push(&api, "", &[("Content-Encoding", "gzip")], "x").await;
-    assert_eq!((status, &answer["error"]["code"]), (400, &json!("invalid_body")), "{answer}");
+    let (status, response) = push(&api, "?mode=all&dry_run=yes", &[], "x").await;
+    assert_eq!((status, response["errors"].as_array().unwrap().len()), (400, 2), "{response}");
+    let (status, response) = api.send("POST", "/providers/nobody/feed", &[XML], "x").await.unwrap();
+    assert_eq!((status, &response["error"]["code"]), (404, &json!("not_found")), "{response}");
+    let (status, response) = push(&api, "", &[("Content-Encoding", "gzip")], "x").await;
+    assert_eq!((status, &response["error"]["code"]), (400, &json!("unreadable_body")), "{response}");
 }
 
-async fn without_a_worker_a_push_waits(database: Arc<TestDatabase>) {
-    let house = house(database).await;
-    let api = house.api();
+async fn a_push_without_a_worker_stays_queued(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let api = deployment.start_api();
     let mut runs = Vec::new();
     for title in ["One", "Two", "Three"] {
-        let (status, answer) = push(&api, "", &[], &feed(&[("a", title)])).await;
-        assert_eq!(status, 202, "{answer}");
-        runs.push(answer["data"]["sync_run"].as_i64().unwrap());
+        let (status, response) = push(&api, "", &[], &feed(&[("a", title)])).await;
+        assert_eq!(status, 202, "{response}");
+        runs.push(response["data"]["sync_run"].as_i64().unwrap());
         let (_, run) = api.get(&format!("/sync-runs/{}", runs[runs.len() - 1])).await;
         assert_eq!(run["data"]["state"], "queued");
     }
-    let _worker = house.run("worker");
+    let _worker = deployment.start_worker("worker");
     for run in runs {
-        assert_eq!(ended(&api, run).await["state"], "succeeded");
+        assert_eq!(wait_for_run(&api, run).await["state"], "succeeded");
     }
-    found(&api, &["Three"]).await;
+    expect_titles(&api, &["Three"]).await;
 }
 
-async fn a_copy_can_be_asked_for_now(database: Arc<TestDatabase>) {
-    let house = house(database).await;
-    let api = house.api();
-    house.provider.serve_document(feed(&[("a", "Polled")]));
+async fn a_sync_can_be_requested(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let api = deployment.start_api();
+    deployment.provider.serve_document(feed(&[("a", "Polled")]));
     let sync = async || api.send("POST", &format!("/providers/{SLUG}/sync"), &[], "").await.unwrap();
     let (status, first) = sync().await;
     assert_eq!(status, 202, "{first}");
-    assert_eq!(sync().await, (202, first.clone()), "one that waits is enough");
-    let _worker = house.run("worker");
-    ended(&api, first["data"]["sync_run"].as_i64().unwrap()).await;
-    found(&api, &["Polled"]).await;
+    assert_eq!(sync().await, (202, first.clone()), "a queued sync is not queued again");
+    let _worker = deployment.start_worker("worker");
+    wait_for_run(&api, first["data"]["sync_run"].as_i64().unwrap()).await;
+    expect_titles(&api, &["Polled"]).await;
     assert_eq!(api.send("POST", "/providers/nobody/sync", &[], "").await.unwrap().0, 404);
 }
 
-async fn a_push_while_the_provider_is_polled_comes_after_the_poll(database: Arc<TestDatabase>) {
-    let house = house(database).await;
-    let (api, _worker) = (house.api(), house.run("worker"));
-    house.provider.serve_document(feed(&[("a", "Polled"), ("b", "Polled, too")]));
-    house.provider.fail_next([InjectedFault::Latency(Duration::from_secs(2))]);
+async fn a_push_during_a_poll_is_applied_after_it(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let (api, _worker) = (deployment.start_api(), deployment.start_worker("worker"));
+    deployment.provider.serve_document(feed(&[("a", "Polled"), ("b", "Polled, too")]));
+    deployment.provider.fail_next([InjectedFault::Latency(Duration::from_secs(2))]);
     let (_, poll) = api.send("POST", &format!("/providers/{SLUG}/sync"), &[], "").await.unwrap();
     let poll = poll["data"]["sync_run"].as_i64().unwrap();
-    eventually("the poll runs", async || {
+    eventually("the poll has started", async || {
         let (_, run) = api.get(&format!("/sync-runs/{poll}")).await;
-        (run["data"]["state"] == "running").then_some(())
+        (run["data"]["state"] != "queued").then_some(())
     })
     .await;
     let (status, pushed) = push(&api, "?mode=delta", &[], &feed(&[("a", "Pushed")])).await;
-    assert_eq!(status, 202, "a poll under way keeps nobody from pushing: {pushed}");
-    let (poll, pushed) = (ended(&api, poll).await, ended(&api, pushed["data"]["sync_run"].as_i64().unwrap()).await);
+    assert_eq!(status, 202, "a running poll does not prevent pushes: {pushed}");
+    let (poll, pushed) = (wait_for_run(&api, poll).await, wait_for_run(&api, pushed["data"]["sync_run"].as_i64().unwrap()).await);
     assert_eq!((&poll["state"], &pushed["state"]), (&json!("succeeded"), &json!("succeeded")));
     assert!(poll["ended_at"].as_str() <= pushed["started_at"].as_str(), "{poll} {pushed}");
-    found(&api, &["Polled, too", "Pushed"]).await;
+    expect_titles(&api, &["Polled, too", "Pushed"]).await;
 }

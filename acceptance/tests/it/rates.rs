@@ -1,4 +1,4 @@
-//! Batches of prices through the real API, which is killed and told to stop in the middle of them.
+//! Price batches while the API is killed or stopped.
 
 use std::{
     sync::Arc,
@@ -11,10 +11,10 @@ use provider_sim::SimCatalogue;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, Statement};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
-use crate::house::{Api, House, answer};
+use crate::deployment::{ApiProcess, Deployment, read_response};
 
-/// How long to wait for what must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a busy machine may take for one step.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How often the API is killed.
 const ROUNDS: u32 = 12;
 const LINES: usize = 5_000;
@@ -23,10 +23,10 @@ const CSV: (&str, &str) = ("Content-Type", "text/csv");
 const HEADER: &str = "orig_code,dest_code,day,price\n";
 const LINE: &str = "AAAAA,BBBBB,2021-01-31,7\n";
 
-async fn house(backend: Backend) -> (House, DatabaseConnection) {
-    let house = House::new(Arc::new(TestDatabase::migrated(backend).await), SimCatalogue::default()).await;
-    let database = house.database.connect(ConnectionRole::Worker).await;
-    (house, database)
+async fn deploy(backend: Backend) -> (Deployment, DatabaseConnection) {
+    let deployment = Deployment::new(Arc::new(TestDatabase::migrated(backend).await), SimCatalogue::default()).await;
+    let database = deployment.database.connect(ConnectionRole::Worker).await;
+    (deployment, database)
 }
 
 async fn put_places(api: &Api) {
@@ -36,8 +36,8 @@ async fn put_places(api: &Api) {
     assert_eq!(put.map(|(status, _)| status), Some(200));
 }
 
-/// Makes sure that each batch is whole and that the sums are those of the prices; returns how many batches there are.
-async fn whole_batches(database: &DatabaseConnection) -> u64 {
+/// Checks that each batch is complete and that the stored sums match the prices; returns the number of batches.
+async fn count_complete_batches(database: &DatabaseConnection) -> u64 {
     let batches = rate_batch::Entity::find().all(database).await.unwrap();
     for batch in &batches {
         let prices = rate::Entity::find().filter(rate::Column::BatchId.eq(batch.id)).count(database).await.unwrap();
@@ -50,74 +50,77 @@ async fn whole_batches(database: &DatabaseConnection) -> u64 {
     for (these, others) in [(sums, recount), (recount, sums)] {
         let differing = Statement::from_string(database.get_database_backend(), format!("{these} EXCEPT {others}"));
         let differing = database.query_all_raw(differing).await.unwrap();
-        assert!(differing.is_empty(), "{} sums are not those of the prices", differing.len());
+        assert!(differing.is_empty(), "{} sums differ from the prices", differing.len());
     }
     batches.len() as u64
 }
 
-/// A batch whose prices lie on many days.
-fn body() -> String {
+/// A batch with prices on many days.
+fn format_batch() -> String {
     let line = |at: usize| format!("AAAAA,BBBBB,20{:02}-01-{:02},{}\n", 10 + at % 50, 1 + at % 28, at);
     let lines: String = (0..LINES).map(line).collect();
     format!("{HEADER}{lines}")
 }
 
-/// Sends the batch until it is settled: the database may need a moment to see that the process is gone which held the key.
-async fn settle(api: &Api, key: &str, body: &str) {
-    let begun = Instant::now();
+/// Sends the batch until it is committed: the database may need a moment to release the key of a killed process.
+async fn send_until_committed(api: &ApiProcess, key: &str, body: &str) {
+    let started = Instant::now();
     loop {
-        let (status, answer) = api.send("POST", BATCHES, &[CSV, ("Idempotency-Key", key)], body).await.expect("an answer");
+        let (status, response) = api.send("POST", BATCHES, &[CSV, ("Idempotency-Key", key)], body).await.expect("a response");
         match status {
             201 => {
-                assert_eq!(answer["data"]["count"], LINES, "{answer}");
+                assert_eq!(response["data"]["count"], LINES, "{response}");
                 return;
             }
-            409 => assert!(begun.elapsed() < PATIENCE, "the key is never free: {answer}"),
-            _ => panic!("{status}: {answer}"),
+            409 => assert!(started.elapsed() < PATIENCE, "the key is not released: {response}"),
+            _ => panic!("{status}: {response}"),
         }
     }
 }
 
 async fn killed_at_any_moment(backend: Backend) {
-    let (house, database) = house(backend).await;
-    let body = body();
-    put_places(&house.api()).await;
-    // By a process that has no connection yet, as those that are killed.
-    let api = house.api();
-    let begun = Instant::now();
-    settle(&api, "calm", &body).await;
-    let calm = begun.elapsed();
+    let (deployment, database) = deploy(backend).await;
+    let body = format_batch();
+    put_places(&deployment.start_api()).await;
+    // A new process without database connections, as in the rounds below.
+    let api = deployment.start_api();
+    let started = Instant::now();
+    send_until_committed(&api, "baseline", &body).await;
+    let baseline = started.elapsed();
     drop(api);
 
-    let (mut was_in, mut was_out) = (0, 0);
+    let (mut committed, mut rolled_back) = (0, 0);
     for round in 0..ROUNDS {
         let key = format!("round {round}");
-        let before = whole_batches(&database).await;
-        let mut api = house.api();
-        // From the first byte to some time after the answer would have come, in equal steps.
-        let killed_after = calm.mul_f64(1.5 * f64::from(round) / f64::from(ROUNDS));
+        let before = count_complete_batches(&database).await;
+        let mut api = deployment.start_api();
+        // In equal steps from before the first byte to after the expected response.
+        let killed_after = baseline.mul_f64(1.5 * f64::from(round) / f64::from(ROUNDS));
         let headers = [CSV, ("Idempotency-Key", key.as_str())];
         let sent = timeout(killed_after, api.send("POST", BATCHES, &headers, &body)).await;
         api.kill();
-        let answered = matches!(sent, Ok(Some((201, _))));
+        let is_confirmed = matches!(sent, Ok(Some((201, _))));
 
-        let api = house.api();
-        // The server may still be at work on what the process has asked for last.
-        let begun = Instant::now();
+        let api = deployment.start_api();
+        // The database server may still execute the last statement of the killed process.
+        let started = Instant::now();
         while let Some((409, _)) = api.send("POST", BATCHES, &headers, HEADER).await {
-            assert!(begun.elapsed() < PATIENCE, "the key is never free");
+            assert!(started.elapsed() < PATIENCE, "the key is not released");
         }
-        let after = whole_batches(&database).await;
-        assert!(after == before + 1 || after == before && !answered, "an answered batch is lost");
-        (was_in, was_out) = if after > before { (was_in + 1, was_out) } else { (was_in, was_out + 1) };
-        settle(&api, &key, &body).await;
-        assert_eq!(whole_batches(&database).await, before + 1, "the repetition settles it");
+        let after = count_complete_batches(&database).await;
+        assert!(after == before + 1 || after == before && !is_confirmed, "a confirmed batch is lost");
+        (committed, rolled_back) = if after > before { (committed + 1, rolled_back) } else { (committed, rolled_back + 1) };
+        send_until_committed(&api, &key, &body).await;
+        assert_eq!(count_complete_batches(&database).await, before + 1, "the retry commits it");
     }
-    #[expect(clippy::print_stdout, reason = "the tally is worth seeing")]
+    #[expect(clippy::print_stdout, reason = "shows how often the kills hit")]
     {
-        println!("{backend:?}: killed {ROUNDS} times in {calm:?}: {was_in} batches were in whole, {was_out} not at all");
+        println!(
+            "{backend:?}: killed {ROUNDS} times within {baseline:?}: {committed} batches committed, {rolled_back} rolled back"
+        );
     }
-    assert!(was_out > 0, "it was never killed in time");
+    // The first kill precedes the first byte, however slow the machine.
+    assert!(rolled_back > 0, "every batch was committed before the kill");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,37 +134,37 @@ async fn killed_at_any_moment_of_a_batch_on_sqlite() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_comes_while_the_api_stops_is_finished() {
-    let (house, database) = house(Backend::Postgres).await;
-    let mut api = house.api();
+async fn a_batch_in_progress_is_committed_during_shutdown() {
+    let (deployment, database) = deploy(Backend::Postgres).await;
+    let mut api = deployment.start_api();
     put_places(&api).await;
-    let body = body();
+    let body = format_batch();
     let (first, rest) = body.split_at(body.len() / 2);
     let mut stream = api.begin("POST", BATCHES, &[CSV], body.len()).await;
     stream.write_all(first.as_bytes()).await.unwrap();
-    api.signal();
-    let begun = Instant::now();
-    while api.listens().await {
-        assert!(begun.elapsed() < PATIENCE, "it does not stop");
+    api.request_shutdown();
+    let started = Instant::now();
+    while api.is_listening().await {
+        assert!(started.elapsed() < PATIENCE, "the API does not stop");
     }
     stream.write_all(rest.as_bytes()).await.unwrap();
-    let (status, answer) = answer(stream).await.unwrap();
-    assert_eq!((status, &answer["data"]["count"]), (201, &LINES.into()), "{answer}");
-    assert!(api.end().success());
-    assert_eq!(whole_batches(&database).await, 1);
+    let (status, response) = read_response(stream).await.unwrap();
+    assert_eq!((status, &response["data"]["count"]), (201, &LINES.into()), "{response}");
+    assert!(api.wait_for_exit().success());
+    assert_eq!(count_complete_batches(&database).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_does_not_come_while_the_api_stops_is_refused_whole() {
-    let (house, database) = house(Backend::Sqlite).await;
-    let mut api = house.api();
+async fn an_incomplete_batch_is_rejected_during_shutdown() {
+    let (deployment, database) = deploy(Backend::Sqlite).await;
+    let mut api = deployment.start_api();
     put_places(&api).await;
     let body = format!("{HEADER}{LINE}");
     let mut stream = api.begin("POST", BATCHES, &[CSV], body.len() + LINE.len()).await;
     stream.write_all(body.as_bytes()).await.unwrap();
-    api.signal();
-    let (status, answer) = timeout(PATIENCE, answer(stream)).await.unwrap().unwrap();
-    assert_eq!((status, answer["error"]["code"].as_str()), (503, Some("shutting_down")), "{answer}");
-    assert!(api.end().success());
-    assert_eq!(whole_batches(&database).await, 0);
+    api.request_shutdown();
+    let (status, response) = timeout(PATIENCE, read_response(stream)).await.unwrap().unwrap();
+    assert_eq!((status, response["error"]["code"].as_str()), (503, Some("draining")), "{response}");
+    assert!(api.wait_for_exit().success());
+    assert_eq!(count_complete_batches(&database).await, 0);
 }

@@ -1,4 +1,4 @@
-//! The invented catalogue and its feed.
+//! The generated catalogue and its feed.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -18,14 +18,14 @@ fn base_events(catalogue: SimCatalogue) -> Vec<SimBaseEvent> {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes() {
+fn the_same_seed_produces_the_same_bytes() {
     let mut written = Vec::new();
     large().write_feed(3, &mut written).unwrap();
     assert!(written == large().feed(3).into_bytes());
 }
 
 #[test]
-fn another_seed_gives_another_feed() {
+fn another_seed_produces_another_feed() {
     assert!(large().feed(0) != SimCatalogue { seed: 2, ..large() }.feed(0));
 }
 
@@ -43,10 +43,10 @@ fn another_anchor_moves_the_dates() {
 fn the_number_of_events_is_exact() {
     for events in (0..40).chain([999, 2_000]) {
         let catalogue = SimCatalogue { events, ..SimCatalogue::default() };
-        let found: Vec<usize> = catalogue.base_events(0).map(|base_event| base_event.events.len()).collect();
-        assert_eq!(found.iter().sum::<usize>() as u64, events);
-        assert_eq!(found.len() as u64, catalogue.base_event_count());
-        assert!(found.iter().all(|events| (1..=4).contains(events)), "{events}: {found:?}");
+        let counts: Vec<usize> = catalogue.base_events(0).map(|base_event| base_event.events.len()).collect();
+        assert_eq!(counts.iter().sum::<usize>() as u64, events);
+        assert_eq!(counts.len() as u64, catalogue.base_event_count());
+        assert!(counts.iter().all(|events| (1..=4).contains(events)), "{events}: {counts:?}");
     }
 }
 
@@ -73,7 +73,7 @@ fn event_ids_are_unique_only_within_their_base_event() {
 }
 
 #[test]
-fn some_events_have_a_zone_id_twice_at_two_prices() {
+fn some_events_have_two_zones_with_the_same_id() {
     let mut doubled = 0;
     for event in base_events(large()).into_iter().flat_map(|base_event| base_event.events) {
         assert_eq!(event.zones.len(), 4);
@@ -90,7 +90,7 @@ fn some_events_have_a_zone_id_twice_at_two_prices() {
 }
 
 #[test]
-fn about_one_base_event_in_ten_is_offline_and_one_has_no_organizer() {
+fn one_in_ten_base_events_is_offline_and_one_in_ten_has_no_organizer() {
     let all = base_events(large());
     let offline = all.iter().filter(|base_event| base_event.sell_mode == SellMode::Offline).count();
     let unorganized = all.iter().filter(|base_event| base_event.organizer_company_id.is_none()).count();
@@ -100,7 +100,7 @@ fn about_one_base_event_in_ten_is_offline_and_one_has_no_organizer() {
 }
 
 #[test]
-fn nothing_is_left_of_what_is_sold_out() {
+fn sold_out_events_have_no_capacity() {
     let events: Vec<_> = base_events(large()).into_iter().flat_map(|base_event| base_event.events).collect();
     for event in &events {
         assert!(event.zones.iter().all(|zone| (zone.capacity == 0) == event.sold_out));
@@ -110,7 +110,7 @@ fn nothing_is_left_of_what_is_sold_out() {
 }
 
 #[test]
-fn performers_are_shared_and_no_two_have_one_name() {
+fn performers_are_shared_and_have_unique_names() {
     let mut appearances = 0;
     let (mut ids, mut names) = (HashSet::new(), HashSet::new());
     for base_event in base_events(large()) {
@@ -126,7 +126,7 @@ fn performers_are_shared_and_no_two_have_one_name() {
 }
 
 #[test]
-fn a_venue_id_is_always_the_same_venue() {
+fn a_venue_id_identifies_a_venue() {
     let mut venues = Vec::new();
     for event in base_events(large()).into_iter().flat_map(|base_event| base_event.events) {
         if !venues.contains(&event.venue) {
@@ -141,7 +141,7 @@ fn a_venue_id_is_always_the_same_venue() {
 }
 
 #[test]
-fn events_lie_around_the_anchor() {
+fn events_are_around_the_anchor() {
     let anchor = NaiveDate::from_ymd_opt(2024, 2, 29).unwrap();
     let days: Vec<i64> = base_events(SimCatalogue { anchor, ..large() })
         .into_iter()
@@ -156,9 +156,9 @@ fn events_lie_around_the_anchor() {
     assert!((280..=300).contains(&last), "{last}");
 }
 
-/// Read back by a parser that is not ours, every attribute holds what the item says.
+/// Checked with a third-party parser.
 #[test]
-fn the_feed_says_what_the_items_say() {
+fn the_feed_contains_the_values_of_the_items() {
     let catalogue = large();
     let feed = catalogue.feed(0);
     let mut reader = Reader::from_str(&feed);
@@ -178,22 +178,22 @@ fn the_feed_says_what_the_items_say() {
             _ => {}
         }
     }
-    let mut said = String::new();
+    let mut expected = String::new();
     for base_event in catalogue.base_events(0) {
-        writeln!(said, "{}", base_event.title).unwrap();
+        writeln!(expected, "{}", base_event.title).unwrap();
         for performer in &base_event.performers {
-            writeln!(said, "{}", performer.name).unwrap();
+            writeln!(expected, "{}", performer.name).unwrap();
         }
         for event in &base_event.events {
-            writeln!(said, "{}", event.starts.format("%Y-%m-%dT%H:%M:%S")).unwrap();
-            writeln!(said, "{}", event.venue.name).unwrap();
+            writeln!(expected, "{}", event.starts.format("%Y-%m-%dT%H:%M:%S")).unwrap();
+            writeln!(expected, "{}", event.venue.name).unwrap();
             if let Some(performer) = &event.support {
-                writeln!(said, "{}", performer.name).unwrap();
+                writeln!(expected, "{}", performer.name).unwrap();
             }
             for zone in &event.zones {
-                writeln!(said, "{:.2}\n{}", f64::from(zone.price_cents) / 100.0, zone.name).unwrap();
+                writeln!(expected, "{:.2}\n{}", f64::from(zone.price_cents) / 100.0, zone.name).unwrap();
             }
         }
     }
-    assert!(read == said);
+    assert!(read == expected);
 }

@@ -1,4 +1,4 @@
-//! How a catalogue changes from poll to poll.
+//! Changes of the catalogue from poll to poll.
 
 use provider_sim::{SimBaseEvent, SimCatalogue, SimEvent};
 
@@ -6,16 +6,16 @@ fn churning(churn: f64) -> SimCatalogue {
     SimCatalogue { events: 2_500, churn, ..SimCatalogue::default() }
 }
 
-/// All base events at a poll, none for those that are away.
-fn at(catalogue: &SimCatalogue, poll: u64) -> Vec<Option<SimBaseEvent>> {
+/// All base events at a poll, `None` for those that are removed.
+fn base_events_at(catalogue: &SimCatalogue, poll: u64) -> Vec<Option<SimBaseEvent>> {
     (0..catalogue.base_event_count()).map(|index| catalogue.base_event(index, poll)).collect()
 }
 
-/// What differs between two states of one base event; panics where nothing may.
+/// The kinds of differences between two states of a base event; panics if an immutable property differs.
 fn differences(before: &SimBaseEvent, after: &SimBaseEvent) -> Vec<&'static str> {
-    let mut found = Vec::new();
+    let mut kinds = Vec::new();
     if before.title != after.title {
-        found.push("title");
+        kinds.push("title");
     }
     assert_eq!(
         SimBaseEvent { title: String::new(), events: Vec::new(), ..before.clone() },
@@ -23,9 +23,9 @@ fn differences(before: &SimBaseEvent, after: &SimBaseEvent) -> Vec<&'static str>
     );
     assert_eq!(before.events.len(), after.events.len());
     for (before, after) in before.events.iter().zip(&after.events) {
-        found.extend(event_differences(before, after));
+        kinds.extend(event_differences(before, after));
     }
-    found
+    kinds
 }
 
 fn event_differences(before: &SimEvent, after: &SimEvent) -> Option<&'static str> {
@@ -53,29 +53,29 @@ fn event_differences(before: &SimEvent, after: &SimEvent) -> Option<&'static str
 }
 
 #[test]
-fn without_churn_nothing_ever_changes() {
+fn without_churn_nothing_changes() {
     assert!(churning(0.0).feed(0) == churning(0.0).feed(1_000_000));
 }
 
 #[test]
-fn poll_0_is_whole_whatever_the_churn() {
+fn poll_0_does_not_depend_on_churn() {
     assert!(churning(0.0).feed(0) == churning(37.5).feed(0));
 }
 
 #[test]
-fn each_poll_about_that_percentage_changes_in_one_small_thing() {
+fn each_poll_changes_one_value_of_the_given_percentage() {
     let catalogue = churning(10.0);
     let mut seen = Vec::new();
     for poll in [0, 1, 50, 1_000_000] {
-        let (before, after) = (at(&catalogue, poll), at(&catalogue, poll + 1));
+        let (before, after) = (base_events_at(&catalogue, poll), base_events_at(&catalogue, poll + 1));
         let mut changed = 0;
         for (before, after) in before.iter().zip(&after).filter(|(before, after)| before != after) {
             changed += 1;
             match (before, after) {
                 (Some(before), Some(after)) => {
-                    let found = differences(before, after);
-                    assert_eq!(found.len(), 1, "{found:?}");
-                    seen.extend(found);
+                    let kinds = differences(before, after);
+                    assert_eq!(kinds.len(), 1, "{kinds:?}");
+                    seen.extend(kinds);
                 }
                 _ => seen.push("presence"),
             }
@@ -92,18 +92,19 @@ fn each_poll_about_that_percentage_changes_in_one_small_thing() {
 fn full_churn_changes_every_base_event_at_every_poll() {
     let catalogue = SimCatalogue { events: 200, ..churning(100.0) };
     for poll in 0..50 {
-        for (before, after) in at(&catalogue, poll).iter().zip(&at(&catalogue, poll + 1)) {
+        for (before, after) in base_events_at(&catalogue, poll).iter().zip(&base_events_at(&catalogue, poll + 1)) {
             assert_ne!(before, after);
         }
     }
 }
 
 #[test]
-fn what_leaves_comes_back() {
+fn removed_base_events_return() {
     let catalogue = SimCatalogue { events: 100, ..churning(25.0) };
     for index in 0..catalogue.base_event_count() {
         let present: Vec<bool> = (0..100).map(|poll| catalogue.base_event(index, poll).is_some()).collect();
-        let first_away = present.iter().position(|&is_present| !is_present).expect("leaves once in a round");
-        assert!(present[first_away..].contains(&true));
+        let first_removed =
+            present.iter().position(|&is_present| !is_present).expect("each base event is removed once per cycle");
+        assert!(present[first_removed..].contains(&true));
     }
 }

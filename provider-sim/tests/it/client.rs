@@ -1,5 +1,4 @@
-//! A provider on a free port and a client that hides nothing: it keeps the bytes as they
-//! came and how the connection ended. Not a general client: it knows what the server sends.
+//! A provider on a free port, and a client that exposes the received bytes and the end of the connection.
 
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -11,15 +10,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// A served provider; ends when dropped.
-pub(crate) struct Served {
+/// A served provider, which stops on drop.
+pub(crate) struct ServedProvider {
     pub(crate) provider: SimProvider,
     address: SocketAddr,
     task: JoinHandle<io::Result<()>>,
     shutdown: DropGuard,
 }
 
-impl Served {
+impl ServedProvider {
     pub(crate) async fn start(catalogue: SimCatalogue) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -29,15 +28,15 @@ impl Served {
         Self { provider, address, task, shutdown: shutdown.drop_guard() }
     }
 
-    pub(crate) async fn get(&self, target: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn get(&self, target: &str, headers: &[(&str, &str)]) -> ReceivedResponse {
         self.send("GET", target, headers).await
     }
 
-    pub(crate) async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
-        read_answer(self.open(method, target, headers).await).await
+    pub(crate) async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> ReceivedResponse {
+        read_response(self.open(method, target, headers).await).await
     }
 
-    /// A connection on which a request has been sent.
+    /// Sends a request and returns the connection.
     pub(crate) async fn open(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -46,37 +45,37 @@ impl Served {
         stream
     }
 
-    /// Asks the server to end and waits until it has.
-    pub(crate) async fn end(self) -> io::Result<()> {
+    /// Shuts the server down and waits for it.
+    pub(crate) async fn stop(self) -> io::Result<()> {
         self.shutdown.disarm().cancel();
         self.task.await.unwrap()
     }
 }
 
-/// How an answer ended.
+/// The end of a response.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// All that was promised has come.
-    Whole,
-    /// The connection closed before that.
-    Short,
+pub(crate) enum ResponseEnd {
+    /// The response is complete.
+    Complete,
+    /// The connection was closed before the end.
+    Incomplete,
     /// The connection was reset.
     Reset,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct ReceivedResponse {
     pub(crate) status: u16,
     head: String,
-    /// Without the framing of the message, but with the content coding.
+    /// Without chunked framing, with content coding.
     pub(crate) body: Vec<u8>,
-    pub(crate) end: End,
+    pub(crate) end: ResponseEnd,
 }
 
-impl Answer {
+impl ReceivedResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
-            let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim())
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
 
@@ -84,7 +83,7 @@ impl Answer {
         self.header("etag").unwrap()
     }
 
-    /// The body as text, its content coding undone.
+    /// The body as text, decompressed.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         match self.header("content-encoding") {
@@ -98,34 +97,34 @@ impl Answer {
     }
 }
 
-async fn read_answer(mut stream: TcpStream) -> Answer {
+async fn read_response(mut stream: TcpStream) -> ReceivedResponse {
     let mut bytes = Vec::new();
     let outcome = stream.read_to_end(&mut bytes).await;
-    let head_length = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+    let head_length = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a response head") + 4;
     let head = String::from_utf8(bytes[..head_length].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let mut answer = Answer { status, head, body: Vec::new(), end: End::Whole };
+    let mut response = ReceivedResponse { status, head, body: Vec::new(), end: ResponseEnd::Complete };
     let rest = &bytes[head_length..];
-    let is_whole = match answer.header("transfer-encoding") {
+    let is_complete = match response.header("transfer-encoding") {
         Some(coding) => {
             assert_eq!(coding, "chunked");
-            append_chunks(rest, &mut answer.body)
+            append_chunks(rest, &mut response.body)
         }
         None => {
-            answer.body.extend_from_slice(rest);
-            answer.header("content-length").is_none_or(|length| length.parse() == Ok(rest.len()))
+            response.body.extend_from_slice(rest);
+            response.header("content-length").is_none_or(|length| length.parse() == Ok(rest.len()))
         }
     };
-    answer.end = match outcome {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => End::Reset,
+    response.end = match outcome {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => ResponseEnd::Reset,
         Err(error) => panic!("{error}"),
-        Ok(_) if is_whole => End::Whole,
-        Ok(_) => End::Short,
+        Ok(_) if is_complete => ResponseEnd::Complete,
+        Ok(_) => ResponseEnd::Incomplete,
     };
-    answer
+    response
 }
 
-/// Whether the last chunk was there.
+/// Decodes chunks; returns whether the last chunk was received.
 fn append_chunks(mut rest: &[u8], body: &mut Vec<u8>) -> bool {
     while let Some(line_length) = rest.windows(2).position(|window| window == b"\r\n") {
         let length = usize::from_str_radix(str::from_utf8(&rest[..line_length]).unwrap(), 16).unwrap();

@@ -12,7 +12,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn print_writes_the_feed_of_the_library() {
+fn print_outputs_the_feed() {
     let printed = run(&["--print", "--events", "40", "--zones", "2", "--seed", "7", "--now", "2026-01-01"]);
     assert!(printed.status.success());
     let catalogue = SimCatalogue { seed: 7, events: 40, zones: 2, ..SimCatalogue::default() };
@@ -20,7 +20,7 @@ fn print_writes_the_feed_of_the_library() {
 }
 
 #[test]
-fn wrong_arguments_end_with_2() {
+fn wrong_arguments_exit_with_2() {
     for arguments in [
         ["--fault", "flood"],
         ["--churn", "101"],
@@ -29,22 +29,22 @@ fn wrong_arguments_end_with_2() {
         ["--listen", "here"],
         ["--event", "1"],
     ] {
-        let refused = run(&arguments);
-        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
-        assert!(refused.stdout.is_empty());
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty());
     }
 }
 
 #[test]
-fn an_address_in_use_ends_with_1() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let refused = run(&["--listen", &taken.local_addr().unwrap().to_string()]);
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8(refused.stderr).unwrap().starts_with("marquee-provider: "));
+fn an_address_in_use_exits_with_1() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = run(&["--listen", &listener.local_addr().unwrap().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("marquee-provider: "));
 }
 
 #[test]
-fn one_signal_ends_it_in_peace() {
+fn a_signal_shuts_it_down() {
     for signal in ["-INT", "-TERM"] {
         let mut server = Command::new(COMMAND).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

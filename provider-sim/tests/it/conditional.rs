@@ -2,27 +2,27 @@
 
 use provider_sim::{SimCatalogue, SimStatistics};
 
-use crate::client::Served;
+use crate::client::ServedProvider;
 
 #[tokio::test]
-async fn what_is_known_is_not_sent_again() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn a_matching_etag_is_not_modified() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     let full = served.get("/feed", &[]).await;
     let etag = full.etag();
-    for known in [etag, "*", &format!("W/{etag}"), &format!("\"other\", {etag}")] {
-        let answer = served.get("/feed", &[("If-None-Match", known)]).await;
-        assert_eq!((answer.status, answer.etag()), (304, etag), "{known}");
-        assert!(answer.body.is_empty());
+    for condition in [etag, "*", &format!("W/{etag}"), &format!("\"other\", {etag}")] {
+        let response = served.get("/feed", &[("If-None-Match", condition)]).await;
+        assert_eq!((response.status, response.etag()), (304, etag), "{condition}");
+        assert!(response.body.is_empty());
     }
     assert_eq!(served.get("/feed", &[("If-None-Match", "\"other\"")]).await.status, 200);
-    let counted = SimStatistics { requests: 6, full_responses: 2, not_modified: 4 };
-    assert_eq!(served.provider.statistics(), counted);
+    let expected = SimStatistics { requests: 6, full_responses: 2, not_modified: 4 };
+    assert_eq!(served.provider.statistics(), expected);
 }
 
 #[tokio::test]
-async fn a_full_answer_ends_the_poll() {
+async fn a_full_response_advances_the_poll() {
     let catalogue = SimCatalogue { churn: 10.0, ..SimCatalogue::default() };
-    let served = Served::start(catalogue).await;
+    let served = ServedProvider::start(catalogue).await;
     let first = served.get("/feed", &[]).await;
     let second = served.get("/feed", &[("If-None-Match", first.etag())]).await;
     assert_eq!(second.status, 200);
@@ -42,7 +42,7 @@ async fn settings_that_change_the_feed_change_its_etag() {
         SimCatalogue { churn: 1.0, ..default },
         SimCatalogue { anchor: default.anchor.succ_opt().unwrap(), ..default },
     ] {
-        etags.push(Served::start(catalogue).await.get("/feed", &[]).await.etag().to_owned());
+        etags.push(ServedProvider::start(catalogue).await.get("/feed", &[]).await.etag().to_owned());
     }
     let count = etags.len();
     etags.sort();

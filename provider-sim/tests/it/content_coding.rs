@@ -1,14 +1,14 @@
-//! Which content coding.
+//! Content codings.
 
 use std::io::Read;
 
 use provider_sim::SimCatalogue;
 
-use crate::client::Served;
+use crate::client::ServedProvider;
 
 #[tokio::test]
-async fn gzip_holds_the_same_document_under_an_etag_of_its_own() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn gzip_has_the_same_document_and_another_etag() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await;
     let gzip = served.get("/feed", &[("Accept-Encoding", "deflate, gzip, br")]).await;
     assert_eq!(plain.header("content-encoding"), None);
@@ -16,22 +16,22 @@ async fn gzip_holds_the_same_document_under_an_etag_of_its_own() {
     assert!(gzip.body.len() * 4 < plain.body.len());
     assert!(gzip.text() == plain.text());
     assert_ne!(gzip.etag(), plain.etag());
-    for answer in [plain, gzip] {
-        assert_eq!(answer.header("vary"), Some("accept-encoding"));
+    for response in [plain, gzip] {
+        assert_eq!(response.header("vary"), Some("accept-encoding"));
     }
 }
 
 #[tokio::test]
-async fn the_etag_of_one_coding_does_not_stand_for_the_other() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn the_etag_of_one_coding_does_not_match_another() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await;
     let headers = [("Accept-Encoding", "gzip"), ("If-None-Match", plain.etag())];
     assert_eq!(served.get("/feed", &headers).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_coding_is_sent_only_where_it_is_accepted() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn a_coding_is_used_only_if_accepted() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     for (accepted, expected) in [
         ("gzip", Some("gzip")),
         ("GZIP;q=0.2", Some("gzip")),
@@ -46,14 +46,14 @@ async fn a_coding_is_sent_only_where_it_is_accepted() {
         ("gzip; q=0.000, *", None),
         ("", None),
     ] {
-        let answer = served.send("HEAD", "/feed", &[("Accept-Encoding", accepted)]).await;
-        assert_eq!(answer.header("content-encoding"), expected, "{accepted}");
+        let response = served.send("HEAD", "/feed", &[("Accept-Encoding", accepted)]).await;
+        assert_eq!(response.header("content-encoding"), expected, "{accepted}");
     }
 }
 
 #[tokio::test]
-async fn brotli_and_zstd_hold_the_same_document() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn brotli_and_zstd_have_the_same_document() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await.body;
     let brotli = served.get("/feed", &[("Accept-Encoding", "br")]).await;
     let mut text = Vec::new();

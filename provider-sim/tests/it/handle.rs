@@ -1,14 +1,14 @@
-//! Steering a provider while it serves.
+//! Controlling a provider while it serves.
 
 use provider_sim::{InjectedFault, SimCatalogue};
 
-use crate::client::Served;
+use crate::client::ServedProvider;
 
 const UNAVAILABLE: InjectedFault = InjectedFault::Status { code: 503, retry_after: None };
 
 #[tokio::test]
-async fn the_next_answers_fail_in_turn() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn the_next_responses_fail_in_order() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     served.provider.fail_next([UNAVAILABLE]);
     served.provider.fail_next([]);
     served.provider.fail_next([InjectedFault::Html]);
@@ -19,8 +19,8 @@ async fn the_next_answers_fail_in_turn() {
 }
 
 #[tokio::test]
-async fn every_answer_fails_until_it_is_told_otherwise_or_asks_for_its_own() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn every_response_has_the_set_faults_unless_the_request_has_its_own() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     served.provider.set_faults([UNAVAILABLE]);
     assert_eq!(served.get("/feed", &[]).await.status, 503);
     assert_eq!(served.get("/feed", &[]).await.status, 503);
@@ -31,8 +31,8 @@ async fn every_answer_fails_until_it_is_told_otherwise_or_asks_for_its_own() {
 }
 
 #[tokio::test]
-async fn a_document_takes_the_place_of_the_catalogue() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn a_document_replaces_the_catalogue() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     served.provider.serve_document("<eventList/>");
     let first = served.get("/feed", &[]).await;
     assert_eq!(first.text(), "<eventList/>");
@@ -45,9 +45,9 @@ async fn a_document_takes_the_place_of_the_catalogue() {
 }
 
 #[tokio::test]
-async fn a_frozen_poll_goes_on_only_by_hand() {
+async fn a_frozen_poll_advances_only_by_hand() {
     let catalogue = SimCatalogue { churn: 10.0, ..SimCatalogue::default() };
-    let served = Served::start(catalogue).await;
+    let served = ServedProvider::start(catalogue).await;
     served.provider.freeze();
     let first = served.get("/feed", &[]).await;
     assert_eq!(served.get("/feed", &[("If-None-Match", first.etag())]).await.status, 304);

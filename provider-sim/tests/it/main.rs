@@ -1,7 +1,6 @@
-//! What the provider promises: its catalogue through the library, its answers through a
-//! real socket, its command through a real process.
+//! Tests of the catalogue through the library, of responses through a socket, and of the command as a process.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod catalogue;
 mod churn;

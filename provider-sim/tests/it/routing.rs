@@ -1,37 +1,37 @@
-//! What is where.
+//! Paths and methods.
 
 use provider_sim::SimCatalogue;
 
-use crate::client::{End, Served};
+use crate::client::{ResponseEnd, ServedProvider};
 
 #[tokio::test]
-async fn the_feed_is_at_its_path() {
-    let served = Served::start(SimCatalogue::default()).await;
-    let answer = served.get("/feed?page=1", &[]).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("application/xml; charset=utf-8"));
-    assert_eq!(answer.end, End::Whole);
-    assert!(answer.text() == SimCatalogue::default().feed(0));
+async fn the_feed_is_served_at_its_path() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let response = served.get("/feed?page=1", &[]).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("application/xml; charset=utf-8"));
+    assert_eq!(response.end, ResponseEnd::Complete);
+    assert!(response.text() == SimCatalogue::default().feed(0));
 }
 
 #[tokio::test]
-async fn nothing_is_elsewhere() {
-    let served = Served::start(SimCatalogue::default()).await;
+async fn other_paths_are_not_found() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
     assert_eq!(served.get("/", &[]).await.status, 404);
     assert_eq!(served.provider.statistics().requests, 0);
 }
 
 #[tokio::test]
-async fn other_methods_are_refused() {
-    let served = Served::start(SimCatalogue::default()).await;
-    let answer = served.send("POST", "/feed", &[]).await;
-    assert_eq!(answer.status, 405);
-    assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+async fn other_methods_are_not_allowed() {
+    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let response = served.send("POST", "/feed", &[]).await;
+    assert_eq!(response.status, 405);
+    assert_eq!(response.header("allow"), Some("GET, HEAD"));
 }
 
 #[tokio::test]
-async fn head_is_get_without_a_body_and_without_a_poll() {
-    let served = Served::start(SimCatalogue { churn: 10.0, ..SimCatalogue::default() }).await;
+async fn head_has_the_headers_of_get_and_does_not_advance_the_poll() {
+    let served = ServedProvider::start(SimCatalogue { churn: 10.0, ..SimCatalogue::default() }).await;
     let head = served.send("HEAD", "/feed", &[]).await;
     let get = served.get("/feed", &[]).await;
     assert_eq!((head.status, head.etag()), (200, get.etag()));

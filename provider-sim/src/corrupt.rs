@@ -1,7 +1,4 @@
-//! What faults do to the bytes of a document, before any content coding.
-//!
-//! Owns the spoiled forms. Faults that concern the answer instead (its status, its timing,
-//! its connection, its headers) pass through here untouched and are `answer`'s.
+//! Applies faults to the bytes of a document, before content coding. `response` applies the other faults.
 
 use std::io;
 use std::iter;
@@ -10,26 +7,26 @@ use bytes::Bytes;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::document::{Chunks, FeedDocument, first_bytes, length, one};
+use crate::document::{Chunks, FeedDocument, measure_length, single_chunk, take_bytes};
 use crate::fault::InjectedFault;
 use crate::feed;
 
-/// The document after all of `faults`, in their order.
-pub(crate) fn spoiled(document: &FeedDocument, faults: &[InjectedFault]) -> io::Result<Chunks> {
+/// Applies the faults to the document in their order.
+pub(crate) fn corrupt(document: &FeedDocument, faults: &[InjectedFault]) -> io::Result<Chunks> {
     let Some((last, earlier)) = faults.split_last() else {
         return Ok(document.chunks());
     };
-    let chunks = spoiled(document, earlier)?;
+    let chunks = corrupt(document, earlier)?;
     Ok(match last {
-        InjectedFault::Truncate(Some(bytes)) => first_bytes(chunks, *bytes),
+        InjectedFault::Truncate(Some(bytes)) => take_bytes(chunks, *bytes),
         InjectedFault::Truncate(None) => {
-            let middle = length(spoiled(document, earlier)?)? / 2;
-            until_tag_ends(chunks, middle)
+            let middle = measure_length(corrupt(document, earlier)?)? / 2;
+            truncate_after_tag(chunks, middle)
         }
-        InjectedFault::Garbage => one(garbage()),
-        InjectedFault::Html => one(HTML_PAGE),
-        InjectedFault::Encoding => Box::new(chunks.map(|chunk| chunk.map(|chunk| with_latin_1(&chunk)))),
-        InjectedFault::Bomb(mebibytes) => bomb(document, *mebibytes),
+        InjectedFault::Garbage => single_chunk(generate_garbage()),
+        InjectedFault::Html => single_chunk(HTML_PAGE),
+        InjectedFault::Encoding => Box::new(chunks.map(|chunk| chunk.map(|chunk| insert_latin_1(&chunk)))),
+        InjectedFault::Bomb(mebibytes) => add_spaces(document, *mebibytes),
         InjectedFault::Status { .. }
         | InjectedFault::Latency(_)
         | InjectedFault::Slow(_)
@@ -51,12 +48,11 @@ const GARBAGE_BYTES: usize = 16 * 1024;
 
 const MEBIBYTE: usize = 1024 * 1024;
 
-/// A sixteenth of a mebibyte at a time.
+/// One chunk of spaces.
 const SPACES: &[u8] = &[b' '; MEBIBYTE / 16];
 
-/// The chunks up to the end of the tag that the byte `least` lies in or after: no `>` stands
-/// anywhere else, since the feed escapes it.
-fn until_tag_ends(mut chunks: Chunks, least: u64) -> Chunks {
+/// The chunks up to the first `>` at or after the byte `least`. The feed escapes `>` in text.
+fn truncate_after_tag(mut chunks: Chunks, least: u64) -> Chunks {
     let mut left = least;
     let mut ended = false;
     Box::new(iter::from_fn(move || {
@@ -77,16 +73,15 @@ fn until_tag_ends(mut chunks: Chunks, least: u64) -> Chunks {
     }))
 }
 
-/// The same bytes each time, so that a failing test fails again.
-fn garbage() -> Vec<u8> {
+/// Deterministic, so that a failing test fails again.
+fn generate_garbage() -> Vec<u8> {
     let mut bytes = vec![0; GARBAGE_BYTES];
     ChaCha8Rng::seed_from_u64(0).fill_bytes(&mut bytes);
     bytes
 }
 
-/// Every title begins with an `é` as Latin-1 writes it. A whole chunk is looked at, and none
-/// ends within an attribute.
-fn with_latin_1(chunk: &[u8]) -> Bytes {
+/// Inserts an `é` in Latin-1 at the start of every title. No chunk ends within an attribute.
+fn insert_latin_1(chunk: &[u8]) -> Bytes {
     const BEFORE_TITLE: &[u8] = b" title=\"";
     let mut written = Vec::with_capacity(chunk.len());
     for (position, &byte) in chunk.iter().enumerate() {
@@ -98,15 +93,14 @@ fn with_latin_1(chunk: &[u8]) -> Bytes {
     written.into()
 }
 
-/// Spaces after the opening of the feed, where XML allows any number of them; after the
-/// whole of a fixed document, where it does too.
-fn bomb(document: &FeedDocument, mebibytes: u32) -> Chunks {
+/// Adds spaces where XML allows any number of them: after the opening of the feed, or after a fixed document.
+fn add_spaces(document: &FeedDocument, mebibytes: u32) -> Chunks {
     let chunks = mebibytes as usize * (MEBIBYTE / SPACES.len());
     let spaces = iter::repeat_n(Bytes::from_static(SPACES), chunks).map(Ok);
     match document {
         FeedDocument::Catalogue { catalogue, poll } => {
             let rest = feed::pieces_after_opening(catalogue, *poll);
-            Box::new(one(feed::OPENING).chain(spaces).chain(rest.map(|piece| Ok(Bytes::from(piece)))))
+            Box::new(single_chunk(feed::OPENING).chain(spaces).chain(rest.map(|piece| Ok(Bytes::from(piece)))))
         }
         FeedDocument::Fixed(_) => Box::new(document.chunks().chain(spaces)),
     }
