@@ -35,7 +35,7 @@ fn event(id: &str, start: &str, end: &str, zones: &[(&str, &str)]) -> String {
     format!("<event event_id=\"{id}\" event_start_date=\"{start}\" event_end_date=\"{end}\" sold_out=\"false\">{zones}</event>")
 }
 
-async fn search(api: &Api) -> Vec<Value> {
+async fn search(api: &ApiProcess) -> Vec<Value> {
     let (status, body) = api.get(RANGE).await;
     assert_eq!(status, 200, "{body}");
     body["data"]["events"].as_array().unwrap().clone()

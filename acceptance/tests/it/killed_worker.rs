@@ -25,7 +25,7 @@ struct CopyCounts {
 
 async fn count_copy(database: &DatabaseConnection) -> CopyCounts {
     CopyCounts {
-        version: catalogue_version::current(database).await.unwrap(),
+        version: catalogue_version::fetch_version(database).await.unwrap(),
         events: event::Entity::find().count(database).await.unwrap(),
         zones: zone::Entity::find().count(database).await.unwrap(),
     }

@@ -59,7 +59,7 @@ async fn push(api: &ApiProcess, query: &str, headers: &[(&str, &str)], document:
 async fn push_and_wait(api: &ApiProcess, query: &str, document: &str) -> Value {
     let (status, response) = push(api, query, &[], document).await;
     assert_eq!(status, 202, "{response}");
-    ended(api, response["data"]["sync_run"].as_i64().unwrap()).await
+    wait_for_run(api, response["data"]["sync_run"].as_i64().unwrap()).await
 }
 
 async fn wait_for_run(api: &ApiProcess, run: i64) -> Value {
@@ -70,7 +70,7 @@ async fn wait_for_run(api: &ApiProcess, run: i64) -> Value {
     .await
 }
 
-async fn titles(api: &Api) -> Vec<String> {
+async fn titles(api: &ApiProcess) -> Vec<String> {
     let (status, body) = api.get("/search?starts_at=2031-01-01&ends_at=2031-12-31").await;
     assert_eq!(status, 200, "{body}");
     let mut titles: Vec<String> =
@@ -161,14 +161,14 @@ async fn an_idempotency_key_identifies_a_push(database: Arc<TestDatabase>) {
     assert_eq!(push(&api, "", &key, &feed(&[("a", "One")])).await, (202, first), "also after it is completed");
     for (query, document) in [("", feed(&[("a", "Two")])), ("?mode=delta", feed(&[("a", "One")]))] {
         let (status, response) = push(&api, query, &key, &document).await;
-        assert_eq!((status, &response["error"]["code"]), (422, &json!("key_reused")), "{response}");
+        assert_eq!((status, &response["error"]["code"]), (422, &json!("idempotency_key_reused")), "{response}");
     }
     let (status, response) = push(&api, "?mode=all&dry_run=yes", &[], "x").await;
     assert_eq!((status, response["errors"].as_array().unwrap().len()), (400, 2), "{response}");
     let (status, response) = api.send("POST", "/providers/nobody/feed", &[XML], "x").await.unwrap();
     assert_eq!((status, &response["error"]["code"]), (404, &json!("not_found")), "{response}");
     let (status, response) = push(&api, "", &[("Content-Encoding", "gzip")], "x").await;
-    assert_eq!((status, &response["error"]["code"]), (400, &json!("unreadable_body")), "{response}");
+    assert_eq!((status, &response["error"]["code"]), (400, &json!("invalid_body")), "{response}");
 }
 
 async fn a_push_without_a_worker_stays_queued(database: Arc<TestDatabase>) {

@@ -29,7 +29,7 @@ async fn deploy(backend: Backend) -> (Deployment, DatabaseConnection) {
     (deployment, database)
 }
 
-async fn put_places(api: &Api) {
+async fn put_places(api: &ApiProcess) {
     let place = |code: &str| format!("{{\"code\":\"{code}\",\"name\":\"{code}\"}}");
     let list = format!("{{\"regions\":[],\"places\":[{},{}]}}", place("AAAAA"), place("BBBBB"));
     let put = api.send("PUT", "/places", &[("Content-Type", "application/json")], &list).await;
@@ -164,7 +164,7 @@ async fn an_incomplete_batch_is_rejected_during_shutdown() {
     stream.write_all(body.as_bytes()).await.unwrap();
     api.request_shutdown();
     let (status, response) = timeout(PATIENCE, read_response(stream)).await.unwrap().unwrap();
-    assert_eq!((status, response["error"]["code"].as_str()), (503, Some("draining")), "{response}");
+    assert_eq!((status, response["error"]["code"].as_str()), (503, Some("shutting_down")), "{response}");
     assert!(api.wait_for_exit().success());
     assert_eq!(count_complete_batches(&database).await, 0);
 }

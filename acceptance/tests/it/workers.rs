@@ -128,7 +128,7 @@ async fn the_job_of_a_killed_worker_is_taken_over(database: Arc<TestDatabase>) {
     let outcomes: Vec<_> = runs.iter().map(|run| (run.state, run.reason_code.as_deref())).collect();
     assert_eq!(outcomes, [(Failed, Some("abandoned")), (Succeeded, None)]);
     assert_eq!(runs[0].job_id, runs[1].job_id, "both runs belong to one job");
-    assert_eq!(catalogue_version::current(&reader).await.unwrap(), 1);
+    assert_eq!(catalogue_version::fetch_version(&reader).await.unwrap(), 1);
     assert_eq!(event::Entity::find().all(&reader).await.unwrap().len(), 30);
     assert!(job::Entity::find().all(&reader).await.unwrap().is_empty());
 }
@@ -150,7 +150,7 @@ async fn a_worker_that_resumes_after_its_lease_changes_nothing(database: Arc<Tes
     .await;
     let load_state = async || {
         let events = event::Entity::find().order_by_asc(event::Column::Id).all(&reader).await.unwrap();
-        (load_runs(&reader).await, events, catalogue_version::current(&reader).await.unwrap())
+        (load_runs(&reader).await, events, catalogue_version::fetch_version(&reader).await.unwrap())
     };
     let before = load_state().await;
     assert_eq!(before.0.iter().map(|run| run.state).collect::<Vec<_>>(), [Failed, Succeeded]);
