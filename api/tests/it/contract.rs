@@ -1,4 +1,4 @@
-//! What the service does is what its description says: real answers fit their schemas, and parameters are those declared.
+//! The behavior of the API matches `openapi.json`: responses match their schemas, and parameters are those declared.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     fixtures::{CatalogueFixture, NewEvent, instant},
-    json_schema::violations,
-    openapi::{description, reads, success_schema},
+    json_schema::find_violations,
+    openapi::{build_document, read_operations, success_schema},
     rates::{CsvBatch, import_batch, put_places},
     test_app::TestApp,
 };
@@ -24,15 +24,15 @@ on_every_backend!(
 /// Parameters that may be repeated.
 const LISTS: [&str; 1] = ["bandIds"];
 
-/// What stands for the parameters in the paths of a catalogue with one of everything.
-struct Places {
+/// Values for the path parameters, from a database with a row of every kind.
+struct PathExamples {
     events: [String; 2],
     runs: [String; 3],
     batches: [String; 1],
 }
 
-impl Places {
-    async fn made_in(database: &TestDatabase) -> Self {
+impl PathExamples {
+    async fn insert(database: &TestDatabase) -> Self {
         let catalogue = CatalogueFixture::new(database).await;
         let full = NewEvent::titled("full")
             .ends("2021-02-11T00:00:00")
@@ -63,92 +63,92 @@ impl Places {
         Self { events, runs: runs.try_into().unwrap(), batches }
     }
 
-    /// The real paths of a path of the description.
-    fn of(&self, path: &str) -> Vec<String> {
+    /// The paths that match a path template.
+    fn expand(&self, path: &str) -> Vec<String> {
         let Some((before, after)) = path.split_once("{id}") else {
-            assert!(!path.contains('{'), "what stands for the parameters of {path}?");
-            // Some want to be asked for something.
-            let question = match path {
+            assert!(!path.contains('{'), "no example for the parameters of {path}");
+            // Required parameters.
+            let query = match path {
                 "/concerts" => "?bandIds=1",
                 "/rates" => "?date_from=2021-02-09&date_to=2021-02-10&orig_code=ESBCN&dest_code=ESBCN",
                 _ => "",
             };
-            return vec![format!("{path}{question}")];
+            return vec![format!("{path}{query}")];
         };
-        let (ids, question): (&[String], _) = match (before, after) {
-            // The other one has no venue.
+        let (ids, query): (&[String], _) = match (before, after) {
+            // Only the first event has a venue.
             ("/events/", "/rates") => (&self.events[..1], "?orig_code=ESBCN"),
             ("/events/", _) => (&self.events, ""),
             ("/rates/batches/", _) => (&self.batches, ""),
             _ => (&self.runs, ""),
         };
-        ids.iter().map(|id| format!("{before}{id}{after}{question}")).collect()
+        ids.iter().map(|id| format!("{before}{id}{after}{query}")).collect()
     }
 }
 
 async fn success_responses_match_their_schema(database: Arc<TestDatabase>) {
-    let places = Places::made_in(&database).await;
+    let examples = PathExamples::insert(&database).await;
     let app = TestApp::new(&database).await;
-    let description = description();
-    for (path, operation) in reads(&description) {
+    let document = build_document();
+    for (path, operation) in read_operations(&document) {
         if success_schema(operation).is_null() {
-            // It answers in plain text.
+            // The response is plain text.
             continue;
         }
-        for path in places.of(path) {
+        for path in examples.expand(path) {
             let response = app.get(&path).await.json();
-            assert_eq!(violations(&description, success_schema(operation), &response), [""; 0], "{path}");
+            assert_eq!(find_violations(&document, success_schema(operation), &response), [""; 0], "{path}");
         }
     }
 }
 
-/// A path with more of a query.
-fn with(path: &str, query: &str) -> String {
+/// Appends parameters to a path that may have a query.
+fn append_query(path: &str, query: &str) -> String {
     format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' })
 }
 
 async fn error_responses_match_the_problem_schema(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
-    let description = description();
+    let document = build_document();
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
-    for path in ["/search?limit=0&limit=0", "/events/x", "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3", "/nope"] {
+    for path in ["/search?limit=0&limit=0", "/events/x", "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3", "/unknown"] {
         let problem: Value = serde_json::from_slice(&app.get(path).await.body).unwrap();
-        assert_eq!(violations(&description, &schema, &problem), [""; 0], "{path}");
+        assert_eq!(find_violations(&document, &schema, &problem), [""; 0], "{path}");
     }
 }
 
 async fn accepts_exactly_the_declared_parameters(database: Arc<TestDatabase>) {
-    let places = Places::made_in(&database).await;
+    let examples = PathExamples::insert(&database).await;
     let app = TestApp::new(&database).await;
-    let description = description();
-    for (path, operation) in reads(&description) {
-        let path = &places.of(path)[0];
+    let document = build_document();
+    for (path, operation) in read_operations(&document) {
+        let path = &examples.expand(path)[0];
         let declared = operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["in"] == "query");
         for parameter in declared {
             let name = parameter["name"].as_str().unwrap();
             assert_eq!(parameter["required"], false, "{path}: {name}");
             if LISTS.contains(&name) {
-                assert_eq!(app.get(&with(path, &format!("{name}=1&{name}=1"))).await.status, 200, "{path}: {name}");
+                assert_eq!(app.get(&append_query(path, &format!("{name}=1&{name}=1"))).await.status, 200, "{path}: {name}");
                 continue;
             }
-            // Given twice, so that a parameter that is not read at all shows itself, too.
-            let errors = app.get(&with(path, &format!("{name}=1&{name}=1"))).await.validation_errors();
-            let is_of_place = |message: &str| message.contains("a place is");
-            assert!(errors.iter().all(|(of, message)| of == name || is_of_place(message)), "{path}: {errors:?}");
+            // Repeated, because even a parameter that is ignored must report that.
+            let errors = app.get(&append_query(path, &format!("{name}=1&{name}=1"))).await.validation_errors();
+            let is_about_area = |message: &str| message.contains("a place is");
+            assert!(errors.iter().all(|(parameter, message)| parameter == name || is_about_area(message)), "{path}: {errors:?}");
             assert!(errors.iter().any(|(_, message)| message == "is given more than once"), "{path}: {errors:?}");
         }
-        let errors = app.get(&with(path, "undeclared=1")).await.validation_errors();
+        let errors = app.get(&append_query(path, "undeclared=1")).await.validation_errors();
         assert!(errors[0].0 == "undeclared" && errors[0].1.contains("is not known"), "{path}: {errors:?}");
     }
 }
 
 async fn declared_bounds_are_enforced(database: Arc<TestDatabase>) {
-    let places = Places::made_in(&database).await;
+    let examples = PathExamples::insert(&database).await;
     let app = TestApp::new(&database).await;
-    let description = description();
+    let document = build_document();
     let mut bounded = 0;
-    for (path, operation) in reads(&description) {
-        let path = &places.of(path)[0];
+    for (path, operation) in read_operations(&document) {
+        let path = &examples.expand(path)[0];
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
             if schema["type"] != "integer" {
@@ -159,7 +159,7 @@ async fn declared_bounds_are_enforced(database: Arc<TestDatabase>) {
             for (value, status) in
                 [(bound("minimum") - 1.0, 400), (bound("minimum"), 200), (bound("maximum"), 200), (bound("maximum") + 1.0, 400)]
             {
-                let response = app.get(&with(path, &format!("{name}={value}"))).await;
+                let response = app.get(&append_query(path, &format!("{name}={value}"))).await;
                 assert_eq!(response.status, status, "{path}?{name}={value}");
             }
         }

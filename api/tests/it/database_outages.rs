@@ -1,6 +1,6 @@
-//! The database goes away for real: what needs it is 503 with a hint when to ask again, and all is well once it is back.
+//! Real database outages: requests that need the database are 503 with `Retry-After`, and the service recovers on its own.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use entity::{ConnectionRole, DatabaseSettings};
 use migration::testing::{Backend, TestDatabase};
@@ -13,19 +13,16 @@ use crate::{
     test_app::{TestApp, TestResponse},
 };
 
-/// What a client of an unreachable database waits at most: 3 s for a connection, and time for a slow machine.
-const TIMEOUT: Duration = Duration::from_secs(15);
+/// Much longer than the connection timeout of 3 s, because the machine may be busy.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How soon after the database all is well again.
-const BACK: Duration = Duration::from_secs(5);
-
-/// Paths that need the database; the event is that of [`postgres_with_a_show`].
-fn paths() -> [String; 5] {
+/// Paths that need the database; the event is that of [`create_postgres_with_event`].
+fn database_paths() -> [String; 5] {
     let event = format!("/events/{}", NewEvent::titled("show").row.id);
     ["/search".to_owned(), event, "/providers".to_owned(), "/sync-runs".to_owned(), "/readyz".to_owned()]
 }
 
-async fn postgres_with_a_show() -> TestDatabase {
+async fn create_postgres_with_event() -> TestDatabase {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert([NewEvent::titled("show")]).await;
@@ -34,9 +31,9 @@ async fn postgres_with_a_show() -> TestDatabase {
 }
 
 async fn assert_available(app: &TestApp) {
-    let back = async { while app.get("/readyz").await.status != 200 {} };
-    timeout(BACK, back).await.expect("ready soon after the database is back");
-    for path in paths() {
+    let ready = async { while app.get("/readyz").await.status != 200 {} };
+    timeout(TIMEOUT, ready).await.expect("ready once the database is available");
+    for path in database_paths() {
         let response = app.get(&path).await;
         assert_eq!(response.status, 200, "{path}: {}", response.text());
     }
@@ -50,7 +47,7 @@ fn assert_unavailable(response: &TestResponse) {
 }
 
 async fn assert_database_unavailable(app: &TestApp) {
-    for path in paths() {
+    for path in database_paths() {
         assert_unavailable(&app.get(&path).await);
     }
     assert_eq!(app.get("/livez").await.status, 200);
@@ -58,8 +55,8 @@ async fn assert_database_unavailable(app: &TestApp) {
     app.get("/search?limit=x").await.validation_errors();
 }
 
-/// Runs statements beside the database of the test.
-async fn maintain(statements: &[String]) {
+/// Runs statements on the maintenance database of the server.
+async fn run_maintenance(statements: &[String]) {
     let server = std::env::var("TEST_DATABASE_URL").unwrap();
     let maintenance = DatabaseSettings { url: server.parse().unwrap() };
     let connection = entity::connect(&maintenance, ConnectionRole::Worker).await.unwrap();
@@ -69,20 +66,20 @@ async fn maintain(statements: &[String]) {
     connection.close().await.unwrap();
 }
 
-fn name_of(database: &TestDatabase) -> String {
+fn database_name(database: &TestDatabase) -> String {
     let url = database.settings.url.expose();
     let path = url.split('?').next().unwrap();
     path.rsplit('/').next().unwrap().to_owned()
 }
 
-/// Ends whoever is still connected.
+/// A statement that closes all connections.
 fn disconnect_all(name: &str) -> String {
     format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recovers_from_a_cut_connection() {
-    let database = postgres_with_a_show().await;
+    let database = create_postgres_with_event().await;
     let proxy = DatabaseProxy::start(&database, ProxyMode::Forward).await;
     let app = TestApp::with_connection(proxy.connect().await);
     for _ in 0..2 {
@@ -98,29 +95,29 @@ async fn recovers_from_a_cut_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recovers_from_a_renamed_database() {
-    let database = postgres_with_a_show().await;
-    let name = name_of(&database);
+    let database = create_postgres_with_event().await;
+    let name = database_name(&database);
     let app = TestApp::new(&database).await;
     assert_available(&app).await;
 
-    let away = format!("{name}_away");
+    let renamed = format!("{name}_renamed");
     let rename = |from: &str, to: &str| format!("ALTER DATABASE {from} RENAME TO {to}");
-    let refuse = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
+    let disallow = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
     let allow = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
-    maintain(&[refuse, disconnect_all(&name)]).await;
-    // It refuses connections, as a server does that is being maintained.
+    run_maintenance(&[disallow, disconnect_all(&name)]).await;
+    // The database rejects connections, as during maintenance.
     assert_database_unavailable(&app).await;
-    maintain(&[rename(&name, &away)]).await;
-    // It is not there, as on a server that is being restored.
+    run_maintenance(&[rename(&name, &renamed)]).await;
+    // The database does not exist, as during a restore.
     assert_database_unavailable(&app).await;
-    maintain(&[rename(&away, &name), allow]).await;
+    run_maintenance(&[rename(&renamed, &name), allow]).await;
     assert_available(&app).await;
     database.remove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_database_is_503() {
-    let database = postgres_with_a_show().await;
+    let database = create_postgres_with_event().await;
     let app = TestApp::new(&database).await;
     assert_available(&app).await;
 
@@ -149,16 +146,15 @@ async fn a_closed_port_is_503_and_its_address_is_not_exposed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_accepts_but_never_responds_is_503() {
-    let database = postgres_with_a_show().await;
+    let database = create_postgres_with_event().await;
     let proxy = DatabaseProxy::start(&database, ProxyMode::Hang).await;
     let app = TestApp::with_connection(proxy.connect().await);
 
-    let started = Instant::now();
-    let (search, ready) = tokio::join!(app.get("/search"), app.get("/readyz"));
+    let requests = async { tokio::join!(app.get("/search"), app.get("/readyz")) };
+    let (search, ready) = timeout(TIMEOUT, requests).await.expect("clients do not wait forever");
 
     assert_unavailable(&search);
     assert_unavailable(&ready);
-    assert!(started.elapsed() < TIMEOUT);
     proxy.set_mode(ProxyMode::Cut).await;
     proxy.set_mode(ProxyMode::Forward).await;
     assert_available(&app).await;
@@ -168,12 +164,12 @@ async fn a_server_that_accepts_but_never_responds_is_503() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_during_a_query_is_503() {
-    let database = postgres_with_a_show().await;
+    let database = create_postgres_with_event().await;
     let proxy = DatabaseProxy::start(&database, ProxyMode::HangAt("FROM")).await;
     let app = TestApp::with_connection(proxy.connect().await);
 
-    let [one, two, three, four, five] = paths();
-    let get = async |path: String| timeout(TIMEOUT, app.get(&path)).await.expect("a client does not wait for ever");
+    let [one, two, three, four, five] = database_paths();
+    let get = async |path: String| timeout(TIMEOUT, app.get(&path)).await.expect("clients do not wait forever");
     let (one, two, three, four, five) = tokio::join!(get(one), get(two), get(three), get(four), get(five));
     for response in [one, two, three, four, five] {
         assert_unavailable(&response);
@@ -187,14 +183,14 @@ async fn a_server_that_hangs_during_a_query_is_503() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_table_times_out_with_503() {
-    let database = postgres_with_a_show().await;
+    let database = create_postgres_with_event().await;
     let app = TestApp::new(&database).await;
     let locker: DatabaseConnection = database.connect(ConnectionRole::Worker).await;
     locker.execute_unprepared("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
 
     let (search, ready) = tokio::join!(app.get("/search"), app.get("/readyz"));
     assert_unavailable(&search);
-    assert_eq!(ready.status, 200, "who does not need that table is served");
+    assert_eq!(ready.status, 200, "requests that do not need the table are served");
 
     locker.execute_unprepared("ROLLBACK").await.unwrap();
     assert_available(&app).await;

@@ -1,54 +1,53 @@
-//! A checker of JSON against the schemas of the service's description: exactly the keywords that the description uses.
+//! A validator of JSON against OpenAPI schemas that supports exactly the keywords that `openapi.json` uses.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-/// Keywords that say nothing about which values are right.
-const REMARKS: [&str; 4] = ["description", "example", "title", "default"];
+/// Keywords that do not constrain values.
+const ANNOTATIONS: [&str; 4] = ["description", "example", "title", "default"];
 
-/// What is wrong with a value by a schema of this description; a property that the schema does not declare is wrong, too.
-pub(crate) fn violations(description: &Value, schema: &Value, value: &Value) -> Vec<String> {
+/// Lists how a value violates a schema. Undeclared properties are violations.
+pub(crate) fn find_violations(description: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    let checker = Checker { description };
+    let checker = SchemaChecker { description };
     checker.check(schema, value, "$", &mut found);
     found
 }
 
-struct Checker<'a> {
+struct SchemaChecker<'a> {
     description: &'a Value,
 }
 
-impl<'a> Checker<'a> {
+impl<'a> SchemaChecker<'a> {
     fn resolve(&self, schema: &'a Value) -> &'a Map<String, Value> {
         let object = schema.as_object().unwrap();
         match object.get("$ref") {
             Some(reference) => {
-                assert_eq!(object.len(), 1, "beside a reference no keyword counts: {schema}");
+                assert_eq!(object.len(), 1, "keywords beside `$ref` are ignored: {schema}");
                 let path = reference.as_str().unwrap().strip_prefix('#').unwrap();
-                self.resolve(self.description.pointer(path).unwrap_or_else(|| panic!("{path} is not there")))
+                self.resolve(self.description.pointer(path).unwrap_or_else(|| panic!("{path} does not exist")))
             }
             None => object,
         }
     }
 
-    /// All that holds for a value and for its members.
     fn check(&self, schema: &'a Value, value: &Value, path: &str, found: &mut Vec<String>) {
         self.check_value(schema, value, path, found);
         if let Some(object) = value.as_object() {
-            let declared = self.declared(schema);
+            let declared = self.declared_properties(schema);
             for name in object.keys().filter(|name| !declared.contains(name.as_str())) {
                 found.push(format!("{path}.{name} is not declared"));
             }
         }
     }
 
-    /// The names of all properties that a schema and its parts declare.
-    fn declared(&self, schema: &'a Value) -> BTreeSet<&'a str> {
+    /// The names of all properties that a schema and its `allOf` parts declare.
+    fn declared_properties(&self, schema: &'a Value) -> BTreeSet<&'a str> {
         let schema = self.resolve(schema);
         let own = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str);
         let parts = schema.get("allOf").and_then(Value::as_array).into_iter().flatten();
-        own.chain(parts.flat_map(|part| self.declared(part))).collect()
+        own.chain(parts.flat_map(|part| self.declared_properties(part))).collect()
     }
 
     fn check_value(&self, schema: &'a Value, value: &Value, path: &str, found: &mut Vec<String>) {
@@ -58,12 +57,14 @@ impl<'a> Checker<'a> {
         }
         for (keyword, argument) in schema {
             match keyword.as_str() {
-                "type" if !has_type(argument.as_str().unwrap(), value) => found.push(format!("{path} is no {argument}: {value}")),
+                "type" if !has_type(argument.as_str().unwrap(), value) => {
+                    found.push(format!("{path} is not of {keyword} {argument}: {value}"))
+                }
                 "format" if !has_format(argument.as_str().unwrap(), value) => {
-                    found.push(format!("{path} is no {argument}: {value}"));
+                    found.push(format!("{path} is not of {keyword} {argument}: {value}"));
                 }
                 "enum" if !argument.as_array().unwrap().contains(value) => {
-                    found.push(format!("{path} is none of {argument}: {value}"));
+                    found.push(format!("{path} is not one of {argument}: {value}"));
                 }
                 "required" => {
                     let missing = argument.as_array().unwrap().iter().filter(|name| value.get(name.as_str().unwrap()).is_none());
@@ -83,8 +84,8 @@ impl<'a> Checker<'a> {
                 }
                 "allOf" => argument.as_array().unwrap().iter().for_each(|part| self.check_value(part, value, path, found)),
                 "type" | "format" | "enum" | "nullable" => (),
-                remark if REMARKS.contains(&remark) => (),
-                unknown => panic!("{path}: the checker does not know the keyword `{unknown}`"),
+                annotation if ANNOTATIONS.contains(&annotation) => (),
+                unknown => panic!("{path}: unsupported keyword `{unknown}`"),
             }
         }
     }
@@ -98,7 +99,7 @@ fn has_type(name: &str, value: &Value) -> bool {
         "boolean" => value.is_boolean(),
         "number" => value.is_number(),
         "integer" => value.is_i64() || value.is_u64(),
-        unknown => panic!("the checker does not know the type `{unknown}`"),
+        unknown => panic!("unsupported type `{unknown}`"),
     }
 }
 
@@ -110,7 +111,7 @@ fn has_format(name: &str, value: &Value) -> bool {
         "uint16" => value.as_u64().is_some_and(|number| u16::try_from(number).is_ok()),
         "uint64" => value.is_u64(),
         "double" => value.is_number(),
-        unknown => panic!("the checker does not know the format `{unknown}`"),
+        unknown => panic!("unsupported format `{unknown}`"),
     }
 }
 
@@ -130,14 +131,14 @@ fn the_checker_reports_violations() {
             },
         }],
     });
-    let found = |value: Value| violations(&description, &schema, &value).join(", ");
+    let found = |value: Value| find_violations(&description, &schema, &value).join(", ");
     assert_eq!(found(json!({ "name": "a", "counts": [1, 2], "maybe": null })), "");
     assert_eq!(found(json!({ "name": "a", "counts": [], "maybe": { "name": "b" } })), "");
     assert_eq!(
         found(json!({ "name": "c", "counts": [-1] })),
-        "$.name is none of [\"a\",\"b\"]: \"c\", $.counts[0] is no \"uint64\": -1"
+        "$.name is not one of [\"a\",\"b\"]: \"c\", $.counts[0] is not of format \"uint64\": -1"
     );
     assert_eq!(found(json!({ "counts": [], "more": 1 })), "$.name is missing, $.more is not declared");
-    assert_eq!(found(json!({ "name": "a", "counts": null })), "$.counts is no \"array\": null");
+    assert_eq!(found(json!({ "name": "a", "counts": null })), "$.counts is not of type \"array\": null");
     assert_eq!(found(json!({ "name": "a", "counts": [], "maybe": { "name": "a", "x": 1 } })), "$.maybe.x is not declared");
 }

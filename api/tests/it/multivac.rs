@@ -1,4 +1,4 @@
-//! The probe, as far as the API goes: what is accepted is queued, and what a worker has processed is told.
+//! The MultiVAC probe in the API: accepted data are queued, and processed data are returned.
 
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ on_every_backend!(
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-async fn give(app: &TestApp, form: impl Into<poem::Body>) -> TestResponse {
+async fn post_datum(app: &TestApp, form: impl Into<poem::Body>) -> TestResponse {
     app.upload(Method::POST, "/multivac/data", (FORM, form), &[]).await
 }
 
-async fn question(app: &TestApp) -> String {
+async fn fetch_response(app: &TestApp) -> String {
     let response = app.get("/multivac").await;
     assert_eq!((response.status.as_u16(), response.header("content-type")), (200, Some("text/plain; charset=utf-8")));
     response.text()
 }
 
-async fn process(database: &DatabaseConnection, id: i64) {
+async fn mark_processed(database: &DatabaseConnection, id: i64) {
     let datum = datum::Entity::find_by_id(id).one(database).await.unwrap().unwrap();
     let mut datum = datum.into_active_model();
     datum.processed_at = Set(Some(UtcInstant::now()));
@@ -38,26 +38,26 @@ async fn process(database: &DatabaseConnection, id: i64) {
 async fn a_datum_is_queued_before_the_response(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
-    assert_eq!(question(&app).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.");
-    let response = give(&app, "data=How+may+entropy%20be%20reversed%3F+%C3%A9").await;
+    assert_eq!(fetch_response(&app).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.");
+    let response = post_datum(&app, "data=How+may+entropy%20be%20reversed%3F+%C3%A9").await;
     assert_eq!((response.status.as_u16(), response.text()), (200, r#"{"response":"MultiVAC updated!"}"#.to_owned()));
     let jobs = job::queue::list(&connection).await.unwrap();
     assert_eq!(jobs.iter().map(|job| (job.kind.as_str(), job.payload.as_str())).collect::<Vec<_>>(), [("datum", "1")]);
     let listed = app.get("/zzz").await.json()["data"]["data"].clone();
     assert_eq!(listed[0]["data"], "How may entropy be reversed? é");
     assert!(listed[0]["processed_at"].is_null() && listed[0]["accepted_at"].is_string(), "{listed}");
-    assert_eq!(question(&app).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.", "not yet");
+    assert_eq!(fetch_response(&app).await, "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.", "not yet");
 }
 
 async fn returns_the_latest_processed_datum(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
     for data in ["one", "two", "three"] {
-        assert_eq!(give(&app, format!("data={data}")).await.status, 200);
+        assert_eq!(post_datum(&app, format!("data={data}")).await.status, 200);
     }
     for (id, latest) in [(2, "two"), (1, "two"), (3, "three")] {
-        process(&connection, id).await;
-        assert_eq!(question(&app).await, latest);
+        mark_processed(&connection, id).await;
+        assert_eq!(fetch_response(&app).await, latest);
     }
     let first = app.get("/zzz?limit=2").await;
     let ids = |response: &TestResponse| {
@@ -70,12 +70,12 @@ async fn returns_the_latest_processed_datum(database: Arc<TestDatabase>) {
 async fn rejects_invalid_data(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for form in ["", "data=", "datum=x", "data", "data=%00"] {
-        assert_eq!(give(&app, form).await.validation_errors()[0].0, "data", "{form}");
+        assert_eq!(post_datum(&app, form).await.validation_errors()[0].0, "data", "{form}");
     }
-    let most = "x".repeat(65_536);
-    assert_eq!(give(&app, format!("data={most}")).await.status, 200);
-    give(&app, format!("data={most}x")).await.problem(413, "body_too_large");
-    give(&app, format!("data={}", "%78".repeat(80_000))).await.problem(413, "body_too_large");
+    let longest = "x".repeat(65_536);
+    assert_eq!(post_datum(&app, format!("data={longest}")).await.status, 200);
+    post_datum(&app, format!("data={longest}x")).await.problem(413, "body_too_large");
+    post_datum(&app, format!("data={}", "%78".repeat(80_000))).await.problem(413, "body_too_large");
     let json = app.upload(Method::POST, "/multivac/data", ("application/json", "{\"data\":\"x\"}"), &[]).await;
     json.problem(415, "unsupported_media_type");
     let connection = database.connect(entity::ConnectionRole::Worker).await;
@@ -85,13 +85,14 @@ async fn rejects_invalid_data(database: Arc<TestDatabase>) {
 async fn a_full_queue_rejects_data(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
-    let waiting = |_| datum::ActiveModel { data: Set("x".to_owned()), accepted_at: Set(UtcInstant::now()), ..Default::default() };
+    let waiting_datum =
+        |_| datum::ActiveModel { data: Set("x".to_owned()), accepted_at: Set(UtcInstant::now()), ..Default::default() };
     for _ in 0..10 {
-        datum::Entity::insert_many((0..1_000).map(waiting)).exec_without_returning(&connection).await.unwrap();
+        datum::Entity::insert_many((0..1_000).map(waiting_datum)).exec_without_returning(&connection).await.unwrap();
     }
-    let response = give(&app, "data=x").await;
+    let response = post_datum(&app, "data=x").await;
     response.problem(503, "queue_full");
     assert_eq!(response.header("retry-after"), Some("10"));
-    process(&connection, 1).await;
-    assert_eq!(give(&app, "data=x").await.status, 200);
+    mark_processed(&connection, 1).await;
+    assert_eq!(post_datum(&app, "data=x").await.status, 200);
 }

@@ -1,5 +1,4 @@
-//! Pages of a catalogue that syncs change between one page and the next: every event that stood where it was throughout is seen exactly
-//! once, whatever else comes, moves or goes.
+//! Pages of a catalogue that changes between requests: every event that is not moved appears exactly once.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,21 +27,21 @@ const CASES: u32 = 32;
 /// Few different starts, so that many events share one.
 const STARTS: i64 = 5;
 
-/// What a sync may do to the events, each named by its place in the list of all that there ever were.
+/// A change by a sync. An index selects from all events that were ever inserted.
 #[derive(Clone, Debug)]
-enum Change {
+enum CatalogueChange {
     Insert { start: i64, id: u128 },
     Reprice(prop::sample::Index),
     Move(prop::sample::Index, i64),
     Hide(prop::sample::Index),
 }
 
-fn changes() -> impl Strategy<Value = Change> {
+fn changes() -> impl Strategy<Value = CatalogueChange> {
     prop_oneof![
-        3 => (0..STARTS, any::<u128>()).prop_map(|(start, id)| Change::Insert { start, id }),
-        2 => any::<prop::sample::Index>().prop_map(Change::Reprice),
-        2 => (any::<prop::sample::Index>(), 0..STARTS).prop_map(|(event, start)| Change::Move(event, start)),
-        1 => any::<prop::sample::Index>().prop_map(Change::Hide),
+        3 => (0..STARTS, any::<u128>()).prop_map(|(start, id)| CatalogueChange::Insert { start, id }),
+        2 => any::<prop::sample::Index>().prop_map(CatalogueChange::Reprice),
+        2 => (any::<prop::sample::Index>(), 0..STARTS).prop_map(|(event, start)| CatalogueChange::Move(event, start)),
+        1 => any::<prop::sample::Index>().prop_map(CatalogueChange::Hide),
     ]
 }
 
@@ -56,11 +55,11 @@ async fn unmoved_events_appear_exactly_once(database: Arc<TestDatabase>) {
             Handle::current().block_on(async {
                 catalogue.clear().await;
                 catalogue_version::increment(&catalogue.database).await.unwrap();
-                let mut moving = Moving { catalogue: &catalogue, stands: HashSet::new(), all: Vec::new() };
+                let mut changing = ChangingCatalogue { catalogue: &catalogue, unmoved: HashSet::new(), all: Vec::new() };
                 for (start, id) in first {
-                    moving.change(Change::Insert { start, id }, true).await;
+                    changing.apply(CatalogueChange::Insert { start, id }, true).await;
                 }
-                // A process that knows nothing of the catalogue before, for whose events its answers would still stand.
+                // A new process, because a cache of the previous case would return its events.
                 let state = create_state(&database).await;
                 let app = TestApp::with_state(&state);
                 let mut seen: HashMap<Uuid, u32> = HashMap::new();
@@ -68,17 +67,17 @@ async fn unmoved_events_appear_exactly_once(database: Arc<TestDatabase>) {
                 for changes in changes {
                     state.catalogue.ask().await.unwrap();
                     let Some(uri) = next.take() else { break };
-                    next = read(&app, &uri, &mut seen).await;
+                    next = read_page(&app, &uri, &mut seen).await;
                     for change in changes {
-                        moving.change(change, false).await;
+                        changing.apply(change, false).await;
                     }
                 }
-                // What was left to read when the changes ran out.
+                // The remaining pages.
                 while let Some(uri) = next {
-                    next = read(&app, &uri, &mut seen).await;
+                    next = read_page(&app, &uri, &mut seen).await;
                 }
-                for id in &moving.stands {
-                    assert_eq!(seen.get(id), Some(&1), "{id} stood throughout");
+                for id in &changing.unmoved {
+                    assert_eq!(seen.get(id), Some(&1), "{id} was not moved");
                 }
             });
             Ok(())
@@ -87,8 +86,8 @@ async fn unmoved_events_appear_exactly_once(database: Arc<TestDatabase>) {
     .unwrap();
 }
 
-/// Reads a page, counts what it shows, and says where the next one is.
-async fn read(app: &TestApp, uri: &str, seen: &mut HashMap<Uuid, u32>) -> Option<String> {
+/// Requests a page, counts its events, and returns the link to the next page.
+async fn read_page(app: &TestApp, uri: &str, seen: &mut HashMap<Uuid, u32>) -> Option<String> {
     let page = app.get(uri).await;
     for event in page.json()["data"]["events"].as_array().unwrap() {
         *seen.entry(event["id"].as_str().unwrap().parse().unwrap()).or_default() += 1;
@@ -96,18 +95,18 @@ async fn read(app: &TestApp, uri: &str, seen: &mut HashMap<Uuid, u32>) -> Option
     page.next()
 }
 
-/// A catalogue, and which of its events nothing has moved.
-struct Moving<'a> {
+/// A catalogue and its events that were never moved or hidden.
+struct ChangingCatalogue<'a> {
     catalogue: &'a CatalogueFixture,
-    stands: HashSet<Uuid>,
+    unmoved: HashSet<Uuid>,
     all: Vec<Uuid>,
 }
 
-impl Moving<'_> {
-    async fn change(&mut self, change: Change, is_first: bool) {
+impl ChangingCatalogue<'_> {
+    async fn apply(&mut self, change: CatalogueChange, is_first: bool) {
         let start_of = |start: i64| UtcInstant(start * 1_000_000);
         match change {
-            Change::Insert { start, id } => {
+            CatalogueChange::Insert { start, id } => {
                 let id = Uuid::from_u128(id);
                 if self.all.contains(&id) {
                     return;
@@ -119,21 +118,21 @@ impl Moving<'_> {
                 self.catalogue.insert([event]).await;
                 self.all.push(id);
                 if is_first {
-                    self.stands.insert(id);
+                    self.unmoved.insert(id);
                 }
             }
-            Change::Reprice(index) => {
+            CatalogueChange::Reprice(index) => {
                 let id = *index.get(&self.all);
                 self.set(id, event::Column::MinPrice, 100_i64).await;
             }
-            Change::Move(index, start) => {
+            CatalogueChange::Move(index, start) => {
                 let id = *index.get(&self.all);
-                self.stands.remove(&id);
+                self.unmoved.remove(&id);
                 self.set(id, event::Column::StartsAt, start_of(start)).await;
             }
-            Change::Hide(index) => {
+            CatalogueChange::Hide(index) => {
                 let id = *index.get(&self.all);
-                self.stands.remove(&id);
+                self.unmoved.remove(&id);
                 self.set(id, event::Column::Shown, false).await;
             }
         }

@@ -1,4 +1,4 @@
-//! Whose catalogues there are, and how fresh their copies are.
+//! `GET /providers`: states, ages and next ticks.
 
 use std::sync::Arc;
 
@@ -26,25 +26,29 @@ on_every_backend!(
 
 const MINUTE: i64 = 60_000_000;
 
-/// A provider that was changed after it was made.
-async fn provider(catalogue: &CatalogueFixture, slug: &str, change: impl FnOnce(&mut provider::ActiveModel)) -> provider::Model {
+/// Inserts a provider with changes.
+async fn insert_provider(
+    catalogue: &CatalogueFixture,
+    slug: &str,
+    change: impl FnOnce(&mut provider::ActiveModel),
+) -> provider::Model {
     let mut row = catalogue.insert_provider(slug, "EUR", 2).await.into_active_model();
     change(&mut row);
     row.update(&catalogue.database).await.unwrap()
 }
 
-async fn providers(database: &TestDatabase) -> Vec<Value> {
+async fn fetch_providers(database: &TestDatabase) -> Vec<Value> {
     let response = TestApp::new(database).await.get("/providers").await.json();
     assert_eq!(response["error"], Value::Null);
     response["data"]["providers"].as_array().unwrap().clone()
 }
 
-async fn only_provider(database: &TestDatabase) -> Value {
-    let [provider] = providers(database).await.try_into().unwrap();
+async fn fetch_only_provider(database: &TestDatabase) -> Value {
+    let [provider] = fetch_providers(database).await.try_into().unwrap();
     provider
 }
 
-fn ago(minutes: i64) -> UtcInstant {
+fn minutes_ago(minutes: i64) -> UtcInstant {
     UtcInstant(UtcInstant::now().0 - minutes * MINUTE)
 }
 
@@ -55,7 +59,7 @@ async fn without_providers_the_list_is_empty(database: Arc<TestDatabase>) {
 
 async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>) {
     CatalogueFixture::new(&database).await.insert_provider("fever", "EUR", 2).await;
-    let mut found = only_provider(&database).await;
+    let mut found = fetch_only_provider(&database).await;
     assert!(found["next_tick"].take().is_string());
     let expected = json!({
         "slug": "fever",
@@ -77,15 +81,15 @@ async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>
 async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     for (slug, state) in [("changed", sync_run::RunState::Succeeded), ("same", sync_run::RunState::Unchanged)] {
-        let provider = provider(&catalogue, slug, |row| row.last_success_at = Set(Some(ago(61)))).await;
+        let provider = insert_provider(&catalogue, slug, |row| row.last_success_at = Set(Some(minutes_ago(61)))).await;
         catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
-        let good = catalogue.insert_run(&provider, state).await;
-        let found = providers(&database).await.into_iter().find(|found| found["slug"] == slug).unwrap();
+        let successful = catalogue.insert_run(&provider, state).await;
+        let found = fetch_providers(&database).await.into_iter().find(|found| found["slug"] == slug).unwrap();
         assert_eq!(found["state"], "ok");
         let age = found["age_seconds"].as_u64().unwrap();
         assert!((3_660..3_720).contains(&age), "{age}");
         let expected = json!({
-            "id": good.id,
+            "id": successful.id,
             "state": state.name(),
             "started_at": "1970-01-01T00:00:00Z",
             "ended_at": "1970-01-01T00:00:01.250Z",
@@ -98,12 +102,12 @@ async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>
 
 async fn a_provider_whose_latest_run_failed_is_failing_and_reports_its_age(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
-    let copied_at = ago(120);
-    let provider = provider(&catalogue, "fever", |row| row.last_success_at = Set(Some(copied_at))).await;
+    let copied_at = minutes_ago(120);
+    let provider = insert_provider(&catalogue, "fever", |row| row.last_success_at = Set(Some(copied_at))).await;
     catalogue.insert_run(&provider, sync_run::RunState::Succeeded).await;
     catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
 
-    let found = only_provider(&database).await;
+    let found = fetch_only_provider(&database).await;
 
     assert_eq!(found["state"], "failing");
     assert_eq!(found["last_success"], api::query::to_rfc3339(copied_at));
@@ -111,7 +115,7 @@ async fn a_provider_whose_latest_run_failed_is_failing_and_reports_its_age(datab
     assert_eq!(found["last_run"]["state"], "failed");
     assert_eq!(found["last_run"]["reason_code"], "http_status");
     assert_eq!(found["last_run"]["reason"], "the provider answered with status 503");
-    assert!(found["next_tick"].is_string(), "it is polled again");
+    assert!(found["next_tick"].is_string(), "the provider is still polled");
 }
 
 async fn a_running_sync_does_not_change_the_state(database: Arc<TestDatabase>) {
@@ -122,15 +126,15 @@ async fn a_running_sync_does_not_change_the_state(database: Arc<TestDatabase>) {
         ("c-failing", Some(sync_run::RunState::Failed), "failing"),
     ];
     for (slug, ended, _) in before {
-        let copied_at = (slug != "a-new").then(|| ago(10));
-        let provider = provider(&catalogue, slug, |row| row.last_success_at = Set(copied_at)).await;
+        let copied_at = (slug != "a-new").then(|| minutes_ago(10));
+        let provider = insert_provider(&catalogue, slug, |row| row.last_success_at = Set(copied_at)).await;
         if let Some(state) = ended {
             catalogue.insert_run(&provider, state).await;
         }
         catalogue.insert_run(&provider, sync_run::RunState::Running).await;
     }
 
-    for (found, (slug, _, state)) in providers(&database).await.into_iter().zip(before) {
+    for (found, (slug, _, state)) in fetch_providers(&database).await.into_iter().zip(before) {
         assert_eq!((&found["slug"], &found["state"]), (&json!(slug), &json!(state)));
         assert_eq!(found["last_run"]["state"], "running");
         assert_eq!(found["last_run"].get("ended_at"), Some(&Value::Null));
@@ -139,48 +143,48 @@ async fn a_running_sync_does_not_change_the_state(database: Arc<TestDatabase>) {
 
 async fn a_paused_provider_reports_until_when_and_why(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
-    let left_alone = |until: UtcInstant| {
+    let pause = |until: UtcInstant| {
         move |row: &mut provider::ActiveModel| {
             row.pause_until = Set(Some(until));
             row.pause_reason = Set(Some("circuit_open".to_owned()));
         }
     };
-    let until = ago(-60);
-    provider(&catalogue, "paused", left_alone(until)).await;
-    provider(&catalogue, "was-paused", left_alone(ago(1))).await;
-    let found = providers(&database).await;
+    let until = minutes_ago(-60);
+    insert_provider(&catalogue, "paused", pause(until)).await;
+    insert_provider(&catalogue, "was-paused", pause(minutes_ago(1))).await;
+    let found = fetch_providers(&database).await;
     let instant = |value: &Value| UtcInstant::from(value.as_str().unwrap().parse::<DateTime<Utc>>().unwrap());
     assert_eq!((instant(&found[0]["paused_until"]), &found[0]["pause_reason"]), (until, &json!("circuit_open")));
-    assert!(instant(&found[0]["next_tick"]) > until, "it is not polled before");
+    assert!(instant(&found[0]["next_tick"]) > until, "the provider is not polled while it is paused");
     assert_eq!((&found[1]["paused_until"], &found[1]["pause_reason"]), (&Value::Null, &Value::Null));
 }
 
 async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
-    let provider = provider(&catalogue, "gone", |row| {
-        row.last_success_at = Set(Some(ago(10)));
-        row.retired_at = Set(Some(ago(5)));
+    let provider = insert_provider(&catalogue, "retired", |row| {
+        row.last_success_at = Set(Some(minutes_ago(10)));
+        row.retired_at = Set(Some(minutes_ago(5)));
     })
     .await;
     catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
 
-    let found = only_provider(&database).await;
+    let found = fetch_only_provider(&database).await;
 
     assert_eq!((&found["state"], found.get("next_tick")), (&json!("retired"), Some(&Value::Null)));
-    assert!(found["age_seconds"].as_u64().unwrap() >= 600, "what it had is served, and ages");
+    assert!(found["age_seconds"].as_u64().unwrap() >= 600, "the copy is still served and its age grows");
 }
 
 async fn providers_are_sorted_by_slug_with_their_latest_run(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let mut newest = Vec::new();
     for slug in ["zebra", "apollo", "marquee"] {
-        let provider = provider(&catalogue, slug, |_| ()).await;
+        let provider = insert_provider(&catalogue, slug, |_| ()).await;
         catalogue.insert_run(&provider, sync_run::RunState::Succeeded).await;
         newest.push((slug, catalogue.insert_run(&provider, sync_run::RunState::Failed).await.id));
     }
     newest.sort_unstable();
 
-    let found = providers(&database).await;
+    let found = fetch_providers(&database).await;
 
     let found: Vec<(&str, i64)> =
         found.iter().map(|provider| (provider["slug"].as_str().unwrap(), provider["last_run"]["id"].as_i64().unwrap())).collect();
@@ -189,13 +193,13 @@ async fn providers_are_sorted_by_slug_with_their_latest_run(database: Arc<TestDa
 
 async fn next_tick_is_a_whole_second_in_the_future(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
-    provider(&catalogue, "a-ten-minutes", |_| ()).await;
-    provider(&catalogue, "b-second", |row| row.schedule = Set("* * * * * *".to_owned())).await;
-    provider(&catalogue, "c-past", |row| row.schedule = Set("0 0 0 1 1 * 2020".to_owned())).await;
-    provider(&catalogue, "d-broken", |row| row.schedule = Set("whenever".to_owned())).await;
+    insert_provider(&catalogue, "a-ten-minutes", |_| ()).await;
+    insert_provider(&catalogue, "b-second", |row| row.schedule = Set("* * * * * *".to_owned())).await;
+    insert_provider(&catalogue, "c-past", |row| row.schedule = Set("0 0 0 1 1 * 2020".to_owned())).await;
+    insert_provider(&catalogue, "d-broken", |row| row.schedule = Set("not a schedule".to_owned())).await;
 
     let before = Utc::now();
-    let found = providers(&database).await;
+    let found = fetch_providers(&database).await;
     let after = Utc::now();
 
     let tick = |number: usize| found[number]["next_tick"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();

@@ -1,4 +1,4 @@
-//! Parameters that are not what they should be: each is named, with what would be right, and all of them at once.
+//! Invalid query parameters: each is reported with what is accepted, and all of them together.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ on_every_backend!(
     limits_the_size_of_error_responses,
 );
 
-/// The mistakes of a search, each as `parameter: message`.
-async fn errors(app: &TestApp, query: &str) -> Vec<String> {
+/// The validation errors of a search, each as `parameter: message`.
+async fn search_errors(app: &TestApp, query: &str) -> Vec<String> {
     let response = app.get(&format!("/search?{query}")).await;
     let errors: Vec<String> =
         response.validation_errors().into_iter().map(|(parameter, message)| format!("{parameter}: {message}")).collect();
@@ -31,14 +31,14 @@ async fn errors(app: &TestApp, query: &str) -> Vec<String> {
 
 async fn rejects_malformed_timestamps(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
-    let right = "want RFC 3339 such as 2021-02-01T00:00:00Z or 2021-02-01T00:00:00+01:00, or a date such as 2021-02-01";
+    let expected = "want RFC 3339 such as 2021-02-01T00:00:00Z or 2021-02-01T00:00:00+01:00, or a date such as 2021-02-01";
     for garbage in ["", "soon", "2021", "1612137600", "2021-02-01T", "2021-02-01T25:00:00Z", "2021-02-01T00:00Z", "%01", "%F0%9F"]
     {
         for parameter in ["starts_at", "ends_at"] {
-            assert_eq!(errors(&app, &format!("{parameter}={garbage}")).await, [format!("{parameter}: {right}")]);
+            assert_eq!(search_errors(&app, &format!("{parameter}={garbage}")).await, [format!("{parameter}: {expected}")]);
         }
     }
-    assert_eq!(errors(&app, "starts_at").await, [format!("starts_at: {right}")]);
+    assert_eq!(search_errors(&app, "starts_at").await, [format!("starts_at: {expected}")]);
 }
 
 async fn rejects_nonexistent_days(database: Arc<TestDatabase>) {
@@ -50,7 +50,10 @@ async fn rejects_nonexistent_days(database: Arc<TestDatabase>) {
         ("2021-13-01", "2021-13-01"),
         ("2021-00-00", "2021-00-00"),
     ] {
-        assert_eq!(errors(&app, &format!("starts_at={text}")).await, [format!("starts_at: there is no such day as {day}")]);
+        assert_eq!(
+            search_errors(&app, &format!("starts_at={text}")).await,
+            [format!("starts_at: there is no such day as {day}")]
+        );
     }
 }
 
@@ -63,7 +66,7 @@ async fn rejects_ranges_that_end_before_they_start(database: Arc<TestDatabase>) 
         ("starts_at=2021-02-01T00:00:00-01:00&ends_at=2021-02-01T00:00:00Z", "2021-02-01T01:00:00Z"),
     ] {
         let expected = format!("ends_at: must not be before starts_at, which is {start}");
-        assert_eq!(errors(&app, query).await, [expected], "{query}");
+        assert_eq!(search_errors(&app, query).await, [expected], "{query}");
     }
 }
 
@@ -71,7 +74,7 @@ async fn limit_must_be_between_1_and_50_000(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for limit in ["0", "-1", "x", "50001", "", "1.5", "1e3", "0x10", "99999999999999999999", "%31%30%20"] {
         let expected = "limit: want a whole number from 1 to 50000";
-        assert_eq!(errors(&app, &format!("limit={limit}")).await, [expected], "{limit}");
+        assert_eq!(search_errors(&app, &format!("limit={limit}")).await, [expected], "{limit}");
     }
     for limit in ["1", "50000"] {
         assert_eq!(app.get(&format!("/search?limit={limit}")).await.status, 200);
@@ -89,39 +92,39 @@ async fn suggests_the_nearest_known_parameter(database: Arc<TestDatabase>) {
         ("limits", "limit"),
         ("Cursor", "cursor"),
     ] {
-        let found = errors(&app, &format!("{given}=2021-02-01")).await;
+        let found = search_errors(&app, &format!("{given}=2021-02-01")).await;
         if given == "STARTS_AT" {
-            // Nothing of it is alike to the letter, so all are named.
+            // Names are case-sensitive, so none is close enough.
             assert_eq!(found, ["STARTS_AT: is not known; known are: starts_at, ends_at, limit, cursor"]);
         } else {
             assert_eq!(found, [format!("{given}: is not known; did you mean `{meant}`?")]);
         }
     }
-    let far = errors(&app, "city=Barcelona").await;
-    assert_eq!(far, ["city: is not known; known are: starts_at, ends_at, limit, cursor"]);
+    let distant = search_errors(&app, "city=Barcelona").await;
+    assert_eq!(distant, ["city: is not known; known are: starts_at, ends_at, limit, cursor"]);
 }
 
 async fn rejects_repeated_parameters(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for name in ["starts_at", "ends_at"] {
         let query = format!("{name}=2021-02-01&{name}=2021-02-01");
-        assert_eq!(errors(&app, &query).await, [format!("{name}: is given more than once")]);
+        assert_eq!(search_errors(&app, &query).await, [format!("{name}: is given more than once")]);
     }
-    assert_eq!(errors(&app, "limit=1&limit=2").await, ["limit: is given more than once"]);
+    assert_eq!(search_errors(&app, "limit=1&limit=2").await, ["limit: is given more than once"]);
 }
 
 async fn reports_all_errors_together(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     let mut found =
-        errors(&app, "start_at=2021-01-01&starts_at=2021-09-31&ends_at=soon&limit=0&limit=1&cursor=x&colour=red").await;
-    let mut named: Vec<String> = found.drain(..).map(|mistake| mistake.split(':').next().unwrap().to_owned()).collect();
-    named.sort();
-    assert_eq!(named, ["colour", "cursor", "ends_at", "limit", "limit", "start_at", "starts_at"]);
+        search_errors(&app, "start_at=2021-01-01&starts_at=2021-09-31&ends_at=soon&limit=0&limit=1&cursor=x&colour=red").await;
+    let mut parameters: Vec<String> = found.drain(..).map(|mistake| mistake.split(':').next().unwrap().to_owned()).collect();
+    parameters.sort();
+    assert_eq!(parameters, ["colour", "cursor", "ends_at", "limit", "limit", "start_at", "starts_at"]);
 }
 
 async fn parameter_names_must_match_exactly(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
-    assert_eq!(app.get("/search?%73tarts_at=2021-02-01&&").await.status, 200, "an escaped letter is that letter");
+    assert_eq!(app.get("/search?%73tarts_at=2021-02-01&&").await.status, 200, "escaped letters are decoded");
     for name in ["%20starts_at", "starts_at%00", "starts_at%5B%5D", "ſtarts_at"] {
         let found = app.get(&format!("/search?{name}=2021-02-01")).await.validation_errors();
         assert!(found[0].1.contains("did you mean `starts_at`?"), "{found:?}");
@@ -150,7 +153,7 @@ async fn limits_the_size_of_error_responses(database: Arc<TestDatabase>) {
     for query in [many, long, value] {
         let response = app.get(&format!("/search?{query}")).await;
         response.validation_errors();
-        // No more than a few times what was asked.
+        // The response is at most a few times as long as the request.
         assert!(response.body.len() < 4 * query.len(), "{} bytes for {}", response.body.len(), query.len());
     }
 }

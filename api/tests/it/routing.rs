@@ -1,4 +1,4 @@
-//! What the framework would answer by itself: no such path, no such method, a fault of ours. And the id of every request.
+//! Unknown paths, unsupported methods, panics, documentation pages and request ids.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ on_every_backend!(a_rejected_method_changes_nothing);
 
 const PATHS: [&str; 7] = ["/search", "/providers", "/livez", "/readyz", "/events/x", "/openapi.json", "/docs"];
 
-fn service_without_database() -> TestApp {
+fn app_without_database() -> TestApp {
     TestApp::with_connection(DatabaseConnection::default())
 }
 
 #[tokio::test]
 async fn an_unknown_path_is_404() {
-    let app = service_without_database();
-    for path in ["/", "/search/", "/nope", "/Search", "//search", "/events", "/events/", "/events/x/y", "/livez/"] {
+    let app = app_without_database();
+    for path in ["/", "/search/", "/unknown", "/Search", "//search", "/events", "/events/", "/events/x/y", "/livez/"] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let problem = app.send(method, path, &[]).await.problem(404, "path_not_found");
             assert_eq!(problem["errors"], serde_json::json!([]), "{path}");
@@ -33,7 +33,7 @@ async fn an_unknown_path_is_404() {
 
 #[tokio::test]
 async fn an_unsupported_method_is_405_with_allow() {
-    let app = service_without_database();
+    let app = app_without_database();
     for path in PATHS {
         for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
             let response = app.send(method.clone(), path, &[]).await;
@@ -46,21 +46,21 @@ async fn an_unsupported_method_is_405_with_allow() {
 
 #[tokio::test]
 async fn swagger_ui_and_openapi_json_are_served() {
-    let app = service_without_database();
+    let app = app_without_database();
     let ui = app.get("/docs").await;
     assert_eq!(ui.status, 200);
     assert!(ui.header("content-type").unwrap().starts_with("text/html"));
     assert!(ui.text().contains("SwaggerUIBundle"));
-    app.get("/docs/nope").await.problem(404, "path_not_found");
+    app.get("/docs/unknown").await.problem(404, "path_not_found");
     assert_eq!(app.send(Method::HEAD, "/docs", &[]).await.status, 200);
     assert_eq!(app.send(Method::HEAD, "/openapi.json", &[]).await.status, 200);
 }
 
 #[tokio::test]
 async fn every_response_has_a_unique_request_id() {
-    let app = service_without_database();
+    let app = app_without_database();
     let mut seen: Vec<String> = Vec::new();
-    for path in ["/livez", "/livez", "/search?limit=x", "/nope", "/openapi.json", "/docs"] {
+    for path in ["/livez", "/livez", "/search?limit=x", "/unknown", "/openapi.json", "/docs"] {
         let response = app.get(path).await;
         let id = response.header("x-request-id").unwrap();
         assert!(id.parse::<Uuid>().is_ok(), "{id}");
@@ -71,37 +71,37 @@ async fn every_response_has_a_unique_request_id() {
 
 #[tokio::test]
 async fn a_valid_client_request_id_is_echoed() {
-    let app = service_without_database();
+    let app = app_without_database();
     for id in ["a", "4bf92f3577b34da6a3ce929d0e0e4736", "Root-1_x.2", &"x".repeat(128)] {
-        let good = app.send(Method::GET, "/livez", &[("X-Request-Id", id)]).await;
-        assert_eq!(good.header("x-request-id"), Some(id));
-        let bad = app.send(Method::GET, "/nope", &[("x-request-id", id)]).await;
-        assert_eq!(bad.problem(404, "path_not_found")["request_id"], id);
+        let success = app.send(Method::GET, "/livez", &[("X-Request-Id", id)]).await;
+        assert_eq!(success.header("x-request-id"), Some(id));
+        let error = app.send(Method::GET, "/unknown", &[("x-request-id", id)]).await;
+        assert_eq!(error.problem(404, "path_not_found")["request_id"], id);
     }
 }
 
 #[tokio::test]
 async fn an_invalid_client_request_id_is_replaced() {
-    let app = service_without_database();
+    let app = app_without_database();
     for id in ["", " ", "two words", "a\tb", "<script>", "id\"quoted\"", "naïve", "a,b", &"x".repeat(129)] {
-        let response = app.send(Method::GET, "/nope", &[("X-Request-Id", id)]).await;
+        let response = app.send(Method::GET, "/unknown", &[("X-Request-Id", id)]).await;
         response.problem(404, "path_not_found");
-        let given = response.header("x-request-id").unwrap();
-        assert!(given.parse::<Uuid>().is_ok(), "{id} became {given}");
+        let replacement = response.header("x-request-id").unwrap();
+        assert!(replacement.parse::<Uuid>().is_ok(), "{id} became {replacement}");
     }
 }
 
-/// Without a connection at all the driver panics, as a fault in our own code would.
+/// The driver panics without a connection, which stands for any bug.
 #[tokio::test]
 async fn a_panic_is_a_500_problem() {
-    let app = service_without_database();
+    let app = app_without_database();
     let response = app.get(&format!("/events/{}", Uuid::nil())).await;
     let problem = response.problem(500, "internal_error");
     assert_eq!(
         problem["detail"], "an internal error occurred; quote the request id when you report it",
-        "the client hears nothing of the cause"
+        "the cause is not exposed"
     );
-    assert_eq!(app.get("/livez").await.status, 200, "the process goes on");
+    assert_eq!(app.get("/livez").await.status, 200, "the process keeps running");
 }
 
 async fn a_rejected_method_changes_nothing(database: Arc<TestDatabase>) {

@@ -1,4 +1,4 @@
-//! Order and pages: a list is the same, whole or in pages of any size.
+//! Order and pages of searches.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ async fn events_are_ordered_by_start_then_id(database: Arc<TestDatabase>) {
 async fn pages_of_any_size_add_up_to_the_whole_list(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let app = TestApp::new(&database).await;
-    // Few different starts, so that many are equal; ids in no order; some hidden; some too long for the range.
+    // Few different starts, so that many are equal; random ids; some events are hidden or too long for the range.
     let event = (0_i64..6, any::<u128>(), 0_i64..3, prop::bool::weighted(0.9));
     let catalogues = (vec(event, 0..24), prop::option::of(0_i64..6), prop::option::of(3_i64..8));
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
@@ -63,8 +63,8 @@ async fn pages_of_any_size_add_up_to_the_whole_list(database: Arc<TestDatabase>)
             Handle::current().block_on(async {
                 catalogue.clear().await;
                 catalogue.insert(events.iter().map(random_event)).await;
-                let query = range(starts_at, ends_at.map(|end| end.max(starts_at.unwrap_or(0))));
-                assert_pages_give_the_whole(&app, &query).await;
+                let query = range_query(starts_at, ends_at.map(|end| end.max(starts_at.unwrap_or(0))));
+                assert_pages_add_up(&app, &query).await;
             });
             Ok(())
         })
@@ -81,13 +81,13 @@ fn random_event((start, id, length, shown): &(i64, u128, i64, bool)) -> NewEvent
     if *shown { event } else { event.hidden() }
 }
 
-fn range(starts_at: Option<i64>, ends_at: Option<i64>) -> String {
+fn range_query(starts_at: Option<i64>, ends_at: Option<i64>) -> String {
     let bound = |name: &str, second: i64| format!("{name}=1970-01-01T00:00:{second:02}Z");
     let bounds = [starts_at.map(|second| bound("starts_at", second)), ends_at.map(|second| bound("ends_at", second))];
     bounds.into_iter().flatten().collect::<Vec<_>>().join("&")
 }
 
-async fn assert_pages_give_the_whole(app: &TestApp, query: &str) {
+async fn assert_pages_add_up(app: &TestApp, query: &str) {
     let whole = app.get(&format!("/search?{query}")).await;
     assert_eq!(whole.next(), None);
     let whole = whole.titles();
@@ -100,7 +100,7 @@ async fn assert_pages_give_the_whole(app: &TestApp, query: &str) {
             next = page.next();
             let titles = page.titles();
             assert!(titles.len() <= size);
-            assert_eq!(next.is_some(), seen.len() + titles.len() < whole.len(), "a link is there while there is more");
+            assert_eq!(next.is_some(), seen.len() + titles.len() < whole.len(), "a next link exists while events remain");
             assert!(next.is_none() || titles.len() == size, "only the last page may be short");
             seen.extend(titles);
         }
@@ -108,26 +108,26 @@ async fn assert_pages_give_the_whole(app: &TestApp, query: &str) {
     }
 }
 
-async fn three_days(database: &TestDatabase) -> TestApp {
+async fn start_app_with_three_events(database: &TestDatabase) -> TestApp {
     let events = ["2021-02-01", "2021-02-02", "2021-02-03"].map(|day| NewEvent::titled(day).starts(day));
     CatalogueFixture::new(database).await.insert(events).await;
     TestApp::new(database).await
 }
 
 async fn next_links_preserve_range_and_limit(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
 
     let first = app.get("/search?limit=1&ends_at=2021-02-03&starts_at=2021-02-01T01:00:00%2B01:00").await;
     let next = first.next().unwrap();
 
-    let known = "/search?starts_at=2021-02-01T00%3A00%3A00Z&ends_at=2021-02-03T23%3A59%3A59.999999Z&limit=1&cursor=";
-    assert_eq!(&next[..known.len()], known);
+    let expected = "/search?starts_at=2021-02-01T00%3A00%3A00Z&ends_at=2021-02-03T23%3A59%3A59.999999Z&limit=1&cursor=";
+    assert_eq!(&next[..expected.len()], expected);
     assert_eq!(first.titles(), ["2021-02-01"]);
     assert_eq!(app.get(&next).await.titles(), ["2021-02-02"]);
 }
 
 async fn limit_may_change_between_pages(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
 
     let next = app.get("/search?limit=1").await.next().unwrap();
     let rest = app.get(&next.replace("limit=1&", "limit=2&")).await;
@@ -138,30 +138,31 @@ async fn limit_may_change_between_pages(database: Arc<TestDatabase>) {
 }
 
 async fn the_last_page_has_no_next_link(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
 
-    for (query, rows, more) in [("limit=2", 2, true), ("limit=3", 3, false), ("limit=4", 3, false), ("limit=50000", 3, false)] {
+    for (query, rows, has_next) in [("limit=2", 2, true), ("limit=3", 3, false), ("limit=4", 3, false), ("limit=50000", 3, false)]
+    {
         let page = app.get(&format!("/search?{query}")).await;
-        assert_eq!((page.titles().len(), page.next().is_some()), (rows, more), "{query}");
+        assert_eq!((page.titles().len(), page.next().is_some()), (rows, has_next), "{query}");
     }
     let range = app.get("/search?limit=1&starts_at=2021-02-03").await;
     assert_eq!((range.titles().len(), range.next()), (1, None));
 }
 
 async fn a_cursor_is_bound_to_its_filters(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
     let next = app.get("/search?limit=1&starts_at=2021-02-01").await.next().unwrap();
     let cursor = next.split_once("cursor=").unwrap().1;
 
     for other in ["", "starts_at=2021-02-02&", "ends_at=2021-02-01&", "starts_at=2021-02-01&ends_at=2021-02-03&"] {
-        let refused = app.get(&format!("/search?{other}cursor={cursor}")).await;
+        let rejected = app.get(&format!("/search?{other}cursor={cursor}")).await;
         let expected = ("cursor".to_owned(), "belongs to a list with other filters".to_owned());
-        assert_eq!(refused.validation_errors(), [expected], "{other}");
+        assert_eq!(rejected.validation_errors(), [expected], "{other}");
     }
 }
 
 async fn a_cursor_accepts_equivalent_filters(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
     let next = app.get("/search?limit=1&starts_at=2021-02-01").await.next().unwrap();
     let cursor = next.split_once("cursor=").unwrap().1;
 
@@ -172,21 +173,21 @@ async fn a_cursor_accepts_equivalent_filters(database: Arc<TestDatabase>) {
 }
 
 async fn rejects_malformed_cursors(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
     let next = app.get("/search?limit=1").await.next().unwrap();
     let cursor = next.split_once("cursor=").unwrap().1;
 
     let shorter = &cursor[..cursor.len() - 1];
     let longer = format!("{cursor}A");
-    for no_cursor in ["", "x", "1", "%01", "%FF%FE", "null", "....", shorter, &longer, &format!("{cursor}%3D")] {
-        let errors = app.get(&format!("/search?cursor={no_cursor}")).await.validation_errors();
+    for cursor in ["", "x", "1", "%01", "%FF%FE", "null", "....", shorter, &longer, &format!("{cursor}%3D")] {
+        let errors = app.get(&format!("/search?cursor={cursor}")).await.validation_errors();
         let expected = ("cursor".to_owned(), "is no cursor of ours: take it from the Link header of the page before".to_owned());
-        assert_eq!(errors, [expected], "{no_cursor}");
+        assert_eq!(errors, [expected], "{cursor}");
     }
 }
 
 async fn pagination_continues_after_a_deleted_event(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
     let next = app.get("/search?limit=2").await.next().unwrap();
 
     let catalogue = CatalogueFixture::new(&database).await;
@@ -197,20 +198,20 @@ async fn pagination_continues_after_a_deleted_event(database: Arc<TestDatabase>)
 }
 
 async fn next_links_work_at_the_limits_of_the_date_range(database: Arc<TestDatabase>) {
-    let app = three_days(&database).await;
+    let app = start_app_with_three_events(&database).await;
 
     for query in ["ends_at=9999-12-31", "ends_at=9999-12-31T23:59:59.999999999Z", "starts_at=0000-01-01"] {
         let next = app.get(&format!("/search?limit=1&{query}")).await.next().unwrap();
         assert_eq!(app.get(&next).await.titles(), ["2021-02-02"], "{query}");
     }
-    // What no link could write is refused at once.
+    // Instants that a link could not express are rejected.
     for (parameter, value) in [("ends_at", "9999-12-31T23:59:59-01:00"), ("starts_at", "0000-01-01T00:00:00%2B01:00")] {
         let errors = app.get(&format!("/search?{parameter}={value}")).await.validation_errors();
         assert_eq!(errors, [(parameter.to_owned(), "in UTC this lies outside the years 0000 to 9999".to_owned())]);
     }
 }
 
-/// On one database: what is tested is the bound of the list, and 50,001 rows take a while.
+/// On SQLite only, because inserting 50,001 rows is slow.
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_without_a_limit_are_complete_up_to_50_000_rows() {
     assert_eq!(MAX_ROWS, 50_000);

@@ -1,4 +1,4 @@
-//! What a search says of an event, to the letter.
+//! The exact body of a search.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ async fn unknown_fields_are_null(database: Arc<TestDatabase>) {
     let no_zones = NewEvent::titled("no zones").starts("2021-03-03T10:00:00").ends("2021-03-03T11:00:00");
     catalogue.insert([bare_dates, no_end, no_zones]).await;
 
-    let [bare_dates, no_end, no_zones] = events(&TestApp::new(&database).await).await.try_into().unwrap();
+    let [bare_dates, no_end, no_zones] = fetch_events(&TestApp::new(&database).await).await.try_into().unwrap();
 
     let times = |event: &Value| ["start_date", "start_time", "end_date", "end_time"].map(|key| event[key].clone());
     assert_eq!(times(&bare_dates), [json!("2021-03-01"), Value::Null, json!("2021-03-02"), Value::Null]);
@@ -71,7 +71,7 @@ async fn unknown_fields_are_null(database: Arc<TestDatabase>) {
     assert_eq!((&no_zones["min_price"], &no_zones["max_price"]), (&Value::Null, &Value::Null));
     for event in [bare_dates, no_end, no_zones] {
         for key in ["id", "title", "start_date", "start_time", "end_date", "end_time", "min_price", "max_price"] {
-            assert!(event.get(key).is_some(), "{key} is there, with or without a value");
+            assert!(event.get(key).is_some(), "{key} is missing");
         }
     }
 }
@@ -86,18 +86,19 @@ async fn prices_are_decimal_numbers_in_the_provider_currency(database: Arc<TestD
             NewEvent::titled("yen").starts("2021-01-02").prices(&[1_500, 20_000]).of_provider("tokyo"),
             NewEvent::titled("fils").starts("2021-01-03").prices(&[1, 12_345]).of_provider("kuwait"),
             NewEvent::titled("free").starts("2021-01-04").prices(&[0]),
-            NewEvent::titled("dear").starts("2021-01-05").prices(&[999_999_999_999]),
+            NewEvent::titled("expensive").starts("2021-01-05").prices(&[999_999_999_999]),
         ])
         .await;
 
     let app = TestApp::new(&database).await;
 
-    let prices: Vec<Value> = events(&app).await.iter().map(|event| json!([event["min_price"], event["max_price"]])).collect();
+    let prices: Vec<Value> =
+        fetch_events(&app).await.iter().map(|event| json!([event["min_price"], event["max_price"]])).collect();
     let expected = json!([[0.05, 19.99], [1_500.0, 20_000.0], [0.001, 12.345], [0.0, 0.0], [9_999_999_999.99, 9_999_999_999.99]]);
     assert_eq!(json!(prices), expected);
     let body = app.get("/search").await.text();
     for decimal in ["0.05,", "19.99}", "0.001,", "12.345}", "9999999999.99}"] {
-        assert!(body.contains(decimal), "{decimal} is not written as that decimal in {body}");
+        assert!(body.contains(decimal), "{decimal} is missing in {body}");
     }
 }
 
@@ -105,7 +106,7 @@ async fn fractional_seconds_are_preserved(database: Arc<TestDatabase>) {
     let event = NewEvent::titled("precise").starts("2021-07-01T20:00:00.250").ends("2021-07-01T21:00:00.100200");
     CatalogueFixture::new(&database).await.insert([event]).await;
 
-    let [event] = events(&TestApp::new(&database).await).await.try_into().unwrap();
+    let [event] = fetch_events(&TestApp::new(&database).await).await.try_into().unwrap();
 
     assert_eq!((&event["start_time"], &event["end_time"]), (&json!("20:00:00.250"), &json!("21:00:00.100200")));
 }
@@ -121,15 +122,15 @@ async fn titles_preserve_every_character(database: Arc<TestDatabase>) {
 async fn an_event_never_on_sale_online_is_never_shown(database: Arc<TestDatabase>) {
     let shown = NewEvent::titled("shown").starts("2021-02-01T20:00:00");
     let hidden = NewEvent::titled("hidden").starts("2021-02-01T20:00:00").hidden();
-    let gone = NewEvent::titled("left the feed").starts("2021-02-02T20:00:00").with(|row| {
+    let removed = NewEvent::titled("removed from the feed").starts("2021-02-02T20:00:00").with(|row| {
         row.left_at = Some(entity::UtcInstant(1));
     });
-    CatalogueFixture::new(&database).await.insert([shown, hidden, gone]).await;
+    CatalogueFixture::new(&database).await.insert([shown, hidden, removed]).await;
     let app = TestApp::new(&database).await;
 
     for query in ["", "?starts_at=2021-01-01", "?ends_at=2021-12-31", "?starts_at=2021-02-01&ends_at=2021-02-02", "?limit=9"] {
         let titles = app.get(&format!("/search{query}")).await.titles();
-        assert_eq!(titles, ["shown", "left the feed"], "{query}");
+        assert_eq!(titles, ["shown", "removed from the feed"], "{query}");
     }
 }
 
@@ -147,6 +148,6 @@ async fn head_matches_get_without_a_body(database: Arc<TestDatabase>) {
     assert_eq!(head.body, b"");
 }
 
-async fn events(app: &TestApp) -> Vec<Value> {
+async fn fetch_events(app: &TestApp) -> Vec<Value> {
     app.get("/search").await.json()["data"]["events"].as_array().unwrap().clone()
 }

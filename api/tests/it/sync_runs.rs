@@ -1,4 +1,4 @@
-//! The ledger: every attempt to copy a catalogue, and what it could not take.
+//! `GET /sync-runs` and the rejects of a run.
 
 use std::sync::Arc;
 
@@ -25,26 +25,19 @@ on_every_backend!(
     reports_invalid_parameters,
 );
 
-fn ids(response: &TestResponse) -> Vec<i64> {
+fn run_ids(response: &TestResponse) -> Vec<i64> {
     let response = response.json();
     response["data"]["sync_runs"].as_array().unwrap().iter().map(|run| run["id"].as_i64().unwrap()).collect()
 }
 
-fn lines(response: &TestResponse) -> Vec<i64> {
+fn reject_lines(response: &TestResponse) -> Vec<i64> {
     let response = response.json();
     response["data"]["rejects"].as_array().unwrap().iter().map(|reject| reject["line"].as_i64().unwrap()).collect()
 }
 
-/// Follows the links from here to the end of a list.
-async fn follow(app: &TestApp, uri: &str, read: impl Fn(&TestResponse) -> Vec<i64>) -> Vec<Vec<i64>> {
-    let mut pages = Vec::new();
-    let mut next = Some(uri.to_owned());
-    while let Some(uri) = next {
-        let page = app.get(&uri).await;
-        next = page.next();
-        pages.push(read(&page));
-    }
-    pages
+/// Requests all pages of a list, and extracts a value from each row.
+async fn fetch_pages(app: &TestApp, uri: &str, extract: impl Fn(&TestResponse) -> Vec<i64>) -> Vec<Vec<i64>> {
+    app.get_pages(uri).await.iter().map(extract).collect()
 }
 
 async fn returns_every_field_of_a_run(database: Arc<TestDatabase>) {
@@ -91,30 +84,30 @@ async fn runs_are_sorted_newest_first(database: Arc<TestDatabase>) {
     assert_eq!(app.get("/sync-runs").await.json(), json!({ "data": { "sync_runs": [] }, "error": null }));
 
     let fever = catalogue.insert_provider("fever", "EUR", 2).await;
-    let mut made = Vec::new();
+    let mut inserted = Vec::new();
     for state in [RunState::Succeeded, RunState::Failed, RunState::Queued] {
-        made.insert(0, catalogue.insert_run(&fever, state).await.id);
+        inserted.insert(0, catalogue.insert_run(&fever, state).await.id);
     }
     let response = app.get("/sync-runs").await;
-    assert_eq!((ids(&response), response.next()), (made, None));
+    assert_eq!((run_ids(&response), response.next()), (inserted, None));
 }
 
 async fn filters_runs_by_provider_and_state(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
-    let mut made = Vec::new();
+    let mut inserted = Vec::new();
     for slug in ["fever", "apollo"] {
         let provider = catalogue.insert_provider(slug, "EUR", 2).await;
         for state in [RunState::Queued, RunState::Running, RunState::Succeeded, RunState::Unchanged, RunState::Failed] {
-            made.insert(0, (slug, state.name(), catalogue.insert_run(&provider, state).await.id));
+            inserted.insert(0, (slug, state.name(), catalogue.insert_run(&provider, state).await.id));
         }
     }
     let app = TestApp::new(&database).await;
     for provider in ["fever", "apollo"] {
-        let of_provider: Vec<i64> = made.iter().filter(|run| run.0 == provider).map(|run| run.2).collect();
-        assert_eq!(ids(&app.get(&format!("/sync-runs?provider={provider}")).await), of_provider);
+        let of_provider: Vec<i64> = inserted.iter().filter(|run| run.0 == provider).map(|run| run.2).collect();
+        assert_eq!(run_ids(&app.get(&format!("/sync-runs?provider={provider}")).await), of_provider);
         for state in ["queued", "running", "succeeded", "unchanged", "failed"] {
-            let both: Vec<i64> = made.iter().filter(|run| run.0 == provider && run.1 == state).map(|run| run.2).collect();
-            assert_eq!(ids(&app.get(&format!("/sync-runs?state={state}&provider={provider}")).await), both);
+            let both: Vec<i64> = inserted.iter().filter(|run| run.0 == provider && run.1 == state).map(|run| run.2).collect();
+            assert_eq!(run_ids(&app.get(&format!("/sync-runs?state={state}&provider={provider}")).await), both);
         }
     }
 }
@@ -126,7 +119,7 @@ async fn an_unknown_provider_has_no_runs(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for slug in ["apollo", "", "FEVER", "fever%20", "%25", "%F0%9F%8E%AD", "%FF", "' OR 1=1 --"] {
         let response = app.get(&format!("/sync-runs?provider={}", slug.replace(' ', "+"))).await;
-        assert_eq!(ids(&response), [0; 0], "{slug}");
+        assert_eq!(run_ids(&response), [0; 0], "{slug}");
     }
 }
 
@@ -141,9 +134,9 @@ async fn pages_add_up_to_the_whole_list(database: Arc<TestDatabase>) {
     }
     let app = TestApp::new(&database).await;
     for query in ["", "provider=fever", "state=failed", "provider=fever&state=failed"] {
-        let whole = ids(&app.get(&format!("/sync-runs?{query}")).await);
+        let whole = run_ids(&app.get(&format!("/sync-runs?{query}")).await);
         for size in 1..=whole.len() + 1 {
-            let pages = follow(&app, &format!("/sync-runs?{query}&limit={size}"), ids).await;
+            let pages = fetch_pages(&app, &format!("/sync-runs?{query}&limit={size}"), run_ids).await;
             assert_eq!(pages.concat(), whole, "{query}, pages of {size}");
             assert_eq!(pages.len(), whole.len().div_ceil(size), "{query}, pages of {size}");
         }
@@ -190,7 +183,7 @@ async fn pages_of_rejects_add_up_to_the_whole_list(database: Arc<TestDatabase>) 
     let app = TestApp::new(&database).await;
 
     for (size, count) in [(1, 12), (5, 3), (6, 2), (11, 2), (12, 1), (13, 1)] {
-        let pages = follow(&app, &format!("/sync-runs/{}/rejects?limit={size}", run.id), lines).await;
+        let pages = fetch_pages(&app, &format!("/sync-runs/{}/rejects?limit={size}", run.id), reject_lines).await;
         assert_eq!((pages.len(), pages.concat()), (count, (1..=12).collect()), "pages of {size}");
     }
 }

@@ -1,4 +1,4 @@
-//! A search for concerts merges sorted ranges of one index: it reads a row for each of them and one for each row of the answer.
+//! Concert queries merge sorted index ranges: they read about one row per range and one per row of the response.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, prelude::Uuid};
 use serde_json::Value;
 
-use super::{nodes, postgres_plan, sqlite_steps};
+use super::{explain_postgres, explain_sqlite, nodes};
 
 on_every_backend!(concert_queries_read_few_extra_rows);
 
@@ -17,64 +17,64 @@ const PERFORMERS: usize = 1_000;
 const VENUES: usize = 500;
 const PAGE: usize = 20;
 
-/// What is merged, from which index, and how many rows of a page there are.
-struct Case {
+/// The merged ranges of a query and their index.
+struct QueryCase {
     name: &'static str,
     query: &'static str,
     arms: Vec<Arm>,
     index: &'static str,
-    /// Whether the arms are of more than the place.
+    /// Whether the rows of the ranges are filtered by location.
     is_filtered: bool,
 }
 
 async fn concert_queries_read_few_extra_rows(database: Arc<TestDatabase>) {
-    fill(&database.connect(ConnectionRole::Worker).await).await;
+    insert_concerts(&database.connect(ConnectionRole::Worker).await).await;
     let database = database.connect(ConnectionRole::Api).await;
-    let performers = ids(&database, "performer").await;
-    let venues = ids(&database, "venue").await;
-    for Case { name, query, arms, index, is_filtered } in cases(&performers, &venues) {
+    let performers = fetch_ids(&database, "performer").await;
+    let venues = fetch_ids(&database, "venue").await;
+    for QueryCase { name, query, arms, index, is_filtered } in cases(&performers, &venues) {
         let request = ConcertsRequest::parse(&format!("{query}&limit={PAGE}")).unwrap();
         let near = request.near.as_ref().filter(|_| is_filtered);
         let statement = statement(database.get_database_backend(), &request, &arms, near);
         let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
         assert_eq!(rows, PAGE + 1, "{name}");
-        // Of each row of the answer the concert, its venue, its performer and perhaps its event; of each arm the first; twice the version.
+        // For each row the concert, its venue, its performer and perhaps its event; for each range its first row; the version twice.
         let most = 4 * (PAGE + 1) + arms.len() + 2;
-        // Half of all venues are not wanted; that chance has it so at the first rows as well is not sure.
+        // Half of all venues are filtered out.
         let most = if is_filtered { 2 * most } else { most };
         if statement.db_backend == DbBackend::Sqlite {
-            assert_sqlite_merges(&sqlite_steps(&database, statement).await, name, index, arms.len());
+            assert_sqlite_merges(&explain_sqlite(&database, statement).await, name, index, arms.len());
         } else {
-            assert_postgres_reads_little(&postgres_plan(&database, statement).await, name, index, most);
+            assert_postgres_reads_little(&explain_postgres(&database, statement).await, name, index, most);
         }
     }
 }
 
-fn cases(performers: &[Uuid], venues: &[Uuid]) -> Vec<Case> {
+fn cases(performers: &[Uuid], venues: &[Uuid]) -> Vec<QueryCase> {
     let of = |count: usize| performers[..count].iter().copied().map(Arm::OfPerformer).collect();
     let at = |count: usize| venues[..count].iter().copied().map(Arm::AtVenue).collect();
     let both = |of: usize, at: usize| {
         let pairs = performers[..of].iter().flat_map(|&of| venues[..at].iter().map(move |&at| Arm::OfPerformerAtVenue(of, at)));
         pairs.collect()
     };
-    let case = |name, query, arms, index| Case { name, query, arms, index, is_filtered: false };
-    let filtered = |name, query, arms, index| Case { name, query, arms, index, is_filtered: true };
+    let case = |name, query, arms, index| QueryCase { name, query, arms, index, is_filtered: false };
+    let filtered = |name, query, arms, index| QueryCase { name, query, arms, index, is_filtered: true };
     let (bands, place) = ("bandIds=1", "latitude=1&longitude=2&radius=3");
     vec![
         case("a band", bands, of(1), "concert_of_performer"),
         case("bands", bands, of(100), "concert_of_performer"),
-        case("bands until then", "bandIds=1&ends_at=2025-01-01", of(3), "concert_of_performer"),
-        case("bands from then on", "bandIds=1&starts_at=2021-01-01", of(3), "concert_of_performer"),
+        case("bands until a date", "bandIds=1&ends_at=2025-01-01", of(3), "concert_of_performer"),
+        case("bands from a date on", "bandIds=1&starts_at=2021-01-01", of(3), "concert_of_performer"),
         case("a venue", place, at(1), "concert_of_venue"),
-        case("a place", place, at(128), "concert_of_venue"),
-        case("bands at a place", bands, both(4, 32), "concert_of_performer_at_venue"),
-        filtered("bands at a wide place", place, of(5), "concert_of_performer"),
-        filtered("the latest at a wide place", place, vec![Arm::Latest(2_000)], "concert_by_start"),
+        case("an area", place, at(128), "concert_of_venue"),
+        case("bands in an area", bands, both(4, 32), "concert_of_performer_at_venue"),
+        filtered("bands in a large area", place, of(5), "concert_of_performer"),
+        filtered("the latest in a large area", place, vec![Arm::Latest(2_000)], "concert_by_start"),
     ]
 }
 
-/// Spread evenly over three years, in another order than that of the rows.
-async fn fill(database: &DatabaseConnection) {
+/// Inserts concerts spread evenly over three years, in another order than that of the rows.
+async fn insert_concerts(database: &DatabaseConnection) {
     let is_sqlite = database.get_database_backend() == DbBackend::Sqlite;
     let id = if is_sqlite { "randomblob(16)" } else { "gen_random_uuid()" };
     let numbers = |count: usize| {
@@ -84,7 +84,7 @@ async fn fill(database: &DatabaseConnection) {
     };
     let base_event = "(SELECT id FROM base_event)";
     let Direction { x, y, z } = Direction::from_degrees(1.0, 2.0);
-    // A performer plays at 100 venues, a venue sees 200 performers.
+    // 100 venues per performer, 200 performers per venue.
     let (of, at) = ("(n % 100) * 10 + n / 10000", "n / 100 % 100 + n / 10000 % 5 * 100");
     let statements = [
         "INSERT INTO provider (id, slug, url, format, schedule, time_zone, currency, currency_digits, event_count, reject_count) \
@@ -92,13 +92,13 @@ async fn fill(database: &DatabaseConnection) {
             .to_owned(),
         format!("INSERT INTO base_event (id, provider_id, source_id, title, sell_mode) VALUES ({id}, 1, '1', 'title', 'online')"),
         format!("INSERT INTO performer (id, provider_id, source_id, name) SELECT {id}, 1, CAST(n AS TEXT), 'band' FROM {}", numbers(PERFORMERS)),
-        // Every other one lies where a place is asked for.
+        // Every other venue is inside the requested area.
         format!(
             "INSERT INTO venue (id, provider_id, source_id, name, latitude, longitude, direction_x, direction_y, direction_z) \
              SELECT {id}, 1, CAST(n AS TEXT), 'hall', 1 + n % 2, 2, {x:?}, {y:?}, {z:?} + n % 2 FROM {}",
             numbers(VENUES)
         ),
-        // For a moment the source id is the performer's number, and the end the venue's.
+        // Until the bills are inserted, the source id is the number of the performer, and the end that of the venue.
         format!(
             "INSERT INTO event (id, base_event_id, source_id, local_start, starts_at, ends_at, sold_out, shown, content_hash, first_seen_at) \
              SELECT {id}, {base_event}, CAST({of} AS TEXT), '', 1600000000000000 + CAST(n * 7919 % {CONCERTS} AS BIGINT) * 1000000000, {at}, false, true, 0, 0 \
@@ -118,7 +118,7 @@ async fn fill(database: &DatabaseConnection) {
     }
 }
 
-async fn ids(database: &DatabaseConnection, table: &str) -> Vec<Uuid> {
+async fn fetch_ids(database: &DatabaseConnection, table: &str) -> Vec<Uuid> {
     let text = format!("SELECT id FROM {table} ORDER BY CAST(source_id AS INTEGER)");
     let statement = sea_orm::Statement::from_string(database.get_database_backend(), text);
     let rows = database.query_all_raw(statement).await.unwrap();
@@ -126,14 +126,14 @@ async fn ids(database: &DatabaseConnection, table: &str) -> Vec<Uuid> {
 }
 
 fn assert_sqlite_merges(steps: &[String], name: &str, index: &str, arms: usize) {
-    // It puts the rows of a page in order once more when their names are there.
-    let is_of_page = |place: usize| place == steps.len() - 1 && steps.iter().any(|step| step == "SCAN concert");
+    // SQLite may sort the rows of the page again after joining the names.
+    let is_page_sort = |index: usize| index == steps.len() - 1 && steps.iter().any(|step| step == "SCAN concert");
     let sorts = steps.iter().enumerate().filter(|(_, step)| step.contains("TEMP B-TREE"));
-    assert!(sorts.clone().all(|(place, _)| is_of_page(place)), "{name} sorts: {steps:?}");
-    let of_concerts: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event_performer")).collect();
-    assert_eq!(of_concerts.len(), arms.next_power_of_two(), "{name}: {steps:?}");
+    assert!(sorts.clone().all(|(index, _)| is_page_sort(index)), "{name} sorts: {steps:?}");
+    let concert_steps: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event_performer")).collect();
+    assert_eq!(concert_steps.len(), arms.next_power_of_two(), "{name}: {steps:?}");
     assert!(
-        of_concerts.iter().all(|step| step.contains(&format!("INDEX {index} ")) || step.ends_with(index)),
+        concert_steps.iter().all(|step| step.contains(&format!("INDEX {index} ")) || step.ends_with(index)),
         "{name}: {steps:?}"
     );
     assert!(arms == 1 || steps.iter().any(|step| step.starts_with("MERGE (UNION ALL)")), "{name}: {steps:?}");
@@ -143,7 +143,7 @@ fn assert_postgres_reads_little(plan: &Value, name: &str, index: &str, most: usi
     let mut read = 0.0;
     for node in nodes(plan) {
         let kind = node["Node Type"].as_str().unwrap();
-        assert!(!kind.contains("Sort") && !kind.contains("Hash"), "{name} waits for all rows: {plan:#}");
+        assert!(!kind.contains("Sort") && !kind.contains("Hash"), "{name} reads all rows before the first result: {plan:#}");
         if node["Relation Name"] == "event_performer" {
             assert_eq!(node["Index Name"], index, "{name}: {plan:#}");
         }
@@ -152,5 +152,5 @@ fn assert_postgres_reads_little(plan: &Value, name: &str, index: &str, most: usi
             read += (number("Actual Rows") + number("Rows Removed by Filter")) * number("Actual Loops");
         }
     }
-    assert!(read <= most as f64, "{name} reads {read} rows, {most} would do: {plan:#}");
+    assert!(read <= most as f64, "{name} reads {read} rows, at most {most} expected: {plan:#}");
 }

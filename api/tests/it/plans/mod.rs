@@ -1,4 +1,4 @@
-//! How the databases run the statements of the service, on catalogues that are large enough to make a planner choose.
+//! Query plans of both databases on catalogues that are large enough for the planner to matter.
 
 mod concerts;
 mod rates;
@@ -11,16 +11,16 @@ use sea_orm::{
 };
 use serde_json::Value;
 
-/// What SQLite does, step by step.
-async fn sqlite_steps(database: &DatabaseConnection, statement: Statement) -> Vec<String> {
+/// The steps of the query plan of SQLite.
+async fn explain_sqlite(database: &DatabaseConnection, statement: Statement) -> Vec<String> {
     let explain = Statement { sql: format!("EXPLAIN QUERY PLAN {}", statement.sql), ..statement };
     let rows = database.query_all_raw(explain).await.unwrap();
     rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect()
 }
 
-/// The plan of the prepared statement, as a connection of the API keeps it for all values.
-async fn postgres_plan(database: &DatabaseConnection, statement: Statement) -> Value {
-    // One connection for both: what is prepared is its own.
+/// The plan of the prepared statement, as connections of the API use it.
+async fn explain_postgres(database: &DatabaseConnection, statement: Statement) -> Value {
+    // A prepared statement belongs to one connection.
     let transaction = database.begin().await.unwrap();
     let values: Vec<String> =
         statement.values.into_iter().flatten().map(|value| PostgresQueryBuilder.value_to_string(&value)).collect();
@@ -30,7 +30,7 @@ async fn postgres_plan(database: &DatabaseConnection, statement: Statement) -> V
     transaction.execute_unprepared("DEALLOCATE search").await.unwrap();
     transaction.commit().await.unwrap();
     let row: &PgRow = row.try_as_pg_row().unwrap();
-    // Without a feature of its own the driver has no type for PostgreSQL's JSON; on the wire it is text.
+    // The JSON type of the driver needs a feature that nothing else uses, so the column is read as text.
     let plan: Value = serde_json::from_str(&row.try_get_unchecked::<String, _>(0).unwrap()).unwrap();
     plan[0]["Plan"].clone()
 }

@@ -1,4 +1,4 @@
-//! Rates read the routes and days that are asked for, however many others there are.
+//! Rate queries read only the requested routes and days.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use migration::{on_every_backend, testing::TestDatabase};
 use rates::Day;
 use sea_orm::{ActiveValue::Set, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait};
 
-use super::{nodes, postgres_plan, sqlite_steps};
+use super::{explain_postgres, explain_sqlite, nodes};
 
 on_every_backend!(rate_queries_use_the_primary_key);
 
 const PLACES: i32 = 100;
 const DAYS: i32 = 12;
 
-/// Half of the places lie in the region `half`, ten in `few`.
-async fn fill(database: &DatabaseConnection) {
+/// Inserts rates of all routes. Half of the places are in the region `half`, ten in `few`.
+async fn insert_rates(database: &DatabaseConnection) {
     let region = |id, slug: &str| region::ActiveModel {
         id: Set(id),
         slug: Set(slug.to_owned()),
@@ -49,7 +49,7 @@ async fn fill(database: &DatabaseConnection) {
 }
 
 async fn rate_queries_use_the_primary_key(database: Arc<TestDatabase>) {
-    fill(&database.connect(ConnectionRole::Worker).await).await;
+    insert_rates(&database.connect(ConnectionRole::Worker).await).await;
     let database = database.connect(ConnectionRole::Api).await;
     for (orig, dest, routes) in [("XX001", "XX002", 1), ("XX001", "few", 10), ("few", "XX002", 10), ("half", "few", 500)] {
         let statement = statement(database.get_database_backend(), (orig, dest), (Day(2), Day(4)));
@@ -57,14 +57,14 @@ async fn rate_queries_use_the_primary_key(database: Arc<TestDatabase>) {
         let counts: Vec<i64> = rows.iter().map(|row| row.try_get("", "price_count").unwrap()).collect();
         assert_eq!(counts, [3 * routes; 3], "{orig} to {dest}");
         if statement.db_backend == DbBackend::Sqlite {
-            let steps = sqlite_steps(&database, statement).await;
+            let steps = explain_sqlite(&database, statement).await;
             assert!(!steps.iter().any(|step| step.contains("SCAN rate_day")), "{orig} to {dest}: {steps:#?}");
-            let looked_up = "SEARCH rate_day USING PRIMARY KEY (orig_place_id=? AND dest_place_id=? AND day>? AND day<?)";
-            assert!(steps.iter().any(|step| step == looked_up), "{orig} to {dest}: {steps:#?}");
+            let expected = "SEARCH rate_day USING PRIMARY KEY (orig_place_id=? AND dest_place_id=? AND day>? AND day<?)";
+            assert!(steps.iter().any(|step| step == expected), "{orig} to {dest}: {steps:#?}");
         } else {
-            let plan = postgres_plan(&database, statement).await;
-            let of_days = nodes(&plan).into_iter().filter(|node| node["Relation Name"] == "rate_day");
-            let read: f64 = of_days
+            let plan = explain_postgres(&database, statement).await;
+            let rate_nodes = nodes(&plan).into_iter().filter(|node| node["Relation Name"] == "rate_day");
+            let read: f64 = rate_nodes
                 .map(|node| {
                     assert_ne!(node["Node Type"], "Seq Scan", "{orig} to {dest}: {plan:#}");
                     node["Actual Rows"].as_f64().unwrap() * node["Actual Loops"].as_f64().unwrap()

@@ -1,4 +1,4 @@
-//! A search is a range of the index of shown events, in the order of the answer, and nothing else.
+//! Searches scan one range of the index of shown events, in the order of the response.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use sea_orm::{
 };
 use serde_json::Value;
 
-use super::{nodes, postgres_plan, sqlite_steps};
+use super::{explain_postgres, explain_sqlite, nodes};
 use crate::fixtures::{CatalogueFixture, NewEvent, instant};
 
 on_every_backend!(searches_scan_a_range_of_the_start_index);
 
 const SHOWN: usize = 20_000;
 const HIDDEN: usize = 2_000;
-/// From the start of one event to that of the next: 22,000 of them fill two years.
+/// The time between two starts: 22,000 events fill two years.
 const STEP_MICROS: i64 = 48 * 60 * 1_000_000;
-/// What a scan may read for each row that it answers, and a few: a long event may start in the range and end behind it.
+/// The rows that a scan may read per returned row, and a constant: a long event may start in the range and end after it.
 const ROWS_READ_PER_ROW: f64 = 1.5;
-const ROWS_READ_BESIDE: f64 = 10.0;
+const EXTRA_ROWS_READ: f64 = 10.0;
 
 async fn searches_scan_a_range_of_the_start_index(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
@@ -37,11 +37,11 @@ async fn searches_scan_a_range_of_the_start_index(database: Arc<TestDatabase>) {
     for (name, search) in searches() {
         let statement = select(&search).limit(search.page.rows() + 1).build(database.get_database_backend());
         let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
-        assert!(rows > 1, "{name} finds something");
+        assert!(rows > 1, "{name} returns several rows");
         match statement.db_backend {
             DbBackend::Sqlite => assert_sqlite_reads_the_index(database, statement, name).await,
             _ => {
-                let plan = postgres_plan(database, statement).await;
+                let plan = explain_postgres(database, statement).await;
                 assert_postgres_reads_the_index(&plan, name, rows);
                 if search.page.limit.is_some() {
                     assert_postgres_stops_at_the_end_of_the_page(&plan, name);
@@ -51,10 +51,10 @@ async fn searches_scan_a_range_of_the_start_index(database: Arc<TestDatabase>) {
     }
 }
 
-/// Spread over two years in another order than that of insertion, every eleventh hidden.
+/// Events spread over two years in another order than that of insertion, every eleventh hidden.
 fn numbered_event(number: usize) -> NewEvent {
-    let place = number * 7_919 % (SHOWN + HIDDEN);
-    let starts_at = instant("2021-01-01").0 + i64::try_from(place).unwrap() * STEP_MICROS;
+    let position = number * 7_919 % (SHOWN + HIDDEN);
+    let starts_at = instant("2021-01-01").0 + i64::try_from(position).unwrap() * STEP_MICROS;
     let event = NewEvent::titled(&format!("event {number}")).prices(&[]).with(|row| {
         row.starts_at = UtcInstant(starts_at);
         row.ends_at = UtcInstant(starts_at + 2 * 3_600_000_000);
@@ -69,56 +69,56 @@ fn searches() -> Vec<(&'static str, SearchRequest)> {
     let from = SearchRequest { range: Range { ends_at: None, ..range }, page: Page::default() };
     let until = SearchRequest { range: Range { starts_at: None, ..range }, page: Page::default() };
     let all = SearchRequest::default();
-    let behind = |search: &SearchRequest| {
+    let after = |search: &SearchRequest| {
         Some(Cursor::behind((instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2)), &search.filter_key()))
     };
     vec![
         ("a month", month.clone()),
         ("a page of a month", page(&month, Some(20), None)),
-        ("a later page of a month", page(&month, Some(20), behind(&month))),
-        ("a page of what is to come", page(&from, Some(50), None)),
-        ("a later page of what is to come", page(&from, Some(50), behind(&from))),
-        ("a page of what was", page(&until, Some(50), None)),
-        ("a later page of what was", page(&until, Some(50), behind(&until))),
+        ("a later page of a month", page(&month, Some(20), after(&month))),
+        ("a page from a date on", page(&from, Some(50), None)),
+        ("a later page from a date on", page(&from, Some(50), after(&from))),
+        ("a page until a date", page(&until, Some(50), None)),
+        ("a later page until a date", page(&until, Some(50), after(&until))),
         ("a page of all", page(&all, Some(50), None)),
-        ("a later page of all", page(&all, Some(50), behind(&all))),
+        ("a later page of all", page(&all, Some(50), after(&all))),
     ]
 }
 
 async fn assert_sqlite_reads_the_index(database: &DatabaseConnection, statement: Statement, name: &str) {
-    let steps = sqlite_steps(database, statement).await;
-    let of_event: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event")).collect();
-    assert_eq!(of_event.len(), 1, "{name}: {steps:?}");
-    assert!(of_event[0].contains("USING INDEX event_shown_by_start"), "{name}: {steps:?}");
-    let is_bounded = of_event[0].starts_with("SEARCH event ");
-    assert!(is_bounded || name == "a page of all" || name == "a page of what was", "{name}: {steps:?}");
+    let steps = explain_sqlite(database, statement).await;
+    let event_steps: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("event")).collect();
+    assert_eq!(event_steps.len(), 1, "{name}: {steps:?}");
+    assert!(event_steps[0].contains("USING INDEX event_shown_by_start"), "{name}: {steps:?}");
+    let is_bounded = event_steps[0].starts_with("SEARCH event ");
+    assert!(is_bounded || name == "a page of all" || name == "a page until a date", "{name}: {steps:?}");
     assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{name} sorts: {steps:?}");
-    let of_base_event: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("base_event")).collect();
-    assert!(of_base_event.len() == 1 && of_base_event[0].starts_with("SEARCH "), "{name}: {steps:?}");
+    let base_event_steps: Vec<&String> = steps.iter().filter(|step| step.split(' ').nth(1) == Some("base_event")).collect();
+    assert!(base_event_steps.len() == 1 && base_event_steps[0].starts_with("SEARCH "), "{name}: {steps:?}");
 }
 
-/// A whole range may be put in order after it was read: that costs no more than its own rows. Never is all of `event` read.
+/// A range may be sorted after it was read, which costs no more than its rows. The whole table is never read.
 fn assert_postgres_reads_the_index(plan: &Value, name: &str, rows: usize) {
     let nodes = nodes(plan);
-    let of_event: Vec<&&Value> = nodes.iter().filter(|node| node["Relation Name"] == "event").collect();
-    assert_eq!(of_event.len(), 1, "{name}: {plan:#}");
-    assert_ne!(of_event[0]["Node Type"], "Seq Scan", "{name}: {plan:#}");
-    let of_index: Vec<&&Value> = nodes.iter().filter(|node| node["Index Name"] == "event_shown_by_start").collect();
-    assert_eq!(of_index.len(), 1, "{name}: {plan:#}");
-    assert!(of_index[0]["Index Cond"].is_string() || plan["Node Type"] == "Limit", "{name}: {plan:#}");
+    let event_nodes: Vec<&&Value> = nodes.iter().filter(|node| node["Relation Name"] == "event").collect();
+    assert_eq!(event_nodes.len(), 1, "{name}: {plan:#}");
+    assert_ne!(event_nodes[0]["Node Type"], "Seq Scan", "{name}: {plan:#}");
+    let index_nodes: Vec<&&Value> = nodes.iter().filter(|node| node["Index Name"] == "event_shown_by_start").collect();
+    assert_eq!(index_nodes.len(), 1, "{name}: {plan:#}");
+    assert!(index_nodes[0]["Index Cond"].is_string() || plan["Node Type"] == "Limit", "{name}: {plan:#}");
 
-    let read = of_event[0]["Actual Rows"].as_f64().unwrap() + of_event[0]["Rows Removed by Filter"].as_f64().unwrap_or(0.0);
-    let most = rows as f64 * ROWS_READ_PER_ROW + ROWS_READ_BESIDE;
+    let read = event_nodes[0]["Actual Rows"].as_f64().unwrap() + event_nodes[0]["Rows Removed by Filter"].as_f64().unwrap_or(0.0);
+    let most = rows as f64 * ROWS_READ_PER_ROW + EXTRA_ROWS_READ;
     assert!(read <= most, "{name} reads {read} rows for {rows}: {plan:#}");
 }
 
-/// A page is read in the order of the index, so that what lies behind it is never read.
+/// A page is read in index order, so that later rows are never read.
 fn assert_postgres_stops_at_the_end_of_the_page(plan: &Value, name: &str) {
     for node in nodes(plan) {
         let kind = node["Node Type"].as_str().unwrap();
-        assert!(!kind.contains("Sort") && !kind.contains("Hash"), "{name} waits for all rows: {plan:#}");
+        assert!(!kind.contains("Sort") && !kind.contains("Hash"), "{name} reads all rows before the first result: {plan:#}");
         if let Some(table @ ("event" | "base_event")) = node["Relation Name"].as_str() {
-            assert_eq!(kind, "Index Scan", "{name} reads {table} otherwise: {plan:#}");
+            assert_eq!(kind, "Index Scan", "{name} reads {table} without an index: {plan:#}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Batches that are right: in, told of, and taken back.
+//! Valid batches: imported, listed and deleted.
 
 use std::{io::Write, sync::Arc};
 
@@ -8,7 +8,7 @@ use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use serde_json::json;
 
-use super::{BATCHES, CsvBatch, assert_sums_match_prices, import_batch, put_places, rates, send};
+use super::{BATCHES, CsvBatch, assert_sums_match_prices, fetch_rates, import_batch, post_batch, put_places};
 use crate::test_app::TestApp;
 
 on_every_backend!(
@@ -21,20 +21,20 @@ on_every_backend!(
 
 const DAY: (&str, &str) = ("2021-01-30", "2021-01-30");
 
-async fn service_with_places(database: &TestDatabase) -> TestApp {
+async fn start_app_with_places(database: &TestDatabase) -> TestApp {
     let app = TestApp::new(database).await;
     put_places(&app, &[], &[("AAAAA", ""), ("BBBBB", ""), ("CCCCC", "")]).await;
     app
 }
 
 async fn an_accepted_batch_is_found_at_its_location(database: Arc<TestDatabase>) {
-    let app = service_with_places(&database).await;
+    let app = start_app_with_places(&database).await;
     let prices = CsvBatch::default()
         .add("AAAAA", "BBBBB", "2021-01-30", "1")
         .add("AAAAA", "BBBBB", "2021-01-31", "1")
         .add("BBBBB", "AAAAA", "2021-01-30", "1")
         .add("AAAAA", "BBBBB", "2021-01-30", "2");
-    let response = send(&app, &prices, &[("idempotency-key", "k 1")]).await;
+    let response = post_batch(&app, &prices, &[("idempotency-key", "k 1")]).await;
     assert_eq!(response.status, 201);
     let batch = response.json()["data"].clone();
     let expected = json!({
@@ -48,7 +48,7 @@ async fn an_accepted_batch_is_found_at_its_location(database: Arc<TestDatabase>)
 }
 
 async fn all_formats_and_gzip_import_the_same_prices(database: Arc<TestDatabase>) {
-    let app = service_with_places(&database).await;
+    let app = start_app_with_places(&database).await;
     let item =
         |price: &str| format!("{{\"orig_code\":\"AAAAA\",\"dest_code\":\"BBBBB\",\"day\":\"2021-01-30\",\"price\":{price}}}");
     let (one, two) = (item("1.25"), item("2"));
@@ -66,60 +66,60 @@ async fn all_formats_and_gzip_import_the_same_prices(database: Arc<TestDatabase>
     for (media_type, body) in bodies {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(body.as_bytes()).unwrap();
-        let zipped = encoder.finish().unwrap();
+        let gzipped = encoder.finish().unwrap();
         let plain = app.upload(Method::POST, BATCHES, (media_type, body), &[]).await;
-        let zipped = app.upload(Method::POST, BATCHES, (media_type, zipped), &[("content-encoding", "gzip")]).await;
-        for response in [plain, zipped] {
+        let gzipped = app.upload(Method::POST, BATCHES, (media_type, gzipped), &[("content-encoding", "gzip")]).await;
+        for response in [plain, gzipped] {
             assert_eq!(response.status, 201, "{media_type}: {}", response.text());
             batches += 1;
         }
-        let found = rates(&app, ("AAAAA", "BBBBB"), DAY).await.remove(0);
+        let found = fetch_rates(&app, ("AAAAA", "BBBBB"), DAY).await.remove(0);
         assert_eq!((found.1, found.2), (batches * 2, Some(1.625)), "{media_type}");
     }
     assert_sums_match_prices(&database).await;
 }
 
 async fn repeated_items_count_each_time(database: Arc<TestDatabase>) {
-    let app = service_with_places(&database).await;
+    let app = start_app_with_places(&database).await;
     let mut prices = CsvBatch::default();
-    // More than are written with one statement.
+    // More than one statement inserts.
     for _ in 0..25_000 {
         prices = prices.add("AAAAA", "BBBBB", "2021-01-30", "0.07");
     }
     import_batch(&app, &prices).await;
     import_batch(&app, &prices).await;
-    assert_eq!(rates(&app, ("AAAAA", "BBBBB"), DAY).await, [("2021-01-30".to_owned(), 50_000, Some(0.07))]);
+    assert_eq!(fetch_rates(&app, ("AAAAA", "BBBBB"), DAY).await, [("2021-01-30".to_owned(), 50_000, Some(0.07))]);
     assert_eq!(assert_sums_match_prices(&database).await, 50_000);
 }
 
 async fn a_deleted_batch_no_longer_counts(database: Arc<TestDatabase>) {
-    let app = service_with_places(&database).await;
+    let app = start_app_with_places(&database).await;
     let connection = database.connect(entity::ConnectionRole::Worker).await;
-    let stays = CsvBatch::default().add("AAAAA", "BBBBB", "2021-01-30", "1").add("AAAAA", "CCCCC", "2021-01-30", "5");
-    let goes = CsvBatch::default().add("AAAAA", "BBBBB", "2021-01-30", "3").add("BBBBB", "AAAAA", "2021-01-30", "9");
-    let stays = import_batch(&app, &stays).await;
-    let goes = import_batch(&app, &goes).await;
-    assert_eq!(rates(&app, ("AAAAA", "BBBBB"), DAY).await[0].1, 2);
+    let remaining = CsvBatch::default().add("AAAAA", "BBBBB", "2021-01-30", "1").add("AAAAA", "CCCCC", "2021-01-30", "5");
+    let deleted = CsvBatch::default().add("AAAAA", "BBBBB", "2021-01-30", "3").add("BBBBB", "AAAAA", "2021-01-30", "9");
+    let remaining = import_batch(&app, &remaining).await;
+    let deleted = import_batch(&app, &deleted).await;
+    assert_eq!(fetch_rates(&app, ("AAAAA", "BBBBB"), DAY).await[0].1, 2);
     let version = catalogue_version::fetch_version(&connection).await.unwrap();
 
-    let path = format!("{BATCHES}/{goes}");
+    let path = format!("{BATCHES}/{deleted}");
     let response = app.send(Method::DELETE, &path, &[]).await;
     assert_eq!((response.status.as_u16(), response.text()), (204, String::new()));
     assert_eq!(catalogue_version::fetch_version(&connection).await.unwrap(), version + 1);
     for method in [Method::GET, Method::DELETE] {
         app.send(method, &path, &[]).await.problem(404, "not_found");
     }
-    assert_eq!(rates(&app, ("AAAAA", "BBBBB"), DAY).await[0].1, 1);
-    assert_eq!(rates(&app, ("BBBBB", "AAAAA"), DAY).await[0].1, 0);
+    assert_eq!(fetch_rates(&app, ("AAAAA", "BBBBB"), DAY).await[0].1, 1);
+    assert_eq!(fetch_rates(&app, ("BBBBB", "AAAAA"), DAY).await[0].1, 0);
     assert_eq!(assert_sums_match_prices(&database).await, 2);
-    let left = app.get(BATCHES).await.json()["data"]["batches"].clone();
-    assert_eq!(left.as_array().unwrap().iter().map(|batch| batch["id"].as_i64().unwrap()).collect::<Vec<_>>(), [stays]);
+    let listed = app.get(BATCHES).await.json()["data"]["batches"].clone();
+    assert_eq!(listed.as_array().unwrap().iter().map(|batch| batch["id"].as_i64().unwrap()).collect::<Vec<_>>(), [remaining]);
     app.send(Method::DELETE, &format!("{BATCHES}/0"), &[]).await.problem(404, "not_found");
     assert_eq!(app.send(Method::DELETE, &format!("{BATCHES}/x"), &[]).await.validation_errors()[0].0, "id");
 }
 
 async fn batches_are_listed_newest_first(database: Arc<TestDatabase>) {
-    let app = service_with_places(&database).await;
+    let app = start_app_with_places(&database).await;
     let mut ids = Vec::new();
     for _ in 0..5 {
         ids.push(import_batch(&app, &CsvBatch::default().add("AAAAA", "BBBBB", "2021-01-30", "1")).await);

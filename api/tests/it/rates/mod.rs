@@ -1,4 +1,4 @@
-//! What travelling costs: places, batches, answers.
+//! Rates: places, batches and queries.
 
 mod batches;
 mod concurrent;
@@ -18,10 +18,9 @@ use serde_json::{Value, json};
 
 use crate::test_app::{TestApp, TestResponse};
 
-/// Where batches go.
 pub(crate) const BATCHES: &str = "/rates/batches";
 
-/// A batch in CSV.
+/// The CSV body of a batch.
 #[derive(Clone, Debug)]
 pub(crate) struct CsvBatch(String);
 
@@ -38,32 +37,32 @@ impl CsvBatch {
     }
 }
 
-/// Puts regions as (slug, parent) and places as (code, region); an empty parent is none.
+/// Replaces the regions, as (slug, parent), and the places, as (code, region). An empty parent or region is null.
 pub(crate) async fn put_places(app: &TestApp, regions: &[(&str, &str)], places: &[(&str, &str)]) {
-    let or_none = |slug: &str| if slug.is_empty() { Value::Null } else { json!(slug) };
+    let slug_or_null = |slug: &str| if slug.is_empty() { Value::Null } else { json!(slug) };
     let regions: Vec<Value> =
-        regions.iter().map(|(slug, parent)| json!({ "slug": slug, "name": slug, "parent_slug": or_none(parent) })).collect();
+        regions.iter().map(|(slug, parent)| json!({ "slug": slug, "name": slug, "parent_slug": slug_or_null(parent) })).collect();
     let places: Vec<Value> =
-        places.iter().map(|(code, region)| json!({ "code": code, "name": code, "region_slug": or_none(region) })).collect();
+        places.iter().map(|(code, region)| json!({ "code": code, "name": code, "region_slug": slug_or_null(region) })).collect();
     let list = json!({ "regions": regions, "places": places }).to_string();
     let response = app.upload(Method::PUT, "/places", ("application/json", list), &[]).await;
     assert_eq!(response.status, 200, "{}", response.text());
 }
 
 /// Sends a batch.
-pub(crate) async fn send(app: &TestApp, prices: &CsvBatch, headers: &[(&str, &str)]) -> TestResponse {
+pub(crate) async fn post_batch(app: &TestApp, prices: &CsvBatch, headers: &[(&str, &str)]) -> TestResponse {
     app.upload(Method::POST, BATCHES, ("text/csv", prices.0.clone()), headers).await
 }
 
-/// Brings a batch in, and says its number.
+/// Imports a batch, and returns its id.
 pub(crate) async fn import_batch(app: &TestApp, prices: &CsvBatch) -> i64 {
-    let response = send(app, prices, &[]).await;
+    let response = post_batch(app, prices, &[]).await;
     assert_eq!(response.status, 201, "{}", response.text());
     response.json()["data"]["id"].as_i64().unwrap()
 }
 
-/// What is asked of days and routes, as (count, price) by day.
-async fn rates(app: &TestApp, (orig, dest): (&str, &str), (from, to): (&str, &str)) -> Vec<(String, i64, Option<f64>)> {
+/// The rates of a route, as (day, count, price).
+async fn fetch_rates(app: &TestApp, (orig, dest): (&str, &str), (from, to): (&str, &str)) -> Vec<(String, i64, Option<f64>)> {
     let response = app.get(&format!("/rates?date_from={from}&date_to={to}&orig_code={orig}&dest_code={dest}")).await.json();
     let rates = response["rates"]
         .as_array()
@@ -73,7 +72,7 @@ async fn rates(app: &TestApp, (orig, dest): (&str, &str), (from, to): (&str, &st
     rates.collect()
 }
 
-/// Makes sure that the sums are those of the prices, and that the batches hold as many as they say; returns how many prices there are.
+/// Checks that the daily sums and the counts of the batches match the prices. Returns the number of prices.
 async fn assert_sums_match_prices(database: &TestDatabase) -> u64 {
     let connection = database.connect(entity::ConnectionRole::Worker).await;
     let prices = rate::Entity::find().all(&connection).await.unwrap();
@@ -85,17 +84,17 @@ async fn assert_sums_match_prices(database: &TestDatabase) -> u64 {
     }
     let sums = rate_day::Entity::find().all(&connection).await.unwrap();
     let sums: BTreeMap<_, _> =
-        // One of 0 is a day whose prices were all taken back.
+        // A sum of 0 remains when all prices of a day were deleted.
         sums.into_iter().filter(|sum| (sum.price_count, sum.price_sum) != (0, 0)).map(|sum| ((sum.orig_place_id, sum.dest_place_id, sum.day), (sum.price_count, sum.price_sum))).collect();
     assert_eq!(sums, recount);
-    assert_batches(&connection).await;
+    assert_batch_counts(&connection).await;
     prices.len() as u64
 }
 
-async fn assert_batches(connection: &DatabaseConnection) {
+async fn assert_batch_counts(connection: &DatabaseConnection) {
     for batch in rate_batch::Entity::find().all(connection).await.unwrap() {
-        let held = rate::Entity::find().filter(rate::Column::BatchId.eq(batch.id)).count(connection).await.unwrap();
+        let count = rate::Entity::find().filter(rate::Column::BatchId.eq(batch.id)).count(connection).await.unwrap();
         let expected = if batch.taken_back_at.is_some() { 0 } else { batch.price_count };
-        assert_eq!(i64::try_from(held).unwrap(), expected, "{batch:?}");
+        assert_eq!(i64::try_from(count).unwrap(), expected, "{batch:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `/places`: put whole or not at all, and found by name.
+//! `/places`: replaced as a whole, and filtered by name.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use serde_json::{Value, json};
 
-use super::{CsvBatch, assert_sums_match_prices, import_batch, put_places, rates};
+use super::{CsvBatch, assert_sums_match_prices, fetch_rates, import_batch, put_places};
 use crate::test_app::{TestApp, TestResponse};
 
 on_every_backend!(
@@ -18,11 +18,11 @@ on_every_backend!(
     filters_places_by_name_and_code_in_pages,
 );
 
-async fn put(app: &TestApp, list: &Value) -> TestResponse {
+async fn put_list(app: &TestApp, list: &Value) -> TestResponse {
     app.upload(Method::PUT, "/places", ("application/json", list.to_string()), &[]).await
 }
 
-async fn known(app: &TestApp) -> Value {
+async fn fetch_places(app: &TestApp) -> Value {
     app.get("/places").await.json()["data"].clone()
 }
 
@@ -37,7 +37,7 @@ async fn put_replaces_the_previous_list(database: Arc<TestDatabase>) {
             ],
             "places": [{ "code": "AAAAA", "name": "Ax", "region_slug": "c" }, { "code": "BBBBB", "name": "Bx", "region_slug": "a" }],
         }),
-        // Turned upside down, with a new name, a new place, and without another.
+        // Reverses the nesting, renames a region and replaces a place.
         json!({
             "regions": [
                 { "slug": "a", "name": "New A", "parent_slug": "c" },
@@ -49,10 +49,10 @@ async fn put_replaces_the_previous_list(database: Arc<TestDatabase>) {
         json!({ "regions": [], "places": [] }),
     ];
     for list in lists {
-        let response = put(&app, &list).await.json();
-        let count = |of: &str| list[of].as_array().unwrap().len();
+        let response = put_list(&app, &list).await.json();
+        let count = |kind: &str| list[kind].as_array().unwrap().len();
         assert_eq!(response["data"], json!({ "regions": count("regions"), "places": count("places"), "changed": true }));
-        let found = known(&app).await;
+        let found = fetch_places(&app).await;
         for (kind, key, parent) in [("regions", "slug", "parent_slug"), ("places", "code", "region_slug")] {
             let sorted = |items: &Value| {
                 let mut items: Vec<_> = items
@@ -66,19 +66,19 @@ async fn put_replaces_the_previous_list(database: Arc<TestDatabase>) {
             };
             assert_eq!(sorted(&found[kind]), sorted(&list[kind]));
         }
-        assert_eq!(put(&app, &found).await.json()["data"]["changed"], false, "what is told can be put again");
+        assert_eq!(put_list(&app, &found).await.json()["data"]["changed"], false, "the response of GET can be put unchanged");
     }
 }
 
 async fn an_invalid_list_changes_nothing(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     put_places(&app, &[("a", "")], &[("AAAAA", "a")]).await;
-    let before = known(&app).await;
-    let wrong = json!({
+    let before = fetch_places(&app).await;
+    let invalid = json!({
         "regions": [{ "slug": "x", "name": "X", "parent_slug": "y" }, { "slug": "y", "name": "Y", "parent_slug": "x" }, { "slug": "BBBBB", "name": "Z" }],
-        "places": [{ "code": "BBBBB", "name": "B", "region_slug": "nowhere" }, { "code": "BBBBB", "name": "B" }],
+        "places": [{ "code": "BBBBB", "name": "B", "region_slug": "unknown" }, { "code": "BBBBB", "name": "B" }],
     });
-    let problem = put(&app, &wrong).await.problem(422, "invalid_items");
+    let problem = put_list(&app, &invalid).await.problem(422, "invalid_items");
     let pointers: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
     assert_eq!(
@@ -97,7 +97,7 @@ async fn an_invalid_list_changes_nothing(database: Arc<TestDatabase>) {
         assert!(problem["detail"].as_str().unwrap().contains(part), "{body}: {problem}");
     }
     app.upload(Method::PUT, "/places", ("text/csv", "x"), &[]).await.problem(415, "unsupported_media_type");
-    assert_eq!(known(&app).await, before);
+    assert_eq!(fetch_places(&app).await, before);
 }
 
 async fn putting_the_same_list_keeps_the_version(database: Arc<TestDatabase>) {
@@ -121,13 +121,13 @@ async fn a_restored_place_has_its_prices(database: Arc<TestDatabase>) {
     }
     import_batch(&app, &prices).await;
     let day = ("2021-01-30", "2021-01-30");
-    assert_eq!(rates(&app, ("r", "r"), day).await[0].2, Some(5.0));
+    assert_eq!(fetch_rates(&app, ("r", "r"), day).await[0].2, Some(5.0));
     put_places(&app, &[("r", "")], &[("AAAAA", "r")]).await;
-    assert_eq!(rates(&app, ("r", "r"), day).await[0].2, Some(8.0), "without the prices to a place that is none");
+    assert_eq!(fetch_rates(&app, ("r", "r"), day).await[0].2, Some(8.0), "prices to a removed place do not count");
     app.get("/rates?date_from=2021-01-30&date_to=2021-01-30&orig_code=AAAAA&dest_code=BBBBB").await.problem(404, "unknown_place");
-    super::send(&app, &prices, &[]).await.problem(422, "invalid_items");
+    super::post_batch(&app, &prices, &[]).await.problem(422, "invalid_items");
     put_places(&app, &[("r", "")], &[("BBBBB", "r"), ("AAAAA", "r")]).await;
-    assert_eq!(rates(&app, ("r", "r"), day).await[0].2, Some(5.0));
+    assert_eq!(fetch_rates(&app, ("r", "r"), day).await[0].2, Some(5.0));
     assert_eq!(assert_sums_match_prices(&database).await, 6);
 }
 
@@ -142,7 +142,7 @@ async fn filters_places_by_name_and_code_in_pages(database: Arc<TestDatabase>) {
             { "code": "XXOSL", "name": "OSLO" },
         ],
     });
-    assert_eq!(put(&app, &list).await.status, 200);
+    assert_eq!(put_list(&app, &list).await.status, 200);
     for (q, expected) in [
         ("", &["DKCPH", "NOMAY", "northern_europe", "NOOSL", "XXOSL", "Nor"][..]),
         ("q=malo", &["NOMAY"]),
@@ -169,7 +169,7 @@ async fn filters_places_by_name_and_code_in_pages(database: Arc<TestDatabase>) {
             }
             let mut expected = expected.to_vec();
             if limit > 1 {
-                // Of one page regions and places are told apart.
+                // A page lists regions before places.
                 found.sort_unstable();
                 expected.sort_unstable();
             }

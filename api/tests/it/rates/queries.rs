@@ -1,4 +1,4 @@
-//! What `/rates` answers.
+//! `GET /rates`.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use api::State;
 use entity::ConnectionRole;
 use migration::{on_every_backend, testing::TestDatabase};
 
-use super::{CsvBatch, import_batch, put_places, rates};
+use super::{CsvBatch, fetch_rates, import_batch, put_places};
 use crate::test_app::TestApp;
 
 on_every_backend!(
@@ -39,7 +39,11 @@ async fn returns_one_row_per_day_latest_first(database: Arc<TestDatabase>) {
     let response = app.get("/rates?date_from=2021-01-29&date_to=2021-01-31&orig_code=CNGGZ&dest_code=EETLL").await;
     let expected = r#"{"rates":[{"count":3,"day":"2021-01-31","price":1154.3333333333333},{"count":0,"day":"2021-01-30","price":null},{"count":2,"day":"2021-01-29","price":null}]}"#;
     assert_eq!(response.text(), expected);
-    assert_eq!(rates(&app, ("EETLL", "CNGGZ"), JANUARY).await.iter().map(|(_, count, _)| count).sum::<i64>(), 0, "one way");
+    assert_eq!(
+        fetch_rates(&app, ("EETLL", "CNGGZ"), JANUARY).await.iter().map(|(_, count, _)| count).sum::<i64>(),
+        0,
+        "the other direction has no prices"
+    );
 }
 
 async fn a_region_includes_its_descendants(database: Arc<TestDatabase>) {
@@ -65,7 +69,7 @@ async fn a_region_includes_its_descendants(database: Arc<TestDatabase>) {
         ("empty", "BBOTH", 0, None),
         ("other", "top", 0, None),
     ] {
-        let found = rates(&app, (orig, dest), ("2021-01-30", "2021-01-30")).await;
+        let found = fetch_rates(&app, (orig, dest), ("2021-01-30", "2021-01-30")).await;
         assert_eq!(found, [("2021-01-30".to_owned(), count, price)], "{orig} to {dest}");
     }
 }
@@ -73,14 +77,14 @@ async fn a_region_includes_its_descendants(database: Arc<TestDatabase>) {
 async fn reports_unknown_places(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     put_places(&app, &[("baltic", "")], &[("EETLL", "baltic")]).await;
-    let ask = async |orig: &str, dest: &str| {
+    let fetch_errors = async |orig: &str, dest: &str| {
         let path = format!("/rates?date_from=2021-01-29&date_to=2021-01-31&orig_code={orig}&dest_code={dest}");
         app.get(&path).await.problem(404, "unknown_place")["errors"].clone()
     };
-    let named = |parameter: &str, code: &str| serde_json::json!({ "parameter": parameter, "message": format!("there is no place or region `{code}`; /places lists them") });
-    assert_eq!(ask("XXXXX", "EETLL").await, serde_json::json!([named("orig_code", "XXXXX")]));
-    assert_eq!(ask("baltic", "Baltic").await, serde_json::json!([named("dest_code", "Baltic")]));
-    assert_eq!(ask("eetll", "%27").await, serde_json::json!([named("orig_code", "eetll"), named("dest_code", "'")]));
+    let error = |parameter: &str, code: &str| serde_json::json!({ "parameter": parameter, "message": format!("there is no place or region `{code}`; /places lists them") });
+    assert_eq!(fetch_errors("XXXXX", "EETLL").await, serde_json::json!([error("orig_code", "XXXXX")]));
+    assert_eq!(fetch_errors("baltic", "Baltic").await, serde_json::json!([error("dest_code", "Baltic")]));
+    assert_eq!(fetch_errors("eetll", "%27").await, serde_json::json!([error("orig_code", "eetll"), error("dest_code", "'")]));
 }
 
 async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
@@ -104,15 +108,15 @@ async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
         ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A&dest_code=B&origcode=C", "origcode", "did you mean `orig_code`?"),
     ] {
         let errors = app.get(&format!("/rates?{query}")).await.validation_errors();
-        assert!(errors.iter().any(|(of, message)| of == parameter && message.contains(part)), "{query}: {errors:?}");
+        assert!(errors.iter().any(|(name, message)| name == parameter && message.contains(part)), "{query}: {errors:?}");
     }
-    assert_eq!(app.get("/rates").await.validation_errors().len(), 4, "all at once");
+    assert_eq!(app.get("/rates").await.validation_errors().len(), 4, "all together");
 }
 
 async fn the_longest_range_is_two_years(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     put_places(&app, &[], &[("EETLL", "")]).await;
-    let found = rates(&app, ("EETLL", "EETLL"), ("2023-01-01", "2025-01-01")).await;
+    let found = fetch_rates(&app, ("EETLL", "EETLL"), ("2023-01-01", "2025-01-01")).await;
     assert_eq!((found.len(), found[0].0.as_str(), found[731].0.as_str()), (732, "2025-01-01", "2023-01-01"));
 }
 
@@ -120,13 +124,13 @@ async fn a_batch_is_visible_to_its_sender_immediately(database: Arc<TestDatabase
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let app = TestApp::with_state(&State::new(reads, watch, 1024 * 1024, None));
     put_places(&app, &[], &[("EETLL", "")]).await;
-    let counts =
-        async || rates(&app, ("EETLL", "EETLL"), JANUARY).await.into_iter().map(|(_, count, _)| count).collect::<Vec<_>>();
+    let fetch_counts =
+        async || fetch_rates(&app, ("EETLL", "EETLL"), JANUARY).await.into_iter().map(|(_, count, _)| count).collect::<Vec<_>>();
     let prices = CsvBatch::default().add("EETLL", "EETLL", "2021-01-30", "5");
     for count in 0..4 {
-        // The second time it is answered from what is kept.
+        // The second response comes from the cache.
         for _ in 0..2 {
-            assert_eq!(counts().await, [0, count, 0]);
+            assert_eq!(fetch_counts().await, [0, count, 0]);
         }
         import_batch(&app, &prices).await;
     }

@@ -1,4 +1,4 @@
-//! Real Redis servers that a test may kill, freeze and start again; they are gone when the test is.
+//! Real Redis servers that a test can kill, freeze and restart. They end with the test.
 
 use std::{
     fs::File,
@@ -15,30 +15,30 @@ use tokio::{
     time::timeout,
 };
 
-/// How long to wait for what must come: far more than it takes, on a machine with much else to do.
+/// Generous, because the machine may be busy.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// How often to look for it.
-const PAUSE: Duration = Duration::from_millis(10);
-/// Ports from here on are tried: below those that systems give to clients, so that a server finds its own again.
+/// The interval between two checks of a condition.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
+/// Below the ephemeral ports, so that a restarted server can bind its port again.
 const FIRST_PORT: u16 = 12_000;
-/// How many are tried; those of a cluster's bus lie 10,000 higher.
+/// The number of ports to try. The cluster bus uses the port number plus 10,000.
 const PORTS: u16 = 8_000;
 
-/// What `look` finds, as soon as it finds something.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        let mut pauses = tokio::time::interval(PAUSE);
+/// Waits until `check` returns a value.
+pub(crate) async fn eventually<T>(condition: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let wait = async {
+        let mut pauses = tokio::time::interval(CHECK_INTERVAL);
         loop {
             pauses.tick().await;
-            if let Some(found) = look().await {
-                return found;
+            if let Some(value) = check().await {
+                return value;
             }
         }
     };
-    timeout(TIMEOUT, looking).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    timeout(TIMEOUT, wait).await.unwrap_or_else(|_| panic!("timed out waiting for: {condition}"))
 }
 
-/// A server on a port of its own.
+/// A server on its own port.
 pub(crate) struct RedisServer {
     pub(crate) port: u16,
     arguments: Vec<String>,
@@ -47,33 +47,33 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// A server that runs.
+    /// Starts a server.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let mut server = Self::absent(arguments);
+        let mut server = Self::stopped(arguments);
         server.run().await;
         server
     }
 
-    /// A server that does not run yet.
-    pub(crate) fn absent(arguments: &[&str]) -> Self {
+    /// Reserves a port and a directory without starting the server.
+    pub(crate) fn stopped(arguments: &[&str]) -> Self {
         Self {
-            port: free_port(),
+            port: find_free_port(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             folder: TempDir::new().unwrap(),
             process: None,
         }
     }
 
-    /// Starts it, on its own port, and waits until it answers.
+    /// Starts the server on its port, and waits until it responds.
     pub(crate) async fn run(&mut self) {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--appendonly", "no"]);
         self.spawn(command).await;
     }
 
-    /// A sentinel that watches over a master by the name of `main`.
-    pub(crate) async fn sentinel(master: &Self) -> Self {
-        let mut sentinel = Self::absent(&[]);
+    /// Starts a sentinel that monitors a master under the name `main`.
+    pub(crate) async fn start_sentinel(master: &Self) -> Self {
+        let mut sentinel = Self::stopped(&[]);
         let file = sentinel.folder.path().join("sentinel.conf");
         let lines = format!(
             "port {}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 500\n\
@@ -90,16 +90,16 @@ impl RedisServer {
     async fn spawn(&mut self, mut command: Command) {
         let log = File::create(self.folder.path().join("server.log")).unwrap();
         command.args(&self.arguments).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(log).stderr(Stdio::null());
-        let process = command.spawn().expect("redis-server starts: scripts/with-servers sees to it that it is installed");
+        let process = command.spawn().expect("redis-server is installed; scripts/with-servers checks that");
         self.process = Some(process);
-        eventually("a server that answers", async || self.try_query("PING").await).await;
+        eventually("the server responds", async || self.try_query("PING").await).await;
     }
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// What the server answers, up to the end of its first packet. It is asked again if it says nothing: a server that changes its role
+    /// Sends an inline command, and returns the first packet of the reply. Retries, because a server that changes its role
     /// closes its connections.
     pub(crate) async fn query(&self, command: &str) -> String {
         eventually(command, async || self.try_query(command).await).await
@@ -109,9 +109,9 @@ impl RedisServer {
         let exchange = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.ok()?;
             stream.write_all(format!("{command}\r\n").as_bytes()).await.ok()?;
-            let mut response = vec![0; 64 * 1024];
-            let count = stream.read(&mut response).await.ok().filter(|&count| count > 0)?;
-            Some(String::from_utf8_lossy(&response[..count]).into_owned())
+            let mut reply = vec![0; 64 * 1024];
+            let count = stream.read(&mut reply).await.ok().filter(|&count| count > 0)?;
+            Some(String::from_utf8_lossy(&reply[..count]).into_owned())
         };
         timeout(Duration::from_secs(2), exchange).await.ok()?
     }
@@ -124,7 +124,7 @@ impl RedisServer {
         }
     }
 
-    /// It keeps its connections, takes new ones, and answers nothing.
+    /// Stops the process: connections stay open and are accepted, but nothing responds.
     pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
@@ -145,7 +145,7 @@ impl Drop for RedisServer {
     }
 }
 
-fn free_port() -> u16 {
+fn find_free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % u32::from(PORTS)).unwrap();
     for _ in 0..PORTS {
@@ -154,10 +154,10 @@ fn free_port() -> u16 {
             return port;
         }
     }
-    panic!("no port is free")
+    panic!("found no free port")
 }
 
-/// Three masters that share all slots.
+/// Three masters.
 pub(crate) struct RedisCluster {
     pub(crate) nodes: Vec<RedisServer>,
 }
@@ -173,7 +173,7 @@ impl RedisCluster {
         let output = create.args(["--cluster-yes"]).output().await.expect("redis-cli is installed");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         for node in &nodes {
-            eventually("a cluster that is whole", async || {
+            eventually("all nodes have joined the cluster", async || {
                 let info = node.query("CLUSTER INFO").await;
                 (info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")).then_some(())
             })
@@ -183,7 +183,7 @@ impl RedisCluster {
     }
 
     pub(crate) fn url(&self) -> String {
-        let places: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
-        format!("redis+cluster://{}", places.join(","))
+        let addresses: Vec<_> = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
+        format!("redis+cluster://{}", addresses.join(","))
     }
 }

@@ -1,5 +1,4 @@
-//! Answers that processes share: what one has asked the database for, the others have from Redis, and what is wrong there is nobody's
-//! trouble.
+//! Responses that processes share through Redis.
 
 use std::sync::Arc;
 
@@ -23,23 +22,23 @@ on_every_backend!(
     responses_of_older_versions_are_not_used,
 );
 
-/// A process with an empty cache of its own that knows the version and Redis.
-async fn process(database: &TestDatabase, redis: &RedisServer) -> TestApp {
+/// Starts a process with an empty process cache that knows the catalogue version and is connected to Redis.
+async fn start_process(database: &TestDatabase, redis: &RedisServer) -> TestApp {
     let shared = connect(&redis.url());
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let state = State::new(reads, watch, 64 * 1024 * 1024, Some(shared.clone()));
     state.catalogue.ask().await.unwrap();
-    eventually("Redis is found", async || shared.is_up().then_some(())).await;
+    eventually("Redis is up", async || shared.is_up().then_some(())).await;
     TestApp::with_state(&state)
 }
 
-fn tiers(response: &TestResponse) -> &str {
+fn cache_status(response: &TestResponse) -> &str {
     response.header("cache-status").unwrap()
 }
 
-/// Values are put in the background.
-async fn keys(redis: &RedisServer, count: usize) -> Vec<String> {
-    eventually("the keys are there", async || {
+/// Waits for this number of keys, because values are stored in the background.
+async fn wait_for_keys(redis: &RedisServer, count: usize) -> Vec<String> {
+    eventually("the keys are stored", async || {
         let keys: Vec<String> = redis.query("KEYS marquee:*").await.lines().map(str::to_owned).collect();
         let keys: Vec<String> = keys.into_iter().filter(|line| line.starts_with("marquee:")).collect();
         (keys.len() == count).then_some(keys)
@@ -54,22 +53,22 @@ async fn a_response_cached_by_one_process_is_a_hit_for_another(database: Arc<Tes
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert((0..3).map(|number| NewEvent::titled(&format!("show {number}")))).await;
     let redis = RedisServer::start(&[]).await;
-    let (one, other) = (process(&database, &redis).await, process(&database, &redis).await);
+    let (one, other) = (start_process(&database, &redis).await, start_process(&database, &redis).await);
     let zipped = [("accept-encoding", "gzip")];
 
     let plain = one.get("/search?limit=2").await;
     let packed = one.send(Method::GET, "/search?limit=2", &zipped).await;
-    assert_eq!(tiers(&plain), FROM_DATABASE);
-    keys(&redis, 2).await;
+    assert_eq!(cache_status(&plain), FROM_DATABASE);
+    wait_for_keys(&redis, 2).await;
 
     for (headers, first) in [(&[][..], plain), (&zipped[..], packed)] {
         let shared = other.send(Method::GET, "/search?limit=2", headers).await;
-        assert_eq!(tiers(&shared), FROM_REDIS);
+        assert_eq!(cache_status(&shared), FROM_REDIS);
         assert_eq!(shared.body, first.body);
         for name in ["etag", "link", "content-type", "content-encoding", "warning"] {
             assert_eq!(shared.header(name), first.header(name), "{name}");
         }
-        assert_eq!(tiers(&other.send(Method::GET, "/search?limit=2", headers).await), "marquee-process; hit");
+        assert_eq!(cache_status(&other.send(Method::GET, "/search?limit=2", headers).await), "marquee-process; hit");
     }
 }
 
@@ -77,25 +76,24 @@ async fn invalid_values_are_replaced_from_the_database(database: Arc<TestDatabas
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert([NewEvent::titled("show")]).await;
     let redis = RedisServer::start(&[]).await;
-    process(&database, &redis).await.get("/search").await;
-    let [key] = &keys(&redis, 1).await[..] else { panic!("one key") };
+    start_process(&database, &redis).await.get("/search").await;
+    let [key] = &wait_for_keys(&redis, 1).await[..] else { panic!("expected one key") };
 
-    for wrong in [
+    for command in [
         format!("SET \"{key}\" hello"),
         format!("SET \"{key}\" \"\""),
-        // What an older program wrote, and what was cut on the way.
+        // An older format version, and a corrupt value.
         format!("SETRANGE \"{key}\" 0 MQA0"),
         format!("SETRANGE \"{key}\" 60 x"),
         format!("DEL \"{key}\""),
     ] {
-        redis.query(&wrong).await;
-        let response = process(&database, &redis).await.get("/search").await;
-        assert_eq!(response.titles(), ["show"], "{wrong}");
-        assert_eq!(tiers(&response), FROM_DATABASE, "{wrong}");
-        // It is put right.
-        eventually("the answer is back", async || {
-            let process = process(&database, &redis).await;
-            (tiers(&process.get("/search").await) == FROM_REDIS).then_some(())
+        redis.query(&command).await;
+        let response = start_process(&database, &redis).await.get("/search").await;
+        assert_eq!(response.titles(), ["show"], "{command}");
+        assert_eq!(cache_status(&response), FROM_DATABASE, "{command}");
+        eventually("a valid value is stored", async || {
+            let process = start_process(&database, &redis).await;
+            (cache_status(&process.get("/search").await) == FROM_REDIS).then_some(())
         })
         .await;
     }
@@ -105,12 +103,12 @@ async fn responses_of_older_versions_are_not_used(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert_with_new_version(NewEvent::titled("first")).await;
     let redis = RedisServer::start(&[]).await;
-    assert_eq!(process(&database, &redis).await.get("/search").await.titles(), ["first"]);
-    keys(&redis, 1).await;
+    assert_eq!(start_process(&database, &redis).await.get("/search").await.titles(), ["first"]);
+    wait_for_keys(&redis, 1).await;
 
     catalogue.insert_with_new_version(NewEvent::titled("second")).await;
 
-    let response = process(&database, &redis).await.get("/search").await;
+    let response = start_process(&database, &redis).await.get("/search").await;
     assert_eq!(response.titles().len(), 2);
-    assert_eq!(tiers(&response), FROM_DATABASE);
+    assert_eq!(cache_status(&response), FROM_DATABASE);
 }

@@ -1,4 +1,4 @@
-//! How many connections there may be, and what one of them may do to the others.
+//! The connection limit, and isolation of connections from each other.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ async fn connections_beyond_the_limit_wait_for_a_free_slot() {
     }
     let mut eleventh = server.connect().await;
     eleventh.send_get("/b").await;
-    assert!(timeout(Duration::from_millis(300), eleventh.read_response()).await.is_err(), "it was served beyond the bound");
-    assert_eq!(connections[0].get("/livez").await.1, "/livez", "those that are there are served");
+    assert!(timeout(Duration::from_millis(300), eleventh.read_response()).await.is_err(), "served beyond the limit");
+    assert_eq!(connections[0].get("/livez").await.1, "/livez", "open connections are served");
     assert!((metrics_recorder.gauge("marquee_http_connections{}") - 10.0).abs() < f64::EPSILON);
 
     drop(connections.pop());
@@ -40,7 +40,7 @@ async fn a_panic_closes_only_its_own_connection() {
         connection.wait_for_close().await;
     }
     assert_eq!(other.get("/b").await.1, "/b");
-    assert_eq!(server.connect().await.get("/c").await.1, "/c", "a panic gives its place back");
+    assert_eq!(server.connect().await.get("/c").await.1, "/c", "a panic frees its slot");
 }
 
 #[tokio::test]

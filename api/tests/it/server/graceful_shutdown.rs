@@ -1,4 +1,4 @@
-//! The end: what was asked is answered, and nothing else is waited for.
+//! Graceful shutdown: accepted requests are completed, and idle connections are closed.
 
 use std::{
     sync::{
@@ -14,19 +14,19 @@ use api::{
 };
 use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::net::TcpStream;
 
 use super::{Connection, TestServer, within_timeout};
-use crate::recorder::RecordedMetrics;
-use crate::test_app::TestApp;
+use crate::{recorder::RecordedMetrics, test_app::TestApp};
 
-const LONG: Duration = Duration::from_secs(30);
+/// Longer than the timeout of the tests, so that a shutdown that waits for it fails.
+const NEVER: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
 async fn requests_are_served_during_the_drain_delay() {
     let server = TestServer::start(Limits { drain_delay: Duration::from_millis(800), ..Limits::default() }).await;
-    let mut kept = server.connect().await;
-    let (head, _) = kept.get("/a").await;
+    let mut open = server.connect().await;
+    let (head, _) = open.get("/a").await;
     assert!(!head.contains("connection: close"), "{head}");
     assert!(!server.readiness.is_draining());
 
@@ -37,39 +37,39 @@ async fn requests_are_served_during_the_drain_delay() {
         }
     })
     .await;
-    for connection in [&mut kept, &mut server.connect().await] {
+    for connection in [&mut open, &mut server.connect().await] {
         let (head, body) = connection.get("/b").await;
         assert!(head.contains("connection: close") && body == "/b", "{head}");
         assert_eq!(connection.read_to_end().await.unwrap(), b"");
     }
     let address = server.address;
     assert!(server.wait().await >= Duration::from_millis(300));
-    assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is still open");
 }
 
 #[tokio::test]
 async fn in_flight_requests_are_completed() {
-    let server = TestServer::start(Limits { drain_time: LONG, ..Limits::default() }).await;
+    let server = TestServer::start(Limits { drain_time: NEVER, ..Limits::default() }).await;
     let mut connections = [server.connect().await, server.connect().await];
     for connection in &mut connections {
         connection.send_get("/gate").await;
     }
     server.wait_for_requests(2).await;
     server.shutdown.cancel();
-    assert!(timeout(Duration::from_millis(500), connections[0].try_read_response()).await.is_err());
+    within_timeout(async { while TcpStream::connect(server.address).await.is_ok() {} }).await;
     server.endpoint.gate.add_permits(2);
     for mut connection in connections {
         let (head, body) = connection.read_response().await;
         assert!(head.contains("connection: close") && body == "opened", "{head}");
     }
-    assert!(server.wait().await < LONG / 2);
+    server.wait().await;
 }
 
 #[tokio::test]
 async fn idle_connections_are_closed_cleanly() {
     let metrics_recorder = RecordedMetrics::default();
     let _guard = metrics::set_default_local_recorder(&metrics_recorder);
-    let server = TestServer::start(Limits { drain_time: LONG, ..Limits::default() }).await;
+    let server = TestServer::start(Limits { drain_time: NEVER, ..Limits::default() }).await;
     let mut used = server.connect().await;
     used.get("/a").await;
     let mut fresh = server.connect().await;
@@ -77,18 +77,18 @@ async fn idle_connections_are_closed_cleanly() {
     assert_eq!(used.read_to_end().await.unwrap(), b"");
     assert_eq!(fresh.read_to_end().await.unwrap(), b"");
     drop((used, fresh));
-    assert!(server.wait().await < LONG / 2);
+    server.wait().await;
     assert_eq!(metrics_recorder.counter("marquee_http_connections_closed_total{reason=drain}"), 2);
 }
 
-/// A pool of connections that does not look at them until it needs one.
+/// Connection pools notice a closed connection only when they use it.
 #[tokio::test]
 async fn clients_that_never_close_do_not_delay_shutdown() {
-    let server = TestServer::start(Limits { drain_time: LONG, ..Limits::default() }).await;
-    let mut deaf = server.connect().await;
-    deaf.get("/a").await;
+    let server = TestServer::start(Limits { drain_time: NEVER, ..Limits::default() }).await;
+    let mut unread = server.connect().await;
+    unread.get("/a").await;
     server.shutdown.cancel();
-    assert!(server.wait().await < LONG / 2);
+    server.wait().await;
 }
 
 #[tokio::test]
@@ -99,18 +99,18 @@ async fn requests_that_exceed_the_drain_time_are_aborted() {
     let mut connection = server.connect().await;
     connection.send_get("/gate").await;
     server.wait_for_requests(1).await;
-    let left = server.endpoint.cancelled.clone();
+    let cancelled = server.endpoint.cancelled.clone();
     server.shutdown.cancel();
-    assert!(server.wait().await < LONG);
-    assert_eq!(left.available_permits(), 1, "the request was let go of");
+    server.wait().await;
+    assert_eq!(cancelled.available_permits(), 1, "the request was not cancelled");
     assert!(connection.read_to_end().await.map_or(true, |rest| rest.is_empty()));
     assert_eq!(metrics_recorder.counter("marquee_http_connections_closed_total{reason=drain}"), 1);
 }
 
-/// Clients that the kernel has accepted and the process has not: they wait because all places are taken.
+/// The kernel has accepted these connections, but all slots of the process are in use.
 #[tokio::test]
 async fn clients_in_the_accept_backlog_are_served() {
-    let server = TestServer::start(Limits { connections: 1, drain_time: LONG, ..Limits::default() }).await;
+    let server = TestServer::start(Limits { connections: 1, drain_time: NEVER, ..Limits::default() }).await;
     let mut holder = server.connect().await;
     holder.send_get("/gate").await;
     server.wait_for_requests(1).await;
@@ -127,20 +127,19 @@ async fn clients_in_the_accept_backlog_are_served() {
     for mut connection in waiting {
         assert_eq!(connection.read_response().await.1, "/a");
     }
-    assert!(server.wait().await < LONG);
+    server.wait().await;
 }
 
-/// A request whose head is on its way while the process is told to stop.
 #[tokio::test]
 async fn a_partially_received_head_is_completed() {
-    let server = TestServer::start(Limits { drain_time: LONG, ..Limits::default() }).await;
+    let server = TestServer::start(Limits { drain_time: NEVER, ..Limits::default() }).await;
     let mut connection = server.connect().await;
     connection.get("/a").await;
     connection.send("GET /b HT").await;
     let mut other = server.connect().await;
     other.get("/a").await;
     server.shutdown.cancel();
-    assert_eq!(other.read_to_end().await.unwrap(), b"", "an idle one is closed meanwhile");
+    assert_eq!(other.read_to_end().await.unwrap(), b"", "idle connections are closed");
     connection.send("TP/1.1\r\nHost: test\r\n\r\n").await;
     let (head, body) = connection.read_response().await;
     assert!(head.contains("connection: close") && body == "/b", "{head}");
@@ -174,10 +173,10 @@ async fn many_connections_drain_without_losing_requests() {
         .map(|_| {
             let (address, answered) = (server.address, Arc::new(AtomicUsize::new(0)));
             let counted = answered.clone();
-            let asking = async move {
+            let requests = async move {
                 super::process::send_requests_until_closed(&mut Connection::open(address).await, "/a", &counted).await
             };
-            (tokio::spawn(asking), answered)
+            (tokio::spawn(requests), answered)
         })
         .collect();
     within_timeout(async {

@@ -1,35 +1,27 @@
-//! The real process: signals, and as many connections as files.
+//! The real process: signals, and thousands of connections.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use tokio::{net::TcpStream, process::Command, time::Instant};
+use tokio::net::TcpStream;
 
 use super::{Connection, within_timeout};
 use crate::api_process::{ApiProcess, create_sqlite_database};
 
-/// Asks one request after the other until an answer says that it was the last one; every request must be answered whole, and the
-/// connection must end in order. `answered` counts them.
+/// Sends requests until a response announces `Connection: close`. Every request must have a complete response, and the
+/// connection must close without a reset. `answered` counts the responses.
 pub(super) async fn send_requests_until_closed(connection: &mut Connection, path: &str, answered: &AtomicUsize) {
     loop {
         let (head, _) = connection.get(path).await;
         assert!(head.starts_with("http/1.1 200 "), "{head}");
         answered.fetch_add(1, Ordering::Relaxed);
         if head.contains("connection: close") {
-            assert_eq!(connection.read_to_end().await.expect("a reset after the last answer"), b"");
+            assert_eq!(connection.read_to_end().await.expect("closes without a reset"), b"");
             return;
         }
     }
-}
-
-async fn signal(process: &ApiProcess, signal: &str) {
-    let id = process.child.id().unwrap().to_string();
-    assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +35,7 @@ async fn no_request_is_lost_on_sigterm() {
         .map(|_| {
             let (has_stopped, answered) = (has_stopped.clone(), answered.clone());
             tokio::spawn(async move {
-                // One connection after the other, until nobody listens any more.
+                // Opens connections until the listener is closed.
                 loop {
                     match TcpStream::connect(address).await {
                         Ok(stream) => {
@@ -69,13 +61,9 @@ async fn no_request_is_lost_on_sigterm() {
     .await;
 
     has_stopped.store(true, Ordering::Relaxed);
-    signal(&process, "-TERM").await;
-    let not_ready = async {
-        let started = Instant::now();
-        while process.get("/readyz").await.0 != "HTTP/1.1 503 Service Unavailable" {}
-        started.elapsed()
-    };
-    assert!(within_timeout(not_ready).await < Duration::from_millis(900), "readiness goes before the listener");
+    process.send_signal("-TERM").await;
+    // Fails if the listener closes before the process reports that it is not ready.
+    within_timeout(async { while process.get("/readyz").await.0 != "HTTP/1.1 503 Service Unavailable" {} }).await;
     for client in clients {
         within_timeout(client).await.unwrap();
     }
@@ -87,22 +75,20 @@ async fn no_request_is_lost_on_sigterm() {
 #[tokio::test]
 async fn a_second_signal_exits_immediately() {
     let (_database, url) = create_sqlite_database().await;
-    let process = ApiProcess::start(&url, &["--drain-delay-seconds", "60"]).await;
-    signal(&process, "-TERM").await;
+    let process = ApiProcess::start(&url, &["--drain-delay-seconds", "3600"]).await;
+    process.send_signal("-TERM").await;
     within_timeout(async { while process.get("/readyz").await.0 != "HTTP/1.1 503 Service Unavailable" {} }).await;
-    let started = Instant::now();
-    signal(&process, "-TERM").await;
+    process.send_signal("-TERM").await;
     assert_eq!(process.wait().await, Some(130));
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_idle_connections_do_not_block_requests() {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap();
-    // Other tests of this process have files, too; the server needs as many as the clients.
+    // Leaves files for the other tests of this process.
     let connections = usize::try_from(files.saturating_sub(1_000)).unwrap().min(10_000);
     if connections < 10_000 {
-        println!("only {connections} connections: the limit of open files is {files}");
+        println!("opens only {connections} connections, because the limit of open files is {files}");
     }
     let (_database, url) = create_sqlite_database().await;
     let process = ApiProcess::start(&url, &["--log-filter", "warn,marquee_api=info"]).await;
@@ -114,14 +100,9 @@ async fn ten_thousand_idle_connections_do_not_block_requests() {
         }
         idle.push(connection);
     }
-    let started = Instant::now();
     for _ in 0..100 {
         assert_eq!(process.get("/search").await.0, "HTTP/1.1 200 OK");
     }
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id().unwrap())).unwrap_or_default();
-    let memory = status.lines().find(|connection| connection.starts_with("VmRSS")).unwrap_or("no /proc here");
-    println!("{connections} connections: {memory}");
     for connection in idle.iter_mut().step_by(100) {
         assert_eq!(connection.get("/livez").await.1, "{\"status\":\"live\"}");
     }

@@ -1,6 +1,6 @@
-//! The limit of requests of a client, as clients see it.
+//! Rate limiting per client.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Instant};
 
 use api::{
     State,
@@ -10,24 +10,24 @@ use poem::http::Method;
 use sea_orm::DatabaseConnection;
 
 use super::Connection;
-use crate::recorder::RecordedMetrics;
 use crate::{
     api_process::{ApiProcess, create_sqlite_database},
+    recorder::RecordedMetrics,
     test_app::{TestApp, TestResponse},
 };
 
-/// Without a database: what is let through is told by its error.
-fn limited(per_second: u32, burst: Option<u32>) -> TestApp {
+/// Starts the app without a database, which rate limiting does not need.
+fn start_app_with_limit(per_second: u32, burst: Option<u32>) -> TestApp {
     let settings = RateSettings {
         rate_limit_per_second: NonZeroU32::new(per_second),
         rate_limit_burst: burst.and_then(NonZeroU32::new),
         trusted_proxies: Vec::new(),
     };
-    let nowhere = DatabaseConnection::default();
-    TestApp::with_state(&State { rate: RateLimiter::of(&settings), ..State::new(nowhere.clone(), nowhere, 0, None) })
+    let disconnected = DatabaseConnection::default();
+    TestApp::with_state(&State { rate: RateLimiter::of(&settings), ..State::new(disconnected.clone(), disconnected, 0, None) })
 }
 
-fn remaining(response: &TestResponse) -> (u32, u32) {
+fn parse_remaining(response: &TestResponse) -> (u32, u32) {
     let fields = response.header("ratelimit").unwrap().strip_prefix("\"default\";r=").unwrap();
     let (remaining, seconds) = fields.split_once(";t=").unwrap();
     (remaining.parse().unwrap(), seconds.parse().unwrap())
@@ -37,15 +37,17 @@ fn remaining(response: &TestResponse) -> (u32, u32) {
 async fn requests_beyond_the_burst_are_rate_limited() {
     let metrics_recorder = RecordedMetrics::default();
     let _guard = metrics::set_default_local_recorder(&metrics_recorder);
-    let app = limited(1, Some(60));
+    let app = start_app_with_limit(1, Some(60));
+    let started = Instant::now();
     for number in 1..=60 {
-        let path = ["/openapi.json", "/nowhere", "/search?x=1"][number % 3];
+        let path = ["/openapi.json", "/unknown", "/search?x=1"][number % 3];
         let response = app.get(path).await;
         assert_ne!(response.status, 429);
         assert_eq!(response.header("ratelimit-policy"), Some("\"default\";q=60;w=60"), "{path}");
-        let (remaining, seconds) = remaining(&response);
-        // A slow machine gives a token back now and then.
-        assert!((60 - number..=70 - number).contains(&(remaining as usize)), "{number}: {remaining}");
+        let (remaining, seconds) = parse_remaining(&response);
+        // One token is refilled per second.
+        let refilled = usize::try_from(started.elapsed().as_secs()).unwrap() + 1;
+        assert!((60 - number..=60 - number + refilled).contains(&(remaining as usize)), "{number}: {remaining}");
         assert_eq!(seconds, 60 - remaining);
     }
     let mut response = app.get("/openapi.json").await;
@@ -57,14 +59,14 @@ async fn requests_beyond_the_burst_are_rate_limited() {
     }
     response.problem(429, "rate_limited");
     assert_eq!(response.header("retry-after"), Some("1"));
-    assert_eq!(remaining(&response), (0, 60));
+    assert_eq!(parse_remaining(&response), (0, 60));
     assert_eq!(response.header("ratelimit-policy"), Some("\"default\";q=60;w=60"));
     assert!(metrics_recorder.counter("marquee_rate_limited_total{}") > 0);
 }
 
 #[tokio::test]
 async fn health_and_metrics_are_not_rate_limited() {
-    let app = limited(1, None);
+    let app = start_app_with_limit(1, None);
     for _ in 0..20 {
         let response = app.get("/livez").await;
         assert_eq!((response.status.as_u16(), response.header("ratelimit")), (200, None));
@@ -76,7 +78,7 @@ async fn health_and_metrics_are_not_rate_limited() {
 
 #[tokio::test]
 async fn rate_limiting_is_off_by_default() {
-    let app = limited(0, None);
+    let app = start_app_with_limit(0, None);
     for _ in 0..50 {
         let response = app.send(Method::GET, "/openapi.json", &[("x-forwarded-for", "192.0.2.1")]).await;
         assert_eq!(
@@ -86,33 +88,33 @@ async fn rate_limiting_is_off_by_default() {
     }
 }
 
-/// Asks as the client that a proxy names; the status, and what is left.
-async fn ask(connection: &mut Connection, forwarded: &str) -> (String, String) {
+/// Sends a request as the client in `X-Forwarded-For`, and returns the status and the `RateLimit` header.
+async fn send_as(connection: &mut Connection, forwarded: &str) -> (String, String) {
     connection.send(&format!("GET /openapi.json HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: {forwarded}\r\n\r\n")).await;
     let (head, _) = connection.read_response().await;
-    let left = head.lines().find_map(|connection| connection.strip_prefix("ratelimit: ")).unwrap().to_owned();
-    (head.split(' ').nth(1).unwrap().to_owned(), left)
+    let limit = head.lines().find_map(|connection| connection.strip_prefix("ratelimit: ")).unwrap().to_owned();
+    (head.split(' ').nth(1).unwrap().to_owned(), limit)
 }
 
 #[tokio::test]
 async fn clients_behind_a_trusted_proxy_are_limited_separately() {
     let (_database, url) = create_sqlite_database().await;
-    // One request in a thousand seconds would be a better limit for a test, and is none that can be set.
-    let limit = ["--rate-limit-per-second", "1", "--rate-limit-burst", "1"];
-    let trusting = ApiProcess::start(&url, &[&limit[..], &["--trusted-proxies", "192.0.2.0/24,127.0.0.0/8"]].concat()).await;
+    // The lowest limit that can be configured.
+    let arguments = ["--rate-limit-per-second", "1", "--rate-limit-burst", "1"];
+    let trusting = ApiProcess::start(&url, &[&arguments[..], &["--trusted-proxies", "192.0.2.0/24,127.0.0.0/8"]].concat()).await;
     let mut connection = Connection::open(trusting.address).await;
     for client in 0..50 {
-        let (status, left) = ask(&mut connection, &format!("198.51.100.{client}")).await;
-        assert_eq!((status.as_str(), left.as_str()), ("200", "\"default\";r=0;t=1"));
+        let (status, limit) = send_as(&mut connection, &format!("198.51.100.{client}")).await;
+        assert_eq!((status.as_str(), limit.as_str()), ("200", "\"default\";r=0;t=1"));
     }
     assert_eq!(trusting.stop("-TERM").await.0, Some(0));
 
-    let strict = ApiProcess::start(&url, &limit).await;
+    let strict = ApiProcess::start(&url, &arguments).await;
     let mut connection = Connection::open(strict.address).await;
     let mut refused = 0;
     for client in 0..50 {
-        refused += usize::from(ask(&mut connection, &format!("198.51.100.{client}")).await.0 == "429");
+        refused += usize::from(send_as(&mut connection, &format!("198.51.100.{client}")).await.0 == "429");
     }
-    assert!(refused > 0, "what a stranger writes is not believed");
+    assert!(refused > 0, "headers of untrusted proxies are ignored");
     assert_eq!(strict.stop("-TERM").await.0, Some(0));
 }

@@ -1,4 +1,4 @@
-//! Requests that are too large, and what their clients hear of it.
+//! Limits of request heads and bodies.
 
 use api::server::{Limits, MAX_BODY_BYTES};
 use entity::ConnectionRole;
@@ -18,13 +18,13 @@ async fn an_oversized_head_is_rejected_with_a_response() {
     ] {
         let mut connection = server.connect().await;
         connection.send(&request).await;
-        // Not all of it is read: to close without reading the rest would reset the connection.
+        // The server reads and discards the rest, because closing with unread data would reset the connection.
         let response = String::from_utf8(connection.read_to_end().await.unwrap()).unwrap();
         assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{response}");
     }
     let mut connection = server.connect().await;
     connection.send(&format!("GET /a HTTP/1.1\r\nX-Long: {}\r\n\r\n", "x".repeat(16_000))).await;
-    assert_eq!(connection.read_response().await.1, "/a", "16 KB are what other servers take");
+    assert_eq!(connection.read_response().await.1, "/a", "16 KB is within the limit");
 }
 
 #[tokio::test]
@@ -46,5 +46,5 @@ async fn an_unread_body_does_not_affect_the_response() {
     let mut connection = server.connect().await;
     connection.send("GET /a HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello").await;
     assert_eq!(connection.read_response().await.1, "/a");
-    assert_eq!(connection.get("/b").await.1, "/b", "a small body is passed over");
+    assert_eq!(connection.get("/b").await.1, "/b", "a small body is discarded");
 }
