@@ -10,7 +10,8 @@ use crate::{
     progress::Progress,
     provider::{
         currency::Currency,
-        fetch::{self, FetchOutcome, FetchRequest, Url, Validators},
+        feed_url::FeedUrl,
+        fetch::{self, FetchOutcome, FetchRequest, Validators},
         format::{self, Conventions, FeedFormat, Locator},
         item::{ParsedFeed, RejectSubject},
         spool::{self, Spool, SpoolError},
@@ -51,9 +52,9 @@ impl Lint {
     /// The document, and what to call it.
     async fn document(&self) -> Result<(String, Arc<Spool>), Box<dyn Error>> {
         if self.feed.starts_with("http://") || self.feed.starts_with("https://") {
-            let url: Url = self.feed.parse().map_err(|error| format!("that is no URL: {error}"))?;
+            let url: FeedUrl = self.feed.parse().map_err(|error| format!("the feed {error}"))?;
             // What stands before and behind may be secret.
-            let name = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+            let name = format!("{}{}", url.expose().host_str().unwrap_or_default(), url.expose().path());
             let bar = ProgressBar::on_terminal();
             let document = fetched(&url, self.max_body_bytes, bar.progress()).await?;
             return Ok((name, document));
@@ -67,11 +68,16 @@ impl Lint {
     }
 }
 
-async fn fetched(url: &Url, limit_bytes: u64, progress: &Progress) -> Result<Arc<Spool>, Box<dyn Error>> {
+async fn fetched(url: &FeedUrl, limit_bytes: u64, progress: &Progress) -> Result<Arc<Spool>, Box<dyn Error>> {
     // Whoever typed the address knows whose it is.
-    let (allow_private_addresses, known) = (true, &Validators::default());
-    let request =
-        FetchRequest { url, known, response_timeout: fetch::default_response_timeout(), limit_bytes, allow_private_addresses };
+    let (allow_private_addresses, validators) = (true, &Validators::default());
+    let request = FetchRequest {
+        url: url.expose(),
+        validators,
+        response_timeout: fetch::default_response_timeout(),
+        limit_bytes,
+        allow_private_addresses,
+    };
     match fetch::fetch(&fetch::build_client()?, &request, progress).await? {
         FetchOutcome::Modified(document) => Ok(document.spool),
         FetchOutcome::NotModified { .. } => Err("the provider says that nothing has changed".into()),
@@ -112,5 +118,5 @@ fn print(text: &str) {
 }
 
 fn known_format(name: &str) -> Result<FeedFormat, String> {
-    format::find(name).ok_or_else(|| format!("known are: {}", format::names()))
+    format::find(name).ok_or_else(|| format!("known are: {}", format::list_names()))
 }

@@ -1,83 +1,74 @@
-//! Money: what a provider writes as a decimal is kept as an integer of minor units.
+//! Money: decimal prices are parsed into integers of minor units.
 
 use std::{fmt, iter, str::FromStr};
 
-/// No ticket costs more than this many minor units: below it sums of millions of prices stay within 64 bits.
+use super::quote::quote;
+
+/// The highest price in minor units: sums of millions of such prices still fit into 64 bits.
 const MAX_MINOR_UNITS: i64 = 1_000_000_000_000;
 
-/// Currencies whose minor unit is not a hundredth: (code, decimal digits), from ISO 4217, list one.
-const OTHER_DIGITS: [(&str, u8); 24] = [
-    ("BHD", 3),
-    ("BIF", 0),
-    ("CLF", 4),
-    ("CLP", 0),
-    ("DJF", 0),
-    ("GNF", 0),
-    ("IQD", 3),
-    ("ISK", 0),
-    ("JOD", 3),
-    ("JPY", 0),
-    ("KMF", 0),
-    ("KRW", 0),
-    ("KWD", 3),
-    ("LYD", 3),
-    ("OMR", 3),
-    ("PYG", 0),
-    ("RWF", 0),
-    ("TND", 3),
-    ("UGX", 0),
-    ("UYW", 4),
-    ("VND", 0),
-    ("VUV", 0),
-    ("XAF", 0),
-    ("XPF", 0),
-];
-
-/// An ISO 4217 currency.
+/// An ISO 4217 currency that has a minor unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Currency {
-    code: String,
+    iso: iso_currency::Currency,
+    /// Decimal digits of the minor unit: 2 for cents.
     digits: u8,
 }
 
 impl Currency {
-    /// The three letters.
+    /// The three-letter code.
     #[must_use]
-    pub fn code(&self) -> &str {
-        &self.code
+    pub fn code(&self) -> &'static str {
+        self.iso.code()
     }
 
-    /// How many decimal digits the minor unit stands for: 2 for cents.
+    /// The decimal digits of the minor unit: 2 for cents.
     #[must_use]
     pub fn digits(&self) -> u8 {
         self.digits
     }
 
-    /// Reads a price such as `20`, `20.5` or `20.00` into minor units, exactly.
+    /// Checks that a price is in this currency.
     ///
     /// # Errors
     ///
-    /// A sentence about what is wrong: not a plain decimal, negative, finer than the minor unit, or absurdly large.
+    /// Continues a sentence that starts with the name of the field.
+    pub fn check_code(&self, code: &str) -> Result<(), String> {
+        if code == self.code() {
+            Ok(())
+        } else {
+            Err(format!("must be the provider's currency {}, got {}", self.code(), quote(code)))
+        }
+    }
+
+    /// Parses a price such as `20`, `20.5` or `20.00` into minor units, exactly.
+    ///
+    /// # Errors
+    ///
+    /// Continues a sentence that starts with the name of the field. The text is not a plain decimal, negative, more precise than the
+    /// minor unit, or above the maximum.
     pub fn parse_price(&self, text: &str) -> Result<i64, String> {
         if text.starts_with('-') {
-            return Err(format!("price `{text}` is negative"));
+            return Err(format!("must be 0 or more, got {}", quote(text)));
         }
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let is_decimal = [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
         if !is_decimal {
-            return Err(format!("price `{text}` is not a decimal number such as 20.00"));
+            return Err(format!("must be a decimal number such as 20.00, got {}", quote(text)));
         }
         let fraction = fraction.trim_end_matches('0');
         let digits = usize::from(self.digits);
         if fraction.len() > digits {
-            return Err(format!("price `{text}` is finer than {} allows ({digits} decimals)", self.code));
+            return Err(format!("must have at most {digits} decimal places for {}, got {}", self.code(), quote(text)));
         }
-        let missing = iter::repeat_n(b'0', digits - fraction.len());
-        let mut written = whole.bytes().chain(fraction.bytes()).chain(missing);
-        written
+        let padding = iter::repeat_n(b'0', digits - fraction.len());
+        whole
+            .bytes()
+            .chain(fraction.bytes())
+            .chain(padding)
             .try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0')))
             .filter(|&minor_units| minor_units <= MAX_MINOR_UNITS)
-            .ok_or_else(|| format!("price `{text}` is over the limit of {MAX_MINOR_UNITS} minor units"))
+            .ok_or_else(|| format!("must be at most {MAX_MINOR_UNITS} minor units, got {}", quote(text)))
     }
 }
 
@@ -85,17 +76,20 @@ impl FromStr for Currency {
     type Err = String;
 
     fn from_str(code: &str) -> Result<Self, Self::Err> {
-        if code.len() != 3 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(format!("`{code}` is no ISO 4217 code such as EUR"));
-        }
-        let digits = OTHER_DIGITS.iter().find(|(other, _)| *other == code).map_or(2, |&(_, digits)| digits);
-        Ok(Self { code: code.to_owned(), digits })
+        let iso = iso_currency::Currency::from_code(code)
+            .ok_or_else(|| format!("must be an ISO 4217 currency code such as EUR, got {}", quote(code)))?;
+        // Gold (XAU) and the code for "no currency" (XXX), for example.
+        let digits = iso
+            .exponent()
+            .and_then(|digits| u8::try_from(digits).ok())
+            .ok_or_else(|| format!("must be a currency with a minor unit, got {}", quote(code)))?;
+        Ok(Self { iso, digits })
     }
 }
 
 impl fmt::Display for Currency {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.code)
+        formatter.write_str(self.code())
     }
 }
 
@@ -103,12 +97,12 @@ impl fmt::Display for Currency {
 mod tests {
     use super::*;
 
-    fn read(currency: &str, price: &str) -> Result<i64, String> {
+    fn parse(currency: &str, price: &str) -> Result<i64, String> {
         currency.parse::<Currency>().expect("a currency").parse_price(price)
     }
 
     #[test]
-    fn decimals_become_minor_units() {
+    fn parses_decimals_into_minor_units() {
         for (currency, price, minor_units) in [
             ("EUR", "20.00", 2000),
             ("EUR", "20", 2000),
@@ -119,17 +113,23 @@ mod tests {
             ("JPY", "1500", 1500),
             ("JPY", "1500.00", 1500),
             ("KWD", "1.250", 1250),
+            ("XOF", "2500", 2500),
+            ("UYI", "7", 7),
+            ("CLF", "1.2345", 12345),
         ] {
-            assert_eq!(read(currency, price), Ok(minor_units), "{price} {currency}");
+            assert_eq!(parse(currency, price), Ok(minor_units), "{price} {currency}");
         }
     }
 
     #[test]
-    fn what_is_no_price_is_refused() {
+    fn rejects_invalid_prices() {
         for (currency, price) in [
             ("EUR", "-1.00"),
             ("EUR", "20.005"),
             ("JPY", "1.5"),
+            ("XOF", "1.5"),
+            ("UYI", "0.1"),
+            ("KWD", "0.0001"),
             ("EUR", "1e3"),
             ("EUR", "NaN"),
             ("EUR", ""),
@@ -140,13 +140,13 @@ mod tests {
             ("EUR", "10000000000.01"),
             ("EUR", "99999999999999999999999"),
         ] {
-            assert!(read(currency, price).is_err(), "{price} {currency}");
+            assert!(parse(currency, price).is_err(), "{price} {currency}");
         }
     }
 
     #[test]
-    fn a_currency_is_three_capitals() {
-        for code in ["eur", "EURO", "", "€"] {
+    fn rejects_codes_that_are_not_currencies_with_a_minor_unit() {
+        for code in ["eur", "EURO", "", "€", "ABC", "XAU", "XXX"] {
             assert!(code.parse::<Currency>().is_err(), "{code}");
         }
     }

@@ -1,9 +1,8 @@
-//! What a feed says, whatever its format: base events with their events, and what of it could not be taken.
+//! The content of a feed, independent of its format: base events with their events, and the rejected items.
 //!
-//! Items are checked when they exist: their dates are instants, their prices minor units, their texts within the limits.
-//! An item is taken whole or not at all. A fault anywhere in an event rejects that event; a fault in what a base event says of
-//! itself rejects it with all its events. A price list with a hole in it, or an event in a place that does not exist, would be
-//! something the provider never said.
+//! Items are validated when they are created: dates are instants, prices are minor units, and texts are within their limits.
+//! An item is accepted whole or not at all. An error anywhere in an event rejects that event; an error in the base event itself
+//! rejects it with all its events. An event with half of its price list would be something that the provider never published.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,63 +17,63 @@ pub const ONLINE: &str = "online";
 /// A provider's show, with its dated events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BaseEventItem {
-    /// The provider's id of it.
+    /// The provider's id.
     pub source_id: String,
-    /// What it is called.
+    /// The title.
     pub title: String,
-    /// `online`, `offline` or another word of the provider's.
+    /// `online`, `offline` or another value that the provider uses.
     pub sell_mode: String,
     /// The provider's id of the organizer.
     pub organizer_company_id: Option<String>,
-    /// Who plays at all of its events.
+    /// The performers of all its events.
     pub performers: Vec<PerformerItem>,
     /// Its events.
     pub events: Vec<EventItem>,
-    /// Where in the document it stands, in bytes; the last place if it stands in several.
+    /// Its byte range in the document; the last one if it is in the document several times.
     pub span: Range<usize>,
 }
 
 /// One dated showing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventItem {
-    /// The provider's id of it, unique only within its base event.
+    /// The provider's id, unique only within the base event.
     pub source_id: String,
     /// When it starts.
     pub start: LocalTime,
     /// When it ends, never before it starts.
     pub end: Option<LocalTime>,
-    /// Since when tickets are sold.
+    /// When ticket sales start.
     pub sell_from: Option<LocalTime>,
-    /// Until when tickets are sold.
+    /// When ticket sales end.
     pub sell_to: Option<LocalTime>,
-    /// Whether nothing is left.
+    /// Whether all tickets are sold.
     pub sold_out: bool,
-    /// Who plays at this event alone.
+    /// The performers of this event only.
     pub performers: Vec<PerformerItem>,
-    /// Where it is.
+    /// The venue.
     pub venue: Option<VenueItem>,
     /// Its priced areas in the feed's order; ids may repeat.
     pub zones: Vec<ZoneItem>,
-    /// Where in the document it stands, in bytes.
+    /// Its byte range in the document.
     pub span: Range<usize>,
 }
 
 /// A priced area of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneItem {
-    /// The provider's id of it.
+    /// The provider's id.
     pub source_id: String,
-    /// What it is called.
+    /// The name.
     pub name: Option<String>,
-    /// How many tickets are left.
+    /// The number of tickets left.
     pub capacity: Option<i64>,
-    /// Price in minor units of the provider's currency.
+    /// The price in minor units of the provider's currency.
     pub price: i64,
     /// Whether its seats are numbered.
     pub numbered: Option<bool>,
 }
 
-/// Who plays.
+/// A performer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PerformerItem {
     /// The provider's id.
@@ -83,7 +82,7 @@ pub struct PerformerItem {
     pub name: String,
 }
 
-/// Where an event is.
+/// A venue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VenueItem {
     /// The provider's id.
@@ -94,33 +93,33 @@ pub struct VenueItem {
     pub latitude: f64,
     /// Degrees east, -180 to 180.
     pub longitude: f64,
-    /// UN/LOCODE-style code of the place it lies in.
+    /// UN/LOCODE-style code of its place.
     pub place_code: Option<String>,
 }
 
-/// What a whole document says.
+/// The content of a document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ParsedFeed {
-    /// What could be taken, in the document's order.
+    /// The accepted base events, in the document's order.
     pub base_events: Vec<BaseEventItem>,
-    /// What could not.
+    /// The rejected items.
     pub rejects: Vec<Reject>,
 }
 
-/// One item that could not be taken.
+/// One rejected item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
-    /// Where in the document it stands, in bytes.
+    /// Its byte range in the document.
     pub span: Range<usize>,
-    /// Which item it is, as far as it could be read.
+    /// The item, as far as its ids are valid.
     pub subject: RejectSubject,
-    /// Events that it stands for: itself, or all those of a base event.
+    /// The number of rejected events: 1, or all events of a base event.
     pub events: usize,
-    /// What is wrong, all of it, and what would be right.
+    /// Every error of the item, with the value and what is accepted.
     pub reason: String,
 }
 
-/// The item that a reject is about. An id is missing where it could not be read.
+/// The item that was rejected. An id is `None` if it is missing or invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RejectSubject {
     /// A base event with all its events.
@@ -135,12 +134,12 @@ pub enum RejectSubject {
 }
 
 impl BaseEventItem {
-    /// One of the several elements over which a feed has spread a base event, in the document's order: events are brought
-    /// together under the last of them, and it is online if any of them is.
+    /// Merges a later element of the same base event into this one. The later element's span and title win, and the base event
+    /// is online if either element is.
     pub(crate) fn merge(&mut self, mut later: Self) {
-        // Each element's performers play at its own events.
-        self.copy_performers_to_events();
-        later.copy_performers_to_events();
+        // The performers of an element play only at the events of that element.
+        self.move_performers_to_events();
+        later.move_performers_to_events();
         let mut events = std::mem::take(&mut self.events);
         events.append(&mut later.events);
         later.events = events;
@@ -151,8 +150,7 @@ impl BaseEventItem {
         *self = later;
     }
 
-    /// Makes its performers those of each of its events.
-    fn copy_performers_to_events(&mut self) {
+    fn move_performers_to_events(&mut self) {
         let performers = std::mem::take(&mut self.performers);
         if performers.is_empty() {
             return;
@@ -162,66 +160,66 @@ impl BaseEventItem {
         }
     }
 
-    /// Makes every event stand once. One that stands twice contradicts itself: the first is kept and each later one is a reject.
+    /// Removes events with a repeated id: the first one stays, and each later one becomes a reject.
     pub(crate) fn remove_duplicate_events(&mut self, rejects: &mut Vec<Reject>) {
         if self.events.len() < 2 {
             return;
         }
         let mut seen = HashSet::with_capacity(self.events.len());
-        let repeated: Vec<bool> = self.events.iter().map(|event| !seen.insert(event.source_id.as_str())).collect();
-        if !repeated.contains(&true) {
+        let duplicates: Vec<bool> = self.events.iter().map(|event| !seen.insert(event.source_id.as_str())).collect();
+        if !duplicates.contains(&true) {
             return;
         }
-        let mut repeated = repeated.into_iter();
+        let mut duplicates = duplicates.into_iter();
         let source_id = &self.source_id;
         self.events.retain(|event| {
-            let is_repeated = repeated.next().unwrap_or_default();
-            if is_repeated {
+            let is_duplicate = duplicates.next().unwrap_or_default();
+            if is_duplicate {
                 rejects.push(Reject {
                     span: event.span.clone(),
                     subject: RejectSubject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
                     events: 1,
                     reason: format!(
-                        "event `{}` stands twice in base event `{source_id}`: the first one was taken",
+                        "duplicate event `{}` in base event `{source_id}`; the first one was accepted",
                         event.source_id
                     ),
                 });
             }
-            !is_repeated
+            !is_duplicate
         });
     }
 }
 
 impl ParsedFeed {
-    /// Number of events that were taken.
+    /// The number of accepted events.
     #[must_use]
     pub fn event_count(&self) -> usize {
         self.base_events.iter().map(|base_event| base_event.events.len()).sum()
     }
 
-    /// Makes every base event and every event stand once.
+    /// Merges the elements of each base event and removes duplicate events.
     #[must_use]
     pub fn deduplicate(self) -> Self {
-        let mut settled = Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects };
-        let mut places = HashMap::with_capacity(self.base_events.len());
+        let mut unique = Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects };
+        let mut indexes = HashMap::with_capacity(self.base_events.len());
         for base_event in self.base_events {
-            match places.get(&base_event.source_id) {
+            match indexes.get(&base_event.source_id) {
                 None => {
-                    places.insert(base_event.source_id.clone(), settled.base_events.len());
-                    settled.base_events.push(base_event);
+                    indexes.insert(base_event.source_id.clone(), unique.base_events.len());
+                    unique.base_events.push(base_event);
                 }
-                Some(&place) => settled.base_events[place].merge(base_event),
+                Some(&index) => unique.base_events[index].merge(base_event),
             }
         }
-        for base_event in &mut settled.base_events {
-            base_event.remove_duplicate_events(&mut settled.rejects);
+        for base_event in &mut unique.base_events {
+            base_event.remove_duplicate_events(&mut unique.rejects);
         }
-        settled.rejects.sort_by_key(|reject| reject.span.start);
-        settled
+        unique.rejects.sort_by_key(|reject| reject.span.start);
+        unique
     }
 
-    /// Moves all places on by this many bytes.
-    pub(super) fn shift(&mut self, bytes: usize) {
+    /// Adds an offset to all spans.
+    pub(super) fn shift_spans(&mut self, bytes: usize) {
         let shift = |span: &mut Range<usize>| *span = span.start + bytes..span.end + bytes;
         for base_event in &mut self.base_events {
             shift(&mut base_event.span);

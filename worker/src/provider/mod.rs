@@ -1,12 +1,14 @@
-//! The provider's side: how its entry in the settings looks, how its feed is fetched, and how a feed is read.
+//! Everything about one provider's feed: its entry in the settings, fetching the document and parsing it.
 //!
-//! What leaves this room is neutral: [`item`]s and rejects that say nothing of HTTP or XML. The HTTP client stands in
-//! [`fetch`], the XML reader in [`mod@format`], and nowhere else.
+//! The output is neutral: [`item`]s and rejects, independent of HTTP and of XML or JSON. Only [`fetch`] uses the HTTP client, and only
+//! [`mod@format`] uses the parsers.
 
 pub mod currency;
 pub mod entry;
+pub mod feed_url;
 pub mod fetch;
 pub mod format;
 pub mod item;
 pub mod local_time;
+mod quote;
 pub mod spool;

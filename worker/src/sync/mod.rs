@@ -299,8 +299,8 @@ impl Syncing<'_> {
         match self.source {
             Source::Provider(client) => {
                 let request = fetch::FetchRequest {
-                    url: &entry.url,
-                    known,
+                    url: entry.url.expose(),
+                    validators: known,
                     response_timeout: entry.response_timeout,
                     limit_bytes: entry.max_body_bytes,
                     allow_private_addresses: entry.allow_private_addresses,

@@ -19,7 +19,7 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
         None => introduce(database, entry).await?,
     };
     let mut row = known.clone().into_active_model();
-    row.url.set_if_not_equals(entry.url.to_string());
+    row.url.set_if_not_equals(entry.url.expose().to_string());
     row.format.set_if_not_equals(entry.format.name.to_owned());
     row.schedule.set_if_not_equals(entry.schedule.to_string());
     row.time_zone.set_if_not_equals(entry.time_zone.name().to_owned());
@@ -45,7 +45,7 @@ async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Op
 async fn introduce(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, DbErr> {
     let row = provider::ActiveModel {
         slug: Set(entry.slug.clone()),
-        url: Set(entry.url.to_string()),
+        url: Set(entry.url.expose().to_string()),
         format: Set(entry.format.name.to_owned()),
         schedule: Set(entry.schedule.to_string()),
         time_zone: Set(entry.time_zone.name().to_owned()),

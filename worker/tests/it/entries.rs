@@ -1,9 +1,9 @@
-//! Entries of `providers.toml`, read as the programs read them.
+//! Entries of `providers.toml`, parsed as the programs parse them.
 
 use tempfile::TempDir;
 use worker::provider::entry::{ProviderEntry, read_providers};
 
-/// A provider whose feed is at `url`, with more lines of its entry.
+/// An entry with its feed at `url` and additional lines.
 pub(crate) fn entry(slug: &str, url: &str, more: &str) -> ProviderEntry {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("providers.toml");
@@ -11,10 +11,10 @@ pub(crate) fn entry(slug: &str, url: &str, more: &str) -> ProviderEntry {
     read_providers(&file).unwrap().remove(0)
 }
 
-/// The same as text. It is polled once a year, unless `more` gives it another schedule.
+/// The text of the entry. It is polled once a year, unless `more` has another schedule.
 pub(crate) fn entry_text(slug: &str, url: &str, more: &str) -> String {
     let schedule = if more.contains("schedule") { "" } else { "schedule = \"0 0 0 1 1 *\"\n" };
-    // The simulator is on this very machine.
+    // The simulator is on this machine.
     let private = if more.contains("allow_private_addresses") { "" } else { "allow_private_addresses = true\n" };
     format!(
         "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\ncurrency = \"EUR\"\n{private}{schedule}{more}\n"

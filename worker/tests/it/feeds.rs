@@ -1,6 +1,6 @@
-//! Feeds of a few items, written where a test needs them.
+//! Builders of small feeds.
 
-/// A whole feed of these base events.
+/// A complete feed of these base events.
 pub(crate) fn feed(base_events: &[String]) -> String {
     let base_events = base_events.join("\n    ");
     format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<eventList>\n  <output>\n    {base_events}\n  </output>\n</eventList>\n")
@@ -32,7 +32,7 @@ pub(crate) fn event(id: &str, prices: &[&str]) -> String {
     )
 }
 
-/// An event that cannot be taken.
+/// An event that is rejected.
 pub(crate) fn impossible_event(id: &str) -> String {
     event(id, &["-1.00"])
 }

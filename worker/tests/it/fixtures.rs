@@ -1,8 +1,8 @@
-//! The feeds of `tests/fixtures`, and those that are too large to be kept as files.
+//! The feeds in `tests/fixtures`, and those that are too large for files.
 
 use std::path::{Path, PathBuf};
 
-/// Where a fixture stands.
+/// The path of a fixture.
 pub(crate) fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
@@ -18,45 +18,45 @@ pub(crate) fn text(name: &str) -> String {
 
 /// A document that cannot be trusted as a whole.
 pub(crate) struct Untrusted {
-    /// What is wrong with it.
+    /// The error, for messages.
     pub(crate) name: String,
-    /// The reason with which it must be refused.
+    /// The expected reason code.
     pub(crate) code: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Every document of `untrusted`, and what else is wrong by its mere size.
+/// Every document in `untrusted`, and documents that are too large.
 pub(crate) fn untrusted() -> Vec<Untrusted> {
-    let mut found = Vec::new();
-    for folder in files_of(&path("untrusted")) {
-        for file in files_of(&folder) {
-            found.push(Untrusted { name: name_of(&file), code: name_of(&folder), bytes: std::fs::read(&file).unwrap() });
+    let mut documents = Vec::new();
+    for folder in list_files(&path("untrusted")) {
+        for file in list_files(&folder) {
+            documents.push(Untrusted { name: file_name(&file), code: file_name(&folder), bytes: std::fs::read(&file).unwrap() });
         }
     }
-    assert!(found.len() > 40, "the fixtures are not there: {}", found.len());
+    assert!(documents.len() > 40, "too few fixtures: {}", documents.len());
 
     let small = text("sound/small.xml");
     let megabyte = "x".repeat(1024 * 1024);
     let large = [
-        ("1 MB in an attribute that is read", small.replace("title=\"", &format!("title=\"{megabyte}"))),
-        ("1 MB in an attribute that is not read", small.replace("title=\"", &format!("more=\"{megabyte}\" title=\""))),
+        ("1 MB in a known attribute", small.replace("title=\"", &format!("title=\"{megabyte}"))),
+        ("1 MB in an unknown attribute", small.replace("title=\"", &format!("more=\"{megabyte}\" title=\""))),
         ("1 MB in an attribute of an unknown element", small.replace("<output>", &format!("<hall is=\"{megabyte}\"/><output>"))),
         ("1 MB in an attribute of the root", small.replace("version=\"1.0\">", &format!("more=\"{megabyte}\">"))),
         ("1 MB of text", small.replace("<output>", &format!("<output>{megabyte}"))),
         ("100,000 elements deep", small.replace("<output>", &format!("{}<output>", "<a>".repeat(100_000)))),
     ];
     for (name, document) in large {
-        found.push(Untrusted { name: name.to_owned(), code: "over_limit".to_owned(), bytes: document.into_bytes() });
+        documents.push(Untrusted { name: name.to_owned(), code: "over_limit".to_owned(), bytes: document.into_bytes() });
     }
-    found
+    documents
 }
 
-fn files_of(folder: &Path) -> Vec<PathBuf> {
+fn list_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
-fn name_of(path: &Path) -> String {
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }

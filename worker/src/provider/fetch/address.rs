@@ -1,9 +1,8 @@
-//! Which addresses a provider may have: those of the public internet, unless its entry says otherwise.
+//! The addresses that a provider may have: those of the public internet, unless its entry allows others.
 //!
-//! A feed's URL, or a redirect, or the name server behind either, could point into the network that the worker stands in: at
-//! the metadata service of a cloud, at a database, at the worker itself. The check is made on the very addresses that are
-//! connected to, so that a name that answers differently the second time gains nothing. What is not public is told by the
-//! registries of special-purpose addresses (IANA, RFC 6890 and its successors).
+//! A feed's URL, a redirect, or a DNS server could point into the network of the worker: at the metadata service of a cloud, a
+//! database or the worker itself. The addresses that are connected to are the ones that are checked, so DNS rebinding has no effect.
+//! The special-purpose addresses are those in IANA's registries (RFC 6890 and its successors).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -12,48 +11,46 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
 };
 
-/// The address is none of the public internet.
+/// The provider's address is not public.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the provider's address {address} is not one of the public internet; `allow_private_addresses = true` in its entry allows it"
-)]
-pub struct AddressRefused {
-    /// The first address that was refused.
+#[error("the provider's address {address} is not public; `allow_private_addresses = true` in its entry allows it")]
+pub struct NonPublicAddress {
+    /// The first such address.
     pub address: IpAddr,
 }
 
-/// Refuses a URL whose host is written as an address that is not public: such a one is never looked up.
-pub(super) fn check_literal(url: &Url) -> Result<(), AddressRefused> {
+/// Rejects a URL with a non-public IP address as its host, which is never resolved.
+pub(super) fn check_literal(url: &Url) -> Result<(), NonPublicAddress> {
     let host = url.host_str().unwrap_or_default();
     match host.trim_start_matches('[').trim_end_matches(']').parse() {
-        Ok(address) if !is_public(address) => Err(AddressRefused { address }),
+        Ok(address) if !is_public(address) => Err(NonPublicAddress { address }),
         _ => Ok(()),
     }
 }
 
-/// Looks names up and keeps only what is public.
+/// A resolver that returns only public addresses.
 #[derive(Debug)]
 pub(super) struct PublicAddresses;
 
 impl Resolve for PublicAddresses {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(Box::new(only_public(found)?.into_iter()) as Addrs)
+            let resolved: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            Ok(Box::new(filter_public(resolved)?.into_iter()) as Addrs)
         })
     }
 }
 
-/// The public ones of what was found; an error if there were only others.
-fn only_public(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, AddressRefused> {
-    let (public, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| is_public(address.ip()));
+/// The public addresses; an error if there are only others.
+fn filter_public(resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NonPublicAddress> {
+    let (public, others): (Vec<_>, Vec<_>) = resolved.into_iter().partition(|address| is_public(address.ip()));
     match others.first() {
-        Some(other) if public.is_empty() => Err(AddressRefused { address: other.ip() }),
+        Some(other) if public.is_empty() => Err(NonPublicAddress { address: other.ip() }),
         _ => Ok(public),
     }
 }
 
-/// Whether an address belongs to the public internet.
+/// Whether an address is on the public internet.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -69,13 +66,13 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         [10, ..] => true,            // private
         [100, 64..=127, ..] => true, // shared by carriers
         [127, ..] => true,           // loopback
-        [169, 254, ..] => true,      // link-local, the clouds' metadata among it
+        [169, 254, ..] => true,      // link-local, including cloud metadata
         [172, 16..=31, ..] => true,  // private
         [192, 0, 0, _] => true,      // protocol assignments
         [192, 0, 2, _] => true,      // documentation
         [192, 31, 196, _] => true,   // AS112
         [192, 52, 193, _] => true,   // AMT
-        [192, 88, 99, _] => true,    // relays of 6to4, gone
+        [192, 88, 99, _] => true,    // 6to4 relay anycast (deprecated)
         [192, 168, ..] => true,      // private
         [192, 175, 48, _] => true,   // AS112
         [198, 18..=19, ..] => true,  // benchmarks
@@ -87,16 +84,15 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// <https://www.iana.org/assignments/iana-ipv6-special-registry>; outside of 2000::/3 nothing is global unicast, which leaves out
-/// `::`, `::1`, IPv4 in its mapped, compatible and translated (64:ff9b::/96) forms, unique-local, link-local, site-local and
-/// multicast.
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>. Only 2000::/3 is global unicast, which excludes `::`, `::1`, IPv4 in
+/// its mapped, compatible and translated (64:ff9b::/96) forms, unique-local, link-local, site-local and multicast addresses.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let special = match address.segments() {
-        [0x2001, 0x0000..=0x01ff, ..] => true, // protocol assignments, Teredo among them
+        [0x2001, 0x0000..=0x01ff, ..] => true, // protocol assignments, including Teredo
         [0x2001, 0x0db8, ..] => true,          // documentation
-        [0x2002, ..] => true,                  // 6to4: an IPv4 address within
+        [0x2002, ..] => true,                  // 6to4: contains an IPv4 address
         [0x2620, 0x004f, 0x8000, ..] => true,  // AS112
-        [0x3ffe, ..] => true,                  // the experiments of old, given back
+        [0x3ffe, ..] => true,                  // 6bone (returned)
         [0x3fff, 0x0000..=0x0fff, ..] => true, // documentation
         [0x2000..=0x3fff, ..] => false,
         _ => true,
@@ -109,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_the_public_internet_are_public() {
+    fn accepts_public_addresses() {
         for address in [
             "1.1.1.1",
             "9.255.255.255",
@@ -140,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn special_addresses_are_not() {
+    fn rejects_special_purpose_addresses() {
         for address in [
             "0.0.0.0",
             "0.1.2.3",
@@ -189,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_an_address_is_seen_in_every_spelling() {
+    fn recognizes_every_spelling_of_a_literal_address() {
         for url in ["http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://[::1]:80/", "http://[::ffff:10.0.0.1]/"]
         {
             assert!(check_literal(&url.parse().unwrap()).is_err(), "{url}");
@@ -200,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn of_a_name_with_both_only_the_public_addresses_are_kept() {
-        let [inside, outside]: [SocketAddr; 2] = ["10.0.0.1:0", "8.8.8.8:0"].map(|address| address.parse().unwrap());
-        assert_eq!(only_public(vec![inside, outside]), Ok(vec![outside]));
-        assert_eq!(only_public(vec![inside]), Err(AddressRefused { address: inside.ip() }));
-        assert_eq!(only_public(vec![]), Ok(vec![]));
+    fn drops_the_private_addresses_of_a_name_with_both() {
+        let [private, public]: [SocketAddr; 2] = ["10.0.0.1:0", "8.8.8.8:0"].map(|address| address.parse().unwrap());
+        assert_eq!(filter_public(vec![private, public]), Ok(vec![public]));
+        assert_eq!(filter_public(vec![private]), Err(NonPublicAddress { address: private.ip() }));
+        assert_eq!(filter_public(vec![]), Ok(vec![]));
     }
 }

@@ -1,67 +1,67 @@
-//! Why a fetch gave no document: the words for the ledger and the causes for the log.
+//! Why a fetch returned no document: reason codes and sentences for the ledger, causes for the log.
 
 use std::{error::Error, io, time::Duration};
 
-use super::{MAX_REDIRECTS, address::AddressRefused};
+use super::{MAX_REDIRECTS, address::NonPublicAddress};
 use crate::provider::spool::SpoolError;
 
-/// What is below a failure, for the log.
-pub type Cause = Box<dyn Error + Send + Sync>;
+/// The cause of an error, for the log.
+pub type BoxedCause = Box<dyn Error + Send + Sync>;
 
-/// Why there is no document. Display leaves out the URL, which may carry a secret.
+/// Why there is no document. Display never contains the URL, which may contain a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// No connection, or none that can be trusted.
-    #[error("the provider cannot be reached")]
-    Unreachable(#[source] Cause),
-    /// The connection stood, and what came was no HTTP, or nothing.
-    #[error("the provider ended the connection or sent something that is no HTTP answer")]
-    NotHttp(#[source] Cause),
-    /// No answer, or none that came to its end in time.
-    #[error("the provider did not answer in time")]
-    TimedOut(#[source] Cause),
-    /// An answer that is no document.
-    #[error("the provider answered with status {status}")]
+    /// No connection, or an untrusted TLS certificate.
+    #[error("cannot connect to the provider")]
+    Unreachable(#[source] BoxedCause),
+    /// A connection without a valid HTTP response.
+    #[error("the provider closed the connection or sent an invalid HTTP response")]
+    NotHttp(#[source] BoxedCause),
+    /// No response, or an incomplete one at the timeout.
+    #[error("the provider did not respond in time")]
+    TimedOut(#[source] BoxedCause),
+    /// A response without a document.
+    #[error("the provider responded with status {status}, expected 200")]
     Status {
         /// The HTTP status.
         status: u16,
-        /// How long the provider asks to be left alone.
+        /// The parsed `Retry-After` of the response.
         retry_after: Option<Duration>,
     },
-    /// The provider's address is none of the public internet.
-    #[error("{0}")]
-    AddressRefused(#[source] AddressRefused),
-    /// The provider sends elsewhere, where nobody should follow.
-    #[error("the provider redirects {why}, which is not followed")]
+    /// The provider's address is not public.
+    #[error(transparent)]
+    AddressRefused(NonPublicAddress),
+    /// A redirect that must not be followed.
+    #[error("the provider redirects {why}, which is not allowed")]
     RedirectRefused {
-        /// Where to.
+        /// Continues "redirects".
         why: &'static str,
     },
-    /// The provider sends from place to place.
+    /// A redirect loop.
     #[error("the provider redirects more than {MAX_REDIRECTS} times")]
     TooManyRedirects,
-    /// The body is in a coding that was not asked for.
-    #[error("the provider's answer has the content coding `{encoding}`, which was not asked for and cannot be read")]
+    /// A content coding that the request did not accept.
+    #[error("the response has the content coding `{encoding}`; accepted are gzip, br and zstd")]
     UnknownEncoding {
-        /// What the provider calls it, shortened and without control characters.
+        /// The name, shortened and without control characters.
         encoding: String,
     },
-    /// The connection ended before the document did, or the compression is broken.
-    #[error("the provider's answer broke off or could not be decompressed")]
-    BrokenBody(#[source] Cause),
+    /// The connection closed early, or the compressed data is invalid.
+    #[error("the response body is incomplete or cannot be decompressed")]
+    BrokenBody(#[source] BoxedCause),
     /// The document is over the limit.
-    #[error("the document is over the limit of {limit_bytes} bytes")]
+    #[error("the document exceeds the limit of {limit_bytes} bytes")]
     TooLarge {
         /// The limit.
         limit_bytes: u64,
     },
-    /// The document could not be put aside, which is this machine's fault.
-    #[error("the document could not be put into a temporary file")]
+    /// The document could not be stored, which is not the provider's error.
+    #[error("the document cannot be written to a temporary file")]
     Disk(#[source] io::Error),
 }
 
 impl FetchError {
-    /// A stable word for the ledger.
+    /// The stable reason code for the ledger.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl FetchError {
         }
     }
 
-    /// The status of the answer, if it is what went wrong.
+    /// The status of the response, if the status is the error.
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
         match self {
@@ -88,7 +88,7 @@ impl FetchError {
         }
     }
 
-    /// How long the provider asks to be left alone.
+    /// How long the provider asks to wait before the next request.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -97,11 +97,11 @@ impl FetchError {
         }
     }
 
-    /// What a failure before the head of the answer means.
-    pub(super) fn not_answered(error: reqwest::Error) -> Self {
+    /// Classifies an error before the response headers.
+    pub(super) fn from_request(error: reqwest::Error) -> Self {
         let error = error.without_url();
-        if let Some(refused) = causes(&error).find_map(|cause| cause.downcast_ref::<AddressRefused>()) {
-            Self::AddressRefused(refused.clone())
+        if let Some(address) = causes(&error).find_map(|cause| cause.downcast_ref::<NonPublicAddress>()) {
+            Self::AddressRefused(address.clone())
         } else if is_timeout(&error) {
             Self::TimedOut(error.into())
         } else if error.is_connect() || error.is_builder() {
@@ -111,10 +111,10 @@ impl FetchError {
         }
     }
 
-    /// What a failure within the body means: of the connection, of a limit, or of the decompression.
-    pub(super) fn broken_off(error: io::Error) -> Self {
-        if let Some(over) = error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
-            return Self::TooLarge { limit_bytes: over.limit_bytes };
+    /// Classifies an error within the body: of the connection, of a limit, or of the decompression.
+    pub(super) fn from_body(error: io::Error) -> Self {
+        if let Some(too_large) = error.get_ref().and_then(|inner| inner.downcast_ref::<BodyTooLarge>()) {
+            return Self::TooLarge { limit_bytes: too_large.limit_bytes };
         }
         if is_timeout(&error) { Self::TimedOut(error.into()) } else { Self::BrokenBody(error.into()) }
     }
@@ -130,24 +130,24 @@ impl From<SpoolError> for FetchError {
     }
 }
 
-/// The body as it came has more bytes than may be read.
+/// The compressed body is over the limit.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is over the limit of {limit_bytes} bytes")]
-pub(super) struct OverLimit {
+#[error("the response exceeds the limit of {limit_bytes} bytes")]
+pub(super) struct BodyTooLarge {
     pub(super) limit_bytes: u64,
 }
 
-/// A pause that is too long is wrapped in a decoding error.
+/// A read timeout is wrapped in a decoding error.
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| cause.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout))
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |cause| below(*cause))
+    std::iter::successors(Some(error), |cause| find_source(*cause))
 }
 
-/// An `io::Error` hides the very error that it was made of, and shows only what is below that.
-fn below<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+/// `source()` of an `io::Error` skips the error that it wraps, and returns the source of that one.
+fn find_source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),

@@ -1,11 +1,11 @@
-//! Fetches a provider's feed over HTTP, within limits, and trusts nothing of the answer.
+//! Fetches a provider's feed over HTTP within limits. The response is untrusted.
 //!
-//! Redirects are followed here, one at a time, so that each hop is checked; bodies are decompressed here, so that a limit stands
-//! on both sides of it. The document ends in a [`spool`](super::spool); what it says is `format`'s.
+//! Redirects are followed here, one at a time, so that each target is checked. Bodies are decompressed here, so that the size limit
+//! applies before and after decompression. The document is written to a [`spool`](super::spool); `format` parses it.
 
 pub mod address;
 mod caching;
-mod coding;
+mod encoding;
 mod error;
 mod redirect;
 
@@ -22,31 +22,31 @@ use reqwest::{
 };
 use tokio_util::io::StreamReader;
 
-use self::{address::PublicAddresses, coding::Coding, error::OverLimit};
+use self::{address::PublicAddresses, encoding::FeedEncoding, error::BodyTooLarge};
 pub use reqwest::Url;
 
 pub use self::{
-    caching::LONGEST_PAUSE,
-    error::{Cause, FetchError},
+    caching::MAX_PAUSE,
+    error::{BoxedCause, FetchError},
 };
 use super::spool::{Spool, SpoolWriter};
 use crate::progress::{Progress, Stage};
 
-/// How long a provider may take to accept a connection: past this it is down, not slow.
+/// How long a provider may take to accept a connection. A slower one is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a provider may pause within an answer: past this it hangs.
+/// How long a provider may pause within a response. A longer pause is a hang.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a whole answer may take unless the provider's entry says otherwise: a drip must not hold a worker for hours.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
-/// Largest document unless the provider's entry says otherwise, compressed and decompressed: hundreds of thousands of events, and
-/// far below the disk of a small machine, so that neither a mistake nor a compressed bomb can fill it.
+/// How long a whole response may take by default: a slow drip must not occupy a worker for hours.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(300);
+/// Largest document by default, compressed and decompressed: hundreds of thousands of events, and far below the disk of a small
+/// machine, so that neither an error of the provider nor a decompression bomb can fill it.
 const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
 /// Redirects that are followed: a provider moves once or twice, more is a loop.
 const MAX_REDIRECTS: usize = 5;
 
 /// The default of a provider's `answer_timeout_seconds`.
 pub(crate) fn default_response_timeout() -> Duration {
-    ANSWER_TIMEOUT
+    RESPONSE_TIMEOUT
 }
 
 /// The default of a provider's `max_body_bytes`.
@@ -54,20 +54,20 @@ pub(crate) fn default_max_body_bytes() -> u64 {
     MAX_BODY_BYTES
 }
 
-/// A document as the provider sent it, decompressed.
+/// A decompressed document of a provider.
 #[derive(Clone, Debug)]
 pub struct FetchedDocument {
     /// Its bytes.
     pub spool: Arc<Spool>,
-    /// The status it came with; `None` if it did not come by HTTP.
+    /// The status of the response; `None` if the document was not fetched over HTTP.
     pub http_status: Option<u16>,
-    /// By what to ask next time whether it has changed.
+    /// The validators for the next conditional request.
     pub validators: Validators,
-    /// How long the provider says that it needs not be asked for again.
+    /// How long the provider declares the document fresh.
     pub fresh_for: Option<Duration>,
 }
 
-/// What a provider calls one state of its document (RFC 9110, section 8.8); sent back as they came.
+/// The validators of a document (RFC 9110, section 8.8), returned to the provider unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Validators {
     /// `ETag`.
@@ -76,45 +76,46 @@ pub struct Validators {
     pub last_modified: Option<String>,
 }
 
-/// A provider's answer.
+/// The result of a conditional request.
 #[derive(Clone, Debug)]
 pub enum FetchOutcome {
-    /// The document is not the one that the validators name.
+    /// The document differs from the one that the validators belong to.
     Modified(FetchedDocument),
-    /// It is still that one (304).
+    /// The document is the same (304).
     NotModified {
-        /// How long the provider says that it needs not be asked for again.
+        /// How long the provider declares the document fresh.
         fresh_for: Option<Duration>,
     },
 }
 
-/// What to fetch, and within which limits.
+/// What to fetch, and the limits.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchRequest<'a> {
-    /// Where.
+    /// The URL of the feed.
     pub url: &'a Url,
-    /// The document that is there already.
-    pub known: &'a Validators,
-    /// How long the whole answer may take, redirects included.
+    /// The validators of the previous document.
+    pub validators: &'a Validators,
+    /// How long the whole response may take, including redirects.
     pub response_timeout: Duration,
-    /// How large the body may be, before and after decompression.
+    /// Largest body, before and after decompression.
     pub limit_bytes: u64,
-    /// Whether an address that is none of the public internet is welcome.
+    /// Whether addresses outside of the public internet are allowed.
     pub allow_private_addresses: bool,
 }
 
-/// The client for all providers: it keeps connections open between polls.
+/// The HTTP client for all providers. It keeps connections open between polls.
 #[derive(Clone, Debug)]
 pub struct FeedClient {
-    guarded: reqwest::Client,
-    open: reqwest::Client,
+    /// Connects to public addresses only.
+    restricted: reqwest::Client,
+    unrestricted: reqwest::Client,
 }
 
-/// Makes the client for all providers.
+/// Builds the client for all providers.
 ///
 /// # Errors
 ///
-/// When the machine's TLS certificates cannot be read.
+/// When the TLS certificates of the machine cannot be read.
 pub fn build_client() -> Result<FeedClient, reqwest::Error> {
     let builder = || {
         reqwest::Client::builder()
@@ -122,103 +123,108 @@ pub fn build_client() -> Result<FeedClient, reqwest::Error> {
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            // Behind a proxy the address that is checked would be the proxy's.
+            // With a proxy, the checked address would be the proxy's.
             .no_proxy()
     };
-    Ok(FeedClient { guarded: builder().dns_resolver(Arc::new(PublicAddresses)).build()?, open: builder().build()? })
+    let restricted = builder().dns_resolver(Arc::new(PublicAddresses)).build()?;
+    Ok(FeedClient { restricted, unrestricted: builder().build()? })
 }
 
-/// Fetches one document unless it is still the one that is known.
+/// Fetches one document unless it is unmodified.
 ///
 /// # Errors
 ///
-/// When there is no answer, neither status 200 nor 304, no end of the body within the time, or more of it than the limit.
+/// When there is no response, its status is neither 200 nor 304, or its body is incomplete, late or over the limit.
 pub async fn fetch(client: &FeedClient, request: &FetchRequest<'_>, progress: &Progress) -> Result<FetchOutcome, FetchError> {
-    let answer = tokio::time::timeout(request.response_timeout, answer(client, request, progress)).await;
-    answer.unwrap_or_else(|elapsed| Err(FetchError::TimedOut(elapsed.into())))
+    let outcome = tokio::time::timeout(request.response_timeout, fetch_document(client, request, progress)).await;
+    outcome.unwrap_or_else(|elapsed| Err(FetchError::TimedOut(elapsed.into())))
 }
 
-async fn answer(client: &FeedClient, request: &FetchRequest<'_>, progress: &Progress) -> Result<FetchOutcome, FetchError> {
+async fn fetch_document(
+    client: &FeedClient,
+    request: &FetchRequest<'_>,
+    progress: &Progress,
+) -> Result<FetchOutcome, FetchError> {
     progress.begin(Stage::Fetching, None);
-    let response = last_hop(client, request).await?;
+    let response = follow_redirects(client, request).await?;
     let (status, headers) = (response.status(), response.headers());
-    let fresh_for = caching::fresh_for(headers);
+    let fresh_for = caching::parse_freshness(headers);
     match status {
         StatusCode::OK => {}
-        StatusCode::NOT_MODIFIED if *request.known != Validators::default() => {
+        StatusCode::NOT_MODIFIED if *request.validators != Validators::default() => {
             return Ok(FetchOutcome::NotModified { fresh_for });
         }
         _ => {
-            let may_say_when = status.is_redirection() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-            let retry_after = if may_say_when { caching::retry_after(headers, SystemTime::now()) } else { None };
+            let is_temporary = status.is_redirection() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+            let retry_after = if is_temporary { caching::parse_retry_after(headers, SystemTime::now()) } else { None };
             return Err(FetchError::Status { status: status.as_u16(), retry_after });
         }
     }
-    let validators = validators(headers);
-    let spool = Arc::new(body(response, request.limit_bytes, progress).await?);
+    let validators = read_validators(headers);
+    let spool = Arc::new(read_body(response, request.limit_bytes, progress).await?);
     Ok(FetchOutcome::Modified(FetchedDocument { spool, http_status: Some(status.as_u16()), validators, fresh_for }))
 }
 
-/// The first answer that is no redirect.
-async fn last_hop(client: &FeedClient, request: &FetchRequest<'_>) -> Result<Response, FetchError> {
+/// The first response that is not a redirect.
+async fn follow_redirects(client: &FeedClient, request: &FetchRequest<'_>) -> Result<Response, FetchError> {
     let mut url = request.url.clone();
     for _ in 0..=MAX_REDIRECTS {
         if !request.allow_private_addresses {
             address::check_literal(&url).map_err(FetchError::AddressRefused)?;
         }
-        let response = one_hop(client, request, &url).await?;
-        match redirect::target(&url, &response)? {
-            Some(next) => url = next,
+        let response = send(client, request, &url).await?;
+        match redirect::find_target(&url, &response)? {
+            Some(target) => url = target,
             None => return Ok(response),
         }
     }
     Err(FetchError::TooManyRedirects)
 }
 
-async fn one_hop(client: &FeedClient, request: &FetchRequest<'_>, url: &Url) -> Result<Response, FetchError> {
-    let client = if request.allow_private_addresses { &client.open } else { &client.guarded };
-    let mut asked = client.get(url.clone()).header(header::ACCEPT_ENCODING, coding::ACCEPTED);
-    let known = request.known;
-    for (name, value) in [(header::IF_NONE_MATCH, &known.etag), (header::IF_MODIFIED_SINCE, &known.last_modified)] {
+async fn send(client: &FeedClient, request: &FetchRequest<'_>, url: &Url) -> Result<Response, FetchError> {
+    let client = if request.allow_private_addresses { &client.unrestricted } else { &client.restricted };
+    let mut builder = client.get(url.clone()).header(header::ACCEPT_ENCODING, encoding::ACCEPTED);
+    let Validators { etag, last_modified } = request.validators;
+    for (name, value) in [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, last_modified)] {
         if let Some(value) = value {
-            asked = asked.header(name, value);
+            builder = builder.header(name, value);
         }
     }
-    asked.send().await.map_err(FetchError::not_answered)
+    builder.send().await.map_err(FetchError::from_request)
 }
 
-async fn body(response: Response, limit_bytes: u64, progress: &Progress) -> Result<Spool, FetchError> {
-    let coding = Coding::of(response.headers())?;
-    let announced = response.content_length();
-    if announced.is_some_and(|announced| announced > limit_bytes) {
+async fn read_body(response: Response, limit_bytes: u64, progress: &Progress) -> Result<Spool, FetchError> {
+    let encoding = FeedEncoding::from_headers(response.headers())?;
+    let content_length = response.content_length();
+    if content_length.is_some_and(|length| length > limit_bytes) {
         return Err(FetchError::TooLarge { limit_bytes });
     }
-    progress.begin(Stage::Fetching, announced);
+    progress.begin(Stage::Fetching, content_length);
     let mut received = 0_u64;
-    let pieces = response.bytes_stream().map(|piece| {
-        let piece = piece.map_err(|error| io::Error::other(error.without_url()))?;
-        let length = piece.len() as u64;
+    let chunks = response.bytes_stream().map(|chunk| {
+        let chunk = chunk.map_err(|error| io::Error::other(error.without_url()))?;
+        let length = chunk.len() as u64;
         received = received.saturating_add(length);
         progress.add(length);
-        if received > limit_bytes { Err(io::Error::other(OverLimit { limit_bytes })) } else { Ok(piece) }
+        if received > limit_bytes { Err(io::Error::other(BodyTooLarge { limit_bytes })) } else { Ok(chunk) }
     });
     let mut writer = SpoolWriter::new(limit_bytes);
-    coding.undo(StreamReader::new(pieces), &mut writer).await?;
+    encoding.decode(StreamReader::new(chunks), &mut writer).await?;
     Ok(writer.finish().await?)
 }
 
-/// A body that somebody stored, without its coding.
+/// Decodes a stored body into a spool.
 ///
 /// # Errors
 ///
-/// When the coding is broken or unknown, or the body over the limit without it.
-pub async fn decode_body(coding: &str, body: Vec<u8>, limit_bytes: u64) -> Result<Spool, FetchError> {
+/// When the encoding is invalid or unknown, or the decoded body is over the limit.
+pub async fn decode_body(encoding: &str, body: Vec<u8>, limit_bytes: u64) -> Result<Spool, FetchError> {
     let mut writer = SpoolWriter::new(limit_bytes);
-    Coding::named(coding)?.undo(body.as_slice(), &mut writer).await?;
+    FeedEncoding::from_name(encoding)?.decode(body.as_slice(), &mut writer).await?;
     Ok(writer.finish().await?)
 }
 
-fn validators(headers: &HeaderMap) -> Validators {
+fn read_validators(headers: &HeaderMap) -> Validators {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
     Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
 }

@@ -1,13 +1,18 @@
-//! Where a redirect leads, and whether to follow.
+//! Redirect targets, and whether they may be followed.
 //!
-//! Looks at the two URLs only: the address behind the new one is `address`'s.
+//! Only the two URLs are checked here. `address` checks the address behind the target.
 
 use reqwest::{Response, StatusCode, Url, header};
 
 use super::FetchError;
 
-/// Where the answer sends the request; nothing if it is no redirect.
-pub(super) fn target(from: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
+const NOT_A_URL: &str = "to an invalid URL";
+const OTHER_SCHEME: &str = "to a URL that is not http or https";
+const DOWNGRADE: &str = "from https to http";
+const CREDENTIALS: &str = "to a URL with a user name or password";
+
+/// The target of a redirect; `None` if the response is not a redirect.
+pub(super) fn find_target(from: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
     let is_redirect = matches!(
         response.status(),
         StatusCode::MOVED_PERMANENTLY
@@ -18,36 +23,38 @@ pub(super) fn target(from: &Url, response: &Response) -> Result<Option<Url>, Fet
     );
     match response.headers().get(header::LOCATION) {
         Some(location) if is_redirect => {
-            let location = location.to_str().map_err(|_| refused("to something that is no URL"))?;
-            follow(from, location).map(Some)
+            let location = location.to_str().map_err(|_| refuse(NOT_A_URL))?;
+            resolve_target(from, location).map(Some)
         }
         _ => Ok(None),
     }
 }
 
-fn follow(from: &Url, location: &str) -> Result<Url, FetchError> {
-    let mut to = from.join(location).map_err(|_| refused("to something that is no URL"))?;
-    if !matches!(to.scheme(), "http" | "https") {
-        return Err(refused("to something other than http and https"));
+fn resolve_target(from: &Url, location: &str) -> Result<Url, FetchError> {
+    let mut target = from.join(location).map_err(|_| refuse(NOT_A_URL))?;
+    if !matches!(target.scheme(), "http" | "https") {
+        return Err(refuse(OTHER_SCHEME));
     }
-    if from.scheme() == "https" && to.scheme() == "http" {
-        return Err(refused("from https to http"));
+    if from.scheme() == "https" && target.scheme() == "http" {
+        return Err(refuse(DOWNGRADE));
     }
-    // A relative URL keeps the user of the one it is relative to.
-    let is_users_own = to.origin() == from.origin() && (to.username(), to.password()) == (from.username(), from.password());
-    if !is_users_own && (!to.username().is_empty() || to.password().is_some()) {
-        return Err(refused("to a URL with a user or a password"));
+    let is_same_origin = target.origin() == from.origin();
+    // A relative URL inherits the credentials of its base.
+    let has_same_credentials = (target.username(), target.password()) == (from.username(), from.password());
+    let has_credentials = !target.username().is_empty() || target.password().is_some();
+    if has_credentials && !(is_same_origin && has_same_credentials) {
+        return Err(refuse(CREDENTIALS));
     }
-    if to.origin() == from.origin() {
-        // Neither fails for a URL with a host, and the worst would be an answer of 401.
-        let _kept = to.set_username(from.username());
-        let _kept = to.set_password(from.password());
+    if is_same_origin {
+        // Both succeed for every URL with a host. Without credentials, the response would be 401.
+        let _ignored = target.set_username(from.username());
+        let _ignored = target.set_password(from.password());
     }
-    to.set_fragment(None);
-    Ok(to)
+    target.set_fragment(None);
+    Ok(target)
 }
 
-fn refused(why: &'static str) -> FetchError {
+fn refuse(why: &'static str) -> FetchError {
     FetchError::RedirectRefused { why }
 }
 
@@ -56,8 +63,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_followed() {
-        for (from, location, to) in [
+    fn resolves_targets_and_sends_credentials_to_the_same_origin_only() {
+        for (from, location, target) in [
             ("http://a.example/feed", "/other?x=1", "http://a.example/other?x=1"),
             ("http://a.example/feed", "https://b.example/feed#part", "https://b.example/feed"),
             ("http://user:word@a.example/feed", "other", "http://user:word@a.example/other"),
@@ -66,25 +73,25 @@ mod tests {
             ("http://user:word@a.example/feed", "http://a.example:81/other", "http://a.example:81/other"),
             ("https://a.example/feed", "//b.example/", "https://b.example/"),
         ] {
-            assert_eq!(follow(&from.parse().unwrap(), location).unwrap().as_str(), to, "{from} {location}");
+            assert_eq!(resolve_target(&from.parse().unwrap(), location).unwrap().as_str(), target, "{from} {location}");
         }
     }
 
     #[test]
-    fn what_is_not() {
-        for (from, location, why) in [
-            ("https://a.example/feed", "http://a.example/feed", "from https to http"),
-            ("http://a.example/feed", "file:///etc/passwd", "to something other than http and https"),
-            ("http://a.example/feed", "ftp://a.example/", "to something other than http and https"),
-            ("http://a.example/feed", "http://user@a.example/", "to a URL with a user or a password"),
-            ("http://user:word@a.example/feed", "http://user:word@b.example/", "to a URL with a user or a password"),
-            ("http://a.example/feed", "http://:word@b.example/", "to a URL with a user or a password"),
-            ("http://a.example/feed", "http://[", "to something that is no URL"),
+    fn refuses_targets_that_are_not_allowed() {
+        for (from, location, expected) in [
+            ("https://a.example/feed", "http://a.example/feed", DOWNGRADE),
+            ("http://a.example/feed", "file:///etc/passwd", OTHER_SCHEME),
+            ("http://a.example/feed", "ftp://a.example/", OTHER_SCHEME),
+            ("http://a.example/feed", "http://user@a.example/", CREDENTIALS),
+            ("http://user:word@a.example/feed", "http://user:word@b.example/", CREDENTIALS),
+            ("http://a.example/feed", "http://:word@b.example/", CREDENTIALS),
+            ("http://a.example/feed", "http://[", NOT_A_URL),
         ] {
-            let refused = follow(&from.parse().unwrap(), location);
+            let result = resolve_target(&from.parse().unwrap(), location);
             assert!(
-                matches!(refused, Err(FetchError::RedirectRefused { why: told }) if told == why),
-                "{from} {location}: {refused:?}"
+                matches!(result, Err(FetchError::RedirectRefused { why }) if why == expected),
+                "{from} {location}: {result:?}"
             );
         }
     }

@@ -1,13 +1,13 @@
-//! `event-list-xml`: the feed of base events, their events and the priced zones of each.
+//! `event-list-xml`: base events with their events and the priced zones of each event.
 //!
-//! `docs/feed-format.md` is its reference. Every element and attribute has a second name in the field (`plan` for `event`);
-//! unknown ones are ignored, so that a provider may add to its feed without asking us.
+//! `docs/feed-format.md` is the reference. Elements and attributes have alternative names in real feeds (`plan` for `event`).
+//! Unknown ones are ignored, so a provider may extend its feed without asking us.
 
 use super::{
     Conventions, FeedDocumentError,
-    pieces::{Boundary, MAX_ITEMS, Piece, Pieces},
-    values::{self, Faults},
-    xml::{Attributes, Element, Next, XmlReader},
+    pieces::{Boundary, MAX_ITEMS, Piece, PieceFormat},
+    values::{self, ItemErrors},
+    xml::{XmlAttributes, XmlElement, XmlReader, XmlStep},
 };
 use crate::provider::{
     item::{BaseEventItem, EventItem, ParsedFeed, PerformerItem, Reject, RejectSubject, VenueItem, ZoneItem},
@@ -20,12 +20,12 @@ const EVENT_ID: [&str; 2] = ["event_id", "plan_id"];
 const START: [&str; 3] = ["event_start_date", "plan_start_date", "event_date"];
 const END: [&str; 2] = ["event_end_date", "plan_end_date"];
 
-/// How a document is cut: in front of base events. The places need not be right, only likely.
-pub(super) const PIECES: Pieces = Pieces { markers: ["<base_event", "<base_plan"], read: read_piece };
+/// A document is split before base events. A marker may be wrong, but should rarely be.
+pub(super) const PIECES: PieceFormat = PieceFormat { markers: ["<base_event", "<base_plan"], parse_piece };
 
-/// Reads a document from one boundary to the next, at the end of the bytes.
-fn read_piece(bytes: &[u8], from: &Boundary, conventions: &Conventions, max_items: usize) -> Result<Piece, FeedDocumentError> {
-    let (xml, root, mut output) = match from {
+/// Parses a document from one boundary to the next, at the end of the bytes.
+fn parse_piece(bytes: &[u8], start: &Boundary, conventions: &Conventions, max_items: usize) -> Result<Piece, FeedDocumentError> {
+    let (xml, root, mut output) = match start {
         Boundary::Document => {
             let (xml, root) = XmlReader::open(bytes, &ROOTS)?;
             (xml, root.full_name().to_owned(), None)
@@ -46,7 +46,7 @@ fn read_piece(bytes: &[u8], from: &Boundary, conventions: &Conventions, max_item
         if child.name() == "output" {
             has_output = true;
             output = Some(child.full_name().to_owned());
-            reader.xml.attributes(&child)?;
+            reader.xml.read_attributes(&child)?;
         } else {
             reader.xml.skip(&child)?;
         }
@@ -63,54 +63,74 @@ struct EventListReader<'a> {
     max_items: usize,
 }
 
-/// What ended the reading of an `<output>`.
+/// Where the reading of an `<output>` ended.
 #[derive(PartialEq, Eq)]
 enum OutputEnd {
     OfElement,
     OfInput,
 }
 
-/// An event that was read to its end, before it is known whether its base event is taken.
+/// A parsed event, before its base event is known to be valid.
 type EventOutcome = Result<EventItem, Reject>;
 
+/// The fields of a base event itself.
+struct BaseEventFields {
+    source_id: Option<String>,
+    title: Option<String>,
+    sell_mode: Option<String>,
+    organizer_company_id: Option<String>,
+}
+
+/// The attributes of an event. `None` for those that are missing or invalid.
+struct EventFields {
+    source_id: Option<String>,
+    start: Option<LocalTime>,
+    end: Option<LocalTime>,
+    sell_from: Option<LocalTime>,
+    sell_to: Option<LocalTime>,
+    sold_out: bool,
+}
+
 impl<'a> EventListReader<'a> {
-    fn into_piece(self, until: Boundary) -> Piece {
-        Piece { feed: self.feed, items: self.items, until }
+    fn into_piece(self, end: Boundary) -> Piece {
+        Piece { feed: self.feed, items: self.items, end }
     }
 
-    /// Reads what is left of an output that was entered.
+    /// Reads the rest of the current `<output>`.
     fn read_output(&mut self) -> Result<OutputEnd, FeedDocumentError> {
         loop {
-            match self.xml.next()? {
-                Next::Child(child) => match child.name() {
+            match self.xml.step()? {
+                XmlStep::Child(child) => match child.name() {
                     "base_event" | "base_plan" => self.read_base_event(&child)?,
                     _ => self.xml.skip(&child)?,
                 },
-                Next::Closed => return Ok(OutputEnd::OfElement),
-                Next::EndOfInput => return Ok(OutputEnd::OfInput),
+                XmlStep::Closed => return Ok(OutputEnd::OfElement),
+                XmlStep::EndOfInput => return Ok(OutputEnd::OfInput),
             }
         }
     }
 
-    fn read_base_event(&mut self, element: &Element<'a>) -> Result<(), FeedDocumentError> {
-        let mut faults = Faults::default();
-        let attributes = self.enter(element)?;
-        let source_id = faults.take(required(&attributes, &BASE_EVENT_ID, values::id));
-        let title = faults.take(required(&attributes, &["title"], values::name));
-        let sell_mode = faults.take(required(&attributes, &["sell_mode"], values::id));
-        let organizer_company_id = faults.take(optional(&attributes, &["organizer_company_id"], values::id)).flatten();
-
+    fn read_base_event(&mut self, element: &XmlElement<'a>) -> Result<(), FeedDocumentError> {
+        let mut errors = ItemErrors::default();
+        let attributes = self.read_item_attributes(element)?;
+        let fields = BaseEventFields {
+            source_id: errors.record(attributes.required(&BASE_EVENT_ID, values::parse_id)),
+            title: errors.record(attributes.required(&["title"], values::parse_name)),
+            sell_mode: errors.record(attributes.required(&["sell_mode"], values::parse_id)),
+            organizer_company_id: errors.record(attributes.optional(&["organizer_company_id"], values::parse_id)).flatten(),
+        };
         let mut performers = Vec::new();
         let mut outcomes: Vec<EventOutcome> = Vec::new();
         while let Some(child) = self.xml.next_child()? {
             match child.name() {
-                "event" | "plan" => outcomes.push(self.read_event(&child, source_id.as_deref().unwrap_or_default())?),
-                "performer" => performers.extend(self.read_performer(&child, &mut faults)?),
+                "event" | "plan" => outcomes.push(self.read_event(&child, fields.source_id.as_deref().unwrap_or_default())?),
+                "performer" => performers.extend(self.read_performer(&child, &mut errors)?),
                 _ => self.xml.skip(&child)?,
             }
         }
-
-        match (source_id, title, sell_mode, faults.sentence()) {
+        let span = element.start..self.xml.position();
+        let BaseEventFields { source_id, title, sell_mode, organizer_company_id } = fields;
+        match (source_id, title, sell_mode, errors.describe()) {
             (Some(source_id), Some(title), Some(sell_mode), None) => {
                 let mut events = Vec::with_capacity(outcomes.len());
                 for outcome in outcomes {
@@ -119,18 +139,11 @@ impl<'a> EventListReader<'a> {
                         Err(reject) => self.feed.rejects.push(reject),
                     }
                 }
-                self.feed.base_events.push(BaseEventItem {
-                    source_id,
-                    title,
-                    sell_mode,
-                    organizer_company_id,
-                    performers,
-                    events,
-                    span: element.start..self.xml.position(),
-                });
+                let base_event = BaseEventItem { source_id, title, sell_mode, organizer_company_id, performers, events, span };
+                self.feed.base_events.push(base_event);
             }
             (source_id, _, _, reason) => self.feed.rejects.push(Reject {
-                span: element.start..self.xml.position(),
+                span,
                 subject: RejectSubject::BaseEvent(source_id),
                 events: outcomes.len(),
                 reason: reason.unwrap_or_default(),
@@ -139,34 +152,22 @@ impl<'a> EventListReader<'a> {
         Ok(())
     }
 
-    fn read_event(&mut self, element: &Element<'a>, base_event: &str) -> Result<EventOutcome, FeedDocumentError> {
-        let mut faults = Faults::default();
-        let attributes = self.enter(element)?;
-        let source_id = faults.take(required(&attributes, &EVENT_ID, values::id));
-        let start = faults.take(required(&attributes, &START, |_, text| self.local_time(text, DayEdge::Start)));
-        let end = faults.take(optional(&attributes, &END, |_, text| self.local_time(text, DayEdge::End))).flatten();
-        let sell_from =
-            faults.take(optional(&attributes, &["sell_from"], |_, text| self.local_time(text, DayEdge::Start))).flatten();
-        let sell_to = faults.take(optional(&attributes, &["sell_to"], |_, text| self.local_time(text, DayEdge::End))).flatten();
-        let sold_out = faults.take(optional(&attributes, &["sold_out"], values::boolean)).flatten().unwrap_or(false);
-        if let (Some(start), Some(end)) = (&start, &end)
-            && end.instant < start.instant
-        {
-            faults.push(format!("the end `{}` is before the start `{}`", end.wall_clock, start.wall_clock));
-        }
-
+    fn read_event(&mut self, element: &XmlElement<'a>, base_event: &str) -> Result<EventOutcome, FeedDocumentError> {
+        let mut errors = ItemErrors::default();
+        let attributes = self.read_item_attributes(element)?;
+        let fields = self.parse_event_fields(&attributes, &mut errors);
         let (mut performers, mut zones, mut venue) = (Vec::new(), Vec::new(), None);
         while let Some(child) = self.xml.next_child()? {
             match child.name() {
-                "zone" => zones.extend(self.read_zone(&child, &mut faults)?),
-                "performer" => performers.extend(self.read_performer(&child, &mut faults)?),
-                "venue" => venue = self.read_venue(&child, &mut faults)?,
+                "zone" => zones.extend(self.read_zone(&child, &mut errors)?),
+                "performer" => performers.extend(self.read_performer(&child, &mut errors)?),
+                "venue" => venue = self.read_venue(&child, &mut errors)?,
                 _ => self.xml.skip(&child)?,
             }
         }
-
         let span = element.start..self.xml.position();
-        Ok(match (source_id, start, faults.sentence()) {
+        let EventFields { source_id, start, end, sell_from, sell_to, sold_out } = fields;
+        Ok(match (source_id, start, errors.describe()) {
             (Some(source_id), Some(start), None) => {
                 Ok(EventItem { source_id, start, end, sell_from, sell_to, sold_out, performers, venue, zones, span })
             }
@@ -179,42 +180,64 @@ impl<'a> EventListReader<'a> {
         })
     }
 
-    /// The attributes of an element that becomes something.
-    fn enter<'e>(&mut self, element: &'e Element<'a>) -> Result<Attributes<'e>, FeedDocumentError> {
+    fn parse_event_fields(&self, attributes: &XmlAttributes<'_>, errors: &mut ItemErrors) -> EventFields {
+        let start_of_day = |text: &str| self.parse_time(text, DayEdge::Start);
+        let end_of_day = |text: &str| self.parse_time(text, DayEdge::End);
+        let fields = EventFields {
+            source_id: errors.record(attributes.required(&EVENT_ID, values::parse_id)),
+            start: errors.record(attributes.required(&START, start_of_day)),
+            end: errors.record(attributes.optional(&END, end_of_day)).flatten(),
+            sell_from: errors.record(attributes.optional(&["sell_from"], start_of_day)).flatten(),
+            sell_to: errors.record(attributes.optional(&["sell_to"], end_of_day)).flatten(),
+            sold_out: errors.record(attributes.optional(&["sold_out"], values::parse_boolean)).flatten().unwrap_or(false),
+        };
+        if let (Some(start), Some(end)) = (&fields.start, &fields.end) {
+            errors.record(LocalTime::check_order(start, end));
+        }
+        fields
+    }
+
+    /// Reads the attributes of an element that becomes an item, and counts it.
+    fn read_item_attributes<'e>(&mut self, element: &'e XmlElement<'a>) -> Result<XmlAttributes<'e>, FeedDocumentError> {
         self.items += 1;
         if self.items > self.max_items {
             let (line, _) = self.xml.line_and_column(element.start);
             return Err(FeedDocumentError::OverLimit { line, limit: MAX_ITEMS, what: "items in a feed" });
         }
-        self.xml.attributes(element)
+        self.xml.read_attributes(element)
     }
 
-    fn read_zone(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<ZoneItem>, FeedDocumentError> {
-        let attributes = self.enter(element)?;
-        let source_id = faults.take(required(&attributes, &["zone_id"], values::id));
-        let price = faults.take(required(&attributes, &["price"], |_, text| self.conventions.currency.parse_price(text)));
-        let name = faults.take(optional(&attributes, &["name"], values::name)).flatten();
-        let capacity = faults.take(optional(&attributes, &["capacity"], values::capacity)).flatten();
-        let numbered = faults.take(optional(&attributes, &["numbered"], values::boolean)).flatten();
+    fn read_zone(&mut self, element: &XmlElement<'a>, errors: &mut ItemErrors) -> Result<Option<ZoneItem>, FeedDocumentError> {
+        let attributes = self.read_item_attributes(element)?;
+        let parse_price = |text: &str| self.conventions.currency.parse_price(text);
+        let source_id = errors.record(attributes.required(&["zone_id"], values::parse_id));
+        let price = errors.record(attributes.required(&["price"], parse_price));
+        let name = errors.record(attributes.optional(&["name"], values::parse_name)).flatten();
+        let capacity = errors.record(attributes.optional(&["capacity"], values::parse_capacity)).flatten();
+        let numbered = errors.record(attributes.optional(&["numbered"], values::parse_boolean)).flatten();
         self.xml.leave()?;
         Ok(source_id.zip(price).map(|(source_id, price)| ZoneItem { source_id, name, capacity, price, numbered }))
     }
 
-    fn read_performer(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<PerformerItem>, FeedDocumentError> {
-        let attributes = self.enter(element)?;
-        let source_id = faults.take(required(&attributes, &["performer_id"], values::id));
-        let name = faults.take(required(&attributes, &["name"], values::name));
+    fn read_performer(
+        &mut self,
+        element: &XmlElement<'a>,
+        errors: &mut ItemErrors,
+    ) -> Result<Option<PerformerItem>, FeedDocumentError> {
+        let attributes = self.read_item_attributes(element)?;
+        let source_id = errors.record(attributes.required(&["performer_id"], values::parse_id));
+        let name = errors.record(attributes.required(&["name"], values::parse_name));
         self.xml.leave()?;
         Ok(source_id.zip(name).map(|(source_id, name)| PerformerItem { source_id, name }))
     }
 
-    fn read_venue(&mut self, element: &Element<'a>, faults: &mut Faults) -> Result<Option<VenueItem>, FeedDocumentError> {
-        let attributes = self.enter(element)?;
-        let source_id = faults.take(required(&attributes, &["venue_id"], values::id));
-        let name = faults.take(required(&attributes, &["name"], values::name));
-        let latitude = faults.take(required(&attributes, &["latitude"], |name, text| values::degrees(name, text, 90.0)));
-        let longitude = faults.take(required(&attributes, &["longitude"], |name, text| values::degrees(name, text, 180.0)));
-        let place_code = faults.take(optional(&attributes, &["place_code"], values::id)).flatten();
+    fn read_venue(&mut self, element: &XmlElement<'a>, errors: &mut ItemErrors) -> Result<Option<VenueItem>, FeedDocumentError> {
+        let attributes = self.read_item_attributes(element)?;
+        let source_id = errors.record(attributes.required(&["venue_id"], values::parse_id));
+        let name = errors.record(attributes.required(&["name"], values::parse_name));
+        let latitude = errors.record(attributes.required(&["latitude"], values::parse_latitude));
+        let longitude = errors.record(attributes.required(&["longitude"], values::parse_longitude));
+        let place_code = errors.record(attributes.optional(&["place_code"], values::parse_id)).flatten();
         self.xml.leave()?;
         Ok(match (source_id, name, latitude, longitude) {
             (Some(source_id), Some(name), Some(latitude), Some(longitude)) => {
@@ -224,23 +247,7 @@ impl<'a> EventListReader<'a> {
         })
     }
 
-    fn local_time(&self, text: &str, edge: DayEdge) -> Result<LocalTime, String> {
+    fn parse_time(&self, text: &str, edge: DayEdge) -> Result<LocalTime, String> {
         LocalTime::parse(text.trim(), self.conventions.time_zone, edge)
     }
-}
-
-fn required<T>(
-    attributes: &Attributes<'_>,
-    names: &[&'static str],
-    read: impl FnOnce(&str, &str) -> Result<T, String>,
-) -> Result<T, String> {
-    optional(attributes, names, read)?.ok_or_else(|| format!("{} is missing", names.join(" or ")))
-}
-
-fn optional<T>(
-    attributes: &Attributes<'_>,
-    names: &[&'static str],
-    read: impl FnOnce(&str, &str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    attributes.get(names).map(|value| read(names.first().copied().unwrap_or_default(), value)).transpose()
 }

@@ -1,14 +1,14 @@
-//! Finds lines and columns of a spooled document.
+//! Finds the line and column of a position in a spooled document.
 
 use std::io;
 
 use super::text::advance;
 use crate::provider::spool::Spool;
 
-/// What is read at once on the way to a place.
-const STRIDE_BYTES: u64 = 1024 * 1024;
+/// Bytes that are read at a time.
+const STEP_BYTES: u64 = 1024 * 1024;
 
-/// Fastest when it is asked in the document's order: it goes on from where it was.
+/// Finds lines and columns. It continues from the previous position, so it is fastest in document order.
 #[derive(Debug)]
 pub struct Locator<'a> {
     spool: &'a Spool,
@@ -18,7 +18,7 @@ pub struct Locator<'a> {
 }
 
 impl<'a> Locator<'a> {
-    /// At the beginning of a document.
+    /// A locator at the beginning of a document.
     #[must_use]
     pub fn new(spool: &'a Spool) -> Self {
         Self { spool, offset: 0, line: 1, column: 1 }
@@ -35,7 +35,7 @@ impl<'a> Locator<'a> {
             *self = Self::new(self.spool);
         }
         while self.offset < offset {
-            let end = offset.min(self.offset + STRIDE_BYTES);
+            let end = offset.min(self.offset + STEP_BYTES);
             advance(&mut self.line, &mut self.column, &self.spool.read(self.offset..end)?);
             self.offset = end;
         }
@@ -48,11 +48,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_and_columns_count_from_1_in_characters_and_in_any_order() {
+    fn counts_lines_and_characters_from_1_in_any_order() {
         let spool = Spool::from_bytes("añb\n\ncé d".as_bytes());
         let mut locator = Locator::new(&spool);
-        for (offset, place) in [(0, (1, 1)), (3, (1, 3)), (5, (2, 1)), (6, (3, 1)), (9, (3, 3)), (1, (1, 2)), (99, (3, 5))] {
-            assert_eq!(locator.locate(offset).ok(), Some(place), "byte {offset}");
+        for (offset, position) in [(0, (1, 1)), (3, (1, 3)), (5, (2, 1)), (6, (3, 1)), (9, (3, 3)), (1, (1, 2)), (99, (3, 5))] {
+            assert_eq!(locator.locate(offset).ok(), Some(position), "byte {offset}");
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The registry of formats: a format is one file here and one line in `FORMATS`.
+//! The registry of feed formats. A format is one file in this folder and one entry of `FORMATS`.
 //!
-//! A format is a pure function from a document's bytes to what it says: no I/O, no clock, no state. A fault in one item is a
-//! [`Reject`](super::item::Reject) with its place in the document; only a document that cannot be trusted as a whole is an
-//! error. How a large document is read on all cores without ever being in memory stands in `pieces`, for all formats.
+//! A format is a pure function from a document's bytes to its items: no I/O, no clock, no state. An error in one item becomes a
+//! [`Reject`](super::item::Reject) with its position; only a document that cannot be trusted as a whole is an error. `pieces` parses
+//! large documents on all cores without holding them in memory, for any format that can be split.
 
+mod error;
 mod event_list_xml;
 mod locator;
 mod pieces;
@@ -12,41 +13,44 @@ mod text;
 mod values;
 mod xml;
 
-use std::{fmt, io, ops::Range};
+use std::{fmt, ops::Range};
 
 use chrono_tz::Tz;
 
-pub use self::locator::Locator;
-use self::pieces::Pieces;
+use self::pieces::PieceFormat;
+pub use self::{
+    error::{FeedDocumentError, FeedReadError},
+    locator::Locator,
+};
 use super::{currency::Currency, item::ParsedFeed, spool::Spool};
 
-/// All formats that can be named in `providers.toml`.
+/// All formats that `providers.toml` may name.
 const FORMATS: [FeedFormat; 2] = [
-    FeedFormat { name: "event-list-xml", reading: Reading::InPieces(event_list_xml::PIECES) },
-    FeedFormat { name: "schema-org-json", reading: Reading::AtOnce(schema_org_json::read) },
+    FeedFormat { name: "event-list-xml", parser: FormatParser::InPieces(event_list_xml::PIECES) },
+    FeedFormat { name: "schema-org-json", parser: FormatParser::Whole(schema_org_json::parse) },
 ];
 
-/// Largest document of a format that cannot be cut into pieces: it is in memory with all that it says.
-const MAX_BYTES_AT_ONCE: u64 = 64 * 1024 * 1024;
+/// The largest document of a format that cannot be split: it is in memory together with all its items.
+const MAX_WHOLE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A format of feeds.
 #[derive(Clone, Copy)]
 pub struct FeedFormat {
     /// Its name in the settings.
     pub name: &'static str,
-    reading: Reading,
+    parser: FormatParser,
 }
 
-/// How the documents of a format are read.
+/// How documents of a format are parsed.
 #[derive(Clone, Copy)]
-enum Reading {
-    /// As a whole: what stands in one place may refer to another.
-    AtOnce(fn(&[u8], &Conventions) -> Result<ParsedFeed, FeedDocumentError>),
+enum FormatParser {
+    /// As a whole, because one part may refer to another.
+    Whole(fn(&[u8], &Conventions) -> Result<ParsedFeed, FeedDocumentError>),
     /// Piece by piece.
-    InPieces(Pieces),
+    InPieces(PieceFormat),
 }
 
-/// What a provider takes for granted in its feed.
+/// The provider's settings that determine the meaning of its values.
 #[derive(Clone, Debug)]
 pub struct Conventions {
     /// The zone of its wall-clock dates.
@@ -55,125 +59,28 @@ pub struct Conventions {
     pub currency: Currency,
 }
 
-/// Why a document cannot be trusted as a whole. Lines and columns count from 1.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FeedDocumentError {
-    /// Nothing, or nothing but white space.
-    #[error("the document is empty")]
-    Empty,
-    /// It has an end that comes too early: the rest was lost on the way.
-    #[error("the document ends before its root element does: it was cut off")]
-    Truncated,
-    /// It is not of the syntax it should be.
-    #[error("line {line}, column {column}: {detail}")]
-    Malformed {
-        /// Line of the fault.
-        line: usize,
-        /// Column of the fault, in characters.
-        column: usize,
-        /// What is wrong.
-        detail: String,
-    },
-    /// It is another kind of document.
-    #[error("the document begins with {found}, expected {expected}")]
-    WrongRoot {
-        /// The root that it has.
-        found: String,
-        /// What it should be.
-        expected: String,
-    },
-    /// It lacks the element that holds the items: an error report rather than an empty list.
-    #[error("the root element holds no <{element}>: send an empty one if there is nothing on sale")]
-    NoItems {
-        /// The missing element.
-        element: &'static str,
-    },
-    /// It has a document type declaration: with it come entities that grow without bound or read files.
-    #[error("line {line}: a DOCTYPE is refused, send the document without it")]
-    Doctype {
-        /// Line of the declaration.
-        line: usize,
-    },
-    /// Its bytes, or its declaration, are of another encoding.
-    #[error("the document is not UTF-8 (line {line}, column {column}): send it as UTF-8")]
-    NotUtf8 {
-        /// Line of the first byte that is not.
-        line: usize,
-        /// Column of that byte, in characters.
-        column: usize,
-    },
-    /// Its declaration names another encoding.
-    #[error("the document is not UTF-8 ({detail}): send it as UTF-8")]
-    OtherEncoding {
-        /// What it declares.
-        detail: String,
-    },
-    /// It begins with a byte order mark.
-    #[error("the document begins with a byte order mark: send plain UTF-8 without it")]
-    ByteOrderMark,
-    /// It is larger in some way than a feed has reason to be.
-    #[error("line {line}: over the limit of {limit} {what}")]
-    OverLimit {
-        /// Line where the limit is passed.
-        line: usize,
-        /// The limit.
-        limit: usize,
-        /// What is counted.
-        what: &'static str,
-    },
-}
-
-impl FeedDocumentError {
-    /// A stable word for the ledger.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Empty => "empty_document",
-            Self::Truncated => "truncated",
-            Self::Malformed { .. } => "malformed",
-            Self::WrongRoot { .. } => "wrong_root",
-            Self::NoItems { .. } => "no_items",
-            Self::Doctype { .. } => "doctype",
-            Self::NotUtf8 { .. } | Self::OtherEncoding { .. } => "not_utf8",
-            Self::ByteOrderMark => "byte_order_mark",
-            Self::OverLimit { .. } => "over_limit",
-        }
-    }
-}
-
-/// Why a spooled document was not read.
-#[derive(Debug, thiserror::Error)]
-pub enum FeedReadError {
-    /// It cannot be trusted.
-    #[error("{0}")]
-    Document(#[from] FeedDocumentError),
-    /// The spool's file cannot be read.
-    #[error("the spooled document cannot be read")]
-    Spool(#[from] io::Error),
-}
-
 impl FeedFormat {
-    /// Reads a whole document that is in memory; every base event and event of the answer stands once.
+    /// Parses a document in memory. Every base event and event of the result is unique.
     ///
     /// # Errors
     ///
     /// When the document cannot be trusted as a whole.
     pub fn parse(&self, document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
-        let feed = match self.reading {
-            Reading::AtOnce(read) => read(document, conventions),
-            Reading::InPieces(pieces) => pieces.read_at_once(document, conventions),
+        let feed = match self.parser {
+            FormatParser::Whole(parse) => parse(document, conventions),
+            FormatParser::InPieces(pieces) => pieces.parse_whole(document, conventions),
         };
         feed.map(ParsedFeed::deduplicate)
     }
 
-    /// Reads a spooled document part by part: `digest` is called with each, on any thread, and what it answers is handed to
-    /// `fold` in the document's order. Memory is bounded by the size of a part and not of the document.
+    /// Parses a spooled document part by part: calls `digest` with each part, on any thread, and passes the results to `fold` in
+    /// document order. Memory is bounded by the size of a part, not of the document.
     ///
-    /// A base event and an event may stand several times. What was folded is worth nothing if the answer is an error.
+    /// A base event or an event may occur several times. After an error, discard everything that was folded.
     ///
     /// # Errors
     ///
-    /// When the document cannot be trusted as a whole, `fold` says so, or the spool cannot be read.
+    /// When the document cannot be trusted as a whole, `fold` returns an error, or the spool cannot be read.
     pub fn parse_spool<T: Send>(
         &self,
         spool: &Spool,
@@ -181,54 +88,35 @@ impl FeedFormat {
         digest: impl Fn(ParsedFeed) -> T + Sync,
         mut fold: impl FnMut(T) -> Result<(), FeedDocumentError> + Send,
     ) -> Result<(), FeedReadError> {
-        match self.reading {
-            Reading::AtOnce(read) => {
-                if spool.len() > MAX_BYTES_AT_ONCE {
-                    let limit = usize::try_from(MAX_BYTES_AT_ONCE).unwrap_or(usize::MAX);
-                    return Err(
-                        FeedDocumentError::OverLimit { line: 1, limit, what: "bytes in a document of this format" }.into()
-                    );
+        match self.parser {
+            FormatParser::Whole(parse) => {
+                if spool.len() > MAX_WHOLE_BYTES {
+                    let limit = usize::try_from(MAX_WHOLE_BYTES).unwrap_or(usize::MAX);
+                    return Err(FeedDocumentError::OverLimit { line: 1, limit, what: "bytes for this format" }.into());
                 }
                 let document = spool.read(0..spool.len())?;
-                Ok(fold(digest(read(&document, conventions)?.deduplicate()))?)
+                Ok(fold(digest(parse(&document, conventions)?.deduplicate()))?)
             }
-            Reading::InPieces(pieces) => pieces.read(spool, conventions, &digest, &mut fold),
+            FormatParser::InPieces(pieces) => pieces.parse_spool(spool, conventions, &digest, &mut fold),
         }
     }
 
-    /// Whether a base event can be read again by itself, with [`FeedFeedFormat::reparse`].
+    /// Whether a base event can be parsed again by itself, with [`FeedFormat::reparse`].
     #[must_use]
     pub fn is_splittable(&self) -> bool {
-        matches!(self.reading, Reading::InPieces(_))
+        matches!(self.parser, FormatParser::InPieces(_))
     }
 
-    /// Reads one base event again, by its span in a document that was read before.
+    /// Parses one base event again, by its span in a document that was parsed before.
     ///
     /// # Errors
     ///
     /// When the span is not that of a base event, or the spool cannot be read.
     pub fn reparse(&self, spool: &Spool, span: Range<u64>, conventions: &Conventions) -> Result<ParsedFeed, FeedReadError> {
-        match self.reading {
-            Reading::AtOnce(read) => Ok(read(&spool.read(0..spool.len())?, conventions)?),
-            Reading::InPieces(pieces) => pieces.reparse(spool, span, conventions),
+        match self.parser {
+            FormatParser::Whole(parse) => Ok(parse(&spool.read(0..spool.len())?, conventions)?),
+            FormatParser::InPieces(pieces) => pieces.reparse(spool, span, conventions),
         }
-    }
-}
-
-impl FeedDocumentError {
-    /// The same, found in bytes that begin at this line and column of the document.
-    fn behind(mut self, first_line: usize, first_column: usize) -> Self {
-        match &mut self {
-            Self::Malformed { line, column, .. } | Self::NotUtf8 { line, column } => {
-                if *line == 1 {
-                    *column += first_column - 1;
-                }
-                *line += first_line - 1;
-            }
-            Self::Doctype { line } | Self::OverLimit { line, .. } => *line += first_line - 1,
-            _ => {}
-        }
-        self
     }
 }
 
@@ -238,14 +126,14 @@ impl fmt::Debug for FeedFormat {
     }
 }
 
-/// The format of this name.
+/// Finds a format by its name.
 #[must_use]
 pub fn find(name: &str) -> Option<FeedFormat> {
     FORMATS.into_iter().find(|format| format.name == name)
 }
 
-/// The names of all formats, for messages.
+/// The names of all formats for a message: "a, b".
 #[must_use]
-pub fn names() -> String {
+pub fn list_names() -> String {
     FORMATS.map(|format| format.name).join(", ")
 }

@@ -1,103 +1,125 @@
-//! Checks of single values that every format needs, with one sentence for each fault.
+//! Validation of single values, shared by all formats. An error continues a sentence that starts with the name of the field.
+
+use crate::provider::quote::quote;
 
 /// Ids are numbers, words or, in JSON-LD, URLs.
 const MAX_ID_CHARACTERS: usize = 255;
-/// The longest title in the field has about 200 characters.
+/// The longest title seen in a real feed has about 200 characters.
 const MAX_NAME_CHARACTERS: usize = 1_000;
-/// More seats than any venue on Earth.
+/// More seats than any venue has.
 const MAX_CAPACITY: i64 = 10_000_000;
 
-/// Faults of one item that are named: enough to mend a feed by, and a reject stays small.
-const MAX_NAMED_FAULTS: usize = 8;
-/// Length of a named fault, which may quote a value as long as an attribute can be.
-const MAX_FAULT_CHARACTERS: usize = 200;
+/// Errors listed for one item: enough to fix a feed, and a reject stays small.
+const MAX_LISTED_ERRORS: usize = 8;
+/// Length of a listed error, which may quote an id as long as an attribute.
+const MAX_ERROR_CHARACTERS: usize = 300;
 
-/// The faults of one item; it is taken only without any.
+/// The validation errors of one item. An item with errors is rejected.
 #[derive(Default)]
-pub(super) struct Faults {
-    named: Vec<String>,
-    unnamed: usize,
+pub(super) struct ItemErrors {
+    listed: Vec<String>,
+    unlisted: usize,
 }
 
-impl Faults {
-    /// The value, or a note of what is wrong with it.
-    pub(super) fn take<T>(&mut self, value: Result<T, String>) -> Option<T> {
-        value.map_err(|fault| self.push(fault)).ok()
+impl ItemErrors {
+    /// The value, or `None` after recording the error.
+    pub(super) fn record<T>(&mut self, value: Result<T, String>) -> Option<T> {
+        value.map_err(|error| self.push(error)).ok()
     }
 
-    /// Notes a fault.
-    pub(super) fn push(&mut self, mut fault: String) {
-        if self.named.len() < MAX_NAMED_FAULTS {
-            if let Some((end, _)) = fault.char_indices().nth(MAX_FAULT_CHARACTERS) {
-                fault.truncate(end);
-                fault.push('…');
+    /// Records an error.
+    pub(super) fn push(&mut self, mut error: String) {
+        if self.listed.len() < MAX_LISTED_ERRORS {
+            if let Some((end, _)) = error.char_indices().nth(MAX_ERROR_CHARACTERS) {
+                error.truncate(end);
+                error.push('…');
             }
-            // They quote the provider's values, which a terminal must not obey and PostgreSQL does not take with a NUL.
-            self.named.push(fault.replace(char::is_control, "\u{fffd}"));
+            // Errors quote the provider's values. A terminal would interpret control characters, and PostgreSQL rejects a NUL.
+            self.listed.push(error.replace(char::is_control, "\u{fffd}"));
         } else {
-            self.unnamed += 1;
+            self.unlisted += 1;
         }
     }
 
-    /// All of it in a sentence; `None` if nothing is wrong.
-    pub(super) fn sentence(&self) -> Option<String> {
-        let more = (self.unnamed > 0).then(|| format!("and {} more", self.unnamed));
-        let faults: Vec<&str> = self.named.iter().chain(&more).map(String::as_str).collect();
-        (!faults.is_empty()).then(|| faults.join("; "))
+    /// All errors in one line; `None` if there are none.
+    pub(super) fn describe(&self) -> Option<String> {
+        let more = (self.unlisted > 0).then(|| format!("and {} more", self.unlisted));
+        let errors: Vec<&str> = self.listed.iter().chain(&more).map(String::as_str).collect();
+        (!errors.is_empty()).then(|| errors.join("; "))
     }
 }
 
-/// An id as a provider gives it.
-pub(super) fn id(attribute: &str, value: &str) -> Result<String, String> {
-    text(attribute, value, MAX_ID_CHARACTERS)
+/// Adds the name of the field to an error.
+pub(super) fn name_field<T>(field: &str, value: Result<T, String>) -> Result<T, String> {
+    value.map_err(|error| format!("`{field}` {error}"))
 }
 
-/// A title or a name.
-pub(super) fn name(attribute: &str, value: &str) -> Result<String, String> {
-    text(attribute, value, MAX_NAME_CHARACTERS)
+/// The error for a required field; any of the names would have been accepted.
+pub(super) fn describe_missing(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match names.split_last() {
+        Some((last, [])) => format!("{last} is missing"),
+        Some((last, others)) => format!("{} or {last} is missing", others.join(", ")),
+        None => "a value is missing".to_owned(),
+    }
 }
 
-/// `true` or `false`, also as XML Schema's `1` and `0`.
-pub(super) fn boolean(attribute: &str, value: &str) -> Result<bool, String> {
+/// Parses an id of a provider.
+pub(super) fn parse_id(value: &str) -> Result<String, String> {
+    parse_text(value, MAX_ID_CHARACTERS)
+}
+
+/// Parses a title or a name.
+pub(super) fn parse_name(value: &str) -> Result<String, String> {
+    parse_text(value, MAX_NAME_CHARACTERS)
+}
+
+/// Parses `true` or `false`, or `1` and `0` as in XML Schema.
+pub(super) fn parse_boolean(value: &str) -> Result<bool, String> {
     match value.trim() {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
-        _ => Err(format!("{attribute} `{}` is neither true nor false", shortened(value))),
+        _ => Err(format!("must be `true` or `false`, got {}", quote(value))),
     }
 }
 
-/// A number of tickets.
-pub(super) fn capacity(attribute: &str, value: &str) -> Result<i64, String> {
+/// Parses a number of tickets.
+pub(super) fn parse_capacity(value: &str) -> Result<i64, String> {
     match value.trim().parse() {
         Ok(capacity @ 0..=MAX_CAPACITY) => Ok(capacity),
-        _ => Err(format!("{attribute} `{}` is no whole number from 0 to {MAX_CAPACITY}", shortened(value))),
+        _ => Err(format!("must be an integer from 0 to {MAX_CAPACITY}, got {}", quote(value))),
     }
 }
 
-/// A latitude or longitude: degrees from -`limit` to `limit`.
-pub(super) fn degrees(attribute: &str, value: &str, limit: f64) -> Result<f64, String> {
+/// Parses a latitude in degrees.
+pub(super) fn parse_latitude(value: &str) -> Result<f64, String> {
+    parse_degrees(value, 90.0)
+}
+
+/// Parses a longitude in degrees.
+pub(super) fn parse_longitude(value: &str) -> Result<f64, String> {
+    parse_degrees(value, 180.0)
+}
+
+fn parse_degrees(value: &str, limit: f64) -> Result<f64, String> {
     match value.trim().parse::<f64>() {
-        // Adding zero makes a negative zero positive: the two are the same place.
+        // Adding zero turns a negative zero into a positive one: they are the same coordinate, but hash differently.
         Ok(degrees) if (-limit..=limit).contains(&degrees) => Ok(degrees + 0.0),
-        _ => Err(format!("{attribute} `{}` is no number of degrees from -{limit} to {limit}", shortened(value))),
+        _ => Err(format!("must be a number from -{limit} to {limit}, got {}", quote(value))),
     }
 }
 
-fn text(attribute: &str, value: &str, limit: usize) -> Result<String, String> {
+fn parse_text(value: &str, max_characters: usize) -> Result<String, String> {
     let value = value.trim();
-    // Most texts are short and ASCII, and there are millions of them.
-    let is_plain = value.len() <= limit && value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    // Most texts are short and ASCII, and a feed has millions of them.
+    let is_plain = value.len() <= max_characters && value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if is_plain {
         Ok(value.to_owned())
     } else if value.chars().any(char::is_control) {
-        Err(format!("{attribute} holds a control character"))
-    } else if value.chars().nth(limit).is_some() {
-        Err(format!("{attribute} is over the limit of {limit} characters"))
+        Err(format!("must not contain control characters, got {}", quote(value)))
+    } else if value.chars().nth(max_characters).is_some() {
+        Err(format!("must have at most {max_characters} characters, got {}", value.chars().count()))
     } else {
         Ok(value.to_owned())
     }
-}
-
-fn shortened(value: &str) -> String {
-    value.chars().take(40).collect()
 }

@@ -1,11 +1,10 @@
-//! Reads XML element by element and refuses what cannot be trusted: this module knows well-formedness and limits, and nothing
-//! of any format.
+//! Reads XML element by element and rejects untrusted documents. This module checks well-formedness and limits, and knows no format.
 //!
-//! quick-xml alone takes a document that was cut between two tags, a second root or no root at all for a whole one; here the
-//! root must be the expected one, it must end, and nothing may follow it. Entities other than the five predefined ones do not
-//! exist, because a DOCTYPE is refused.
+//! quick-xml alone accepts a document that is truncated between two tags, has a second root or no root at all. Here the root must
+//! be the expected one, it must be closed, and nothing may follow it. Only the five predefined entities exist, because a DOCTYPE
+//! is rejected.
 //!
-//! A reader may also begin in the middle of a document, if it is told which elements are open there, and end there.
+//! A reader may also start in the middle of a document, given the elements that are open there, and end in the middle.
 
 use std::borrow::Cow;
 
@@ -18,104 +17,106 @@ use quick_xml::{
 
 use super::{
     FeedDocumentError,
-    text::{line_and_column, refuse_byte_order_mark, sound_text},
+    text::{locate, reject_byte_order_mark, split_valid_text},
+    values::{describe_missing, name_field},
 };
+use crate::provider::quote::quote;
 
-/// Nesting of elements: a feed needs five, and a parser that counts can't be exhausted.
+/// Nesting of elements. A feed needs five; the limit bounds memory.
 const MAX_DEPTH: usize = 32;
-/// Length of an attribute's value or of a piece of text: a title has a few hundred bytes, so this is a fault or an attack.
+/// Length of an attribute's value or of a text. A title has a few hundred bytes, so more is an error or an attack.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
-/// Attributes of one element: a feed needs ten.
+/// Attributes of one element. A feed needs ten.
 const MAX_ATTRIBUTES: usize = 64;
 
-/// A document, or a piece of one, that is being read, always inside of some element. Places are counted from its beginning.
+/// A reader of a document, or of a piece of one, that is always inside an element. Positions count from its first byte.
 pub(super) struct XmlReader<'a> {
     reader: Reader<&'a [u8]>,
     document: &'a [u8],
     depth: usize,
-    /// The names of the elements that were open before the piece began and still are, outermost first.
-    around: Vec<String>,
-    /// The element that was entered last has no content and no closing tag.
+    /// The full names of the elements that were opened before this piece and are still open, outermost first.
+    ancestors: Vec<String>,
+    /// The last entered element is self-closing.
     is_empty: bool,
-    /// What is wrong with the bytes behind the part that is read as text.
-    fault_behind: Option<FeedDocumentError>,
+    /// The error at the first byte after the valid text.
+    trailing_error: Option<FeedDocumentError>,
 }
 
-/// What comes next inside of an element.
-pub(super) enum Next<'a> {
-    /// An element, which is entered.
-    Child(Element<'a>),
-    /// Its closing tag: it is left.
+/// The next item inside an element.
+pub(super) enum XmlStep<'a> {
+    /// A child element, which is now the current one.
+    Child(XmlElement<'a>),
+    /// The closing tag; the parent is now the current element.
     Closed,
     /// The end of the bytes.
     EndOfInput,
 }
 
 /// The opening tag of an element.
-pub(super) struct Element<'a> {
+pub(super) struct XmlElement<'a> {
     tag: BytesStart<'a>,
-    /// Where it begins in the document, in bytes.
+    /// Its first byte in the document.
     pub(super) start: usize,
 }
 
-/// The attributes of one element by their names.
-pub(super) struct Attributes<'a>(Vec<(&'a str, Cow<'a, str>)>);
+/// The attributes of one element.
+pub(super) struct XmlAttributes<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> XmlReader<'a> {
     /// Reads up to and including the opening tag of the root, which must have one of these names.
-    pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<(Self, Element<'a>), FeedDocumentError> {
-        refuse_byte_order_mark(document)?;
+    pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<(Self, XmlElement<'a>), FeedDocumentError> {
+        reject_byte_order_mark(document)?;
         let mut xml = Self::new(document, Vec::new());
-        let root = xml.root()?;
-        xml.attributes(&root)?;
+        let root = xml.read_root()?;
+        xml.read_attributes(&root)?;
         if roots.contains(&root.name()) {
             return Ok((xml, root));
         }
-        let expected = roots.iter().map(|root| format!("<{root}>")).collect::<Vec<_>>().join(" or ");
-        Err(FeedDocumentError::WrongRoot { found: format!("<{}>", shortened(root.name())), expected })
+        let expected = roots.iter().map(|root| format!("`<{root}>`")).collect::<Vec<_>>().join(" or ");
+        Err(FeedDocumentError::WrongRoot { found: quote(&format!("<{}>", root.name())), expected })
     }
 
-    /// Goes on in the middle of a document, inside of elements of these full names, outermost first.
-    pub(super) fn resume(piece: &'a [u8], around: &[String]) -> Self {
-        Self::new(piece, around.to_vec())
+    /// Starts in the middle of a document, inside elements with these full names, outermost first.
+    pub(super) fn resume(piece: &'a [u8], ancestors: &[String]) -> Self {
+        Self::new(piece, ancestors.to_vec())
     }
 
-    fn new(document: &'a [u8], around: Vec<String>) -> Self {
-        let (text, fault_behind) = sound_text(document);
+    fn new(document: &'a [u8], ancestors: Vec<String>) -> Self {
+        let (text, trailing_error) = split_valid_text(document);
         let mut reader = Reader::from_str(text);
-        // Whether it matches an element that was open before is seen to in `close`.
+        // `close` compares closing tags with the elements that were opened before this piece.
         reader.config_mut().allow_unmatched_ends = true;
-        Self { reader, document, depth: around.len(), around, is_empty: false, fault_behind }
+        Self { reader, document, depth: ancestors.len(), ancestors, is_empty: false, trailing_error }
     }
 
-    /// The next element inside of the current one, which it enters; `None` leaves the current one at its closing tag.
-    pub(super) fn next_child(&mut self) -> Result<Option<Element<'a>>, FeedDocumentError> {
-        match self.next()? {
-            Next::Child(element) => Ok(Some(element)),
-            Next::Closed => Ok(None),
-            Next::EndOfInput => Err(FeedDocumentError::Truncated),
+    /// Enters the next child of the current element; `None` after its closing tag.
+    pub(super) fn next_child(&mut self) -> Result<Option<XmlElement<'a>>, FeedDocumentError> {
+        match self.step()? {
+            XmlStep::Child(element) => Ok(Some(element)),
+            XmlStep::Closed => Ok(None),
+            XmlStep::EndOfInput => Err(FeedDocumentError::Truncated),
         }
     }
 
-    /// The same where the bytes may come to their end.
-    pub(super) fn next(&mut self) -> Result<Next<'a>, FeedDocumentError> {
+    /// Like `next_child`, where the input may end.
+    pub(super) fn step(&mut self) -> Result<XmlStep<'a>, FeedDocumentError> {
         if std::mem::take(&mut self.is_empty) {
             self.depth -= 1;
-            return Ok(Next::Closed);
+            return Ok(XmlStep::Closed);
         }
         loop {
             let start = self.position();
             match self.next_event()? {
-                Event::Start(tag) => return self.enter(tag, start).map(Next::Child),
+                Event::Start(tag) => return self.enter(tag, start).map(XmlStep::Child),
                 Event::Empty(tag) => {
                     self.is_empty = true;
-                    return self.enter(tag, start).map(Next::Child);
+                    return self.enter(tag, start).map(XmlStep::Child);
                 }
                 Event::End(tag) => {
                     self.close(&tag, start)?;
-                    return Ok(Next::Closed);
+                    return Ok(XmlStep::Closed);
                 }
-                Event::Eof => return Ok(Next::EndOfInput),
+                Event::Eof => return Ok(XmlStep::EndOfInput),
                 Event::Text(text) if text.len() > MAX_VALUE_BYTES => {
                     return Err(self.over_limit(start, MAX_VALUE_BYTES, "bytes in a text"));
                 }
@@ -123,90 +124,93 @@ impl<'a> XmlReader<'a> {
                     let is_known =
                         resolve_predefined_entity(&reference).is_some() || matches!(reference.resolve_char_ref(), Ok(Some(_)));
                     if !is_known {
-                        return Err(self.malformed(start, format!("entity `&{};` is not defined", shortened(&reference))));
+                        let entity = quote(&format!("&{};", &*reference));
+                        return Err(self.malformed(start, format!("entity {entity} is not defined")));
                     }
                 }
-                Event::Decl(_) => return Err(self.malformed(start, "an XML declaration must be the first thing".to_owned())),
+                Event::Decl(_) => {
+                    return Err(self.malformed(start, "the XML declaration must be at the start of the document".to_owned()));
+                }
                 Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {}
             }
         }
     }
 
-    /// Leaves an element at its closing tag. quick-xml has compared the names unless the element was open before the piece.
+    /// Leaves an element at its closing tag. quick-xml compares the names, except for elements that were opened before this piece.
     fn close(&mut self, tag: &BytesEnd<'a>, start: usize) -> Result<(), FeedDocumentError> {
-        if self.depth == self.around.len() {
+        if self.depth == self.ancestors.len() {
             let found = tag.name().into_inner().to_owned();
-            let mismatch = match self.around.pop() {
+            let mismatch = match self.ancestors.pop() {
                 Some(expected) if expected == found => None,
                 Some(expected) => Some(IllFormedError::MismatchedEndTag { expected, found }),
                 None => Some(IllFormedError::UnmatchedEndTag(found)),
             };
             if let Some(mismatch) = mismatch {
-                return Err(self.malformed(start, XmlError::IllFormed(mismatch).to_string()));
+                return Err(self.malformed(start, describe_xml_error(&XmlError::IllFormed(mismatch))));
             }
         }
         self.depth -= 1;
         Ok(())
     }
 
-    /// Leaves an element that was just entered and that nobody reads: it must be well-formed all the same.
-    pub(super) fn skip(&mut self, element: &Element<'a>) -> Result<(), FeedDocumentError> {
-        self.attributes(element)?;
+    /// Skips an element that was just entered. It must be well-formed all the same.
+    pub(super) fn skip(&mut self, element: &XmlElement<'a>) -> Result<(), FeedDocumentError> {
+        self.read_attributes(element)?;
         self.leave()
     }
 
-    /// Leaves the current element, whatever it still holds.
+    /// Leaves the current element, skipping its remaining content.
     pub(super) fn leave(&mut self) -> Result<(), FeedDocumentError> {
         let outside = self.depth - 1;
         while self.depth > outside {
             if let Some(child) = self.next_child()? {
-                self.attributes(&child)?;
+                self.read_attributes(&child)?;
             }
         }
         Ok(())
     }
 
-    /// Makes sure that nothing follows the root, which must have been left.
+    /// Checks that nothing follows the root, which must be closed.
     pub(super) fn finish(&mut self) -> Result<(), FeedDocumentError> {
         loop {
             let start = self.position();
             match self.next_event()? {
                 Event::Eof => return Ok(()),
                 event if is_blank(&event) => {}
-                _ => return Err(self.malformed(start, "something follows the end of the root element".to_owned())),
+                _ => return Err(self.malformed(start, "no content is allowed after the root element".to_owned())),
             }
         }
     }
 
-    /// The attributes of an element that was just entered.
-    pub(super) fn attributes<'e>(&self, element: &'e Element<'a>) -> Result<Attributes<'e>, FeedDocumentError> {
-        let mut found = Vec::with_capacity(8);
+    /// Reads the attributes of an element that was just entered.
+    pub(super) fn read_attributes<'e>(&self, element: &'e XmlElement<'a>) -> Result<XmlAttributes<'e>, FeedDocumentError> {
+        let mut attributes = Vec::with_capacity(8);
         for attribute in element.tag.attributes() {
-            let attribute = attribute.map_err(|error| self.malformed(element.start, format!("a broken attribute: {error}")))?;
+            let attribute = attribute.map_err(|error| self.malformed(element.start, format!("invalid attribute: {error}")))?;
             if attribute.value.len() > MAX_VALUE_BYTES {
                 return Err(self.over_limit(element.start, MAX_VALUE_BYTES, "bytes in an attribute"));
             }
-            if found.len() == MAX_ATTRIBUTES {
-                return Err(self.over_limit(element.start, MAX_ATTRIBUTES, "attributes in an element"));
+            if attributes.len() == MAX_ATTRIBUTES {
+                return Err(self.over_limit(element.start, MAX_ATTRIBUTES, "attributes of an element"));
             }
             let value = if is_plain(&attribute.value) {
                 attribute.value
             } else {
                 attribute
                     .normalized_value(XmlVersion::Implicit1_0)
-                    .map_err(|error| self.malformed(element.start, format!("a broken attribute: {error}")))?
+                    .map_err(|error| self.malformed(element.start, format!("invalid attribute value: {error}")))?
             };
-            found.push((attribute.key.into_inner(), value));
+            attributes.push((attribute.key.into_inner(), value));
         }
-        Ok(Attributes(found))
+        Ok(XmlAttributes(attributes))
     }
 
-    /// Where the reader stands, in bytes: behind what was read last.
+    /// The position after the last read event, in bytes.
     pub(super) fn position(&self) -> usize {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
     }
 
-    fn root(&mut self) -> Result<Element<'a>, FeedDocumentError> {
+    fn read_root(&mut self) -> Result<XmlElement<'a>, FeedDocumentError> {
         loop {
             let start = self.position();
             match self.next_event()? {
@@ -218,36 +222,39 @@ impl<'a> XmlReader<'a> {
                 Event::Eof => return Err(FeedDocumentError::Empty),
                 Event::Decl(declaration) if start == 0 => check_declaration(&declaration)?,
                 event if is_blank(&event) => {}
-                _ => return Err(self.malformed(start, "this is not XML: expected `<`".to_owned())),
+                _ => return Err(self.malformed(start, "not an XML document: it must start with `<`".to_owned())),
             }
         }
     }
 
-    fn enter(&mut self, tag: BytesStart<'a>, start: usize) -> Result<Element<'a>, FeedDocumentError> {
+    fn enter(&mut self, tag: BytesStart<'a>, start: usize) -> Result<XmlElement<'a>, FeedDocumentError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(self.over_limit(start, MAX_DEPTH, "elements within each other"));
+            return Err(self.over_limit(start, MAX_DEPTH, "nested elements"));
         }
-        Ok(Element { tag, start })
+        Ok(XmlElement { tag, start })
     }
 
     fn next_event(&mut self) -> Result<Event<'a>, FeedDocumentError> {
         let start = self.position();
         match self.reader.read_event() {
             Ok(Event::DocType(_)) => Err(FeedDocumentError::Doctype { line: self.line_and_column(start).0 }),
-            Ok(Event::Eof) => self.fault_behind.take().map_or(Ok(Event::Eof), Err),
+            Ok(Event::Eof) => self.trailing_error.take().map_or(Ok(Event::Eof), Err),
             Ok(event) => Ok(event),
-            // Every syntax error of quick-xml is a construct that the end of the document leaves open.
+            // Every syntax error of quick-xml is a construct that is still open at the end of the input.
             Err(XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_))) => {
-                Err(self.fault_behind.take().unwrap_or(FeedDocumentError::Truncated))
+                Err(self.trailing_error.take().unwrap_or(FeedDocumentError::Truncated))
             }
-            Err(error) => Err(self.malformed(usize::try_from(self.reader.error_position()).unwrap_or(start), error.to_string())),
+            Err(error) => {
+                let position = usize::try_from(self.reader.error_position()).unwrap_or(start);
+                Err(self.malformed(position, describe_xml_error(&error)))
+            }
         }
     }
 
     /// Line and column of a byte, from 1.
     pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        line_and_column(self.document, offset)
+        locate(self.document, offset)
     }
 
     fn malformed(&self, offset: usize, detail: String) -> FeedDocumentError {
@@ -260,42 +267,61 @@ impl<'a> XmlReader<'a> {
     }
 }
 
-impl Element<'_> {
+impl XmlElement<'_> {
     /// The name without a namespace prefix.
     pub(super) fn name(&self) -> &str {
         self.tag.local_name().into_inner()
     }
 
-    /// The name as it must stand in the closing tag.
+    /// The name as it must be in the closing tag.
     pub(super) fn full_name(&self) -> &str {
         self.tag.name().into_inner()
     }
 }
 
-impl Attributes<'_> {
-    /// The value of the first of these names that says something: an empty one is as good as none.
-    pub(super) fn get(&self, names: &[&str]) -> Option<&str> {
-        let value = |name: &&str| self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref());
-        names.iter().filter_map(value).find(|value| says_something(value))
+impl XmlAttributes<'_> {
+    /// Parses the first of these attributes that is not empty. An empty attribute counts as missing.
+    pub(super) fn optional<T>(&self, names: &[&str], parse: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+        let find = |name: &&str| self.0.iter().find(|(key, _)| key == name);
+        let attribute = names.iter().filter_map(find).find(|(_, value)| !is_blank_text(value));
+        attribute.map(|(name, value)| name_field(name, parse(value))).transpose()
+    }
+
+    /// Like `optional`, for an attribute that must be present.
+    pub(super) fn required<T>(&self, names: &[&str], parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {
+        self.optional(names, parse)?.ok_or_else(|| describe_missing(names))
     }
 }
 
-fn says_something(value: &str) -> bool {
-    value.as_bytes().first().is_some_and(u8::is_ascii_graphic) || !value.trim().is_empty()
+fn is_blank_text(value: &str) -> bool {
+    !value.as_bytes().first().is_some_and(u8::is_ascii_graphic) && value.trim().is_empty()
 }
 
-/// Whether a value stands for itself, as nearly all do: there is nothing in it to resolve or to normalize.
+/// Whether a value needs neither entity resolution nor normalization, as nearly all do.
 fn is_plain(value: &str) -> bool {
     !value.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
 }
 
-fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), FeedDocumentError> {
-    match declaration.encoding() {
-        None => Ok(()),
-        Some(Ok(name)) if ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => Ok(()),
-        Some(Ok(name)) => Err(FeedDocumentError::OtherEncoding { detail: format!("it declares {}", shortened(&name)) }),
-        Some(Err(error)) => Err(FeedDocumentError::OtherEncoding { detail: format!("its declaration is broken: {error}") }),
+fn describe_xml_error(error: &XmlError) -> String {
+    match error {
+        XmlError::IllFormed(IllFormedError::MismatchedEndTag { expected, found }) => {
+            format!("the closing tag must be {}, got {}", quote(&format!("</{expected}>")), quote(&format!("</{found}>")))
+        }
+        XmlError::IllFormed(IllFormedError::UnmatchedEndTag(found)) => {
+            format!("the closing tag {} has no opening tag", quote(&format!("</{found}>")))
+        }
+        other => format!("not well-formed XML: {other}"),
     }
+}
+
+fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), FeedDocumentError> {
+    let detail = match declaration.encoding() {
+        None => return Ok(()),
+        Some(Ok(name)) if ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => return Ok(()),
+        Some(Ok(name)) => format!("names the encoding {}", quote(&name)),
+        Some(Err(error)) => format!("is invalid: {error}"),
+    };
+    Err(FeedDocumentError::OtherEncoding { detail })
 }
 
 fn is_blank(event: &Event<'_>) -> bool {
@@ -304,9 +330,4 @@ fn is_blank(event: &Event<'_>) -> bool {
         Event::Comment(_) | Event::PI(_) => true,
         _ => false,
     }
-}
-
-/// As much of a name as a message needs.
-fn shortened(name: &str) -> String {
-    name.chars().take(40).collect()
 }

@@ -1,4 +1,4 @@
-//! What was written is what is read, wherever it waits.
+//! Every range reads as it was written, from memory and from a file.
 
 use proptest::prelude::*;
 
@@ -6,8 +6,8 @@ use super::*;
 
 const STEP: usize = 16;
 
-async fn spooled(writes: &[Vec<u8>], budget: &Budget) -> Spool {
-    let mut writer = SpoolWriter::within(u64::MAX, budget);
+async fn write_spool(writes: &[Vec<u8>], budget: &MemoryBudget) -> Spool {
+    let mut writer = SpoolWriter::with_budget(u64::MAX, budget);
     for write in writes {
         writer.write(write).await.unwrap();
     }
@@ -20,13 +20,13 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 proptest! {
     #[test]
-    fn what_was_written_is_what_is_read(
+    fn reads_back_what_was_written(
         writes in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..8),
         steps in 0_usize..12,
         ranges in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 1..16),
     ) {
         let whole = writes.concat();
-        let spool = block_on(spooled(&writes, &Budget::new(steps, STEP)));
+        let spool = block_on(write_spool(&writes, &MemoryBudget::new(steps, STEP)));
         prop_assert_eq!(spool.len(), whole.len() as u64);
         prop_assert_eq!(spool.hash(), xxh3_64(&whole).cast_signed());
         prop_assert_eq!(spool.is_spilled(), whole.len() > steps * STEP);
@@ -41,7 +41,7 @@ proptest! {
 }
 
 #[test]
-fn a_range_beyond_the_end_is_an_error() {
+fn rejects_a_range_beyond_the_end() {
     let spool = Spool::from_bytes("abc");
     assert_eq!(spool.read(0..4).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     assert_eq!(spool.read(4..4).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
@@ -50,7 +50,7 @@ fn a_range_beyond_the_end_is_an_error() {
 }
 
 #[test]
-fn bytes_given_as_a_whole_are_read_without_a_copy() {
+fn reads_bytes_in_memory_without_a_copy() {
     let bytes = Bytes::from(vec![7; 3 * STEP_BYTES]);
     let spool = Spool::from_bytes(bytes.clone());
     assert_eq!(spool.hash(), xxh3_64(&bytes).cast_signed());
@@ -58,21 +58,21 @@ fn bytes_given_as_a_whole_are_read_without_a_copy() {
 }
 
 #[tokio::test]
-async fn memory_is_given_back_when_the_document_is_dropped() {
-    let budget = Budget::new(2, STEP);
-    let first = spooled(&[vec![1; 2 * STEP]], &budget).await;
+async fn releases_memory_when_the_spool_is_dropped() {
+    let budget = MemoryBudget::new(2, STEP);
+    let first = write_spool(&[vec![1; 2 * STEP]], &budget).await;
     assert!(!first.is_spilled());
-    let second = spooled(&[vec![2]], &budget).await;
-    assert!(second.is_spilled(), "the first has all the memory");
+    let second = write_spool(&[vec![2]], &budget).await;
+    assert!(second.is_spilled(), "the first document uses the whole budget");
     drop(first);
-    assert!(!spooled(&[vec![3; 2 * STEP]], &budget).await.is_spilled());
+    assert!(!write_spool(&[vec![3; 2 * STEP]], &budget).await.is_spilled());
     assert_eq!(budget.steps.available_permits(), 2);
 }
 
 #[tokio::test]
-async fn a_writer_that_is_given_up_gives_its_memory_back() {
-    let budget = Budget::new(2, STEP);
-    let mut writer = SpoolWriter::within(100, &budget);
+async fn releases_memory_when_the_writer_is_dropped() {
+    let budget = MemoryBudget::new(2, STEP);
+    let mut writer = SpoolWriter::with_budget(100, &budget);
     writer.write([1; 20]).await.unwrap();
     assert_eq!(budget.steps.available_permits(), 0);
     drop(writer);
@@ -80,17 +80,17 @@ async fn a_writer_that_is_given_up_gives_its_memory_back() {
 }
 
 #[tokio::test]
-async fn the_limit_is_the_last_byte_that_is_taken() {
+async fn accepts_exactly_the_limit() {
     let mut writer = SpoolWriter::new(3);
     writer.write("abc").await.unwrap();
-    let refused = writer.write("d").await;
-    assert!(matches!(refused, Err(SpoolError::TooLarge { limit_bytes: 3 })), "{refused:?}");
+    let result = writer.write("d").await;
+    assert!(matches!(result, Err(SpoolError::TooLarge { limit_bytes: 3 })), "{result:?}");
 }
 
 #[tokio::test]
-async fn a_file_without_an_end_stops_at_the_limit() {
-    let refused = copy_file(Path::new("/dev/zero"), 3_000_000).await;
-    assert!(matches!(refused, Err(SpoolError::TooLarge { limit_bytes: 3_000_000 })), "{refused:?}");
+async fn stops_reading_an_endless_file_at_the_limit() {
+    let result = copy_file(Path::new("/dev/zero"), 3_000_000).await;
+    assert!(matches!(result, Err(SpoolError::TooLarge { limit_bytes: 3_000_000 })), "{result:?}");
     let missing = copy_file(Path::new("/nowhere/at/all"), 3).await;
     assert!(matches!(missing, Err(SpoolError::Unreadable(_))), "{missing:?}");
     assert!(copy_file(Path::new("/dev/null"), 3).await.unwrap().is_empty());

@@ -24,7 +24,9 @@ async fn each_reject_is_a_line_with_its_place() {
     let lines: Vec<&str> = told.stdout.lines().collect();
     let [reject, summary] = lines.as_slice() else { panic!("{}", told.stdout) };
     assert!(
-        reject.starts_with("feed.xml:18:7: event 444/1642 is rejected: date `2021-09-31T20:00:00`: there is no such day"),
+        reject.starts_with(
+            "feed.xml:18:7: event 444/1642 is rejected: `event_start_date` must be an existing date, got `2021-09-31T20:00:00`"
+        ),
         "{reject}"
     );
     assert_eq!(*summary, "feed.xml: 3 base events (1 offline, 2 online), 2 events and 5 zones would be taken, 1 items rejected");
@@ -34,8 +36,8 @@ async fn each_reject_is_a_line_with_its_place() {
 async fn what_has_no_id_is_told_by_its_place_alone() {
     let office = Office::new().await;
     for (name, line) in [
-        ("missing_base_event_id", "feed.xml:4:5: base event ? is rejected: base_event_id or base_plan_id is missing"),
-        ("missing_event_id", "feed.xml:6:18: event 2/? is rejected: event_id or plan_id is missing"),
+        ("missing_base_event_id", "feed.xml:4:5: base event ? is rejected: `base_event_id` or `base_plan_id` is missing"),
+        ("missing_event_id", "feed.xml:6:18: event 2/? is rejected: `event_id` or `plan_id` is missing"),
     ] {
         office.write("feed.xml", fixtures::bytes(&format!("rejects/{name}.xml")));
         let told = office.told(&["lint", "feed.xml"]);
@@ -85,7 +87,7 @@ async fn a_feed_can_be_read_where_it_is_served() {
     assert!(told.stdout.starts_with("127.0.0.1/feed: ") && told.stdout.contains(" 20 events and "), "{}", told.stdout);
     let told = office.told(&["lint", &served.url, "--max-body-bytes", "1000"]);
     assert_eq!(told.code, Some(1));
-    assert_eq!(told.last_words(), "marquee-worker: the document is over the limit of 1000 bytes");
+    assert_eq!(told.last_words(), "marquee-worker: the document exceeds the limit of 1000 bytes");
 }
 
 #[tokio::test]
@@ -102,5 +104,5 @@ async fn a_feed_can_come_on_standard_input() {
 async fn a_file_without_an_end_is_left_at_the_limit() {
     let told = Office::new().await.told(&["lint", "/dev/zero", "--max-body-bytes", "100000"]);
     assert_eq!(told.code, Some(1));
-    assert!(told.last_words().contains("over the limit of 100000 bytes"), "{}", told.stderr);
+    assert!(told.last_words().contains("exceeds the limit of 100000 bytes"), "{}", told.stderr);
 }

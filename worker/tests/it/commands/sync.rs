@@ -42,10 +42,10 @@ async fn a_feed_from_the_provider_goes_in() {
 async fn an_untrusted_file_ends_with_1_and_the_reason() {
     let office = Office::new().await;
     for (file, reason) in [
-        ("truncated/exactly_between_two_tags.xml", "the document ends before its root element does"),
-        ("doctype/entity_bomb.xml", "line 2: a DOCTYPE is refused"),
-        ("wrong_root/page_without_doctype.html", "<html>, expected <eventList> or <planList>"),
-        ("byte_order_mark/utf_8.xml", "the document begins with a byte order mark"),
+        ("truncated/exactly_between_two_tags.xml", "the document is truncated"),
+        ("doctype/entity_bomb.xml", "a DOCTYPE is not allowed (line 2)"),
+        ("wrong_root/page_without_doctype.html", "must start with `<eventList>` or `<planList>`, got `<html>`"),
+        ("byte_order_mark/utf_8.xml", "the document starts with a byte order mark"),
         ("empty_document/no_byte.xml", "the document is empty"),
     ] {
         let told = office.told(&["sync", SLUG, "--from", &path(&format!("untrusted/{file}"))]);
@@ -75,7 +75,7 @@ async fn an_unknown_slug_ends_with_1_and_those_that_are_known() {
     let office = Office::with(database, &(entry("northstage") + &entry("southstage")));
     let told = office.told(&["sync", "weststage"]);
     assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""));
-    assert_eq!(told.last_words(), "marquee-worker: no provider `weststage`; known are: northstage, southstage");
+    assert_eq!(told.last_words(), "marquee-worker: unknown provider `weststage`; the providers file has: northstage, southstage");
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn a_provider_that_is_away_ends_with_1_and_the_cause() {
     let office = Office::new().await;
     let told = office.told(&["sync", SLUG]);
     assert_eq!(told.code, Some(1));
-    assert!(told.last_words().starts_with("marquee-worker: the provider cannot be reached: "), "{}", told.stderr);
+    assert!(told.last_words().starts_with("marquee-worker: cannot connect to the provider: "), "{}", told.stderr);
 }
 
 #[tokio::test]

@@ -41,7 +41,10 @@ async fn a_feed_with_too_large_a_share_of_rejects_is_refused_and_they_are_kept(d
     let run = copying.last_run().await;
     assert_eq!((run.state, run.reason_code.as_deref()), (RunState::Failed, Some("too_many_rejects")));
     let reason = run.reason.unwrap();
-    assert!(reason.starts_with("10 of 49 items are rejects") && reason.contains("price `-1.00` is negative"), "{reason}");
+    assert!(
+        reason.starts_with("10 of 49 items are rejects") && reason.contains("`price` must be 0 or more, got `-1.00`"),
+        "{reason}"
+    );
     let rejects = copying.last_rejects().await;
     assert_eq!(rejects.len(), 10);
     assert_eq!(rejects[9].event_source_id.as_deref(), Some("r9"));

@@ -11,8 +11,8 @@ use super::{Copying, Tables};
 use crate::{
     fixtures,
     format::{
-        any_bytes::{mutated, mutation},
-        read,
+        any_bytes::{mutate, mutation},
+        parse,
     },
 };
 
@@ -56,7 +56,7 @@ async fn a_mutated_feed_goes_in_whole_or_not_at_all_and_no_event_vanishes(databa
     let mutations = proptest::collection::vec(mutation(), 1..3);
     let (mut taken, mut refused) = (0, 0);
     for _ in 0..150 {
-        let document = mutated(fixtures::bytes("three_answers/second.xml"), &mutations.new_tree(&mut runner).unwrap().current());
+        let document = mutate(fixtures::bytes("three_answers/second.xml"), &mutations.new_tree(&mut runner).unwrap().current());
         let before = copying.tables().await;
         let outcome = copying.take(&document).await;
         let after = copying.tables().await;
@@ -68,7 +68,7 @@ async fn a_mutated_feed_goes_in_whole_or_not_at_all_and_no_event_vanishes(databa
         match outcome {
             Ok(_) => {
                 taken += 1;
-                assert_whole(&after, &read(&document).unwrap());
+                assert_whole(&after, &parse(&document).unwrap());
             }
             Err(_) => {
                 refused += 1;

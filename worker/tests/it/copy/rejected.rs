@@ -153,10 +153,10 @@ async fn rejects_of_every_kind_stand_in_the_ledger_in_the_documents_order(databa
     assert_eq!(
         told,
         [
-            (0, 4, Some("1"), Some("11"), "price `-1.00` is negative"),
-            (1, 4, Some("1"), None, "event_id or plan_id is missing"),
-            (2, 5, Some("2"), None, "title is missing"),
-            (3, 6, None, None, "base_event_id or base_plan_id is missing"),
+            (0, 4, Some("1"), Some("11"), "`price` must be 0 or more, got `-1.00`"),
+            (1, 4, Some("1"), None, "`event_id` or `plan_id` is missing"),
+            (2, 5, Some("2"), None, "`title` is missing"),
+            (3, 6, None, None, "`base_event_id` or `base_plan_id` is missing"),
         ]
     );
     assert!(rejects[0].column < rejects[1].column);

@@ -1,37 +1,41 @@
-//! A document that the copy holds already is not sent again, and not read again.
+//! Conditional requests: an unmodified document is neither sent nor parsed again.
 
 use entity::sync_run::RunState;
 use provider_sim::{InjectedFault, SimCatalogue};
 use worker::sync::Counts;
 
 use super::{
-    CATALOGUE, Fetching, SLUG,
-    raw::{Answer, RawServer},
+    CATALOGUE, FetchTest, SLUG,
+    raw::{RawResponse, RawServer},
 };
 use crate::{copy::provider_of, entries, fixtures, served::Served};
 
-const STILL: SimCatalogue = SimCatalogue { churn: 0.0, ..CATALOGUE };
+const STATIC_CATALOGUE: SimCatalogue = SimCatalogue { churn: 0.0, ..CATALOGUE };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_was_not_modified_is_not_sent_again() {
-    let served = Served::new(STILL).await;
-    let fetching = Fetching::from(&served.url, "").await;
+async fn does_not_fetch_an_unmodified_document_again() {
+    let served = Served::new(STATIC_CATALOGUE).await;
+    let fetching = FetchTest::from(&served.url, "").await;
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;
     let report = fetching.sync().await.unwrap();
     assert_eq!((report.state, report.counts), (RunState::Unchanged, Counts { fetched: 60, unchanged: 60, ..Counts::default() }));
     let run = fetching.last_run().await;
     assert_eq!((run.state, run.http_status, run.bytes), (RunState::Unchanged, Some(304), None));
-    assert_eq!(provider_of(&fetching.connection, SLUG).await.last_success_at, Some(run.started_at), "the copy is fresh");
+    assert_eq!(
+        provider_of(&fetching.connection, SLUG).await.last_success_at,
+        Some(run.started_at),
+        "an unchanged run is successful"
+    );
     assert_eq!(fetching.tables().await, before);
     let statistics = served.provider.statistics();
     assert_eq!((statistics.full_responses, statistics.not_modified), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_was_modified_is_sent() {
+async fn fetches_a_modified_document() {
     let served = Served::new(CATALOGUE).await;
-    let fetching = Fetching::from(&served.url, "").await;
+    let fetching = FetchTest::from(&served.url, "").await;
     for inserted in [60, 0] {
         assert_eq!(fetching.sync().await.unwrap().counts.inserted, inserted);
     }
@@ -39,19 +43,19 @@ async fn a_document_that_was_modified_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_could_not_be_taken_is_asked_for_again() {
-    // The broken answer carries the ETag of the sound document.
-    let served = Served::new(STILL).await;
+async fn sends_no_validators_after_a_rejected_document() {
+    // The truncated response has the ETag of the complete document.
+    let served = Served::new(STATIC_CATALOGUE).await;
     served.provider.fail_next(InjectedFault::parse_list("truncate").unwrap());
-    let fetching = Fetching::from(&served.url, "").await;
+    let fetching = FetchTest::from(&served.url, "").await;
     assert_eq!(fetching.sync().await.unwrap_err().code(), "truncated");
     assert_eq!(fetching.sync().await.unwrap().counts.inserted, 60);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_would_be_read_otherwise_is_asked_for_again() {
-    let served = Served::new(STILL).await;
-    let mut fetching = Fetching::from(&served.url, "").await;
+async fn sends_no_validators_after_a_change_of_the_settings() {
+    let served = Served::new(STATIC_CATALOGUE).await;
+    let mut fetching = FetchTest::from(&served.url, "").await;
     fetching.sync().await.unwrap();
     fetching.entry = entries::entry(SLUG, &served.url, "time_zone = \"Asia/Tokyo\"");
     assert_eq!(fetching.sync().await.unwrap().counts.updated, 60);
@@ -59,10 +63,10 @@ async fn a_document_that_would_be_read_otherwise_is_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_address_is_asked_for_the_whole_document() {
-    // Both call it by the same ETag.
-    let (old, new) = (Served::new(STILL).await, Served::new(STILL).await);
-    let mut fetching = Fetching::from(&old.url, "").await;
+async fn sends_no_validators_to_another_url() {
+    // Both providers use the same ETag.
+    let (old, new) = (Served::new(STATIC_CATALOGUE).await, Served::new(STATIC_CATALOGUE).await);
+    let mut fetching = FetchTest::from(&old.url, "").await;
     fetching.sync().await.unwrap();
     fetching.entry = entries::entry(SLUG, &new.url, "");
     assert_eq!(fetching.sync().await.unwrap().state, RunState::Unchanged);
@@ -71,21 +75,21 @@ async fn another_address_is_asked_for_the_whole_document() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_never_copied_cannot_be_unmodified() {
+async fn rejects_304_without_a_copy() {
     let served = Served::with_faults("status:304").await;
-    let fetching = Fetching::from(&served.url, "").await;
+    let fetching = FetchTest::from(&served.url, "").await;
     assert_eq!(fetching.sync().await.unwrap_err().code(), "http_status");
     assert_eq!(fetching.last_run().await.http_status, Some(304));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn validators_are_sent_back_as_they_came() {
+async fn returns_validators_unchanged() {
     let feed = fixtures::bytes("sound/small.xml");
     let head = "200 OK\nETag: W/\"a, b\"\nLast-Modified: Tue, 04 Mar 2031 10:00:00 GMT";
-    let server = RawServer::new(|_| Answer::new(head, &feed)).await;
-    let fetching = Fetching::from(&server.url, "").await;
+    let server = RawServer::new(|_| RawResponse::new(head, &feed)).await;
+    let fetching = FetchTest::from(&server.url, "").await;
     assert_eq!(fetching.sync().await.unwrap().state, RunState::Succeeded);
-    assert_eq!(fetching.sync().await.unwrap().state, RunState::Unchanged, "the bytes are the same, whatever the status");
+    assert_eq!(fetching.sync().await.unwrap().state, RunState::Unchanged, "the bytes are the same, although the status is 200");
     let requests = server.requests();
     for line in ["\r\nif-none-match: w/\"a, b\"\r\n", "\r\nif-modified-since: tue, 04 mar 2031 10:00:00 gmt\r\n"] {
         assert!(!requests[0].contains(line) && requests[1].contains(line), "{requests:?}");

@@ -1,21 +1,21 @@
-//! Whatever a provider does, the copy stays as it was, the ledger says why, and the next sound answer is taken.
+//! A failing provider leaves the copy unchanged, the ledger has the reason, and the next valid response is imported.
 
 use entity::sync_run::RunState;
 use provider_sim::InjectedFault;
 use tokio::net::TcpListener;
 
 use super::{
-    CATALOGUE, Fetching,
-    raw::{Answer, RawServer},
+    CATALOGUE, FetchTest,
+    raw::{RawResponse, RawServer},
 };
 use crate::{entries, fixtures, patience::in_time, served::Served};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
-/// Copies, meets the fault, and copies again without it.
-async fn assert_survived(faults: &str, more: &str, code: &str, http_status: Option<i16>) {
+/// Syncs, syncs with the fault, and syncs again without it.
+async fn assert_recovers(faults: &str, more: &str, code: &str, http_status: Option<i16>) {
     let served = Served::new(CATALOGUE).await;
-    let fetching = Fetching::from(&served.url, more).await;
+    let fetching = FetchTest::from(&served.url, more).await;
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;
 
@@ -31,97 +31,97 @@ async fn assert_survived(faults: &str, more: &str, code: &str, http_status: Opti
     served.provider.set_faults([]);
     let report = fetching.sync().await.unwrap();
     assert_eq!(report.state, RunState::Succeeded, "after {faults}");
-    assert_ne!(fetching.tables().await, before, "after {faults} the catalogue had changed");
+    assert_ne!(fetching.tables().await, before, "after {faults} the catalogue has changed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_other_than_200() {
+async fn recovers_from_any_status_other_than_200() {
     for status in [503, 500, 429, 404, 403, 204, 206, 301] {
-        assert_survived(&format!("status:{status}"), "", "http_status", Some(status)).await;
+        assert_recovers(&format!("status:{status}"), "", "http_status", Some(status)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_status_with_a_time_to_come_again() {
-    assert_survived("status:503:120", "", "http_status", Some(503)).await;
+async fn recovers_from_a_status_with_retry_after() {
+    assert_recovers("status:503:120", "", "http_status", Some(503)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_that_is_cut_off_in_a_whole_answer() {
+async fn recovers_from_a_truncated_document_in_a_complete_response() {
     for cut in ["truncate", "truncate:4000"] {
-        assert_survived(cut, "", "truncated", None).await;
+        assert_recovers(cut, "", "truncated", None).await;
     }
-    assert_survived("truncate:0", "", "empty_document", None).await;
+    assert_recovers("truncate:0", "", "empty_document", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_is_reset_in_the_middle() {
-    assert_survived("reset", "", "broken_response", None).await;
+async fn recovers_from_a_connection_reset() {
+    assert_recovers("reset", "", "broken_response", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_answer_within_the_time() {
-    assert_survived("hang", "answer_timeout_seconds = 1", "timed_out", None).await;
-    assert_survived("latency:60000", "answer_timeout_seconds = 1", "timed_out", None).await;
+async fn recovers_from_a_timeout() {
+    assert_recovers("hang", "answer_timeout_seconds = 1", "timed_out", None).await;
+    assert_recovers("latency:60000", "answer_timeout_seconds = 1", "timed_out", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_drips_past_the_time() {
-    assert_survived("slow:500", "answer_timeout_seconds = 1", "timed_out", None).await;
+async fn recovers_from_a_response_that_is_too_slow() {
+    assert_recovers("slow:500", "answer_timeout_seconds = 1", "timed_out", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_for_people() {
-    assert_survived("html", "", "doctype", None).await;
+async fn recovers_from_an_html_page() {
+    assert_recovers("html", "", "doctype", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_without_a_meaning() {
-    assert_survived("garbage", "", "malformed", None).await;
+async fn recovers_from_random_bytes() {
+    assert_recovers("garbage", "", "malformed", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_encoding_than_declared() {
-    assert_survived("encoding", "", "not_utf8", None).await;
+async fn recovers_from_another_encoding_than_declared() {
+    assert_recovers("encoding", "", "not_utf8", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compression_that_is_none() {
-    assert_survived("gzip-garbage", "", "broken_response", None).await;
+async fn recovers_from_invalid_gzip() {
+    assert_recovers("gzip-garbage", "", "broken_response", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_compressed_bomb() {
-    assert_survived("bomb:64", &format!("max_body_bytes = {MEBIBYTE}"), "too_large", None).await;
+async fn recovers_from_a_decompression_bomb() {
+    assert_recovers("bomb:64", &format!("max_body_bytes = {MEBIBYTE}"), "too_large", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bomb_within_the_limit_of_bytes() {
-    assert_survived("bomb:8", &format!("max_body_bytes = {}", 9 * MEBIBYTE), "over_limit", None).await;
+async fn recovers_from_a_decompression_bomb_within_the_byte_limit() {
+    assert_recovers("bomb:8", &format!("max_body_bytes = {}", 9 * MEBIBYTE), "over_limit", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_answer_within_the_time_is_an_answer() {
+async fn accepts_a_slow_response_within_the_timeout() {
     let served = Served::with_faults("latency:100,slow:100000").await;
-    let fetching = Fetching::from(&served.url, "").await;
+    let fetching = FetchTest::from(&served.url, "").await;
     assert_eq!(fetching.sync().await.unwrap().counts.inserted, 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_down() {
+async fn recovers_from_a_provider_that_is_down_without_logging_secrets() {
     let served = Served::new(CATALOGUE).await;
-    let mut fetching = Fetching::from(&served.url, "").await;
+    let mut fetching = FetchTest::from(&served.url, "").await;
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;
 
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    fetching.entry = entries::entry(super::SLUG, &format!("http://user:swordfish@{nobody}/feed?key=open-sesame"), "");
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    fetching.entry = entries::entry(super::SLUG, &format!("http://user:swordfish@{closed}/feed?key=open-sesame"), "");
     let error = fetching.sync().await.unwrap_err();
     let run = fetching.last_run().await;
     assert_eq!((error.code(), run.state, run.reason_code.as_deref()), ("unreachable", RunState::Failed, Some("unreachable")));
     assert_eq!(fetching.tables().await, before);
     for text in [telemetry::with_causes(&error), run.reason.unwrap()] {
-        assert!(!text.contains("open-sesame") && !text.contains("swordfish"), "a URL may hold a secret: {text}");
+        assert!(!text.contains("open-sesame") && !text.contains("swordfish"), "the URL contains a secret: {text}");
     }
 
     fetching.entry = entries::entry(super::SLUG, &served.url, "");
@@ -129,33 +129,33 @@ async fn a_provider_that_is_down() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_shorter_than_it_promised() {
+async fn rejects_a_response_shorter_than_its_content_length() {
     let feed = fixtures::bytes("sound/small.xml");
-    // Whole as a document, so that only the promise tells.
-    let server = RawServer::new(|_| Answer::new(&format!("200 OK\nContent-Length: {}", feed.len() + 1), &feed)).await;
-    let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(in_time("the answer", fetching.sync()).await.unwrap_err().code(), "broken_response");
+    // The document is complete, so only the length reveals the error.
+    let server = RawServer::new(|_| RawResponse::new(&format!("200 OK\nContent-Length: {}", feed.len() + 1), &feed)).await;
+    let fetching = FetchTest::from(&server.url, "").await;
+    assert_eq!(in_time("the response", fetching.sync()).await.unwrap_err().code(), "broken_response");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_is_no_http() {
-    let server = RawServer::new(|_| Answer { head: "220 mail.example ESMTP\r\n".to_owned(), body: (vec![], 0) }).await;
-    let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(in_time("the answer", fetching.sync()).await.unwrap_err().code(), "not_http");
+async fn rejects_a_response_that_is_not_http() {
+    let server = RawServer::new(|_| RawResponse { head: "220 mail.example ESMTP\r\n".to_owned(), body: (vec![], 0) }).await;
+    let fetching = FetchTest::from(&server.url, "").await;
+    assert_eq!(in_time("the response", fetching.sync()).await.unwrap_err().code(), "not_http");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_ends_without_an_answer() {
-    let server = RawServer::new(|_| Answer { head: String::new(), body: (vec![], 0) }).await;
-    let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(in_time("the end", fetching.sync()).await.unwrap_err().code(), "not_http");
+async fn rejects_a_connection_closed_without_a_response() {
+    let server = RawServer::new(|_| RawResponse { head: String::new(), body: (vec![], 0) }).await;
+    let fetching = FetchTest::from(&server.url, "").await;
+    assert_eq!(in_time("the closed connection", fetching.sync()).await.unwrap_err().code(), "not_http");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endless_promise_of_an_answer_ends_with_the_time() {
-    let promise = "HTTP/1.1 100 Continue\r\n\r\n".to_owned();
-    let endless = (promise.clone().into_bytes(), usize::MAX);
-    let server = RawServer::new(|_| Answer { head: promise, body: endless }).await;
-    let fetching = Fetching::from(&server.url, "answer_timeout_seconds = 1").await;
-    assert_eq!(in_time("the promises", fetching.sync()).await.unwrap_err().code(), "timed_out");
+async fn stops_endless_interim_responses_at_the_timeout() {
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n".to_owned();
+    let endless = (interim.clone().into_bytes(), usize::MAX);
+    let server = RawServer::new(|_| RawResponse { head: interim, body: endless }).await;
+    let fetching = FetchTest::from(&server.url, "answer_timeout_seconds = 1").await;
+    assert_eq!(in_time("interim responses", fetching.sync()).await.unwrap_err().code(), "timed_out");
 }

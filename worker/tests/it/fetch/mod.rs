@@ -1,4 +1,4 @@
-//! How a sync meets a provider on a socket, sound or ill.
+//! FetchTest from a provider on a socket, healthy and failing.
 
 mod addresses;
 mod codings;
@@ -28,29 +28,29 @@ use crate::{
 };
 
 const SLUG: &str = "northstage";
-/// Changes much from poll to poll, so that a copy that was touched shows.
+/// Changes a lot between polls, so that an unexpected write is visible.
 const CATALOGUE: SimCatalogue =
     SimCatalogue { seed: 3, events: 60, zones: 2, churn: 50.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
 
-/// A copy that is filled over HTTP.
-struct Fetching {
+/// A copy that is synced over HTTP.
+struct FetchTest {
     entry: ProviderEntry,
     client: FeedClient,
     connection: DatabaseConnection,
     _database: TestDatabase,
 }
 
-/// The client of the programs. They choose a TLS library when they start; here the first test does.
+/// The client that the programs use. They install a TLS provider at startup; here the first test does.
 pub(crate) fn client() -> FeedClient {
-    let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     worker::provider::fetch::build_client().unwrap()
 }
 
-/// The answer to an entry, without a copy.
-async fn fetched(entry: &ProviderEntry, known: &Validators, progress: &Progress) -> Result<FetchOutcome, FetchError> {
+/// Fetches the feed of an entry, without a copy.
+async fn fetch_entry(entry: &ProviderEntry, validators: &Validators, progress: &Progress) -> Result<FetchOutcome, FetchError> {
     let request = FetchRequest {
-        url: &entry.url,
-        known,
+        url: entry.url.expose(),
+        validators,
         response_timeout: entry.response_timeout,
         limit_bytes: entry.max_body_bytes,
         allow_private_addresses: entry.allow_private_addresses,
@@ -58,15 +58,15 @@ async fn fetched(entry: &ProviderEntry, known: &Validators, progress: &Progress)
     fetch::fetch(&client(), &request, progress).await
 }
 
-/// What a provider at this URL sends.
-async fn document(url: &str, more: &str) -> Result<FetchedDocument, FetchError> {
-    match fetched(&entries::entry(SLUG, url, more), &Validators::default(), &Progress::none()).await? {
+/// Fetches the document at a URL.
+async fn fetch_document(url: &str, more: &str) -> Result<FetchedDocument, FetchError> {
+    match fetch_entry(&entries::entry(SLUG, url, more), &Validators::default(), &Progress::none()).await? {
         FetchOutcome::Modified(document) => Ok(document),
-        FetchOutcome::NotModified { .. } => panic!("nothing was known"),
+        FetchOutcome::NotModified { .. } => panic!("there were no validators"),
     }
 }
 
-impl Fetching {
+impl FetchTest {
     async fn from(url: &str, more: &str) -> Self {
         let database = TestDatabase::migrated(Backend::Sqlite).await;
         let connection = database.connect(ConnectionRole::Worker).await;

@@ -1,4 +1,4 @@
-//! A server that says exactly what a test wants it to say, and counts.
+//! A server that sends exactly the bytes of a test, and counts them.
 
 use std::sync::{
     Arc, Mutex,
@@ -11,15 +11,15 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// What each connection is answered.
+/// The response to every request.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(super) struct RawResponse {
     pub(super) head: String,
-    /// A piece of the body and how many bytes of such pieces there are.
+    /// A chunk of the body, and the total number of bytes that are sent in such chunks.
     pub(super) body: (Vec<u8>, usize),
 }
 
-impl Answer {
+impl RawResponse {
     pub(super) fn new(head: &str, body: &[u8]) -> Self {
         let head = format!("HTTP/1.1 {}\r\nConnection: close\r\n\r\n", head.replace('\n', "\r\n"));
         Self { head, body: (body.to_vec(), body.len()) }
@@ -31,37 +31,37 @@ pub(super) struct RawServer {
     pub(super) url: String,
     sent: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
-    _ends_with_it: DropGuard,
+    _shutdown: DropGuard,
 }
 
 impl RawServer {
-    pub(super) async fn new(answer: impl FnOnce(&str) -> Answer) -> Self {
+    pub(super) async fn new(response: impl FnOnce(&str) -> RawResponse) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/feed", listener.local_addr().unwrap());
-        let answer = answer(&url);
+        let response = response(&url);
         let (sent, requests) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<Vec<String>>>::default());
-        let end = CancellationToken::new();
-        let (counted, heard) = (sent.clone(), requests.clone());
-        tokio::spawn(end.clone().run_until_cancelled_owned(async move {
+        let shutdown = CancellationToken::new();
+        let (sent_by_task, requests_of_task) = (sent.clone(), requests.clone());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, answer.clone(), counted.clone(), heard.clone()));
+                tokio::spawn(serve(stream, response.clone(), sent_by_task.clone(), requests_of_task.clone()));
             }
         }));
-        Self { url, sent, requests, _ends_with_it: end.drop_guard() }
+        Self { url, sent, requests, _shutdown: shutdown.drop_guard() }
     }
 
-    /// Bytes of bodies that the system took from the server.
+    /// Bytes of bodies that were written to sockets.
     pub(super) fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
     }
 
-    /// The heads of the requests so far, in lower case.
+    /// The request heads so far, in lower case.
     pub(super) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Answer, sent: Arc<AtomicUsize>, requests: Arc<Mutex<Vec<String>>>) {
+async fn serve(mut stream: TcpStream, response: RawResponse, sent: Arc<AtomicUsize>, requests: Arc<Mutex<Vec<String>>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
@@ -70,15 +70,15 @@ async fn serve(mut stream: TcpStream, answer: Answer, sent: Arc<AtomicUsize>, re
         }
     }
     requests.lock().unwrap().push(String::from_utf8(head).unwrap().to_lowercase());
-    if stream.write_all(answer.head.as_bytes()).await.is_err() {
+    if stream.write_all(response.head.as_bytes()).await.is_err() {
         return;
     }
-    let (piece, total) = answer.body;
+    let (chunk, total) = response.body;
     let mut written = 0;
-    while written < total && stream.write_all(&piece).await.is_ok() {
-        written += piece.len();
-        sent.fetch_add(piece.len(), Ordering::SeqCst);
+    while written < total && stream.write_all(&chunk).await.is_ok() {
+        written += chunk.len();
+        sent.fetch_add(chunk.len(), Ordering::SeqCst);
     }
-    // An end that the client takes for one, if it does not know better.
-    let _gone = stream.shutdown().await;
+    // The client sees an end of the body, unless it knows the length.
+    let _closed_by_client = stream.shutdown().await;
 }

@@ -1,63 +1,63 @@
-//! How far redirects are followed, and where to they are not.
+//! Redirects: how many are followed, and which targets are not allowed.
 
 use super::{
-    CATALOGUE, Fetching, document,
-    raw::{Answer, RawServer},
+    CATALOGUE, FetchTest, fetch_document,
+    raw::{RawResponse, RawServer},
 };
 use crate::{patience::in_time, served::Served};
 
-async fn redirecting(status: &str, location: &str) -> RawServer {
-    RawServer::new(|_| Answer::new(&format!("{status}\nLocation: {location}"), b"")).await
+async fn serve_redirect(status: &str, location: &str) -> RawServer {
+    RawServer::new(|_| RawResponse::new(&format!("{status}\nLocation: {location}"), b"")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redirect_is_followed() {
+async fn follows_a_redirect() {
     let served = Served::new(CATALOGUE).await;
     for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"] {
-        let moved = redirecting(status, &served.url).await;
-        let document = document(&moved.url, "").await.unwrap();
+        let redirect = serve_redirect(status, &served.url).await;
+        let document = fetch_document(&redirect.url, "").await.unwrap();
         assert_eq!((document.http_status, document.spool.is_empty()), (Some(200), false), "{status}");
     }
-    let elsewhere = redirecting("300 Choices", &served.url).await;
-    assert_eq!(document(&elsewhere.url, "").await.unwrap_err().http_status(), Some(300));
+    let elsewhere = serve_redirect("300 Choices", &served.url).await;
+    assert_eq!(fetch_document(&elsewhere.url, "").await.unwrap_err().http_status(), Some(300));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_redirects_are_followed_and_six_are_not() {
+async fn follows_five_redirects_but_not_six() {
     let served = Served::with_faults("redirect:5").await;
-    assert!(document(&served.url, "").await.is_ok());
+    assert!(fetch_document(&served.url, "").await.is_ok());
     let served = Served::with_faults("redirect:6").await;
-    assert_eq!(document(&served.url, "").await.unwrap_err().code(), "too_many_redirects");
+    assert_eq!(fetch_document(&served.url, "").await.unwrap_err().code(), "too_many_redirects");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_loop_of_redirects_is_left() {
-    let server = RawServer::new(|url| Answer::new(&format!("302 Found\nLocation: {url}"), b"")).await;
-    let fetching = Fetching::from(&server.url, "").await;
-    assert_eq!(in_time("the loop", fetching.sync()).await.unwrap_err().code(), "too_many_redirects");
+async fn stops_a_redirect_loop() {
+    let server = RawServer::new(|url| RawResponse::new(&format!("302 Found\nLocation: {url}"), b"")).await;
+    let fetching = FetchTest::from(&server.url, "").await;
+    assert_eq!(in_time("the redirect loop", fetching.sync()).await.unwrap_err().code(), "too_many_redirects");
     assert_eq!(server.requests().len(), 6, "the first request and five redirects");
     let served = Served::with_faults("redirect-loop").await;
-    assert_eq!(document(&served.url, "").await.unwrap_err().code(), "too_many_redirects");
+    assert_eq!(fetch_document(&served.url, "").await.unwrap_err().code(), "too_many_redirects");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_should_not_be_followed_is_told() {
+async fn refuses_targets_that_are_not_allowed_without_quoting_passwords() {
     for (location, why) in [
-        ("file:///etc/passwd", "to something other than http and https"),
-        ("http://user:swordfish@127.0.0.1:1/", "to a URL with a user or a password"),
-        ("http://[", "to something that is no URL"),
+        ("file:///etc/passwd", "to a URL that is not http or https"),
+        ("http://user:swordfish@127.0.0.1:1/", "to a URL with a user name or password"),
+        ("http://[", "to an invalid URL"),
     ] {
         let served = Served::with_faults(&format!("redirect-to:{location}")).await;
-        let error = document(&served.url, "").await.unwrap_err();
+        let error = fetch_document(&served.url, "").await.unwrap_err();
         assert_eq!(error.code(), "redirect_refused");
         assert!(error.to_string().contains(why) && !error.to_string().contains("swordfish"), "{error}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_time_is_that_of_all_hops_together() {
-    // Each hop is in time; their sum is not.
+async fn applies_the_timeout_to_all_redirects_together() {
+    // Each redirect is fast enough, but all together are not.
     let served = Served::with_faults("latency:400,redirect:5").await;
-    let error = in_time("the hops", document(&served.url, "answer_timeout_seconds = 1")).await.unwrap_err();
+    let error = in_time("redirects", fetch_document(&served.url, "answer_timeout_seconds = 1")).await.unwrap_err();
     assert_eq!(error.code(), "timed_out");
 }

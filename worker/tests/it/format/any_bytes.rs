@@ -1,4 +1,4 @@
-//! Whatever the bytes are, the reader comes to an end and tells the truth about them.
+//! Property tests: parsing any bytes terminates, never panics, and returns only valid items.
 
 use proptest::prelude::*;
 use provider_sim::{SellMode, SimBaseEvent, SimCatalogue, SimEvent, SimPerformer};
@@ -7,10 +7,10 @@ use worker::provider::{
     local_time::LocalTime,
 };
 
-use super::read;
+use super::parse;
 use crate::fixtures;
 
-/// One change of a document.
+/// One random change of a document.
 #[derive(Clone, Debug)]
 pub(crate) enum Mutation {
     Replace(prop::sample::Index, u8),
@@ -20,7 +20,7 @@ pub(crate) enum Mutation {
 }
 
 pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
-    // Bytes that mean something to XML are drawn as often as all others together.
+    // Bytes with a meaning in XML are as frequent as all others together.
     let byte = prop_oneof![any::<u8>(), prop::sample::select(b"<>&;\"'=/!?[]-: \0".to_vec())];
     prop_oneof![
         (any::<prop::sample::Index>(), byte.clone()).prop_map(|(at, byte)| Mutation::Replace(at, byte)),
@@ -30,25 +30,25 @@ pub(crate) fn mutation() -> impl Strategy<Value = Mutation> {
     ]
 }
 
-pub(crate) fn mutated(mut document: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
+pub(crate) fn mutate(mut document: Vec<u8>, mutations: &[Mutation]) -> Vec<u8> {
     for mutation in mutations {
         let length = document.len();
-        let place = |at: &prop::sample::Index| at.index(length.max(1));
+        let index = |at: &prop::sample::Index| at.index(length.max(1));
         match mutation {
             Mutation::Replace(at, byte) => {
-                if let Some(old) = document.get_mut(place(at)) {
+                if let Some(old) = document.get_mut(index(at)) {
                     *old = *byte;
                 }
             }
             Mutation::Delete(at, count) => {
-                document.drain(place(at).min(length)..(place(at) + count).min(length));
+                document.drain(index(at).min(length)..(index(at) + count).min(length));
             }
             Mutation::Insert(at, bytes) => {
-                document.splice(place(at).min(length)..place(at).min(length), bytes.iter().copied());
+                document.splice(index(at).min(length)..index(at).min(length), bytes.iter().copied());
             }
             Mutation::Repeat(at, count) => {
-                let piece = document[place(at).min(length)..(place(at) + count).min(length)].to_vec();
-                document.splice(place(at).min(length)..place(at).min(length), piece);
+                let piece = document[index(at).min(length)..(index(at) + count).min(length)].to_vec();
+                document.splice(index(at).min(length)..index(at).min(length), piece);
             }
         }
     }
@@ -59,9 +59,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_mutated_feed_is_read_or_refused_and_its_rejects_lie_in_it(mutations in prop::collection::vec(mutation(), 1..6)) {
-        let document = mutated(fixtures::bytes("three_answers/second.xml"), &mutations);
-        if let Ok(feed) = read(&document) {
+    fn a_mutated_feed_has_only_valid_items_and_rejects_inside_the_document(mutations in prop::collection::vec(mutation(), 1..6)) {
+        let document = mutate(fixtures::bytes("three_answers/second.xml"), &mutations);
+        if let Ok(feed) = parse(&document) {
             for reject in &feed.rejects {
                 prop_assert!(!reject.reason.is_empty());
                 prop_assert!(document[reject.span.clone()].starts_with(b"<"), "{reject:?}");
@@ -74,48 +74,49 @@ proptest! {
     }
 
     #[test]
-    fn bytes_of_any_kind_are_refused_and_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        prop_assert!(read(&bytes).is_err());
+    fn rejects_random_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(parse(&bytes).is_err());
     }
 
     #[test]
-    fn a_value_of_any_kind_is_taken_or_rejected_and_never_panics(value in "\\PC{0,40}", attribute in prop::sample::select(ATTRIBUTES.to_vec())) {
+    fn accepts_or_rejects_any_value_without_panic(value in "\\PC{0,40}", attribute in prop::sample::select(ATTRIBUTES.to_vec())) {
         let escaped = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
         let document = fixtures::text("sound/performers_and_venue.xml");
         let at = document.find(&format!(" {attribute}=\"")).unwrap() + attribute.len() + 3;
         let end = at + document[at..].find('"').unwrap();
-        let feed = read(format!("{}{escaped}{}", &document[..at], &document[end..]).as_bytes()).unwrap();
+        let feed = parse(format!("{}{escaped}{}", &document[..at], &document[end..]).as_bytes()).unwrap();
         prop_assert!(feed.rejects.len() <= 1);
         prop_assert_eq!(feed.event_count() == 2, feed.rejects.is_empty());
     }
 }
 
-/// The attributes of the fixture whose values are drawn.
+/// The attributes of the fixture that get random values.
 const ATTRIBUTES: [&str; 9] =
     ["base_event_id", "sell_mode", "title", "event_date", "performer_id", "name", "latitude", "longitude", "place_code"];
 
 #[test]
-fn a_generated_feed_is_read_completely() {
+fn parses_a_generated_feed_completely() {
     for seed in 1..=5 {
         let catalogue = SimCatalogue { seed, churn: 20.0, ..SimCatalogue::default() };
         for poll in [0, 1, 7] {
-            let feed = read(catalogue.feed(poll).as_bytes()).unwrap();
+            let feed = parse(catalogue.feed(poll).as_bytes()).unwrap();
             assert_eq!(feed.rejects, [], "seed {seed}, poll {poll}");
-            let read: Vec<Vec<String>> = feed.base_events.iter().map(as_read).collect();
-            let said: Vec<Vec<String>> = catalogue.base_events(poll).map(|base_event| as_said(&base_event)).collect();
-            assert!(read == said, "seed {seed}, poll {poll}");
+            let parsed: Vec<Vec<String>> = feed.base_events.iter().map(describe_parsed).collect();
+            let generated: Vec<Vec<String>> =
+                catalogue.base_events(poll).map(|base_event| describe_generated(&base_event)).collect();
+            assert!(parsed == generated, "seed {seed}, poll {poll}");
         }
     }
 }
 
-/// What was read of a base event: a line for itself and one for each event.
-fn as_read(base_event: &BaseEventItem) -> Vec<String> {
+/// A parsed base event: a line for itself and one for each event.
+fn describe_parsed(base_event: &BaseEventItem) -> Vec<String> {
     let BaseEventItem { source_id, title, sell_mode, organizer_company_id, performers, events, .. } = base_event;
-    let bill = |performers: &[PerformerItem]| -> Vec<String> {
+    let names = |performers: &[PerformerItem]| -> Vec<String> {
         performers.iter().map(|performer| format!("{} {}", performer.source_id, performer.name)).collect()
     };
     let mut lines =
-        vec![format!("{source_id} {title} {} {organizer_company_id:?} {:?}", sell_mode == "online", bill(performers))];
+        vec![format!("{source_id} {title} {} {organizer_company_id:?} {:?}", sell_mode == "online", names(performers))];
     for event in events {
         let time = |time: &Option<LocalTime>| time.as_ref().map(|time| time.wall_clock.clone()).unwrap_or_default();
         let (start, end) = (&event.start.wall_clock, time(&event.end));
@@ -128,7 +129,7 @@ fn as_read(base_event: &BaseEventItem) -> Vec<String> {
             .iter()
             .map(|zone| format!("{} {:?} {:?} {} {:?}", zone.source_id, zone.name, zone.capacity, zone.price, zone.numbered))
             .collect();
-        let (sold, support) = (event.sold_out, bill(&event.performers));
+        let (sold, support) = (event.sold_out, names(&event.performers));
         lines.push(format!(
             "{} {start} {end} {} {} {sold} {venue:?} {support:?} {zones:?}",
             event.source_id,
@@ -139,14 +140,14 @@ fn as_read(base_event: &BaseEventItem) -> Vec<String> {
     lines
 }
 
-/// The same as the provider says it.
-fn as_said(base_event: &SimBaseEvent) -> Vec<String> {
+/// The same lines for a base event of the simulator.
+fn describe_generated(base_event: &SimBaseEvent) -> Vec<String> {
     let SimBaseEvent { id, sell_mode, organizer_company_id, title, performers, events } = base_event;
-    let bill = |performers: &[SimPerformer]| -> Vec<String> {
+    let names = |performers: &[SimPerformer]| -> Vec<String> {
         performers.iter().map(|performer| format!("{} {}", performer.id, performer.name)).collect()
     };
     let organizer = organizer_company_id.map(|id| id.to_string());
-    let mut lines = vec![format!("{id} {title} {} {organizer:?} {:?}", *sell_mode == SellMode::Online, bill(performers))];
+    let mut lines = vec![format!("{id} {title} {} {organizer:?} {:?}", *sell_mode == SellMode::Online, names(performers))];
     for event in events {
         let SimEvent { id, starts, ends, sell_from, sell_to, sold_out, venue, support, zones } = event;
         let venue = Some(format!("{} {} {} {}", venue.id, venue.name, venue.latitude, venue.longitude));
@@ -163,7 +164,7 @@ fn as_said(base_event: &SimBaseEvent) -> Vec<String> {
                 )
             })
             .collect();
-        let support = bill(support.as_slice());
+        let support = names(support.as_slice());
         lines.push(format!("{id} {starts:?} {ends:?} {sell_from:?} {sell_to:?} {sold_out} {venue:?} {support:?} {zones:?}"));
     }
     lines

@@ -1,4 +1,4 @@
-//! How feeds are read: bytes in, items and rejects out, without a database.
+//! Feed formats: bytes in, items and rejects out, without a database.
 
 pub(crate) mod any_bytes;
 mod rejects;
@@ -13,25 +13,25 @@ use worker::provider::{
 
 use crate::fixtures;
 
-/// Reads a document as one of a provider in Madrid.
-pub(crate) fn read(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
+/// Parses a document of a provider in Madrid.
+pub(crate) fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
     let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
     format::find("event-list-xml").unwrap().parse(document, &conventions)
 }
 
-/// Reads a fixture that holds nothing wrong.
-fn read_sound(name: &str) -> Vec<BaseEventItem> {
-    let ParsedFeed { base_events, rejects } = read(&fixtures::bytes(name)).unwrap();
+/// Parses a fixture without errors.
+fn parse_valid(name: &str) -> Vec<BaseEventItem> {
+    let ParsedFeed { base_events, rejects } = parse(&fixtures::bytes(name)).unwrap();
     assert_eq!(rejects, [], "{name}");
     base_events
 }
 
-/// The event of this id.
+/// The event with this id.
 fn event<'a>(base_event: &'a BaseEventItem, id: &str) -> &'a EventItem {
     base_event.events.iter().find(|event| event.source_id == id).unwrap()
 }
 
-/// The ids of base events with those of their events: `322/1642`.
+/// The ids of all events, each after the id of its base event: `322/1642`.
 fn ids(base_events: &[BaseEventItem]) -> Vec<String> {
     let pairs = base_events.iter().flat_map(|base| base.events.iter().map(move |event| (base, event)));
     pairs.map(|(base, event)| format!("{}/{}", base.source_id, event.source_id)).collect()

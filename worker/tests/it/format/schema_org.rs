@@ -1,4 +1,4 @@
-//! How `schema-org-json` is read.
+//! The format `schema-org-json`.
 
 use worker::provider::{
     format::{self, Conventions, FeedDocumentError},
@@ -8,20 +8,20 @@ use worker::provider::{
 use super::{event, ids};
 use crate::fixtures;
 
-fn read(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
+fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
     let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
     format::find("schema-org-json").unwrap().parse(document, &conventions)
 }
 
-fn sound(document: &str) -> Vec<BaseEventItem> {
-    let ParsedFeed { base_events, rejects } = read(document.as_bytes()).unwrap();
+fn parse_valid(document: &str) -> Vec<BaseEventItem> {
+    let ParsedFeed { base_events, rejects } = parse(document.as_bytes()).unwrap();
     assert_eq!(rejects, [], "{document}");
     base_events
 }
 
-/// What is wrong with the only event of a document.
-fn fault(document: &str) -> (RejectSubject, String) {
-    let ParsedFeed { base_events, mut rejects } = read(document.as_bytes()).unwrap();
+/// The subject and reason of the only reject of a document without valid events.
+fn parse_reject(document: &str) -> (RejectSubject, String) {
+    let ParsedFeed { base_events, mut rejects } = parse(document.as_bytes()).unwrap();
     assert_eq!((base_events.len(), rejects.len()), (0, 1), "{document}");
     let reject = rejects.remove(0);
     assert!(document[reject.span.clone()].starts_with('{') && document[reject.span].ends_with('}'), "{document}");
@@ -29,8 +29,8 @@ fn fault(document: &str) -> (RejectSubject, String) {
 }
 
 #[test]
-fn events_of_a_series_are_those_of_one_base_event() {
-    let base_events = sound(&fixtures::text("schema_org/graph.json"));
+fn groups_the_events_of_a_series_under_one_base_event() {
+    let base_events = parse_valid(&fixtures::text("schema_org/graph.json"));
     assert_eq!(
         ids(&base_events),
         ["https://jazz.example/weeks/https://jazz.example/weeks/1", "https://jazz.example/weeks/https://jazz.example/weeks/2"]
@@ -39,14 +39,14 @@ fn events_of_a_series_are_those_of_one_base_event() {
     assert_eq!(
         (series.title.as_str(), series.sell_mode.as_str()),
         ("Jazz Weeks", "online"),
-        "one event of it is cancelled, not all"
+        "only one of its events is cancelled"
     );
     assert_eq!(series.organizer_company_id.as_deref(), Some("12"));
 }
 
 #[test]
-fn every_property_of_an_event_is_kept() {
-    let base_events = sound(&fixtures::text("schema_org/graph.json"));
+fn reads_every_property_of_an_event() {
+    let base_events = parse_valid(&fixtures::text("schema_org/graph.json"));
     let first = event(&base_events[0], "https://jazz.example/weeks/1");
     assert_eq!(first.start.wall_clock, "2031-06-30T21:00:00");
     assert_eq!(first.start.instant.to_utc().unwrap().to_rfc3339(), "2031-06-30T19:00:00+00:00");
@@ -67,52 +67,55 @@ fn every_property_of_an_event_is_kept() {
 }
 
 #[test]
-fn an_array_and_a_single_node_are_documents_too() {
+fn accepts_an_array_and_a_single_node() {
     let node = r#"{"@type":"Festival","url":"https://fest.example","name":"Fest","startDate":"2031-08-01"}"#;
     for document in [node.to_owned(), format!("[{node}]"), format!(" {{\"@graph\": [{node}]}}\n")] {
-        assert_eq!(ids(&sound(&document)), ["https://fest.example/https://fest.example"], "{document}");
+        assert_eq!(ids(&parse_valid(&document)), ["https://fest.example/https://fest.example"], "{document}");
     }
-    assert_eq!(sound("[]"), []);
+    assert_eq!(parse_valid("[]"), []);
 }
 
 #[test]
-fn a_cancelled_event_is_not_on_sale() {
+fn maps_the_event_status_to_a_sell_mode() {
     for (status, sell_mode) in [
         ("https://schema.org/EventCancelled", "cancelled"),
         ("schema:EventPostponed", "postponed"),
         ("EventRescheduled", "online"),
     ] {
         let document = format!(r#"[{{"@type":"Event","@id":"1","name":"A","startDate":"2031-08-01","eventStatus":"{status}"}}]"#);
-        assert_eq!(sound(&document)[0].sell_mode, sell_mode, "{status}");
+        assert_eq!(parse_valid(&document)[0].sell_mode, sell_mode, "{status}");
     }
 }
 
 #[test]
-fn a_fault_rejects_its_event_and_says_why() {
+fn rejects_an_event_with_an_error_and_reports_the_reason() {
     let event = |rest: &str| format!(r#"[{{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01"{rest}}}]"#);
     let subject = RejectSubject::Event { base_event: "7".to_owned(), event: Some("7".to_owned()) };
     for (rest, reason) in [
-        (r#","endDate":"2031-07-31""#, "before the startDate"),
-        (r#","offers":{"price":"1.005"}"#, "finer than EUR allows"),
-        (r#","offers":{"price":5,"priceCurrency":"USD"}"#, "priceCurrency `USD` is not the provider's EUR"),
-        (r#","offers":{"name":"Hall"}"#, "neither price nor lowPrice"),
-        (r#","location":{"name":"X","geo":{"latitude":91,"longitude":0}}"#, "latitude `91`"),
-        (r#","performer":{"@type":"Person"}"#, "@id, identifier, url or name is missing"),
+        (r#","endDate":"2031-07-31""#, "the end `2031-07-31` is before the start `2031-08-01`"),
+        (r#","offers":{"price":"1.005"}"#, "`price` must have at most 2 decimal places for EUR, got `1.005`"),
+        (r#","offers":{"price":5,"priceCurrency":"USD"}"#, "`priceCurrency` must be the provider's currency EUR, got `USD`"),
+        (r#","offers":{"name":"Hall"}"#, "an offer must have `price` or `lowPrice`"),
+        (
+            r#","location":{"name":"X","geo":{"latitude":91,"longitude":0}}"#,
+            "`latitude` must be a number from -90 to 90, got `91`",
+        ),
+        (r#","performer":{"@type":"Person"}"#, "`@id`, `identifier`, `url` or `name` is missing"),
     ] {
-        let (about, told) = fault(&event(rest));
-        assert!(about == subject && told.contains(reason), "{rest}: {told}");
+        let (actual, text) = parse_reject(&event(rest));
+        assert!(actual == subject && text.contains(reason), "{rest}: {text}");
     }
-    let (about, told) = fault(r#"[{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01T20:00é"}]"#);
-    assert!(about == subject && told.contains("is not of the form"), "{told}");
-    let (about, told) = fault(r#"[{"@type":"Event","name":"A"}]"#);
+    let (actual, text) = parse_reject(r#"[{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01T20:00é"}]"#);
+    assert!(actual == subject && text.contains("`startDate` must be a date such as"), "{text}");
+    let (actual, text) = parse_reject(r#"[{"@type":"Event","name":"A"}]"#);
     assert_eq!(
-        (about, told.as_str()),
-        (RejectSubject::BaseEvent(None), "@id, identifier or url is missing; startDate is missing")
+        (actual, text.as_str()),
+        (RejectSubject::BaseEvent(None), "`@id`, `identifier` or `url` is missing; `startDate` is missing")
     );
 }
 
 #[test]
-fn a_node_that_cannot_be_read_or_kept_costs_no_other() {
+fn rejects_an_invalid_node_and_accepts_the_others() {
     let good = r#"{"@type":"Event","@id":"1","name":"Good","startDate":"2031-08-01"}"#;
     let event = |rest: &str| format!(r#"{{"@type":"Event","@id":"2","name":"Bad","startDate":"2031-08-01"{rest}}}"#);
     let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
@@ -127,7 +130,7 @@ fn a_node_that_cannot_be_read_or_kept_costs_no_other() {
         event(r#","superEvent":{"@id":"s","name":"NAME"}"#).replace("NAME", &"x".repeat(1_001)),
     ] {
         let document = format!("[{good},\n{bad}]");
-        let ParsedFeed { base_events, rejects } = read(document.as_bytes()).unwrap();
+        let ParsedFeed { base_events, rejects } = parse(document.as_bytes()).unwrap();
         assert_eq!((ids(&base_events), rejects.len()), (vec!["1/1".to_owned()], 1), "{bad:.200}");
         assert_eq!(document[rejects[0].span.clone()], *bad);
         assert!(!rejects[0].reason.contains(char::is_control), "{}", rejects[0].reason);
@@ -135,13 +138,13 @@ fn a_node_that_cannot_be_read_or_kept_costs_no_other() {
 }
 
 #[test]
-fn a_node_that_is_far_too_long_is_refused_before_it_is_read() {
+fn rejects_a_document_with_a_node_over_the_limit() {
     let document = format!(r#"[{{"@type":"Event","x":[{}0]}}]"#, "0,".repeat(3_000_000));
-    assert_eq!(read(document.as_bytes()).unwrap_err().code(), "over_limit");
+    assert_eq!(parse(document.as_bytes()).unwrap_err().code(), "over_limit");
 }
 
 #[test]
-fn a_document_that_is_no_json_of_nodes_is_refused_for_its_reason() {
+fn rejects_documents_that_are_not_json_ld_with_their_reason_code() {
     for (document, code) in [
         ("", "empty_document"),
         (" \n", "empty_document"),
@@ -154,16 +157,16 @@ fn a_document_that_is_no_json_of_nodes_is_refused_for_its_reason() {
         (r#"{"error":"rate limited"}"#, "wrong_root"),
         ("\u{feff}[]", "byte_order_mark"),
     ] {
-        assert_eq!(read(document.as_bytes()).expect_err(document).code(), code, "{document}");
+        assert_eq!(parse(document.as_bytes()).expect_err(document).code(), code, "{document}");
     }
 }
 
 #[test]
-fn a_document_that_is_cut_off_anywhere_is_never_taken() {
+fn rejects_a_document_truncated_at_any_byte() {
     let whole = fixtures::bytes("schema_org/graph.json");
     let end = whole.len() - 1;
     for length in 0..end {
-        read(&whole[..length]).expect_err("a part is no document");
+        parse(&whole[..length]).expect_err("a part must be rejected");
     }
-    assert!(read(&whole[..end]).is_ok(), "only the last line feed was cut");
+    assert!(parse(&whole[..end]).is_ok(), "only the last line feed is missing");
 }

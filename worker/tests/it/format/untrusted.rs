@@ -1,70 +1,70 @@
-//! Documents that cannot be trusted as a whole are refused as a whole, and told apart.
+//! Documents that cannot be trusted as a whole are rejected as a whole, each with its reason code.
 
 use worker::provider::format::FeedDocumentError;
 
-use super::read;
+use super::parse;
 use crate::fixtures;
 
 #[test]
-fn every_untrusted_document_is_refused_for_its_reason() {
+fn rejects_every_untrusted_document_with_its_reason_code() {
     for document in fixtures::untrusted() {
-        let refusal = read(&document.bytes).expect_err(&document.name);
-        assert_eq!(refusal.code(), document.code, "{}: {refusal}", document.name);
-        let sentence = refusal.to_string();
-        assert!(sentence.len() < 300, "{}: {} bytes are no sentence", document.name, sentence.len());
+        let error = parse(&document.bytes).expect_err(&document.name);
+        assert_eq!(error.code(), document.code, "{}: {error}", document.name);
+        let sentence = error.to_string();
+        assert!(sentence.len() < 300, "{}: {} bytes are too long", document.name, sentence.len());
     }
 }
 
 #[test]
-fn the_fixture_that_is_cut_and_spoiled_is_sound_itself() {
-    let feed = read(&fixtures::bytes("sound/small.xml")).unwrap();
+fn accepts_the_fixture_that_other_tests_damage() {
+    let feed = parse(&fixtures::bytes("sound/small.xml")).unwrap();
     assert_eq!((feed.event_count(), feed.rejects.len()), (1, 0));
     assert_eq!(feed.base_events[0].title, "Café Ñandú");
 }
 
 #[test]
-fn a_feed_that_is_cut_off_anywhere_is_never_taken() {
+fn rejects_a_feed_truncated_at_any_byte() {
     let whole = fixtures::bytes("sound/small.xml");
     let end_of_root = whole.len() - 1;
     assert_eq!(whole[end_of_root..], *b"\n");
     for length in 0..end_of_root {
-        let refusal = read(&whole[..length]).expect_err(&format!("cut after {length} bytes"));
-        // Up to the root nothing was begun that could have been cut.
+        let error = parse(&whole[..length]).expect_err(&format!("truncated after {length} bytes"));
+        // Before the root, there is nothing that could be incomplete.
         let expected = if whole[..length].windows(4).any(|bytes| bytes == b"<eve") {
             &["truncated"][..]
         } else {
             &["truncated", "empty_document"]
         };
-        assert!(expected.contains(&refusal.code()), "cut after {length} bytes: {} ({refusal})", refusal.code());
+        assert!(expected.contains(&error.code()), "truncated after {length} bytes: {} ({error})", error.code());
     }
-    assert!(read(&whole[..end_of_root]).is_ok(), "only white space behind the root was cut");
+    assert!(parse(&whole[..end_of_root]).is_ok(), "only white space after the root is missing");
 }
 
 #[test]
-fn a_refusal_says_where_the_fault_is() {
-    for (name, place) in [
-        ("malformed/undefined_entity_in_an_attribute.xml", "line 4, column 5: "),
-        ("malformed/undefined_entity_in_a_text.xml", "line 3, column 11: entity `&nbsp;` is not defined"),
-        ("malformed/duplicate_attribute.xml", "line 4, column 5: "),
-        ("malformed/mismatched_end_tag.xml", "line 7, column 7: "),
-        ("malformed/two_roots.xml", "line 11, column 1: something follows the end of the root element"),
-        ("malformed/junk_after_the_root.xml", "line 10, column 13: something follows the end of the root element"),
-        ("malformed/nul_byte.xml", "line 4, column 75: a NUL byte"),
-        ("not_utf8/latin_1_bytes.xml", "line 4, column 71"),
-        ("doctype/bare_doctype.xml", "line 2: a DOCTYPE is refused"),
-        ("over_limit/33_elements_deep.xml", "line 4: over the limit of 32 elements within each other"),
-        ("over_limit/65_attributes.xml", "line 5: over the limit of 64 attributes in an element"),
-        ("wrong_root/error_report.xml", "<error>, expected <eventList> or <planList>"),
-        ("no_items/no_output.xml", "holds no <output>"),
+fn reports_the_position_of_an_error() {
+    for (name, expected) in [
+        ("malformed/undefined_entity_in_an_attribute.xml", "at line 4, column 5: invalid attribute"),
+        ("malformed/undefined_entity_in_a_text.xml", "at line 3, column 11: entity `&nbsp;` is not defined"),
+        ("malformed/duplicate_attribute.xml", "at line 4, column 5: invalid attribute"),
+        ("malformed/mismatched_end_tag.xml", "at line 7, column 7: the closing tag must be `</event>`, got `</plan>`"),
+        ("malformed/two_roots.xml", "at line 11, column 1: no content is allowed after the root element"),
+        ("malformed/junk_after_the_root.xml", "at line 10, column 13: no content is allowed after the root element"),
+        ("malformed/nul_byte.xml", "at line 4, column 75: NUL bytes are not allowed"),
+        ("not_utf8/latin_1_bytes.xml", "not valid UTF-8 at line 4, column 71"),
+        ("doctype/bare_doctype.xml", "a DOCTYPE is not allowed (line 2)"),
+        ("over_limit/33_elements_deep.xml", "the limit of 32 nested elements (line 4)"),
+        ("over_limit/65_attributes.xml", "the limit of 64 attributes of an element (line 5)"),
+        ("wrong_root/error_report.xml", "must start with `<eventList>` or `<planList>`, got `<error>`"),
+        ("no_items/no_output.xml", "has no <output> element"),
     ] {
-        let refusal = read(&fixtures::bytes(&format!("untrusted/{name}"))).expect_err(name).to_string();
-        assert!(refusal.contains(place), "{name}: {refusal}");
+        let error = parse(&fixtures::bytes(&format!("untrusted/{name}"))).expect_err(name).to_string();
+        assert!(error.contains(expected), "{name}: {error}");
     }
 }
 
 #[test]
-fn a_byte_order_mark_is_refused_even_before_a_sound_feed() {
+fn rejects_a_byte_order_mark_before_a_valid_feed() {
     let mut document = b"\xEF\xBB\xBF".to_vec();
     document.extend(fixtures::bytes("sound/small.xml"));
-    assert_eq!(read(&document), Err(FeedDocumentError::ByteOrderMark));
+    assert_eq!(parse(&document), Err(FeedDocumentError::ByteOrderMark));
 }

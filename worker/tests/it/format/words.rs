@@ -1,4 +1,4 @@
-//! What a sound feed may say, in all its words.
+//! Valid `event-list-xml` feeds, with all alternative names.
 
 use chrono::DateTime;
 use worker::provider::{
@@ -6,9 +6,9 @@ use worker::provider::{
     local_time::LocalTime,
 };
 
-use super::{event, ids, read, read_sound};
+use super::{event, ids, parse, parse_valid};
 
-/// A wall clock of the feed and the instant that it must become.
+/// A wall-clock time of the feed and the expected instant.
 fn time(wall_clock: &str, utc: &str) -> LocalTime {
     LocalTime { wall_clock: wall_clock.to_owned(), instant: DateTime::parse_from_rfc3339(utc).unwrap().to_utc().into() }
 }
@@ -45,9 +45,9 @@ fn choir() -> BaseEventItem {
 }
 
 #[test]
-fn the_words_of_events_of_plans_and_both_mixed_say_the_same() {
+fn accepts_event_names_plan_names_and_both_mixed() {
     for name in ["sound/event_words.xml", "sound/plan_words.xml", "sound/mixed_words.xml"] {
-        let mut base_events = read_sound(name);
+        let mut base_events = parse_valid(name);
         let raw = crate::fixtures::text(name)[base_events[0].span.clone()].to_owned();
         assert!(["<base_event ", "<base_plan "].iter().any(|tag| raw.starts_with(tag)), "{name}: {raw}");
         assert!(["</base_event>", "</base_plan>"].iter().any(|tag| raw.ends_with(tag)), "{name}: {raw}");
@@ -62,8 +62,8 @@ fn the_words_of_events_of_plans_and_both_mixed_say_the_same() {
 }
 
 #[test]
-fn what_is_optional_may_be_missing() {
-    let base_events = read_sound("sound/same_ids.xml");
+fn accepts_missing_optional_values() {
+    let base_events = parse_valid("sound/same_ids.xml");
     assert_eq!(base_events[0].organizer_company_id, None);
     let event = &base_events[0].events[0];
     assert_eq!((&event.end, &event.sell_from, &event.sell_to, event.sold_out), (&None, &None, &None, false));
@@ -73,8 +73,8 @@ fn what_is_optional_may_be_missing() {
 }
 
 #[test]
-fn dates_are_kept_as_given_and_become_instants_of_the_providers_zone() {
-    let base_event = &read_sound("sound/dates.xml")[0];
+fn stores_dates_as_written_and_converts_them_in_the_providers_zone() {
+    let base_event = &parse_valid("sound/dates.xml")[0];
     let start_and_end = |id: &str| {
         let event = event(base_event, id);
         (event.start.clone(), event.end.clone())
@@ -95,7 +95,7 @@ fn dates_are_kept_as_given_and_become_instants_of_the_providers_zone() {
         start_and_end("offset"),
         (time("2031-05-04T19:30:00", "2031-05-04T14:00:00Z"), Some(time("2031-05-04T15:00:00", "2031-05-04T15:00:00Z")))
     );
-    // The clocks skip this hour: it is read with the offset before, and so ends when it starts.
+    // The clocks skip this hour. It is read with the previous offset, so the event ends when it starts.
     assert_eq!(
         start_and_end("skipped"),
         (time("2031-03-30T02:30:00", "2031-03-30T01:30:00Z"), Some(time("2031-03-30T03:30:00", "2031-03-30T01:30:00Z")))
@@ -106,16 +106,16 @@ fn dates_are_kept_as_given_and_become_instants_of_the_providers_zone() {
 }
 
 #[test]
-fn an_empty_attribute_says_as_little_as_a_missing_one() {
-    let base_event = &read_sound("sound/dates.xml")[0];
+fn treats_an_empty_attribute_as_missing() {
+    let base_event = &parse_valid("sound/dates.xml")[0];
     let emptied = event(base_event, "emptied");
     assert_eq!(emptied.start, time("2031-05-04T19:30:00", "2031-05-04T17:30:00Z"));
     assert_eq!((&emptied.end, emptied.sold_out), (&None, false));
 }
 
 #[test]
-fn a_zone_that_stands_twice_in_an_event_is_two_zones() {
-    let base_events = read_sound("sound/same_ids.xml");
+fn accepts_two_zones_with_the_same_id_in_an_event() {
+    let base_events = parse_valid("sound/same_ids.xml");
     let gallery = |capacity, price, numbered| ZoneItem {
         source_id: "186".to_owned(),
         name: Some("Gallery".to_owned()),
@@ -127,13 +127,13 @@ fn a_zone_that_stands_twice_in_an_event_is_two_zones() {
 }
 
 #[test]
-fn an_event_id_in_two_base_events_is_two_events() {
-    assert_eq!(ids(&read_sound("sound/same_ids.xml")), ["322/1642", "1591/1642"]);
+fn accepts_the_same_event_id_in_two_base_events() {
+    assert_eq!(ids(&parse_valid("sound/same_ids.xml")), ["322/1642", "1591/1642"]);
 }
 
 #[test]
-fn performers_stand_under_a_base_event_or_an_event() {
-    let base_event = &read_sound("sound/performers_and_venue.xml")[0];
+fn reads_performers_of_base_events_and_of_events() {
+    let base_event = &parse_valid("sound/performers_and_venue.xml")[0];
     let names = |performers: &[PerformerItem]| -> Vec<String> {
         performers.iter().map(|performer| format!("{} {}", performer.source_id, performer.name)).collect()
     };
@@ -143,8 +143,8 @@ fn performers_stand_under_a_base_event_or_an_event() {
 }
 
 #[test]
-fn a_venue_may_lie_anywhere_on_earth() {
-    let base_event = &read_sound("sound/performers_and_venue.xml")[0];
+fn accepts_coordinates_at_the_limits() {
+    let base_event = &parse_valid("sound/performers_and_venue.xml")[0];
     let hall = VenueItem {
         source_id: "7".to_owned(),
         name: "Corn Hall".to_owned(),
@@ -153,23 +153,23 @@ fn a_venue_may_lie_anywhere_on_earth() {
         place_code: Some("ESBCN".to_owned()),
     };
     let venue = event(base_event, "1").venue.clone().unwrap();
-    assert!(venue.latitude.is_sign_positive(), "a negative zero would be another place to a hash");
+    assert!(venue.latitude.is_sign_positive(), "a negative zero would have another hash");
     assert_eq!(venue, hall);
     let field = event(base_event, "2").venue.clone().unwrap();
     assert_eq!((field.latitude, field.longitude, field.place_code), (90.0, -180.0, None));
 }
 
 #[test]
-fn what_is_unknown_or_no_element_is_ignored() {
-    let base_events = read_sound("sound/decorated.xml");
+fn ignores_unknown_elements_and_attributes_comments_and_texts() {
+    let base_events = parse_valid("sound/decorated.xml");
     assert_eq!(ids(&base_events), ["10/1"]);
     let BaseEventItem { title, events, .. } = &base_events[0];
     assert_eq!((title.as_str(), events[0].zones.len(), events[0].zones[0].price), ("Harbour Choir", 1, 1850));
 }
 
 #[test]
-fn entities_are_resolved_and_texts_trimmed() {
-    let base_events = read_sound("sound/escaped_titles.xml");
+fn resolves_entities_and_trims_texts() {
+    let base_events = parse_valid("sound/escaped_titles.xml");
     let titles: Vec<&str> = base_events.iter().map(|base_event| base_event.title.as_str()).collect();
     assert_eq!(
         titles,
@@ -178,25 +178,25 @@ fn entities_are_resolved_and_texts_trimmed() {
 }
 
 #[test]
-fn a_base_event_that_is_spread_over_elements_is_brought_together_under_the_last() {
-    let base_events = read_sound("sound/spread_base_event.xml");
+fn merges_the_elements_of_a_base_event_at_the_last_one() {
+    let base_events = parse_valid("sound/spread_base_event.xml");
     assert_eq!(ids(&base_events), ["1/1", "1/2", "2/1"]);
     assert_eq!((base_events[0].title.as_str(), base_events[0].sell_mode.as_str()), ("New Title", "online"));
     assert_eq!((base_events[1].title.as_str(), base_events[1].events.len()), ("Between", 1));
 }
 
 #[test]
-fn a_feed_with_nothing_on_sale_is_a_feed() {
-    assert_eq!(read_sound("sound/nothing_on_sale.xml"), []);
+fn accepts_an_empty_feed() {
+    assert_eq!(parse_valid("sound/nothing_on_sale.xml"), []);
 }
 
 #[test]
-fn elements_may_lie_32_deep() {
-    assert_eq!(read_sound("sound/32_elements_deep.xml"), []);
+fn accepts_32_nested_elements() {
+    assert_eq!(parse_valid("sound/32_elements_deep.xml"), []);
 }
 
 #[test]
-fn a_declaration_may_name_utf_8_in_any_case_or_ascii_or_nothing() {
+fn accepts_a_declaration_of_utf_8_or_ascii_or_none() {
     for declaration in [
         "",
         "<?xml version=\"1.0\"?>",
@@ -204,6 +204,6 @@ fn a_declaration_may_name_utf_8_in_any_case_or_ascii_or_nothing() {
         "<?xml version=\"1.1\" encoding=\"US-ASCII\"?>",
     ] {
         let document = format!("{declaration}<eventList><output/></eventList>");
-        assert!(read(document.as_bytes()).is_ok(), "{declaration}");
+        assert!(parse(document.as_bytes()).is_ok(), "{declaration}");
     }
 }

@@ -1,4 +1,4 @@
-//! Whatever a document is and wherever it is cut, reading it in pieces says what reading it in one pass says.
+//! Parsing in pieces returns the same as parsing in one pass, for any document and any split.
 
 use proptest::prelude::*;
 
@@ -9,15 +9,15 @@ fn conventions() -> Conventions {
     Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap_or_else(|error| panic!("{error}")) }
 }
 
-fn in_one_pass(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
-    event_list_xml::PIECES.read_at_once(document, &conventions())
+fn parse_in_one_pass(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
+    event_list_xml::PIECES.parse_whole(document, &conventions())
 }
 
-fn in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocumentError> {
+fn parse_in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocumentError> {
     let spool = Spool::from_bytes(document.to_vec());
-    let sizes = Sizes { first: bytes, usual: bytes, largest: 1 << 30 };
+    let sizes = PieceSizes { first: bytes, regular: bytes, max: 1 << 30 };
     let (conventions, digest) = (conventions(), |feed| feed);
-    let reader = PieceReader { pieces: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
+    let reader = PieceReader { format: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
     let mut whole = ParsedFeed::default();
     let read = reader.read_all(&mut |mut piece: ParsedFeed| {
         whole.base_events.append(&mut piece.base_events);
@@ -31,7 +31,7 @@ fn in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocumentErro
     }
 }
 
-/// What documents are made of here: items, sound and not, and all that may hide what looks like one.
+/// The parts of generated documents: valid and invalid items, and constructs that may hide what looks like an item.
 const PARTS: [&str; 24] = [
     "<base_event base_event_id=\"1\" sell_mode=\"online\" title=\"One\"><event event_id=\"1\" event_date=\"2031-07-01T20:00:00\"><zone zone_id=\"1\" price=\"9.50\"/></event></base_event>",
     "<base_plan base_plan_id=\"2\" sell_mode=\"offline\" title=\"Two\">\n<plan plan_id=\"7\" event_date=\"2031-09-31\"/></base_plan>\n",
@@ -75,13 +75,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn pieces_of_any_size_say_what_one_pass_says(document in document(), bytes in 1..400_u64) {
-        prop_assert_eq!(in_pieces(&document, bytes), in_one_pass(&document));
+    fn pieces_of_any_size_match_a_single_pass(document in document(), bytes in 1..400_u64) {
+        prop_assert_eq!(parse_in_pieces(&document, bytes), parse_in_one_pass(&document));
     }
 
     #[test]
-    fn a_base_event_read_again_is_the_same(document in document()) {
-        let Ok(feed) = in_one_pass(&document) else { return Ok(()) };
+    fn reparsing_a_base_event_returns_the_same(document in document()) {
+        let Ok(feed) = parse_in_one_pass(&document) else { return Ok(()) };
         let spool = Spool::from_bytes(document);
         for base_event in &feed.base_events {
             let span = base_event.span.start as u64..base_event.span.end as u64;
@@ -94,12 +94,12 @@ proptest! {
 }
 
 #[test]
-fn a_base_event_larger_than_a_piece_may_be_is_told_where_it_begins() {
+fn reports_the_line_of_a_base_event_that_is_too_large() {
     let document = format!("<eventList>\n<output>\n<base_event>{}", "<event/>\n".repeat(1_000));
     let spool = Spool::from_bytes(document);
-    let sizes = Sizes { first: 64, usual: 64, largest: 4096 };
+    let sizes = PieceSizes { first: 64, regular: 64, max: 4096 };
     let (conventions, digest) = (conventions(), |_| ());
-    let reader = PieceReader { pieces: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
-    let refusal = reader.read_all(&mut |()| Ok(())).map_err(|error| error.to_string());
-    assert_eq!(refusal, Err("line 3: over the limit of 4096 bytes without a base event that ends".to_owned()));
+    let reader = PieceReader { format: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
+    let result = reader.read_all(&mut |()| Ok(())).map_err(|error| error.to_string());
+    assert_eq!(result, Err("the document exceeds the limit of 4096 bytes in a base event (line 3)".to_owned()));
 }

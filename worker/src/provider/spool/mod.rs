@@ -1,9 +1,8 @@
-//! A spool: where a document waits to be read, in memory while there is room and in a file otherwise.
+//! A spool holds a document until it is parsed, in memory within a budget and in a temporary file beyond it.
 //!
-//! Documents may be larger than the memory, and many may arrive at once. All spools of the process share one budget of memory;
-//! whatever is over it goes on in a temporary file that has no name, so that a killed process leaves nothing behind. A spool is
-//! written once, from its start to its end, and may then be read anywhere by any number of threads. It knows nothing of HTTP
-//! and of formats.
+//! Documents may be larger than memory, and many may arrive at the same time. All spools of the process share one memory budget. A
+//! document that exceeds it continues in an unnamed temporary file, so a killed process leaves nothing behind. A spool is written
+//! once, from start to end, and may then be read at any position by any number of threads. It knows neither HTTP nor formats.
 
 use std::{
     fmt,
@@ -22,75 +21,75 @@ use tokio::{
 };
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-/// Memory that all spools of the process may take together: the usual feeds of several providers at once, and a small part of
-/// the smallest machine.
+/// Memory of all spools of the process together: the usual feeds of several providers at the same time, and a small part of the
+/// smallest machine.
 pub const MEMORY_BYTES: usize = 64 * 1024 * 1024;
-/// Memory is taken, and files are written, in steps of this size: large enough that neither is felt, small enough that a small
-/// document takes little of the budget.
+/// The unit in which memory is allocated and files are written: large enough that the overhead is negligible, small enough that a
+/// small document uses little of the budget.
 const STEP_BYTES: usize = 1024 * 1024;
 
-static MEMORY: LazyLock<Budget> = LazyLock::new(|| Budget::new(MEMORY_BYTES / STEP_BYTES, STEP_BYTES));
+static MEMORY: LazyLock<MemoryBudget> = LazyLock::new(|| MemoryBudget::new(MEMORY_BYTES / STEP_BYTES, STEP_BYTES));
 
-/// The memory that several spools share.
+/// Memory that several spools share.
 #[derive(Clone, Debug)]
-pub struct Budget {
+pub struct MemoryBudget {
     steps: Arc<Semaphore>,
     step_bytes: usize,
 }
 
-impl Budget {
-    /// A budget of its own, which is for tests: everything else shares the one of the process.
+impl MemoryBudget {
+    /// A separate budget, for tests. All other code shares the budget of the process.
     ///
     /// # Panics
     ///
-    /// When a step has no bytes.
+    /// When `step_bytes` is 0.
     #[must_use]
     pub fn new(steps: usize, step_bytes: usize) -> Self {
-        assert!(step_bytes > 0, "a step of no bytes takes nothing in");
+        assert!(step_bytes > 0, "a step must have at least one byte");
         Self { steps: Arc::new(Semaphore::new(steps)), step_bytes }
     }
 }
 
-/// Why a document could not be spooled.
+/// Why a document cannot be spooled.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// It is over the limit.
-    #[error("the document is over the limit of {limit_bytes} bytes")]
+    /// The document is over the limit.
+    #[error("the document exceeds the limit of {limit_bytes} bytes")]
     TooLarge {
         /// The limit.
         limit_bytes: u64,
     },
-    /// The temporary file could not be made or written; the usual cause is a full disk.
-    #[error("the document could not be put into a temporary file")]
+    /// The temporary file cannot be created or written, usually because the disk is full.
+    #[error("the document cannot be written to a temporary file")]
     Disk(#[source] io::Error),
-    /// The file that the document should come from could not be read.
+    /// The source file cannot be read.
     #[error("the file cannot be read")]
     Unreadable(#[source] io::Error),
 }
 
-/// A document that is arriving.
+/// Writes a document into a spool.
 pub struct SpoolWriter {
     limit_bytes: u64,
     length: u64,
     hash: Box<Xxh3>,
-    budget: Budget,
+    budget: MemoryBudget,
     permits: Option<OwnedSemaphorePermit>,
     head: Vec<Bytes>,
     tail: Option<Arc<File>>,
-    /// The step that is being filled: of the head while there is no tail, else of the tail.
+    /// The current step: of the head while there is no tail, else of the tail.
     open: Vec<u8>,
 }
 
 impl SpoolWriter {
-    /// A document of at most this many bytes, within the memory of the process.
+    /// A writer for at most this many bytes, with the memory budget of the process.
     #[must_use]
     pub fn new(limit_bytes: u64) -> Self {
-        Self::within(limit_bytes, &MEMORY)
+        Self::with_budget(limit_bytes, &MEMORY)
     }
 
-    /// A document of at most this many bytes, within a given memory.
+    /// A writer for at most this many bytes, with another memory budget.
     #[must_use]
-    pub fn within(limit_bytes: u64, budget: &Budget) -> Self {
+    pub fn with_budget(limit_bytes: u64, budget: &MemoryBudget) -> Self {
         Self {
             limit_bytes,
             length: 0,
@@ -103,17 +102,17 @@ impl SpoolWriter {
         }
     }
 
-    /// How many bytes have arrived.
+    /// The number of bytes written so far.
     #[must_use]
-    pub fn written(&self) -> u64 {
+    pub fn bytes_written(&self) -> u64 {
         self.length
     }
 
-    /// Takes the next bytes of the document.
+    /// Writes the next bytes of the document.
     ///
     /// # Errors
     ///
-    /// When they go over the limit, of which nothing is kept, or the temporary file cannot be written.
+    /// When they exceed the limit (none of them is written), or the temporary file cannot be written.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), SpoolError> {
         let mut rest = bytes.as_ref();
         let length = self.length.saturating_add(rest.len() as u64);
@@ -126,8 +125,8 @@ impl SpoolWriter {
             if self.open.capacity() == 0 {
                 self.open_step().await?;
             }
-            let room = self.budget.step_bytes - self.open.len();
-            let (now, later) = rest.split_at(rest.len().min(room));
+            let free_bytes = self.budget.step_bytes - self.open.len();
+            let (now, later) = rest.split_at(rest.len().min(free_bytes));
             self.open.extend_from_slice(now);
             if self.open.len() == self.budget.step_bytes {
                 self.close_step().await?;
@@ -137,7 +136,7 @@ impl SpoolWriter {
         Ok(())
     }
 
-    /// The whole document.
+    /// Returns the complete document.
     ///
     /// # Errors
     ///
@@ -165,7 +164,7 @@ impl SpoolWriter {
                     Some(permits) => permits.merge(permit),
                     none => *none = Some(permit),
                 },
-                Err(_) => self.tail = Some(Arc::new(blocking(tempfile::tempfile).await?)),
+                Err(_) => self.tail = Some(Arc::new(run_blocking(tempfile::tempfile).await?)),
             }
         }
         self.open = Vec::with_capacity(self.budget.step_bytes);
@@ -178,7 +177,7 @@ impl SpoolWriter {
             None => self.head.push(step.into()),
             Some(file) => {
                 let file = Arc::clone(file);
-                self.open = blocking(move || {
+                self.open = run_blocking(move || {
                     (&*file).write_all(&step)?;
                     step.clear();
                     Ok(step)
@@ -196,21 +195,21 @@ impl fmt::Debug for SpoolWriter {
     }
 }
 
-/// A document that is there as a whole.
+/// A complete document.
 pub struct Spool {
-    /// The size of each part of the head but the last.
+    /// The size of each part of the head except the last.
     step_bytes: u64,
     head: Vec<Bytes>,
     head_length: u64,
     tail: Option<Arc<File>>,
     length: u64,
     hash: i64,
-    /// Given back with the memory.
+    /// Released when the memory is freed.
     _permits: Option<OwnedSemaphorePermit>,
 }
 
 impl Spool {
-    /// A document that is in memory already; it takes nothing of the budget.
+    /// A document that is already in memory. It does not use the budget.
     #[must_use]
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes: Bytes = bytes.into();
@@ -219,32 +218,32 @@ impl Spool {
         Self { step_bytes: length.max(1), head: vec![bytes], head_length: length, tail: None, length, hash, _permits: None }
     }
 
-    /// How many bytes it has.
+    /// The number of bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.length
     }
 
-    /// Whether it has none.
+    /// Whether it has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// The XXH3 hash of all its bytes, as the database keeps it.
+    /// The XXH3 hash of all its bytes, with the sign of the database's integers.
     #[must_use]
     pub fn hash(&self) -> i64 {
         self.hash
     }
 
-    /// Whether part of it is in a file.
+    /// Whether part of it is in a temporary file.
     #[must_use]
     pub fn is_spilled(&self) -> bool {
         self.tail.is_some()
     }
 
-    /// Some of its bytes. Blocks while they are read from the disk; those in memory are copied only where the range goes over
-    /// the end of a step.
+    /// Reads a range. Blocks while bytes are read from disk. Bytes in memory are copied only if the range crosses the end of a
+    /// step.
     ///
     /// # Errors
     ///
@@ -257,31 +256,31 @@ impl Spool {
             return Ok(Bytes::new());
         }
         if range.end <= self.head_length && range.start / self.step_bytes == (range.end - 1) / self.step_bytes {
-            return self.in_memory(range);
+            return self.slice_step(range);
         }
-        let mut bytes = BytesMut::with_capacity(index(range.end - range.start)?);
+        let mut bytes = BytesMut::with_capacity(to_index(range.end - range.start)?);
         let mut position = range.start;
         while position < range.end.min(self.head_length) {
             let step_end = (position / self.step_bytes + 1) * self.step_bytes;
             let end = step_end.min(range.end).min(self.head_length);
-            bytes.extend_from_slice(&self.in_memory(position..end)?);
+            bytes.extend_from_slice(&self.slice_step(position..end)?);
             position = end;
         }
         if let Some(file) = &self.tail
             && position < range.end
         {
             let in_head = bytes.len();
-            bytes.resize(in_head + index(range.end - position)?, 0);
+            bytes.resize(in_head + to_index(range.end - position)?, 0);
             file.read_exact_at(&mut bytes[in_head..], position - self.head_length)?;
         }
         Ok(bytes.freeze())
     }
 
-    /// A range that is not empty and lies within one step of the head.
-    fn in_memory(&self, range: Range<u64>) -> io::Result<Bytes> {
+    /// Slices a non-empty range within one step of the head.
+    fn slice_step(&self, range: Range<u64>) -> io::Result<Bytes> {
         let step = range.start / self.step_bytes;
         let first = step * self.step_bytes;
-        Ok(self.head[index(step)?].slice(index(range.start - first)?..index(range.end - first)?))
+        Ok(self.head[to_index(step)?].slice(to_index(range.start - first)?..to_index(range.end - first)?))
     }
 }
 
@@ -296,7 +295,7 @@ impl fmt::Debug for Spool {
 ///
 /// # Errors
 ///
-/// When it cannot be read, or is over the limit, which also ends what has no end.
+/// When it cannot be read or is over the limit, which an endless input always reaches.
 pub async fn copy_file(path: &Path, limit_bytes: u64) -> Result<Spool, SpoolError> {
     if path == Path::new("-") {
         return copy(tokio::io::stdin(), limit_bytes).await;
@@ -305,7 +304,7 @@ pub async fn copy_file(path: &Path, limit_bytes: u64) -> Result<Spool, SpoolErro
     copy(file, limit_bytes).await
 }
 
-/// Spools all that a reader gives.
+/// Spools everything that a reader returns.
 ///
 /// # Errors
 ///
@@ -320,11 +319,11 @@ pub async fn copy(mut reader: impl AsyncRead + Unpin, limit_bytes: u64) -> Resul
     writer.finish().await
 }
 
-fn index(bytes: u64) -> io::Result<usize> {
+fn to_index(bytes: u64) -> io::Result<usize> {
     usize::try_from(bytes).map_err(io::Error::other)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, SpoolError> {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, SpoolError> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other).and_then(|result| result).map_err(SpoolError::Disk)
 }
 

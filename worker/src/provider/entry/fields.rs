@@ -1,0 +1,89 @@
+//! Validation of single settings. An error continues a sentence that starts with the name of the setting.
+
+use std::{fmt::Display, str::FromStr, time::Duration};
+
+use chrono_tz::Tz;
+use entity::Schedule;
+use serde::{Deserialize, Deserializer, de::Error};
+use toml::Value;
+
+use crate::provider::{
+    currency::Currency,
+    feed_url::FeedUrl,
+    format::{self, FeedFormat},
+    quote::quote,
+};
+
+/// A slug is part of paths and log lines.
+const MAX_SLUG_CHARACTERS: usize = 64;
+/// A run that lasts much longer than this is considered dead.
+const MAX_TIMEOUT_SECONDS: i64 = 600;
+
+pub(super) fn parse_slug<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let slug = String::deserialize(deserializer)?;
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=MAX_SLUG_CHARACTERS).contains(&slug.len()) && slug.bytes().all(is_allowed) {
+        return Ok(slug);
+    }
+    let slug = quote(&slug);
+    Err(Error::custom(format!("must have 1 to {MAX_SLUG_CHARACTERS} characters of a-z, 0-9 and -, got {slug}")))
+}
+
+pub(super) fn parse_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedUrl, D::Error> {
+    parse_text(deserializer, |_, error: &String| error.clone())
+}
+
+pub(super) fn parse_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedFormat, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    format::find(&name).ok_or_else(|| Error::custom(format!("must be one of {}, got {}", format::list_names(), quote(&name))))
+}
+
+pub(super) fn parse_schedule<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schedule, D::Error> {
+    parse_text(deserializer, |text, error| format!("must be a cron expression, got {}: {error}", quote(text)))
+}
+
+pub(super) fn parse_time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {
+    parse_text(deserializer, |text, _| format!("must be an IANA time zone such as Europe/Madrid, got {}", quote(text)))
+}
+
+pub(super) fn parse_currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::Error> {
+    parse_text(deserializer, |_, error: &String| error.clone())
+}
+
+pub(super) fn parse_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let bytes = value.as_integer().and_then(|bytes| u64::try_from(bytes).ok());
+    bytes.ok_or_else(|| Error::custom(format!("must be an integer of 0 or more, got {}", quote(&value.to_string()))))
+}
+
+pub(super) fn parse_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let seconds = value.as_integer().filter(|seconds| (1..=MAX_TIMEOUT_SECONDS).contains(seconds));
+    seconds.map(|seconds| Duration::from_secs(seconds.unsigned_abs())).ok_or_else(|| {
+        let value = quote(&value.to_string());
+        Error::custom(format!("must be an integer between 1 and {MAX_TIMEOUT_SECONDS}, got {value}"))
+    })
+}
+
+pub(super) fn parse_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let share = match value {
+        Value::Float(share) => Some(share),
+        Value::Integer(0) => Some(0.0),
+        Value::Integer(1) => Some(1.0),
+        _ => None,
+    };
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| Error::custom(format!("must be a number between 0 and 1, got {}", quote(&value.to_string()))))
+}
+
+/// Parses a string setting; `describe` gets the text and the error.
+fn parse_text<'de, D, T>(deserializer: D, describe: impl FnOnce(&str, &T::Err) -> String) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|error| Error::custom(describe(&text, &error)))
+}

@@ -1,0 +1,113 @@
+//! `providers.toml`: the providers, their schedules, and how their feeds are fetched and parsed.
+
+mod error;
+mod fields;
+
+use std::{collections::HashSet, path::Path, time::Duration};
+
+use chrono_tz::Tz;
+use entity::Schedule;
+use serde::Deserialize;
+
+pub use self::error::ProvidersError;
+use super::{currency::Currency, feed_url::FeedUrl, fetch, format::FeedFormat};
+
+/// The channels of the scheduler are sized for this many providers.
+const MAX_PROVIDERS: usize = 1_000;
+/// The default share of rejected items above which the whole feed is rejected.
+const MAX_REJECTS_SHARE: f64 = 0.2;
+/// The default share of events that a feed may lose: seasons end, but half a catalogue in one step is an error.
+const MAX_SHRINK_SHARE: f64 = 0.5;
+
+/// One `[[provider]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderEntry {
+    /// Its name in paths, ids and logs: lower-case letters, digits and hyphens. Never reuse it for another company.
+    #[serde(deserialize_with = "fields::parse_slug")]
+    pub slug: String,
+    /// The URL of its feed, `http` or `https`.
+    #[serde(deserialize_with = "fields::parse_url")]
+    pub url: FeedUrl,
+    /// The feed's format.
+    #[serde(deserialize_with = "fields::parse_format")]
+    pub format: FeedFormat,
+    /// When it is polled: cron with seconds, in UTC.
+    #[serde(deserialize_with = "fields::parse_schedule")]
+    pub schedule: Schedule,
+    /// The IANA time zone of its dates without an offset.
+    #[serde(default = "default_time_zone", deserialize_with = "fields::parse_time_zone")]
+    pub time_zone: Tz,
+    /// The ISO 4217 currency of its prices.
+    #[serde(deserialize_with = "fields::parse_currency")]
+    pub currency: Currency,
+    /// Largest document in bytes, before and after decompression.
+    #[serde(default = "fetch::default_max_body_bytes", deserialize_with = "fields::parse_bytes")]
+    pub max_body_bytes: u64,
+    /// Whether its feed may be at an address outside of the public internet.
+    #[serde(default)]
+    pub allow_private_addresses: bool,
+    /// How long a whole response may take.
+    #[serde(
+        default = "fetch::default_response_timeout",
+        rename = "answer_timeout_seconds",
+        deserialize_with = "fields::parse_timeout"
+    )]
+    pub response_timeout: Duration,
+    /// The share of rejected items, 0 to 1, above which the whole feed is rejected.
+    #[serde(default = "default_max_rejects_share", deserialize_with = "fields::parse_share")]
+    pub max_rejects_share: f64,
+    /// The share of events, 0 to 1, that a feed may lose compared with the copy.
+    #[serde(default = "default_max_shrink_share", deserialize_with = "fields::parse_share")]
+    pub max_shrink_share: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProvidersFile {
+    #[serde(default, rename = "provider")]
+    providers: Vec<ProviderEntry>,
+}
+
+/// Reads and validates the whole file.
+///
+/// # Errors
+///
+/// When it cannot be read, or anything in it is invalid, including an unknown key.
+pub fn read_providers(path: &Path) -> Result<Vec<ProviderEntry>, ProvidersError> {
+    let name = || path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| ProvidersError::Unreadable { path: name(), source })?;
+    let file: ProvidersFile = toml::from_str(&text).map_err(|error| ProvidersError::invalid(name(), &text, &error))?;
+    let mut slugs = HashSet::new();
+    if let Some(duplicate) = file.providers.iter().find(|entry| !slugs.insert(&entry.slug)) {
+        return Err(ProvidersError::DuplicateSlug { path: name(), slug: duplicate.slug.clone() });
+    }
+    if file.providers.len() > MAX_PROVIDERS {
+        return Err(ProvidersError::TooMany { path: name(), count: file.providers.len() });
+    }
+    Ok(file.providers)
+}
+
+/// Finds the entry with this slug.
+///
+/// # Errors
+///
+/// When there is none. The error lists the slugs that exist.
+pub fn find<'a>(providers: &'a [ProviderEntry], slug: &str) -> Result<&'a ProviderEntry, ProvidersError> {
+    providers.iter().find(|entry| entry.slug == slug).ok_or_else(|| ProvidersError::Unknown {
+        slug: slug.to_owned(),
+        known: providers.iter().map(|entry| entry.slug.as_str()).collect::<Vec<_>>().join(", "),
+    })
+}
+
+fn default_time_zone() -> Tz {
+    Tz::UTC
+}
+
+fn default_max_rejects_share() -> f64 {
+    MAX_REJECTS_SHARE
+}
+
+fn default_max_shrink_share() -> f64 {
+    MAX_SHRINK_SHARE
+}

@@ -1,0 +1,63 @@
+//! The URL of a feed.
+
+use std::{fmt, str::FromStr};
+
+use entity::RedactedUrl;
+use reqwest::Url;
+
+/// An `http` or `https` URL. `Debug` and `Display` hide its credentials and its query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FeedUrl(Url);
+
+impl FeedUrl {
+    /// The complete URL, with its secrets.
+    #[must_use]
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl FromStr for FeedUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse::<Url>() {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Self(url)),
+            _ => {
+                let shown = RedactedUrl::from(text.to_owned());
+                Err(format!("must be an absolute http:// or https:// URL, got `{shown}`"))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for FeedUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl fmt::Display for FeedUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        RedactedUrl::from(self.0.to_string()).fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_neither_credentials_nor_the_query() {
+        let url: FeedUrl = "https://user:swordfish@provider.example/feed?key=open-sesame".parse().expect("a URL");
+        assert_eq!(format!("{url} {url:?}"), "https://***@provider.example/feed https://***@provider.example/feed");
+    }
+
+    #[test]
+    fn rejects_other_schemes_and_relative_urls_without_quoting_secrets() {
+        for text in ["ftp://user:swordfish@provider.example/feed", "user:swordfish@provider.example", "feed.xml", ""] {
+            let error = text.parse::<FeedUrl>().expect_err(text);
+            assert!(error.starts_with("must be") && !error.contains("swordfish"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Why a document is rejected as a whole.
+
+use std::io;
+
+/// Why a document cannot be trusted as a whole. Lines and columns count from 1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FeedDocumentError {
+    /// Nothing, or only white space.
+    #[error("the document is empty")]
+    Empty,
+    /// The end is missing, for example after an interrupted transfer.
+    #[error("the document is truncated: it ends before its root is closed")]
+    Truncated,
+    /// The syntax is invalid.
+    #[error("the document is malformed at line {line}, column {column}: {detail}")]
+    Malformed {
+        /// Line of the error.
+        line: usize,
+        /// Column of the error, in characters.
+        column: usize,
+        /// The error.
+        detail: String,
+    },
+    /// Another kind of document.
+    #[error("the document must start with {expected}, got {found}")]
+    WrongRoot {
+        /// The root of the document.
+        found: String,
+        /// The accepted roots.
+        expected: String,
+    },
+    /// The element with the items is missing: more likely an error report than an empty catalogue.
+    #[error("the root element has no <{element}> element; send an empty one if nothing is on sale")]
+    NoItems {
+        /// The missing element.
+        element: &'static str,
+    },
+    /// A document type declaration allows entities that expand without bound or read files.
+    #[error("a DOCTYPE is not allowed (line {line}); send the document without it")]
+    Doctype {
+        /// Line of the declaration.
+        line: usize,
+    },
+    /// A byte sequence is not UTF-8.
+    #[error("the document is not valid UTF-8 at line {line}, column {column}; send it as UTF-8")]
+    NotUtf8 {
+        /// Line of the first invalid byte.
+        line: usize,
+        /// Column of that byte, in characters.
+        column: usize,
+    },
+    /// The XML declaration names another encoding.
+    #[error("the document must be UTF-8, but its XML declaration {detail}")]
+    OtherEncoding {
+        /// What the declaration contains.
+        detail: String,
+    },
+    /// The document starts with a byte order mark.
+    #[error("the document starts with a byte order mark; send UTF-8 without it")]
+    ByteOrderMark,
+    /// The document exceeds a limit.
+    #[error("the document exceeds the limit of {limit} {what} (line {line})")]
+    OverLimit {
+        /// Line where the limit is exceeded.
+        line: usize,
+        /// The limit.
+        limit: usize,
+        /// What is counted, in the plural.
+        what: &'static str,
+    },
+}
+
+/// Why a spooled document could not be parsed.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedReadError {
+    /// The document cannot be trusted.
+    #[error(transparent)]
+    Document(#[from] FeedDocumentError),
+    /// The temporary file of the spool cannot be read.
+    #[error("the spooled document cannot be read")]
+    Spool(#[from] io::Error),
+}
+
+impl FeedDocumentError {
+    /// The stable reason code for the ledger.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty_document",
+            Self::Truncated => "truncated",
+            Self::Malformed { .. } => "malformed",
+            Self::WrongRoot { .. } => "wrong_root",
+            Self::NoItems { .. } => "no_items",
+            Self::Doctype { .. } => "doctype",
+            Self::NotUtf8 { .. } | Self::OtherEncoding { .. } => "not_utf8",
+            Self::ByteOrderMark => "byte_order_mark",
+            Self::OverLimit { .. } => "over_limit",
+        }
+    }
+
+    /// The same error in bytes that start at this line and column of the document.
+    pub(super) fn offset_position(mut self, first_line: usize, first_column: usize) -> Self {
+        match &mut self {
+            Self::Malformed { line, column, .. } | Self::NotUtf8 { line, column } => {
+                if *line == 1 {
+                    *column += first_column - 1;
+                }
+                *line += first_line - 1;
+            }
+            Self::Doctype { line } | Self::OverLimit { line, .. } => *line += first_line - 1,
+            _ => {}
+        }
+        self
+    }
+}
