@@ -44,7 +44,7 @@ impl FromStr for Schedule {
             .build()
             .parse(text)
             .map(Self)
-            .map_err(|error| format!("{error} (want six fields, seconds first, such as `0 */10 * * * *`)"))
+            .map_err(|error| format!("{error} (expected six fields, seconds first, such as `0 */10 * * * *`)"))
     }
 }
 
