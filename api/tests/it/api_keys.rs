@@ -42,26 +42,26 @@ fn run_keys_new(file: Option<&Path>, arguments: &[&str]) -> Output {
 }
 
 /// Runs `marquee-api keys new`, which appends to the file, and returns the key.
-fn create_key(file: &Path, name: &str, scopes: &[&str]) -> String {
+pub(crate) fn create_key(file: &Path, name: &str, scopes: &[&str]) -> String {
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
     let output = run_keys_new(Some(file), &[name].into_iter().chain(scopes).collect::<Vec<_>>());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn create_keys_file_path() -> (TempDir, PathBuf) {
+pub(crate) fn create_keys_file_path() -> (TempDir, PathBuf) {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("keys.toml");
     (folder, file)
 }
 
-async fn start_app(database: &TestDatabase, file: &Path) -> TestApp {
+pub(crate) async fn start_app(database: &TestDatabase, file: &Path) -> TestApp {
     let connection = database.connect(ConnectionRole::Api).await;
     let keys = Keys::of(&KeysSettings { keys_file: Some(file.to_owned()) }).unwrap();
     TestApp::with_state(&State { keys, ..State::new(connection.clone(), connection, 0, None) })
 }
 
-async fn put_places(app: &TestApp, authorization: &str) -> TestResponse {
+pub(crate) async fn put_places(app: &TestApp, authorization: &str) -> TestResponse {
     let body = ("application/json", r#"{"regions":[],"places":[]}"#);
     app.upload(Method::PUT, "/places", body, &[("authorization", authorization)]).await
 }

@@ -51,7 +51,7 @@ async fn run(arguments: &[&str]) -> Output {
 }
 
 /// A process that accepts connections.
-pub(crate) struct ApiProcess {
+pub(crate) struct RunningApi {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
     first_line: String,
@@ -59,7 +59,7 @@ pub(crate) struct ApiProcess {
     log: Lines<BufReader<ChildStderr>>,
 }
 
-impl ApiProcess {
+impl RunningApi {
     pub(crate) async fn start(database_url: &str, arguments: &[&str]) -> Self {
         let mut child = build_command(&["--api-listen", "127.0.0.1:0", "--database-url", database_url])
             .args(arguments)
@@ -117,6 +117,15 @@ pub(crate) async fn create_sqlite_database() -> (TestDatabase, String) {
 }
 
 #[tokio::test]
+async fn help_matches_the_snapshots() {
+    for arguments in [&["--help"][..], &["keys", "--help"], &["keys", "new", "--help"]] {
+        let help = run(arguments).await;
+        assert_eq!(help.status.code(), Some(0), "{arguments:?}");
+        insta::assert_snapshot!(arguments.join("_").replace("--", ""), String::from_utf8(help.stdout).unwrap());
+    }
+}
+
+#[tokio::test]
 async fn help_and_version_exit_with_0() {
     let help = run(&["--help"]).await;
     assert_eq!(help.status.code(), Some(0));
@@ -158,7 +167,7 @@ async fn invalid_arguments_exit_with_2() {
 async fn a_termination_signal_exits_with_0() {
     let (_database, url) = create_sqlite_database().await;
     for signal in ["-TERM", "-INT"] {
-        let process = ApiProcess::start(&url, &[]).await;
+        let process = RunningApi::start(&url, &[]).await;
         assert_eq!(process.get("/livez").await, ("HTTP/1.1 200 OK".to_owned(), "{\"status\":\"live\"}".to_owned()));
         assert_eq!(process.stop(signal).await.0, Some(0), "{signal}");
     }
@@ -168,7 +177,7 @@ async fn a_termination_signal_exits_with_0() {
 #[tokio::test]
 async fn idle_connections_do_not_delay_shutdown() {
     let (_database, url) = create_sqlite_database().await;
-    let process = ApiProcess::start(&url, &[]).await;
+    let process = RunningApi::start(&url, &[]).await;
     let mut idle = TcpStream::connect(process.address).await.unwrap();
     idle.write_all(b"GET /livez HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
     let mut first = [0; 15];
@@ -181,7 +190,7 @@ async fn idle_connections_do_not_delay_shutdown() {
 #[tokio::test]
 async fn every_request_is_logged_without_passwords() {
     let url = "postgres://marquee:hunter2@127.0.0.1:1/marquee?password=hunter2";
-    let process = ApiProcess::start(url, &["--log-format", "json"]).await;
+    let process = RunningApi::start(url, &["--log-format", "json"]).await;
     assert!(process.first_line.contains("\"database\":\"postgres://***@127.0.0.1:1/marquee\""), "{}", process.first_line);
     process.get("/livez").await;
     process.get("/readyz").await;
@@ -204,7 +213,7 @@ async fn every_request_is_logged_without_passwords() {
 #[tokio::test]
 async fn malformed_requests_are_rejected() {
     let (_database, url) = create_sqlite_database().await;
-    let process = ApiProcess::start(&url, &[]).await;
+    let process = RunningApi::start(&url, &[]).await;
     for request in
         [&b"GET /search?starts_at=\xff\xfe HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"[..], b"\x16\x03\x01\r\n\r\n"]
     {
@@ -242,7 +251,7 @@ async fn an_inaccessible_database_file_exits_with_1() {
 #[tokio::test]
 async fn becomes_ready_once_the_schema_exists() {
     let database = TestDatabase::empty(Backend::Sqlite).await;
-    let process = ApiProcess::start(database.settings.url.expose(), &[]).await;
+    let process = RunningApi::start(database.settings.url.expose(), &[]).await;
     assert_eq!(process.get("/livez").await.0, "HTTP/1.1 200 OK");
     assert_eq!(process.get("/readyz").await.0, "HTTP/1.1 503 Service Unavailable");
 
@@ -256,7 +265,7 @@ async fn becomes_ready_once_the_schema_exists() {
 #[tokio::test]
 async fn reads_go_to_the_replica() {
     let (_database, replica) = create_sqlite_database().await;
-    let process = ApiProcess::start("postgres://127.0.0.1:1/marquee", &["--database-read-url", &replica]).await;
+    let process = RunningApi::start("postgres://127.0.0.1:1/marquee", &["--database-read-url", &replica]).await;
     assert_eq!(process.get("/search").await.0, "HTTP/1.1 200 OK");
     assert_eq!(process.get("/readyz").await.0, "HTTP/1.1 200 OK");
     assert_eq!(process.stop("-TERM").await.0, Some(0));
@@ -266,7 +275,7 @@ async fn reads_go_to_the_replica() {
 async fn becomes_ready_once_the_database_server_is_reachable() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let proxy = DatabaseProxy::start(&database, ProxyMode::Cut).await;
-    let process = ApiProcess::start(proxy.settings().url.expose(), &[]).await;
+    let process = RunningApi::start(proxy.settings().url.expose(), &[]).await;
     assert_eq!(process.get("/livez").await.0, "HTTP/1.1 200 OK");
     assert_eq!(process.get("/readyz").await.0, "HTTP/1.1 503 Service Unavailable");
 

@@ -12,6 +12,7 @@ mod concerts_oracle;
 mod contract;
 mod database_outages;
 mod database_proxy;
+mod error_bodies;
 mod events;
 mod feeds;
 mod fixtures;

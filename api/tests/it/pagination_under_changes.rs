@@ -29,19 +29,19 @@ const STARTS: i64 = 5;
 
 /// A change by a sync. An index selects from all events that were ever inserted.
 #[derive(Clone, Debug)]
-enum CatalogueChange {
+enum EventChange {
     Insert { start: i64, id: u128 },
     Reprice(prop::sample::Index),
     Move(prop::sample::Index, i64),
     Hide(prop::sample::Index),
 }
 
-fn changes() -> impl Strategy<Value = CatalogueChange> {
+fn changes() -> impl Strategy<Value = EventChange> {
     prop_oneof![
-        3 => (0..STARTS, any::<u128>()).prop_map(|(start, id)| CatalogueChange::Insert { start, id }),
-        2 => any::<prop::sample::Index>().prop_map(CatalogueChange::Reprice),
-        2 => (any::<prop::sample::Index>(), 0..STARTS).prop_map(|(event, start)| CatalogueChange::Move(event, start)),
-        1 => any::<prop::sample::Index>().prop_map(CatalogueChange::Hide),
+        3 => (0..STARTS, any::<u128>()).prop_map(|(start, id)| EventChange::Insert { start, id }),
+        2 => any::<prop::sample::Index>().prop_map(EventChange::Reprice),
+        2 => (any::<prop::sample::Index>(), 0..STARTS).prop_map(|(event, start)| EventChange::Move(event, start)),
+        1 => any::<prop::sample::Index>().prop_map(EventChange::Hide),
     ]
 }
 
@@ -57,7 +57,7 @@ async fn unmoved_events_appear_exactly_once(database: Arc<TestDatabase>) {
                 catalogue_version::increment(&catalogue.database).await.unwrap();
                 let mut changing = ChangingCatalogue { catalogue: &catalogue, unmoved: HashSet::new(), all: Vec::new() };
                 for (start, id) in first {
-                    changing.apply(CatalogueChange::Insert { start, id }, true).await;
+                    changing.apply(EventChange::Insert { start, id }, true).await;
                 }
                 // A new process, because a cache of the previous case would return its events.
                 let state = create_state(&database).await;
@@ -103,10 +103,10 @@ struct ChangingCatalogue<'a> {
 }
 
 impl ChangingCatalogue<'_> {
-    async fn apply(&mut self, change: CatalogueChange, is_first: bool) {
+    async fn apply(&mut self, change: EventChange, is_first: bool) {
         let start_of = |start: i64| UtcInstant(start * 1_000_000);
         match change {
-            CatalogueChange::Insert { start, id } => {
+            EventChange::Insert { start, id } => {
                 let id = Uuid::from_u128(id);
                 if self.all.contains(&id) {
                     return;
@@ -121,16 +121,16 @@ impl ChangingCatalogue<'_> {
                     self.unmoved.insert(id);
                 }
             }
-            CatalogueChange::Reprice(index) => {
+            EventChange::Reprice(index) => {
                 let id = *index.get(&self.all);
                 self.set(id, event::Column::MinPrice, 100_i64).await;
             }
-            CatalogueChange::Move(index, start) => {
+            EventChange::Move(index, start) => {
                 let id = *index.get(&self.all);
                 self.unmoved.remove(&id);
                 self.set(id, event::Column::StartsAt, start_of(start)).await;
             }
-            CatalogueChange::Hide(index) => {
+            EventChange::Hide(index) => {
                 let id = *index.get(&self.all);
                 self.unmoved.remove(&id);
                 self.set(id, event::Column::Shown, false).await;

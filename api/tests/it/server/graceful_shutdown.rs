@@ -16,7 +16,7 @@ use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use tokio::net::TcpStream;
 
-use super::{Connection, TestServer, within_timeout};
+use super::{ClientConnection, TestServer, within_timeout};
 use crate::{recorder::RecordedMetrics, test_app::TestApp};
 
 /// Longer than the timeout of the tests, so that a shutdown that waits for it fails.
@@ -174,7 +174,7 @@ async fn many_connections_drain_without_losing_requests() {
             let (address, answered) = (server.address, Arc::new(AtomicUsize::new(0)));
             let counted = answered.clone();
             let requests = async move {
-                super::process::send_requests_until_closed(&mut Connection::open(address).await, "/a", &counted).await
+                super::process::send_requests_until_closed(&mut ClientConnection::open(address).await, "/a", &counted).await
             };
             (tokio::spawn(requests), answered)
         })

@@ -90,8 +90,8 @@ impl TestServer {
         Self { address, endpoint, readiness, shutdown, task }
     }
 
-    async fn connect(&self) -> Connection {
-        Connection::open(self.address).await
+    async fn connect(&self) -> ClientConnection {
+        ClientConnection::open(self.address).await
     }
 
     /// Waits until this many more requests for `/gate` have started.
@@ -108,9 +108,9 @@ impl TestServer {
 }
 
 /// A client's connection.
-struct Connection(TcpStream);
+struct ClientConnection(TcpStream);
 
-impl Connection {
+impl ClientConnection {
     async fn open(address: SocketAddr) -> Self {
         Self(within_timeout(TcpStream::connect(address)).await.unwrap())
     }

@@ -7,12 +7,12 @@ use std::sync::{
 
 use tokio::net::TcpStream;
 
-use super::{Connection, within_timeout};
-use crate::api_process::{ApiProcess, create_sqlite_database};
+use super::{ClientConnection, within_timeout};
+use crate::api_process::{RunningApi, create_sqlite_database};
 
 /// Sends requests until a response announces `Connection: close`. Every request must have a complete response, and the
 /// connection must close without a reset. `answered` counts the responses.
-pub(super) async fn send_requests_until_closed(connection: &mut Connection, path: &str, answered: &AtomicUsize) {
+pub(super) async fn send_requests_until_closed(connection: &mut ClientConnection, path: &str, answered: &AtomicUsize) {
     loop {
         let (head, _) = connection.get(path).await;
         assert!(head.starts_with("http/1.1 200 "), "{head}");
@@ -27,7 +27,7 @@ pub(super) async fn send_requests_until_closed(connection: &mut Connection, path
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_on_sigterm() {
     let (_database, url) = create_sqlite_database().await;
-    let process = ApiProcess::start(&url, &["--drain-delay-seconds", "1", "--log-filter", "warn,marquee_api=info"]).await;
+    let process = RunningApi::start(&url, &["--drain-delay-seconds", "1", "--log-filter", "warn,marquee_api=info"]).await;
     let address = process.address;
     let has_stopped = Arc::new(AtomicBool::new(false));
     let answered = Arc::new(AtomicUsize::new(0));
@@ -39,7 +39,7 @@ async fn no_request_is_lost_on_sigterm() {
                 loop {
                     match TcpStream::connect(address).await {
                         Ok(stream) => {
-                            send_requests_until_closed(&mut Connection(stream), "/search", &answered).await;
+                            send_requests_until_closed(&mut ClientConnection(stream), "/search", &answered).await;
                         }
                         Err(error) => {
                             assert!(has_stopped.load(Ordering::Relaxed), "{error}");
@@ -51,7 +51,7 @@ async fn no_request_is_lost_on_sigterm() {
             })
         })
         .collect();
-    let mut idle = Connection::open(address).await;
+    let mut idle = ClientConnection::open(address).await;
     idle.get("/livez").await;
     within_timeout(async {
         while answered.load(Ordering::Relaxed) <= 100 {
@@ -75,7 +75,7 @@ async fn no_request_is_lost_on_sigterm() {
 #[tokio::test]
 async fn a_second_signal_exits_immediately() {
     let (_database, url) = create_sqlite_database().await;
-    let process = ApiProcess::start(&url, &["--drain-delay-seconds", "3600"]).await;
+    let process = RunningApi::start(&url, &["--drain-delay-seconds", "300"]).await;
     process.send_signal("-TERM").await;
     within_timeout(async { while process.get("/readyz").await.0 != "HTTP/1.1 503 Service Unavailable" {} }).await;
     process.send_signal("-TERM").await;
@@ -91,10 +91,10 @@ async fn ten_thousand_idle_connections_do_not_block_requests() {
         println!("opens only {connections} connections, because the limit of open files is {files}");
     }
     let (_database, url) = create_sqlite_database().await;
-    let process = ApiProcess::start(&url, &["--log-filter", "warn,marquee_api=info"]).await;
+    let process = RunningApi::start(&url, &["--log-filter", "warn,marquee_api=info"]).await;
     let mut idle = Vec::with_capacity(connections);
     for number in 0..connections {
-        let mut connection = Connection::open(process.address).await;
+        let mut connection = ClientConnection::open(process.address).await;
         if number % 10 == 0 {
             connection.get("/livez").await;
         }

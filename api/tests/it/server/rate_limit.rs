@@ -9,9 +9,9 @@ use api::{
 use poem::http::Method;
 use sea_orm::DatabaseConnection;
 
-use super::Connection;
+use super::ClientConnection;
 use crate::{
-    api_process::{ApiProcess, create_sqlite_database},
+    api_process::{RunningApi, create_sqlite_database},
     recorder::RecordedMetrics,
     test_app::{TestApp, TestResponse},
 };
@@ -89,7 +89,7 @@ async fn rate_limiting_is_off_by_default() {
 }
 
 /// Sends a request as the client in `X-Forwarded-For`, and returns the status and the `RateLimit` header.
-async fn send_as(connection: &mut Connection, forwarded: &str) -> (String, String) {
+async fn send_as(connection: &mut ClientConnection, forwarded: &str) -> (String, String) {
     connection.send(&format!("GET /openapi.json HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: {forwarded}\r\n\r\n")).await;
     let (head, _) = connection.read_response().await;
     let limit = head.lines().find_map(|connection| connection.strip_prefix("ratelimit: ")).unwrap().to_owned();
@@ -101,16 +101,16 @@ async fn clients_behind_a_trusted_proxy_are_limited_separately() {
     let (_database, url) = create_sqlite_database().await;
     // The lowest limit that can be configured.
     let arguments = ["--rate-limit-per-second", "1", "--rate-limit-burst", "1"];
-    let trusting = ApiProcess::start(&url, &[&arguments[..], &["--trusted-proxies", "192.0.2.0/24,127.0.0.0/8"]].concat()).await;
-    let mut connection = Connection::open(trusting.address).await;
+    let trusting = RunningApi::start(&url, &[&arguments[..], &["--trusted-proxies", "192.0.2.0/24,127.0.0.0/8"]].concat()).await;
+    let mut connection = ClientConnection::open(trusting.address).await;
     for client in 0..50 {
         let (status, limit) = send_as(&mut connection, &format!("198.51.100.{client}")).await;
         assert_eq!((status.as_str(), limit.as_str()), ("200", "\"default\";r=0;t=1"));
     }
     assert_eq!(trusting.stop("-TERM").await.0, Some(0));
 
-    let strict = ApiProcess::start(&url, &arguments).await;
-    let mut connection = Connection::open(strict.address).await;
+    let strict = RunningApi::start(&url, &arguments).await;
+    let mut connection = ClientConnection::open(strict.address).await;
     let mut refused = 0;
     for client in 0..50 {
         refused += usize::from(send_as(&mut connection, &format!("198.51.100.{client}")).await.0 == "429");

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use super::{Connection, TestServer, within_timeout};
+use super::{ClientConnection, TestServer, within_timeout};
 use crate::recorder::RecordedMetrics;
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -19,7 +19,7 @@ fn count_closed(metrics_recorder: &RecordedMetrics, reason: &str) -> u64 {
 }
 
 /// Sends single bytes until the server closes the connection, and returns how long that took.
-async fn send_slowly(connection: &mut Connection, bytes: &[u8]) -> Duration {
+async fn send_slowly(connection: &mut ClientConnection, bytes: &[u8]) -> Duration {
     let started = Instant::now();
     let (mut reader, mut writer) = connection.0.split();
     let send = async {
@@ -110,9 +110,9 @@ async fn clients_that_stop_reading_are_disconnected() {
     let metrics_recorder = RecordedMetrics::default();
     let _guard = metrics::set_default_local_recorder(&metrics_recorder);
     let server = TestServer::start(Limits { write_time: LONG, ..Limits::default() }).await;
-    let mut stalled = Connection::open_narrow(server.address).await;
+    let mut stalled = ClientConnection::open_narrow(server.address).await;
     stalled.send_get("/big").await;
-    let mut slow = Connection::open_narrow(server.address).await;
+    let mut slow = ClientConnection::open_narrow(server.address).await;
     slow.send_get("/big").await;
 
     let started = Instant::now();
@@ -136,7 +136,7 @@ async fn clients_that_stop_reading_are_disconnected() {
 async fn slow_readers_receive_the_whole_response() {
     let write_time = Duration::from_secs(1);
     let server = TestServer::start(Limits { write_time, idle_time: SHORT, ..Limits::default() }).await;
-    let mut connection = Connection::open_narrow(server.address).await;
+    let mut connection = ClientConnection::open_narrow(server.address).await;
     connection.send("GET /big HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").await;
     let started = Instant::now();
     let mut buffer = vec![0; 512 * 1024];

@@ -1,0 +1,181 @@
+//! Snapshots of the error bodies, provoked through the app.
+
+use std::{fmt::Write, io, num::NonZeroU32};
+
+use api::{
+    State,
+    error::ErrorCode,
+    server::{
+        Readiness,
+        rate_limit::{RateLimiter, RateSettings},
+    },
+};
+use bytes::Bytes;
+use entity::{ConnectionRole, UtcInstant, provider, pushed_feed};
+use futures_util::{StreamExt, stream};
+use migration::testing::{Backend, TestDatabase};
+use poem::{Body, http::Method};
+use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::{
+    api_keys::{self, create_key, create_keys_file_path, start_app},
+    cached_responses::create_state,
+    fixtures::CatalogueFixture,
+    rates::{BATCHES, CsvBatch, post_batch, put_places},
+    test_app::{TestApp, TestResponse},
+};
+
+/// Takes 20 s of a silent client; a unit test with a paused clock covers it.
+const NOT_PROVOKED: [ErrorCode; 1] = [ErrorCode::BodyTimeout];
+const XML: &str = "application/xml";
+const KEY: [(&str, &str); 1] = [("idempotency-key", "one")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn error_bodies_match_the_snapshot() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let mut responses = get_errors(&database).await;
+    responses.extend(authentication_errors(&database).await);
+    responses.extend(batch_errors(&database).await);
+    responses.extend(feed_errors(&database).await);
+    responses.extend(availability_errors(&database).await);
+
+    let mut snapshot = String::new();
+    for code in ErrorCode::ALL {
+        let bodies: Vec<Value> = responses.iter().map(redact).filter(|body| body["error"]["code"] == code.name()).collect();
+        assert_eq!(bodies.is_empty(), NOT_PROVOKED.contains(code), "{}", code.name());
+        for body in bodies {
+            writeln!(snapshot, "{}", serde_json::to_string_pretty(&body).unwrap()).unwrap();
+        }
+    }
+    insta::assert_snapshot!(snapshot);
+}
+
+fn redact(response: &TestResponse) -> Value {
+    let mut body: Value = serde_json::from_slice(&response.body).unwrap();
+    body["request_id"] = json!("[request id]");
+    body
+}
+
+async fn get_errors(database: &TestDatabase) -> Vec<TestResponse> {
+    let app = TestApp::with_state(&create_state(database).await);
+    let unknown_place = "/rates?date_from=2021-01-01&date_to=2021-01-02&orig_code=AAAAA&dest_code=XXXXX";
+    let mut responses = vec![
+        app.send(Method::POST, "/search", &[]).await,
+        app.send(Method::GET, "/search", &[("accept-encoding", "identity;q=0")]).await,
+    ];
+    for uri in [
+        "/events/%FF",
+        "/search?start_at=soon&limit=0&ends_at=2021-09-31&cursor=x",
+        "/unknown/path",
+        "/events/00000000-0000-0000-0000-000000000000",
+        unknown_place,
+    ] {
+        responses.push(app.get(uri).await);
+    }
+    let disconnected = TestApp::with_connection(DatabaseConnection::default());
+    responses.push(disconnected.get("/events/00000000-0000-0000-0000-000000000000").await);
+    responses
+}
+
+async fn authentication_errors(database: &TestDatabase) -> Vec<TestResponse> {
+    let (_folder, file) = create_keys_file_path();
+    let key = create_key(&file, "rates", &["rates"]);
+    let app = start_app(database, &file).await;
+    let mut responses = Vec::new();
+    for authorization in ["", "Bearer mq_unknown", &format!("Bearer {key}")] {
+        responses.push(api_keys::put_places(&app, authorization).await);
+    }
+    responses
+}
+
+async fn batch_errors(database: &TestDatabase) -> Vec<TestResponse> {
+    let connection = database.connect(ConnectionRole::Api).await;
+    let state = State::new(connection.clone(), connection, 0, None);
+    let app = TestApp::with_state(&state);
+    put_places(&app, &[], &[("AAAAA", "")]).await;
+    let batch = |price: &str| CsvBatch::default().add("AAAAA", "AAAAA", "2021-01-30", price);
+    let mut responses = vec![
+        app.upload(Method::PUT, "/places", ("application/json", "{}"), &[("x-forwarded-for", "192.0.2.7")]).await,
+        app.upload(Method::PUT, "/places", ("application/json", r#"{"regions":[],"places":[{"code":5}]}"#), &[]).await,
+        app.upload(Method::POST, BATCHES, ("text/plain", "x"), &[]).await,
+        post_batch(&app, &batch("-1").add("XXXXX", "AAAAA", "2021-09-31", "x"), &[]).await,
+    ];
+    let interrupted = stream::iter([Ok(Bytes::from_static(b"orig_code")), Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
+    responses.push(app.upload(Method::POST, BATCHES, ("text/csv", Body::from_bytes_stream(interrupted)), &[]).await);
+    responses.push(post_during_another_batch(&app, &batch("1")).await);
+    assert_eq!(post_batch(&app, &batch("1"), &KEY).await.status, 201);
+    responses.push(post_batch(&app, &batch("2"), &KEY).await);
+
+    let permits: Vec<_> = std::iter::from_fn(|| state.writer.bring_batch().ok()).collect();
+    responses.push(post_batch(&app, &batch("1"), &[]).await);
+    drop(permits);
+    responses
+}
+
+/// Sends a batch while the body of another with the same key is incomplete.
+async fn post_during_another_batch(app: &TestApp, batch: &CsvBatch) -> TestResponse {
+    let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(1);
+    let chunks = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
+    let upload = app.upload(Method::POST, BATCHES, ("text/csv", Body::from_bytes_stream(chunks.boxed())), &KEY);
+    let conflict = async {
+        // The third chunk fits into the channel when the first is being read, and the key is claimed.
+        for chunk in [&b"orig_code,dest_code,day,price\n"[..], b"x", b"x"] {
+            sender.send(Ok(Bytes::from_static(chunk))).await.unwrap();
+        }
+        let response = post_batch(app, batch, &KEY).await;
+        drop(sender);
+        response
+    };
+    tokio::join!(upload, conflict).1
+}
+
+async fn feed_errors(database: &TestDatabase) -> Vec<TestResponse> {
+    let catalogue = CatalogueFixture::new(database).await;
+    let provider: provider::Model = catalogue.insert_provider("fever", "EUR", 2).await;
+    let app = TestApp::new(database).await;
+    let feed = "/providers/fever/feed";
+    let mut responses = vec![
+        app.upload(Method::POST, feed, (XML, "x"), &[("content-encoding", "gzip")]).await,
+        app.upload(Method::POST, feed, (XML, vec![b' '; (16 << 20) + 1]), &[]).await,
+        app.upload(Method::POST, &format!("{feed}?dry_run=true"), (XML, "<eventList/>"), &[]).await,
+    ];
+    let waiting_feed = |job_id| pushed_feed::ActiveModel {
+        provider_id: Set(provider.id),
+        job_id: Set(job_id),
+        mode: Set(pushed_feed::Mode::Delta),
+        coding: Set(String::new()),
+        body_hash: Set(String::new()),
+        accepted_at: Set(UtcInstant::now()),
+        ..Default::default()
+    };
+    let feeds = (1_000..2_000).map(waiting_feed);
+    pushed_feed::Entity::insert_many(feeds).exec_without_returning(&catalogue.database).await.unwrap();
+    responses.push(app.upload(Method::POST, feed, (XML, "<eventList/>"), &[]).await);
+    responses
+}
+
+async fn availability_errors(database: &TestDatabase) -> Vec<TestResponse> {
+    let without_schema = TestDatabase::empty(Backend::Sqlite).await;
+    let mut responses = vec![TestApp::new(&without_schema).await.get("/readyz").await];
+
+    let connection = database.connect(ConnectionRole::Api).await;
+    let readiness = Readiness::default();
+    readiness.begin_drain();
+    let state = State::new(connection.clone(), connection, 0, None);
+    responses.push(TestApp::with_state(&State { readiness, ..state.clone() }).get("/readyz").await);
+
+    let settings = RateSettings {
+        rate_limit_per_second: NonZeroU32::new(1),
+        rate_limit_burst: NonZeroU32::new(1),
+        trusted_proxies: Vec::new(),
+    };
+    let app = TestApp::with_state(&State { rate: RateLimiter::of(&settings), ..state });
+    let mut limited = app.get("/openapi.json").await;
+    while limited.status != 429 {
+        limited = app.get("/openapi.json").await;
+    }
+    responses.push(limited);
+    responses
+}
