@@ -93,12 +93,12 @@ async fn excludes_hidden_events_and_events_without_venue_or_performer(database: 
 async fn simultaneous_concerts_have_a_total_order(database: Arc<TestDatabase>) {
     let events = (0..10).map(|number| concert(&format!("event {number}"), &["1", "2", "3"], (f64::from(number), 1.0)));
     let app = start_app_with(&database, events).await;
-    let whole = fetch_concerts(&app, "bandIds=3,2,1").await;
-    assert_eq!(whole.len(), 30);
+    let all = fetch_concerts(&app, "bandIds=3,2,1").await;
+    assert_eq!(all.len(), 30);
     for limit in [1, 7, 29, 30] {
         let pages = app.get_pages(&format!("/concerts?bandIds=3,2,1&limit={limit}")).await;
         let pages: Vec<Value> = pages.iter().flat_map(|page| page.json().as_array().unwrap().clone()).collect();
-        assert_eq!(pages, whole, "pages of {limit}");
+        assert_eq!(pages, all, "pages of {limit}");
     }
 }
 

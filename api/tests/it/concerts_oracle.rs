@@ -162,8 +162,8 @@ async fn compare(
         .collect();
 
     let filters = filters.join("&");
-    let whole = app.get(&format!("/concerts?{filters}")).await.json();
-    prop_assert_eq!(whole.as_array(), Some(&expected), "{}", filters);
+    let all = app.get(&format!("/concerts?{filters}")).await.json();
+    prop_assert_eq!(all.as_array(), Some(&expected), "{}", filters);
     let pages = app.get_pages(&format!("/concerts?{filters}&limit={}", query.limit)).await;
     let pages: Vec<Value> = pages.iter().flat_map(|page| page.json().as_array().unwrap().clone()).collect();
     prop_assert_eq!(pages, expected, "{} in pages of {}", filters, query.limit);

@@ -39,6 +39,14 @@ async fn assert_available(app: &TestApp) {
     }
 }
 
+/// Replaces the hanging connections, and leaves none open.
+async fn assert_recovers(app: &TestApp, proxy: &DatabaseProxy) {
+    proxy.set_mode(ProxyMode::Cut).await;
+    proxy.set_mode(ProxyMode::Forward).await;
+    assert_available(app).await;
+    proxy.set_mode(ProxyMode::Cut).await;
+}
+
 fn assert_unavailable(response: &TestResponse) {
     let problem = response.problem(503, "database_unavailable");
     assert_eq!(problem["detail"], "the database is unavailable; retry later");
@@ -155,10 +163,7 @@ async fn a_server_that_accepts_but_never_responds_is_503() {
 
     assert_unavailable(&search);
     assert_unavailable(&ready);
-    proxy.set_mode(ProxyMode::Cut).await;
-    proxy.set_mode(ProxyMode::Forward).await;
-    assert_available(&app).await;
-    proxy.set_mode(ProxyMode::Cut).await;
+    assert_recovers(&app, &proxy).await;
     database.remove().await;
 }
 
@@ -174,10 +179,7 @@ async fn a_server_that_hangs_during_a_query_is_503() {
     for response in [one, two, three, four, five] {
         assert_unavailable(&response);
     }
-    proxy.set_mode(ProxyMode::Cut).await;
-    proxy.set_mode(ProxyMode::Forward).await;
-    assert_available(&app).await;
-    proxy.set_mode(ProxyMode::Cut).await;
+    assert_recovers(&app, &proxy).await;
     database.remove().await;
 }
 

@@ -11,17 +11,18 @@ use api::{
     },
 };
 use bytes::Bytes;
-use entity::{ConnectionRole, UtcInstant, provider, pushed_feed};
+use entity::ConnectionRole;
 use futures_util::{StreamExt, stream};
 use migration::testing::{Backend, TestDatabase};
 use poem::{Body, http::Method};
-use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait};
+use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
     api_keys::{self, create_key, create_keys_file_path, start_app},
     cached_responses::create_state,
+    feeds::fill_queue,
     fixtures::CatalogueFixture,
     rates::{BATCHES, CsvBatch, post_batch, put_places},
     test_app::{TestApp, TestResponse},
@@ -133,7 +134,7 @@ async fn post_during_another_batch(app: &TestApp, batch: &CsvBatch) -> TestRespo
 
 async fn feed_errors(database: &TestDatabase) -> Vec<TestResponse> {
     let catalogue = CatalogueFixture::new(database).await;
-    let provider: provider::Model = catalogue.insert_provider("fever", "EUR", 2).await;
+    catalogue.insert_provider("fever", "EUR", 2).await;
     let app = TestApp::new(database).await;
     let feed = "/providers/fever/feed";
     let mut responses = vec![
@@ -141,17 +142,7 @@ async fn feed_errors(database: &TestDatabase) -> Vec<TestResponse> {
         app.upload(Method::POST, feed, (XML, vec![b' '; (16 << 20) + 1]), &[]).await,
         app.upload(Method::POST, &format!("{feed}?dry_run=true"), (XML, "<eventList/>"), &[]).await,
     ];
-    let waiting_feed = |job_id| pushed_feed::ActiveModel {
-        provider_id: Set(provider.id),
-        job_id: Set(job_id),
-        mode: Set(pushed_feed::Mode::Delta),
-        coding: Set(String::new()),
-        body_hash: Set(String::new()),
-        accepted_at: Set(UtcInstant::now()),
-        ..Default::default()
-    };
-    let feeds = (1_000..2_000).map(waiting_feed);
-    pushed_feed::Entity::insert_many(feeds).exec_without_returning(&catalogue.database).await.unwrap();
+    fill_queue(&catalogue.database).await;
     responses.push(app.upload(Method::POST, feed, (XML, "<eventList/>"), &[]).await);
     responses
 }

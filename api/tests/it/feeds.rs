@@ -39,6 +39,22 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Inserts as many waiting feeds of the only provider as the queue accepts.
+pub(crate) async fn fill_queue(database: &DatabaseConnection) {
+    let provider = entity::provider::Entity::find().one(database).await.unwrap().unwrap();
+    let waiting_feed = |job_id| pushed_feed::ActiveModel {
+        provider_id: Set(provider.id),
+        job_id: Set(job_id),
+        mode: Set(pushed_feed::Mode::Delta),
+        coding: Set(String::new()),
+        body_hash: Set(String::new()),
+        accepted_at: Set(UtcInstant::now()),
+        ..Default::default()
+    };
+    let feeds = (1_000..2_000).map(waiting_feed);
+    pushed_feed::Entity::insert_many(feeds).exec_without_returning(database).await.unwrap();
+}
+
 async fn count_rows(database: &DatabaseConnection) -> [u64; 3] {
     [
         pushed_feed::Entity::find().count(database).await.unwrap(),
@@ -86,17 +102,7 @@ async fn a_rejected_feed_leaves_no_rows(database: Arc<TestDatabase>) {
 
 async fn a_full_queue_rejects_feeds(database: Arc<TestDatabase>) {
     let (app, database) = start_app_with_provider(&database).await;
-    let provider_id = entity::provider::Entity::find().one(&database).await.unwrap().unwrap().id;
-    let waiting_feed = |job_id| pushed_feed::ActiveModel {
-        provider_id: Set(provider_id),
-        job_id: Set(job_id),
-        mode: Set(pushed_feed::Mode::Delta),
-        coding: Set(String::new()),
-        body_hash: Set(String::new()),
-        accepted_at: Set(UtcInstant::now()),
-        ..Default::default()
-    };
-    pushed_feed::Entity::insert_many((1_000..2_000).map(waiting_feed)).exec_without_returning(&database).await.unwrap();
+    fill_queue(&database).await;
     let response = push_feed(&app, "<eventList/>", &[]).await;
     response.problem(503, "queue_full");
     assert_eq!(response.header("retry-after"), Some("10"));

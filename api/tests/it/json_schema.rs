@@ -9,10 +9,10 @@ const ANNOTATIONS: [&str; 4] = ["description", "example", "title", "default"];
 
 /// Lists how a value violates a schema. Undeclared properties are violations.
 pub(crate) fn find_violations(description: &Value, schema: &Value, value: &Value) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut violations = Vec::new();
     let checker = SchemaChecker { description };
-    checker.check(schema, value, "$", &mut found);
-    found
+    checker.check(schema, value, "$", &mut violations);
+    violations
 }
 
 struct SchemaChecker<'a> {
@@ -32,12 +32,12 @@ impl<'a> SchemaChecker<'a> {
         }
     }
 
-    fn check(&self, schema: &'a Value, value: &Value, path: &str, found: &mut Vec<String>) {
-        self.check_value(schema, value, path, found);
+    fn check(&self, schema: &'a Value, value: &Value, path: &str, violations: &mut Vec<String>) {
+        self.check_value(schema, value, path, violations);
         if let Some(object) = value.as_object() {
             let declared = self.declared_properties(schema);
             for name in object.keys().filter(|name| !declared.contains(name.as_str())) {
-                found.push(format!("{path}.{name} is not declared"));
+                violations.push(format!("{path}.{name} is not declared"));
             }
         }
     }
@@ -50,7 +50,7 @@ impl<'a> SchemaChecker<'a> {
         own.chain(parts.flat_map(|part| self.declared_properties(part))).collect()
     }
 
-    fn check_value(&self, schema: &'a Value, value: &Value, path: &str, found: &mut Vec<String>) {
+    fn check_value(&self, schema: &'a Value, value: &Value, path: &str, violations: &mut Vec<String>) {
         let schema = self.resolve(schema);
         if value.is_null() && schema.get("nullable") == Some(&json!(true)) {
             return;
@@ -58,31 +58,31 @@ impl<'a> SchemaChecker<'a> {
         for (keyword, argument) in schema {
             match keyword.as_str() {
                 "type" if !has_type(argument.as_str().unwrap(), value) => {
-                    found.push(format!("{path} is not of {keyword} {argument}: {value}"))
+                    violations.push(format!("{path} is not of {keyword} {argument}: {value}"))
                 }
                 "format" if !has_format(argument.as_str().unwrap(), value) => {
-                    found.push(format!("{path} is not of {keyword} {argument}: {value}"));
+                    violations.push(format!("{path} is not of {keyword} {argument}: {value}"));
                 }
                 "enum" if !argument.as_array().unwrap().contains(value) => {
-                    found.push(format!("{path} is not one of {argument}: {value}"));
+                    violations.push(format!("{path} is not one of {argument}: {value}"));
                 }
                 "required" => {
                     let missing = argument.as_array().unwrap().iter().filter(|name| value.get(name.as_str().unwrap()).is_none());
-                    found.extend(missing.map(|name| format!("{path}.{} is missing", name.as_str().unwrap())));
+                    violations.extend(missing.map(|name| format!("{path}.{} is missing", name.as_str().unwrap())));
                 }
                 "properties" => {
                     for (name, schema) in argument.as_object().unwrap() {
                         if let Some(value) = value.get(name) {
-                            self.check(schema, value, &format!("{path}.{name}"), found);
+                            self.check(schema, value, &format!("{path}.{name}"), violations);
                         }
                     }
                 }
                 "items" => {
                     for (number, value) in value.as_array().into_iter().flatten().enumerate() {
-                        self.check(argument, value, &format!("{path}[{number}]"), found);
+                        self.check(argument, value, &format!("{path}[{number}]"), violations);
                     }
                 }
-                "allOf" => argument.as_array().unwrap().iter().for_each(|part| self.check_value(part, value, path, found)),
+                "allOf" => argument.as_array().unwrap().iter().for_each(|part| self.check_value(part, value, path, violations)),
                 "type" | "format" | "enum" | "nullable" => (),
                 annotation if ANNOTATIONS.contains(&annotation) => (),
                 unknown => panic!("{path}: unsupported keyword `{unknown}`"),
@@ -131,14 +131,14 @@ fn the_checker_reports_violations() {
             },
         }],
     });
-    let found = |value: Value| find_violations(&description, &schema, &value).join(", ");
-    assert_eq!(found(json!({ "name": "a", "counts": [1, 2], "maybe": null })), "");
-    assert_eq!(found(json!({ "name": "a", "counts": [], "maybe": { "name": "b" } })), "");
+    let violations = |value: Value| find_violations(&description, &schema, &value).join(", ");
+    assert_eq!(violations(json!({ "name": "a", "counts": [1, 2], "maybe": null })), "");
+    assert_eq!(violations(json!({ "name": "a", "counts": [], "maybe": { "name": "b" } })), "");
     assert_eq!(
-        found(json!({ "name": "c", "counts": [-1] })),
+        violations(json!({ "name": "c", "counts": [-1] })),
         "$.name is not one of [\"a\",\"b\"]: \"c\", $.counts[0] is not of format \"uint64\": -1"
     );
-    assert_eq!(found(json!({ "counts": [], "more": 1 })), "$.name is missing, $.more is not declared");
-    assert_eq!(found(json!({ "name": "a", "counts": null })), "$.counts is not of type \"array\": null");
-    assert_eq!(found(json!({ "name": "a", "counts": [], "maybe": { "name": "a", "x": 1 } })), "$.maybe.x is not declared");
+    assert_eq!(violations(json!({ "counts": [], "more": 1 })), "$.name is missing, $.more is not declared");
+    assert_eq!(violations(json!({ "name": "a", "counts": null })), "$.counts is not of type \"array\": null");
+    assert_eq!(violations(json!({ "name": "a", "counts": [], "maybe": { "name": "a", "x": 1 } })), "$.maybe.x is not declared");
 }

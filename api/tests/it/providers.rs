@@ -59,8 +59,8 @@ async fn without_providers_the_list_is_empty(database: Arc<TestDatabase>) {
 
 async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>) {
     CatalogueFixture::new(&database).await.insert_provider("fever", "EUR", 2).await;
-    let mut found = fetch_only_provider(&database).await;
-    assert!(found["next_tick"].take().is_string());
+    let mut listed = fetch_only_provider(&database).await;
+    assert!(listed["next_tick"].take().is_string());
     let expected = json!({
         "slug": "fever",
         "state": "new",
@@ -75,7 +75,7 @@ async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>
         "currency": "EUR",
         "last_run": null,
     });
-    assert_eq!(found, expected);
+    assert_eq!(listed, expected);
 }
 
 async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>) {
@@ -84,9 +84,9 @@ async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>
         let provider = insert_provider(&catalogue, slug, |row| row.last_success_at = Set(Some(minutes_ago(61)))).await;
         catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
         let successful = catalogue.insert_run(&provider, state).await;
-        let found = fetch_providers(&database).await.into_iter().find(|found| found["slug"] == slug).unwrap();
-        assert_eq!(found["state"], "ok");
-        let age = found["age_seconds"].as_u64().unwrap();
+        let listed = fetch_providers(&database).await.into_iter().find(|listed| listed["slug"] == slug).unwrap();
+        assert_eq!(listed["state"], "ok");
+        let age = listed["age_seconds"].as_u64().unwrap();
         assert!((3_660..3_720).contains(&age), "{age}");
         let expected = json!({
             "id": successful.id,
@@ -96,7 +96,7 @@ async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>
             "reason_code": null,
             "reason": null,
         });
-        assert_eq!(found["last_run"], expected);
+        assert_eq!(listed["last_run"], expected);
     }
 }
 
@@ -107,15 +107,15 @@ async fn a_provider_whose_latest_run_failed_is_failing_and_reports_its_age(datab
     catalogue.insert_run(&provider, sync_run::RunState::Succeeded).await;
     catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
 
-    let found = fetch_only_provider(&database).await;
+    let listed = fetch_only_provider(&database).await;
 
-    assert_eq!(found["state"], "failing");
-    assert_eq!(found["last_success"], api::query::to_rfc3339(copied_at));
-    assert!(found["age_seconds"].as_u64().unwrap() >= 7_200);
-    assert_eq!(found["last_run"]["state"], "failed");
-    assert_eq!(found["last_run"]["reason_code"], "http_status");
-    assert_eq!(found["last_run"]["reason"], "the provider answered with status 503");
-    assert!(found["next_tick"].is_string(), "the provider is still polled");
+    assert_eq!(listed["state"], "failing");
+    assert_eq!(listed["last_success"], api::query::to_rfc3339(copied_at));
+    assert!(listed["age_seconds"].as_u64().unwrap() >= 7_200);
+    assert_eq!(listed["last_run"]["state"], "failed");
+    assert_eq!(listed["last_run"]["reason_code"], "http_status");
+    assert_eq!(listed["last_run"]["reason"], "the provider answered with status 503");
+    assert!(listed["next_tick"].is_string(), "the provider is still polled");
 }
 
 async fn a_running_sync_does_not_change_the_state(database: Arc<TestDatabase>) {
@@ -134,10 +134,10 @@ async fn a_running_sync_does_not_change_the_state(database: Arc<TestDatabase>) {
         catalogue.insert_run(&provider, sync_run::RunState::Running).await;
     }
 
-    for (found, (slug, _, state)) in fetch_providers(&database).await.into_iter().zip(before) {
-        assert_eq!((&found["slug"], &found["state"]), (&json!(slug), &json!(state)));
-        assert_eq!(found["last_run"]["state"], "running");
-        assert_eq!(found["last_run"].get("ended_at"), Some(&Value::Null));
+    for (listed, (slug, _, state)) in fetch_providers(&database).await.into_iter().zip(before) {
+        assert_eq!((&listed["slug"], &listed["state"]), (&json!(slug), &json!(state)));
+        assert_eq!(listed["last_run"]["state"], "running");
+        assert_eq!(listed["last_run"].get("ended_at"), Some(&Value::Null));
     }
 }
 
@@ -152,11 +152,11 @@ async fn a_paused_provider_reports_until_when_and_why(database: Arc<TestDatabase
     let until = minutes_ago(-60);
     insert_provider(&catalogue, "paused", pause(until)).await;
     insert_provider(&catalogue, "was-paused", pause(minutes_ago(1))).await;
-    let found = fetch_providers(&database).await;
+    let listed = fetch_providers(&database).await;
     let instant = |value: &Value| UtcInstant::from(value.as_str().unwrap().parse::<DateTime<Utc>>().unwrap());
-    assert_eq!((instant(&found[0]["paused_until"]), &found[0]["pause_reason"]), (until, &json!("circuit_open")));
-    assert!(instant(&found[0]["next_tick"]) > until, "the provider is not polled while it is paused");
-    assert_eq!((&found[1]["paused_until"], &found[1]["pause_reason"]), (&Value::Null, &Value::Null));
+    assert_eq!((instant(&listed[0]["paused_until"]), &listed[0]["pause_reason"]), (until, &json!("circuit_open")));
+    assert!(instant(&listed[0]["next_tick"]) > until, "the provider is not polled while it is paused");
+    assert_eq!((&listed[1]["paused_until"], &listed[1]["pause_reason"]), (&Value::Null, &Value::Null));
 }
 
 async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {
@@ -168,10 +168,10 @@ async fn a_retired_provider_has_no_next_tick(database: Arc<TestDatabase>) {
     .await;
     catalogue.insert_run(&provider, sync_run::RunState::Failed).await;
 
-    let found = fetch_only_provider(&database).await;
+    let listed = fetch_only_provider(&database).await;
 
-    assert_eq!((&found["state"], found.get("next_tick")), (&json!("retired"), Some(&Value::Null)));
-    assert!(found["age_seconds"].as_u64().unwrap() >= 600, "the copy is still served and its age grows");
+    assert_eq!((&listed["state"], listed.get("next_tick")), (&json!("retired"), Some(&Value::Null)));
+    assert!(listed["age_seconds"].as_u64().unwrap() >= 600, "the copy is still served and its age grows");
 }
 
 async fn providers_are_sorted_by_slug_with_their_latest_run(database: Arc<TestDatabase>) {
@@ -184,11 +184,13 @@ async fn providers_are_sorted_by_slug_with_their_latest_run(database: Arc<TestDa
     }
     newest.sort_unstable();
 
-    let found = fetch_providers(&database).await;
+    let listed = fetch_providers(&database).await;
 
-    let found: Vec<(&str, i64)> =
-        found.iter().map(|provider| (provider["slug"].as_str().unwrap(), provider["last_run"]["id"].as_i64().unwrap())).collect();
-    assert_eq!(found, newest);
+    let listed: Vec<(&str, i64)> = listed
+        .iter()
+        .map(|provider| (provider["slug"].as_str().unwrap(), provider["last_run"]["id"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(listed, newest);
 }
 
 async fn next_tick_is_a_whole_second_in_the_future(database: Arc<TestDatabase>) {
@@ -199,16 +201,16 @@ async fn next_tick_is_a_whole_second_in_the_future(database: Arc<TestDatabase>) 
     insert_provider(&catalogue, "d-broken", |row| row.schedule = Set("not a schedule".to_owned())).await;
 
     let before = Utc::now();
-    let found = fetch_providers(&database).await;
+    let listed = fetch_providers(&database).await;
     let after = Utc::now();
 
-    let tick = |number: usize| found[number]["next_tick"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    let tick = |number: usize| listed[number]["next_tick"].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     for tick in [tick(0), tick(1)] {
         assert!(tick > before && tick.nanosecond() == 0, "{tick}");
     }
     assert!(tick(0).minute() % 10 == 0 && tick(0).second() == 0 && tick(0) - after <= chrono::TimeDelta::minutes(10));
     assert!(tick(1) - after <= chrono::TimeDelta::seconds(1));
-    assert_eq!((found[2].get("next_tick"), found[3].get("next_tick")), (Some(&Value::Null), Some(&Value::Null)));
+    assert_eq!((listed[2].get("next_tick"), listed[3].get("next_tick")), (Some(&Value::Null), Some(&Value::Null)));
 }
 
 async fn feed_urls_are_not_exposed(database: Arc<TestDatabase>) {

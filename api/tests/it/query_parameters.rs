@@ -92,12 +92,12 @@ async fn suggests_the_nearest_known_parameter(database: Arc<TestDatabase>) {
         ("limits", "limit"),
         ("Cursor", "cursor"),
     ] {
-        let found = search_errors(&app, &format!("{given}=2021-02-01")).await;
+        let errors = search_errors(&app, &format!("{given}=2021-02-01")).await;
         if given == "STARTS_AT" {
             // Names are case-sensitive, so none is close enough.
-            assert_eq!(found, ["STARTS_AT: is not known; known are: starts_at, ends_at, limit, cursor"]);
+            assert_eq!(errors, ["STARTS_AT: is not known; known are: starts_at, ends_at, limit, cursor"]);
         } else {
-            assert_eq!(found, [format!("{given}: is not known; did you mean `{meant}`?")]);
+            assert_eq!(errors, [format!("{given}: is not known; did you mean `{meant}`?")]);
         }
     }
     let distant = search_errors(&app, "city=Barcelona").await;
@@ -115,9 +115,9 @@ async fn rejects_repeated_parameters(database: Arc<TestDatabase>) {
 
 async fn reports_all_errors_together(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
-    let mut found =
+    let mut errors =
         search_errors(&app, "start_at=2021-01-01&starts_at=2021-09-31&ends_at=soon&limit=0&limit=1&cursor=x&colour=red").await;
-    let mut parameters: Vec<String> = found.drain(..).map(|mistake| mistake.split(':').next().unwrap().to_owned()).collect();
+    let mut parameters: Vec<String> = errors.drain(..).map(|mistake| mistake.split(':').next().unwrap().to_owned()).collect();
     parameters.sort();
     assert_eq!(parameters, ["colour", "cursor", "ends_at", "limit", "limit", "start_at", "starts_at"]);
 }
@@ -126,8 +126,8 @@ async fn parameter_names_must_match_exactly(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     assert_eq!(app.get("/search?%73tarts_at=2021-02-01&&").await.status, 200, "escaped letters are decoded");
     for name in ["%20starts_at", "starts_at%00", "starts_at%5B%5D", "ſtarts_at"] {
-        let found = app.get(&format!("/search?{name}=2021-02-01")).await.validation_errors();
-        assert!(found[0].1.contains("did you mean `starts_at`?"), "{found:?}");
+        let errors = app.get(&format!("/search?{name}=2021-02-01")).await.validation_errors();
+        assert!(errors[0].1.contains("did you mean `starts_at`?"), "{errors:?}");
     }
 }
 

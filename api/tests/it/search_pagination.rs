@@ -88,23 +88,20 @@ fn range_query(starts_at: Option<i64>, ends_at: Option<i64>) -> String {
 }
 
 async fn assert_pages_add_up(app: &TestApp, query: &str) {
-    let whole = app.get(&format!("/search?{query}")).await;
-    assert_eq!(whole.next(), None);
-    let whole = whole.titles();
-    for size in [1, 2, 3, 5, whole.len(), whole.len() + 1] {
+    let all = app.get(&format!("/search?{query}")).await;
+    assert_eq!(all.next(), None);
+    let all = all.titles();
+    for size in [1, 2, 3, 5, all.len(), all.len() + 1] {
         let size = size.max(1);
         let mut seen: Vec<String> = Vec::new();
-        let mut next = Some(format!("/search?{query}&limit={size}"));
-        while let Some(uri) = next {
-            let page = app.get(&uri).await;
-            next = page.next();
-            let titles = page.titles();
+        for page in app.get_pages(&format!("/search?{query}&limit={size}")).await {
+            let (titles, next) = (page.titles(), page.next());
             assert!(titles.len() <= size);
-            assert_eq!(next.is_some(), seen.len() + titles.len() < whole.len(), "a next link exists while events remain");
+            assert_eq!(next.is_some(), seen.len() + titles.len() < all.len(), "a next link exists while events remain");
             assert!(next.is_none() || titles.len() == size, "only the last page may be short");
             seen.extend(titles);
         }
-        assert_eq!(seen, whole, "pages of {size}, {query}");
+        assert_eq!(seen, all, "pages of {size}, {query}");
     }
 }
 
@@ -221,14 +218,14 @@ async fn lists_without_a_limit_are_complete_up_to_50_000_rows() {
     catalogue.insert((0..MAX_ROWS).map(numbered)).await;
     let app = TestApp::new(&database).await;
 
-    let whole = app.get("/search").await;
-    assert_eq!(whole.next(), None);
-    assert_eq!(whole.titles().len(), 50_000);
+    let all = app.get("/search").await;
+    assert_eq!(all.next(), None);
+    assert_eq!(all.titles().len(), 50_000);
 
     catalogue.insert([NewEvent::titled("the last").with(|row| row.starts_at = instant("2021-02-11"))]).await;
     let first = app.get("/search").await;
     let next = first.next().unwrap();
-    assert_eq!(first.titles(), whole.titles());
+    assert_eq!(first.titles(), all.titles());
     let second = app.get(&next).await;
     assert_eq!(second.titles(), ["the last"]);
     assert_eq!(second.next(), None);

@@ -134,11 +134,11 @@ async fn pages_add_up_to_the_whole_list(database: Arc<TestDatabase>) {
     }
     let app = TestApp::new(&database).await;
     for query in ["", "provider=fever", "state=failed", "provider=fever&state=failed"] {
-        let whole = run_ids(&app.get(&format!("/sync-runs?{query}")).await);
-        for size in 1..=whole.len() + 1 {
+        let all = run_ids(&app.get(&format!("/sync-runs?{query}")).await);
+        for size in 1..=all.len() + 1 {
             let pages = fetch_pages(&app, &format!("/sync-runs?{query}&limit={size}"), run_ids).await;
-            assert_eq!(pages.concat(), whole, "{query}, pages of {size}");
-            assert_eq!(pages.len(), whole.len().div_ceil(size), "{query}, pages of {size}");
+            assert_eq!(pages.concat(), all, "{query}, pages of {size}");
+            assert_eq!(pages.len(), all.len().div_ceil(size), "{query}, pages of {size}");
         }
     }
 }

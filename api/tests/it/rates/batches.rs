@@ -73,8 +73,8 @@ async fn all_formats_and_gzip_import_the_same_prices(database: Arc<TestDatabase>
             assert_eq!(response.status, 201, "{media_type}: {}", response.text());
             batches += 1;
         }
-        let found = fetch_rates(&app, ("AAAAA", "BBBBB"), DAY).await.remove(0);
-        assert_eq!((found.1, found.2), (batches * 2, Some(1.625)), "{media_type}");
+        let rate = fetch_rates(&app, ("AAAAA", "BBBBB"), DAY).await.remove(0);
+        assert_eq!((rate.1, rate.2), (batches * 2, Some(1.625)), "{media_type}");
     }
     assert_sums_match_prices(&database).await;
 }
@@ -125,12 +125,9 @@ async fn batches_are_listed_newest_first(database: Arc<TestDatabase>) {
         ids.push(import_batch(&app, &CsvBatch::default().add("AAAAA", "BBBBB", "2021-01-30", "1")).await);
     }
     ids.reverse();
-    let mut found = Vec::new();
-    let mut next = Some(format!("{BATCHES}?limit=2"));
-    while let Some(path) = next {
-        let response = app.get(&path).await;
-        found.extend(response.json()["data"]["batches"].as_array().unwrap().iter().map(|batch| batch["id"].as_i64().unwrap()));
-        next = response.next();
+    let mut listed = Vec::new();
+    for page in app.get_pages(&format!("{BATCHES}?limit=2")).await {
+        listed.extend(page.json()["data"]["batches"].as_array().unwrap().iter().map(|batch| batch["id"].as_i64().unwrap()));
     }
-    assert_eq!(found, ids);
+    assert_eq!(listed, ids);
 }

@@ -52,7 +52,7 @@ async fn put_replaces_the_previous_list(database: Arc<TestDatabase>) {
         let response = put_list(&app, &list).await.json();
         let count = |kind: &str| list[kind].as_array().unwrap().len();
         assert_eq!(response["data"], json!({ "regions": count("regions"), "places": count("places"), "changed": true }));
-        let found = fetch_places(&app).await;
+        let listed = fetch_places(&app).await;
         for (kind, key, parent) in [("regions", "slug", "parent_slug"), ("places", "code", "region_slug")] {
             let sorted = |items: &Value| {
                 let mut items: Vec<_> = items
@@ -64,9 +64,9 @@ async fn put_replaces_the_previous_list(database: Arc<TestDatabase>) {
                 items.sort_by(|left, right| left.0.cmp(&right.0));
                 items
             };
-            assert_eq!(sorted(&found[kind]), sorted(&list[kind]));
+            assert_eq!(sorted(&listed[kind]), sorted(&list[kind]));
         }
-        assert_eq!(put_list(&app, &found).await.json()["data"]["changed"], false, "the response of GET can be put unchanged");
+        assert_eq!(put_list(&app, &listed).await.json()["data"]["changed"], false, "the response of GET can be put unchanged");
     }
 }
 
@@ -154,26 +154,23 @@ async fn filters_places_by_name_and_code_in_pages(database: Arc<TestDatabase>) {
         ("q=nothing", &[]),
     ] {
         for limit in [1, 2, 50] {
-            let mut found = Vec::new();
-            let mut next = Some(format!("/places?{q}&limit={limit}").replace("?&", "?"));
-            while let Some(path) = next {
-                let response = app.get(&path).await;
-                let data = response.json()["data"].clone();
+            let mut listed = Vec::new();
+            for page in app.get_pages(&format!("/places?{q}&limit={limit}").replace("?&", "?")).await {
+                let data = page.json()["data"].clone();
                 let codes = |kind: &str, key: &str| {
                     data[kind].as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()).collect::<Vec<_>>()
                 };
-                let page = [codes("regions", "slug"), codes("places", "code")].concat();
-                assert!(page.len() <= limit);
-                found.extend(page);
-                next = response.next();
+                let codes = [codes("regions", "slug"), codes("places", "code")].concat();
+                assert!(codes.len() <= limit);
+                listed.extend(codes);
             }
             let mut expected = expected.to_vec();
             if limit > 1 {
                 // A page lists regions before places.
-                found.sort_unstable();
+                listed.sort_unstable();
                 expected.sort_unstable();
             }
-            assert_eq!(found, expected, "{q} {limit}");
+            assert_eq!(listed, expected, "{q} {limit}");
         }
     }
     for (query, parameter) in [("q=", "q"), ("town=x", "town"), ("q=a&cursor=x", "cursor"), ("limit=0", "limit")] {

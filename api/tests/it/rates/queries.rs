@@ -69,8 +69,8 @@ async fn a_region_includes_its_descendants(database: Arc<TestDatabase>) {
         ("empty", "BBOTH", 0, None),
         ("other", "top", 0, None),
     ] {
-        let found = fetch_rates(&app, (orig, dest), ("2021-01-30", "2021-01-30")).await;
-        assert_eq!(found, [("2021-01-30".to_owned(), count, price)], "{orig} to {dest}");
+        let rates = fetch_rates(&app, (orig, dest), ("2021-01-30", "2021-01-30")).await;
+        assert_eq!(rates, [("2021-01-30".to_owned(), count, price)], "{orig} to {dest}");
     }
 }
 
@@ -116,8 +116,8 @@ async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
 async fn the_longest_range_is_two_years(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     put_places(&app, &[], &[("EETLL", "")]).await;
-    let found = fetch_rates(&app, ("EETLL", "EETLL"), ("2023-01-01", "2025-01-01")).await;
-    assert_eq!((found.len(), found[0].0.as_str(), found[731].0.as_str()), (732, "2025-01-01", "2023-01-01"));
+    let rates = fetch_rates(&app, ("EETLL", "EETLL"), ("2023-01-01", "2025-01-01")).await;
+    assert_eq!((rates.len(), rates[0].0.as_str(), rates[731].0.as_str()), (732, "2025-01-01", "2023-01-01"));
 }
 
 async fn a_batch_is_visible_to_its_sender_immediately(database: Arc<TestDatabase>) {

@@ -83,8 +83,8 @@ async fn rejects_unreadable_batches(database: Arc<TestDatabase>) {
     send("text/csv", GOOD.into(), &[("content-encoding", "br")]).await.problem(415, "unsupported_media_type");
     send("text/csv", GOOD.into(), &[("content-encoding", "gzip, gzip")]).await.problem(415, "unsupported_media_type");
     send("text/csv", GOOD.into(), &gzip_header).await.problem(400, "invalid_body");
-    let whole = gzip(GOOD.as_bytes());
-    send("text/csv", whole[..whole.len() - 3].to_vec(), &gzip_header).await.problem(400, "invalid_body");
+    let complete = gzip(GOOD.as_bytes());
+    send("text/csv", complete[..complete.len() - 3].to_vec(), &gzip_header).await.problem(400, "invalid_body");
     // 2 MB of empty lines compress to 2 KB.
     let bomb = gzip(&vec![b'\n'; 2_000_000]);
     assert!(bomb.len() < 10_000);
