@@ -41,6 +41,18 @@ async fn stops_a_redirect_loop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn never_sends_credentials_to_another_origin() {
+    // The second redirect stays within the other origin. reqwest's own redirects send the credentials there.
+    let other = RawServer::new(|url| RawResponse::new(&format!("302 Found\nLocation: {url}"), b"")).await;
+    let server = serve_redirect("302 Found", &other.url).await;
+    let url = server.url.replace("http://", "http://user:swordfish@");
+    assert_eq!(fetch_document(&url, "").await.unwrap_err().code(), "too_many_redirects");
+    assert!(server.requests()[0].contains("\r\nauthorization: basic "), "{:?}", server.requests());
+    assert_eq!(other.requests().len(), 5);
+    assert!(other.requests().iter().all(|request| !request.contains("authorization")), "{:?}", other.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_targets_that_are_not_allowed_without_quoting_passwords() {
     for (location, why) in [
         ("file:///etc/passwd", "to a URL that is not http or https"),
