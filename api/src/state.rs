@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use entity::{ConnectionRole, DatabaseSettings};
+use entity::{ConnectError, ConnectionRole, DatabaseSettings};
 use poem::Request;
 use rates::BatchLimits;
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::DatabaseConnection;
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ use crate::{
 pub enum StateError {
     /// The database's URL is wrong, or its file cannot be opened.
     #[error("the database cannot be used")]
-    Database(#[from] DbErr),
+    Database(#[from] ConnectError),
     /// The URL of Redis is wrong.
     #[error("Redis cannot be used")]
     Redis(#[from] RedisError),
@@ -122,7 +122,7 @@ impl State {
                 let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
                 loop {
                     upkeep.tick().await;
-                    recorder.fold();
+                    recorder.run_upkeep();
                 }
             }));
         }

@@ -1,4 +1,4 @@
-//! `base_event`: the provider's show, of which events are the dated showings.
+//! `base_event`: the provider's show. Its dated showings are events.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,21 +12,21 @@ pub struct Model {
     /// UUIDv5 of (provider slug, the provider's id).
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Whose it is.
+    /// The provider.
     pub provider_id: i32,
-    /// The provider's own id of it.
+    /// The provider's id of it.
     pub source_id: String,
-    /// What it is called.
+    /// Its title.
     pub title: String,
-    /// `online`, `offline` or what else the provider says; only `online` has a meaning here.
+    /// `online`, `offline` or another value of the provider. Only `online` has a meaning in Marquee.
     pub sell_mode: String,
     /// The provider's id of the organizer.
     pub organizer_company_id: Option<String>,
-    /// When it was first seen with sell mode `online`: from then on its events are shown, for ever.
+    /// When it was first seen with sell mode `online`. From then on its events are always shown.
     pub first_online_at: Option<UtcInstant>,
-    /// Hash of all that the newest copy says of it, its events included; `None` while it is not in the feed.
+    /// Hash of its content in the newest feed, including its events; `None` if it is not in the feed.
     pub content_hash: Option<i64>,
-    /// Whose it is.
+    /// The provider.
     #[sea_orm(belongs_to, from = "provider_id", to = "id")]
     pub provider: BelongsTo<super::provider::Entity>,
 }

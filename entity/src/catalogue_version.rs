@@ -1,4 +1,4 @@
-//! `catalogue_version`: one row with a number that goes up in the same transaction as any change a search could see.
+//! `catalogue_version`: one row with a number that is incremented in the transaction of any change that a search could see.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::{DatabaseSettings, UtcInstant};
 
 /// The key of the only row.
 pub const ONLY_ROW: i32 = 1;
-/// Where PostgreSQL tells of each raise, as soon as it is committed.
+/// The channel on which PostgreSQL notifies listeners when an increment is committed.
 const CHANNEL: &str = "marquee_catalogue";
 
-/// The version.
+/// The catalogue version.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "catalogue_version")]
@@ -23,39 +23,39 @@ pub struct Model {
     /// Always [`ONLY_ROW`].
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i32,
-    /// Starts at 0, never goes down.
+    /// Starts at 0 and never decreases.
     pub version: i64,
-    /// When it was raised to that, by the clock of the worker. A database that was restored from a backup may count to the same number
+    /// When it was last incremented, by the clock of the program. A database that was restored from a backup may reach the same number
     /// again, but not at the same instant.
     pub raised_at: UtcInstant,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The row as the reader's snapshot holds it.
+/// Fetches the row.
 ///
 /// # Errors
 ///
-/// When the database is away, or its schema was never made.
+/// When the database is unavailable or has no schema.
 pub async fn fetch(database: &impl ConnectionTrait) -> Result<Model, DbErr> {
     let row = Entity::find_by_id(ONLY_ROW).one(database).await?;
     row.ok_or_else(|| DbErr::RecordNotFound("catalogue_version has no row".to_owned()))
 }
 
-/// The version that the reader's snapshot holds.
+/// Fetches the version.
 ///
 /// # Errors
 ///
-/// When the database is away, or its schema was never made.
+/// When the database is unavailable or has no schema.
 pub async fn fetch_version(database: &impl ConnectionTrait) -> Result<i64, DbErr> {
     fetch(database).await.map(|row| row.version)
 }
 
-/// Raises the version; to be called in the transaction that changes what a search could see.
+/// Increments the version. Must be called in the transaction that changes what a search could see.
 ///
 /// # Errors
 ///
-/// When the database is away, or its schema was never made.
+/// When the database is unavailable or has no schema.
 pub async fn increment(transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
@@ -69,45 +69,45 @@ pub async fn increment(transaction: &impl ConnectionTrait) -> Result<(), DbErr> 
     Ok(())
 }
 
-/// News of raises, from a connection of its own. Only PostgreSQL tells; whoever follows a version must ask for it now and then all the
-/// same, because news can be lost.
+/// Receives a notification for each increment, on a separate connection. Only PostgreSQL sends them. Notifications can be lost, so the
+/// version must be polled, too.
 #[derive(Debug)]
 pub struct VersionListener(PgListener);
 
 impl VersionListener {
-    /// Begins to listen; `None` where the database does not tell.
+    /// Starts to listen; `None` if the database does not send notifications.
     ///
     /// # Errors
     ///
-    /// When the server cannot be reached, or does not let us listen (a replica, a pooler of transactions).
+    /// When the server is unreachable or does not support `LISTEN` (a replica, a transaction pooler).
     pub async fn listen(settings: &DatabaseSettings) -> Result<Option<Self>, DbErr> {
         if !settings.is_postgres() {
             return Ok(None);
         }
         let listen = async {
             let mut listener = PgListener::connect(settings.url.expose()).await?;
-            // A lost connection is news by itself, to be told before a new one is made.
+            // A lost connection is reported to the caller before a new one is made.
             listener.eager_reconnect(false);
             listener.listen(CHANNEL).await?;
             Ok(listener)
         };
-        listen.await.map(|listener| Some(Self(listener))).map_err(lost)
+        listen.await.map(|listener| Some(Self(listener))).map_err(connection_error)
     }
 
-    /// Waits for the next raise. An error means that the connection was lost and news with it.
+    /// Waits for the next increment.
     ///
     /// # Errors
     ///
-    /// When the connection is lost.
+    /// When the connection is lost, and notifications with it.
     pub async fn next(&mut self) -> Result<(), DbErr> {
         match self.0.try_recv().await {
             Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(DbErr::Custom("the connection that listens was lost".to_owned())),
-            Err(error) => Err(lost(error)),
+            Ok(None) => Err(DbErr::Custom("the connection that listens for notifications was lost".to_owned())),
+            Err(error) => Err(connection_error(error)),
         }
     }
 }
 
-fn lost(error: sqlx::Error) -> DbErr {
+fn connection_error(error: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)))
 }

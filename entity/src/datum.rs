@@ -1,10 +1,10 @@
-//! `datum`: what was given to the probe that proves a deployment.
+//! `datum`: data posted to the deployment probe.
 
 use sea_orm::entity::prelude::*;
 
 use crate::UtcInstant;
 
-/// The kind of the job that acquires a datum; the rest of its key is the datum's number.
+/// The kind of the job that processes a datum. The rest of its key is the id of the datum.
 pub const JOB_KIND: &str = "datum";
 
 /// One datum.
@@ -12,14 +12,14 @@ pub const JOB_KIND: &str = "datum";
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "datum")]
 pub struct Model {
-    /// Rises with each datum.
+    /// Ascending.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// What it says.
+    /// The posted text.
     pub data: String,
     /// When it was accepted.
     pub accepted_at: UtcInstant,
-    /// When a worker acquired it.
+    /// When a worker processed it.
     pub processed_at: Option<UtcInstant>,
 }
 

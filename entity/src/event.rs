@@ -1,4 +1,4 @@
-//! `event`: one dated showing of a base event, what a search finds.
+//! `event`: one dated showing of a base event.
 
 use sea_orm::entity::prelude::*;
 
@@ -12,46 +12,46 @@ pub struct Model {
     /// The public id: UUIDv5 of (provider slug, base event id, event id).
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// What it is a showing of.
+    /// The base event.
     pub base_event_id: Uuid,
-    /// The provider's own id of it, unique only within its base event.
+    /// The provider's id of it, unique only within its base event.
     pub source_id: String,
-    /// The start as the provider's clock shows it: `2021-06-30T21:00:00`, with a fraction if it had one, or only the date.
+    /// Start in the provider's time zone: `2021-06-30T21:00:00`, with a fraction if the feed has one, or only the date.
     pub local_start: String,
-    /// The end in the same form, if the provider gave one.
+    /// End in the same form, if the feed has one.
     pub local_end: Option<String>,
     /// `local_start` as an instant.
     pub starts_at: UtcInstant,
-    /// `local_end` as an instant; an event with no end ends when it starts.
+    /// `local_end` as an instant. An event without an end ends when it starts.
     pub ends_at: UtcInstant,
-    /// Since when tickets are sold, as the provider's clock shows it.
+    /// Start of the sale, in the provider's time zone.
     pub sell_from: Option<String>,
-    /// Until when tickets are sold, as the provider's clock shows it.
+    /// End of the sale, in the provider's time zone.
     pub sell_to: Option<String>,
-    /// Whether the provider says that nothing is left.
+    /// Whether the provider reports it as sold out.
     pub sold_out: bool,
     /// The lowest price of its zones.
     pub min_price: Option<i64>,
     /// The highest price of its zones.
     pub max_price: Option<i64>,
-    /// Where it is.
+    /// The venue.
     pub venue_id: Option<Uuid>,
-    /// Whether its base event was ever online. Kept here so that the index of searches holds shown events only.
+    /// Whether its base event was ever online, repeated so that the search index contains only shown events.
     pub shown: bool,
-    /// Hash of all that the newest copy says of it, zones, performers and venue included.
+    /// Hash of its content in the newest feed, including zones, performers and venue.
     pub content_hash: i64,
-    /// When a copy first held it.
+    /// Start of the first run whose feed contained it.
     pub first_seen_at: UtcInstant,
-    /// When a copy last held it, once it has left the feed; `None` while the newest copy holds it.
+    /// Start of the last run whose feed contained it; `None` while it is in the feed.
     pub last_seen_at: Option<UtcInstant>,
-    /// When a copy without it was first taken; `None` while the newest copy holds it.
+    /// Start of the run that removed it from the feed; `None` while it is in the feed.
     pub left_at: Option<UtcInstant>,
-    /// When it last came back after it had left.
+    /// Start of the run in which it last returned to the feed.
     pub came_back_at: Option<UtcInstant>,
-    /// What it is a showing of.
+    /// The base event.
     #[sea_orm(belongs_to, from = "base_event_id", to = "id")]
     pub base_event: BelongsTo<super::base_event::Entity>,
-    /// Where it is.
+    /// The venue.
     #[sea_orm(belongs_to, from = "venue_id", to = "id")]
     pub venue: BelongsTo<Option<super::venue::Entity>>,
 }

@@ -1,5 +1,5 @@
-//! `event_performer`: who plays at an event, in the feed's order. With the columns that it repeats of the event it is what concerts are
-//! found by: a row that is shown and has a venue is a concert.
+//! `event_performer`: the performers of an event, in feed order. It repeats columns of the event so that an index can serve concert queries:
+//! a row that is shown and has a venue is a concert.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,18 +13,18 @@ pub struct Model {
     /// The event.
     #[sea_orm(primary_key, auto_increment = false)]
     pub event_id: Uuid,
-    /// The place on the bill, from 0.
+    /// The position in the feed, from 0.
     #[sea_orm(primary_key, auto_increment = false)]
     pub position: i32,
-    /// Who plays.
+    /// The performer.
     pub performer_id: Uuid,
-    /// Where: the event's venue, repeated here so that an index can hold it beside the performer.
+    /// The event's venue, repeated for the index.
     pub venue_id: Option<Uuid>,
-    /// When: the event's start, repeated for the same reason.
+    /// The event's start, repeated for the index.
     pub starts_at: UtcInstant,
-    /// Whether the event is shown, repeated for the same reason.
+    /// Whether the event is shown, repeated for the index.
     pub shown: bool,
-    /// Who plays.
+    /// The performer.
     #[sea_orm(belongs_to, from = "performer_id", to = "id")]
     pub performer: BelongsTo<super::performer::Entity>,
 }

@@ -1,14 +1,14 @@
-//! Names as they are looked up: without accents, case and signs.
+//! Normalizes names for lookups: without accents, case and punctuation.
 
 use deunicode::deunicode_char;
 
-/// A name in the form in which names are compared: each letter as the nearest of the basic Latin alphabet (`ø` as `o`, `ß` as `ss`), in
-/// lower case, signs and spaces as one space between words. `Mötley Crüe` and `motley crue` are alike, `AC/DC` and `ac dc`.
+/// Folds a name for comparison: each letter becomes the nearest basic Latin letter in lower case (`ø` is `o`, `ß` is `ss`), punctuation and
+/// spaces become one space between words. `Mötley Crüe` equals `motley crue`, and `AC/DC` equals `ac dc`.
 #[must_use]
 pub fn fold_name(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     let mut is_between_words = false;
-    // An apostrophe divides no word: Guns N' Roses, Destiny's Child. An accent of its own belongs to the letter before.
+    // An apostrophe does not separate words (Guns N' Roses, Destiny's Child). A combining accent belongs to the letter before it.
     let is_part_of_word = |character: char| matches!(character, '\'' | '’' | '\u{300}'..='\u{36f}');
     for character in name.chars().filter(|&character| !is_part_of_word(character)) {
         let plain = deunicode_char(character).unwrap_or_default().trim_end();
@@ -22,7 +22,7 @@ pub fn fold_name(name: &str) -> String {
         folded.extend(plain.chars().map(|letter| letter.to_ascii_lowercase()));
     }
     if folded.is_empty() {
-        // Nothing but signs: those are its name.
+        // A name of punctuation only, such as `!!!`, is compared as it is.
         return name.trim().to_lowercase();
     }
     folded
@@ -33,8 +33,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_sound_alike_are_alike() {
-        for (name, alike) in [
+    fn folds_accents_case_and_punctuation() {
+        for (name, expected) in [
             ("Mötley Crüe", "motley crue"),
             ("Mo\u{308}tley Crüe", "motley crue"),
             ("  Sigur   Rós ", "sigur ros"),
@@ -47,8 +47,8 @@ mod tests {
             ("Кино", "kino"),
             ("!!!", "!!!"),
         ] {
-            assert_eq!(fold_name(name), alike, "{name}");
-            assert_eq!(fold_name(alike), alike, "{name} once more");
+            assert_eq!(fold_name(name), expected, "{name}");
+            assert_eq!(fold_name(expected), expected, "{name} folded twice");
         }
     }
 }

@@ -1,29 +1,29 @@
-//! The one type of every instant in the database.
+//! The type of every instant in the database.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::DeriveValueType;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
-/// A 64-bit integer and not the databases' own types, because PostgreSQL's `timestamptz` and SQLite's text would round,
-/// order and index differently; an integer is the same on both. Microseconds are what `timestamptz` would keep, too.
+/// A 64-bit integer instead of the databases' types, because PostgreSQL's `timestamptz` and SQLite's text round, sort and index
+/// differently. `timestamptz` has microseconds, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]
 pub struct UtcInstant(pub i64);
 
 impl UtcInstant {
-    /// The present moment by the system's clock.
+    /// The current instant of the system clock.
     #[must_use]
     pub fn now() -> Self {
         Self::from(Utc::now())
     }
 
-    /// The instant as a date and time in UTC; `None` outside the years that chrono can hold (about ±262,000).
+    /// The date and time in UTC; `None` outside the years that chrono supports (about ±262,000).
     #[must_use]
     pub fn to_utc(self) -> Option<DateTime<Utc>> {
         DateTime::from_timestamp_micros(self.0)
     }
 
-    /// Whole seconds from `self` to `later`, 0 if `later` is not later.
+    /// Whole seconds from `self` to `later`; 0 if `later` is earlier.
     #[must_use]
     pub fn seconds_until(self, later: Self) -> u64 {
         u64::try_from(later.0.saturating_sub(self.0) / 1_000_000).unwrap_or(0)
@@ -31,7 +31,7 @@ impl UtcInstant {
 }
 
 impl From<DateTime<Utc>> for UtcInstant {
-    /// Fractions below a microsecond are cut off.
+    /// Truncates to microseconds.
     fn from(instant: DateTime<Utc>) -> Self {
         Self(instant.trunc_subsecs(6).timestamp_micros())
     }

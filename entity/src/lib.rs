@@ -1,11 +1,11 @@
-//! The tables of Marquee as sea-orm entities, one file per table, and how to reach the database that holds them.
+//! The tables as sea-orm entities, one file per table, and the connection to the database that contains them.
 //!
-//! Both programs read and write through this crate, so it owns what must be the same for both: the column types, the
-//! [`UtcInstant`] of every instant, and [`connect`]. It holds no business rule and no wire type: entities derive no
-//! `Serialize`, because what a client sees is decided in `api`, and what a feed says in `worker`.
+//! Both programs read and write through this crate. It owns what must be the same in both: column types, [`UtcInstant`] for every instant,
+//! [`connect`], and values that both compute, such as [`provider::ProviderState`]. It contains no wire types: entities do not derive
+//! `Serialize`, because `api` decides what a client sees, and `worker` what a feed means.
 //!
-//! The schema itself is made by the `migration` crate, which keeps identifiers of its own: a migration that ran must not
-//! change because an entity did.
+//! The `migration` crate creates the schema. It does not use these entities: a migration that was released must not change when an entity
+//! does.
 
 pub mod base_event;
 pub mod catalogue_version;
@@ -33,7 +33,7 @@ pub mod sync_run;
 pub mod venue;
 pub mod zone;
 
-pub use connect::{ConnectionRole, DatabaseSettings, begin_write, connect, is_connection_lost, is_unavailable};
+pub use connect::{ConnectError, ConnectionRole, DatabaseSettings, begin_write, connect, is_connection_lost, is_unavailable};
 pub use day::{DayError, parse_day};
 pub use fold_name::fold_name;
 pub use instant::UtcInstant;

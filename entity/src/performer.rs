@@ -1,8 +1,8 @@
-//! `performer`: who plays.
+//! `performer`: an artist or group.
 
 use sea_orm::entity::prelude::*;
 
-/// One performer, known per provider.
+/// One performer of one provider.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "performer")]
@@ -10,13 +10,13 @@ pub struct Model {
     /// UUIDv5 of (provider slug, the provider's id).
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Whose it is.
+    /// The provider.
     pub provider_id: i32,
-    /// The provider's own id of it.
+    /// The provider's id of it.
     pub source_id: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// The name as it is looked up: see [`folded`](crate::folded).
+    /// The name for lookups, see [`fold_name`](crate::fold_name()).
     pub folded_name: String,
 }
 

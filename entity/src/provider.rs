@@ -1,4 +1,4 @@
-//! `provider`: an external company whose catalogue we copy, as `providers.toml` last described it.
+//! `provider`: an external company whose catalogue is copied, as last configured in `providers.toml`.
 
 use std::collections::HashMap;
 
@@ -14,44 +14,44 @@ pub struct Model {
     /// Internal key.
     #[sea_orm(primary_key)]
     pub id: i32,
-    /// The provider's name in settings, paths and ids; never reused for another company.
+    /// The provider's name in settings, paths and ids. It must not be reused for another company.
     #[sea_orm(unique)]
     pub slug: String,
-    /// Where its feed is fetched.
+    /// The URL of its feed.
     pub url: String,
-    /// The name of the feed's format, a key of the worker's registry.
+    /// The name of the feed format.
     pub format: String,
-    /// Cron schedule with seconds, UTC.
+    /// When it is polled: cron with seconds, UTC.
     pub schedule: String,
-    /// IANA name of the zone in which its wall-clock dates are meant.
+    /// IANA name of the time zone of its local dates and times.
     pub time_zone: String,
     /// ISO 4217 code of its prices.
     pub currency: String,
-    /// How many decimal digits a minor unit of `currency` stands for: 2 for cents.
+    /// Decimal digits of the minor unit of `currency`: 2 for cents.
     pub currency_digits: i16,
-    /// When the newest copy that succeeded began to be fetched: the copy is as fresh as this.
+    /// When the newest successful run started to fetch: the copy is as fresh as this.
     pub last_success_at: Option<UtcInstant>,
-    /// Events that the feed of that copy held.
+    /// Events in the feed of that run.
     pub event_count: i32,
-    /// Items of that feed that could not be taken.
+    /// Rejected items of that feed.
     pub reject_count: i32,
-    /// The `ETag` that the document of that copy came with.
+    /// The `ETag` header of that feed.
     pub etag: Option<String>,
-    /// The `Last-Modified` that the document of that copy came with.
+    /// The `Last-Modified` header of that feed.
     pub last_modified: Option<String>,
-    /// Hash of that document.
+    /// Hash of that feed.
     pub body_hash: Option<i64>,
-    /// Hash of how that document was read; it is read again unless both are the same.
+    /// Hash of how that feed was parsed (format and settings). The feed is parsed again unless both hashes are equal.
     pub reading_hash: Option<i64>,
-    /// Since when the provider is no longer in the settings: its events stay, nobody polls it.
+    /// Since when the provider is no longer in the settings: it is not polled, and its events are still served.
     pub retired_at: Option<UtcInstant>,
-    /// The newest tick of its schedule that some worker has answered.
+    /// The newest tick of its schedule that a worker has handled.
     pub last_tick_at: Option<UtcInstant>,
-    /// Runs in a row that failed through the provider or its document.
+    /// Consecutive runs that failed because of the provider or its feed.
     pub failures: i32,
-    /// Until when ticks are let pass.
+    /// Until when ticks are skipped.
     pub pause_until: Option<UtcInstant>,
-    /// Why: `retry_after`, `cache_control` or `circuit_open`.
+    /// Why they are skipped: `retry_after`, `cache_control` or `circuit_open`.
     pub pause_reason: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! `rate_batch`: prices that came together, and stay or go together.
+//! `rate_batch`: prices that are imported together and deleted together.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,23 +9,23 @@ use crate::UtcInstant;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "rate_batch")]
 pub struct Model {
-    /// Rises with each batch.
+    /// Ascending.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// The `Idempotency-Key` that it came with. It stays when the batch is taken back: a late repeat must not bring it again.
+    /// The `Idempotency-Key` of its request. It remains when the batch is deleted: a late retry must not import it again.
     #[sea_orm(unique)]
     pub idempotency_key: Option<String>,
-    /// A hash of the body that it came in, without its coding.
+    /// Hash of the body after decompression.
     pub body_hash: String,
-    /// How many prices it holds.
+    /// Number of prices.
     pub price_count: i64,
-    /// How many days have prices from it.
+    /// Number of days with prices.
     pub day_count: i32,
-    /// How many pairs of places do.
+    /// Number of pairs of places with prices.
     pub route_count: i64,
-    /// When it was taken in.
+    /// When it was imported.
     pub taken_at: UtcInstant,
-    /// When it was taken back.
+    /// When it was deleted.
     pub taken_back_at: Option<UtcInstant>,
 }
 

@@ -1,23 +1,23 @@
-//! `region`: a named part of the world that holds places and other regions.
+//! `region`: a named part of the world that contains places and other regions.
 
 use sea_orm::entity::prelude::*;
 
-/// A region. No region lies within itself, at any depth: whoever writes them sees to it.
+/// A region. The writer ensures that no region contains itself, at any depth.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "region")]
 pub struct Model {
-    /// Ours.
+    /// Internal key.
     #[sea_orm(primary_key)]
     pub id: i32,
-    /// What it is asked for by; no place has it for its code.
+    /// The name of the region in queries. No place has it as its code.
     #[sea_orm(unique)]
     pub slug: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// The name as it is looked up, see [`folded`](crate::folded).
+    /// The name for lookups, see [`fold_name`](crate::fold_name()).
     pub folded_name: String,
-    /// The region it lies in, if any.
+    /// The region that contains it.
     pub parent_id: Option<i32>,
 }
 

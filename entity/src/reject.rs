@@ -1,4 +1,4 @@
-//! `reject`: one item of a feed that could not be taken.
+//! `reject`: one item of a feed that could not be accepted.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,24 +7,24 @@ use sea_orm::entity::prelude::*;
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "reject")]
 pub struct Model {
-    /// The run that met it.
+    /// The sync run.
     #[sea_orm(primary_key, auto_increment = false)]
     pub sync_run_id: i64,
-    /// Its place among the rejects of the run, from 0.
+    /// The position among the rejects of the run, from 0.
     #[sea_orm(primary_key, auto_increment = false)]
     pub position: i32,
-    /// Line of the document where the item begins, from 1.
+    /// Line of the document on which the item begins, from 1.
     pub line: i64,
-    /// Column of that line, from 1, in characters.
+    /// Column in that line, from 1, in characters.
     #[sea_orm(column_name = "column_number")]
     pub column: i64,
-    /// The provider's id of the base event, if it could be read.
+    /// The provider's id of the base event, if it could be parsed.
     pub base_event_source_id: Option<String>,
-    /// The provider's id of the event, if the item is one and it could be read.
+    /// The provider's id of the event, if the item is an event and its id could be parsed.
     pub event_source_id: Option<String>,
-    /// What is wrong and what would be right.
+    /// What is wrong and what is accepted.
     pub reason: String,
-    /// The item as it stands in the feed, cut to a limit.
+    /// The source text of the item, truncated.
     pub raw: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the `schedule` column means.
+//! Cron schedules: the `schedule` column.
 
 use std::{fmt, str::FromStr};
 
@@ -12,21 +12,21 @@ use crate::UtcInstant;
 
 /// A cron schedule of six or seven fields, seconds first, in UTC: `0 */10 * * * *` is every ten minutes.
 ///
-/// The syntax is that of the [croner](https://docs.rs/croner) crate with the options that the worker's scheduler gives it, so
-/// that what one program fires the other can foretell. As there, a day of the month and a day of the week must both match.
+/// The syntax is that of the [croner](https://docs.rs/croner) crate with the options of the worker's scheduler, so that the API computes
+/// the same ticks. A day of the month and a day of the week must both match.
 #[derive(Clone, Debug)]
 pub struct Schedule(Cron);
 
 impl Schedule {
-    /// The first tick strictly after an instant; `None` if there is none (a year that has passed).
+    /// The first tick after an instant; `None` if there is none (its year has passed).
     #[must_use]
     pub fn next_after(&self, instant: UtcInstant) -> Option<UtcInstant> {
-        // croner carries a fraction of a second over into the tick.
+        // croner would copy the fraction of a second into the tick.
         let second = instant.to_utc()?.trunc_subsecs(0);
         self.0.find_next_occurrence(&second, false).ok().map(UtcInstant::from)
     }
 
-    /// The last tick at or before an instant; `None` if there was none. It is the same on every machine, however late it asks.
+    /// The last tick at or before an instant; `None` if there was none. All processes compute the same one, however late they run.
     #[must_use]
     pub fn last_at(&self, instant: UtcInstant) -> Option<UtcInstant> {
         let second = instant.to_utc()?.trunc_subsecs(0);
@@ -38,13 +38,9 @@ impl FromStr for Schedule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        CronParser::builder()
-            .seconds(Seconds::Required)
-            .dom_and_dow(true)
-            .build()
-            .parse(text)
-            .map(Self)
-            .map_err(|error| format!("{error} (expected six fields, seconds first, such as `0 */10 * * * *`)"))
+        CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(text).map(Self).map_err(|error| {
+            format!("must be a cron schedule of six fields, seconds first, such as `0 */10 * * * *`, got `{text}`: {error}")
+        })
     }
 }
 
@@ -59,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_in_utc_and_strictly_later() {
+    fn next_after_returns_a_later_tick_in_utc() {
         let schedule: Schedule = "0 */10 * * * *".parse().expect("a schedule");
         let tick = |text: &str| UtcInstant::from(text.parse::<chrono::DateTime<chrono::Utc>>().expect("a date"));
         assert_eq!(schedule.next_after(tick("2021-06-30T20:59:59.5Z")), Some(tick("2021-06-30T21:00:00Z")));
@@ -67,9 +63,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_tick_is_the_same_until_the_next_one() {
+    fn last_at_returns_the_newest_tick() {
         let tick = |text: &str| UtcInstant::from(text.parse::<chrono::DateTime<chrono::Utc>>().expect("a date"));
-        for (schedule, asked_at, last) in [
+        for (schedule, instant, last) in [
             ("0 */10 * * * *", "2021-06-30T21:00:00Z", Some("2021-06-30T21:00:00Z")),
             ("0 */10 * * * *", "2021-06-30T21:09:59.999999Z", Some("2021-06-30T21:00:00Z")),
             ("* * * * * *", "2021-06-30T21:09:59.999999Z", Some("2021-06-30T21:09:59Z")),
@@ -78,12 +74,12 @@ mod tests {
             ("0 0 0 1 1 * 2099", "2021-06-30T21:09:59Z", None),
         ] {
             let schedule: Schedule = schedule.parse().expect("a schedule");
-            assert_eq!(schedule.last_at(tick(asked_at)), last.map(tick), "{schedule} at {asked_at}");
+            assert_eq!(schedule.last_at(tick(instant)), last.map(tick), "{schedule} at {instant}");
         }
     }
 
     #[test]
-    fn five_fields_are_refused_with_advice() {
+    fn rejects_five_fields() {
         let error = "*/10 * * * *".parse::<Schedule>().expect_err("seconds are missing");
         assert!(error.contains("seconds first"), "{error}");
     }

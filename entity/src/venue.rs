@@ -1,8 +1,8 @@
-//! `venue`: where events take place.
+//! `venue`: a location of events.
 
 use sea_orm::entity::prelude::*;
 
-/// One venue, known per provider.
+/// One venue of one provider.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "venue")]
@@ -10,25 +10,25 @@ pub struct Model {
     /// UUIDv5 of (provider slug, the provider's id).
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// Whose it is.
+    /// The provider.
     pub provider_id: i32,
-    /// The provider's own id of it.
+    /// The provider's id of it.
     pub source_id: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// The name as it is looked up: see [`folded`](crate::folded).
+    /// The name for lookups, see [`fold_name`](crate::fold_name()).
     pub folded_name: String,
     /// Degrees north of the equator, -90 to 90 (WGS 84).
     pub latitude: f64,
     /// Degrees east of Greenwich, -180 to 180 (WGS 84).
     pub longitude: f64,
-    /// The [`Direction`](crate::sphere::Direction) of that point, by which distances are compared.
+    /// The x component of its [`Direction`](crate::sphere::Direction), with which distances are compared.
     pub direction_x: f64,
-    /// Its second part.
+    /// The y component.
     pub direction_y: f64,
-    /// Its third part.
+    /// The z component.
     pub direction_z: f64,
-    /// UN/LOCODE-style code of the place it lies in.
+    /// UN/LOCODE-style code of its place.
     pub place_code: Option<String>,
 }
 

@@ -2,23 +2,23 @@
 
 use sea_orm::entity::prelude::*;
 
-/// One zone. The provider may give the same zone id twice in one event with different prices, so a zone is known by its
-/// position, and the zones of an event are replaced together.
+/// One zone. A provider may use a zone id twice in one event with different prices, so the key is the position, and the zones of an event
+/// are replaced together.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "zone")]
 pub struct Model {
-    /// The event it is a part of.
+    /// The event.
     #[sea_orm(primary_key, auto_increment = false)]
     pub event_id: Uuid,
-    /// Its place in the feed's order, from 0.
+    /// The position in the feed, from 0.
     #[sea_orm(primary_key, auto_increment = false)]
     pub position: i32,
-    /// The provider's own id of it.
+    /// The provider's id of it.
     pub source_id: String,
-    /// What it is called.
+    /// Its name.
     pub name: Option<String>,
-    /// How many tickets are left.
+    /// Tickets that are left.
     pub capacity: Option<i64>,
     /// Price of a ticket in minor units of the provider's currency.
     pub price: i64,

@@ -1,10 +1,10 @@
 //! The catalogue: providers, base events, events, zones, performers, venues and the catalogue version.
 //!
-//! Instants are `BIGINT` microseconds, money is `BIGINT` minor units (ADR 1); both answer alike on the two databases.
+//! Instants are `BIGINT` microseconds and money is `BIGINT` minor units (ADR 1), so that both databases return the same values.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-/// Makes the catalogue's tables and the index that searches read.
+/// Creates the tables of the catalogue and the index of searches.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -24,12 +24,12 @@ impl MigrationTrait for Migration {
             manager.create_table(table).await?;
         }
         for index in [
-            // One provider's base events, and a guard against a second row for the same one.
+            // The base events of a provider. Unique, so that no base event is stored twice.
             unique_by_source("base_event"),
             unique_by_source("venue"),
             unique_by_source("performer"),
             Index::create().name("event_of_base_event").table("event").col("base_event_id").to_owned(),
-            // The range scan of every search, in the order of the answer, over shown events alone.
+            // The range scan of every search: shown events only, in response order.
             Index::create()
                 .name("event_shown_by_start")
                 .table("event")
@@ -180,7 +180,7 @@ fn unique_by_source(table: &'static str) -> IndexCreateStatement {
     Index::create().unique().name(format!("{table}_by_source")).table(table).col("provider_id").col("source_id").to_owned()
 }
 
-/// A foreign key to the `id` of another table, which must outlive the row.
+/// A foreign key to the `id` of another table.
 pub(crate) fn reference(table: &'static str, column: &'static str, target: &'static str) -> ForeignKeyCreateStatement {
     ForeignKey::create().name(format!("{table}_{column}")).from(table, column).to(target, "id").to_owned()
 }

@@ -1,7 +1,7 @@
-//! Concerts by band and by place: the columns of `event_performer` that repeat the event's, with an index for each way to ask, and how
-//! venues and performers are found by name and by distance.
+//! Concerts by band and by place: columns of `event_performer` that repeat columns of the event, an index for each kind of query, and
+//! columns to find venues and performers by name and by distance.
 //!
-//! What is there already gets its place and its lower-case name here; the worker writes all that it still finds in the feeds once more.
+//! Existing rows are filled with directions and lower-case names. The worker rewrites the rows that are in a feed.
 
 use sea_orm_migration::{
     prelude::*,
@@ -9,7 +9,7 @@ use sea_orm_migration::{
     sea_orm::{DbBackend, Statement, prelude::Uuid},
 };
 
-/// Adds the columns, fills them, and makes the indexes.
+/// Adds and fills the columns, and creates the indexes.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -27,7 +27,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         for (table, column) in new_columns(backend) {
-            // One at a time: SQLite adds no more with one statement.
+            // SQLite adds one column per statement.
             manager.alter_table(Table::alter().table(table).add_column(column).to_owned()).await?;
         }
         for table in ["performer", "venue"] {
@@ -56,7 +56,7 @@ impl MigrationTrait for Migration {
 }
 
 fn new_columns(backend: DbBackend) -> Vec<(&'static str, ColumnDef)> {
-    // Prefixes are ranges of bytes, as SQLite orders texts; a language's own order would know no such ranges.
+    // A prefix search is a range of bytes. SQLite sorts text by bytes; PostgreSQL needs the collation for it.
     let folded_name = || {
         let mut column = text("folded_name").default("").take();
         if backend == DbBackend::Postgres {
@@ -83,7 +83,7 @@ fn indexes() -> Vec<IndexCreateStatement> {
         for &key in keys {
             index.col(key);
         }
-        // In the order of the answers, so that a page is read and nothing else.
+        // In response order, so that only the rows of a page are read.
         index.col("starts_at").col("event_id").col("position");
         index.and_where(Expr::col("shown")).and_where(Expr::col("venue_id").is_not_null()).to_owned()
     };
@@ -100,7 +100,7 @@ fn indexes() -> Vec<IndexCreateStatement> {
     ]
 }
 
-/// Unit vectors from the centre of the Earth: neither database is sure to have sines.
+/// Computes unit vectors from the centre of the Earth here, because SQLite may be built without trigonometric functions.
 async fn fill_directions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let venues = Query::select().columns(["id", "latitude", "longitude"]).from("venue").to_owned();
     let connection = manager.get_connection();

@@ -1,8 +1,8 @@
-//! Durable jobs: the queue, and what the ledger and the providers say of it.
+//! Durable jobs: the queue, and columns of runs and providers that refer to it.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-/// Makes the queue, and the columns by which runs and providers belong to it.
+/// Creates the queue, and adds the columns of runs and providers.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -20,11 +20,11 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.create_table(job()).await?;
         for (table, column) in new_columns() {
-            // One at a time: SQLite adds no more with one statement.
+            // SQLite adds one column per statement.
             manager.alter_table(Table::alter().table(table).add_column(column).to_owned()).await?;
         }
         for index in [
-            // The guarantee that nothing of a lane ever runs twice at a time, whoever claims.
+            // Guarantees that at most one job of a lane runs at a time.
             Index::create()
                 .unique()
                 .name("job_running_in_lane")
@@ -32,7 +32,7 @@ impl MigrationTrait for Migration {
                 .col("lane")
                 .and_where(Expr::col("state").eq("running"))
                 .to_owned(),
-            // What is claimed next, in its order.
+            // The next jobs to claim, in their order.
             Index::create()
                 .name("job_queued_by_due")
                 .table("job")
@@ -41,7 +41,7 @@ impl MigrationTrait for Migration {
                 .and_where(Expr::col("state").eq("queued"))
                 .to_owned(),
             Index::create().name("job_of_lane").table("job").col("lane").to_owned(),
-            // Runs that have not ended: the one a job is to begin, and those that a dead worker left.
+            // Runs that have not ended: waiting, running, or abandoned by a dead worker.
             Index::create()
                 .name("sync_run_open")
                 .table("sync_run")
@@ -84,7 +84,7 @@ fn job() -> TableCreateStatement {
         .to_owned()
 }
 
-/// A job that is done is gone, so no foreign key holds a run's.
+/// `job_id` is not a foreign key, because a job is deleted once it is done.
 fn new_columns() -> Vec<(&'static str, ColumnDef)> {
     vec![
         ("sync_run", big_integer_null("job_id")),

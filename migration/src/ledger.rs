@@ -1,10 +1,10 @@
-//! The ledger: sync runs and what they could not take.
+//! The ledger: sync runs and their rejected items.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
 use crate::catalogue::reference;
 
-/// Makes the ledger's tables.
+/// Creates the tables of the ledger.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -67,7 +67,7 @@ fn reject() -> TableCreateStatement {
         .col(text("reason"))
         .col(text("raw"))
         .primary_key(Index::create().col("sync_run_id").col("position"))
-        // The ledger is cut to a length; the rejects of a run go with it.
+        // Old runs are purged, with their rejects.
         .foreign_key(reference("reject", "sync_run_id", "sync_run").on_delete(ForeignKeyAction::Cascade))
         .to_owned()
 }

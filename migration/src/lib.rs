@@ -1,8 +1,8 @@
 //! The schema of Marquee's database, the same on SQLite and PostgreSQL, as a list of migrations.
 //!
-//! Migrations keep identifiers of their own and never use `entity`'s tables: what once ran must mean the same for ever. A
-//! schema changes in two releases, expand then contract, so that the programs of the release before go on working meanwhile.
-//! Nothing migrates by itself when a program starts; `marquee-migrate up` is a step of the deployment.
+//! Migrations contain their own identifiers and never use the tables of `entity`: a released migration must not change. The schema changes
+//! in two releases, expand then contract, so that the programs of the previous release continue to work during a deployment. Programs do
+//! not migrate when they start; `marquee-migrate up` is a step of the deployment.
 
 mod catalogue;
 mod concerts;

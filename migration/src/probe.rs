@@ -1,8 +1,8 @@
-//! What is given to the probe.
+//! The data of the deployment probe.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-/// Makes the table.
+/// Creates the table.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -26,7 +26,7 @@ impl MigrationTrait for Migration {
             .col(big_integer_null("processed_at"))
             .to_owned();
         manager.create_table(datum).await?;
-        // How many wait is asked before each one is accepted.
+        // Before a datum is accepted, the waiting ones are counted.
         let waiting = Index::create()
             .name("datum_waiting")
             .table("datum")

@@ -1,8 +1,8 @@
-//! Documents that providers push, and jobs that are done in the order in which they were enqueued.
+//! Pushed feeds, and jobs that run in the order in which they were enqueued.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
-/// Makes the table, and the column.
+/// Creates the table and the column.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -30,7 +30,7 @@ impl MigrationTrait for Migration {
                 .col("provider_id")
                 .col("idempotency_key")
                 .to_owned(),
-            // How many wait is asked before each one is accepted.
+            // Before a feed is accepted, the waiting ones are counted.
             Index::create()
                 .name("pushed_feed_waiting")
                 .table("pushed_feed")

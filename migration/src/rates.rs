@@ -1,11 +1,11 @@
 //! Regions, places, batches of prices, and the sums of the prices of each route and day.
 //!
-//! A price refers to its places without a foreign key: places are never deleted, and to look up two rows for each of a million prices
-//! would take longer than to write them.
+//! Prices refer to places without a foreign key: places are never deleted, and checking two foreign keys for each of a million prices would
+//! take longer than writing them.
 
 use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
 
-/// Makes the tables.
+/// Creates the tables.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -26,7 +26,7 @@ impl MigrationTrait for Migration {
             manager.create_table(table).await?;
         }
         for index in [
-            // A region is asked for with all that lies in it.
+            // Queries for a region include everything inside it.
             Index::create().name("region_of_region").table("region").col("parent_id").to_owned(),
             Index::create().name("place_of_region").table("place").col("region_id").to_owned(),
         ] {
@@ -109,7 +109,7 @@ fn rate_day(backend: DbBackend) -> TableCreateStatement {
     keyed_by_primary_key(&mut table, backend)
 }
 
-/// On SQLite the rows themselves in the order of their key, and no other index.
+/// On SQLite the table is stored in the order of its primary key, without a separate index.
 fn keyed_by_primary_key(table: &mut TableCreateStatement, backend: DbBackend) -> TableCreateStatement {
     if backend == DbBackend::Sqlite {
         table.extra("WITHOUT ROWID");
@@ -117,7 +117,7 @@ fn keyed_by_primary_key(table: &mut TableCreateStatement, backend: DbBackend) ->
     table.to_owned()
 }
 
-/// Lists go on from a cursor, so both databases must order texts alike: by their bytes.
+/// Lists continue from a cursor, so both databases must sort text in the same way: by bytes.
 fn in_byte_order(mut column: ColumnDef, backend: DbBackend) -> ColumnDef {
     if backend == DbBackend::Postgres {
         column.extra("COLLATE \"C\"");

@@ -1,10 +1,9 @@
-//! Fresh databases for tests: each test has one of its own, on each backend, with the schema made.
+//! Fresh databases for tests: each test gets its own database with the current schema, on each backend.
 //!
-//! PostgreSQL is the server that `TEST_DATABASE_URL` names; `make test` starts a throwaway one. Without it the tests of
-//! PostgreSQL fail and say so: a backend is never skipped in silence. A database is dropped when its test has passed, and
-//! kept for a look when it has failed.
+//! The PostgreSQL server is the one in `TEST_DATABASE_URL`; `make test` starts a temporary one. Without it the tests on PostgreSQL fail,
+//! so that a backend is never skipped silently. A database is dropped if its test passes, and remains for inspection if it fails.
 
-#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test ends at the first thing that goes wrong")]
+#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "tests may panic")]
 
 use entity::{ConnectionRole, DatabaseSettings, RedactedUrl};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -12,19 +11,19 @@ use tempfile::TempDir;
 
 use crate::{Migrator, MigratorTrait};
 
-/// The kinds of database on which every test runs.
+/// The databases on which every test runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// A file in a temporary folder.
+    /// A SQLite file in a temporary directory.
     Sqlite,
-    /// A database of the server that `TEST_DATABASE_URL` names.
+    /// A database on the PostgreSQL server in `TEST_DATABASE_URL`.
     Postgres,
 }
 
-/// A database that belongs to one test.
+/// The database of one test.
 #[derive(Debug)]
 pub struct TestDatabase {
-    /// Its address, as a program takes it.
+    /// Its settings, as for a program.
     pub settings: DatabaseSettings,
     server: Server,
 }
@@ -36,7 +35,7 @@ enum Server {
 }
 
 impl TestDatabase {
-    /// A database without any table.
+    /// Creates a database without tables.
     pub async fn empty(backend: Backend) -> Self {
         match backend {
             Backend::Sqlite => {
@@ -45,8 +44,9 @@ impl TestDatabase {
                 Self { settings: settings(&url), server: Server::Sqlite { _folder: folder } }
             }
             Backend::Postgres => {
-                let url = std::env::var("TEST_DATABASE_URL")
-                    .expect("TEST_DATABASE_URL is not set: run `make test`, or give it a PostgreSQL server to make databases on");
+                let url = std::env::var("TEST_DATABASE_URL").expect(
+                    "TEST_DATABASE_URL must be the URL of a PostgreSQL server for test databases: run `make test`, or set it",
+                );
                 let name = format!("marquee_test_{}", uuid::Uuid::new_v4().simple());
                 let maintenance = settings(&url);
                 run_statement(&maintenance, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")).await;
@@ -55,7 +55,7 @@ impl TestDatabase {
         }
     }
 
-    /// A database with the schema made.
+    /// Creates a database with the current schema.
     pub async fn migrated(backend: Backend) -> Self {
         let database = Self::empty(backend).await;
         let connection = database.connect(ConnectionRole::Worker).await;
@@ -64,12 +64,12 @@ impl TestDatabase {
         database
     }
 
-    /// A pool as one of the programs opens it.
+    /// Opens a pool like one of the programs.
     pub async fn connect(&self, role: ConnectionRole) -> DatabaseConnection {
-        entity::connect(&self.settings, role).await.expect("the database of the test answers")
+        entity::connect(&self.settings, role).await.expect("the test database is available")
     }
 
-    /// Removes the database, whoever is still connected.
+    /// Drops the database, even if connections are open.
     pub async fn remove(self) {
         if let Server::Postgres { maintenance, name } = &self.server {
             run_statement(maintenance, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
@@ -90,7 +90,7 @@ where
     }
 }
 
-/// Makes of each `async fn name(database: Arc<TestDatabase>)` one test per backend: `sqlite::name` and `postgres::name`.
+/// Generates one test per backend for each `async fn name(database: Arc<TestDatabase>)`: `sqlite::name` and `postgres::name`.
 #[macro_export]
 macro_rules! on_every_backend {
     ($($test:ident),+ $(,)?) => {
@@ -113,7 +113,7 @@ fn settings(url: &str) -> DatabaseSettings {
     DatabaseSettings { url: url.parse::<RedactedUrl>().expect("a database URL") }
 }
 
-/// The URL with another database name: `postgres://user@host:port/NAME?query`.
+/// Replaces the database name: `postgres://user@host:port/NAME?query`.
 fn with_database(url: &str, name: &str) -> String {
     let (address, query) = url.split_once('?').map_or((url, String::new()), |(address, query)| (address, format!("?{query}")));
     let authority_at = address.find("://").map_or(0, |at| at + 3);
@@ -122,7 +122,7 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 async fn run_statement(server: &DatabaseSettings, statement: &str) {
-    let connection = entity::connect(server, ConnectionRole::Worker).await.expect("the server of TEST_DATABASE_URL answers");
-    connection.execute_unprepared(statement).await.expect("a database is made or removed");
+    let connection = entity::connect(server, ConnectionRole::Worker).await.expect("the server in TEST_DATABASE_URL is available");
+    connection.execute_unprepared(statement).await.expect("the statement succeeds");
     connection.close().await.expect("the connection closes");
 }

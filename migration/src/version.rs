@@ -1,11 +1,11 @@
-//! Since when the catalogue's version is what it is: by it and the number together, versions of different databases and of a
-//! restored one are told apart.
+//! When the catalogue version was last incremented. Number and instant together distinguish the versions of different databases, and of a
+//! restored backup.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sea_orm_migration::{prelude::*, schema::big_integer};
 
-/// Adds the instant of the last raise.
+/// Adds the instant of the last increment.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {

@@ -1,4 +1,4 @@
-//! Takes a batch into the database, or finds it there.
+//! Commits a batch to the database, or finds that it was committed before.
 
 use std::io;
 
@@ -12,115 +12,115 @@ use tokio::sync::mpsc;
 
 use crate::{
     BatchLimits, IdempotencyKey, KeyClaim, ReadBatch, RowErrors, StagedPrices,
-    staged::{Row, Rows},
+    staged::{Row, StagedRows},
 };
 
-/// What became of a batch that was sent.
+/// What happened to a valid batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
-    /// It was taken in.
+    /// It was committed.
     Committed(rate_batch::Model),
-    /// The same key had brought the same body before.
+    /// A batch with the same key and body was committed before.
     Repeated(rate_batch::Model),
 }
 
-/// Why a batch was not taken in. Nothing of it is there.
+/// Why a batch was not committed. None of its prices are in the database.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Items are wrong.
-    #[error("{} items of the batch cannot be taken", .0.count)]
+    /// It has invalid rows.
+    #[error("the batch has {}", count_rows(.0.count))]
     Rows(RowErrors),
-    /// Another process writes a batch with this key now.
-    #[error("another batch with this key is under way")]
+    /// Another process is committing a batch with this key.
+    #[error("another batch with this idempotency key is in progress")]
     KeyInUse,
-    /// Its key brought another body before.
-    #[error("the key of the batch was used for another one")]
+    /// Its key was used for another body.
+    #[error("the idempotency key was used for another batch")]
     KeyReused,
-    /// The temporary file in which it waits cannot be read.
-    #[error("the batch cannot be read back from its temporary file")]
+    /// The temporary file with its prices cannot be read.
+    #[error("the temporary file of the batch cannot be read")]
     Disk(#[source] io::Error),
-    /// The database is away, or refuses it.
-    #[error("the batch cannot be written")]
+    /// The database is unavailable or rejects the batch.
+    #[error("the batch cannot be written to the database")]
     Database(#[from] DbErr),
 }
 
-/// Settles a batch that was read, in one transaction. `on_written` hears of each few thousand prices that are written.
+/// Commits a batch in one transaction. `on_written` receives the number of prices after each few thousand that are written.
 ///
-/// Sums are written in the order of their key, as [`take_back`](crate::take_back()) does, so that two batches on the same routes wait for each
-/// other and never in a circle. The version of the catalogue comes last: all writers share its row.
+/// Sums are written in key order, as in [`delete_batch`](crate::delete_batch()), so that two batches on the same routes wait for each other
+/// without a deadlock. The catalogue version is incremented last, because all writers share its row.
 ///
 /// # Errors
 ///
-/// When it is not taken in. If the commit itself was cut off, only a repetition with the same key can tell.
+/// When the batch is not committed. If the connection broke during the commit, only a retry with the same key can find out.
 pub async fn commit_batch(
     database: &DatabaseConnection,
     claim: Option<KeyClaim>,
-    reading: ReadBatch,
+    batch: ReadBatch,
     limits: &BatchLimits,
     on_written: impl Fn(u64) + Sync,
 ) -> Result<CommitOutcome, CommitError> {
     let transaction = begin_write(database).await?;
     let key = claim.as_ref().map(KeyClaim::key);
-    match commit_within(&transaction, key, reading, limits, on_written).await {
-        Ok(settled) => {
+    match write_batch(&transaction, key, batch, limits, on_written).await {
+        Ok(outcome) => {
             transaction.commit().await?;
-            Ok(settled)
+            Ok(outcome)
         }
         Err(error) => {
-            // Whatever went wrong is told already, and a transaction that is left is rolled back by the server.
-            let _too_late = transaction.rollback().await;
+            // The first error is the one to report. The server rolls back in any case.
+            let _ignored = transaction.rollback().await;
             Err(error)
         }
     }
 }
 
-async fn commit_within(
+async fn write_batch(
     transaction: &DatabaseTransaction,
     key: Option<&IdempotencyKey>,
-    reading: ReadBatch,
+    batch: ReadBatch,
     limits: &BatchLimits,
     on_written: impl Fn(u64) + Sync,
 ) -> Result<CommitOutcome, CommitError> {
-    prepare(transaction, limits).await?;
+    configure(transaction, limits).await?;
     if let Some(key) = key {
-        if !is_free(transaction, key).await? {
+        if !try_lock_key(transaction, key).await? {
             return Err(CommitError::KeyInUse);
         }
         let earlier = rate_batch::Entity::find().filter(rate_batch::COLUMN.idempotency_key.eq(key.as_str()));
         if let Some(earlier) = earlier.one(transaction).await? {
-            let is_same = earlier.body_hash == reading.body_hash;
+            let is_same = earlier.body_hash == batch.body_hash;
             return if is_same { Ok(CommitOutcome::Repeated(earlier)) } else { Err(CommitError::KeyReused) };
         }
     }
-    let draft = reading.outcome.map_err(CommitError::Rows)?;
-    let batch = rate_batch::ActiveModel {
+    let staged = batch.outcome.map_err(CommitError::Rows)?;
+    let row = rate_batch::ActiveModel {
         id: NotSet,
         idempotency_key: Set(key.map(|key| key.as_str().to_owned())),
-        body_hash: Set(reading.body_hash),
-        price_count: Set(i64::try_from(draft.count()).unwrap_or(i64::MAX)),
+        body_hash: Set(batch.body_hash),
+        price_count: Set(i64::try_from(staged.count()).unwrap_or(i64::MAX)),
         day_count: Set(0),
         route_count: Set(0),
         taken_at: Set(UtcInstant::now()),
         taken_back_at: Set(None),
     };
-    let batch = batch.insert(transaction).await?;
-    write(transaction, batch.id, draft, on_written).await?;
-    add_to_sums(transaction, batch.id, Sign::Plus).await?;
-    let (day_count, route_count) = extent(transaction, batch.id).await?;
-    let extent = rate_batch::ActiveModel {
-        id: Unchanged(batch.id),
+    let batch_id = row.insert(transaction).await?.id;
+    write_prices(transaction, batch_id, staged, on_written).await?;
+    update_sums(transaction, batch_id, Sign::Plus).await?;
+    let (day_count, route_count) = count_days_and_routes(transaction, batch_id).await?;
+    let counts = rate_batch::ActiveModel {
+        id: Unchanged(batch_id),
         day_count: Set(day_count),
         route_count: Set(route_count),
         ..Default::default()
     };
-    let batch = extent.update(transaction).await?;
+    let committed = counts.update(transaction).await?;
     catalogue_version::increment(transaction).await?;
-    Ok(CommitOutcome::Committed(batch))
+    Ok(CommitOutcome::Committed(committed))
 }
 
-/// How PostgreSQL treats the transaction: so long for a statement, waiting for another batch's sums included, and on one core. A parallel
-/// plan of sums over millions of routes has been seen to take minutes where one core takes seconds.
-pub(crate) async fn prepare(transaction: &DatabaseTransaction, limits: &BatchLimits) -> Result<(), DbErr> {
+/// Configures the transaction on PostgreSQL: a statement timeout that includes the wait for the sums of another batch, and plans for one
+/// core. A parallel plan of the sums over millions of routes took minutes where one core takes seconds.
+pub(crate) async fn configure(transaction: &DatabaseTransaction, limits: &BatchLimits) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         let milliseconds = limits.statement_time.as_millis();
         let settings = format!(
@@ -131,25 +131,25 @@ pub(crate) async fn prepare(transaction: &DatabaseTransaction, limits: &BatchLim
     Ok(())
 }
 
-/// Takes the lock of a key until the transaction ends. On SQLite only one transaction writes.
-async fn is_free(transaction: &DatabaseTransaction, key: &IdempotencyKey) -> Result<bool, DbErr> {
+/// Locks a key until the transaction ends; `false` if another transaction holds the lock. On SQLite only one transaction writes.
+async fn try_lock_key(transaction: &DatabaseTransaction, key: &IdempotencyKey) -> Result<bool, DbErr> {
     if transaction.get_database_backend() != DbBackend::Postgres {
         return Ok(true);
     }
-    // Two keys with one hash would be told to wait for each other, and nothing worse.
-    let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('rate_batch ' || $1, 0)) AS is_free";
+    // Two keys with the same hash exclude each other, which is harmless.
+    let sql = "SELECT pg_try_advisory_xact_lock(hashtextextended('rate_batch ' || $1, 0)) AS is_locked";
     let lock = Statement::from_sql_and_values(DbBackend::Postgres, sql, [key.as_str().into()]);
-    transaction.query_one_raw(lock).await?.map_or(Ok(false), |row| row.try_get("", "is_free"))
+    transaction.query_one_raw(lock).await?.map_or(Ok(false), |row| row.try_get("", "is_locked"))
 }
 
-/// Writes the prices, some thousand at a time: the next are read while the last are written.
-async fn write(
+/// Writes the prices in chunks. The next chunk is read while one is written.
+async fn write_prices(
     transaction: &DatabaseTransaction,
     batch_id: i64,
-    draft: StagedPrices,
+    staged: StagedPrices,
     on_written: impl Fn(u64) + Sync,
 ) -> Result<(), CommitError> {
-    let rows = draft.rows().map_err(CommitError::Disk)?;
+    let rows = staged.into_rows().map_err(CommitError::Disk)?;
     let mut chunks = read_ahead(rows);
     let mut position = 0;
     while let Some(chunk) = chunks.recv().await {
@@ -159,19 +159,19 @@ async fn write(
             DbBackend::Postgres => insert_arrays(transaction, batch_id, position, &chunk).await?,
             _ => insert_rows(transaction, batch_id, position, chunk).await?,
         }
-        // Within 32 bits, as the limits are.
+        // The limits of a batch are below 32 bits.
         position += i32::try_from(count).unwrap_or(i32::MAX);
         on_written(count as u64);
     }
     Ok(())
 }
 
-fn read_ahead(mut rows: Rows) -> mpsc::Receiver<io::Result<Vec<Row>>> {
+fn read_ahead(mut rows: StagedRows) -> mpsc::Receiver<io::Result<Vec<Row>>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
         loop {
-            let chunk = rows.next();
-            // If nobody waits for it any more, the batch has failed.
+            let chunk = rows.read_chunk();
+            // The receiver is dropped when the batch has failed.
             if matches!(&chunk, Ok(rows) if rows.is_empty()) || sender.blocking_send(chunk).is_err() {
                 return;
             }
@@ -180,7 +180,7 @@ fn read_ahead(mut rows: Rows) -> mpsc::Receiver<io::Result<Vec<Row>>> {
     receiver
 }
 
-/// As arrays, which PostgreSQL takes faster than as many values, with one text for any number of rows.
+/// Inserts rows as arrays: faster than a list of values on PostgreSQL, and one statement text for any number of rows.
 async fn insert_arrays(transaction: &DatabaseTransaction, batch_id: i64, position: i32, rows: &[Row]) -> Result<(), DbErr> {
     let column = |of: fn(&Row) -> i32| Value::from(rows.iter().map(of).collect::<Vec<i32>>());
     let prices: Vec<i64> = rows.iter().map(|row| row.price).collect();
@@ -200,7 +200,7 @@ async fn insert_arrays(transaction: &DatabaseTransaction, batch_id: i64, positio
     Ok(())
 }
 
-/// Rows of one statement on SQLite, which takes 32,766 values.
+/// Rows of one statement on SQLite, whose limit is 32,766 values.
 const ROWS_PER_STATEMENT: usize = 32_766 / 6;
 
 async fn insert_rows(transaction: &DatabaseTransaction, batch_id: i64, position: i32, rows: Vec<Row>) -> Result<(), DbErr> {
@@ -216,15 +216,15 @@ async fn insert_rows(transaction: &DatabaseTransaction, batch_id: i64, position:
     Ok(())
 }
 
-/// Whether prices come or go.
+/// Whether prices are added or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
     Plus,
     Minus,
 }
 
-/// Adds the prices of a batch to the sums of their routes and days, or takes them off, in the order of the key.
-pub(crate) async fn add_to_sums(transaction: &DatabaseTransaction, batch_id: i64, sign: Sign) -> Result<(), DbErr> {
+/// Adds the prices of a batch to the sums of their routes and days, or subtracts them, in key order.
+pub(crate) async fn update_sums(transaction: &DatabaseTransaction, batch_id: i64, sign: Sign) -> Result<(), DbErr> {
     let sign = if sign == Sign::Plus { "" } else { "-" };
     let sql = format!(
         "INSERT INTO rate_day (orig_place_id, dest_place_id, day, price_count, price_sum)
@@ -234,26 +234,30 @@ pub(crate) async fn add_to_sums(transaction: &DatabaseTransaction, batch_id: i64
         ON CONFLICT (orig_place_id, dest_place_id, day) DO UPDATE SET
             price_count = rate_day.price_count + excluded.price_count, price_sum = rate_day.price_sum + excluded.price_sum"
     );
-    transaction.execute_raw(of_batch(transaction, sql, batch_id)).await?;
+    transaction.execute_raw(batch_statement(transaction, sql, batch_id)).await?;
     Ok(())
 }
 
-/// How many days and routes a batch has prices of.
-async fn extent(transaction: &DatabaseTransaction, batch_id: i64) -> Result<(i32, i64), DbErr> {
-    let days = "SELECT COUNT(*) AS found FROM (SELECT DISTINCT day FROM rate WHERE batch_id = $1) AS of_batch";
+/// Counts the days and the routes with prices of a batch.
+async fn count_days_and_routes(transaction: &DatabaseTransaction, batch_id: i64) -> Result<(i32, i64), DbErr> {
+    let days = "SELECT COUNT(*) AS count FROM (SELECT DISTINCT day FROM rate WHERE batch_id = $1) AS of_batch";
     let routes =
-        "SELECT COUNT(*) AS found FROM (SELECT DISTINCT orig_place_id, dest_place_id FROM rate WHERE batch_id = $1) AS of_batch";
-    let mut found = [0_i64; 2];
-    for (found, sql) in found.iter_mut().zip([days, routes]) {
-        let row = transaction.query_one_raw(of_batch(transaction, sql.to_owned(), batch_id)).await?;
-        *found = row.map(|row| row.try_get("", "found")).transpose()?.unwrap_or_default();
+        "SELECT COUNT(*) AS count FROM (SELECT DISTINCT orig_place_id, dest_place_id FROM rate WHERE batch_id = $1) AS of_batch";
+    let mut counts = [0_i64; 2];
+    for (count, sql) in counts.iter_mut().zip([days, routes]) {
+        let row = transaction.query_one_raw(batch_statement(transaction, sql.to_owned(), batch_id)).await?;
+        *count = row.map(|row| row.try_get("", "count")).transpose()?.unwrap_or_default();
     }
-    let [days, routes] = found;
-    // There are not that many days.
+    let [days, routes] = counts;
+    // The accepted years have fewer days.
     Ok((i32::try_from(days).unwrap_or(i32::MAX), routes))
 }
 
-/// A statement whose only value is a batch.
-pub(crate) fn of_batch(transaction: &DatabaseTransaction, sql: String, batch_id: i64) -> Statement {
+/// A statement with a batch id as its only value.
+pub(crate) fn batch_statement(transaction: &DatabaseTransaction, sql: String, batch_id: i64) -> Statement {
     Statement::from_sql_and_values(transaction.get_database_backend(), sql, [batch_id.into()])
+}
+
+fn count_rows(count: u64) -> String {
+    if count == 1 { "1 invalid row".to_owned() } else { format!("{count} invalid rows") }
 }

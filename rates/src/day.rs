@@ -8,7 +8,7 @@ use entity::parse_day;
 /// The 20th to the 22nd century: a day outside of it is a typing error.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2199;
 
-/// A day of the Gregorian calendar, as the number of days since 1970-01-01: what both databases compare and add alike.
+/// A day of the Gregorian calendar as the number of days since 1970-01-01, which both databases compare and add in the same way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(pub i32);
 
@@ -30,7 +30,7 @@ impl Day {
     #[must_use]
     pub fn from_date(date: NaiveDate) -> Self {
         let days = date.signed_duration_since(NaiveDate::default()).num_days();
-        // All dates of chrono have numbers of less than 31 bits.
+        // The range of chrono needs less than 31 bits.
         Self(i32::try_from(days).unwrap_or(i32::MAX))
     }
 }
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_counted_from_1970() {
+    fn counts_days_from_1970() {
         for (text, number) in [("1970-01-01", 0), ("1969-12-31", -1), ("2021-01-31", 18_658), ("2000-02-29", 11_016)] {
             assert_eq!(Day::parse(text.as_bytes()), Ok(Day(number)));
             assert_eq!(Day(number).to_string(), text);

@@ -1,4 +1,4 @@
-//! Takes a batch back: as if it had never come, but for its key.
+//! Deletes a batch. Afterwards the sums are as if it had never been imported; only its idempotency key remains.
 
 use entity::{UtcInstant, catalogue_version, rate, rate_batch};
 use sea_orm::{
@@ -7,25 +7,25 @@ use sea_orm::{
 
 use crate::{
     BatchLimits,
-    commit::{Sign, add_to_sums, prepare},
+    commit::{Sign, configure, update_sums},
 };
 
-/// Takes a batch back, whole or not at all, and says which it was; `None` if there is none, or it was taken back before.
+/// Deletes a batch as a whole and returns it; `None` if it does not exist or was deleted before.
 ///
 /// # Errors
 ///
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn delete_batch(database: &DatabaseConnection, batch_id: i64) -> Result<Option<rate_batch::Model>, DbErr> {
     let transaction = entity::begin_write(database).await?;
-    // It may have come in a file.
-    prepare(&transaction, &BatchLimits::FILE).await?;
+    // The batch may be as large as a file.
+    configure(&transaction, &BatchLimits::FILE).await?;
     let batch = rate_batch::Entity::find_by_id(batch_id).lock_exclusive().one(&transaction).await?;
     let Some(batch) = batch.filter(|batch| batch.taken_back_at.is_none()) else {
         transaction.rollback().await?;
         return Ok(None);
     };
-    // Sums that become 0 stay: the right batch mostly comes for the same routes and days.
-    add_to_sums(&transaction, batch_id, Sign::Minus).await?;
+    // Sums of 0 remain: the corrected batch usually has prices for the same routes and days.
+    update_sums(&transaction, batch_id, Sign::Minus).await?;
     rate::Entity::delete_many().filter(rate::COLUMN.batch_id.eq(batch_id)).exec(&transaction).await?;
     let mut batch = batch.into_active_model();
     batch.taken_back_at = Set(Some(UtcInstant::now()));

@@ -1,8 +1,8 @@
-//! IdempotencyKeys of requests: the same key and the same body are one batch, however often they come
+//! Idempotency keys: requests with the same key and the same body are one batch, however often they are sent
 //! ([draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/)).
 //!
-//! The key of a batch that was taken in is a column of it, written in its transaction. A key under way is held twice, and both end with
-//! the process that holds it: in the process from the first byte on, and in PostgreSQL by a lock of the transaction that writes the batch.
+//! The key of a committed batch is a column of it, written in the same transaction. A key in use is locked twice, and both locks end with
+//! the process: in the process from the first byte of the request, and in PostgreSQL by an advisory lock of the transaction.
 
 use std::{
     collections::HashSet,
@@ -10,15 +10,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Characters of a key: several UUIDs.
+/// The longest key in characters: several UUIDs.
 const MAX_CHARACTERS: usize = 255;
 
-/// The key of a request.
+/// The value of an `Idempotency-Key` header.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// Its text.
+    /// The text of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -31,17 +31,17 @@ impl FromStr for IdempotencyKey {
     fn from_str(text: &str) -> Result<Self, String> {
         let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
         if text.trim().is_empty() || text.len() > MAX_CHARACTERS || !is_printable {
-            return Err(format!("want 1 to {MAX_CHARACTERS} printable ASCII characters, such as a new UUID for each batch"));
+            return Err(format!("must be 1 to {MAX_CHARACTERS} printable ASCII characters, such as a new UUID for each request"));
         }
         Ok(Self(text.to_owned()))
     }
 }
 
-/// The keys that requests of this process use now.
+/// The keys in use by requests of this process.
 #[derive(Clone, Debug, Default)]
 pub struct IdempotencyKeys(Arc<Mutex<HashSet<IdempotencyKey>>>);
 
-/// A key that nobody else in this process uses until this is dropped.
+/// The exclusive use of a key in this process, until it is dropped.
 #[derive(Debug)]
 pub struct KeyClaim {
     keys: IdempotencyKeys,
@@ -49,7 +49,7 @@ pub struct KeyClaim {
 }
 
 impl IdempotencyKeys {
-    /// Claims a key before its batch is read; `None` if another request uses it.
+    /// Claims a key; `None` if another request is using it.
     #[must_use]
     pub fn claim(&self, key: IdempotencyKey) -> Option<KeyClaim> {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,11 @@
-//! Batches of prices for travelling from place to place: from bytes to the database, whole or not at all, and back out of it.
+//! Batches of prices for travelling between places: import from bytes to the database, and deletion. Both are atomic.
 //!
-//! Both programs take batches in, the API from its clients and the worker from files, by the same rules. A batch is first [`read`]: every
-//! item is checked and put into a nameless temporary file, the database is not touched, and one bad item refuses all. Then it is
-//! [`settle`]d: one transaction writes the prices and adds them to the sums of each route and day, or finds that the same
-//! [`IdempotencyKey`] brought them before.
+//! Both programs import batches by the same rules: the API from requests, the worker from files. [`read_batch`] validates every row and
+//! stages the prices in an unnamed temporary file, without access to the database; one invalid row rejects the batch. [`commit_batch`]
+//! writes the prices and adds them to the sums of each route and day in one transaction, or finds that the same [`IdempotencyKey`] was
+//! used before.
 //!
-//! The crate knows nothing of HTTP, and does not answer questions about prices: that is the API's.
+//! This crate does not depend on HTTP and does not query prices: the API does.
 
 mod commit;
 mod day;

@@ -1,20 +1,20 @@
-//! The places that prices may name.
+//! The places that prices can refer to.
 
 use std::collections::HashMap;
 
 use entity::place;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-/// Ids of places by their codes.
+/// The ids of places by code.
 #[derive(Clone, Debug, Default)]
 pub struct PlaceIds(HashMap<Box<[u8]>, i32>);
 
 impl PlaceIds {
-    /// All that are listed now. A place that is taken from the list later keeps its id, so what was checked against these stays right.
+    /// Loads all listed places. A place that is removed from the list later keeps its id, so prices that were checked remain valid.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unavailable.
     pub async fn load(database: &impl ConnectionTrait) -> Result<Self, DbErr> {
         let rows = place::Entity::find()
             .select_only()

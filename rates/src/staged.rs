@@ -1,4 +1,4 @@
-//! A batch that was checked and is not yet taken: in a temporary file without a name, so that a killed process leaves nothing behind.
+//! The valid prices of a batch, staged in an unnamed temporary file. A killed process leaves no file behind.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use crate::limits::ROWS_PER_WRITE;
 /// Bytes of one price in the file.
 const ROW_BYTES: usize = 20;
 
-/// One price.
+/// One valid price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) orig_place_id: i32,
@@ -19,24 +19,24 @@ pub(crate) struct Row {
     pub(crate) price: i64,
 }
 
-/// The prices of a batch in their order, each checked.
+/// The valid prices of a batch, in their order.
 #[derive(Debug)]
 pub struct StagedPrices {
     file: BufWriter<File>,
     count: u64,
 }
 
-/// The same, to be read once.
+/// The staged prices while they are read.
 #[derive(Debug)]
-pub(crate) struct Rows(BufReader<File>);
+pub(crate) struct StagedRows(BufReader<File>);
 
 impl StagedPrices {
-    /// An empty one, in the folder for temporary files.
+    /// Creates the file in the directory for temporary files.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { file: BufWriter::with_capacity(64 * 1024, tempfile::tempfile()?), count: 0 })
     }
 
-    /// How many prices there are.
+    /// The number of prices.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
@@ -53,16 +53,16 @@ impl StagedPrices {
         Ok(())
     }
 
-    pub(crate) fn rows(self) -> io::Result<Rows> {
+    pub(crate) fn into_rows(self) -> io::Result<StagedRows> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
-        Ok(Rows(BufReader::with_capacity(64 * 1024, file)))
+        Ok(StagedRows(BufReader::with_capacity(64 * 1024, file)))
     }
 }
 
-impl Rows {
-    /// The next rows, as many as are written at once; none at the end.
-    pub(crate) fn next(&mut self) -> io::Result<Vec<Row>> {
+impl StagedRows {
+    /// Reads the rows of the next write; none at the end.
+    pub(crate) fn read_chunk(&mut self) -> io::Result<Vec<Row>> {
         let mut bytes = Vec::new();
         self.0.by_ref().take((ROWS_PER_WRITE * ROW_BYTES) as u64).read_to_end(&mut bytes)?;
         let (rows, _) = bytes.as_chunks::<ROW_BYTES>();

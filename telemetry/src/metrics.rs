@@ -1,7 +1,7 @@
-//! The metrics of a process, as Prometheus reads them
+//! The metrics of a process for Prometheus
 //! ([text format](https://prometheus.io/docs/instrumenting/exposition_formats/)).
 //!
-//! Programs record through the `metrics` crate; this module says how durations are counted and answers `GET /metrics`.
+//! Programs record with the `metrics` crate. This module defines the buckets of durations and serves `GET /metrics`.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,51 +18,51 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// Upper bounds of durations, in seconds: from an answer of the cache to a feed of gigabytes.
+/// Upper bounds of duration buckets in seconds: from a cached response to a feed of gigabytes.
 const DURATION_BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
-/// How long a scraper may take to ask.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often values of histograms are folded away: a busy API records fifty thousand a second.
+/// How long a scraper may take to send its request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often recorded values are added to their histograms: a busy API records 50,000 values per second.
 pub const UPKEEP_EVERY: Duration = Duration::from_secs(1);
-/// Connections at once: a few scrapers, and no way to exhaust the process by opening more.
+/// Concurrent connections: enough for a few scrapers, and too few to exhaust the process.
 const CONNECTIONS: usize = 16;
 
-/// Where metrics are read.
+/// The metrics endpoint.
 #[derive(Args, Clone, Debug)]
 pub struct MetricsSettings {
-    /// Where Prometheus reads the metrics, at /metrics
+    /// Listen address of the Prometheus endpoint /metrics
     #[arg(long, env = "METRICS_LISTEN", default_value = "127.0.0.1:9100", value_name = "ADDRESS")]
     pub metrics_listen: SocketAddr,
 }
 
-/// All metrics of the process.
+/// The metrics of the process.
 #[derive(Clone, Debug)]
 pub struct MetricsRecorder(PrometheusHandle);
 
 impl MetricsRecorder {
-    /// Every metric with its present value, in the text format.
+    /// Renders every metric in the text format.
     #[must_use]
     pub fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Folds away what was recorded since the last time; to be called about every [`UPKEEP_EVERY`], for it waits in memory until then.
-    pub fn fold(&self) {
+    /// Adds the recorded values to their histograms. Must be called about every [`UPKEEP_EVERY`], because they are buffered in memory.
+    pub fn run_upkeep(&self) {
         self.0.run_upkeep();
     }
 }
 
-/// Begins to record the metrics of the whole process. To be called once.
+/// Starts to record the metrics of the process. Must be called once.
 ///
 /// # Errors
 ///
-/// When something else records them already.
+/// When another recorder is installed.
 pub fn start_metrics() -> Result<MetricsRecorder, BuildError> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?;
     builder.install_recorder().map(MetricsRecorder)
 }
 
-/// Answers `GET /metrics` until `shutdown` is cancelled.
+/// Serves `GET /metrics` until `shutdown` is cancelled.
 pub async fn serve_metrics(listener: TcpListener, recorder: MetricsRecorder, shutdown: CancellationToken) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
@@ -70,35 +70,35 @@ pub async fn serve_metrics(listener: TcpListener, recorder: MetricsRecorder, shu
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return,
             _ = upkeep.tick() => {
-                recorder.fold();
+                recorder.run_upkeep();
                 continue;
             }
             accepted = listener.accept() => accepted,
         };
         let (Ok((stream, _)), Ok(permit)) = (accepted, connections.clone().try_acquire_owned()) else {
-            // Out of files or of room: a scraper comes again.
+            // Out of file descriptors or connections: the scraper retries.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         let recorder = recorder.clone();
         tokio::spawn(async move {
-            let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request, &recorder))));
+            let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(respond(&request, &recorder))));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
+                .header_read_timeout(REQUEST_TIMEOUT)
                 .serve_connection(TokioIo::new(stream), service);
-            // A scraper that went away is told nothing.
-            let _ended = connection.await;
+            // Errors mean that the scraper disconnected.
+            let _ignored = connection.await;
             drop(permit);
         });
     }
 }
 
-fn answer(request: &Request<Incoming>, recorder: &MetricsRecorder) -> Response<String> {
+fn respond(request: &Request<Incoming>, recorder: &MetricsRecorder) -> Response<String> {
     let (status, body) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, recorder.render()),
-        (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are allowed.\n".to_owned()),
-        _ => (StatusCode::NOT_FOUND, "There is only /metrics here.\n".to_owned()),
+        (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are supported.\n".to_owned()),
+        _ => (StatusCode::NOT_FOUND, "Not found. The metrics are at /metrics.\n".to_owned()),
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;

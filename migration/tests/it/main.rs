@@ -1,5 +1,6 @@
-//! The schema goes up and down on both databases, and its index serves the searches.
+//! Tests of the schema on both databases, and of `marquee-migrate`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that goes wrong")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
+mod command;
 mod steps;

@@ -1,5 +1,5 @@
-//! Reads a batch from its bytes: what holds is put into a [`StagedPrices`], what does not is told with its line. Memory does not grow with the
-//! batch.
+//! Reads a batch from bytes: valid prices are staged, invalid rows are reported with their line. Memory use does not depend on the size of
+//! the batch.
 
 mod check;
 mod csv;
@@ -20,71 +20,71 @@ pub use self::{
 };
 use crate::{BatchLimits, PlaceIds, StagedPrices};
 
-/// How the prices of a batch are written.
+/// The format of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchFormat {
-    /// An array of objects.
+    /// A JSON array of objects.
     Json,
-    /// An object on each line.
+    /// One JSON object per line.
     Ndjson,
-    /// A header and a line for each price, with commas ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)).
+    /// A header and one line per price, separated by commas ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)).
     Csv,
 }
 
-/// Why a batch could not be read to its end.
+/// Why a batch could not be read completely.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchReadError {
-    /// It is too long as it comes.
-    #[error("the batch is over the limit of {limit_bytes} bytes")]
+    /// It is too large before decompression.
+    #[error("the batch is larger than the limit of {limit_bytes} bytes")]
     BodyTooLarge {
         /// The limit.
         limit_bytes: u64,
     },
-    /// It is too long without its coding.
-    #[error("the batch is over the limit of {limit_bytes} bytes when it is decompressed")]
+    /// It is too large after decompression.
+    #[error("the decompressed batch is larger than the limit of {limit_bytes} bytes")]
     DecodedTooLarge {
         /// The limit.
         limit_bytes: u64,
     },
-    /// It holds too many prices.
-    #[error("the batch is over the limit of {limit} prices")]
+    /// It has too many prices.
+    #[error("the batch has more than the limit of {limit} prices")]
     TooManyItems {
         /// The limit.
         limit: u64,
     },
-    /// Its coding is broken, or ends too early.
-    #[error("the batch is not whole gzip")]
-    Broken(#[source] io::Error),
-    /// Where it comes from, it does not come to its end.
-    #[error("the batch ended before it was whole")]
+    /// It is not valid gzip, or its gzip data ends early.
+    #[error("the batch is invalid or incomplete gzip data")]
+    InvalidGzip(#[source] io::Error),
+    /// Its source failed before the end.
+    #[error("the batch is incomplete")]
     Source(#[source] io::Error),
-    /// The temporary file could not be made or written; the usual cause is a full disk.
-    #[error("the batch could not be put into a temporary file")]
+    /// The temporary file cannot be created or written; the usual cause is a full disk.
+    #[error("the batch cannot be written to a temporary file")]
     Disk(#[source] io::Error),
 }
 
-/// A batch that was read to its end.
+/// A batch that was read completely.
 #[derive(Debug)]
 pub struct ReadBatch {
-    /// A hash of its bytes without their coding.
+    /// Hash of its bytes after decompression.
     pub body_hash: String,
-    /// Its prices, or what is wrong with it.
+    /// Its prices, or its errors.
     pub outcome: Result<StagedPrices, RowErrors>,
 }
 
-/// Reads a batch. It blocks, as `source` does.
+/// Reads a batch. Blocks like `source`.
 ///
 /// # Errors
 ///
-/// When it cannot be read to its end. RowErrors in what was read are no error: they may stand in a repetition of what was taken before.
+/// When it cannot be read completely. Invalid rows are in the outcome instead: the batch may be a retry of one that was committed.
 pub fn read_batch(
     source: impl Read,
-    coding: BatchEncoding,
+    encoding: BatchEncoding,
     format: BatchFormat,
     places: &PlaceIds,
     limits: &BatchLimits,
 ) -> Result<ReadBatch, BatchReadError> {
-    let mut source = BatchSource::new(source, coding, limits);
+    let mut source = BatchSource::new(source, encoding, limits);
     let mut checker = Checker::new(places, limits).map_err(BatchReadError::Disk)?;
     parse(&mut source, format, &mut checker)?;
     let body_hash = source.hash_to_end()?;
@@ -92,7 +92,7 @@ pub fn read_batch(
 }
 
 fn parse(source: impl Read, format: BatchFormat, checker: &mut Checker<'_>) -> Result<(), BatchReadError> {
-    let source = BufReader::with_capacity(64 * 1024, without_byte_order_mark(source)?);
+    let source = BufReader::with_capacity(64 * 1024, skip_byte_order_mark(source)?);
     match format {
         BatchFormat::Json => json::parse(source, checker),
         BatchFormat::Ndjson => ndjson::parse(source, checker),
@@ -100,8 +100,8 @@ fn parse(source: impl Read, format: BatchFormat, checker: &mut Checker<'_>) -> R
     }
 }
 
-/// Spreadsheets write one, and it says nothing.
-fn without_byte_order_mark(mut source: impl Read) -> Result<impl Read, BatchReadError> {
+/// Skips a UTF-8 byte order mark, which spreadsheets write.
+fn skip_byte_order_mark(mut source: impl Read) -> Result<impl Read, BatchReadError> {
     let mut head = Vec::with_capacity(3);
     source.by_ref().take(3).read_to_end(&mut head)?;
     if head == *b"\xef\xbb\xbf" {
@@ -110,9 +110,9 @@ fn without_byte_order_mark(mut source: impl Read) -> Result<impl Read, BatchRead
     Ok(io::Cursor::new(head).chain(source))
 }
 
-/// Errors of our own come through readers as what caused an [`io::Error`]; all others are those of a decoder.
+/// Readers wrap our errors into an [`io::Error`]; all other errors come from the decoder.
 impl From<io::Error> for BatchReadError {
     fn from(error: io::Error) -> Self {
-        error.downcast().unwrap_or_else(Self::Broken)
+        error.downcast().unwrap_or_else(Self::InvalidGzip)
     }
 }

@@ -1,4 +1,4 @@
-//! Where the bytes of a batch come from: bounded, decompressed, hashed.
+//! The bytes of a batch: limited, decompressed and hashed.
 
 use std::io::{self, Read};
 
@@ -8,16 +8,16 @@ use xxhash_rust::xxh3::Xxh3;
 use super::BatchReadError;
 use crate::BatchLimits;
 
-/// How a batch is compressed.
+/// The compression of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchEncoding {
-    /// Not at all.
+    /// None.
     Identity,
-    /// gzip, in one member or several.
+    /// gzip, with one or more members.
     Gzip,
 }
 
-/// The bytes of a batch without their coding.
+/// The bytes of a batch after decompression.
 pub(super) struct BatchSource<R> {
     decoded: Decoded<R>,
     hash: Box<Xxh3>,
@@ -30,7 +30,7 @@ enum Decoded<R> {
     Gzip(Box<MultiGzDecoder<Raw<R>>>),
 }
 
-/// The bytes as they come.
+/// The bytes before decompression.
 struct Raw<R> {
     inner: R,
     bytes: u64,
@@ -38,16 +38,16 @@ struct Raw<R> {
 }
 
 impl<R: Read> BatchSource<R> {
-    pub(super) fn new(source: R, coding: BatchEncoding, limits: &BatchLimits) -> Self {
+    pub(super) fn new(source: R, encoding: BatchEncoding, limits: &BatchLimits) -> Self {
         let raw = Raw { inner: source, bytes: 0, limit_bytes: limits.body_bytes };
-        let decoded = match coding {
+        let decoded = match encoding {
             BatchEncoding::Identity => Decoded::Identity(raw),
             BatchEncoding::Gzip => Decoded::Gzip(Box::new(MultiGzDecoder::new(raw))),
         };
         Self { decoded, hash: Box::new(Xxh3::new()), bytes: 0, limit_bytes: limits.decoded_bytes }
     }
 
-    /// A hash of all bytes, read to their end.
+    /// Reads the remaining bytes and returns the hash of all.
     pub(super) fn hash_to_end(mut self) -> Result<String, BatchReadError> {
         io::copy(&mut self, &mut io::sink())?;
         Ok(format!("{:032x}", self.hash.digest128()))

@@ -18,11 +18,11 @@ fn read_all(format: BatchFormat, body: impl AsRef<[u8]>) -> Result<ReadBatch, Ba
     read_batch(body.as_ref(), BatchEncoding::Identity, format, &places(), &BatchLimits::REQUEST)
 }
 
-fn rows(reading: ReadBatch) -> Vec<Row> {
-    let mut rows = reading.outcome.unwrap_or_else(|errors| panic!("{errors:?}")).rows().unwrap();
+fn rows(batch: ReadBatch) -> Vec<Row> {
+    let mut rows = batch.outcome.unwrap_or_else(|errors| panic!("{errors:?}")).into_rows().unwrap();
     let mut all = Vec::new();
     loop {
-        let chunk = rows.next().unwrap();
+        let chunk = rows.read_chunk().unwrap();
         if chunk.is_empty() {
             return all;
         }
@@ -242,11 +242,11 @@ fn rejects_incomplete_gzip() {
     let (first, second) = body.split_at(40);
     assert_eq!(rows(read(&[gzipped(first), gzipped(second)].concat()).unwrap()), BOTH, "in two members");
     for cut in 0..whole.len() {
-        assert!(matches!(read(&whole[..cut]), Err(BatchReadError::Broken(_))), "{cut} of {}", whole.len());
+        assert!(matches!(read(&whole[..cut]), Err(BatchReadError::InvalidGzip(_))), "{cut} of {}", whole.len());
     }
-    assert!(matches!(read(body), Err(BatchReadError::Broken(_))), "it is not gzip");
+    assert!(matches!(read(body), Err(BatchReadError::InvalidGzip(_))), "it is not gzip");
     let garbage_behind = [whole.as_slice(), b"garbage"].concat();
-    assert!(matches!(read(&garbage_behind), Err(BatchReadError::Broken(_))));
+    assert!(matches!(read(&garbage_behind), Err(BatchReadError::InvalidGzip(_))));
 }
 
 #[test]

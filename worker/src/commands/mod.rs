@@ -11,7 +11,7 @@ mod sync;
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use entity::{ConnectionRole, DatabaseSettings, catalogue_version};
+use entity::{ConnectError, ConnectionRole, DatabaseSettings, catalogue_version};
 use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use telemetry::TelemetrySettings;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +78,8 @@ pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
 /// The database could not be used.
 #[derive(Debug, thiserror::Error)]
 enum DatabaseError {
+    #[error(transparent)]
+    InvalidUrl(ConnectError),
     #[error("the database {url} cannot be reached")]
     Away {
         url: String,
@@ -99,13 +101,13 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, Data
         catalogue_version::fetch_version(&database).await?;
         Ok(database)
     };
-    let answer = tokio::time::timeout(FIRST_ANSWER, connected).await;
-    answer.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))).map_err(|source| {
+    let timeout = |_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into());
+    tokio::time::timeout(FIRST_ANSWER, connected).await.unwrap_or_else(timeout).map_err(|error| {
         let url = settings.url.to_string();
-        if entity::is_unavailable(&source) {
-            DatabaseError::Away { url, source }
-        } else {
-            DatabaseError::Unusable { url, source }
+        match error {
+            ConnectError::InvalidUrl => DatabaseError::InvalidUrl(error),
+            ConnectError::Database(source) if entity::is_unavailable(&source) => DatabaseError::Away { url, source },
+            ConnectError::Database(source) => DatabaseError::Unusable { url, source },
         }
     })
 }

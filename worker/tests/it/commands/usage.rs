@@ -61,7 +61,7 @@ async fn the_password_of_a_database_that_is_away_is_not_told() {
 async fn the_password_of_a_database_of_another_kind_is_not_told() {
     let told = Office::new().await.told(&["status", "--database-url", "mysql://worker:open-sesame@localhost/marquee"]);
     assert_eq!(told.code, Some(1));
-    assert!(told.last_words().contains("the URL is neither sqlite://"), "{}", told.stderr);
+    assert!(told.last_words().contains("the database URL must be sqlite://"), "{}", told.stderr);
     assert!(!told.stderr.contains("open-sesame"), "{}", told.stderr);
 }
 

@@ -213,7 +213,7 @@ impl From<BatchReadError> for ApiError {
                 Self::BodyTooLarge { what: "bytes per decompressed batch", limit: limit_bytes }
             }
             BatchReadError::TooManyItems { limit } => Self::BodyTooLarge { what: "prices per batch", limit },
-            BatchReadError::Broken(_) => {
+            BatchReadError::InvalidGzip(_) => {
                 Self::InvalidBody("the body is not valid gzip, which `Content-Encoding` declares; nothing was imported")
             }
             // Ours, as `Arriving` gave it.
