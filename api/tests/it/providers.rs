@@ -13,8 +13,8 @@ use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 on_every_backend!(
     without_providers_the_list_is_empty,
     a_provider_without_a_successful_sync_is_new,
-    a_provider_whose_latest_run_succeeded_is_ok,
-    a_provider_whose_latest_run_failed_is_failing_and_reports_its_age,
+    a_provider_is_ok_after_a_successful_run,
+    a_provider_is_failing_after_a_failed_run_and_reports_its_age,
     a_running_sync_does_not_change_the_state,
     a_retired_provider_has_no_next_tick,
     a_paused_provider_reports_until_when_and_why,
@@ -78,7 +78,7 @@ async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>
     assert_eq!(listed, expected);
 }
 
-async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>) {
+async fn a_provider_is_ok_after_a_successful_run(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     for (slug, state) in [("changed", sync_run::RunState::Succeeded), ("same", sync_run::RunState::Unchanged)] {
         let provider = insert_provider(&catalogue, slug, |row| row.last_success_at = Set(Some(minutes_ago(61)))).await;
@@ -100,7 +100,7 @@ async fn a_provider_whose_latest_run_succeeded_is_ok(database: Arc<TestDatabase>
     }
 }
 
-async fn a_provider_whose_latest_run_failed_is_failing_and_reports_its_age(database: Arc<TestDatabase>) {
+async fn a_provider_is_failing_after_a_failed_run_and_reports_its_age(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let copied_at = minutes_ago(120);
     let provider = insert_provider(&catalogue, "fever", |row| row.last_success_at = Set(Some(copied_at))).await;

@@ -91,7 +91,7 @@ async fn an_invalid_client_request_id_is_replaced() {
     }
 }
 
-/// The driver panics without a connection, which stands for any bug.
+/// Without a connection the driver panics, as any bug could.
 #[tokio::test]
 async fn a_panic_is_a_500_problem() {
     let app = app_without_database();

@@ -166,7 +166,7 @@ async fn rejects_keep_document_order(database: Arc<TestDatabase>) {
             "column": 7,
             "base_event_id": base_event,
             "event_id": event,
-            "reason": "there is no such day as 2021-09-31",
+            "reason": "`event_date` must be an existing date, got `2021-09-31`",
             "raw": "<event event_date=\"2021-09-31\"/>",
         })
     };

@@ -81,7 +81,7 @@ async fn idle_connections_are_closed_after_the_idle_timeout() {
 
 #[tokio::test]
 async fn each_request_restarts_the_idle_timeout() {
-    // Requests come in pauses much shorter than the timeout, and together take longer.
+    // The pauses between requests are much shorter than the timeout, and their sum is longer.
     let idle_time = Duration::from_secs(5);
     let server = TestServer::start(Limits { idle_time, ..Limits::default() }).await;
     let mut connection = server.connect().await;
