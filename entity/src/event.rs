@@ -40,9 +40,9 @@ pub struct Model {
     pub shown: bool,
     /// Hash of its content in the newest feed, including zones, performers and venue.
     pub content_hash: i64,
-    /// Start of the first run whose feed contained it.
+    /// Start of the first run with a feed that contained it.
     pub first_seen_at: UtcInstant,
-    /// Start of the last run whose feed contained it; `None` while it is in the feed.
+    /// Start of the last run with a feed that contained it; `None` while it is in the feed.
     pub last_seen_at: Option<UtcInstant>,
     /// Start of the run that removed it from the feed; `None` while it is in the feed.
     pub left_at: Option<UtcInstant>,

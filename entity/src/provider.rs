@@ -1,4 +1,4 @@
-//! `provider`: an external company whose catalogue is copied, as last configured in `providers.toml`.
+//! `provider`: an external company and its catalogue, as last configured in `providers.toml`.
 
 use std::collections::HashMap;
 

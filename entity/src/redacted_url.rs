@@ -5,7 +5,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 /// What replaces a secret.
 const MASK: &str = "***";
 
-/// A URL whose secrets never appear in its `Display` or `Debug` output: user name and password are replaced by `***`, query and fragment
+/// A URL that never shows its secrets in `Display` or `Debug` output: user name and password are replaced by `***`, query and fragment
 /// are omitted, because a parameter may be a password or an API key under any name.
 ///
 /// Every setting that holds a URL has this type: of a database, of Redis, of a provider's feed.
@@ -29,7 +29,7 @@ impl From<String> for RedactedUrl {
 impl FromStr for RedactedUrl {
     type Err = Infallible;
 
-    /// Accepts any text. If parsing failed here, clap would print the value, with its password; whoever connects validates it.
+    /// Accepts any text. If parsing failed here, clap would print the value, with its password; the code that connects validates it.
     fn from_str(url: &str) -> Result<Self, Self::Err> {
         Ok(Self(url.to_owned()))
     }

@@ -2,7 +2,7 @@
 //!
 //! A point is stored as its [`Direction`] from the centre, and distances are compared as chords: the great-circle distance `d` of two points
 //! and their chord `c` (in radii) satisfy `c = 2 sin(d / 2R)`. This is the haversine formula (R. W. Sinnott, "Virtues of the Haversine", Sky
-//! and Telescope 68, 1984), whose `hav(d/R)` is a quarter of `c²`. In this form a database compares distances with multiplications and
+//! and Telescope 68, 1984): its `hav(d/R)` is a quarter of `c²`. In this form a database compares distances with multiplications and
 //! additions only, and neither the poles nor the antimeridian is a special case.
 
 /// The mean radius of the Earth, R₁ of the IUGG, in kilometres (H. Moritz, "Geodetic Reference System 1980", Journal of Geodesy 74, 2000).

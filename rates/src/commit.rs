@@ -200,7 +200,7 @@ async fn insert_arrays(transaction: &DatabaseTransaction, batch_id: i64, positio
     Ok(())
 }
 
-/// Rows of one statement on SQLite, whose limit is 32,766 values.
+/// Rows of one statement on SQLite, which allows 32,766 values.
 const ROWS_PER_STATEMENT: usize = 32_766 / 6;
 
 async fn insert_rows(transaction: &DatabaseTransaction, batch_id: i64, position: i32, rows: Vec<Row>) -> Result<(), DbErr> {

@@ -71,7 +71,7 @@ struct ArrayVisitor<'a, 'c> {
     position: &'a ReadPosition,
     checker: &'a mut Checker<'c>,
     index: u64,
-    /// The error that stopped the parser, whose own error type cannot carry it.
+    /// The error that stopped the parser. The error type of the parser cannot carry it.
     read_error: Option<BatchReadError>,
 }
 
