@@ -82,11 +82,14 @@ fn a_json_line_has_the_fields_of_its_span() {
     );
 }
 
-/// Accepts exports and returns its endpoint and their spans, each with the attributes of its resource.
-async fn receive_spans() -> (String, Arc<Mutex<Vec<(Vec<KeyValue>, Span)>>>) {
+/// Spans, each with the attributes of its resource.
+type ReceivedSpans = Arc<Mutex<Vec<(Vec<KeyValue>, Span)>>>;
+
+/// Starts an OTLP receiver; returns its endpoint and the spans that it receives.
+async fn receive_spans() -> (String, ReceivedSpans) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("http://{}/", listener.local_addr().expect("an address"));
-    let received = Arc::new(Mutex::new(Vec::new()));
+    let received = ReceivedSpans::default();
     let spans = received.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -98,10 +101,7 @@ async fn receive_spans() -> (String, Arc<Mutex<Vec<(Vec<KeyValue>, Span)>>>) {
     (endpoint, received)
 }
 
-async fn store_export(
-    request: Request<Incoming>,
-    spans: Arc<Mutex<Vec<(Vec<KeyValue>, Span)>>>,
-) -> Result<Response<String>, hyper::Error> {
+async fn store_export(request: Request<Incoming>, spans: ReceivedSpans) -> Result<Response<String>, hyper::Error> {
     assert_eq!((request.method().as_str(), request.uri().path()), ("POST", "/v1/traces"));
     let body = request.into_body().collect().await?.to_bytes();
     let export = ExportTraceServiceRequest::decode(body).expect("an OTLP request");
