@@ -4,9 +4,6 @@ use sea_orm::entity::prelude::*;
 
 use crate::UtcInstant;
 
-/// The kind of the job that processes a datum. The rest of its key is the id of the datum.
-pub const JOB_KIND: &str = "datum";
-
 /// One datum.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

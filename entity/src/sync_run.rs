@@ -1,37 +1,32 @@
-//! `sync_run`: the ledger, one row for each attempt to copy one provider.
+//! `sync_run`: the ledger, with one row for each attempt to copy a provider.
 
-use sea_orm::{ActiveValue::Set, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, QueryFilter, Select, entity::prelude::*};
 
-use crate::{UtcInstant, job::NewJob};
+use crate::UtcInstant;
 
-/// The kind of the job that copies one provider's catalogue once.
-pub const JOB_KIND: &str = "sync";
-/// Attempts at one job: with the pauses between them that is minutes, and after them the next tick is the retry.
-const ATTEMPTS: i32 = 5;
-
-/// Where a sync run stands.
+/// The state of a sync run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum RunState {
-    /// Accepted, not begun.
+    /// Accepted, not started.
     #[sea_orm(string_value = "queued")]
     Queued,
-    /// Begun, not ended; or its worker was killed.
+    /// Started and not ended, or its worker was killed.
     #[sea_orm(string_value = "running")]
     Running,
-    /// The feed was taken and something in the copy changed.
+    /// The feed was imported and changed the copy.
     #[sea_orm(string_value = "succeeded")]
     Succeeded,
-    /// The feed was taken and the copy already said the same.
+    /// The feed was read and changed nothing.
     #[sea_orm(string_value = "unchanged")]
     Unchanged,
-    /// The copy is as it was before; the row says why.
+    /// The copy was not changed; the row has the reason.
     #[sea_orm(string_value = "failed")]
     Failed,
 }
 
 impl RunState {
-    /// The state's name in tables, JSON and logs.
+    /// The name in tables, JSON and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,94 +39,83 @@ impl RunState {
     }
 }
 
-/// One sync run. The counts are of events, and all 0 until the run has ended well.
+/// One sync run. The counts are of events, and 0 until the run succeeds.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "sync_run")]
 pub struct Model {
-    /// Rises with each run of the deployment.
+    /// Ascending over the whole deployment.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// Whose catalogue.
+    /// The provider.
     pub provider_id: i32,
-    /// Where it stands.
+    /// The state.
     pub state: RunState,
-    /// When it began.
+    /// When it started.
     pub started_at: UtcInstant,
     /// When it ended.
     pub ended_at: Option<UtcInstant>,
-    /// The status of the provider's answer, if there was one.
+    /// The status of the provider's response, if there was one.
     pub http_status: Option<i16>,
-    /// Size of the document, decompressed.
+    /// Size of the decompressed document.
     pub bytes: Option<i64>,
-    /// Events that the feed holds, rejected ones not counted.
+    /// Events in the feed, without rejected ones.
     pub fetched: i32,
-    /// Events that no copy held before.
+    /// Events that were new.
     pub inserted: i32,
-    /// Events that changed, or came back.
+    /// Events that changed or reappeared.
     pub updated: i32,
-    /// Events that say what they said before.
+    /// Events without changes.
     pub unchanged: i32,
-    /// Events that the copy before held and this feed does not.
+    /// Events removed from the feed since the previous run.
     pub left: i32,
-    /// Items of the feed that could not be taken.
+    /// Rejected items.
     pub rejected: i32,
-    /// A stable word for why it failed.
+    /// A stable code for the reason of a failure.
     pub reason_code: Option<String>,
-    /// The same in a sentence, for people.
+    /// The reason of a failure as a sentence.
     pub reason: Option<String>,
-    /// The job that it is an attempt of; the job is gone once it is done.
+    /// The job of which this is an attempt. The job is deleted when it is finished.
     pub job_id: Option<i64>,
-    /// The tick of the provider's schedule that it answers, if it is the first to.
+    /// The tick of the provider's schedule that caused the run; `None` for retries and requested runs.
     pub tick_at: Option<UtcInstant>,
-    /// How long the document took to be read.
+    /// Time to parse the document.
     pub parse_ms: Option<i32>,
-    /// How long it took to be compared with the copy.
+    /// Time to compare it with the copy.
     pub diff_ms: Option<i32>,
-    /// How long the changes took to be written.
+    /// Time to write the changes.
     pub write_ms: Option<i32>,
-    /// Whose catalogue.
+    /// The provider.
     #[sea_orm(belongs_to, from = "provider_id", to = "id")]
     pub provider: BelongsTo<super::provider::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The lane of a provider: one sync of it at a time in the whole deployment.
-#[must_use]
-pub fn lane(slug: &str) -> String {
-    format!("{JOB_KIND}/{slug}")
-}
-
-/// A job that copies a provider's catalogue now. `what_for` tells it from the provider's other jobs.
-#[must_use]
-pub fn job(slug: &str, what_for: &str) -> NewJob {
-    NewJob {
-        kind: JOB_KIND.to_owned(),
-        key: format!("{JOB_KIND}/{slug}/{what_for}"),
-        lane: lane(slug),
-        // A slug has no character that JSON would write otherwise.
-        payload: format!("{{\"provider\":\"{slug}\"}}"),
-        run_at: None,
-        max_attempts: ATTEMPTS,
-        in_order: false,
+impl ActiveModel {
+    /// A run of a job that enters this state now.
+    #[must_use]
+    pub fn of_job(provider_id: i32, job_id: i64, state: RunState) -> Self {
+        Self {
+            provider_id: Set(provider_id),
+            state: Set(state),
+            started_at: Set(UtcInstant::now()),
+            fetched: Set(0),
+            inserted: Set(0),
+            updated: Set(0),
+            unchanged: Set(0),
+            left: Set(0),
+            rejected: Set(0),
+            job_id: Set(Some(job_id)),
+            ..Default::default()
+        }
     }
 }
 
-/// A run of a job, in this state from now on.
-#[must_use]
-pub fn of_job(provider_id: i32, job_id: i64, state: RunState) -> ActiveModel {
-    ActiveModel {
-        provider_id: Set(provider_id),
-        state: Set(state),
-        started_at: Set(UtcInstant::now()),
-        fetched: Set(0),
-        inserted: Set(0),
-        updated: Set(0),
-        unchanged: Set(0),
-        left: Set(0),
-        rejected: Set(0),
-        job_id: Set(Some(job_id)),
-        ..Default::default()
-    }
+/// Selects the run of a queued job.
+pub fn select_queued(provider_id: i32, job_id: i64) -> Select<Entity> {
+    Entity::find()
+        .filter(COLUMN.provider_id.eq(provider_id))
+        .filter(COLUMN.job_id.eq(job_id))
+        .filter(COLUMN.state.eq(RunState::Queued))
 }

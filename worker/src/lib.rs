@@ -10,4 +10,5 @@ pub mod metrics;
 pub mod progress;
 pub mod provider;
 pub mod schedule;
+pub mod service;
 pub mod sync;

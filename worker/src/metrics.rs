@@ -1,74 +1,40 @@
-//! What the worker tells Prometheus: their names, their labels, and when they are set.
+//! The metrics of a worker.
 //!
-//! Labels are slugs of the file of providers and words of this program, never anything that a provider says: the number of series is
-//! bounded. Counters and histograms are of this process; gauges of freshness and of the queue are read from the database, so that
-//! every worker tells the same.
+//! Labels are slugs of the providers file and words of this program, never anything that a provider sends, so the number of series is
+//! bounded. Counters and histograms of syncs are of this process; the gauges here are read from the database, so that every worker
+//! reports the same values.
 
 use std::time::Duration;
 
-use entity::{UtcInstant, job, provider, sync_run::RunState};
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use entity::{UtcInstant, job, provider};
+use metrics::{Unit, describe_gauge, gauge};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use tokio_util::sync::CancellationToken;
 
-use crate::sync::{Counts, Durations};
+use crate::sync;
 
-const RUNS: &str = "marquee_sync_runs_total";
-const DURATION: &str = "marquee_sync_duration_seconds";
-const ITEMS: &str = "marquee_sync_events_total";
-const REJECTS: &str = "marquee_sync_rejects_total";
-const BYTES: &str = "marquee_sync_bytes_total";
 const FRESHNESS: &str = "marquee_provider_freshness_seconds";
 const JOBS: &str = "marquee_jobs";
 const OLDEST_JOB: &str = "marquee_oldest_due_job_seconds";
 
-/// How often gauges are read from the database: finer than Prometheus usually asks.
-const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+/// How often the gauges are read from the database: more often than Prometheus usually scrapes.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tells what each metric is.
+/// Registers the help texts of all metrics.
 pub fn describe() {
-    describe_counter!(RUNS, "Sync runs that ended, by outcome; of failed ones with the reason");
-    describe_histogram!(
-        DURATION,
-        Unit::Seconds,
-        "How long a sync run took: in total, and its phases fetch, parse, diff and write"
-    );
-    describe_counter!(ITEMS, "Events of feeds by what became of them: inserted, updated, unchanged, left");
-    describe_counter!(REJECTS, "Items of feeds that could not be taken");
-    describe_counter!(BYTES, Unit::Bytes, "Documents that were fetched, after decompression");
-    describe_gauge!(FRESHNESS, Unit::Seconds, "Age of each provider's copy; there is none before its first success");
-    describe_gauge!(JOBS, "Jobs of the whole deployment by state: queued, running, dead");
-    describe_gauge!(OLDEST_JOB, Unit::Seconds, "For how long the oldest job that is due has waited");
+    sync::metrics::describe();
+    describe_gauge!(FRESHNESS, Unit::Seconds, "Time since the last successful sync of each provider");
+    describe_gauge!(JOBS, "Jobs of the deployment by state: queued, running, dead");
+    describe_gauge!(OLDEST_JOB, Unit::Seconds, "How long the oldest due job has waited");
 }
 
-/// Counts a run that ended.
-pub(crate) fn run_ended(slug: &str, state: RunState, reason: &'static str, took: Duration) {
-    let provider = || slug.to_owned();
-    counter!(RUNS, "provider" => provider(), "state" => state.name(), "reason" => reason).increment(1);
-    histogram!(DURATION, "provider" => provider(), "phase" => "total").record(took);
-}
-
-/// Counts what a run that ended well has done.
-pub(crate) fn run_succeeded(slug: &str, bytes: u64, counts: &Counts, durations: &Durations) {
-    let provider = || slug.to_owned();
-    for (phase, took) in durations.phases() {
-        histogram!(DURATION, "provider" => provider(), "phase" => phase).record(took);
-    }
-    let Counts { fetched: _, inserted, updated, unchanged, left, rejected } = *counts;
-    for (kind, count) in [("inserted", inserted), ("updated", updated), ("unchanged", unchanged), ("left", left)] {
-        counter!(ITEMS, "provider" => provider(), "kind" => kind).increment(count as u64);
-    }
-    counter!(REJECTS, "provider" => provider()).increment(rejected as u64);
-    counter!(BYTES, "provider" => provider()).increment(bytes);
-}
-
-/// Reads the gauges from the database, again and again, until `shutdown` is cancelled.
+/// Reads the gauges from the database periodically until `shutdown` is cancelled.
 pub async fn sample(database: DatabaseConnection, shutdown: CancellationToken) {
-    let mut next = tokio::time::interval(SAMPLE_EVERY);
+    let mut next = tokio::time::interval(SAMPLE_INTERVAL);
     while shutdown.run_until_cancelled(next.tick()).await.is_some() {
         if let Err(error) = sample_once(&database).await {
-            // The gauges keep their last values; that the database is away is logged where it matters.
-            tracing::debug!(error = telemetry::with_causes(&error), "gauges could not be read");
+            // The gauges retain their last values; the outage is logged where jobs are claimed.
+            tracing::debug!(error = telemetry::with_causes(&error), "the gauges could not be read");
         }
     }
 }

@@ -1,36 +1,39 @@
-//! `job`: one unit of durable background work that waits, is under way under a lease, or has been given up.
+//! `job`: durable background work that is queued, running under a lease, or dead.
 //!
-//! The table is the queue; [`queue`] is what can be done with it. What a job means stands in the worker. A job that is done is
-//! deleted together with what it did, so the table is as long as what is left to do.
+//! The table is the queue, and [`queue`] has its operations. A job is deleted in the transaction of its work, so the table holds
+//! only what is left to do. [`kind`](JobKind) describes payloads; their handlers are in the worker.
 
 mod backoff;
+mod claim;
+mod kind;
 pub mod queue;
 
 use sea_orm::entity::prelude::*;
 
 pub use self::{
     backoff::backoff,
-    queue::{Backlog, Claim, LeaseRenewal, NewJob, RetryOutcome},
+    claim::{Backlog, Claim, LeaseRenewal, RetryOutcome},
+    kind::{DatumJob, JobKind, PushJob, SyncJob},
 };
 use crate::UtcInstant;
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "Text")]
 pub enum JobState {
-    /// Waits for its time or for its lane.
+    /// Waits until it is due and its lane is free.
     #[sea_orm(string_value = "queued")]
     Queued,
-    /// A worker holds its lease, or held it when it died.
+    /// Leased by a worker, or by one that died.
     #[sea_orm(string_value = "running")]
     Running,
-    /// All its attempts failed; it is kept for the operator.
+    /// All attempts failed. It stays for the operator.
     #[sea_orm(string_value = "dead")]
     Dead,
 }
 
 impl JobState {
-    /// The state's name in tables and logs.
+    /// The name in tables and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -46,37 +49,37 @@ impl JobState {
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "job")]
 pub struct Model {
-    /// Rises with each job.
+    /// Ascending, never reused.
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// What is to be done, a key of the worker's handlers.
+    /// The [`JobKind::KIND`] of the payload.
     pub kind: String,
-    /// What it stands for: no second job has the same.
+    /// The [`JobKind::key`] of the payload.
     #[sea_orm(unique)]
     pub key: String,
-    /// Of the jobs of a lane one runs at a time.
+    /// The [`JobKind::lane`] of the payload: one job of a lane runs at a time.
     pub lane: String,
-    /// What the handler wants to know, JSON.
+    /// The payload as JSON.
     pub payload: String,
-    /// Where it stands.
+    /// The state.
     pub state: JobState,
     /// When it is due.
     pub run_at: UtcInstant,
-    /// Attempts that have begun.
+    /// Attempts that have started.
     pub attempt: i32,
-    /// Attempts that may begin.
+    /// Attempts before it is dead.
     pub max_attempts: i32,
-    /// Rises with each claim: whoever comes with an older one has lost the job.
+    /// Incremented with each claim. A worker with an older epoch has lost the job.
     pub epoch: i64,
-    /// Who holds its lease.
+    /// The worker that holds the lease.
     pub worker: Option<String>,
-    /// Until when, by the database's clock.
+    /// When the lease expires, by the database's clock.
     pub lease_until: Option<UtcInstant>,
     /// Why the last attempt failed.
     pub reason: Option<String>,
     /// When it was enqueued.
     pub created_at: UtcInstant,
-    /// Whether it must wait for all earlier jobs of its lane that must be done in order, too.
+    /// Whether it waits for all earlier ordered jobs of its lane.
     pub in_order: bool,
 }
 

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ProvidersSettings, connect_patiently};
 use crate::{
-    jobs::{self, lease::LeaseSettings},
+    jobs::lease::LeaseSettings,
     metrics,
     provider::{entry::read_providers, fetch},
+    service,
     sync::register,
 };
 
@@ -43,7 +44,7 @@ impl Run {
         }
         tracing::info!(providers = providers.len(), database = %self.database.url, "the worker is polling");
         tokio::spawn(metrics::sample(database.clone(), shutdown.clone()));
-        let drained = jobs::run(&database, providers, &client, self.lease.lease, shutdown).await?;
+        let drained = service::run(&database, providers, &client, self.lease.lease, shutdown).await?;
         database.close().await?;
         Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -10,20 +10,19 @@ use std::{
 use clap::Args;
 use entity::{
     DatabaseSettings, UtcInstant,
-    job::{self, Claim, NewJob},
-    sync_run,
+    job::{self, Claim, SyncJob},
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use super::{INTERRUPTED, ProvidersSettings, connect, progress_bar::ProgressBar};
 use crate::{
-    jobs::lease::{LeaseSettings, until_lost, worker_name},
+    jobs::lease::{LeaseSettings, renew_until_lost, worker_name},
     provider::{
         entry::{self, read_providers},
         fetch,
     },
-    sync::{self, Report, Source, SyncError},
+    sync::{self, FeedSource, Report, SyncError},
 };
 
 /// How long to wait for another sync of the provider: whoever calls a command sits before it.
@@ -65,8 +64,8 @@ impl Sync {
             entry.max_shrink_share = 1.0;
         }
         let source = match &self.from {
-            Some(path) => Source::File(path.clone()),
-            None => Source::Provider(fetch::build_client()?),
+            Some(path) => FeedSource::File(path.clone()),
+            None => FeedSource::Provider(fetch::build_client()?),
         };
         let database = connect(&self.database).await?;
         let Some(claim) = self.take_lane(&database, &shutdown).await? else {
@@ -75,7 +74,7 @@ impl Sync {
         let bar = ProgressBar::on_terminal();
         let report = tokio::select! {
             report = sync::sync_with(&database, &entry, &source, &claim, bar.progress()) => Some(report),
-            () = until_lost(&database, &claim, self.lease.lease) => Some(Err(SyncError::LeaseLost)),
+            () = renew_until_lost(&database, &claim, self.lease.lease) => Some(Err(SyncError::LeaseLost)),
             () = shutdown.cancelled() => None,
         };
         drop(bar);
@@ -118,10 +117,9 @@ impl Sync {
 
     async fn start(&self, database: &DatabaseConnection) -> Result<Option<Claim>, DbErr> {
         let worker = worker_name();
-        let what_for = format!("command/{worker}/{}", UtcInstant::now().0);
-        // No worker goes on with it: the file, and that a loss is meant, are known to this process alone.
-        let job = NewJob { max_attempts: 1, ..sync_run::job(&self.slug, &what_for) };
-        job::queue::start(database, job, &worker, self.lease.lease).await
+        let trigger = format!("command/{worker}/{}", UtcInstant::now().0);
+        // Without retries by another worker: only this process knows the file and the options.
+        job::queue::start(database, &SyncJob::new(&self.slug, trigger), &worker, self.lease.lease).await
     }
 }
 

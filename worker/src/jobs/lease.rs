@@ -1,4 +1,4 @@
-//! Holding a job for as long as its work takes.
+//! Holding the lease of a job while it runs.
 
 use std::time::Duration;
 
@@ -6,42 +6,41 @@ use clap::Args;
 use entity::job::{self, Claim, LeaseRenewal};
 use sea_orm::DatabaseConnection;
 
-/// How long a worker that says nothing is believed to live: a pause of the machine is shorter, and whoever waits for the work of a
-/// dead one waits no longer than this.
-const DEFAULT_SECONDS: &str = "30";
-/// A lease is renewed this often in its time: two renewals may be lost before it is.
-const RENEWALS: u32 = 3;
-/// The longest pause between two tries to renew while the database does not answer.
-const RENEWAL_PAUSE: Duration = Duration::from_secs(1);
+/// Longer than a short pause of the machine, and short enough that the jobs of a dead worker are soon taken over.
+const DEFAULT_LEASE_SECONDS: &str = "30";
+/// Renewals per lease: two may fail before the lease expires.
+const RENEWALS_PER_LEASE: u32 = 3;
+/// The longest pause between renewals while the database does not respond.
+const MAX_RENEWAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long this process holds a job without a sign of life.
+/// How long a worker holds a job without renewing its lease.
 #[derive(Args, Clone, Debug)]
 pub struct LeaseSettings {
-    /// Seconds after which another worker takes over the job of one that does not answer, 1 to 3600
+    /// Seconds after which another worker takes over the job of a worker that does not respond, 1 to 3600
     #[arg(
         id = "job_lease_seconds",
         long = "job-lease-seconds",
         env = "JOB_LEASE_SECONDS",
-        default_value = DEFAULT_SECONDS,
-        value_parser = seconds,
+        default_value = DEFAULT_LEASE_SECONDS,
+        value_parser = parse_seconds,
         value_name = "SECONDS"
     )]
     pub lease: Duration,
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("want 1 to 3600".to_owned()),
+        _ => Err("must be an integer between 1 and 3600".to_owned()),
     }
 }
 
-/// Renews a lease again and again; ends when another worker has the job.
+/// Renews a lease; returns when another worker holds the job.
 ///
-/// A database that does not answer is no loss: nobody can take the job there either, and whoever did is fenced off. Nor is a job that is
-/// gone: the work itself has just ended it, though its commit may take a while to return, or it will hear from the fence.
-pub async fn until_lost(database: &DatabaseConnection, claim: &Claim, lease: Duration) {
-    let pause = lease / RENEWALS;
+/// A database that does not respond is no loss: no other worker can claim the job there either, and the epoch check rejects the work
+/// of one that has lost it. Nor is a job that is gone: the work has just finished it, though its commit may take a while to return.
+pub async fn renew_until_lost(database: &DatabaseConnection, claim: &Claim, lease: Duration) {
+    let pause = lease / RENEWALS_PER_LEASE;
     loop {
         tokio::time::sleep(pause).await;
         loop {
@@ -50,18 +49,18 @@ pub async fn until_lost(database: &DatabaseConnection, claim: &Claim, lease: Dur
                 Ok(LeaseRenewal::Taken) => return,
                 Ok(LeaseRenewal::Gone) => std::future::pending().await,
                 Err(error) => {
-                    tracing::debug!(job.id = claim.id, error = telemetry::with_causes(&error), "the lease could not be renewed");
-                    tokio::time::sleep(pause.min(RENEWAL_PAUSE)).await;
+                    tracing::debug!(error = telemetry::with_causes(&error), "the lease could not be renewed");
+                    tokio::time::sleep(pause.min(MAX_RENEWAL_PAUSE)).await;
                 }
             }
         }
     }
 }
 
-/// Who this process is, for whoever looks at the queue. It need not be unique: the epoch tells claims apart.
+/// The host and process id, for people who read the queue. It need not be unique: the epoch tells claims apart.
 #[must_use]
 pub fn worker_name() -> String {
-    let machine = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
-    let machine = machine.unwrap_or_default();
-    format!("{}/{}", machine.trim(), std::process::id())
+    let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
+    let host = host.unwrap_or_default();
+    format!("{}/{}", host.trim(), std::process::id())
 }

@@ -1,35 +1,35 @@
-//! When a provider is to be left alone: it asked for it, or it fails again and again.
+//! When a provider is not polled: because it asked for a pause, or because it keeps failing.
 //!
-//! A pause lets ticks pass and holds up retries. It never lasts: the first tick after it tries again, and `marquee-worker sync`
-//! does not care.
+//! A pause skips ticks and delays retries. It always ends: the first tick after it polls the provider again, and
+//! `marquee-worker sync` ignores it.
 
 use std::time::Duration;
 
 use entity::{UtcInstant, provider};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-/// The longest pause, whatever a provider asks for: a header with a mistake in it must not end the copy's freshness for days.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
-/// Failed runs in a row after which the circuit opens: fewer are a restart, or bad luck.
+/// The longest pause that a provider can ask for: a wrong header must not make the copy stale for days.
+const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
+/// Consecutive failures after which the circuit opens: fewer may be a restart.
 const FAILURES_ALLOWED: i32 = 5;
-/// The pause after so many is up to this, and twice as long with each failure more.
+/// The longest pause when the circuit opens; it doubles with each further failure.
 const CIRCUIT_BASE: Duration = Duration::from_secs(30);
-/// No circuit stays open for longer: whoever mends a provider wants to see it copied.
+/// The longest pause of the circuit: a provider that has recovered must soon be polled again.
 const CIRCUIT_CEILING: Duration = Duration::from_secs(15 * 60);
 
-/// Why a provider is left alone.
+/// Why a provider is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// It said when to come back.
+pub enum PauseReason {
+    /// The provider sent `Retry-After`.
     RetryAfter,
-    /// It said for how long its document is fresh.
+    /// The provider's document is fresh according to `Cache-Control`.
     CacheControl,
-    /// Its runs failed again and again.
+    /// The provider's runs keep failing.
     CircuitOpen,
 }
 
-impl Reason {
-    /// The reason's name in tables and logs.
+impl PauseReason {
+    /// The name in tables and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,13 +40,18 @@ impl Reason {
     }
 }
 
-/// Leaves a provider alone until then, an hour at most. A longer pause that is on stays.
+/// Pauses a provider until an instant, for an hour at most. It never shortens a pause.
 ///
 /// # Errors
 ///
-/// When the database is away.
-pub async fn pause(database: &impl ConnectionTrait, provider_id: i32, until: UtcInstant, reason: Reason) -> Result<(), DbErr> {
-    let until = Ord::min(until, after(UtcInstant::now(), LONGEST));
+/// When the database is unavailable.
+pub async fn pause(
+    database: &impl ConnectionTrait,
+    provider_id: i32,
+    until: UtcInstant,
+    reason: PauseReason,
+) -> Result<(), DbErr> {
+    let until = Ord::min(until, after(UtcInstant::now(), MAX_PAUSE));
     let is_longer = Condition::any().add(provider::Column::PauseUntil.is_null()).add(provider::Column::PauseUntil.lt(until));
     provider::Entity::update_many()
         .col_expr(provider::Column::PauseUntil, until.into())
@@ -58,20 +63,25 @@ pub async fn pause(database: &impl ConnectionTrait, provider_id: i32, until: Utc
     Ok(())
 }
 
-/// The same for so long from now on.
+/// Pauses a provider for a time from now, as [`pause`].
 ///
 /// # Errors
 ///
-/// When the database is away.
-pub async fn pause_for(database: &impl ConnectionTrait, provider_id: i32, time: Duration, reason: Reason) -> Result<(), DbErr> {
+/// When the database is unavailable.
+pub async fn pause_for(
+    database: &impl ConnectionTrait,
+    provider_id: i32,
+    time: Duration,
+    reason: PauseReason,
+) -> Result<(), DbErr> {
     pause(database, provider_id, after(UtcInstant::now(), time), reason).await
 }
 
-/// Counts a run that failed through the provider or its document, and opens the circuit if it is one of too many.
+/// Counts a failure of the provider or its document, and opens the circuit after too many.
 ///
 /// # Errors
 ///
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
     let counted = provider::Entity::update_many()
         .col_expr(provider::Column::Failures, Expr::col(provider::Column::Failures).add(1))
@@ -79,36 +89,36 @@ pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32) ->
         .exec_with_returning(database)
         .await?;
     let Some(provider) = counted.into_iter().next() else { return Ok(()) };
-    let Some(open_for) = circuit(provider.failures, fastrand::f64()) else { return Ok(()) };
-    pause(database, provider_id, after(UtcInstant::now(), open_for), Reason::CircuitOpen).await?;
+    let Some(delay) = circuit_delay(provider.failures, fastrand::f64()) else { return Ok(()) };
+    pause(database, provider_id, after(UtcInstant::now(), delay), PauseReason::CircuitOpen).await?;
     tracing::warn!(
-        provider = provider.slug,
+        provider.slug = provider.slug,
         provider.failures = provider.failures,
-        pause_ms = u64::try_from(open_for.as_millis()).unwrap_or(u64::MAX),
-        "the provider failed again and again; it is left alone for a while"
+        pause_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+        "provider paused after repeated failures"
     );
     Ok(())
 }
 
-/// How long the circuit is open after so many failures in a row; `share` is a random number from 0 to 1. At least half of the longest
-/// time, so that it is a pause at all.
-fn circuit(failures: i32, share: f64) -> Option<Duration> {
+/// How long the circuit stays open after consecutive failures; `random` is between 0 and 1. The pause is at least half of the longest,
+/// so that there is one.
+fn circuit_delay(failures: i32, random: f64) -> Option<Duration> {
     let more = u32::try_from(failures - FAILURES_ALLOWED).ok()?;
     let longest = 2_u32.checked_pow(more).and_then(|factor| CIRCUIT_BASE.checked_mul(factor));
-    Some(longest.unwrap_or(CIRCUIT_CEILING).min(CIRCUIT_CEILING).mul_f64(0.5 + share.clamp(0.0, 1.0) / 2.0))
+    Some(longest.unwrap_or(CIRCUIT_CEILING).min(CIRCUIT_CEILING).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0))
 }
 
-/// Whether a tick is to be let pass.
+/// Whether ticks of the provider are skipped.
 #[must_use]
-pub fn is_on(provider: &provider::Model, now: UtcInstant) -> bool {
+pub fn is_paused(provider: &provider::Model, now: UtcInstant) -> bool {
     provider.pause_until.is_some_and(|until| now < until)
 }
 
-/// For how long the provider is still to be left alone.
+/// How long the provider remains paused.
 #[must_use]
-pub fn left(provider: &provider::Model, now: UtcInstant) -> Duration {
-    let left = provider.pause_until.map_or(0, |until| until.0.saturating_sub(now.0));
-    Duration::from_micros(u64::try_from(left).unwrap_or(0))
+pub fn remaining(provider: &provider::Model, now: UtcInstant) -> Duration {
+    let micros = provider.pause_until.map_or(0, |until| until.0.saturating_sub(now.0));
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
 fn after(now: UtcInstant, time: Duration) -> UtcInstant {
@@ -120,8 +130,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_circuit_opens_after_five_failures_and_never_for_long() {
-        let seconds = |failures, share| circuit(failures, share).map(|open_for| open_for.as_secs());
+    fn the_circuit_opens_after_five_failures_for_a_bounded_time() {
+        let seconds = |failures, random| circuit_delay(failures, random).map(|delay| delay.as_secs());
         assert_eq!([0, 1, 4].map(|failures| seconds(failures, 1.0)), [None; 3]);
         assert_eq!([5, 6, 9, 10, 99, i32::MAX].map(|failures| seconds(failures, 1.0)), [30, 60, 480, 900, 900, 900].map(Some));
         assert_eq!([5, 6, 9, 10, 99].map(|failures| seconds(failures, 0.0)), [15, 30, 240, 450, 450].map(Some));

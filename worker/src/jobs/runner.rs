@@ -1,10 +1,10 @@
-//! Does the jobs that are due, several at a time, each under a lease that is kept alive.
+//! Runs due jobs, several at a time, each under a lease that is renewed while it runs.
 //!
-//! It knows nothing of what a job does ([`Work`] does), and trusts nothing to have been done that the work did not commit itself.
+//! The runner does not know what a job does. It relies only on what the job has committed.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use entity::job::{self, Claim, RetryOutcome, backoff};
+use entity::job::{self, Claim, RetryOutcome};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -14,114 +14,87 @@ use tokio_util::{
     sync::CancellationToken,
     task::{AbortOnDropHandle, TaskTracker},
 };
+use tracing::Instrument;
 
-use super::lease::{until_lost, worker_name};
+use super::{
+    lease::{renew_until_lost, worker_name},
+    outcome::{JobOutcome, retry_delay},
+    registry::Registry,
+    span::job_span,
+};
 
-/// Jobs of a process that are under way: nearly all of their time they wait for a provider, which costs a socket and no connection
-/// of the pool, so that one that hangs must not keep the others waiting; reading and writing have a narrower bound in `sync`.
-const SLOTS: usize = 32;
-/// How often to look for a job that another process enqueued: half of a second is the resolution of the schedules, too.
+/// Jobs of a process that run at the same time. They mostly wait for a provider, which takes a socket and no database connection, so
+/// that a provider that hangs does not delay the others; parsing and writing have a narrower limit in `sync`.
+const MAX_JOBS: usize = 32;
+/// How often to check for jobs that other processes enqueued: half the resolution of the schedules.
 const POLL_PAUSE: Duration = Duration::from_millis(500);
-/// How long to wait for a database that is away before asking again.
+/// The pause before an unavailable database is tried again.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
-/// How long jobs that are under way may take to end once the process was told to stop: platforms kill after 30 seconds by default.
+/// How long running jobs may take to end after the shutdown signal: platforms kill after 30 seconds by default.
 const DRAIN_TIME: Duration = Duration::from_secs(25);
-/// How long the first retry of a job that met a fault of ours waits at most.
-const BACKOFF_BASE: Duration = Duration::from_secs(1);
-/// No retry waits for longer.
-pub(super) const BACKOFF_CEILING: Duration = Duration::from_secs(300);
-
-/// What became of a job's work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The job was ended together with the work, or is another worker's.
-    Settled,
-    /// Nothing is left to do, and the job is still there.
-    Done,
-    /// Ours to mend: tried again, later each time.
-    Failed {
-        /// Why.
-        reason: String,
-    },
-    /// To be tried again after this time.
-    Wait {
-        /// The time.
-        delay: Duration,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// What jobs mean.
-pub trait Work: Send + Sync + 'static {
-    /// The kinds of jobs that it can do.
-    fn kinds(&self) -> &'static [&'static str];
-
-    /// Does one. It may be dropped at any moment, and the same job be done again.
-    fn perform(&self, claim: &Claim) -> impl Future<Output = Ended> + Send;
-}
 
 /// The jobs of a process.
 #[derive(Debug)]
-pub struct Runner<W> {
-    shared: Arc<Shared<W>>,
+pub struct Runner<C> {
+    shared: Arc<Shared<C>>,
     slots: Arc<Semaphore>,
     tasks: TaskTracker,
 }
 
 #[derive(Debug)]
-struct Shared<W> {
+struct Shared<C> {
     database: DatabaseConnection,
-    work: W,
+    registry: Registry<C>,
+    context: C,
     worker: String,
     lease: Duration,
     wake: Arc<Notify>,
-    /// Cancelled when nothing new is to be begun.
+    /// Cancelled when no new job may start.
     closing: CancellationToken,
     /// Cancelled when the drain time is over.
     stop: CancellationToken,
 }
 
-impl<W: Work> Runner<W> {
-    /// `wake` tells it that something may be due now.
+impl<C: Send + Sync + 'static> Runner<C> {
+    /// `wake` signals that a job may be due.
     #[must_use]
-    pub fn new(database: DatabaseConnection, work: W, lease: Duration, wake: Arc<Notify>) -> Self {
+    pub fn new(database: DatabaseConnection, registry: Registry<C>, context: C, lease: Duration, wake: Arc<Notify>) -> Self {
         let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
-        let shared = Shared { database, work, worker: worker_name(), lease, wake, closing, stop };
-        Self { shared: Arc::new(shared), slots: Arc::new(Semaphore::new(SLOTS)), tasks: TaskTracker::new() }
+        let shared = Shared { database, registry, context, worker: worker_name(), lease, wake, closing, stop };
+        Self { shared: Arc::new(shared), slots: Arc::new(Semaphore::new(MAX_JOBS)), tasks: TaskTracker::new() }
     }
 
-    /// Does jobs until `shutdown` is cancelled, then waits for those under way. What does not end within the drain time is given
-    /// back. Answers whether nothing had to be.
+    /// Runs jobs until `shutdown` is cancelled, then waits for the running ones. Those that do not end within the drain time are
+    /// released. Returns whether all of them ended.
     pub async fn run(self, shutdown: &CancellationToken) -> bool {
         self.run_and_drain_for(DRAIN_TIME, shutdown).await
     }
 
-    /// The same with another drain time.
+    /// [`Self::run`] with another drain time.
     pub async fn run_and_drain_for(self, drain_time: Duration, shutdown: &CancellationToken) -> bool {
         shutdown.run_until_cancelled(self.claim_all()).await;
         self.shared.closing.cancel();
         self.tasks.close();
         let drained = tokio::time::timeout(drain_time, self.tasks.wait()).await.is_ok();
         if !drained {
-            tracing::warn!(jobs = self.tasks.len(), "jobs did not end within the drain time; they are given back");
+            tracing::warn!(jobs.running = self.tasks.len(), "jobs did not end within the drain time and are released");
             self.shared.stop.cancel();
             self.tasks.wait().await;
         }
         drained
     }
 
-    /// Puts what is due into slots.
+    /// Claims due jobs while there are free slots.
     async fn claim_all(&self) {
-        let mut is_away = false;
+        let mut is_unavailable = false;
         loop {
             let Ok(slot) = self.slots.clone().acquire_owned().await else { return };
-            // In a task of its own: a claim that is broken off may have been granted.
+            // As a task: a claim that is cancelled may have been granted.
             let claiming = self.tasks.spawn(claim(self.shared.clone(), slot, self.tasks.clone()));
             match claiming.await {
-                Ok(Ok(true)) => is_away = false,
+                Ok(Ok(true)) => is_unavailable = false,
                 Ok(Ok(false)) => {
-                    is_away = false;
+                    is_unavailable = false;
                     let pause = POLL_PAUSE.mul_f64(0.9 + 0.2 * fastrand::f64());
                     tokio::select! {
                         () = self.shared.wake.notified() => {}
@@ -129,113 +102,97 @@ impl<W: Work> Runner<W> {
                     }
                 }
                 Ok(Err(error)) => {
-                    if !is_away {
-                        tracing::warn!(
-                            error = telemetry::with_causes(&error),
-                            "no job can be claimed; asking again until one can"
-                        );
-                        is_away = true;
+                    if !is_unavailable {
+                        tracing::warn!(error = telemetry::with_causes(&error), "jobs cannot be claimed, retrying");
+                        is_unavailable = true;
                     }
                     tokio::time::sleep(RECONNECT_PAUSE).await;
                 }
-                Err(panic) => tracing::error!(error = telemetry::with_causes(&panic), "claiming jobs has a fault"),
+                Err(panic) => tracing::error!(error = telemetry::with_causes(&panic), "claiming a job panicked"),
             }
         }
     }
 }
 
-/// Claims a job and lets it be done in the slot; `false` if nothing is due.
-async fn claim<W: Work>(shared: Arc<Shared<W>>, slot: OwnedSemaphorePermit, tasks: TaskTracker) -> Result<bool, DbErr> {
-    let claim = job::queue::claim(&shared.database, shared.work.kinds(), &shared.worker, shared.lease).await?;
+/// Claims a job and runs it in the slot; `false` if none is due.
+async fn claim<C: Send + Sync + 'static>(
+    shared: Arc<Shared<C>>,
+    slot: OwnedSemaphorePermit,
+    tasks: TaskTracker,
+) -> Result<bool, DbErr> {
+    let claim = job::queue::claim(&shared.database, &shared.registry.kinds(), &shared.worker, shared.lease).await?;
     let Some(claim) = claim else { return Ok(false) };
     if shared.closing.is_cancelled() {
-        job::queue::give_back(&shared.database, &claim).await?;
+        job::queue::release(&shared.database, &claim).await?;
         return Ok(false);
     }
-    tasks.spawn(async move {
-        carry_out(&shared, &claim).await;
+    let span = job_span(&claim);
+    let running = async move {
+        run(&shared, &claim).await;
         drop(slot);
         // Its lane is free now.
         shared.wake.notify_one();
-    });
+    };
+    tasks.spawn(running.instrument(span));
     Ok(true)
 }
 
-/// Does a job until it ends, its lease is lost, or the process ends.
-async fn carry_out<W: Work>(shared: &Arc<Shared<W>>, claim: &Claim) {
-    tracing::debug!(job.id = claim.id, job.lane = claim.lane, job.attempt = claim.attempt, "job begins");
-    // In a task of its own, so that a panic ends nothing but this attempt.
-    let working = {
+/// Runs a job until it ends, its lease is lost or the process stops.
+async fn run<C: Send + Sync + 'static>(shared: &Arc<Shared<C>>, claim: &Claim) {
+    tracing::debug!(job.lane = claim.lane, "job started");
+    // As a task, so that a panic ends only this attempt.
+    let running = {
         let (shared, claim) = (shared.clone(), claim.clone());
-        tokio::spawn(async move { shared.work.perform(&claim).await })
+        tokio::spawn(async move { shared.registry.dispatch(&shared.context, &claim).await }.in_current_span())
     };
-    let mut working = AbortOnDropHandle::new(working);
+    let mut running = AbortOnDropHandle::new(running);
     tokio::select! {
-        ended = &mut working => settle(shared, claim, ended).await,
-        () = until_lost(&shared.database, claim, shared.lease) => {
-            tracing::warn!(job.id = claim.id, job.lane = claim.lane, reason = "lease_lost", "another worker has the job; its work is stopped here");
+        outcome = &mut running => complete(shared, claim, outcome).await,
+        () = renew_until_lost(&shared.database, claim, shared.lease) => {
+            tracing::warn!(job.lane = claim.lane, reason = "lease_lost", "job stopped because another worker holds it");
         }
         () = shared.stop.cancelled() => {
-            working.abort();
-            match working.await {
-                Err(error) if error.is_cancelled() => give_back(shared, claim).await,
-                ended => settle(shared, claim, ended).await,
+            running.abort();
+            match running.await {
+                Err(error) if error.is_cancelled() => release(shared, claim).await,
+                outcome => complete(shared, claim, outcome).await,
             }
         }
     }
 }
 
-/// Tells the queue how an attempt ended. If it cannot be told, the lease ends by itself and the job is done again.
-async fn settle<W: Work>(shared: &Shared<W>, claim: &Claim, ended: Result<Ended, JoinError>) {
-    let told = match ended {
-        Ok(Ended::Settled) => Ok(()),
-        Ok(Ended::Done) => job::queue::finish(&shared.database, claim).await.map(|_is_held| ()),
-        Ok(Ended::Failed { reason }) => try_again(shared, claim, jittered(BACKOFF_BASE, claim), &reason).await,
-        Ok(Ended::Wait { delay, reason }) => try_again(shared, claim, delay, &reason).await,
+/// Records how an attempt ended. If that fails, the lease expires and the job is run again.
+async fn complete<C>(shared: &Shared<C>, claim: &Claim, outcome: Result<JobOutcome, JoinError>) {
+    let recorded = match outcome {
+        Ok(JobOutcome::Committed) => Ok(()),
+        Ok(JobOutcome::Done) => job::queue::finish(&shared.database, claim).await.map(|_is_held| ()),
+        Ok(JobOutcome::Failed { reason }) => retry(shared, claim, retry_delay(claim), &reason).await,
+        Ok(JobOutcome::RetryAfter { delay, reason }) => retry(shared, claim, delay, &reason).await,
         Err(panic) => {
-            tracing::error!(
-                job.id = claim.id,
-                job.lane = claim.lane,
-                error = telemetry::with_causes(&panic),
-                "a job has a fault"
-            );
-            try_again(shared, claim, jittered(BACKOFF_BASE, claim), "its work died of a fault in Marquee").await
+            tracing::error!(job.lane = claim.lane, error = telemetry::with_causes(&panic), "job panicked");
+            retry(shared, claim, retry_delay(claim), "the job panicked because of a bug in Marquee").await
         }
     };
-    if let Err(error) = told {
+    if let Err(error) = recorded {
+        let error = telemetry::with_causes(&error);
         tracing::warn!(
-            job.id = claim.id,
             job.lane = claim.lane,
-            error = telemetry::with_causes(&error),
-            "the queue could not be told how a job ended; it is done again when its lease has run out"
+            error,
+            "the outcome could not be recorded; the job runs again when its lease expires"
         );
     }
 }
 
-async fn try_again<W>(shared: &Shared<W>, claim: &Claim, delay: Duration, reason: &str) -> Result<(), DbErr> {
+async fn retry<C>(shared: &Shared<C>, claim: &Claim, delay: Duration, reason: &str) -> Result<(), DbErr> {
     if job::queue::retry(&shared.database, claim, delay, reason).await? == RetryOutcome::Dead {
-        tracing::error!(
-            job.id = claim.id,
-            job.lane = claim.lane,
-            job.attempt = claim.attempt,
-            reason,
-            "job given up; `marquee-worker jobs retry ID` gives it another chance"
-        );
+        tracing::error!(job.lane = claim.lane, reason, "job failed permanently; `marquee-worker jobs retry ID` retries it");
     }
     Ok(())
 }
 
-async fn give_back<W>(shared: &Shared<W>, claim: &Claim) {
-    if let Err(error) = job::queue::give_back(&shared.database, claim).await {
-        tracing::warn!(
-            job.id = claim.id,
-            error = telemetry::with_causes(&error),
-            "a job could not be given back; its lease runs out"
-        );
+async fn release<C>(shared: &Shared<C>, claim: &Claim) {
+    if let Err(error) = job::queue::release(&shared.database, claim).await {
+        let error = telemetry::with_causes(&error);
+        tracing::warn!(job.lane = claim.lane, error, "the job could not be released; its lease will expire");
     }
-}
-
-/// How long a job waits for its next attempt.
-pub(super) fn jittered(base: Duration, claim: &Claim) -> Duration {
-    backoff(base, BACKOFF_CEILING, u32::try_from(claim.attempt).unwrap_or(1), fastrand::f64())
 }

@@ -105,16 +105,16 @@ impl SyncError {
 
     /// Whether the fault is ours and no provider's: what was tried may go well a moment later.
     #[must_use]
-    pub fn is_ours(&self) -> bool {
+    pub fn is_internal(&self) -> bool {
         let is_disk = matches!(self, Self::Fetch(FetchError::Disk(_)));
         is_disk || matches!(self, Self::Turn(_) | Self::Reader(_) | Self::Spool(_) | Self::Database(_) | Self::LeaseLost)
     }
 
     /// Whether the provider or its document is to blame.
     #[must_use]
-    pub fn is_the_providers(&self) -> bool {
+    pub fn is_provider_error(&self) -> bool {
         let is_answer = matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. });
-        is_answer && !self.is_ours()
+        is_answer && !self.is_internal()
     }
 
     /// Whether the provider may answer well before its next tick.
@@ -134,8 +134,8 @@ impl SyncError {
 
     /// Whether the very same document may go in a moment later.
     #[must_use]
-    pub fn is_worth_another_try(&self) -> bool {
-        self.is_ours() || matches!(self, Self::Superseded)
+    pub fn is_retryable(&self) -> bool {
+        self.is_internal() || matches!(self, Self::Superseded)
     }
 
     pub(super) fn http_status(&self) -> Option<u16> {

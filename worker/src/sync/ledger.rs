@@ -2,7 +2,12 @@
 
 use std::{io, time::Duration};
 
-use entity::{UtcInstant, begin_write, job, provider, pushed_feed, reject, sync_run, sync_run::RunState};
+use entity::{
+    UtcInstant, begin_write,
+    job::{self, JobKind, PushJob},
+    provider, reject, sync_run,
+    sync_run::RunState,
+};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait,
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -45,10 +50,7 @@ pub(super) async fn begin(
     close_abandoned(&transaction, provider_id, lease).await?;
     let waiting = match known_run {
         Some(id) => sync_run::Entity::find_by_id(id),
-        None => sync_run::Entity::find()
-            .filter(sync_run::COLUMN.provider_id.eq(provider_id))
-            .filter(sync_run::COLUMN.job_id.eq(lease.id))
-            .filter(sync_run::COLUMN.state.eq(RunState::Queued)),
+        None => sync_run::select_queued(provider_id, lease.id),
     };
     let waiting = waiting.one(&transaction).await?;
     let run = match waiting {
@@ -63,31 +65,23 @@ pub(super) async fn begin(
             };
             begun.update(&transaction).await?
         }
-        None => sync_run::of_job(provider_id, lease.id, RunState::Running).insert(&transaction).await?,
+        None => sync_run::ActiveModel::of_job(provider_id, lease.id, RunState::Running).insert(&transaction).await?,
     };
     transaction.commit().await?;
     Ok(run)
 }
 
 /// Enters a run that a job will begin, in the transaction that enqueues the job.
-pub(crate) async fn enter_queued(
+pub(crate) async fn insert_queued(
     transaction: &impl ConnectionTrait,
     provider_id: i32,
     job_id: i64,
     tick: Option<UtcInstant>,
 ) -> Result<(), DbErr> {
-    let queued = sync_run::ActiveModel { tick_at: Set(tick), ..sync_run::of_job(provider_id, job_id, RunState::Queued) };
+    let queued =
+        sync_run::ActiveModel { tick_at: Set(tick), ..sync_run::ActiveModel::of_job(provider_id, job_id, RunState::Queued) };
     queued.insert(transaction).await?;
     Ok(())
-}
-
-/// Whether a job's run waits to be begun.
-pub(crate) async fn is_queued(transaction: &impl ConnectionTrait, provider_id: i32, job_id: i64) -> Result<bool, DbErr> {
-    let waiting = sync_run::Entity::find()
-        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
-        .filter(sync_run::COLUMN.job_id.eq(job_id))
-        .filter(sync_run::COLUMN.state.eq(RunState::Queued));
-    Ok(waiting.one(transaction).await?.is_some())
 }
 
 /// Closes what a dead worker left open, and the runs whose job was given up before they began.
@@ -103,7 +97,7 @@ async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, l
         .column(job::Column::Id)
         .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
         .filter(job::COLUMN.state.ne(job::JobState::Dead))
-        .filter(job::COLUMN.kind.eq(pushed_feed::JOB_KIND))
+        .filter(job::COLUMN.kind.eq(PushJob::KIND))
         .into_query();
     let is_abandoned = sync_run::Column::State
         .eq(RunState::Running)
@@ -286,7 +280,7 @@ pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, e
 }
 
 /// Lets a run wait again that met a fault of ours.
-pub(super) async fn wait(database: &DatabaseConnection, run: &sync_run::Model) -> Result<(), DbErr> {
+pub(super) async fn requeue(database: &DatabaseConnection, run: &sync_run::Model) -> Result<(), DbErr> {
     sync_run::Entity::update_many()
         .col_expr(sync_run::Column::State, RunState::Queued.into())
         .filter(sync_run::COLUMN.id.eq(run.id))

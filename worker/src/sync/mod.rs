@@ -14,15 +14,16 @@
 
 mod chunks;
 mod diff;
+mod dry_run;
 mod error;
 mod fingerprint;
 mod guard;
 pub mod identity;
 pub(crate) mod ledger;
+pub(crate) mod metrics;
 pub(crate) mod pushed;
 mod reading;
 pub mod register;
-mod rehearsal;
 mod report;
 mod survey;
 mod write;
@@ -43,12 +44,11 @@ use self::{
     survey::{Comparison, Document, Survey},
 };
 pub use self::{
+    dry_run::dry_run,
     error::SyncError,
-    rehearsal::rehearse,
     report::{Counts, Durations, Report},
 };
 use crate::{
-    metrics,
     progress::{Progress, Stage},
     provider::{
         entry::ProviderEntry,
@@ -65,7 +65,7 @@ static TURNS: Semaphore = Semaphore::const_new(3);
 
 /// Where the document comes from.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum FeedSource {
     /// The provider's URL.
     Provider(fetch::FeedClient),
     /// A file, as if the provider had sent it.
@@ -84,7 +84,7 @@ pub enum Source {
 pub async fn sync(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
-    source: &Source,
+    source: &FeedSource,
     lease: &job::Claim,
 ) -> Result<Report, SyncError> {
     sync_with(database, entry, source, lease, &Progress::none()).await
@@ -98,7 +98,7 @@ pub async fn sync(
 pub async fn sync_with(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
-    source: &Source,
+    source: &FeedSource,
     lease: &job::Claim,
     progress: &Progress,
 ) -> Result<Report, SyncError> {
@@ -141,10 +141,10 @@ pub async fn sync_with(
 fn count(slug: &str, outcome: &Result<Report, SyncError>, took: Duration) {
     match outcome {
         Ok(report) => {
-            metrics::run_ended(slug, report.state, "", took);
-            metrics::run_succeeded(slug, report.bytes, &report.counts, &report.durations);
+            metrics::count_run(slug, report.state, "", took);
+            metrics::count_events(slug, report.bytes, &report.counts, &report.durations);
         }
-        Err(error) => metrics::run_ended(slug, sync_run::RunState::Failed, error.code(), took),
+        Err(error) => metrics::count_run(slug, sync_run::RunState::Failed, error.code(), took),
     }
 }
 
@@ -156,7 +156,7 @@ fn milliseconds(duration: Duration) -> u64 {
 struct Syncing<'a> {
     database: &'a DatabaseConnection,
     entry: &'a ProviderEntry,
-    source: &'a Source,
+    source: &'a FeedSource,
     lease: &'a job::Claim,
     progress: &'a Progress,
 }
@@ -191,8 +191,8 @@ impl Syncing<'_> {
 
     /// Closes a run that failed; that of a push waits instead, if the push is tried again: whoever pushed was told of this run.
     async fn close(&self, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
-        if self.pushed().is_some() && error.is_worth_another_try() {
-            ledger::wait(self.database, run).await
+        if self.pushed().is_some() && error.is_retryable() {
+            ledger::requeue(self.database, run).await
         } else {
             ledger::fail(self.database, run, error).await
         }
@@ -200,8 +200,8 @@ impl Syncing<'_> {
 
     fn pushed(&self) -> Option<&pushed_feed::Model> {
         match self.source {
-            Source::Pushed(pushed) => Some(pushed),
-            Source::Provider(_) | Source::File(_) => None,
+            FeedSource::Pushed(pushed) => Some(pushed),
+            FeedSource::Provider(_) | FeedSource::File(_) => None,
         }
     }
 
@@ -285,7 +285,7 @@ impl Syncing<'_> {
     /// Ends the job together with what was done for it; nothing is done if the job is another worker's by now.
     async fn commit(&self, transaction: DatabaseTransaction) -> Result<(), SyncError> {
         if let Some(pushed) = self.pushed() {
-            pushed::settle(&transaction, pushed.id, None).await?;
+            pushed::complete(&transaction, pushed.id, None).await?;
         }
         if !job::queue::finish(&transaction, self.lease).await? {
             transaction.rollback().await?;
@@ -297,7 +297,7 @@ impl Syncing<'_> {
     async fn obtain(&self, known: &Validators) -> Result<FetchOutcome, SyncError> {
         let Self { entry, progress, .. } = *self;
         match self.source {
-            Source::Provider(client) => {
+            FeedSource::Provider(client) => {
                 let request = fetch::FetchRequest {
                     url: entry.url.expose(),
                     validators: known,
@@ -307,7 +307,7 @@ impl Syncing<'_> {
                 };
                 fetch::fetch(client, &request, progress).await.map_err(SyncError::Fetch)
             }
-            Source::File(path) => {
+            FeedSource::File(path) => {
                 let spool = spool::copy_file(path, entry.max_body_bytes).await.map_err(|error| match error {
                     SpoolError::Unreadable(error) => SyncError::File(error),
                     other => SyncError::Fetch(other.into()),
@@ -320,7 +320,7 @@ impl Syncing<'_> {
                     fresh_for: None,
                 }))
             }
-            Source::Pushed(pushed) => Ok(FetchOutcome::Modified(pushed::document(entry, pushed).await?)),
+            FeedSource::Pushed(pushed) => Ok(FetchOutcome::Modified(pushed::document(entry, pushed).await?)),
         }
     }
 }

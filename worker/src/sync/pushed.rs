@@ -41,7 +41,7 @@ pub(super) fn is_delta(pushed: &pushed_feed::Model) -> bool {
 /// # Errors
 ///
 /// When the database is away.
-pub(crate) async fn settle(transaction: &impl ConnectionTrait, id: i64, outcome: Option<String>) -> Result<(), DbErr> {
+pub(crate) async fn complete(transaction: &impl ConnectionTrait, id: i64, outcome: Option<String>) -> Result<(), DbErr> {
     let settled = pushed_feed::ActiveModel {
         id: Unchanged(id),
         body: Set(None),

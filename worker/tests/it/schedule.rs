@@ -8,7 +8,7 @@ use provider_sim::InjectedFault;
 use sea_orm::DatabaseConnection;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use worker::{jobs, provider::entry::ProviderEntry, schedule::ScheduleError, sync::Source};
+use worker::{provider::entry::ProviderEntry, schedule::ScheduleError, service, sync::FeedSource};
 
 use crate::{
     copy::{runs_of, sync_now},
@@ -36,7 +36,7 @@ impl Polling {
         let connection = database.connect(ConnectionRole::Worker).await;
         let stop = CancellationToken::new();
         let (polled, stopped) = (connection.clone(), stop.clone());
-        let running = tokio::spawn(async move { jobs::run(&polled, providers, &client(), LEASE, stopped).await });
+        let running = tokio::spawn(async move { service::run(&polled, providers, &client(), LEASE, stopped).await });
         Self { connection, stop, running, _database: database }
     }
 
@@ -76,7 +76,7 @@ async fn a_provider_that_was_never_copied_is_polled_at_once_and_another_is_not()
     let database = fresh().await;
     let connection = database.connect(ConnectionRole::Worker).await;
     let (known_entry, new_entry) = (entries::entry("known", &known.url, ""), entries::entry("new", &new.url, ""));
-    let file = Source::File(fixtures::path("three_answers/first.xml"));
+    let file = FeedSource::File(fixtures::path("three_answers/first.xml"));
     sync_now(&connection, &known_entry, &file).await.unwrap();
 
     // Both are due on the first of January only. The known one is looked at first.
@@ -93,7 +93,7 @@ async fn a_provider_whose_syncs_all_failed_was_never_copied() {
     let entry = entries::entry("northstage", &served.url, "");
     let database = fresh().await;
     let connection = database.connect(ConnectionRole::Worker).await;
-    let file = Source::File(fixtures::path("untrusted/malformed/feed.json"));
+    let file = FeedSource::File(fixtures::path("untrusted/malformed/feed.json"));
     sync_now(&connection, &entry, &file).await.unwrap_err();
     let mut polling = Polling::start(database, vec![entry]).await;
     assert_eq!(polling.ended_runs("northstage", 2).await[1].state, RunState::Succeeded);
@@ -171,6 +171,6 @@ async fn without_a_schema_nothing_is_scheduled() {
     let connection = database.connect(ConnectionRole::Worker).await;
     let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];
     let (client, stop) = (client(), CancellationToken::new());
-    let outcome = in_time("the schedule", jobs::run(&connection, providers, &client, LEASE, stop)).await;
+    let outcome = in_time("the schedule", service::run(&connection, providers, &client, LEASE, stop)).await;
     assert!(matches!(outcome, Err(ScheduleError::Database(_))), "{outcome:?}");
 }

@@ -2,7 +2,7 @@
 
 use entity::{
     UtcInstant, begin_write,
-    job::{self, queue},
+    job::{JobKind, PushJob, SyncJob, queue},
     provider, pushed_feed,
     sync_run::{self, RunState},
 };
@@ -10,7 +10,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
     ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, Statement,
+    QueryFilter, Statement,
 };
 use uuid::Uuid;
 
@@ -83,11 +83,11 @@ async fn feed_within(
     if of_provider().filter(pushed_feed::Column::SettledAt.is_null()).count(transaction).await? >= MAX_WAITING {
         return Err(ApiError::QueueFull);
     }
-    let job_id = enqueue(transaction, pushed_feed::job(slug, &Uuid::new_v4().to_string())).await?;
+    let job_id = enqueue(transaction, &PushJob::new(slug, Uuid::new_v4().to_string())).await?;
     let run_id = if wanted.is_dry_run {
         None
     } else {
-        Some(sync_run::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
+        Some(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
     };
     let document = pushed_feed::ActiveModel {
         id: NotSet,
@@ -111,22 +111,13 @@ async fn feed_within(
 async fn sync_within(transaction: &DatabaseTransaction, slug: &str) -> Result<i64, ApiError> {
     let provider = find(transaction, slug).await?;
     take_turn(transaction, slug).await?;
-    let waiting = job::Entity::find()
-        .filter(job::COLUMN.lane.eq(sync_run::lane(slug)))
-        .filter(job::COLUMN.kind.eq(sync_run::JOB_KIND))
-        .filter(job::COLUMN.state.eq(job::JobState::Queued))
-        .order_by_asc(job::Column::Id);
-    if let Some(waiting) = waiting.one(transaction).await? {
-        let run = sync_run::Entity::find()
-            .filter(sync_run::COLUMN.provider_id.eq(provider.id))
-            .filter(sync_run::COLUMN.job_id.eq(waiting.id))
-            .filter(sync_run::COLUMN.state.eq(RunState::Queued));
-        if let Some(run) = run.one(transaction).await? {
-            return Ok(run.id);
-        }
+    if let Some(queued) = queue::find_queued::<SyncJob>(transaction, &SyncJob::lane_of(slug)).await?
+        && let Some(run) = sync_run::select_queued(provider.id, queued.id).one(transaction).await?
+    {
+        return Ok(run.id);
     }
-    let job_id = enqueue(transaction, sync_run::job(slug, &format!("now/{}", Uuid::new_v4()))).await?;
-    Ok(sync_run::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
+    let job_id = enqueue(transaction, &SyncJob::new(slug, format!("now/{}", Uuid::new_v4()))).await?;
+    Ok(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
 }
 
 async fn find(transaction: &DatabaseTransaction, slug: &str) -> Result<provider::Model, ApiError> {
@@ -134,7 +125,7 @@ async fn find(transaction: &DatabaseTransaction, slug: &str) -> Result<provider:
     found.filter(|provider| provider.retired_at.is_none()).ok_or(ApiError::NotFound { what: "provider" })
 }
 
-async fn enqueue(transaction: &DatabaseTransaction, job: queue::NewJob) -> Result<i64, ApiError> {
+async fn enqueue<K: JobKind>(transaction: &DatabaseTransaction, job: &K) -> Result<i64, ApiError> {
     let added = queue::enqueue(transaction, job).await?;
     Ok(added.ok_or_else(|| DbErr::RecordNotInserted)?)
 }

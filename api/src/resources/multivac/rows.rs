@@ -2,7 +2,7 @@
 
 use entity::{
     UtcInstant, begin_write, datum,
-    job::{self, NewJob},
+    job::{DatumJob, queue},
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
@@ -16,8 +16,6 @@ use crate::{
 
 /// Data that may wait for a worker: with more the deployment is not well, and taking them would hide it.
 const MAX_WAITING: u64 = 10_000;
-/// Attempts of a worker at one datum.
-const ATTEMPTS: i32 = 5;
 /// The list has no filters.
 const LIST: &str = "zzz";
 
@@ -30,17 +28,7 @@ pub(super) async fn queue(database: &DatabaseConnection, data: String) -> Result
     }
     let datum = datum::ActiveModel { data: Set(data), accepted_at: Set(UtcInstant::now()), ..Default::default() };
     let datum = datum.insert(&transaction).await?;
-    let job = NewJob {
-        kind: datum::JOB_KIND.to_owned(),
-        key: format!("{}/{}", datum::JOB_KIND, datum.id),
-        // One after the other, so that the latest is the last.
-        lane: datum::JOB_KIND.to_owned(),
-        payload: datum.id.to_string(),
-        run_at: None,
-        max_attempts: ATTEMPTS,
-        in_order: false,
-    };
-    job::queue::enqueue(&transaction, job).await?;
+    queue::enqueue(&transaction, &DatumJob { id: datum.id }).await?;
     transaction.commit().await?;
     Ok(())
 }

@@ -2,10 +2,9 @@
 
 use entity::{
     ConnectionRole,
-    job::{self, JobState, queue as jobs},
-    sync_run,
+    job::{self, JobState, SyncJob, queue as jobs},
 };
-use sea_orm::EntityTrait;
+use sea_orm::{ConnectionTrait, EntityTrait};
 
 use super::{Office, SLUG};
 
@@ -17,7 +16,8 @@ async fn what_was_given_up_is_listed_and_can_be_retried() {
     assert_eq!((empty.code, empty.stdout.lines().count()), (Some(0), 1), "{}", empty.stdout);
     assert_eq!(office.told(&["jobs", "list", "--json"]).stdout.trim(), "[]");
 
-    let id = jobs::enqueue(&database, job::NewJob { max_attempts: 1, ..sync_run::job(SLUG, "now") }).await.unwrap().unwrap();
+    let id = jobs::enqueue(&database, &SyncJob::new(SLUG, "now")).await.unwrap().unwrap();
+    database.execute_unprepared("UPDATE job SET max_attempts = 1").await.unwrap();
     let claim = jobs::claim(&database, &["sync"], "a/1", std::time::Duration::from_secs(60)).await.unwrap().unwrap();
     assert_eq!(office.told(&["jobs", "retry", &id.to_string()]).code, Some(1), "it runs");
     jobs::retry(&database, &claim, std::time::Duration::ZERO, "out of luck").await.unwrap();

@@ -11,7 +11,7 @@ use tokio::{
 };
 use worker::{
     provider::fetch,
-    sync::{self, Source},
+    sync::{self, FeedSource},
 };
 
 use super::{Copying, hold};
@@ -39,9 +39,9 @@ async fn a_sync_whose_lease_is_gone_before_it_begins_touches_no_run(database: Ar
     lose(&copying, &late).await;
     copying.took(at_price("6.00")).await;
     let runs = copying.runs().await;
-    let nowhere = Source::File("nowhere".into());
+    let nowhere = FeedSource::File("nowhere".into());
     let refusal = sync::sync(&copying.database, &copying.entry, &nowhere, &late).await.unwrap_err();
-    assert_eq!((refusal.code(), refusal.is_ours()), ("lease_lost", true));
+    assert_eq!((refusal.code(), refusal.is_internal()), ("lease_lost", true));
     assert_eq!(copying.runs().await, runs);
 }
 
@@ -97,7 +97,7 @@ async fn late_poll(
     let mut entry = copying.entry.clone();
     entry.url = format!("http://{}/feed", provider.local_addr().unwrap()).parse().unwrap();
     let claim = hold(&copying.database, &entry.slug).await;
-    let source = Source::Provider(fetch::build_client().unwrap());
+    let source = FeedSource::Provider(fetch::build_client().unwrap());
     let poll = sync::sync(&copying.database, &entry, &source, &claim);
     let answer = async {
         let (mut connection, _) = provider.accept().await.unwrap();

@@ -15,15 +15,18 @@ mod whole_catalogue;
 use std::time::Duration;
 
 use entity::{
-    ConnectionRole, UtcInstant, base_event, event, event_performer, fold_name, job, job::Claim, performer, provider, reject,
-    sphere::Direction, sync_run, venue, zone,
+    ConnectionRole, UtcInstant, base_event, event, event_performer, fold_name,
+    job::{self, Claim, SyncJob},
+    performer, provider, reject,
+    sphere::Direction,
+    sync_run, venue, zone,
 };
 use migration::testing::TestDatabase;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use tempfile::TempDir;
 use worker::{
     provider::entry::ProviderEntry,
-    sync::{self, Counts, Report, Source, SyncError},
+    sync::{self, Counts, FeedSource, Report, SyncError},
 };
 
 use crate::{entries, patience::eventually};
@@ -52,7 +55,7 @@ impl Copying {
     pub(crate) async fn take(&self, document: impl AsRef<[u8]>) -> Result<Report, SyncError> {
         let file = self.folder.path().join("feed.xml");
         std::fs::write(&file, document).unwrap();
-        sync_now(&self.database, &self.entry, &Source::File(file)).await
+        sync_now(&self.database, &self.entry, &FeedSource::File(file)).await
     }
 
     /// The same for a document that must go in; answers what it changed.
@@ -100,14 +103,18 @@ impl Copying {
 /// Holds the lane of a provider, as whoever syncs must; waits until nobody else does.
 pub(crate) async fn hold(database: &DatabaseConnection, slug: &str) -> Claim {
     eventually("no other sync runs", async || {
-        let job = sync_run::job(slug, &format!("test/{}", UtcInstant::now().0));
-        job::queue::start(database, job, "test", Duration::from_secs(600)).await.unwrap()
+        let job = SyncJob::new(slug, format!("test/{}", UtcInstant::now().0));
+        job::queue::start(database, &job, "test", Duration::from_secs(600)).await.unwrap()
     })
     .await
 }
 
 /// Syncs under a lease, and gives it back however it ends.
-pub(crate) async fn sync_now(database: &DatabaseConnection, entry: &ProviderEntry, source: &Source) -> Result<Report, SyncError> {
+pub(crate) async fn sync_now(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    source: &FeedSource,
+) -> Result<Report, SyncError> {
     let claim = hold(database, &entry.slug).await;
     let outcome = sync::sync(database, entry, source, &claim).await;
     let was_left = job::queue::finish(database, &claim).await.unwrap();

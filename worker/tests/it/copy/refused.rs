@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entity::sync_run::RunState;
 use migration::{on_every_backend, testing::TestDatabase};
-use worker::sync::Source;
+use worker::sync::FeedSource;
 
 use super::{Copying, sync_now};
 use crate::fixtures;
@@ -61,7 +61,7 @@ async fn a_document_over_the_limit_of_bytes_is_refused(database: Arc<TestDatabas
 
 async fn a_file_that_is_not_there_is_a_failed_run(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    let nowhere = Source::File(fixtures::path("there_is_no_such_file.xml"));
+    let nowhere = FeedSource::File(fixtures::path("there_is_no_such_file.xml"));
     let refusal = sync_now(&copying.database, &copying.entry, &nowhere).await.unwrap_err();
     assert_eq!((refusal.code(), copying.last_run().await.reason_code.as_deref()), ("unreadable_file", Some("unreadable_file")));
 }

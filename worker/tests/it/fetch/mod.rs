@@ -19,7 +19,7 @@ use worker::{
         entry::ProviderEntry,
         fetch::{self, FeedClient, FetchError, FetchOutcome, FetchRequest, FetchedDocument, Validators},
     },
-    sync::{Report, Source, SyncError},
+    sync::{FeedSource, Report, SyncError},
 };
 
 use crate::{
@@ -74,7 +74,7 @@ impl FetchTest {
     }
 
     async fn sync(&self) -> Result<Report, SyncError> {
-        sync_now(&self.connection, &self.entry, &Source::Provider(self.client.clone())).await
+        sync_now(&self.connection, &self.entry, &FeedSource::Provider(self.client.clone())).await
     }
 
     async fn tables(&self) -> Tables {

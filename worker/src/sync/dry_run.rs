@@ -17,13 +17,13 @@ use crate::{
     },
 };
 
-/// Rehearses a document, and says in JSON what came of it, as the API tells it to whoever asked.
-pub async fn rehearse(database: &DatabaseConnection, entry: &ProviderEntry, document: pushed_feed::Model) -> String {
-    let found = rehearsed(database, entry, &document).await;
+/// Applies a feed without committing, and returns the result in the JSON of the API.
+pub async fn dry_run(database: &DatabaseConnection, entry: &ProviderEntry, document: pushed_feed::Model) -> String {
+    let found = apply(database, entry, &document).await;
     found.unwrap_or_else(|error| told(&error, 0, &Value::Array(Vec::new()))).to_string()
 }
 
-async fn rehearsed(database: &DatabaseConnection, entry: &ProviderEntry, push: &pushed_feed::Model) -> Result<Value, SyncError> {
+async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, push: &pushed_feed::Model) -> Result<Value, SyncError> {
     let provider = provider::Entity::find_by_id(push.provider_id).one(database).await?;
     let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", push.provider_id)))?;
     if provider.currency != entry.currency.code() {

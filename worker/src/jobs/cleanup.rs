@@ -1,0 +1,60 @@
+//! The kind `cleanup`: deletes rows whose retention period is over.
+
+use std::time::Duration;
+
+use entity::{
+    UtcInstant, datum,
+    job::{Claim, JobKind},
+    pushed_feed,
+};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
+use serde::{Deserialize, Serialize};
+
+use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
+
+/// How long data of the probe and idempotency keys of pushed feeds are retained: no client repeats a push after a week.
+pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Deletes expired rows. One job is enough for the whole deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanupJob {}
+
+impl JobKind for CleanupJob {
+    const KIND: &'static str = "cleanup";
+    const PREVIOUS_KINDS: &'static [&'static str] = &["tidy"];
+    // The next tick is the retry.
+    const MAX_ATTEMPTS: i32 = 1;
+
+    fn key(&self) -> String {
+        Self::KIND.to_owned()
+    }
+
+    fn lane(&self) -> String {
+        Self::KIND.to_owned()
+    }
+}
+
+impl Handler<JobContext> for CleanupJob {
+    async fn run(self, context: &JobContext, _: &Claim) -> JobOutcome {
+        match delete_expired(&context.database).await {
+            Ok(rows) => {
+                tracing::debug!(cleanup.rows = rows, "expired rows deleted");
+                JobOutcome::Done
+            }
+            Err(error) => JobOutcome::failed(error),
+        }
+    }
+}
+
+/// Deletes rows older than [`RETENTION`] and returns their number.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete_expired(database: &DatabaseConnection) -> Result<u64, DbErr> {
+    let retention = i64::try_from(RETENTION.as_micros()).unwrap_or(i64::MAX);
+    let oldest = UtcInstant(UtcInstant::now().0 - retention);
+    let data = datum::Entity::delete_many().filter(datum::Column::AcceptedAt.lt(oldest)).exec(database).await?;
+    let pushed = pushed_feed::Entity::delete_many().filter(pushed_feed::Column::SettledAt.lt(oldest)).exec(database).await?;
+    Ok(data.rows_affected + pushed.rows_affected)
+}

@@ -1,0 +1,16 @@
+//! The tracing span of a job.
+
+use entity::job::Claim;
+use tracing::{Span, field::Empty};
+
+/// A span whose fields are on every log line of an attempt. `provider.slug` and `sync_run.id` are recorded once they are known.
+pub(crate) fn job_span(claim: &Claim) -> Span {
+    tracing::info_span!(
+        "job",
+        job.id = claim.id,
+        job.kind = claim.kind,
+        job.attempt = claim.attempt,
+        provider.slug = Empty,
+        sync_run.id = Empty
+    )
+}
