@@ -1,8 +1,8 @@
-//! The worker: polls each provider's feed on its schedule and keeps the local copy of its catalogue.
+//! The worker polls each provider's feed on its schedule and maintains the copy of its catalogue.
 //!
 //! Read it in the order in which a feed flows: [`schedule`] fires, [`jobs`] claims, [`sync`](mod@sync) copies, [`provider`] fetches and
-//! reads. [`commands`] is what the binary offers. It serves nothing but its [`metrics`]; the API reads the same tables and nothing else
-//! of it.
+//! parses; [`service`] connects them. [`commands`] are those of the binary. The worker serves only its [`metrics`]; the API reads the
+//! same tables and does not call the worker.
 
 pub mod commands;
 pub mod jobs;

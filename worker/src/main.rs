@@ -1,4 +1,4 @@
-//! `marquee-worker`: polls the providers and keeps the copy.
+//! `marquee-worker`: polls event providers and maintains the copy of their catalogues.
 
 use std::process::ExitCode;
 
@@ -12,14 +12,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let telemetry = telemetry::start(&arguments.telemetry, "marquee-worker");
-    // More than one TLS library could serve; without a choice the first connection would panic.
+    // The build contains more than one TLS library; without a choice the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS library had been chosen before");
+        tracing::debug!("a TLS library was already chosen");
     }
     let code = match commands::execute(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "a command line tells its failure on standard error")]
+            #[expect(clippy::print_stderr, reason = "a command reports its failure on standard error")]
             {
                 eprintln!("marquee-worker: {}", telemetry::with_causes(error.as_ref()));
             }

@@ -1,23 +1,23 @@
-//! How far a piece of work has come, for whoever waits for it.
+//! The progress of a command.
 //!
-//! Counts only, cheaply enough for the middle of any loop; drawing is the commands'.
+//! It only counts, cheaply enough for any loop; `commands` draws it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU8, AtomicU64, Ordering},
 };
 
-/// What is being done.
+/// A stage of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
-    /// Nothing yet.
+    /// Not started.
     #[default]
     Waiting,
-    /// Bytes come from the provider.
+    /// Receiving bytes from the provider.
     Fetching,
-    /// Bytes of the document are read.
+    /// Parsing bytes of the document.
     Reading,
-    /// Rows go into the database.
+    /// Writing rows to the database.
     Writing,
 }
 
@@ -25,7 +25,7 @@ impl Stage {
     const ALL: [Self; 4] = [Self::Waiting, Self::Fetching, Self::Reading, Self::Writing];
 }
 
-/// A counter that is shared with whoever shows it.
+/// A counter that is shared with its display.
 #[derive(Clone, Debug, Default)]
 pub struct Progress(Option<Arc<Counters>>);
 
@@ -33,35 +33,35 @@ pub struct Progress(Option<Arc<Counters>>);
 struct Counters {
     stage: AtomicU8,
     done: AtomicU64,
-    /// 0 if nobody knows.
+    /// 0 if unknown.
     total: AtomicU64,
 }
 
-/// How far it is at one moment.
+/// The progress at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// What is being done.
+    /// The current stage.
     pub stage: Stage,
-    /// How much of it is done: bytes, or rows.
+    /// Completed bytes or rows of the stage.
     pub done: u64,
-    /// Of how much, if that is known.
+    /// Their total, if known.
     pub total: Option<u64>,
 }
 
 impl Progress {
-    /// A counter that somebody looks at.
+    /// A counter with a display.
     #[must_use]
     pub fn new() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// A counter that nobody looks at.
+    /// A counter without a display, which costs nothing.
     #[must_use]
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// A stage begins.
+    /// Starts a stage.
     pub fn begin(&self, stage: Stage, total: Option<u64>) {
         if let Some(counters) = &self.0 {
             counters.done.store(0, Ordering::Relaxed);
@@ -70,14 +70,14 @@ impl Progress {
         }
     }
 
-    /// So much more of it is done.
+    /// Adds completed bytes or rows.
     pub fn add(&self, done: u64) {
         if let Some(counters) = &self.0 {
             counters.done.fetch_add(done, Ordering::Relaxed);
         }
     }
 
-    /// How far it is now.
+    /// The current progress.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let Some(counters) = &self.0 else { return Snapshot::default() };
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clones_count_together_and_each_stage_begins_at_zero() {
+    fn clones_share_a_counter_and_each_stage_starts_at_zero() {
         let progress = Progress::new();
         progress.begin(Stage::Fetching, Some(9));
         progress.clone().add(4);

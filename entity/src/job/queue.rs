@@ -84,7 +84,11 @@ pub async fn start<K: JobKind>(
     let now = now(database);
     let transaction = begin_write(database).await?;
     mark_expired_dead(&transaction, Some(&job.lane())).await?;
-    requeue(Entity::update_many(), &now).filter(Column::Lane.eq(job.lane())).filter(is_expired(&now)).exec(&transaction).await?;
+    end_lease(JobState::Queued, now.clone())
+        .filter(Column::Lane.eq(job.lane()))
+        .filter(is_expired(&now))
+        .exec(&transaction)
+        .await?;
     let lease_until = now.clone().add(micros(lease));
     let values = [Expr::from(JobState::Running), 1.into(), 1.into(), 1.into(), worker.into(), lease_until];
     let started = transaction.query_one(&insert(job, &now, values)?).await?;
@@ -120,8 +124,8 @@ pub async fn finish(transaction: &impl ConnectionTrait, claim: &Claim) -> Result
 /// Ends a failed attempt: the job is queued for `delay`, or dead after its last attempt.
 pub async fn retry(database: &impl ConnectionTrait, claim: &Claim, delay: Duration, reason: &str) -> Result<RetryOutcome, DbErr> {
     let is_last = Expr::col(Column::Attempt).gte(Expr::col(Column::MaxAttempts));
-    let retried = requeue(Entity::update_many(), &now(database).add(micros(delay)))
-        .col_expr(Column::State, Expr::case(is_last, JobState::Dead).finally(JobState::Queued).into())
+    let state = Expr::case(is_last, JobState::Dead).finally(JobState::Queued);
+    let retried = end_lease(state, now(database).add(micros(delay)))
         .col_expr(Column::Reason, reason.into())
         .filter(is_held_by(claim))
         .exec_with_returning(database)
@@ -138,7 +142,7 @@ pub async fn retry(database: &impl ConnectionTrait, claim: &Claim, delay: Durati
 
 /// Makes a job available to other workers immediately, without counting the attempt; `false` if another worker holds it.
 pub async fn release(database: &impl ConnectionTrait, claim: &Claim) -> Result<bool, DbErr> {
-    let released = requeue(Entity::update_many(), &now(database))
+    let released = end_lease(JobState::Queued, now(database))
         .col_expr(Column::Attempt, Expr::col(Column::Attempt).sub(1))
         .filter(is_held_by(claim))
         .exec(database)
@@ -251,10 +255,11 @@ fn claimable(kinds: &[&str], now: &Expr) -> Condition {
     Condition::all().add(due(Column::Kind).is_in(kinds.iter().copied())).add(Condition::any().add(is_free).add(is_abandoned))
 }
 
-/// Queues jobs that are due at this time, without a worker.
-fn requeue(jobs: UpdateMany<Entity>, run_at: &Expr) -> UpdateMany<Entity> {
-    jobs.col_expr(Column::State, JobState::Queued.into())
-        .col_expr(Column::RunAt, run_at.clone())
+/// Updates jobs to this state, due at this time and without a worker.
+fn end_lease(state: impl Into<Expr>, run_at: Expr) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::State, state.into())
+        .col_expr(Column::RunAt, run_at)
         .col_expr(Column::Worker, None::<String>.into())
         .col_expr(Column::LeaseUntil, None::<i64>.into())
 }
@@ -269,12 +274,10 @@ fn is_expired(now: &Expr) -> Expr {
 
 /// Marks as dead the jobs whose worker died during the last attempt: a job may be what kills its workers.
 async fn mark_expired_dead(database: &impl ConnectionTrait, lane: Option<&str>) -> Result<(), DbErr> {
-    let dead = Entity::update_many()
-        .col_expr(Column::State, JobState::Dead.into())
-        .col_expr(Column::Worker, None::<String>.into())
-        .col_expr(Column::LeaseUntil, None::<i64>.into())
+    let now = now(database);
+    let dead = end_lease(JobState::Dead, now.clone())
         .col_expr(Column::Reason, WORKER_DIED.into())
-        .filter(is_expired(&now(database)))
+        .filter(is_expired(&now))
         .filter(Expr::col(Column::Attempt).gte(Expr::col(Column::MaxAttempts)))
         .apply_if(lane, |jobs, lane| jobs.filter(Column::Lane.eq(lane)))
         .exec_with_returning(database)

@@ -1,69 +1,69 @@
-//! `marquee-worker jobs`: what is left to do, for the operator.
+//! `marquee-worker jobs`: shows and retries jobs.
 
 use std::{error::Error, fmt::Write, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use entity::{DatabaseSettings, UtcInstant, job};
+use entity::{DatabaseSettings, job};
 use serde_json::{Value, json};
 
-use super::connect;
+use super::{connect, output::format_instant, output::print};
 
 #[derive(Args, Debug)]
 pub(super) struct Jobs {
     #[command(subcommand)]
-    task: Task,
+    command: JobsCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Task {
-    /// Show the jobs that wait, are under way, or were given up
+enum JobsCommand {
+    /// List queued, running and dead jobs
     List {
-        /// As JSON, for machines
+        /// Print a JSON array instead of a table
         #[arg(long)]
         json: bool,
         #[command(flatten)]
         database: DatabaseSettings,
     },
-    /// Let a job that was given up, or waits, be done now
+    /// Retry a dead or queued job now
     Retry {
-        /// The job's number
+        /// Id of the job, as shown by `jobs list`
         id: i64,
         #[command(flatten)]
         database: DatabaseSettings,
     },
 }
 
-/// There is nothing to retry.
+/// There is no job to retry.
 #[derive(Debug, thiserror::Error)]
-#[error("no job {id} is dead or waits; `marquee-worker jobs list` shows those that there are")]
-struct NothingToRetry {
+#[error("job {id} is not dead or queued; `marquee-worker jobs list` shows all jobs")]
+struct JobNotFound {
     id: i64,
 }
 
 impl Jobs {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        match self.task {
-            Task::List { json, database } => {
+        match self.command {
+            JobsCommand::List { json, database } => {
                 let database = connect(&database).await?;
                 let jobs = job::queue::list(&database).await?;
-                print(&if json { format!("{:#}\n", Value::from_iter(jobs.iter().map(as_json))) } else { table(&jobs)? });
                 database.close().await?;
+                print(&if json { format!("{:#}\n", Value::from_iter(jobs.iter().map(to_json))) } else { format_table(&jobs)? });
             }
-            Task::Retry { id, database } => {
+            JobsCommand::Retry { id, database } => {
                 let database = connect(&database).await?;
-                let is_due = job::queue::revive(&database, id).await?;
+                let is_revived = job::queue::revive(&database, id).await?;
                 database.close().await?;
-                if !is_due {
-                    return Err(NothingToRetry { id }.into());
+                if !is_revived {
+                    return Err(JobNotFound { id }.into());
                 }
-                print(&format!("job {id} is due now\n"));
+                print(&format!("job {id} will be retried now\n"));
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn table(jobs: &[job::Model]) -> Result<String, std::fmt::Error> {
+fn format_table(jobs: &[job::Model]) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     writeln!(
         text,
@@ -79,7 +79,7 @@ fn table(jobs: &[job::Model]) -> Result<String, std::fmt::Error> {
             job.kind,
             job.lane,
             job.state.name(),
-            due(job),
+            format_instant(job.run_at),
             job.worker.as_deref().unwrap_or("-"),
             job.reason.as_deref().unwrap_or("-"),
         )?;
@@ -87,7 +87,7 @@ fn table(jobs: &[job::Model]) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-fn as_json(job: &job::Model) -> Value {
+fn to_json(job: &job::Model) -> Value {
     json!({
         "id": job.id,
         "kind": job.kind,
@@ -96,22 +96,9 @@ fn as_json(job: &job::Model) -> Value {
         "state": job.state.name(),
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
-        "due": due(job),
+        "due": format_instant(job.run_at),
         "worker": job.worker,
-        "lease_until": job.lease_until.map(rfc3339),
+        "lease_until": job.lease_until.map(format_instant),
         "reason": job.reason,
     })
-}
-
-fn due(job: &job::Model) -> String {
-    rfc3339(job.run_at)
-}
-
-fn rfc3339(instant: UtcInstant) -> String {
-    instant.to_utc().map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
-}
-
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
-fn print(text: &str) {
-    print!("{text}");
 }

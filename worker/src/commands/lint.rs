@@ -1,11 +1,14 @@
-//! `marquee-worker lint FILE|URL`: for providers and whoever writes a feed. It needs no database and no settings.
+//! `marquee-worker lint FILE|URL`: validates a feed, for those who write one. It needs no database and no settings.
 
 use std::{collections::BTreeMap, error::Error, fmt::Write, path::Path, process::ExitCode, sync::Arc};
 
 use chrono_tz::Tz;
 use clap::Args;
 
-use super::progress_bar::ProgressBar;
+use super::{
+    output::{count, print},
+    progress_bar::ProgressBar,
+};
 use crate::{
     progress::Progress,
     provider::{
@@ -20,43 +23,43 @@ use crate::{
 
 #[derive(Args, Debug)]
 pub(super) struct Lint {
-    /// The feed: a file, an http or https URL, or `-` for standard input
+    /// Feed: a file, an http or https URL, or `-` for standard input
     #[arg(value_name = "FILE|URL")]
     feed: String,
-    /// The format it should be of
-    #[arg(long, default_value = "event-list-xml", value_parser = known_format)]
+    /// Format of the feed
+    #[arg(long, default_value = "event-list-xml", value_parser = parse_format)]
     format: FeedFormat,
-    /// IANA name of the zone in which its wall-clock dates are meant
+    /// IANA time zone of dates without an offset
     #[arg(long, default_value = "UTC")]
     time_zone: Tz,
-    /// ISO 4217 code of its prices
+    /// ISO 4217 currency of the prices
     #[arg(long, default_value = "EUR")]
     currency: Currency,
-    /// Largest document that is read, in bytes, before and after decompression
+    /// Size limit of the document in bytes, before and after decompression
     #[arg(long, value_name = "BYTES", default_value_t = fetch::default_max_body_bytes())]
     max_body_bytes: u64,
 }
 
 impl Lint {
-    /// Succeeds only for a feed without any fault.
+    /// Succeeds only if nothing is rejected.
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        let (name, spool) = self.document().await?;
+        let (name, spool) = self.open().await?;
         let document = spool.read(0..spool.len()).map_err(|error| format!("{name} cannot be read: {error}"))?;
         let conventions = Conventions { time_zone: self.time_zone, currency: self.currency };
         let feed =
-            self.format.parse(&document, &conventions).map_err(|error| format!("{name} would be refused whole: {error}"))?;
-        print(&summary(&name, &feed, &spool)?);
+            self.format.parse(&document, &conventions).map_err(|error| format!("{name} is rejected as a whole: {error}"))?;
+        print(&describe(&name, &feed, &spool)?);
         Ok(if feed.rejects.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// The document, and what to call it.
-    async fn document(&self) -> Result<(String, Arc<Spool>), Box<dyn Error>> {
+    /// Opens the document, and returns its name for messages.
+    async fn open(&self) -> Result<(String, Arc<Spool>), Box<dyn Error>> {
         if self.feed.starts_with("http://") || self.feed.starts_with("https://") {
             let url: FeedUrl = self.feed.parse().map_err(|error| format!("the feed {error}"))?;
-            // What stands before and behind may be secret.
+            // The user and the query may be secret.
             let name = format!("{}{}", url.expose().host_str().unwrap_or_default(), url.expose().path());
             let bar = ProgressBar::on_terminal();
-            let document = fetched(&url, self.max_body_bytes, bar.progress()).await?;
+            let document = fetch(&url, self.max_body_bytes, bar.progress()).await?;
             return Ok((name, document));
         }
         let name = if self.feed == "-" { "standard input".to_owned() } else { self.feed.clone() };
@@ -68,8 +71,8 @@ impl Lint {
     }
 }
 
-async fn fetched(url: &FeedUrl, limit_bytes: u64, progress: &Progress) -> Result<Arc<Spool>, Box<dyn Error>> {
-    // Whoever typed the address knows whose it is.
+async fn fetch(url: &FeedUrl, limit_bytes: u64, progress: &Progress) -> Result<Arc<Spool>, Box<dyn Error>> {
+    // The user has chosen the address.
     let (allow_private_addresses, validators) = (true, &Validators::default());
     let request = FetchRequest {
         url: url.expose(),
@@ -80,11 +83,13 @@ async fn fetched(url: &FeedUrl, limit_bytes: u64, progress: &Progress) -> Result
     };
     match fetch::fetch(&fetch::build_client()?, &request, progress).await? {
         FetchOutcome::Modified(document) => Ok(document.spool),
-        FetchOutcome::NotModified { .. } => Err("the provider says that nothing has changed".into()),
+        FetchOutcome::NotModified { .. } => {
+            Err("the provider responded with 304 Not Modified to a request without a condition".into())
+        }
     }
 }
 
-fn summary(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<dyn Error>> {
+fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<dyn Error>> {
     let mut text = String::new();
     let mut locator = Locator::new(spool);
     for reject in &feed.rejects {
@@ -93,7 +98,7 @@ fn summary(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<d
             RejectSubject::BaseEvent(id) => format!("base event {}", id.as_deref().unwrap_or("?")),
             RejectSubject::Event { base_event, event } => format!("event {base_event}/{}", event.as_deref().unwrap_or("?")),
         };
-        writeln!(text, "{file}:{line}:{column}: {subject} is rejected: {}", reject.reason)?;
+        writeln!(text, "{file}:{line}:{column}: {subject} rejected: {}", reject.reason)?;
     }
     let mut sell_modes: BTreeMap<&str, usize> = BTreeMap::new();
     for base_event in &feed.base_events {
@@ -101,22 +106,14 @@ fn summary(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<d
     }
     let modes: Vec<String> = sell_modes.iter().map(|(mode, count)| format!("{count} {mode}")).collect();
     let zones: usize = feed.base_events.iter().flat_map(|base_event| &base_event.events).map(|event| event.zones.len()).sum();
-    writeln!(
-        text,
-        "{file}: {} base events ({}), {} events and {zones} zones would be taken, {} items rejected",
-        feed.base_events.len(),
-        modes.join(", "),
-        feed.event_count(),
-        feed.rejects.len(),
-    )?;
+    let base_events = count(feed.base_events.len(), "base event");
+    let modes = if modes.is_empty() { String::new() } else { format!(" ({})", modes.join(", ")) };
+    let (events, zones) = (count(feed.event_count(), "event"), count(zones, "zone"));
+    let rejects = count(feed.rejects.len(), "item");
+    writeln!(text, "{file}: {base_events}{modes}, {events} and {zones} accepted, {rejects} rejected")?;
     Ok(text)
 }
 
-#[expect(clippy::print_stdout, reason = "the findings are what the command is for")]
-fn print(text: &str) {
-    print!("{text}");
-}
-
-fn known_format(name: &str) -> Result<FeedFormat, String> {
-    format::find(name).ok_or_else(|| format!("known are: {}", format::list_names()))
+fn parse_format(name: &str) -> Result<FeedFormat, String> {
+    format::find(name).ok_or_else(|| format!("must be one of: {}", format::list_names()))
 }

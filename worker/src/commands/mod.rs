@@ -1,7 +1,8 @@
-//! What `marquee-worker` can be told to do, one file per command.
+//! The commands of `marquee-worker`, one file per command.
 
 mod jobs;
 mod lint;
+mod output;
 mod progress_bar;
 mod rates;
 mod run;
@@ -16,15 +17,15 @@ use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
 use telemetry::TelemetrySettings;
 use tokio_util::sync::CancellationToken;
 
-/// How long to wait between looks for a database that is away: short beside the time it takes to restart one.
+/// The pause between attempts to reach the database: short compared with the time it takes to restart one.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a shell gives to a process that Ctrl-C ended.
+/// The exit code of a process that was ended by Ctrl-C, as in a shell.
 const INTERRUPTED: u8 = 130;
-/// How long the database may take for its first answer: whoever calls a command waits for it.
-const FIRST_ANSWER: Duration = Duration::from_secs(5);
+/// How long the first response of the database may take: the caller of a command waits for it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Polls the providers and keeps the local copy of their catalogues.
+/// Polls event providers and maintains a searchable copy of their catalogues.
 #[derive(Debug, Parser)]
 #[command(name = "marquee-worker", version)]
 pub struct Arguments {
@@ -37,33 +38,33 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Poll every provider on its schedule, until a signal
+    /// Poll every provider on its schedule and run background jobs, until SIGTERM or Ctrl-C
     Run(run::Run),
-    /// Copy one provider's catalogue once, now
+    /// Sync one provider once, now
     Sync(sync::Sync),
-    /// Read a feed from a file, a URL or standard input and say what would be taken and what not, without a database
+    /// Validate a feed from a file, a URL or standard input, without a database
     Lint(lint::Lint),
-    /// Show how fresh each provider's copy is and how its last run ended
+    /// Show the state, the age and the last run of each provider
     Status(status::Status),
-    /// Show and retry background jobs
+    /// List and retry background jobs
     Jobs(jobs::Jobs),
-    /// Bring prices of travelling in
+    /// Load and delete batches of travel prices
     Rates(rates::Rates),
 }
 
-/// Who is polled.
+/// Which providers are polled.
 #[derive(Clone, Debug, clap::Args)]
 struct ProvidersSettings {
-    /// The file that describes the providers
+    /// File that lists the providers
     #[arg(long, env = "PROVIDERS_FILE", default_value = "providers.toml")]
     providers_file: PathBuf,
 }
 
-/// Does what was asked.
+/// Executes a command.
 ///
 /// # Errors
 ///
-/// When it could not even be begun; a command that was carried out and failed tells so by its exit code.
+/// When the command could not be executed. A command that found a problem returns a failing exit code instead.
 pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     match arguments.command {
         Command::Run(run) => run.execute().await,
@@ -80,8 +81,8 @@ pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
 enum DatabaseError {
     #[error(transparent)]
     InvalidUrl(ConnectError),
-    #[error("the database {url} cannot be reached")]
-    Away {
+    #[error("the database {url} is unavailable")]
+    Unavailable {
         url: String,
         #[source]
         source: DbErr,
@@ -94,7 +95,7 @@ enum DatabaseError {
     },
 }
 
-/// A pool whose database answers and holds the schema.
+/// Connects to a database that responds and has the schema.
 async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DatabaseError> {
     let connected = async {
         let database = entity::connect(settings, ConnectionRole::Worker).await?;
@@ -102,28 +103,28 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, Data
         Ok(database)
     };
     let timeout = |_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into());
-    tokio::time::timeout(FIRST_ANSWER, connected).await.unwrap_or_else(timeout).map_err(|error| {
+    tokio::time::timeout(CONNECT_TIMEOUT, connected).await.unwrap_or_else(timeout).map_err(|error| {
         let url = settings.url.to_string();
         match error {
             ConnectError::InvalidUrl => DatabaseError::InvalidUrl(error),
-            ConnectError::Database(source) if entity::is_unavailable(&source) => DatabaseError::Away { url, source },
+            ConnectError::Database(source) if entity::is_unavailable(&source) => DatabaseError::Unavailable { url, source },
             ConnectError::Database(source) => DatabaseError::Unusable { url, source },
         }
     })
 }
 
-/// The same, waiting for a database that is away; `None` if the process is told to stop meanwhile.
-async fn connect_patiently(
+/// [`connect`], waiting for a database that is unavailable; `None` if `shutdown` is cancelled first.
+async fn wait_and_connect(
     settings: &DatabaseSettings,
     shutdown: &CancellationToken,
 ) -> Result<Option<DatabaseConnection>, DatabaseError> {
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         match connect(settings).await {
-            Err(error @ DatabaseError::Away { .. }) => {
-                if !is_told {
-                    tracing::warn!(error = telemetry::with_causes(&error), "waiting for the database");
-                    is_told = true;
+            Err(error @ DatabaseError::Unavailable { .. }) => {
+                if !is_logged {
+                    tracing::warn!(error = telemetry::with_causes(&error), "database unavailable, retrying");
+                    is_logged = true;
                 }
             }
             outcome => return outcome.map(Some),

@@ -1,4 +1,4 @@
-//! A line on standard error that shows how far a command has come, where somebody looks at it.
+//! A progress line on standard error, if it is a terminal.
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -7,17 +7,17 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::progress::{Progress, Snapshot, Stage};
 
-/// How often the line is drawn: often enough to look alive.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How often the line is redrawn.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Draws until it is dropped; then the line is gone.
+/// A progress line that is removed when this is dropped.
 pub(super) struct ProgressBar {
     progress: Progress,
     drawn: Option<(Bar, AbortOnDropHandle<()>)>,
 }
 
 impl ProgressBar {
-    /// A line on a terminal, nothing anywhere else.
+    /// A progress line on a terminal, nothing elsewhere.
     pub(super) fn on_terminal() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self { progress: Progress::none(), drawn: None };
@@ -25,17 +25,17 @@ impl ProgressBar {
         let (progress, bar) = (Progress::new(), Bar::new_spinner());
         let (watched, line) = (progress.clone(), bar.clone());
         let drawing = tokio::spawn(async move {
-            let mut pause = tokio::time::interval(PAUSE);
+            let mut pause = tokio::time::interval(REDRAW_INTERVAL);
             loop {
                 pause.tick().await;
-                line.set_message(text(watched.snapshot()));
+                line.set_message(format_line(watched.snapshot()));
                 line.tick();
             }
         });
         Self { progress, drawn: Some((bar, AbortOnDropHandle::new(drawing))) }
     }
 
-    /// What is to be counted in.
+    /// The counter to update.
     pub(super) fn progress(&self) -> &Progress {
         &self.progress
     }
@@ -50,7 +50,7 @@ impl Drop for ProgressBar {
     }
 }
 
-fn text(Snapshot { stage, done, total }: Snapshot) -> String {
+fn format_line(Snapshot { stage, done, total }: Snapshot) -> String {
     let verb = match stage {
         Stage::Waiting => return "waiting".to_owned(),
         Stage::Fetching => "fetching",
@@ -69,8 +69,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_line_says_what_is_done_and_how_much_of_it() {
-        let line = |stage, done, total| text(Snapshot { stage, done, total });
+    fn shows_the_stage_and_the_amount() {
+        let line = |stage, done, total| format_line(Snapshot { stage, done, total });
         assert_eq!(line(Stage::Waiting, 0, None), "waiting");
         assert_eq!(line(Stage::Fetching, 1024 * 1024, Some(4 * 1024 * 1024)), "fetching: 1.00 MiB of 4.00 MiB");
         assert_eq!(line(Stage::Writing, 12_000, None), "writing: 12,000");

@@ -1,4 +1,4 @@
-//! `marquee-worker rates load FILE`: a batch of prices that is too big for a request, by the same rules.
+//! `marquee-worker rates load FILE`: loads a batch of prices that is too large for a request, by the same rules.
 
 use std::{
     error::Error,
@@ -17,22 +17,27 @@ use rates::{
 };
 use sea_orm::DatabaseConnection;
 
-use super::{INTERRUPTED, connect, progress_bar::ProgressBar};
+use super::{
+    INTERRUPTED, connect,
+    output::{count, print},
+    progress_bar::ProgressBar,
+};
 use crate::progress::{Progress, Stage};
 
 #[derive(Args, Debug)]
 pub(super) struct Rates {
     #[command(subcommand)]
-    task: Task,
+    command: RatesCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Task {
-    /// Bring a batch of prices in from a file, all of it or nothing
+enum RatesCommand {
+    /// Load a batch of prices from a file, all of it or nothing
     Load(Load),
-    /// Take a batch back, all of it or nothing
-    TakeBack {
-        /// The batch's number, as `load` or GET /rates/batches tells it
+    /// Delete a batch and its prices
+    #[command(visible_alias = "take-back")]
+    Delete {
+        /// Id of the batch, as shown by `rates load` and GET /rates/batches
         id: i64,
         #[command(flatten)]
         database: DatabaseSettings,
@@ -41,20 +46,20 @@ enum Task {
 
 #[derive(Args, Debug)]
 struct Load {
-    /// The batch: csv, json (an array) or ndjson, with .gz behind it if it is compressed; `-` is standard input
+    /// Batch in CSV, JSON (an array) or NDJSON, optionally compressed as .gz; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The format, where the file's name does not say it
+    /// Format, if the file name does not end in it
     #[arg(long)]
     format: Option<FormatName>,
-    /// A name of your own for this batch: the same file under the same name is taken in once
+    /// Name of this batch: a file is loaded once under its key
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<IdempotencyKey>,
     #[command(flatten)]
     database: DatabaseSettings,
 }
 
-/// A format as its file's name ends.
+/// A format by its file extension.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatName {
     Csv,
@@ -63,25 +68,25 @@ enum FormatName {
     Ndjson,
 }
 
-/// The name of the file does not say what it is.
+/// The file name does not end in a format.
 #[derive(Debug, thiserror::Error)]
-#[error("{} does not end in .csv, .json or .ndjson: say --format", .0.display())]
+#[error("the format of {} is unknown: the name must end in .csv, .json or .ndjson, or use --format", .0.display())]
 struct UnknownFormat(PathBuf);
 
-/// There is nothing to take back.
+/// There is no batch to delete.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no batch {0}, or it was taken back before")]
-struct NoSuchBatch(i64);
+#[error("batch {0} does not exist or was already deleted")]
+struct BatchNotFound(i64);
 
 impl Rates {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        match self.task {
-            Task::Load(load) => load.execute().await,
-            Task::TakeBack { id, database } => {
+        match self.command {
+            RatesCommand::Load(load) => load.execute().await,
+            RatesCommand::Delete { id, database } => {
                 let database = connect(&database).await?;
-                let batch = rates::delete_batch(&database, id).await?.ok_or(NoSuchBatch(id))?;
+                let batch = rates::delete_batch(&database, id).await?.ok_or(BatchNotFound(id))?;
                 database.close().await?;
-                print(&format!("batch {id} taken back: {} prices\n", batch.price_count));
+                print(&format!("batch {id} deleted: {}\n", count(batch.price_count, "price")));
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -91,35 +96,35 @@ impl Rates {
 impl Load {
     async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
-        let (format, coding) = self.kind()?;
+        let (format, encoding) = self.detect_format()?;
         let (source, bytes) = open(&self.file).map_err(|error| format!("{} cannot be read: {error}", self.file.display()))?;
         let database = connect(&self.database).await?;
         let bar = ProgressBar::on_terminal();
         bar.progress().begin(Stage::Reading, bytes);
-        let source = Counted { source, progress: bar.progress().clone() };
+        let source = CountingReader { source, progress: bar.progress().clone() };
         let loaded = tokio::select! {
-            loaded = load(&database, source, (format, coding), self.idempotency_key.clone(), bar.progress()) => Some(loaded?),
+            loaded = load(&database, source, (format, encoding), self.idempotency_key.clone(), bar.progress()) => Some(loaded?),
             () = shutdown.cancelled() => None,
         };
         drop(bar);
-        // At once: a thread may wait for the end of standard input, and the runtime for that thread.
+        // Exits immediately: a thread may be blocked on standard input, and the runtime would wait for it.
         let Some(loaded) = loaded else { std::process::exit(INTERRUPTED.into()) };
         database.close().await?;
         let file = self.file.display().to_string();
         match loaded {
-            Ok(settled) => {
-                print(&summary(&file, &settled));
+            Ok(outcome) => {
+                print(&describe(&file, &outcome));
                 Ok(ExitCode::SUCCESS)
             }
-            Err(CommitError::Rows(faults)) => {
-                print(&wrong_items(&file, &faults)?);
+            Err(CommitError::Rows(errors)) => {
+                print(&describe_errors(&file, &errors)?);
                 Ok(ExitCode::FAILURE)
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn kind(&self) -> Result<(BatchFormat, BatchEncoding), UnknownFormat> {
+    fn detect_format(&self) -> Result<(BatchFormat, BatchEncoding), UnknownFormat> {
         let extension = |path: &Path| path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
         let is_gzip = extension(&self.file).as_deref() == Some("gz");
         let bare = if is_gzip { self.file.with_extension("") } else { self.file.clone() };
@@ -133,7 +138,7 @@ impl Load {
     }
 }
 
-/// The bytes, and how many there are if that is known.
+/// Opens the file, with its size if it is known.
 fn open(file: &Path) -> io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     if file == Path::new("-") {
         return Ok((Box::new(io::stdin()), None));
@@ -143,31 +148,31 @@ fn open(file: &Path) -> io::Result<(Box<dyn Read + Send>, Option<u64>)> {
     Ok((Box::new(file), Some(bytes)))
 }
 
-/// Fails if the batch cannot be read; what is wrong with its items is told apart.
+/// Reads and commits the batch. The outer error is that of a batch that cannot be read.
 async fn load(
     database: &DatabaseConnection,
-    source: Counted,
-    (format, coding): (BatchFormat, BatchEncoding),
+    source: CountingReader,
+    (format, encoding): (BatchFormat, BatchEncoding),
     key: Option<IdempotencyKey>,
     progress: &Progress,
 ) -> Result<Result<CommitOutcome, CommitError>, Box<dyn Error>> {
     let claim = key.and_then(|key| IdempotencyKeys::default().claim(key));
     let places = PlaceIds::load(database).await?;
-    let reading =
-        tokio::task::spawn_blocking(move || rates::read_batch(source, coding, format, &places, &BatchLimits::FILE)).await??;
-    if let ReadBatch { outcome: Ok(draft), .. } = &reading {
-        progress.begin(Stage::Writing, Some(draft.count()));
+    let batch =
+        tokio::task::spawn_blocking(move || rates::read_batch(source, encoding, format, &places, &BatchLimits::FILE)).await??;
+    if let ReadBatch { outcome: Ok(staged), .. } = &batch {
+        progress.begin(Stage::Writing, Some(staged.count()));
     }
-    Ok(rates::commit_batch(database, claim, reading, &BatchLimits::FILE, |prices| progress.add(prices)).await)
+    Ok(rates::commit_batch(database, claim, batch, &BatchLimits::FILE, |prices| progress.add(prices)).await)
 }
 
-/// A source that tells how much of it was read.
-struct Counted {
+/// A reader that counts what was read.
+struct CountingReader {
     source: Box<dyn Read + Send>,
     progress: Progress,
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
         self.progress.add(count as u64);
@@ -175,25 +180,18 @@ impl Read for Counted {
     }
 }
 
-fn summary(file: &str, settled: &CommitOutcome) -> String {
-    let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = settled;
-    let how = if matches!(settled, CommitOutcome::Committed(_)) { "taken in" } else { "had been taken in before" };
-    format!(
-        "{file}: batch {} {how}: {} prices of {} routes on {} days\n",
-        batch.id, batch.price_count, batch.route_count, batch.day_count
-    )
+fn describe(file: &str, outcome: &CommitOutcome) -> String {
+    let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = outcome;
+    let verb = if matches!(outcome, CommitOutcome::Committed(_)) { "loaded" } else { "was already loaded" };
+    let (prices, routes) = (count(batch.price_count, "price"), count(batch.route_count, "route"));
+    format!("{file}: batch {} {verb}: {prices} for {routes} on {}\n", batch.id, count(batch.day_count, "day"))
 }
 
-fn wrong_items(file: &str, faults: &RowErrors) -> Result<String, std::fmt::Error> {
+fn describe_errors(file: &str, errors: &RowErrors) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    for fault in &faults.first {
-        writeln!(text, "{file}:{}: {}", fault.line, fault.message)?;
+    for error in &errors.first {
+        writeln!(text, "{file}:{}: {}", error.line, error.message)?;
     }
-    writeln!(text, "{file}: nothing was taken in, because of {} wrong items", faults.count)?;
+    writeln!(text, "{file}: nothing was loaded because of {}", count(errors.count, "error"))?;
     Ok(text)
-}
-
-#[expect(clippy::print_stdout, reason = "the findings are what the command is for")]
-fn print(text: &str) {
-    print!("{text}");
 }

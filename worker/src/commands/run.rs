@@ -8,7 +8,7 @@ use telemetry::MetricsSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{ProvidersSettings, connect_patiently};
+use super::{ProvidersSettings, wait_and_connect};
 use crate::{
     jobs::lease::LeaseSettings,
     metrics,
@@ -35,14 +35,14 @@ impl Run {
         let providers = read_providers(&self.providers.providers_file)?;
         let client = fetch::build_client()?;
         serve_metrics(&self.metrics, &shutdown).await?;
-        let Some(database) = connect_patiently(&self.database, &shutdown).await? else {
+        let Some(database) = wait_and_connect(&self.database, &shutdown).await? else {
             return Ok(ExitCode::SUCCESS);
         };
         register::retire_others(&database, &providers).await?;
         for entry in &providers {
             register::register(&database, entry).await?;
         }
-        tracing::info!(providers = providers.len(), database = %self.database.url, "the worker is polling");
+        tracing::info!(providers.count = providers.len(), database.url = %self.database.url, "worker started");
         tokio::spawn(metrics::sample(database.clone(), shutdown.clone()));
         let drained = service::run(&database, providers, &client, self.lease.lease, shutdown).await?;
         database.close().await?;
@@ -50,20 +50,20 @@ impl Run {
     }
 }
 
-/// Begins to record and to serve metrics. An address that is taken costs the metrics and not the syncs: several workers of one machine
-/// may have the same settings.
+/// Records and serves metrics. If the address is in use, the worker runs without the endpoint: several workers on one machine may have the
+/// same settings.
 async fn serve_metrics(settings: &MetricsSettings, shutdown: &CancellationToken) -> Result<(), Box<dyn Error>> {
     let recorder = telemetry::start_metrics()?;
     metrics::describe();
     match TcpListener::bind(settings.metrics_listen).await {
         Ok(listener) => {
-            tracing::info!(listen = %listener.local_addr()?, "metrics are served");
+            tracing::info!(metrics.listen = %listener.local_addr()?, "metrics endpoint started");
             tokio::spawn(telemetry::serve_metrics(listener, recorder, shutdown.clone()));
         }
         Err(error) => tracing::error!(
-            listen = %settings.metrics_listen,
+            metrics.listen = %settings.metrics_listen,
             error = telemetry::with_causes(&error),
-            "metrics cannot be served; METRICS_LISTEN names another address"
+            "the metrics endpoint could not be started; set METRICS_LISTEN to another address"
         ),
     }
     Ok(())

@@ -14,30 +14,38 @@ use entity::{
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use super::{INTERRUPTED, ProvidersSettings, connect, progress_bar::ProgressBar};
+use super::{
+    INTERRUPTED, ProvidersSettings, connect,
+    output::{count, print},
+    progress_bar::ProgressBar,
+};
 use crate::{
-    jobs::lease::{LeaseSettings, renew_until_lost, worker_name},
+    jobs::{
+        lease::{LeaseSettings, renew_until_lost, worker_name},
+        span::job_span,
+    },
     provider::{
         entry::{self, read_providers},
         fetch,
     },
-    sync::{self, FeedSource, Report, SyncError},
+    sync::{self, FeedSource, SyncError, SyncReport},
 };
 
-/// How long to wait for another sync of the provider: whoever calls a command sits before it.
-const LANE_PATIENCE: Duration = Duration::from_secs(60);
-/// How often to look whether it has ended.
+/// How long to wait for another sync of the provider: the caller waits at a terminal.
+const LANE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often to check whether it has ended.
 const LANE_PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Args, Debug)]
 pub(super) struct Sync {
-    /// The provider's slug in the file of providers
+    /// Slug of the provider in the providers file
     slug: String,
-    /// Take the feed from this file instead of the provider's URL; `-` is standard input
+    /// Read the feed from this file instead of the provider's URL; `-` is standard input
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Take the feed even if it holds far fewer events than the copy
+    /// Accept the feed even if it has far fewer events than the previous one
     #[arg(long)]
     accept_shrink: bool,
     #[command(flatten)]
@@ -50,8 +58,8 @@ pub(super) struct Sync {
 
 /// Another sync of the provider does not end.
 #[derive(Debug, thiserror::Error)]
-#[error("another sync of {slug} has been running for {} s; try again when it has ended", LANE_PATIENCE.as_secs())]
-struct LaneTaken {
+#[error("another sync of {slug} has been running for {} s; try again when it has ended", LANE_TIMEOUT.as_secs())]
+struct LaneBusy {
     slug: String,
 }
 
@@ -68,46 +76,47 @@ impl Sync {
             None => FeedSource::Provider(fetch::build_client()?),
         };
         let database = connect(&self.database).await?;
-        let Some(claim) = self.take_lane(&database, &shutdown).await? else {
+        let Some(claim) = self.wait_for_lane(&database, &shutdown).await? else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         let bar = ProgressBar::on_terminal();
+        let syncing = sync::sync_with_progress(&database, &entry, &source, &claim, bar.progress()).instrument(job_span(&claim));
         let report = tokio::select! {
-            report = sync::sync_with(&database, &entry, &source, &claim, bar.progress()) => Some(report),
+            report = syncing => Some(report),
             () = renew_until_lost(&database, &claim, self.lease.lease) => Some(Err(SyncError::LeaseLost)),
             () = shutdown.cancelled() => None,
         };
         drop(bar);
         if !matches!(report, Some(Ok(_))) {
-            // The lane is free for the next one; whether it was lost meanwhile is all the same now.
+            // Frees the lane. If the job was lost, nothing is left to do.
             let _was_held = job::queue::finish(&database, &claim).await?;
         }
         database.close().await?;
         match report {
-            Some(report) => print(&self.slug, &report?),
+            Some(report) => print(&describe(&self.slug, &report?)),
             None => return Ok(ExitCode::from(INTERRUPTED)),
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Waits until no other sync of the provider runs; `None` if the process is told to stop meanwhile.
-    async fn take_lane(
+    /// Waits until no other sync of the provider runs; `None` if the process receives a shutdown signal first.
+    async fn wait_for_lane(
         &self,
         database: &DatabaseConnection,
         shutdown: &CancellationToken,
     ) -> Result<Option<Claim>, Box<dyn Error>> {
         let started = Instant::now();
-        let mut is_told = false;
+        let mut is_logged = false;
         loop {
             if let Some(claim) = self.start(database).await? {
                 return Ok(Some(claim));
             }
-            if started.elapsed() > LANE_PATIENCE {
-                return Err(LaneTaken { slug: self.slug.clone() }.into());
+            if started.elapsed() > LANE_TIMEOUT {
+                return Err(LaneBusy { slug: self.slug.clone() }.into());
             }
-            if !is_told {
-                tracing::info!(provider = self.slug, "another sync of the provider is running; waiting for its end");
-                is_told = true;
+            if !is_logged {
+                tracing::info!(provider.slug = self.slug, "waiting for another sync of the provider to end");
+                is_logged = true;
             }
             if shutdown.run_until_cancelled(tokio::time::sleep(LANE_PAUSE)).await.is_none() {
                 return Ok(None);
@@ -123,16 +132,15 @@ impl Sync {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the report is what the command is for")]
-fn print(slug: &str, Report { run_id, state, counts, .. }: &Report) {
-    println!(
-        "{slug}: {} (run {run_id}): {} events fetched, {} inserted, {} updated, {} unchanged, {} left, {} items rejected",
+fn describe(slug: &str, SyncReport { run_id, state, counts, .. }: &SyncReport) -> String {
+    format!(
+        "{slug}: {} (run {run_id}): {} fetched, {} inserted, {} updated, {} unchanged, {} left, {} rejected\n",
         state.name(),
-        counts.fetched,
+        count(counts.fetched, "event"),
         counts.inserted,
         counts.updated,
         counts.unchanged,
         counts.left,
-        counts.rejected,
-    );
+        count(counts.rejected, "item"),
+    )
 }

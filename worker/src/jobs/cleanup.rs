@@ -41,7 +41,7 @@ impl Handler<JobContext> for CleanupJob {
                 tracing::debug!(cleanup.rows = rows, "expired rows deleted");
                 JobOutcome::Done
             }
-            Err(error) => JobOutcome::failed(error),
+            Err(error) => JobOutcome::database_failed(&error),
         }
     }
 }

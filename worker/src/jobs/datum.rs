@@ -12,7 +12,7 @@ impl Handler<JobContext> for DatumJob {
     async fn run(self, context: &JobContext, claim: &Claim) -> JobOutcome {
         match process(&context.database, claim, self.id).await {
             Ok(()) => JobOutcome::Committed,
-            Err(error) => JobOutcome::failed(error),
+            Err(error) => JobOutcome::database_failed(&error),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The outcome of one attempt of a job, and the pause before the next one.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use entity::job::{Claim, backoff};
+use sea_orm::DbErr;
 
 /// The longest pause before the first retry after an error of our own.
 const BASE_DELAY: Duration = Duration::from_secs(1);
@@ -33,9 +34,10 @@ pub enum JobOutcome {
 }
 
 impl JobOutcome {
-    /// A failure with this error as its reason.
-    pub(super) fn failed(error: impl Display) -> Self {
-        Self::Failed { reason: error.to_string() }
+    /// A failure of the database. Its message is only logged, because it may contain addresses.
+    pub(super) fn database_failed(error: &DbErr) -> Self {
+        tracing::warn!(error = telemetry::with_causes(error), "database unavailable");
+        Self::Failed { reason: "the database could not be read or written".to_owned() }
     }
 }
 

@@ -29,7 +29,7 @@ async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, claim: &Cla
         Ok(Some(feed)) if feed.settled_at.is_none() => feed,
         // It was completed before, or its dry run was abandoned by the client.
         Ok(_) => return JobOutcome::Done,
-        Err(error) => return JobOutcome::failed(error),
+        Err(error) => return JobOutcome::database_failed(&error),
     };
     let id = feed.id;
     if feed.sync_run_id.is_none() {
@@ -38,7 +38,7 @@ async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, claim: &Cla
     }
     match sync::sync(database, entry, &FeedSource::Pushed(Box::new(feed)), claim).await {
         Ok(_) | Err(SyncError::LeaseLost) => JobOutcome::Committed,
-        Err(error) if error.is_retryable() => JobOutcome::failed(error),
+        Err(error) if error.is_retryable() => JobOutcome::Failed { reason: error.to_string() },
         // The same feed fails again.
         Err(_) => complete(database, claim, id, None).await,
     }
@@ -50,5 +50,5 @@ async fn complete(database: &DatabaseConnection, claim: &Claim, id: i64, result:
         pushed::complete(&transaction, id, result).await?;
         if job::queue::finish(&transaction, claim).await? { transaction.commit().await } else { transaction.rollback().await }
     };
-    complete.await.map_or_else(|error: DbErr| JobOutcome::failed(error), |()| JobOutcome::Committed)
+    complete.await.map_or_else(|error: DbErr| JobOutcome::database_failed(&error), |()| JobOutcome::Committed)
 }

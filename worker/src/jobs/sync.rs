@@ -36,10 +36,10 @@ impl Handler<JobContext> for SyncJob {
                 JobOutcome::Committed
             }
             Err(SyncError::LeaseLost) => JobOutcome::Committed,
-            Err(error) if error.is_internal() => JobOutcome::failed(error),
+            Err(error) if error.is_internal() => JobOutcome::Failed { reason: error.to_string() },
             Err(error) => after_failure(&context.database, entry, claim, &error).await.unwrap_or_else(|unwritten| {
                 tracing::warn!(error = telemetry::with_causes(&unwritten), "the failure could not be counted");
-                JobOutcome::failed(error)
+                JobOutcome::Failed { reason: error.to_string() }
             }),
         }
     }

@@ -1,11 +1,10 @@
-//! Cuts rows into statements.
+//! Splits rows into statements.
 
-/// Rows of one statement: more than this writes no faster, and 512 rows of the widest table are a third of the 32,766 values
-/// that SQLite binds.
+/// Rows per statement: more are not faster, and 512 rows of the widest table are a third of the 32,766 values that SQLite binds.
 const ROWS_PER_STATEMENT: usize = 512;
 
-/// Cuts rows into pieces of at most [`ROWS_PER_STATEMENT`] whose sizes are powers of two. The drivers keep 100 prepared
-/// statements for each connection; pieces of any size would be hundreds of different texts and push each other out.
+/// Splits rows into chunks of at most [`ROWS_PER_STATEMENT`] whose sizes are powers of two. The drivers cache 100 prepared statements for
+/// each connection; chunks of any size would be hundreds of different statements and evict each other.
 pub(super) fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     let mut rows = rows.into_iter();
     std::iter::from_fn(move || {
@@ -19,11 +18,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_row_is_lost_and_every_size_is_a_power_of_two() {
+    fn keeps_every_row_in_chunks_whose_sizes_are_powers_of_two() {
         for count in [0, 1, 2, 3, 511, 512, 513, 1_500] {
-            let pieces: Vec<Vec<usize>> = chunks((0..count).collect()).collect();
-            assert!(pieces.iter().all(|piece| piece.len().is_power_of_two() && piece.len() <= ROWS_PER_STATEMENT));
-            assert_eq!(pieces.concat(), (0..count).collect::<Vec<_>>());
+            let chunks: Vec<Vec<usize>> = super::chunks((0..count).collect()).collect();
+            assert!(chunks.iter().all(|chunk| chunk.len().is_power_of_two() && chunk.len() <= ROWS_PER_STATEMENT));
+            assert_eq!(chunks.concat(), (0..count).collect::<Vec<_>>());
         }
     }
 }

@@ -1,50 +1,50 @@
-//! What a feed changes in the copy: a pure comparison, event by event, of base events that differ with what the copy holds of them.
+//! Compares changed base events with their copies, event by event. It is pure: it reads and writes nothing.
 
 use std::collections::{HashMap, HashSet};
 
 use entity::{UtcInstant, base_event, event, event_performer, fold_name, performer, sphere::Direction, venue, zone};
 use uuid::Uuid;
 
-use super::{identity, report::Counts, survey::Detail};
+use super::{identity, report::Counts, summary::BaseEventDetail};
 use crate::provider::item::{BaseEventItem, EventItem, ONLINE, PerformerItem};
 
-/// What the copy holds of a base event.
+/// A base event in the copy.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct CopiedBaseEvent {
     pub(super) base_event: base_event::Model,
-    pub(super) events: HashMap<Uuid, KnownEvent>,
+    pub(super) events: HashMap<Uuid, CopiedEvent>,
 }
 
-/// What the copy holds of an event.
+/// An event in the copy.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct KnownEvent {
+pub(super) struct CopiedEvent {
     pub(super) content_hash: i64,
     pub(super) first_seen_at: UtcInstant,
     pub(super) left_at: Option<UtcInstant>,
     pub(super) came_back_at: Option<UtcInstant>,
 }
 
-/// Whose feed it is and when it was taken.
+/// The provider of a feed and the time of its fetch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Origin<'a> {
+pub(super) struct FeedOrigin<'a> {
     pub(super) provider_id: i32,
     pub(super) slug: &'a str,
-    /// When this feed began to be fetched.
-    pub(super) taken_at: UtcInstant,
-    /// When the copy before it was, if there was one.
-    pub(super) last_taken_at: Option<UtcInstant>,
+    /// When the fetch of this feed started.
+    pub(super) fetched_at: UtcInstant,
+    /// The same for the previous successful run.
+    pub(super) last_fetched_at: Option<UtcInstant>,
 }
 
-/// All that is to be written. Rows that stand in the copy already are updated.
+/// The rows to write. Existing rows are updated.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
+pub(super) struct CopyChanges {
     pub(super) base_events: Vec<base_event::Model>,
-    /// Base events that are shown from now on, with the events that left before.
-    pub(super) now_shown: Vec<Uuid>,
-    pub(super) vanished_base_events: Vec<Uuid>,
+    /// Base events that become visible, including their events that were removed from the feed earlier.
+    pub(super) newly_shown: Vec<Uuid>,
+    pub(super) removed_base_events: Vec<Uuid>,
     pub(super) new_events: Vec<event::Model>,
     pub(super) changed_events: Vec<event::Model>,
-    /// Events whose zones and performers were written before and are replaced.
+    /// Events whose zones and performers are replaced.
     pub(super) replaced: Vec<Uuid>,
     pub(super) left: Vec<Uuid>,
     pub(super) zones: Vec<zone::Model>,
@@ -52,40 +52,44 @@ pub(super) struct Changes {
     pub(super) performers: HashMap<Uuid, performer::Model>,
     pub(super) event_performers: Vec<event_performer::Model>,
     pub(super) counts: Counts,
-    /// Whether any of it can be seen by a reader.
+    /// Whether a reader can see any of it.
     pub(super) visible: bool,
 }
 
-/// Looks into base events that differ. `known` are those of them that the copy holds.
-pub(super) fn changes(details: &[Detail], known: &HashMap<Uuid, Known>, origin: Origin<'_>) -> Changes {
-    let mut changes = Changes::default();
+/// Compares base events with their copies.
+pub(super) fn diff_changed(
+    details: &[BaseEventDetail],
+    copied: &HashMap<Uuid, CopiedBaseEvent>,
+    origin: FeedOrigin<'_>,
+) -> CopyChanges {
+    let mut changes = CopyChanges::default();
     for detail in details {
-        changes.add_base_event(detail, known.get(&detail.id), origin);
+        changes.add_base_event(detail, copied.get(&detail.id), origin);
     }
     changes
 }
 
-/// What it changes that base events, all of them known, are not in the feed any more.
-pub(super) fn vanished(known: &HashMap<Uuid, Known>) -> Changes {
-    let mut changes = Changes::default();
-    for (id, Known { base_event, events }) in known {
-        for event in present(events) {
+/// The changes for copied base events that were removed from the feed.
+pub(super) fn diff_removed(copied: &HashMap<Uuid, CopiedBaseEvent>) -> CopyChanges {
+    let mut changes = CopyChanges::default();
+    for (id, CopiedBaseEvent { base_event, events }) in copied {
+        for event in listed_events(events) {
             changes.add_left(event, base_event.first_online_at.is_some());
         }
-        changes.vanished_base_events.push(*id);
+        changes.removed_base_events.push(*id);
     }
     changes
 }
 
-/// The events that the newest copy holds.
-fn present(events: &HashMap<Uuid, KnownEvent>) -> impl Iterator<Item = Uuid> {
+/// The events that were in the feed of the copy.
+fn listed_events(events: &HashMap<Uuid, CopiedEvent>) -> impl Iterator<Item = Uuid> {
     events.iter().filter(|(_, event)| event.left_at.is_none()).map(|(id, _)| *id)
 }
 
-impl Changes {
-    fn add_base_event(&mut self, detail: &Detail, known: Option<&Known>, origin: Origin<'_>) {
-        let Detail { id, item, rejected, event_hashes, content_hash, .. } = detail;
-        let first_online_at = known.and_then(|known| known.base_event.first_online_at);
+impl CopyChanges {
+    fn add_base_event(&mut self, detail: &BaseEventDetail, copied: Option<&CopiedBaseEvent>, origin: FeedOrigin<'_>) {
+        let BaseEventDetail { id, item, rejected, event_hashes, content_hash, .. } = detail;
+        let first_online_at = copied.and_then(|copied| copied.base_event.first_online_at);
         let row = base_event::Model {
             id: *id,
             provider_id: origin.provider_id,
@@ -93,18 +97,18 @@ impl Changes {
             title: item.title.clone(),
             sell_mode: item.sell_mode.clone(),
             organizer_company_id: item.organizer_company_id.clone(),
-            first_online_at: first_online_at.or((item.sell_mode == ONLINE).then_some(origin.taken_at)),
+            first_online_at: first_online_at.or((item.sell_mode == ONLINE).then_some(origin.fetched_at)),
             content_hash: Some(*content_hash),
         };
         let shown = row.first_online_at.is_some();
-        let mut says_the_same = true;
-        if let Some(Known { base_event, events }) = known {
+        let mut is_row_unchanged = true;
+        if let Some(CopiedBaseEvent { base_event, events }) = copied {
             if shown && first_online_at.is_none() {
-                self.now_shown.push(*id);
+                self.newly_shown.push(*id);
             }
-            // Every event is shown with what its base event says now, also one that is not in the feed any more or was rejected.
-            says_the_same = base_event::Model { content_hash: base_event.content_hash, ..row.clone() } == *base_event;
-            self.visible |= shown && !events.is_empty() && !says_the_same;
+            // Every event is shown with the current base event, also one that was removed from the feed or rejected.
+            is_row_unchanged = base_event::Model { content_hash: base_event.content_hash, ..row.clone() } == *base_event;
+            self.visible |= shown && !events.is_empty() && !is_row_unchanged;
         }
         self.base_events.push(row);
 
@@ -113,41 +117,44 @@ impl Changes {
         for (event, &event_hash) in item.events.iter().zip(event_hashes) {
             let id_of_event = event_id(&event.source_id);
             in_feed.insert(id_of_event);
-            let known_event = known.and_then(|known| known.events.get(&id_of_event));
-            if known_event.is_some_and(|known| known.content_hash == event_hash && known.left_at.is_none()) {
-                *if says_the_same { &mut self.counts.unchanged } else { &mut self.counts.updated } += 1;
+            let copied_event = copied.and_then(|copied| copied.events.get(&id_of_event));
+            if copied_event.is_some_and(|copied| copied.content_hash == event_hash && copied.left_at.is_none()) {
+                *if is_row_unchanged { &mut self.counts.unchanged } else { &mut self.counts.updated } += 1;
                 continue;
             }
-            let mut row = event_row(id_of_event, *id, event, origin);
-            row.content_hash = event_hash;
-            row.shown = shown;
-            self.visible |= shown;
+            let mut row = build_event_row(id_of_event, *id, event, origin);
+            (row.content_hash, row.shown) = (event_hash, shown);
             self.add_parts(&mut row, item, event, origin);
-            match known_event {
-                None => {
-                    self.counts.inserted += 1;
-                    self.new_events.push(row);
-                }
-                Some(known) => {
-                    self.counts.updated += 1;
-                    self.replaced.push(id_of_event);
-                    row.first_seen_at = known.first_seen_at;
-                    row.came_back_at = known.left_at.map(|_| origin.taken_at).or(known.came_back_at);
-                    self.changed_events.push(row);
-                }
-            }
+            self.add_event(row, copied_event, origin);
         }
-        if let Some(known) = known
-            && !rejected.unrecognised
+        if let Some(copied) = copied
+            && !rejected.has_unidentified
         {
-            for event in present(&known.events).filter(|event| !in_feed.contains(event)) {
+            for event in listed_events(&copied.events).filter(|event| !in_feed.contains(event)) {
                 self.add_left(event, shown);
             }
         }
     }
 
+    fn add_event(&mut self, mut row: event::Model, copied: Option<&CopiedEvent>, origin: FeedOrigin<'_>) {
+        self.visible |= row.shown;
+        match copied {
+            None => {
+                self.counts.inserted += 1;
+                self.new_events.push(row);
+            }
+            Some(copied) => {
+                self.counts.updated += 1;
+                self.replaced.push(row.id);
+                row.first_seen_at = copied.first_seen_at;
+                row.came_back_at = copied.left_at.map(|_| origin.fetched_at).or(copied.came_back_at);
+                self.changed_events.push(row);
+            }
+        }
+    }
+
     /// Adds the zones, the venue and the performers of an event.
-    fn add_parts(&mut self, row: &mut event::Model, base_event: &BaseEventItem, event: &EventItem, origin: Origin<'_>) {
+    fn add_parts(&mut self, row: &mut event::Model, base_event: &BaseEventItem, event: &EventItem, origin: FeedOrigin<'_>) {
         self.zones.extend((0..).zip(&event.zones).map(|(position, zone)| zone::Model {
             event_id: row.id,
             position,
@@ -176,10 +183,10 @@ impl Changes {
             };
             self.venues.insert(id, venue);
         }
-        let mut on_the_bill = HashSet::new();
-        let bill =
-            base_event.performers.iter().chain(&event.performers).filter(|performer| on_the_bill.insert(&performer.source_id));
-        for (position, performer) in (0..).zip(bill) {
+        let mut seen = HashSet::new();
+        let performers =
+            base_event.performers.iter().chain(&event.performers).filter(|performer| seen.insert(&performer.source_id));
+        for (position, performer) in (0..).zip(performers) {
             let performer_id = self.add_performer(performer, origin);
             self.event_performers.push(event_performer::Model {
                 event_id: row.id,
@@ -192,7 +199,7 @@ impl Changes {
         }
     }
 
-    fn add_performer(&mut self, performer: &PerformerItem, origin: Origin<'_>) -> Uuid {
+    fn add_performer(&mut self, performer: &PerformerItem, origin: FeedOrigin<'_>) -> Uuid {
         let id = identity::performer_id(origin.slug, &performer.source_id);
         let performer = performer::Model {
             id,
@@ -212,8 +219,8 @@ impl Changes {
     }
 }
 
-/// The row of an event that is new, not shown and nowhere.
-fn event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: Origin<'_>) -> event::Model {
+/// The row of a new event without a venue that is not shown.
+fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: FeedOrigin<'_>) -> event::Model {
     let wall_clock = |time: &crate::provider::local_time::LocalTime| time.wall_clock.clone();
     let prices = || event.zones.iter().map(|zone| zone.price);
     event::Model {
@@ -232,7 +239,7 @@ fn event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: Origin<'_
         venue_id: None,
         shown: false,
         content_hash: 0,
-        first_seen_at: origin.taken_at,
+        first_seen_at: origin.fetched_at,
         last_seen_at: None,
         left_at: None,
         came_back_at: None,

@@ -1,4 +1,4 @@
-//! Why a run fails, in words for the ledger, and who is to blame: that decides who tries again, and when.
+//! Why a run failed, and whether the provider or Marquee caused it: that decides when it is retried.
 
 use sea_orm::DbErr;
 use tokio::sync::AcquireError;
@@ -8,7 +8,7 @@ use crate::provider::{
     format::{FeedDocumentError, FeedReadError},
 };
 
-/// Why a run failed. Display is for the ledger and for clients; causes are for the log.
+/// Why a run failed. Display is for the ledger and for clients; sources are for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
     /// There is no document.
@@ -20,54 +20,56 @@ pub enum SyncError {
     /// The document cannot be trusted.
     #[error("{0}")]
     Document(#[from] FeedDocumentError),
-    /// Too much of the feed is faulty for the rest to be believed.
-    #[error("{rejects} of {items} items are rejects, over the share of {allowed_share} that is allowed; the first: {first}")]
+    /// Too many items were rejected for the rest to be trusted.
+    #[error(
+        "{rejects} of {items} items were rejected, more than the allowed share of {allowed_share}; the first reason: {first}"
+    )]
     TooManyRejects {
-        /// How many are.
+        /// Rejected items.
         rejects: usize,
-        /// Of how many.
+        /// All items.
         items: usize,
         /// The limit.
         allowed_share: f64,
-        /// What is wrong with the first.
+        /// The reason of the first reject.
         first: String,
     },
-    /// The feed holds so much less than the copy before that part of it was probably lost on the way.
+    /// So many events are missing that part of the feed was probably lost.
     #[error(
-        "{now} events after {before} before, a loss over the share of {allowed_share} that is allowed; \
-         `marquee-worker sync SLUG --accept-shrink` takes it all the same"
+        "the feed has {now} events after {before}, a loss of more than the allowed share of {allowed_share}; if this is correct, run \
+         `marquee-worker sync SLUG --accept-shrink`"
     )]
     Shrunk {
-        /// Events of the copy before.
+        /// Events of the previous copy.
         before: usize,
         /// Events of this feed.
         now: usize,
         /// The limit.
         allowed_share: f64,
     },
-    /// Another run of the provider ended well while this one was under way.
-    #[error("another run has taken a newer copy meanwhile; the next one goes on from there")]
+    /// Another run of the provider succeeded during this one.
+    #[error("another run has written a newer copy; the next run continues from there")]
     Superseded,
-    /// What was pushed later is in the copy already.
-    #[error("a document that was pushed later has been applied before; push this one again if it is still right")]
+    /// A feed that was pushed later has been applied.
+    #[error("a feed that was pushed later has already been applied; push this one again if it is still correct")]
     Overtaken,
-    /// Another worker does this job meanwhile: this one was away for longer than its lease.
-    #[error("the lease ran out and another worker has taken over; nothing of this run was kept")]
+    /// Another worker holds the job: this one did not renew its lease in time.
+    #[error("the lease expired and another worker took over; nothing was written")]
     LeaseLost,
-    /// The settings name another currency than the copy's, whose prices would mean something else.
-    #[error("the copy's prices are in {copied_in}: a provider that changes its currency wants a new slug")]
+    /// The currency in the settings differs from that of the copy, whose prices would change their meaning.
+    #[error("the prices of the copy are in {copied_in}; to change the currency, use a new slug")]
     CurrencyChanged {
         /// The currency of the copy.
         copied_in: String,
     },
-    /// The process is ending.
-    #[error("the worker is ending")]
-    Turn(#[source] AcquireError),
-    /// The parser died, which is a fault of ours.
-    #[error("the feed could not be read because of a fault in Marquee")]
-    Reader(#[source] tokio::task::JoinError),
-    /// The spool's file cannot be read or written.
-    #[error("the document could not be kept on disk while it was read")]
+    /// The process is shutting down.
+    #[error("the worker is shutting down")]
+    Slot(#[source] AcquireError),
+    /// The parser panicked.
+    #[error("the feed could not be read because of a bug in Marquee")]
+    Panic(#[source] tokio::task::JoinError),
+    /// The temporary file cannot be read or written.
+    #[error("the temporary file of the document could not be read or written")]
     Spool(#[source] std::io::Error),
     /// The copy could not be written.
     #[error("the database could not be read or written")]
@@ -84,7 +86,7 @@ impl From<FeedReadError> for SyncError {
 }
 
 impl SyncError {
-    /// A stable word for the ledger.
+    /// A stable code for the ledger, the log and metrics.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -97,27 +99,27 @@ impl SyncError {
             Self::Overtaken => "overtaken",
             Self::LeaseLost => "lease_lost",
             Self::CurrencyChanged { .. } => "currency_changed",
-            Self::Spool(_) => "spool",
-            Self::Turn(_) | Self::Reader(_) => "internal",
-            Self::Database(_) => "database",
+            Self::Spool(_) => "spool_error",
+            Self::Slot(_) | Self::Panic(_) => "internal_error",
+            Self::Database(_) => "database_error",
         }
     }
 
-    /// Whether the fault is ours and no provider's: what was tried may go well a moment later.
+    /// Whether Marquee and not the provider caused it: a retry may succeed soon.
     #[must_use]
     pub fn is_internal(&self) -> bool {
         let is_disk = matches!(self, Self::Fetch(FetchError::Disk(_)));
-        is_disk || matches!(self, Self::Turn(_) | Self::Reader(_) | Self::Spool(_) | Self::Database(_) | Self::LeaseLost)
+        is_disk || matches!(self, Self::Slot(_) | Self::Panic(_) | Self::Spool(_) | Self::Database(_) | Self::LeaseLost)
     }
 
-    /// Whether the provider or its document is to blame.
+    /// Whether the provider or its document caused it.
     #[must_use]
     pub fn is_provider_error(&self) -> bool {
-        let is_answer = matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. });
-        is_answer && !self.is_internal()
+        let is_feed = matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. });
+        is_feed && !self.is_internal()
     }
 
-    /// Whether the provider may answer well before its next tick.
+    /// Whether the provider may recover before its next tick.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -132,7 +134,7 @@ impl SyncError {
         }
     }
 
-    /// Whether the very same document may go in a moment later.
+    /// Whether the same document may be applied by a retry.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.is_internal() || matches!(self, Self::Superseded)

@@ -1,11 +1,11 @@
-//! The ids of what a provider's feed holds: the same in every run, on every machine and database.
+//! Ids of the items of a feed, the same in every run, on every machine and database.
 //!
-//! Each is a UUIDv5 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.5)) in a namespace of Marquee's own. Its name
-//! is the kind, the provider's slug and the provider's ids, joined by the ASCII unit separator, which none of them can hold.
+//! Each is a UUIDv5 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.5)) in Marquee's namespace. Its name is the kind, the
+//! provider's slug and the provider's ids, joined by the ASCII unit separator, which none of them can contain.
 
 use uuid::{Uuid, uuid};
 
-/// Never to be changed: every public id hangs on it.
+/// Must never change: every public id depends on it.
 const NAMESPACE: Uuid = uuid!("6f1d2f0a-6a52-4c8e-9d0b-3b1f6f9a7c11");
 
 /// The id of a base event.
@@ -14,7 +14,7 @@ pub fn base_event_id(slug: &str, base_event: &str) -> Uuid {
     id(&["base_event", slug, base_event])
 }
 
-/// The public id of an event. The provider's event id alone is not unique, so its base event's is a part of it.
+/// The public id of an event. The provider's event id is unique only within its base event.
 #[must_use]
 pub fn event_id(slug: &str, base_event: &str, event: &str) -> Uuid {
     id(&["event", slug, base_event, event])
@@ -41,12 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_stay_what_they_were_when_first_published() {
+    fn ids_never_change() {
         assert_eq!(event_id("fever", "322", "1642").to_string(), "c4a626ff-9f25-5533-a0a8-2b67472b5ee3");
     }
 
     #[test]
-    fn the_same_event_id_in_two_base_events_is_two_events() {
+    fn event_ids_are_scoped_by_base_event() {
         assert_ne!(event_id("fever", "322", "1642"), event_id("fever", "1591", "1642"));
         assert_ne!(event_id("a", "bc", "d"), event_id("a", "b", "cd"));
     }

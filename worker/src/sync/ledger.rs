@@ -1,10 +1,10 @@
-//! The ledger: each run is entered before it begins and closed however it ends, so that one that was killed shows.
+//! The ledger: every run is recorded before it starts and closed when it ends, so that one whose worker was killed is visible.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use entity::{
     UtcInstant, begin_write,
-    job::{self, JobKind, PushJob},
+    job::{self, JobKind, JobState, PushJob},
     provider, reject, sync_run,
     sync_run::RunState,
 };
@@ -15,32 +15,26 @@ use sea_orm::{
 
 use super::{
     SyncError,
-    chunks::chunks,
-    report::{Counts, Durations, Report},
+    report::{Counts, Durations, SyncReport},
 };
-use crate::provider::{
-    fetch::{FetchedDocument, Validators},
-    format::Locator,
-    item::{Reject, RejectSubject},
-    spool::Spool,
-};
+use crate::provider::fetch::{FetchedDocument, Validators};
 
-/// The status of an answer without a document because the copy is the newest.
+/// The status of a response without a document because the copy is current.
 const NOT_MODIFIED: u16 = 304;
-/// Runs that are kept of each provider: a day of one every ten seconds, over a year of one an hour.
-const RUNS_KEPT: u64 = 10_000;
-/// Runs of each provider whose rejects are kept: whoever mends a feed looks at the newest.
-const RUNS_WITH_REJECTS: u64 = 100;
-/// How much of a reject's raw text is kept: enough to recognise it.
-const RAW_CHARACTERS: usize = 2_000;
+/// Runs retained for each provider: a day of one every ten seconds, or over a year of one an hour.
+const MAX_RUNS: u64 = 10_000;
+/// Runs of each provider whose rejects are retained: only the newest are useful to fix a feed.
+const MAX_RUNS_WITH_REJECTS: u64 = 100;
+/// The reason of a run whose worker did not close it.
+const ABANDONED: &str = "the worker ended or lost its lease during the run; nothing was written";
 
-/// Begins the run that was entered with the job, or enters another if this is not the job's first attempt; a `known_run` is begun again
-/// each time. Whoever holds the lease is the only one at work, so a run that says otherwise is a dead worker's.
-pub(super) async fn begin(
+/// Starts the run that was recorded when the job was enqueued, or records another one for a later attempt. A `pushed_run` is started
+/// again by each attempt. This worker holds the lease, so any other run that is still running was abandoned.
+pub(super) async fn open(
     database: &DatabaseConnection,
     provider_id: i32,
     lease: &job::Claim,
-    known_run: Option<i64>,
+    pushed_run: Option<i64>,
 ) -> Result<sync_run::Model, SyncError> {
     let transaction = begin_write(database).await?;
     if !job::queue::is_held(&transaction, lease).await? {
@@ -48,22 +42,22 @@ pub(super) async fn begin(
         return Err(SyncError::LeaseLost);
     }
     close_abandoned(&transaction, provider_id, lease).await?;
-    let waiting = match known_run {
+    let queued = match pushed_run {
         Some(id) => sync_run::Entity::find_by_id(id),
         None => sync_run::select_queued(provider_id, lease.id),
     };
-    let waiting = waiting.one(&transaction).await?;
-    let run = match waiting {
-        Some(waiting) => {
-            let begun = sync_run::ActiveModel {
+    let queued = queued.one(&transaction).await?;
+    let run = match queued {
+        Some(queued) => {
+            let started = sync_run::ActiveModel {
                 state: Set(RunState::Running),
                 started_at: Set(UtcInstant::now()),
                 ended_at: Set(None),
                 reason_code: Set(None),
                 reason: Set(None),
-                ..waiting.into_active_model()
+                ..queued.into_active_model()
             };
-            begun.update(&transaction).await?
+            started.update(&transaction).await?
         }
         None => sync_run::ActiveModel::of_job(provider_id, lease.id, RunState::Running).insert(&transaction).await?,
     };
@@ -71,7 +65,7 @@ pub(super) async fn begin(
     Ok(run)
 }
 
-/// Enters a run that a job will begin, in the transaction that enqueues the job.
+/// Records the run of a job in the transaction that enqueues the job.
 pub(crate) async fn insert_queued(
     transaction: &impl ConnectionTrait,
     provider_id: i32,
@@ -84,34 +78,26 @@ pub(crate) async fn insert_queued(
     Ok(())
 }
 
-/// Closes what a dead worker left open, and the runs whose job was given up before they began.
+/// Closes the runs of dead workers, and the queued runs whose job is dead.
 async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, lease: &job::Claim) -> Result<(), DbErr> {
-    let live = job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
-        .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
-        .filter(job::COLUMN.state.ne(job::JobState::Dead))
-        .into_query();
-    let pushes = job::Entity::find()
-        .select_only()
-        .column(job::Column::Id)
-        .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
-        .filter(job::COLUMN.state.ne(job::JobState::Dead))
-        .filter(job::COLUMN.kind.eq(PushJob::KIND))
-        .into_query();
+    let live = || {
+        job::Entity::find()
+            .select_only()
+            .column(job::Column::Id)
+            .filter(job::COLUMN.lane.eq(lease.lane.as_str()))
+            .filter(job::COLUMN.state.ne(JobState::Dead))
+    };
+    let pushes = live().filter(job::COLUMN.kind.eq(PushJob::KIND)).into_query();
     let is_abandoned = sync_run::Column::State
         .eq(RunState::Running)
-        // That of a push is begun again with its job.
+        // The run of a push is started again with its job.
         .and(sync_run::Column::JobId.not_in_subquery(pushes))
-        .or(sync_run::Column::State.eq(RunState::Queued).and(sync_run::Column::JobId.not_in_subquery(live)));
+        .or(sync_run::Column::State.eq(RunState::Queued).and(sync_run::Column::JobId.not_in_subquery(live().into_query())));
     sync_run::Entity::update_many()
         .col_expr(sync_run::Column::State, RunState::Failed.into())
         .col_expr(sync_run::Column::EndedAt, UtcInstant::now().into())
         .col_expr(sync_run::Column::ReasonCode, "abandoned".into())
-        .col_expr(
-            sync_run::Column::Reason,
-            "its worker ended, or was away for longer than its lease; nothing of it was kept".into(),
-        )
+        .col_expr(sync_run::Column::Reason, ABANDONED.into())
         .filter(sync_run::COLUMN.provider_id.eq(provider_id))
         .filter(is_abandoned)
         .exec(transaction)
@@ -119,9 +105,9 @@ async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, l
     Ok(())
 }
 
-/// A document that is in the copy, and by what it will be known again.
+/// A document that was copied, and what identifies it.
 #[derive(Debug)]
-pub(super) struct Copied {
+pub(super) struct CopiedDocument {
     http_status: Option<u16>,
     validators: Validators,
     bytes: u64,
@@ -129,94 +115,92 @@ pub(super) struct Copied {
     reading_hash: i64,
 }
 
-impl Copied {
+impl CopiedDocument {
     pub(super) fn new(document: &FetchedDocument, reading_hash: i64) -> Self {
         let FetchedDocument { spool, http_status, validators, fresh_for: _ } = document;
         let (bytes, body_hash) = (spool.len(), spool.hash());
         Self { http_status: *http_status, validators: validators.clone(), bytes, body_hash, reading_hash }
     }
+
+    /// The columns of a provider that identify the document of its copy.
+    fn columns(&self) -> provider::ActiveModel {
+        let Validators { etag, last_modified } = self.validators.clone();
+        provider::ActiveModel {
+            etag: Set(etag),
+            last_modified: Set(last_modified),
+            body_hash: Set(Some(self.body_hash)),
+            reading_hash: Set(Some(self.reading_hash)),
+            ..Default::default()
+        }
+    }
 }
 
-/// Closes a run whose feed went in, in the transaction that changed the copy.
-pub(super) async fn copied(
+/// Closes a run that copied a whole feed, in the transaction that wrote the copy.
+pub(super) async fn close_snapshot(
     transaction: &impl ConnectionTrait,
     run: &sync_run::Model,
-    copied: &Copied,
+    copied: &CopiedDocument,
     counts: Counts,
     durations: Durations,
-) -> Result<Report, DbErr> {
-    let fresh = provider::ActiveModel {
-        event_count: Set(column(counts.fetched)),
-        reject_count: Set(column(counts.rejected)),
-        ..known_by(copied)
+) -> Result<SyncReport, DbErr> {
+    let columns = provider::ActiveModel {
+        event_count: Set(to_column(counts.fetched)),
+        reject_count: Set(to_column(counts.rejected)),
+        ..copied.columns()
     };
-    let changed = counts.inserted + counts.updated + counts.left > 0;
-    let state = if changed { RunState::Succeeded } else { RunState::Unchanged };
-    let report = Report { run_id: run.id, state, bytes: copied.bytes, counts, durations, fresh_for: None };
-    succeed(transaction, run, fresh, copied.http_status, report).await
+    let report = build_report(run, counts, copied.bytes, durations);
+    succeed(transaction, run, columns, copied.http_status, report).await
 }
 
-/// Closes a run whose delta went in, in the transaction that changed the copy: it is no document's any more.
-pub(super) async fn added(
+/// Closes a run that applied a delta, in the transaction that wrote the copy, which is then no longer the copy of one document.
+pub(super) async fn close_delta(
     transaction: &impl ConnectionTrait,
     run: &sync_run::Model,
     provider: &provider::Model,
-    delta: &Copied,
+    delta: &CopiedDocument,
     counts: Counts,
     durations: Durations,
-) -> Result<Report, DbErr> {
+) -> Result<SyncReport, DbErr> {
     let events = usize::try_from(provider.event_count).unwrap_or(0) + counts.inserted;
-    let fresh = provider::ActiveModel {
-        event_count: Set(column(events.saturating_sub(counts.left))),
+    let columns = provider::ActiveModel {
+        event_count: Set(to_column(events.saturating_sub(counts.left))),
         etag: Set(None),
         last_modified: Set(None),
         body_hash: Set(None),
         ..Default::default()
     };
-    let changed = counts.inserted + counts.updated + counts.left > 0;
-    let state = if changed { RunState::Succeeded } else { RunState::Unchanged };
-    let report = Report { run_id: run.id, state, bytes: delta.bytes, counts, durations, fresh_for: None };
-    succeed(transaction, run, fresh, None, report).await
+    succeed(transaction, run, columns, None, build_report(run, counts, delta.bytes, durations)).await
 }
 
-/// Closes a run that got the very bytes of the copy.
-pub(super) async fn same_body(
+/// Closes a run whose document has the same bytes as that of the copy.
+pub(super) async fn close_same_body(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
     provider: &provider::Model,
-    copied: &Copied,
+    copied: &CopiedDocument,
     durations: Durations,
-) -> Result<Report, DbErr> {
-    let counts = counts_of(provider);
-    let report = Report { run_id: run.id, state: RunState::Unchanged, bytes: copied.bytes, counts, durations, fresh_for: None };
-    succeed(database, run, known_by(copied), copied.http_status, report).await
+) -> Result<SyncReport, DbErr> {
+    let report = build_report(run, unchanged_counts(provider), copied.bytes, durations);
+    succeed(database, run, copied.columns(), copied.http_status, report).await
 }
 
-/// Closes a run that heard that the copy is the newest.
-pub(super) async fn not_modified(
+/// Closes a run whose provider confirmed that the copy is current.
+pub(super) async fn close_not_modified(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
     provider: &provider::Model,
     durations: Durations,
-) -> Result<Report, DbErr> {
-    let report =
-        Report { run_id: run.id, state: RunState::Unchanged, bytes: 0, counts: counts_of(provider), durations, fresh_for: None };
+) -> Result<SyncReport, DbErr> {
+    let report = build_report(run, unchanged_counts(provider), 0, durations);
     succeed(database, run, Default::default(), Some(NOT_MODIFIED), report).await
 }
 
-fn known_by(copied: &Copied) -> provider::ActiveModel {
-    let Validators { etag, last_modified } = copied.validators.clone();
-    provider::ActiveModel {
-        etag: Set(etag),
-        last_modified: Set(last_modified),
-        body_hash: Set(Some(copied.body_hash)),
-        reading_hash: Set(Some(copied.reading_hash)),
-        ..Default::default()
-    }
+fn build_report(run: &sync_run::Model, counts: Counts, bytes: u64, durations: Durations) -> SyncReport {
+    SyncReport { run_id: run.id, state: counts.state(), bytes, counts, durations, fresh_for: None }
 }
 
-/// The counts of a feed that was not read because it is the copy's. What could not be taken of it stands with the run that read it.
-fn counts_of(provider: &provider::Model) -> Counts {
+/// The counts of a feed that was not read because it is unchanged. Its rejects are stored with the run that read it.
+fn unchanged_counts(provider: &provider::Model) -> Counts {
     let [events, rejected] = [provider.event_count, provider.reject_count].map(|count| usize::try_from(count).unwrap_or(0));
     Counts { fetched: events, unchanged: events, rejected, ..Counts::default() }
 }
@@ -224,44 +208,44 @@ fn counts_of(provider: &provider::Model) -> Counts {
 async fn succeed(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
-    fresh: provider::ActiveModel,
+    columns: provider::ActiveModel,
     http_status: Option<u16>,
-    report: Report,
-) -> Result<Report, DbErr> {
-    let Report { state, bytes, counts, durations, .. } = report;
+    report: SyncReport,
+) -> Result<SyncReport, DbErr> {
+    let SyncReport { state, bytes, counts, durations, .. } = report;
     let has_document = http_status != Some(NOT_MODIFIED);
     let closed = sync_run::ActiveModel {
         state: Set(state),
         ended_at: Set(Some(UtcInstant::now())),
         http_status: Set(http_status.and_then(|status| i16::try_from(status).ok())),
         bytes: Set(has_document.then(|| i64::try_from(bytes).unwrap_or(i64::MAX))),
-        fetched: Set(column(counts.fetched)),
-        inserted: Set(column(counts.inserted)),
-        updated: Set(column(counts.updated)),
-        unchanged: Set(column(counts.unchanged)),
-        left: Set(column(counts.left)),
-        rejected: Set(column(counts.rejected)),
-        parse_ms: Set(Some(milliseconds(durations.parse))),
-        diff_ms: Set(Some(milliseconds(durations.diff))),
-        write_ms: Set(Some(milliseconds(durations.write))),
+        fetched: Set(to_column(counts.fetched)),
+        inserted: Set(to_column(counts.inserted)),
+        updated: Set(to_column(counts.updated)),
+        unchanged: Set(to_column(counts.unchanged)),
+        left: Set(to_column(counts.left)),
+        rejected: Set(to_column(counts.rejected)),
+        parse_ms: Set(Some(to_milliseconds(durations.parse))),
+        diff_ms: Set(Some(to_milliseconds(durations.diff))),
+        write_ms: Set(Some(to_milliseconds(durations.write))),
         ..run.clone().into_active_model()
     };
     closed.update(database).await?;
-    let fresh = provider::ActiveModel {
+    let columns = provider::ActiveModel {
         id: Set(run.provider_id),
         last_success_at: Set(Some(run.started_at)),
         failures: Set(0),
         pause_until: Set(None),
         pause_reason: Set(None),
-        ..fresh
+        ..columns
     };
-    fresh.update(database).await?;
-    forget_old_runs(database, run.provider_id).await?;
+    columns.update(database).await?;
+    purge_old_runs(database, run.provider_id).await?;
     Ok(report)
 }
 
-/// Closes a run that failed. What is written is for the operator's eyes and for clients': no text of a database or a driver.
-pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
+/// Closes a failed run. The reason is shown to clients and never contains the message of a database or a driver.
+pub(super) async fn close_failed(database: &DatabaseConnection, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
     let closed = sync_run::ActiveModel {
         state: Set(RunState::Failed),
         ended_at: Set(Some(UtcInstant::now())),
@@ -270,16 +254,16 @@ pub(super) async fn fail(database: &DatabaseConnection, run: &sync_run::Model, e
         reason: Set(Some(error.to_string())),
         ..Default::default()
     };
-    // Another worker that took over has closed it already.
+    // A worker that took over has already closed it.
     let still_running = sync_run::Entity::update_many()
         .set(closed)
         .filter(sync_run::COLUMN.id.eq(run.id))
         .filter(sync_run::COLUMN.state.eq(RunState::Running));
     still_running.exec(database).await?;
-    forget_old_runs(database, run.provider_id).await
+    purge_old_runs(database, run.provider_id).await
 }
 
-/// Lets a run wait again that met a fault of ours.
+/// Queues a run again after an error of our own.
 pub(super) async fn requeue(database: &DatabaseConnection, run: &sync_run::Model) -> Result<(), DbErr> {
     sync_run::Entity::update_many()
         .col_expr(sync_run::Column::State, RunState::Queued.into())
@@ -290,57 +274,13 @@ pub(super) async fn requeue(database: &DatabaseConnection, run: &sync_run::Model
     Ok(())
 }
 
-/// Enters what a run could not take.
-pub(super) async fn keep_rejects(
-    database: &impl ConnectionTrait,
-    run: &sync_run::Model,
-    rejects: &[Reject],
-    document: &Spool,
-) -> Result<(), SyncError> {
-    let mut locator = Locator::new(document);
-    let rows: Result<Vec<reject::ActiveModel>, io::Error> =
-        (0..).zip(rejects).map(|(position, reject)| reject_row(run.id, position, reject, &mut locator, document)).collect();
-    for chunk in chunks(rows.map_err(SyncError::Spool)?) {
-        reject::Entity::insert_many(chunk).exec_without_returning(database).await?;
-    }
-    Ok(())
-}
-
-fn reject_row(
-    sync_run_id: i64,
-    position: i32,
-    reject: &Reject,
-    locator: &mut Locator<'_>,
-    document: &Spool,
-) -> io::Result<reject::ActiveModel> {
-    let (base_event_source_id, event_source_id) = match reject.subject.clone() {
-        RejectSubject::BaseEvent(base_event) => (base_event, None),
-        RejectSubject::Event { base_event, event } => (Some(base_event), event),
-    };
-    let start = reject.span.start as u64;
-    let (line, column) = locator.locate(start)?;
-    // A character has four bytes at most.
-    let raw = document.read(start..start + reject.span.len().min(4 * RAW_CHARACTERS) as u64)?;
-    let row = reject::Model {
-        sync_run_id,
-        position,
-        line: i64::try_from(line).unwrap_or(i64::MAX),
-        column: i64::try_from(column).unwrap_or(i64::MAX),
-        base_event_source_id,
-        event_source_id,
-        reason: reject.reason.clone(),
-        raw: String::from_utf8_lossy(&raw).chars().take(RAW_CHARACTERS).collect(),
-    };
-    Ok(row.into_active_model())
-}
-
-/// Cuts the ledger of a provider to its length.
-async fn forget_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
-    // With each run that ends one goes over each bound.
-    if let Some(id) = run_behind(database, provider_id, RUNS_WITH_REJECTS).await? {
+/// Deletes the runs and rejects of a provider beyond its limits.
+async fn purge_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
+    // Each run that ends moves at most one beyond each limit.
+    if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS_WITH_REJECTS).await? {
         reject::Entity::delete_many().filter(reject::COLUMN.sync_run_id.eq(id)).exec(database).await?;
     }
-    if let Some(id) = run_behind(database, provider_id, RUNS_KEPT).await? {
+    if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS).await? {
         sync_run::Entity::delete_many()
             .filter(sync_run::COLUMN.provider_id.eq(provider_id))
             .filter(sync_run::COLUMN.id.lte(id))
@@ -350,8 +290,8 @@ async fn forget_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> R
     Ok(())
 }
 
-/// The newest run of a provider that has this many newer ones.
-async fn run_behind(database: &impl ConnectionTrait, provider_id: i32, newer: u64) -> Result<Option<i64>, DbErr> {
+/// The newest run of a provider that has this number of newer ones.
+async fn find_run_behind(database: &impl ConnectionTrait, provider_id: i32, newer: u64) -> Result<Option<i64>, DbErr> {
     sync_run::Entity::find()
         .select_only()
         .column(sync_run::Column::Id)
@@ -364,10 +304,10 @@ async fn run_behind(database: &impl ConnectionTrait, provider_id: i32, newer: u6
         .await
 }
 
-fn column(count: usize) -> i32 {
+fn to_column(count: usize) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-fn milliseconds(duration: Duration) -> i32 {
+fn to_milliseconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }

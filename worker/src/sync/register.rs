@@ -1,4 +1,4 @@
-//! Brings the `provider` table to what `providers.toml` says, so that the API knows whom the worker polls.
+//! Updates the `provider` table from `providers.toml`, so that the API knows which providers are polled.
 
 use entity::{UtcInstant, provider};
 use sea_orm::{
@@ -8,41 +8,41 @@ use sea_orm::{
 
 use crate::provider::entry::ProviderEntry;
 
-/// The row of a provider, as its entry describes it now.
+/// Inserts or updates the row of a provider.
 ///
 /// # Errors
 ///
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, DbErr> {
-    let known = match find(database, entry).await? {
-        Some(known) => known,
-        None => introduce(database, entry).await?,
+    let stored = match find(database, entry).await? {
+        Some(stored) => stored,
+        None => insert(database, entry).await?,
     };
-    let mut row = known.clone().into_active_model();
+    let mut row = stored.clone().into_active_model();
     row.url.set_if_not_equals(entry.url.expose().to_string());
     row.format.set_if_not_equals(entry.format.name.to_owned());
     row.schedule.set_if_not_equals(entry.schedule.to_string());
     row.time_zone.set_if_not_equals(entry.time_zone.name().to_owned());
-    if known.last_success_at.is_none() {
-        // The prices of a copy are in its currency for ever.
+    if stored.last_success_at.is_none() {
+        // The prices of a copy are in its currency, which therefore cannot change.
         row.currency.set_if_not_equals(entry.currency.code().to_owned());
         row.currency_digits.set_if_not_equals(i16::from(entry.currency.digits()));
     }
     row.retired_at.set_if_not_equals(None);
     if row.url.is_set() {
-        // Another address may call another document by the same name.
+        // The validators of another URL may identify another document.
         row.etag = Set(None);
         row.last_modified = Set(None);
     }
-    if row.is_changed() { row.update(database).await } else { Ok(known) }
+    if row.is_changed() { row.update(database).await } else { Ok(stored) }
 }
 
 async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {
     provider::Entity::find().filter(provider::COLUMN.slug.eq(entry.slug.as_str())).one(database).await
 }
 
-/// Makes the row of a provider that was never seen. Another worker may do so at the same moment: then its row is the one.
-async fn introduce(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, DbErr> {
+/// Inserts the row of a new provider. If another worker does so at the same moment, its row is used.
+async fn insert(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, DbErr> {
     let row = provider::ActiveModel {
         slug: Set(entry.slug.clone()),
         url: Set(entry.url.expose().to_string()),
@@ -55,16 +55,16 @@ async fn introduce(database: &DatabaseConnection, entry: &ProviderEntry) -> Resu
         reject_count: Set(0),
         ..Default::default()
     };
-    let unless_known = OnConflict::column(provider::Column::Slug).do_nothing().to_owned();
-    provider::Entity::insert(row).on_conflict(unless_known).exec_without_returning(database).await?;
+    let do_nothing = OnConflict::column(provider::Column::Slug).do_nothing().to_owned();
+    provider::Entity::insert(row).on_conflict(do_nothing).exec_without_returning(database).await?;
     find(database, entry).await?.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", entry.slug)))
 }
 
-/// Marks the providers that no entry describes any more. Their events stay, as everything that was ever on sale does.
+/// Marks providers without an entry as retired. Their events are retained.
 ///
 /// # Errors
 ///
-/// When the database is away.
+/// When the database is unavailable.
 pub async fn retire_others(database: &DatabaseConnection, entries: &[ProviderEntry]) -> Result<(), DbErr> {
     provider::Entity::update_many()
         .col_expr(provider::Column::RetiredAt, UtcInstant::now().into())

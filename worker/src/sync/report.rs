@@ -1,23 +1,23 @@
-//! What a sync run did, as the ledger and the log tell it.
+//! What a sync run did, for the ledger and the log.
 
 use std::time::{Duration, Instant};
 
 use entity::sync_run::RunState;
 
-/// Numbers of events, but for `rejected`.
+/// Numbers of events, except for `rejected`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// That the feed holds, rejected ones not counted.
+    /// In the feed, without rejected ones.
     pub fetched: usize,
-    /// That no copy held before.
+    /// New.
     pub inserted: usize,
-    /// That changed, or came back.
+    /// Changed or reappeared.
     pub updated: usize,
-    /// That say what they said before.
+    /// Without changes.
     pub unchanged: usize,
-    /// That the copy before held and this feed does not.
+    /// Removed from the feed.
     pub left: usize,
-    /// Items of the feed, events and base events, that could not be taken.
+    /// Rejected items: events and base events.
     pub rejected: usize,
 }
 
@@ -30,46 +30,51 @@ impl Counts {
         self.left += more.left;
         self.rejected += more.rejected;
     }
+
+    /// The state of a successful run with these counts.
+    pub(super) fn state(&self) -> RunState {
+        if self.inserted + self.updated + self.left > 0 { RunState::Succeeded } else { RunState::Unchanged }
+    }
 }
 
-/// How long the phases of a run took; those that it did not come to took no time.
+/// Durations of the phases of a run; zero for phases that were not reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
-    /// Until the document was here.
+    /// Obtaining the document.
     pub fetch: Duration,
     /// Reading all of it.
     pub parse: Duration,
-    /// Holding it against the copy.
+    /// Comparing it with the copy.
     pub diff: Duration,
     /// Reading what differs again and writing it.
     pub write: Duration,
 }
 
 impl Durations {
-    /// Each with its name in logs and metrics.
+    /// Each phase with its name in logs and metrics.
     pub(crate) fn phases(&self) -> [(&'static str, Duration); 4] {
         [("fetch", self.fetch), ("parse", self.parse), ("diff", self.diff), ("write", self.write)]
     }
 }
 
-/// A run that ended well.
+/// A successful run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
+pub struct SyncReport {
     /// Its row in the ledger.
     pub run_id: i64,
     /// `Succeeded` or `Unchanged`.
     pub state: RunState,
-    /// Size of the document, decompressed.
+    /// Size of the decompressed document.
     pub bytes: u64,
     /// What it changed.
     pub counts: Counts,
-    /// How long that took.
+    /// How long each phase took.
     pub durations: Durations,
-    /// For how long the provider says that its document is fresh.
+    /// How long the document is fresh according to the provider.
     pub fresh_for: Option<Duration>,
 }
 
-/// Times one phase after the other.
+/// Measures consecutive phases.
 pub(super) struct Stopwatch(Instant);
 
 impl Stopwatch {

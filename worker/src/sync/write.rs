@@ -1,13 +1,12 @@
-//! Brings the copy to what a feed says, within the caller's transaction, which holds the provider's row: reads what differs again,
-//! batch by batch, compares, writes.
+//! Writes the changes of a feed to the copy in the caller's transaction, which has locked the provider's row: reads what differs again,
+//! batch by batch, compares and writes.
 
 use std::{collections::HashMap, sync::Arc};
 
 use entity::{base_event, catalogue_version, event, event_performer, zone};
-use futures_util::TryStreamExt;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable,
-    ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
+    PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, sea_query::OnConflict,
 };
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -15,105 +14,95 @@ use uuid::Uuid;
 use super::{
     SyncError,
     chunks::chunks,
-    diff::{self, Changes, Known, KnownEvent, Origin},
+    diff::{self, CopiedBaseEvent, CopiedEvent, CopyChanges, FeedOrigin},
     fingerprint,
     report::Counts,
-    survey::{Comparison, Detail, Differing, Document, KnownHashes, Survey},
+    summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
 };
 use crate::{
     progress::{Progress, Stage},
     provider::format::FeedReadError,
 };
 
-/// How much of a feed is in memory with all that it says while it is written, twice: one batch is read while another is written.
+/// Size of the part of a feed that is in memory as items while it is written. Two such parts are: one is read while another is written.
 const BYTES_PER_BATCH: usize = 1024 * 1024;
-/// Base events whose leaving is written at once.
-const VANISHED_PER_BATCH: usize = 4096;
+/// Removed base events that are written in one batch.
+const REMOVED_PER_BATCH: usize = 4096;
 
-/// Takes what differs of a whole feed into the copy and says what that changed.
+/// Writes what differs to the copy and returns what that changed.
 pub(super) async fn apply(
     transaction: &DatabaseTransaction,
-    origin: Origin<'_>,
-    document: &Arc<Document>,
-    survey: &Arc<Survey>,
-    comparison: Comparison,
+    origin: FeedOrigin<'_>,
+    feed: &Arc<SpooledFeed>,
+    summary: &Arc<FeedSummary>,
+    comparison: FeedComparison,
     progress: &Progress,
 ) -> Result<Counts, SyncError> {
-    let base_events = comparison.differing.len() + comparison.vanished.len();
+    let base_events = comparison.changed.len() + comparison.removed.len();
     progress.begin(Stage::Writing, Some(base_events as u64));
-    let mut applying = Applying { transaction, origin, written: HashMap::new(), counts: Counts::default(), visible: false };
-    applying.counts.fetched = survey.event_count;
-    applying.counts.rejected = survey.rejects.count;
-    applying.counts.unchanged = comparison.unchanged_events;
+    let mut writer = CopyWriter { transaction, origin, written: HashMap::new(), counts: Counts::default(), visible: false };
+    writer.counts.fetched = summary.event_count;
+    writer.counts.rejected = summary.rejects.count;
+    writer.counts.unchanged = comparison.unchanged_events;
 
-    let mut batches = read_ahead(document.clone(), survey.clone(), comparison.differing);
+    let mut batches = read_ahead(feed.clone(), summary.clone(), comparison.changed);
     while let Some(batch) = batches.recv().await {
         let details = batch?;
-        let known_ids = details.iter().filter(|detail| detail.is_known).map(|detail| detail.id).collect();
-        let known = known(transaction, known_ids).await?;
-        applying.write(diff::changes(&details, &known, origin)).await?;
+        let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
+        let copied = fetch_copied(transaction, copied_ids).await?;
+        writer.write(diff::diff_changed(&details, &copied, origin)).await?;
         progress.add(details.len() as u64);
     }
-    for vanished in comparison.vanished.chunks(VANISHED_PER_BATCH) {
-        let known = known(transaction, vanished.to_vec()).await?;
-        applying.write(diff::vanished(&known)).await?;
-        progress.add(vanished.len() as u64);
+    for removed in comparison.removed.chunks(REMOVED_PER_BATCH) {
+        let copied = fetch_copied(transaction, removed.to_vec()).await?;
+        writer.write(diff::diff_removed(&copied)).await?;
+        progress.add(removed.len() as u64);
     }
-    if applying.visible {
+    if writer.visible {
         catalogue_version::increment(transaction).await?;
     }
-    Ok(applying.counts)
+    Ok(writer.counts)
 }
 
-/// The content hash of each base event that the copy holds of a provider, in the order of their ids.
-pub(super) async fn known_hashes(database: &DatabaseConnection, provider_id: i32) -> Result<KnownHashes, DbErr> {
-    let rows = base_event::Entity::find()
-        .select_only()
-        .columns([base_event::Column::Id, base_event::Column::ContentHash])
-        .filter(base_event::COLUMN.provider_id.eq(provider_id))
-        .into_tuple::<(Uuid, Option<i64>)>();
-    // As a stream: the driver's rows are ten times as large as what is kept of them.
-    let mut known: KnownHashes = rows.stream(database).await?.try_collect().await?;
-    known.sort_unstable_by_key(|(id, _)| *id);
-    Ok(known)
-}
-
-/// What the copy holds of these base events.
-async fn known(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Result<HashMap<Uuid, Known>, DbErr> {
-    let mut known = HashMap::new();
+/// Fetches base events of the copy with their events.
+async fn fetch_copied(
+    transaction: &DatabaseTransaction,
+    base_events: Vec<Uuid>,
+) -> Result<HashMap<Uuid, CopiedBaseEvent>, DbErr> {
+    let mut copied = HashMap::new();
     for ids in chunks(base_events) {
         let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids.clone())).all(transaction).await?;
-        known.extend(rows.into_iter().map(|base_event| (base_event.id, Known { base_event, events: HashMap::new() })));
+        copied.extend(rows.into_iter().map(|base_event| (base_event.id, CopiedBaseEvent { base_event, events: HashMap::new() })));
         let events = event::Entity::find().filter(event::COLUMN.base_event_id.is_in(ids)).all(transaction).await?;
         for event::Model { id, base_event_id, content_hash, first_seen_at, left_at, came_back_at, .. } in events {
-            if let Some(known) = known.get_mut(&base_event_id) {
-                known.events.insert(id, KnownEvent { content_hash, first_seen_at, left_at, came_back_at });
+            if let Some(copied) = copied.get_mut(&base_event_id) {
+                copied.events.insert(id, CopiedEvent { content_hash, first_seen_at, left_at, came_back_at });
             }
         }
     }
-    Ok(known)
+    Ok(copied)
 }
 
-/// Reads base events again, batch by batch, while those before are written.
+/// Reads base events again, batch by batch, while earlier ones are written.
 fn read_ahead(
-    document: Arc<Document>,
-    survey: Arc<Survey>,
-    differing: Vec<Differing>,
-) -> mpsc::Receiver<Result<Vec<Detail>, FeedReadError>> {
+    feed: Arc<SpooledFeed>,
+    summary: Arc<FeedSummary>,
+    changed: Vec<ChangedBaseEvent>,
+) -> mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
-        let mut rest = differing.as_slice();
+        let mut rest = changed.as_slice();
         while !rest.is_empty() {
             let mut bytes = 0;
-            let fits = |differing: &&Differing| {
-                bytes += differing.bytes();
+            let fits = |changed: &&ChangedBaseEvent| {
+                bytes += changed.bytes();
                 bytes <= BYTES_PER_BATCH
             };
             let count = rest.iter().take_while(fits).count().max(1);
             let (batch, later) = rest.split_at(count);
             rest = later;
-            let details = batch.iter().map(|differing| document.detail(&survey, differing)).collect();
-            // Nobody waits for it any more: the sync has failed.
+            let details = batch.iter().map(|changed| feed.read_detail(&summary, changed)).collect();
+            // The receiver is gone because the sync has failed.
             if sender.blocking_send(details).is_err() {
                 return;
             }
@@ -122,26 +111,26 @@ fn read_ahead(
     receiver
 }
 
-/// The writing of one feed.
-struct Applying<'a> {
+/// Writes the batches of one feed.
+struct CopyWriter<'a> {
     transaction: &'a DatabaseTransaction,
-    origin: Origin<'a>,
-    /// Venues and performers that were written, with a hash of what: many events share one.
+    origin: FeedOrigin<'a>,
+    /// Hashes of the venues and performers that were written, because many events share one.
     written: HashMap<Uuid, i64>,
     counts: Counts,
-    /// Whether any of it can be seen by a reader.
+    /// Whether a reader can see any of it.
     visible: bool,
 }
 
-impl Applying<'_> {
-    async fn write(&mut self, mut changes: Changes) -> Result<(), DbErr> {
+impl CopyWriter<'_> {
+    async fn write(&mut self, mut changes: CopyChanges) -> Result<(), DbErr> {
         self.counts.add(changes.counts);
         self.visible |= changes.visible;
         let transaction = self.transaction;
         upsert(transaction, changes.base_events).await?;
-        changes.venues.retain(|id, venue| is_news(&mut self.written, *id, fingerprint::of_venue(venue)));
-        changes.performers.retain(|id, performer| is_news(&mut self.written, *id, fingerprint::of_performer(performer)));
-        // They may be those of shown events as well, and are listed by themselves.
+        changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
+        changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
+        // Shown events may share them, and they are resources of their own in the API.
         self.visible |= !changes.venues.is_empty() || !changes.performers.is_empty();
         upsert(transaction, changes.venues.into_values().collect()).await?;
         upsert(transaction, changes.performers.into_values().collect()).await?;
@@ -156,29 +145,18 @@ impl Applying<'_> {
         }
         insert(transaction, changes.zones).await?;
         insert(transaction, changes.event_performers).await?;
-        for base_events in chunks(changes.now_shown) {
-            let events = event::Entity::find().select_only().column(event::Column::Id);
-            let events = events.filter(event::COLUMN.base_event_id.is_in(base_events.clone())).into_query();
-            event_performer::Entity::update_many()
-                .col_expr(event_performer::Column::Shown, true.into())
-                .filter(event_performer::Column::EventId.in_subquery(events))
-                .exec(transaction)
-                .await?;
-            event::Entity::update_many()
-                .col_expr(event::Column::Shown, true.into())
-                .filter(event::COLUMN.base_event_id.is_in(base_events))
-                .exec(transaction)
-                .await?;
+        for base_events in chunks(changes.newly_shown) {
+            show(transaction, base_events).await?;
         }
         for events in chunks(changes.left) {
             event::Entity::update_many()
-                .col_expr(event::Column::LeftAt, self.origin.taken_at.into())
-                .col_expr(event::Column::LastSeenAt, self.origin.last_taken_at.into())
+                .col_expr(event::Column::LeftAt, self.origin.fetched_at.into())
+                .col_expr(event::Column::LastSeenAt, self.origin.last_fetched_at.into())
                 .filter(event::COLUMN.id.is_in(events))
                 .exec(transaction)
                 .await?;
         }
-        for base_events in chunks(changes.vanished_base_events) {
+        for base_events in chunks(changes.removed_base_events) {
             base_event::Entity::update_many()
                 .col_expr(base_event::Column::ContentHash, None::<i64>.into())
                 .filter(base_event::COLUMN.id.is_in(base_events))
@@ -189,12 +167,29 @@ impl Applying<'_> {
     }
 }
 
-/// Whether a row that many events share was not yet written like this by the same sync.
-fn is_news(written: &mut HashMap<Uuid, i64>, id: Uuid, hash: i64) -> bool {
+/// Makes all events of these base events visible.
+async fn show(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Result<(), DbErr> {
+    let events = event::Entity::find().select_only().column(event::Column::Id);
+    let events = events.filter(event::COLUMN.base_event_id.is_in(base_events.clone())).into_query();
+    event_performer::Entity::update_many()
+        .col_expr(event_performer::Column::Shown, true.into())
+        .filter(event_performer::Column::EventId.in_subquery(events))
+        .exec(transaction)
+        .await?;
+    event::Entity::update_many()
+        .col_expr(event::Column::Shown, true.into())
+        .filter(event::COLUMN.base_event_id.is_in(base_events))
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
+
+/// Whether a row that many events share was not yet written with this content by the same sync.
+fn is_unwritten(written: &mut HashMap<Uuid, i64>, id: Uuid, hash: i64) -> bool {
     written.insert(id, hash) != Some(hash)
 }
 
-/// Inserts rows whose keys are not there.
+/// Inserts rows with new keys.
 async fn insert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
@@ -208,7 +203,7 @@ where
     Ok(())
 }
 
-/// Inserts rows; one whose key is there already is replaced.
+/// Inserts rows or replaces those with the same keys.
 async fn upsert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,

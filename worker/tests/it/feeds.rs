@@ -33,6 +33,6 @@ pub(crate) fn event(id: &str, prices: &[&str]) -> String {
 }
 
 /// An event that is rejected.
-pub(crate) fn impossible_event(id: &str) -> String {
+pub(crate) fn invalid_event(id: &str) -> String {
     event(id, &["-1.00"])
 }

@@ -1,10 +1,9 @@
-//! What the worker promises: how it reads a feed, what it makes of the copy, how it meets a provider that is ill, when it
-//! polls, and what its commands answer.
+//! The worker: parsing of feeds, the copy, failing providers, schedules, jobs and commands.
 //!
-//! Feeds stand as files in `tests/fixtures`: `sound` ones, `rejects` with one item that cannot be taken, and `untrusted` ones in a
-//! folder named by the reason with which they are refused.
+//! Feeds are files in `tests/fixtures`: `sound` ones, `rejects` with one invalid item, and `untrusted` ones in a directory named by the
+//! code of their rejection.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends at the first thing that goes wrong")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails at the first error")]
 
 mod commands;
 mod copy;

@@ -1,27 +1,27 @@
-//! Waiting for a thing itself, and not for ever.
+//! Waiting for conditions, with a timeout.
 
 use std::time::Duration;
 
-/// How long to wait for what must come: far more than it takes, on a machine with much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How often to look for it.
+/// Far longer than any condition takes, also on a loaded machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How often the condition is checked.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What `look` finds, as soon as it finds something.
-pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
+/// The result of `check`, as soon as there is one.
+pub(crate) async fn eventually<T>(what: &str, mut check: impl AsyncFnMut() -> Option<T>) -> T {
+    let checking = async {
         let mut pauses = tokio::time::interval(PAUSE);
         loop {
             pauses.tick().await;
-            if let Some(found) = look().await {
-                return found;
+            if let Some(result) = check().await {
+                return result;
             }
         }
     };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
+    tokio::time::timeout(TIMEOUT, checking).await.unwrap_or_else(|_| panic!("timed out: {what}"))
 }
 
-/// What comes of `what`, which must come to an end.
+/// The output of `work`, which must end in time.
 pub(crate) async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("did not end: {what}"))
+    tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(|_| panic!("timed out: {what}"))
 }

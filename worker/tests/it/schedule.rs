@@ -1,4 +1,4 @@
-//! Who is polled when, that no provider waits for another, and that nothing that has begun is left unfinished.
+//! When providers are polled, that none waits for another, and that running syncs are finished at shutdown.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const EVERY_SECOND: &str = "schedule = \"* * * * * *\"";
 /// Longer than any test.
 const LEASE: Duration = Duration::from_secs(600);
 
-/// A schedule that is running.
+/// A running worker.
 struct Polling {
     connection: DatabaseConnection,
     stop: CancellationToken,
@@ -44,7 +44,7 @@ impl Polling {
         runs_of(&self.connection, slug).await
     }
 
-    /// Waits for that many runs that have ended.
+    /// Waits for this number of ended runs.
     async fn ended_runs(&self, slug: &str, count: usize) -> Vec<sync_run::Model> {
         eventually(&format!("{count} runs of {slug}"), async || {
             let mut runs = self.runs(slug).await;
@@ -54,50 +54,50 @@ impl Polling {
         .await
     }
 
-    /// Stops it and answers whether all syncs had ended in time.
-    async fn end(&mut self) -> bool {
+    /// Stops it and returns whether all syncs ended in time.
+    async fn stop(&mut self) -> bool {
         self.stop.cancel();
         in_time("the schedule", &mut self.running).await.unwrap().unwrap()
     }
 }
 
-async fn fresh() -> TestDatabase {
+async fn migrated() -> TestDatabase {
     TestDatabase::migrated(Backend::Sqlite).await
 }
 
-/// Waits until the provider has been asked that often.
-async fn asked(served: &Served, count: u64) {
-    eventually("the provider is asked", async || (served.provider.statistics().requests >= count).then_some(())).await;
+/// Waits for this number of requests to the provider.
+async fn wait_for_requests(served: &Served, count: u64) {
+    eventually("the provider is polled", async || (served.provider.statistics().requests >= count).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_was_never_copied_is_polled_at_once_and_another_is_not() {
+async fn only_a_provider_that_was_never_copied_is_polled_immediately() {
     let (known, new) = (Served::with_faults("").await, Served::with_faults("").await);
-    let database = fresh().await;
+    let database = migrated().await;
     let connection = database.connect(ConnectionRole::Worker).await;
     let (known_entry, new_entry) = (entries::entry("known", &known.url, ""), entries::entry("new", &new.url, ""));
-    let file = FeedSource::File(fixtures::path("three_answers/first.xml"));
+    let file = FeedSource::File(fixtures::path("three_polls/first.xml"));
     sync_now(&connection, &known_entry, &file).await.unwrap();
 
-    // Both are due on the first of January only. The known one is looked at first.
+    // Both are due on the first of January only. The known one is scheduled first.
     let mut polling = Polling::start(database, vec![known_entry, new_entry]).await;
     assert_eq!(polling.ended_runs("new", 1).await[0].state, RunState::Succeeded);
     assert_eq!((known.provider.statistics().requests, polling.runs("known").await.len()), (0, 1));
-    assert!(polling.end().await);
+    assert!(polling.stop().await);
     assert_eq!((known.provider.statistics().requests, new.provider.statistics().requests), (0, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_whose_syncs_all_failed_was_never_copied() {
+async fn a_provider_whose_syncs_all_failed_is_polled_immediately() {
     let served = Served::with_faults("").await;
     let entry = entries::entry("northstage", &served.url, "");
-    let database = fresh().await;
+    let database = migrated().await;
     let connection = database.connect(ConnectionRole::Worker).await;
     let file = FeedSource::File(fixtures::path("untrusted/malformed/feed.json"));
     sync_now(&connection, &entry, &file).await.unwrap_err();
     let mut polling = Polling::start(database, vec![entry]).await;
     assert_eq!(polling.ended_runs("northstage", 2).await[1].state, RunState::Succeeded);
-    assert!(polling.end().await);
+    assert!(polling.stop().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,37 +105,37 @@ async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
     let served = Served::with_faults("").await;
     served.provider.fail_next([InjectedFault::Status { code: 503, retry_after: None }]);
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
-    let mut polling = Polling::start(fresh().await, vec![entry]).await;
+    let mut polling = Polling::start(migrated().await, vec![entry]).await;
     let runs = polling.ended_runs("northstage", 3).await;
     assert_eq!([runs[0].state, runs[1].state, runs[2].state], [RunState::Failed, RunState::Succeeded, RunState::Unchanged]);
-    assert!(polling.end().await);
+    assert!(polling.stop().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ticks_that_fall_into_a_running_sync_are_answered_together_after_it() {
+async fn ticks_during_a_sync_are_handled_by_one_sync_after_it() {
     let served = Served::with_faults("").await;
     served.provider.fail_next(InjectedFault::parse_list("latency:2500").unwrap());
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
-    let mut polling = Polling::start(fresh().await, vec![entry]).await;
+    let mut polling = Polling::start(migrated().await, vec![entry]).await;
     let runs = polling.ended_runs("northstage", 3).await;
-    assert!(polling.end().await);
+    assert!(polling.stop().await);
 
     let first_took = runs[0].started_at.seconds_until(runs[0].ended_at.unwrap());
-    assert!(first_took >= 2, "no tick fell into it");
+    assert!(first_took >= 2, "no tick occurred during the sync");
     let ticks_apart = runs[0].tick_at.unwrap().seconds_until(runs[1].tick_at.unwrap());
-    assert!(ticks_apart <= 2, "the first tick that fell into it is answered: {runs:?}");
-    assert!(runs[1].started_at.seconds_until(runs[2].tick_at.unwrap()) <= 1, "and the others with it: {runs:?}");
+    assert!(ticks_apart <= 2, "the first tick during the sync is handled: {runs:?}");
+    assert!(runs[1].started_at.seconds_until(runs[2].tick_at.unwrap()) <= 1, "the others are covered by it: {runs:?}");
     for (run, next) in runs.iter().zip(&runs[1..]) {
-        assert!(next.started_at >= run.ended_at.unwrap(), "two at once: {run:?} and {next:?}");
+        assert!(next.started_at >= run.ended_at.unwrap(), "concurrent runs: {run:?} and {next:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_hangs_delays_no_other_and_is_waited_for_at_the_end() {
+async fn a_provider_that_hangs_delays_no_other_and_is_awaited_at_shutdown() {
     let (hanging, sound) = (Served::with_faults("hang").await, Served::with_faults("").await);
     let providers =
         vec![entries::entry("hanging", &hanging.url, EVERY_SECOND), entries::entry("sound", &sound.url, EVERY_SECOND)];
-    let mut polling = Polling::start(fresh().await, providers).await;
+    let mut polling = Polling::start(migrated().await, providers).await;
     polling.ended_runs("sound", 4).await;
     let states: Vec<RunState> = polling.runs("hanging").await.iter().map(|run| run.state).collect();
     assert_eq!(
@@ -143,30 +143,30 @@ async fn a_provider_that_hangs_delays_no_other_and_is_waited_for_at_the_end() {
         ([RunState::Running, RunState::Queued].as_slice(), 1)
     );
 
-    // Told to stop, the schedule waits for the run that has begun, here until the connection breaks.
+    // Shutdown waits for the running sync, here until the connection is closed.
     polling.stop.cancel();
     drop(hanging);
-    assert!(polling.end().await);
+    assert!(polling.stop().await);
     let runs = polling.runs("hanging").await;
     assert_eq!((runs.len(), runs[0].state, runs[0].reason_code.as_deref()), (2, RunState::Failed, Some("not_http")));
     assert!(polling.runs("sound").await.iter().all(|run| run.state != RunState::Running));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sync_that_has_begun_is_finished_and_its_run_closed() {
+async fn a_running_sync_is_finished_and_closed_at_shutdown() {
     let served = Served::with_faults("latency:3000").await;
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
-    let mut polling = Polling::start(fresh().await, vec![entry]).await;
-    asked(&served, 1).await;
+    let mut polling = Polling::start(migrated().await, vec![entry]).await;
+    wait_for_requests(&served, 1).await;
     assert_eq!(polling.runs("northstage").await[0].state, RunState::Running);
-    assert!(polling.end().await);
+    assert!(polling.stop().await);
     let runs = polling.runs("northstage").await;
     assert_eq!((runs[0].state, served.provider.statistics().requests), (RunState::Succeeded, 1));
-    assert!(runs[1..].iter().all(|run| run.state == RunState::Queued), "what came meanwhile waits for the next worker: {runs:?}");
+    assert!(runs[1..].iter().all(|run| run.state == RunState::Queued), "later ticks wait for the next worker: {runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_schema_nothing_is_scheduled() {
+async fn a_missing_schema_is_an_error() {
     let database = TestDatabase::empty(Backend::Sqlite).await;
     let connection = database.connect(ConnectionRole::Worker).await;
     let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];

@@ -21,7 +21,7 @@ impl Served {
         Self { provider, url, _ends_with_it: end.drop_guard() }
     }
 
-    /// A small catalogue that never changes, behind these faults.
+    /// A small catalogue that never changes, with these faults.
     pub(crate) async fn with_faults(faults: &str) -> Self {
         let served = Self::new(SimCatalogue { events: 20, zones: 2, ..SimCatalogue::default() }).await;
         served.provider.set_faults(InjectedFault::parse_list(faults).unwrap());

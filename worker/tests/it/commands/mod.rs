@@ -1,10 +1,11 @@
-//! What the program answers whoever calls it: exit codes, texts and signals.
+//! The command line: exit codes, output and signals.
 
 mod jobs;
 mod lint;
 mod providers_file;
 mod rates;
 mod run;
+mod snapshots;
 mod status;
 mod sync;
 mod usage;
@@ -21,40 +22,40 @@ use crate::entries;
 
 const SLUG: &str = "northstage";
 
-/// A folder with settings, and a database, for one test.
-struct Office {
+/// A directory with settings, and a database, for one test.
+struct Sandbox {
     folder: TempDir,
     database: TestDatabase,
 }
 
-/// What a command left behind.
+/// The result of a command.
 #[derive(Debug)]
-struct Told {
+struct CommandOutput {
     code: Option<i32>,
     stdout: String,
     stderr: String,
 }
 
-impl Office {
-    /// With a database whose schema is made and one provider.
+impl Sandbox {
+    /// With a migrated database and one provider.
     async fn new() -> Self {
         Self::with(TestDatabase::migrated(Backend::Sqlite).await, &entries::entry_text(SLUG, "http://127.0.0.1:1/feed", ""))
     }
 
     fn with(database: TestDatabase, providers: &str) -> Self {
-        let office = Self { folder: TempDir::new().unwrap(), database };
-        office.write("providers.toml", providers);
-        office
+        let sandbox = Self { folder: TempDir::new().unwrap(), database };
+        sandbox.write("providers.toml", providers);
+        sandbox
     }
 
-    /// Writes a file into the folder.
+    /// Writes a file into the directory.
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    /// The program with these arguments, its settings being those of the office and no others.
+    /// The program with these arguments and only the settings of the sandbox.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-worker"));
         command
@@ -69,20 +70,20 @@ impl Office {
         command
     }
 
-    /// Runs it to its end.
-    fn told(&self, arguments: &[&str]) -> Told {
-        Told::of(self.command(arguments).output().unwrap())
+    /// Runs a command to its end.
+    fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::new(self.command(arguments).output().unwrap())
     }
 }
 
-impl Told {
-    fn of(output: Output) -> Self {
+impl CommandOutput {
+    fn new(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// The command's own words on standard error, after the log.
-    fn last_words(&self) -> &str {
+    /// The message of the command on standard error, after the log.
+    fn error_message(&self) -> &str {
         self.stderr.lines().find(|line| line.starts_with("marquee-worker: ")).unwrap_or_default()
     }
 }

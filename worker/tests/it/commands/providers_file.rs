@@ -2,7 +2,7 @@
 
 use migration::testing::{Backend, TestDatabase};
 
-use super::{Office, SLUG};
+use super::{SLUG, Sandbox};
 
 const VALID: &str = r#"[[provider]]
 slug = "northstage"
@@ -15,7 +15,7 @@ currency = "EUR"
 
 #[tokio::test]
 async fn every_error_is_reported_with_provider_and_setting() {
-    let office = Office::with(TestDatabase::migrated(Backend::Sqlite).await, VALID);
+    let sandbox = Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, VALID);
     for (from, to, expected) in [
         ("currency", "colour = \"red\"\ncurrency", "unknown field `colour`"),
         ("[[provider]]", "interval = 5\n[[provider]]", "unknown field `interval`"),
@@ -55,51 +55,53 @@ async fn every_error_is_reported_with_provider_and_setting() {
     ] {
         let invalid = VALID.replacen(from, to, 1);
         assert_ne!(invalid, VALID, "{from}");
-        office.write("providers.toml", &invalid);
+        sandbox.write("providers.toml", &invalid);
         for arguments in [&["sync", SLUG][..], &["run"]] {
-            let told = office.told(arguments);
-            assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""), "{arguments:?} with {to}");
+            let output = sandbox.run(arguments);
+            assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{arguments:?} with {to}");
             assert!(
-                told.stderr.contains("the providers file providers.toml is invalid: "),
+                output.stderr.contains("the providers file providers.toml is invalid: "),
                 "{arguments:?} with {to}: {}",
-                told.stderr
+                output.stderr
             );
-            assert!(told.stderr.contains(expected), "{arguments:?} with {to}: {}", told.stderr);
+            assert!(output.stderr.contains(expected), "{arguments:?} with {to}: {}", output.stderr);
         }
     }
 }
 
 #[tokio::test]
 async fn rejects_two_providers_with_the_same_slug() {
-    let office = Office::with(TestDatabase::migrated(Backend::Sqlite).await, &VALID.repeat(2));
-    let told = office.told(&["sync", SLUG]);
-    assert_eq!(told.code, Some(1));
+    let sandbox = Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, &VALID.repeat(2));
+    let output = sandbox.run(&["sync", SLUG]);
+    assert_eq!(output.code, Some(1));
     assert_eq!(
-        told.last_words(),
+        output.error_message(),
         "marquee-worker: the providers file providers.toml is invalid: two providers have the slug `northstage`"
     );
 }
 
 #[tokio::test]
 async fn reports_a_missing_file_with_its_variable() {
-    let office = Office::new().await;
-    let told = office.told(&["sync", SLUG, "--providers-file", "nowhere.toml"]);
-    assert_eq!(told.code, Some(1));
+    let sandbox = Sandbox::new().await;
+    let output = sandbox.run(&["sync", SLUG, "--providers-file", "nowhere.toml"]);
+    assert_eq!(output.code, Some(1));
     assert!(
-        told.last_words().starts_with("marquee-worker: cannot read the providers file nowhere.toml (set by PROVIDERS_FILE): "),
+        output
+            .error_message()
+            .starts_with("marquee-worker: cannot read the providers file nowhere.toml (set by PROVIDERS_FILE): "),
         "{}",
-        told.stderr
+        output.stderr
     );
 }
 
 #[tokio::test]
 async fn rejects_more_providers_than_the_limit() {
     let many: String = (0..1_001).map(|number| VALID.replace("northstage", &format!("stage-{number}"))).collect();
-    let office = Office::with(TestDatabase::migrated(Backend::Sqlite).await, &many);
-    let told = office.told(&["sync", "stage-1"]);
-    assert_eq!(told.code, Some(1));
+    let sandbox = Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, &many);
+    let output = sandbox.run(&["sync", "stage-1"]);
+    assert_eq!(output.code, Some(1));
     assert_eq!(
-        told.last_words(),
+        output.error_message(),
         "marquee-worker: the providers file providers.toml is invalid: at most 1000 providers are allowed, got 1001"
     );
 }

@@ -1,4 +1,4 @@
-//! `marquee-worker run`, and how it ends.
+//! `marquee-worker run`, and its shutdown.
 
 use std::{
     io::{BufRead, BufReader},
@@ -10,7 +10,7 @@ use entity::{ConnectionRole, provider, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::EntityTrait;
 
-use super::{Office, SLUG};
+use super::{SLUG, Sandbox};
 use crate::{
     copy::{Tables, provider_of, runs_of},
     entries, fixtures,
@@ -18,22 +18,22 @@ use crate::{
     served::Served,
 };
 
-/// A running worker and what it has logged so far.
+/// A running worker and its log so far.
 struct Running {
     worker: Child,
     log: Arc<Mutex<String>>,
 }
 
 impl Running {
-    fn start(office: &Office) -> Self {
-        Self::of(office.command(&["run"]))
+    fn start(sandbox: &Sandbox) -> Self {
+        Self::spawn(sandbox.command(&["run"]))
     }
 
-    fn of(mut command: Command) -> Self {
+    fn spawn(mut command: Command) -> Self {
         let mut worker = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (lines, written) = (BufReader::new(worker.stderr.take().unwrap()).lines(), log.clone());
-        // Whoever does not read a pipe to its end stops its writer some day.
+        // A pipe that is not read blocks its writer when it is full.
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 *written.lock().unwrap() += &(line + "\n");
@@ -42,8 +42,8 @@ impl Running {
         Self { worker, log }
     }
 
-    async fn logged(&self, words: &str) {
-        eventually(words, async || self.log.lock().unwrap().contains(words).then_some(())).await;
+    async fn wait_for_log(&self, text: &str) {
+        eventually(text, async || self.log.lock().unwrap().contains(text).then_some(())).await;
     }
 
     fn signal(&self, name: &str) {
@@ -51,116 +51,116 @@ impl Running {
         assert!(sent.success());
     }
 
-    async fn end(&mut self) -> ExitStatus {
-        eventually("the worker ends", async || self.worker.try_wait().unwrap()).await
+    async fn wait(&mut self) -> ExitStatus {
+        eventually("the worker exits", async || self.worker.try_wait().unwrap()).await
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Nothing can be done about a process that is gone already.
+        // The process may already have ended.
         let _gone = self.worker.kill();
         let _reaped = self.worker.wait();
     }
 }
 
 impl Running {
-    /// Head and body of a GET to where the worker serves its metrics.
+    /// The head and body of a response of the metrics endpoint.
     async fn metrics(&self, path: &str) -> (String, String) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        self.logged("metrics are served listen=").await;
+        self.wait_for_log("metrics endpoint started metrics.listen=").await;
         let log = self.log.lock().unwrap().clone();
-        let address = log.split("metrics are served listen=").nth(1).unwrap().split_whitespace().next().unwrap();
+        let address = log.split("metrics endpoint started metrics.listen=").nth(1).unwrap().split_whitespace().next().unwrap();
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
         stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: worker\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         (head.to_owned(), body.to_owned())
     }
 }
 
-async fn office_of(served: &Served) -> Office {
-    Office::with(TestDatabase::migrated(Backend::Sqlite).await, &entries::entry_text(SLUG, &served.url, ""))
+async fn sandbox_for(served: &Served) -> Sandbox {
+    Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, &entries::entry_text(SLUG, &served.url, ""))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sync_that_is_under_way_at_sigterm_is_finished() {
+async fn a_running_sync_is_finished_at_sigterm() {
     let served = Served::with_faults("latency:4000").await;
-    let office = office_of(&served).await;
-    let mut running = Running::start(&office);
-    eventually("the provider is asked", async || (served.provider.statistics().requests == 1).then_some(())).await;
+    let sandbox = sandbox_for(&served).await;
+    let mut running = Running::start(&sandbox);
+    eventually("the provider is polled", async || (served.provider.statistics().requests == 1).then_some(())).await;
     running.signal("TERM");
-    running.logged("shutdown signal received").await;
-    assert_eq!(served.provider.statistics().full_responses, 0, "the signal came before the answer");
-    assert_eq!(running.end().await.code(), Some(0));
+    running.wait_for_log("shutdown signal received").await;
+    assert_eq!(served.provider.statistics().full_responses, 0, "the signal precedes the response");
+    assert_eq!(running.wait().await.code(), Some(0));
 
-    let database = office.database.connect(ConnectionRole::Worker).await;
+    let database = sandbox.database.connect(ConnectionRole::Worker).await;
     let states: Vec<RunState> = runs_of(&database, SLUG).await.iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Succeeded]);
     assert_eq!(Tables::of(&database).await.events.len(), 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_worker_ends_at_sigterm_and_at_ctrl_c() {
+async fn an_idle_worker_exits_at_sigterm_and_ctrl_c() {
     for signal in ["TERM", "INT"] {
         let served = Served::with_faults("").await;
-        let office = office_of(&served).await;
-        let mut running = Running::start(&office);
-        running.logged("sync ended").await;
+        let sandbox = sandbox_for(&served).await;
+        let mut running = Running::start(&sandbox);
+        running.wait_for_log("sync completed").await;
         running.signal(signal);
-        assert_eq!(running.end().await.code(), Some(0), "{signal}");
+        assert_eq!(running.wait().await.code(), Some(0), "{signal}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_a_worker_that_waits_at_once() {
+async fn a_second_signal_exits_immediately() {
     let served = Served::with_faults("hang").await;
-    let office = office_of(&served).await;
-    let mut running = Running::start(&office);
-    eventually("the provider is asked", async || (served.provider.statistics().requests == 1).then_some(())).await;
+    let sandbox = sandbox_for(&served).await;
+    let mut running = Running::start(&sandbox);
+    eventually("the provider is polled", async || (served.provider.statistics().requests == 1).then_some(())).await;
     running.signal("TERM");
-    running.logged("shutdown signal received").await;
+    running.wait_for_log("shutdown signal received").await;
     running.signal("TERM");
-    assert_eq!(running.end().await.code(), Some(130));
-    let database = office.database.connect(ConnectionRole::Worker).await;
-    assert_eq!(runs_of(&database, SLUG).await[0].state, RunState::Running, "it was not allowed to close its run");
+    assert_eq!(running.wait().await.code(), Some(130));
+    let database = sandbox.database.connect(ConnectionRole::Worker).await;
+    assert_eq!(runs_of(&database, SLUG).await[0].state, RunState::Running, "the run was not closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn providers_that_are_no_longer_named_are_retired_and_kept() {
+async fn a_provider_removed_from_the_file_is_retired_and_its_events_retained() {
     let served = Served::with_faults("").await;
-    let office = office_of(&served).await;
-    office.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
-    let from = fixtures::path("three_answers/first.xml");
-    assert_eq!(office.told(&["sync", "old-stage", "--from", from.to_str().unwrap()]).code, Some(0));
-    office.write("providers.toml", entries::entry_text(SLUG, &served.url, ""));
-    let mut running = Running::start(&office);
-    running.logged("sync ended").await;
+    let sandbox = sandbox_for(&served).await;
+    sandbox.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
+    let from = fixtures::path("three_polls/first.xml");
+    assert_eq!(sandbox.run(&["sync", "old-stage", "--from", from.to_str().unwrap()]).code, Some(0));
+    sandbox.write("providers.toml", entries::entry_text(SLUG, &served.url, ""));
+    let mut running = Running::start(&sandbox);
+    running.wait_for_log("sync completed").await;
     running.signal("TERM");
-    assert_eq!(running.end().await.code(), Some(0));
+    assert_eq!(running.wait().await.code(), Some(0));
 
-    let database = office.database.connect(ConnectionRole::Worker).await;
+    let database = sandbox.database.connect(ConnectionRole::Worker).await;
     let providers = provider::Entity::find().all(&database).await.unwrap();
     let retired: Vec<(&str, bool)> =
         providers.iter().map(|provider| (provider.slug.as_str(), provider.retired_at.is_some())).collect();
     assert_eq!(retired, [("old-stage", true), (SLUG, false)]);
-    assert_eq!(Tables::of(&database).await.events.len(), 23, "nothing of it is deleted");
-    let status = office.told(&["status"]).stdout;
+    assert_eq!(Tables::of(&database).await.events.len(), 23, "its events are retained");
+    let status = sandbox.run(&["status"]).stdout;
     assert!(status.lines().any(|line| line.starts_with("old-stage ") && line.contains(" retired ")), "{status}");
 
-    // Named again, it is polled again.
-    office.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
-    assert_eq!(office.told(&["sync", "old-stage"]).code, Some(0));
+    // It is polled again when it is listed again.
+    sandbox.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
+    assert_eq!(sandbox.run(&["sync", "old-stage"]).code, Some(0));
     assert_eq!(provider_of(&database, "old-stage").await.retired_at, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_tell_runs_their_phases_and_the_freshness_of_each_copy() {
+async fn metrics_cover_runs_phases_and_freshness() {
     let served = Served::with_faults("").await;
-    let office = office_of(&served).await;
-    let mut running = Running::start(&office);
-    running.logged("sync ended").await;
+    let sandbox = sandbox_for(&served).await;
+    let mut running = Running::start(&sandbox);
+    running.wait_for_log("sync completed").await;
     let body = eventually("the gauges are read", async || {
         let (_, body) = running.metrics("/metrics").await;
         body.contains("marquee_provider_freshness_seconds").then_some(body)
@@ -183,19 +183,19 @@ async fn metrics_tell_runs_their_phases_and_the_freshness_of_each_copy() {
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     assert!(running.metrics("/").await.0.starts_with("HTTP/1.1 404 "));
     running.signal("TERM");
-    assert_eq!(running.end().await.code(), Some(0));
+    assert_eq!(running.wait().await.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_metrics_address_that_is_taken_costs_the_metrics_and_not_the_syncs() {
+async fn a_metrics_address_in_use_does_not_prevent_syncs() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let served = Served::with_faults("").await;
-    let office = office_of(&served).await;
+    let sandbox = sandbox_for(&served).await;
     let address = taken.local_addr().unwrap().to_string();
-    let worker = office.command(&["run", "--metrics-listen", &address]);
-    let mut running = Running::of(worker);
-    running.logged("METRICS_LISTEN names another address").await;
-    running.logged("sync ended").await;
+    let worker = sandbox.command(&["run", "--metrics-listen", &address]);
+    let mut running = Running::spawn(worker);
+    running.wait_for_log("set METRICS_LISTEN to another address").await;
+    running.wait_for_log("sync completed").await;
     running.signal("TERM");
-    assert_eq!(running.end().await.code(), Some(0));
+    assert_eq!(running.wait().await.code(), Some(0));
 }

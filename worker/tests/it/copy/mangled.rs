@@ -1,4 +1,4 @@
-//! Whatever becomes of a feed on its way, the copy is the whole of what was sent or what it was before, and no event ever vanishes.
+//! A damaged feed is copied whole or not at all, and no event is ever deleted.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -16,29 +16,26 @@ use crate::{
     },
 };
 
-on_every_backend!(
-    a_feed_that_was_cut_off_at_any_byte_changes_nothing,
-    a_mutated_feed_goes_in_whole_or_not_at_all_and_no_event_vanishes,
-);
+on_every_backend!(a_feed_truncated_at_any_byte_changes_nothing, a_mutated_feed_is_copied_whole_or_not_at_all,);
 
-async fn a_feed_that_was_cut_off_at_any_byte_changes_nothing(database: Arc<TestDatabase>) {
+async fn a_feed_truncated_at_any_byte_changes_nothing(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    copying.accept(fixtures::bytes("three_polls/first.xml")).await;
     let before = copying.tables().await;
     let whole = fixtures::bytes("sound/small.xml");
     let end_of_root = whole.len() - 1;
     for length in 0..end_of_root {
-        copying.take(&whole[..length]).await.expect_err(&format!("cut after {length} bytes"));
+        copying.sync(&whole[..length]).await.expect_err(&format!("truncated after {length} bytes"));
     }
     assert_eq!(copying.tables().await, before);
 }
 
-/// What stays of an event, whatever a feed says of it later.
+/// What never changes of an event.
 fn identities(tables: &Tables) -> HashSet<(Uuid, String)> {
     tables.events.iter().map(|event| (event.id, event.source_id.clone())).collect()
 }
 
-/// The newest copy holds every event of the feed.
+/// Asserts that the copy has every event of the feed.
 fn assert_whole(tables: &Tables, feed: &ParsedFeed) {
     let present: HashSet<Uuid> = tables.events.iter().filter(|event| event.left_at.is_none()).map(|event| event.id).collect();
     for base_event in &feed.base_events {
@@ -49,32 +46,32 @@ fn assert_whole(tables: &Tables, feed: &ParsedFeed) {
     }
 }
 
-async fn a_mutated_feed_goes_in_whole_or_not_at_all_and_no_event_vanishes(database: Arc<TestDatabase>) {
+async fn a_mutated_feed_is_copied_whole_or_not_at_all(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    copying.accept(fixtures::bytes("three_polls/first.xml")).await;
     let mut runner = TestRunner::deterministic();
     let mutations = proptest::collection::vec(mutation(), 1..3);
-    let (mut taken, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for _ in 0..150 {
-        let document = mutate(fixtures::bytes("three_answers/second.xml"), &mutations.new_tree(&mut runner).unwrap().current());
+        let document = mutate(fixtures::bytes("three_polls/second.xml"), &mutations.new_tree(&mut runner).unwrap().current());
         let before = copying.tables().await;
-        let outcome = copying.take(&document).await;
+        let outcome = copying.sync(&document).await;
         let after = copying.tables().await;
         assert!(
             identities(&after).is_superset(&identities(&before)),
-            "an event vanished: {}",
+            "an event was deleted: {}",
             String::from_utf8_lossy(&document)
         );
         match outcome {
             Ok(_) => {
-                taken += 1;
+                accepted += 1;
                 assert_whole(&after, &parse(&document).unwrap());
             }
             Err(_) => {
-                refused += 1;
+                rejected += 1;
                 assert_eq!(after, before, "{}", String::from_utf8_lossy(&document));
             }
         }
     }
-    assert!(taken > 20 && refused > 20, "{taken} taken, {refused} refused");
+    assert!(accepted > 20 && rejected > 20, "{accepted} accepted, {rejected} rejected");
 }

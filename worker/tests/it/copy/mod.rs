@@ -1,4 +1,4 @@
-//! What a sync makes of the copy: the tables after one feed and another, on both databases.
+//! The tables of the copy after syncs, on both databases.
 
 mod catalogue_version;
 mod guards;
@@ -6,10 +6,10 @@ mod history;
 mod lease_lost;
 mod mangled;
 mod model;
-mod refused;
 mod rejected;
-mod three_answers;
+mod three_polls;
 mod unchanged;
+mod untrusted;
 mod whole_catalogue;
 
 use std::time::Duration;
@@ -26,7 +26,7 @@ use sea_orm::{DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use tempfile::TempDir;
 use worker::{
     provider::entry::ProviderEntry,
-    sync::{self, Counts, FeedSource, Report, SyncError},
+    sync::{self, Counts, FeedSource, SyncError, SyncReport},
 };
 
 use crate::{entries, patience::eventually};
@@ -45,22 +45,22 @@ impl Copying {
         Self::with(database, "").await
     }
 
-    /// With more lines of the provider's entry.
+    /// With additional lines of the provider's entry.
     pub(crate) async fn with(database: &TestDatabase, more: &str) -> Self {
         let entry = entries::entry(SLUG, "http://localhost/feed", more);
         Self { database: database.connect(ConnectionRole::Worker).await, entry, folder: TempDir::new().unwrap() }
     }
 
     /// Syncs from a document, as if the provider had sent it.
-    pub(crate) async fn take(&self, document: impl AsRef<[u8]>) -> Result<Report, SyncError> {
+    pub(crate) async fn sync(&self, document: impl AsRef<[u8]>) -> Result<SyncReport, SyncError> {
         let file = self.folder.path().join("feed.xml");
         std::fs::write(&file, document).unwrap();
         sync_now(&self.database, &self.entry, &FeedSource::File(file)).await
     }
 
-    /// The same for a document that must go in; answers what it changed.
-    pub(crate) async fn took(&self, document: impl AsRef<[u8]>) -> Counts {
-        self.take(document).await.unwrap().counts
+    /// Syncs from a document that must be accepted, and returns what it changed.
+    pub(crate) async fn accept(&self, document: impl AsRef<[u8]>) -> Counts {
+        self.sync(document).await.unwrap().counts
     }
 
     pub(crate) async fn tables(&self) -> Tables {
@@ -84,7 +84,7 @@ impl Copying {
         self.runs().await.pop().unwrap()
     }
 
-    /// What the last run could not take.
+    /// The rejects of the last run.
     pub(crate) async fn last_rejects(&self) -> Vec<reject::Model> {
         let run = self.last_run().await;
         let rejects = reject::Entity::find().filter(reject::COLUMN.sync_run_id.eq(run.id));
@@ -100,7 +100,7 @@ impl Copying {
     }
 }
 
-/// Holds the lane of a provider, as whoever syncs must; waits until nobody else does.
+/// Holds the lane of a provider, which a sync needs; waits until it is free.
 pub(crate) async fn hold(database: &DatabaseConnection, slug: &str) -> Claim {
     eventually("no other sync runs", async || {
         let job = SyncJob::new(slug, format!("test/{}", UtcInstant::now().0));
@@ -109,16 +109,16 @@ pub(crate) async fn hold(database: &DatabaseConnection, slug: &str) -> Claim {
     .await
 }
 
-/// Syncs under a lease, and gives it back however it ends.
+/// Syncs under a lease and releases it.
 pub(crate) async fn sync_now(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     source: &FeedSource,
-) -> Result<Report, SyncError> {
+) -> Result<SyncReport, SyncError> {
     let claim = hold(database, &entry.slug).await;
     let outcome = sync::sync(database, entry, source, &claim).await;
-    let was_left = job::queue::finish(database, &claim).await.unwrap();
-    assert_eq!(was_left, outcome.is_err(), "a sync that went well has ended its job, and no other has");
+    let was_held = job::queue::finish(database, &claim).await.unwrap();
+    assert_eq!(was_held, outcome.is_err(), "only a successful sync removes its job");
     outcome
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn provider_of(database: &DatabaseConnection, slug: &str) -> pr
     provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(database).await.unwrap().unwrap()
 }
 
-/// The ledger of a provider, oldest first; empty if nobody knows it yet.
+/// The ledger of a provider, oldest first; empty if it is not registered.
 pub(crate) async fn runs_of(database: &DatabaseConnection, slug: &str) -> Vec<sync_run::Model> {
     let Some(provider) = provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(database).await.unwrap() else {
         return vec![];
@@ -164,12 +164,12 @@ impl Tables {
         tables.venues.sort_by_key(|row| row.id);
         tables.performers.sort_by_key(|row| row.id);
         tables.event_performers.sort_by_key(|row| (row.event_id, row.position));
-        tables.assert_what_is_repeated_is_right();
+        tables.assert_derived_columns();
         tables
     }
 
-    /// Some columns are there for an index, and say once more what others say.
-    fn assert_what_is_repeated_is_right(&self) {
+    /// Some columns exist for an index and repeat others.
+    fn assert_derived_columns(&self) {
         for concert in &self.event_performers {
             let event = self.events.iter().find(|event| event.id == concert.event_id).unwrap();
             let of_event = (event.venue_id, event.starts_at, event.shown);
@@ -185,7 +185,7 @@ impl Tables {
         }
     }
 
-    /// The same under no version, and with no hashes.
+    /// The rows without the version and the hashes.
     pub(crate) fn rows(&self) -> Self {
         let mut rows = Self { version: 0, ..self.clone() };
         rows.base_events.iter_mut().for_each(|base_event| base_event.content_hash = None);
@@ -193,7 +193,7 @@ impl Tables {
         rows
     }
 
-    /// One line for each event in the order of its base event's and its own id, with the latest values and what became of it.
+    /// One line per event, ordered by ids, with its latest values and states.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.events.iter().map(|event| self.line(event)).collect();
         lines.sort();
@@ -214,7 +214,7 @@ impl Tables {
             (event.left_at.is_some(), "left"),
             (event.came_back_at.is_some(), "came back"),
         ];
-        let states: Vec<&str> = states.into_iter().filter_map(|(holds, word)| holds.then_some(word)).collect();
+        let states: Vec<&str> = states.into_iter().filter_map(|(is_set, word)| is_set.then_some(word)).collect();
         format!(
             "{}/{} {} ({}): {} to {}, {} from {} to {}: {}",
             base_event.source_id,

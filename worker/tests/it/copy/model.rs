@@ -1,4 +1,4 @@
-//! Any sequence of feeds against a naive model: what is there, what is shown, what left, what was counted, what was seen.
+//! Any sequence of feeds compared with a simple model: rows, visibility, removals, counts and versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,10 +9,10 @@ use worker::sync::Counts;
 use super::Copying;
 use crate::feeds;
 
-/// A base event as one element of a feed says it.
+/// An element of a base event in a feed.
 #[derive(Clone, Debug)]
 struct BaseElement {
-    /// None: it cannot be read.
+    /// `None` is an element without an id.
     id: Option<u8>,
     has_title: bool,
     title: u8,
@@ -23,16 +23,16 @@ struct BaseElement {
 #[derive(Clone, Debug)]
 struct EventElement {
     id: Option<u8>,
-    is_sound: bool,
+    is_valid: bool,
     prices: Vec<u8>,
 }
 
-/// What the copy must know of an event.
+/// An event that is expected in the copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Event {
     prices: Vec<u8>,
-    /// What its base event said of itself when it was last taken.
-    said_by_base_event: (u8, bool),
+    /// The title and sell mode of its base event when it was last accepted.
+    base_event: (u8, bool),
     has_left: bool,
     came_back: bool,
 }
@@ -49,30 +49,30 @@ struct BaseEvent {
 struct Model(BTreeMap<u8, BaseEvent>);
 
 impl Model {
-    fn take(&mut self, feed: &[BaseElement]) -> Counts {
+    fn apply(&mut self, feed: &[BaseElement]) -> Counts {
         let mut counts = Counts::default();
-        let is_sound = |element: &&BaseElement| element.id.is_some() && element.has_title;
-        counts.rejected += feed.iter().filter(|element| !is_sound(element)).count();
+        let is_valid = |element: &&BaseElement| element.id.is_some() && element.has_title;
+        counts.rejected += feed.iter().filter(|element| !is_valid(element)).count();
         let named: BTreeSet<u8> = feed.iter().filter_map(|element| element.id).collect();
         for &id in &named {
-            let (sound, faulty): (Vec<_>, Vec<_>) = feed.iter().filter(|element| element.id == Some(id)).partition(is_sound);
-            if let Some(last) = sound.last() {
+            let (valid, invalid): (Vec<_>, Vec<_>) = feed.iter().filter(|element| element.id == Some(id)).partition(is_valid);
+            if let Some(last) = valid.last() {
                 let base_event = self.0.entry(id).or_default();
                 base_event.title = last.title;
-                base_event.is_online = sound.iter().any(|element| element.is_online);
+                base_event.is_online = valid.iter().any(|element| element.is_online);
                 base_event.was_ever_online |= base_event.is_online;
-                let elements: Vec<&EventElement> = sound.iter().flat_map(|element| &element.events).collect();
-                base_event.take(&elements, !faulty.is_empty(), &mut counts);
+                let elements: Vec<&EventElement> = valid.iter().flat_map(|element| &element.events).collect();
+                base_event.apply(&elements, !invalid.is_empty(), &mut counts);
             }
         }
-        let all_have_names = feed.iter().all(|element| element.id.is_some());
-        for (_, base_event) in self.0.iter_mut().filter(|(id, _)| all_have_names && !named.contains(id)) {
-            base_event.lose(|_| true, &mut counts);
+        let all_have_ids = feed.iter().all(|element| element.id.is_some());
+        for (_, base_event) in self.0.iter_mut().filter(|(id, _)| all_have_ids && !named.contains(id)) {
+            base_event.remove_missing(|_| true, &mut counts);
         }
         counts
     }
 
-    /// All that a reader could see.
+    /// The lines that a reader can see.
     fn visible(&self) -> Vec<String> {
         self.lines().into_iter().filter(|line| line.contains("shown")).collect()
     }
@@ -91,25 +91,25 @@ impl Model {
 }
 
 impl BaseEvent {
-    fn take(&mut self, elements: &[&EventElement], some_are_missing: bool, counts: &mut Counts) {
-        let mut sound: BTreeMap<u8, &EventElement> = BTreeMap::new();
+    fn apply(&mut self, elements: &[&EventElement], some_are_missing: bool, counts: &mut Counts) {
+        let mut valid: BTreeMap<u8, &EventElement> = BTreeMap::new();
         for element in elements {
             match element.id {
-                Some(id) if element.is_sound && !sound.contains_key(&id) => {
-                    sound.insert(id, element);
+                Some(id) if element.is_valid && !valid.contains_key(&id) => {
+                    valid.insert(id, element);
                 }
                 _ => counts.rejected += 1,
             }
         }
-        counts.fetched += sound.len();
-        for (&id, element) in &sound {
-            let said_by_base_event = (self.title, self.is_online);
-            let mut event = Event { prices: element.prices.clone(), said_by_base_event, has_left: false, came_back: false };
+        counts.fetched += valid.len();
+        for (&id, element) in &valid {
+            let base_event = (self.title, self.is_online);
+            let mut event = Event { prices: element.prices.clone(), base_event, has_left: false, came_back: false };
             match self.events.get(&id) {
                 None => counts.inserted += 1,
-                Some(known) => {
-                    event.came_back = known.came_back || known.has_left;
-                    if event == *known {
+                Some(copied) => {
+                    event.came_back = copied.came_back || copied.has_left;
+                    if event == *copied {
                         counts.unchanged += 1;
                     } else {
                         counts.updated += 1;
@@ -118,16 +118,16 @@ impl BaseEvent {
             }
             self.events.insert(id, event);
         }
-        // Also those that were rejected this time are shown with what it says now.
-        let said_by_base_event = (self.title, self.is_online);
-        self.events.values_mut().for_each(|event| event.said_by_base_event = said_by_base_event);
-        let all_have_names = elements.iter().all(|element| element.id.is_some());
+        // Rejected events are shown with the current base event too.
+        let base_event = (self.title, self.is_online);
+        self.events.values_mut().for_each(|event| event.base_event = base_event);
+        let all_have_ids = elements.iter().all(|element| element.id.is_some());
         let named: BTreeSet<u8> = elements.iter().filter_map(|element| element.id).collect();
-        self.lose(|id| all_have_names && !some_are_missing && !named.contains(&id), counts);
+        self.remove_missing(|id| all_have_ids && !some_are_missing && !named.contains(&id), counts);
     }
 
-    fn lose(&mut self, is_gone: impl Fn(u8) -> bool, counts: &mut Counts) {
-        for (_, event) in self.events.iter_mut().filter(|(id, event)| !event.has_left && is_gone(**id)) {
+    fn remove_missing(&mut self, is_missing: impl Fn(u8) -> bool, counts: &mut Counts) {
+        for (_, event) in self.events.iter_mut().filter(|(id, event)| !event.has_left && is_missing(**id)) {
             event.has_left = true;
             counts.left += 1;
         }
@@ -138,7 +138,7 @@ impl BaseEvent {
             (1..).zip(&event.prices).map(|(zone, price)| format!("9x{zone}@{}", i32::from(*price) * 100)).collect();
         let price = |price: Option<&u8>| price.map_or(-1, |price| i32::from(*price) * 100);
         let states = [(self.was_ever_online, "shown"), (event.has_left, "left"), (event.came_back, "came back")];
-        let states: Vec<&str> = states.into_iter().filter_map(|(holds, word)| holds.then_some(word)).collect();
+        let states: Vec<&str> = states.into_iter().filter_map(|(is_set, word)| is_set.then_some(word)).collect();
         format!(
             "{id}/{event_id} Title {} ({}): 2031-07-01T20:00:00 to 2031-07-01T22:00:00, {} from {} to {}: {}",
             self.title,
@@ -155,7 +155,7 @@ fn document(feed: &[BaseElement]) -> String {
     let id_text = |id: Option<u8>| id.map(|id| id.to_string()).unwrap_or_default();
     let event = |event: &EventElement| {
         let mut prices: Vec<String> = event.prices.iter().map(u8::to_string).collect();
-        if !event.is_sound {
+        if !event.is_valid {
             prices.push("-1".to_owned());
         }
         feeds::event(&id_text(event.id), &prices.iter().map(String::as_str).collect::<Vec<_>>())
@@ -202,7 +202,7 @@ impl Change {
             Self::Replace(_, other) => *element = other.clone(),
             Self::Retitle(_, title) => element.title = *title,
             Self::Switch(_) => element.is_online = !element.is_online,
-            Self::Spoil(_) => element.events.iter_mut().for_each(|event| event.is_sound = false),
+            Self::Spoil(_) => element.events.iter_mut().for_each(|event| event.is_valid = false),
             Self::Empty(_) => element.events.clear(),
             Self::Add(_) | Self::Remove(_) => {}
         }
@@ -210,17 +210,17 @@ impl Change {
 }
 
 fn any_element() -> impl Strategy<Value = BaseElement> {
-    // Few ids, so that items meet again; faults now and then.
+    // Few ids, so that items recur, and some invalid ones.
     let id = || prop::option::weighted(0.97, 1..4_u8);
     let prices = prop::collection::vec(1..4_u8, 0..3);
     let event =
-        (id(), prop::bool::weighted(0.9), prices).prop_map(|(id, is_sound, prices)| EventElement { id, is_sound, prices });
+        (id(), prop::bool::weighted(0.9), prices).prop_map(|(id, is_valid, prices)| EventElement { id, is_valid, prices });
     let events = prop::collection::vec(event, 0..4);
     (id(), prop::bool::weighted(0.95), 1..3_u8, prop::bool::ANY, events)
         .prop_map(|(id, has_title, title, is_online, events)| BaseElement { id, has_title, title, is_online, events })
 }
 
-/// Feeds that follow each other by a change or two.
+/// Feeds that differ from the previous one by a change or two.
 fn any_feeds() -> impl Strategy<Value = Vec<Vec<BaseElement>>> {
     let at = 0..8_usize;
     let change = prop_oneof![
@@ -242,29 +242,29 @@ fn any_feeds() -> impl Strategy<Value = Vec<Vec<BaseElement>>> {
     })
 }
 
-async fn assert_alike(feeds: &[Vec<BaseElement>]) -> Result<(), TestCaseError> {
+async fn assert_equal(feeds: &[Vec<BaseElement>]) -> Result<(), TestCaseError> {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let copying = Copying::with(&database, "max_rejects_share = 1.0\nmax_shrink_share = 1.0").await;
     let mut model = Model::default();
     for (position, feed) in feeds.iter().enumerate() {
         let (visible, version) = (model.visible(), copying.version().await);
-        let counts = model.take(feed);
-        // A comment that no other document has: each is read, none is known by its bytes.
-        let told = copying.took(format!("{}<!-- {position} -->", document(feed))).await;
-        prop_assert_eq!(told, counts, "feed {}", position);
+        let counts = model.apply(feed);
+        // A unique comment, so that no document is recognized by its bytes.
+        let reported = copying.accept(format!("{}<!-- {position} -->", document(feed))).await;
+        prop_assert_eq!(reported, counts, "feed {}", position);
         prop_assert_eq!(copying.tables().await.lines(), model.lines(), "feed {}", position);
-        let raised = copying.version().await - version;
-        prop_assert_eq!(raised, i64::from(visible != model.visible()), "the version, after feed {}", position);
+        let increment = copying.version().await - version;
+        prop_assert_eq!(increment, i64::from(visible != model.visible()), "the version, after feed {}", position);
     }
     copying.database.close().await.unwrap();
     Ok(())
 }
 
 #[test]
-fn any_sequence_of_feeds_makes_the_copy_that_the_model_makes() {
+fn any_sequence_of_feeds_matches_the_model() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut runner = TestRunner::new(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() });
-    let outcome = runner.run(&any_feeds(), |feeds| runtime.block_on(assert_alike(&feeds)));
+    let outcome = runner.run(&any_feeds(), |feeds| runtime.block_on(assert_equal(&feeds)));
     if let Err(failure) = outcome {
         panic!("{failure}");
     }

@@ -1,4 +1,4 @@
-//! What says the same is not written again.
+//! Unchanged items are not written again.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use crate::{
 
 on_every_backend!(
     the_same_document_again_writes_nothing,
-    another_order_of_items_or_attributes_or_spaces_writes_nothing,
+    a_different_order_or_whitespace_writes_nothing,
     one_changed_price_writes_one_event,
-    a_change_of_any_value_is_written_and_so_is_its_return,
+    a_change_of_any_value_and_its_reversal_are_written,
     another_time_zone_rewrites_the_instants,
-    another_currency_is_refused,
+    a_change_of_currency_is_rejected,
 );
 
 /// One base event with two events and another with none.
@@ -39,10 +39,10 @@ const REORDERED: &str = r#"<?xml version="1.0"?><planList version="2"><output>
 
 async fn the_same_document_again_writes_nothing(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    copying.accept(fixtures::bytes("three_polls/first.xml")).await;
     let before = copying.tables().await;
     for _ in 0..2 {
-        let report = copying.take(fixtures::bytes("three_answers/first.xml")).await.unwrap();
+        let report = copying.sync(fixtures::bytes("three_polls/first.xml")).await.unwrap();
         assert_eq!((report.state, copying.last_run().await.state), (RunState::Unchanged, RunState::Unchanged));
         assert_eq!(report.counts, Counts { fetched: 3, unchanged: 3, ..Counts::default() });
         assert_eq!(copying.tables().await, before);
@@ -50,12 +50,12 @@ async fn the_same_document_again_writes_nothing(database: Arc<TestDatabase>) {
     }
 }
 
-async fn another_order_of_items_or_attributes_or_spaces_writes_nothing(database: Arc<TestDatabase>) {
+async fn a_different_order_or_whitespace_writes_nothing(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    assert_eq!(copying.took(ORDERED).await.inserted, 2);
+    assert_eq!(copying.accept(ORDERED).await.inserted, 2);
     let before = copying.tables().await;
     for document in [REORDERED, ORDERED] {
-        let report = copying.take(document).await.unwrap();
+        let report = copying.sync(document).await.unwrap();
         assert_eq!(report.state, RunState::Unchanged);
         assert_eq!(report.counts, Counts { fetched: 2, unchanged: 2, ..Counts::default() });
         assert_eq!(copying.tables().await, before);
@@ -70,9 +70,9 @@ async fn one_changed_price_writes_one_event(database: Arc<TestDatabase>) {
             offline("2", &[event("21", &["5.00"])]),
         ])
     };
-    copying.took(with_price("7.00")).await;
+    copying.accept(with_price("7.00")).await;
     let before = copying.tables().await;
-    assert_eq!(copying.took(with_price("0.50")).await, Counts { fetched: 3, updated: 1, unchanged: 2, ..Counts::default() });
+    assert_eq!(copying.accept(with_price("0.50")).await, Counts { fetched: 3, updated: 1, unchanged: 2, ..Counts::default() });
 
     let after = copying.tables().await;
     let changed: Vec<&str> =
@@ -85,7 +85,7 @@ async fn one_changed_price_writes_one_event(database: Arc<TestDatabase>) {
     assert_eq!(after.zones.len(), before.zones.len());
 }
 
-/// Everything that a feed can say of an event.
+/// An event with all values that a feed can have.
 const FULL: &str = r#"<eventList><output>
     <base_event base_event_id="1" sell_mode="online" title="One" organizer_company_id="7">
       <performer performer_id="12" name="The Kettles"/>
@@ -99,9 +99,9 @@ const FULL: &str = r#"<eventList><output>
     </base_event>
   </output></eventList>"#;
 
-async fn a_change_of_any_value_is_written_and_so_is_its_return(database: Arc<TestDatabase>) {
+async fn a_change_of_any_value_and_its_reversal_are_written(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    copying.took(FULL).await;
+    copying.accept(FULL).await;
     let original = copying.tables().await;
     for (from, to) in [
         ("sell_mode=\"online\"", "sell_mode=\"offline\""),
@@ -131,10 +131,10 @@ async fn a_change_of_any_value_is_written_and_so_is_its_return(database: Arc<Tes
     ] {
         let changed = FULL.replacen(from, to, 1);
         assert_ne!(changed, FULL, "{from}");
-        assert_eq!(copying.took(&changed).await, Counts { fetched: 1, updated: 1, ..Counts::default() }, "{from} {to}");
+        assert_eq!(copying.accept(&changed).await, Counts { fetched: 1, updated: 1, ..Counts::default() }, "{from} {to}");
         assert_ne!(copying.tables().await.rows(), original.rows(), "{from} {to}");
-        copying.took(FULL).await;
-        // What nothing refers to any more stays, as everything does.
+        copying.accept(FULL).await;
+        // Unreferenced rows are retained.
         let back = copying.tables().await;
         assert_eq!(
             (&back.events, &back.zones, &back.event_performers),
@@ -146,11 +146,11 @@ async fn a_change_of_any_value_is_written_and_so_is_its_return(database: Arc<Tes
 
 async fn another_time_zone_rewrites_the_instants(database: Arc<TestDatabase>) {
     let mut copying = Copying::with(&database, "time_zone = \"Europe/Madrid\"").await;
-    let document = fixtures::bytes("three_answers/first.xml");
-    copying.took(&document).await;
+    let document = fixtures::bytes("three_polls/first.xml");
+    copying.accept(&document).await;
     let before = copying.event("291").await;
     copying.entry.time_zone = chrono_tz::America::Lima;
-    assert_eq!(copying.took(&document).await, Counts { fetched: 3, updated: 3, ..Counts::default() });
+    assert_eq!(copying.accept(&document).await, Counts { fetched: 3, updated: 3, ..Counts::default() });
 
     let after = copying.event("291").await;
     let hours = |count: i64| count * 3600 * 1_000_000;
@@ -160,14 +160,14 @@ async fn another_time_zone_rewrites_the_instants(database: Arc<TestDatabase>) {
     assert_eq!(copying.provider().await.time_zone, "America/Lima");
 }
 
-async fn another_currency_is_refused(database: Arc<TestDatabase>) {
+async fn a_change_of_currency_is_rejected(database: Arc<TestDatabase>) {
     let mut copying = Copying::new(&database).await;
-    copying.took(&feed(&[online("1", &[event("1", &["5.00"])])])).await;
+    copying.accept(&feed(&[online("1", &[event("1", &["5.00"])])])).await;
     let before = copying.tables().await;
     copying.entry.currency = "KWD".parse().unwrap();
-    let refusal = copying.take(&feed(&[online("1", &[event("1", &["6.000"])])])).await.unwrap_err();
+    let refusal = copying.sync(&feed(&[online("1", &[event("1", &["6.000"])])])).await.unwrap_err();
     assert_eq!(refusal.code(), "currency_changed");
     assert_eq!(copying.tables().await, before);
     let provider = copying.provider().await;
-    assert_eq!((provider.currency.as_str(), provider.currency_digits), ("EUR", 2), "what the prices of the copy are in");
+    assert_eq!((provider.currency.as_str(), provider.currency_digits), ("EUR", 2), "the currency of the copied prices");
 }

@@ -1,4 +1,4 @@
-//! Catalogues larger than one statement, and two syncs at once.
+//! Catalogues larger than one statement, and concurrent syncs.
 
 use std::sync::Arc;
 
@@ -12,33 +12,36 @@ use worker::sync::Counts;
 use super::{Copying, Tables};
 
 on_every_backend!(
-    a_whole_catalogue_is_copied,
-    a_copy_that_followed_every_poll_is_the_copy_of_the_last_one,
-    two_syncs_at_once_leave_one_whole_copy,
+    copies_a_large_catalogue,
+    a_copy_after_every_poll_equals_a_copy_of_the_last_one,
+    concurrent_syncs_leave_one_complete_copy,
 );
 
 const CATALOGUE: SimCatalogue =
     SimCatalogue { seed: 7, events: 1_100, zones: 3, churn: 25.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
 
-async fn a_whole_catalogue_is_copied(database: Arc<TestDatabase>) {
+async fn copies_a_large_catalogue(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    assert_eq!(copying.took(CATALOGUE.feed(0)).await, Counts { fetched: 1_100, inserted: 1_100, ..Counts::default() });
+    assert_eq!(copying.accept(CATALOGUE.feed(0)).await, Counts { fetched: 1_100, inserted: 1_100, ..Counts::default() });
     let Tables { version, base_events, events, zones, venues, performers, event_performers } = copying.tables().await;
 
-    let said: Vec<_> = CATALOGUE.base_events(0).collect();
-    let said_events: Vec<_> = said.iter().flat_map(|base_event| &base_event.events).collect();
-    assert_eq!((version, base_events.len(), events.len(), zones.len()), (1, said.len(), 1_100, 3_300));
-    let shown: usize =
-        said.iter().filter(|base_event| base_event.sell_mode == SellMode::Online).map(|base_event| base_event.events.len()).sum();
+    let expected: Vec<_> = CATALOGUE.base_events(0).collect();
+    let expected_events: Vec<_> = expected.iter().flat_map(|base_event| &base_event.events).collect();
+    assert_eq!((version, base_events.len(), events.len(), zones.len()), (1, expected.len(), 1_100, 3_300));
+    let shown: usize = expected
+        .iter()
+        .filter(|base_event| base_event.sell_mode == SellMode::Online)
+        .map(|base_event| base_event.events.len())
+        .sum();
     assert_eq!(events.iter().filter(|event| event.shown).count(), shown);
-    let said_cents: i64 = said_events.iter().flat_map(|event| &event.zones).map(|zone| i64::from(zone.price_cents)).sum();
-    assert_eq!(zones.iter().map(|zone| zone.price).sum::<i64>(), said_cents);
+    let expected_cents: i64 = expected_events.iter().flat_map(|event| &event.zones).map(|zone| i64::from(zone.price_cents)).sum();
+    assert_eq!(zones.iter().map(|zone| zone.price).sum::<i64>(), expected_cents);
 
-    let mut said_venues: Vec<String> = said_events.iter().map(|event| event.venue.id.to_string()).collect();
-    said_venues.sort();
-    said_venues.dedup();
-    assert_eq!(venues.len(), said_venues.len());
-    let names: std::collections::BTreeSet<&str> = said
+    let mut expected_venues: Vec<String> = expected_events.iter().map(|event| event.venue.id.to_string()).collect();
+    expected_venues.sort();
+    expected_venues.dedup();
+    assert_eq!(venues.len(), expected_venues.len());
+    let names: std::collections::BTreeSet<&str> = expected
         .iter()
         .flat_map(|base_event| base_event.performers.iter().chain(base_event.events.iter().flat_map(|event| &event.support)))
         .map(|performer| performer.name.as_str())
@@ -47,10 +50,10 @@ async fn a_whole_catalogue_is_copied(database: Arc<TestDatabase>) {
     assert!(event_performers.len() >= events.len());
 }
 
-async fn a_copy_that_followed_every_poll_is_the_copy_of_the_last_one(database: Arc<TestDatabase>) {
+async fn a_copy_after_every_poll_equals_a_copy_of_the_last_one(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
     for poll in 0..=4 {
-        let counts = copying.took(CATALOGUE.feed(poll)).await;
+        let counts = copying.accept(CATALOGUE.feed(poll)).await;
         assert_eq!(counts.fetched, counts.inserted + counts.updated + counts.unchanged, "poll {poll}");
         assert!(poll == 0 || (counts.updated > 50 && counts.unchanged > 500 && counts.left > 0), "poll {poll}: {counts:?}");
     }
@@ -58,14 +61,14 @@ async fn a_copy_that_followed_every_poll_is_the_copy_of_the_last_one(database: A
 
     let fresh = TestDatabase::migrated(Backend::Sqlite).await;
     let at_once = Copying::new(&fresh).await;
-    at_once.took(CATALOGUE.feed(4)).await;
+    at_once.accept(CATALOGUE.feed(4)).await;
     let expected = at_once.tables().await;
 
     let mut present: Vec<_> = followed.events.iter().filter(|event| event.left_at.is_none()).cloned().collect();
-    assert!(followed.events.len() > present.len(), "what left is kept");
+    assert!(followed.events.len() > present.len(), "removed events are retained");
     assert_eq!(present.len(), expected.events.len());
     for (event, expected) in present.iter_mut().zip(&expected.events) {
-        // When it was first seen and came back is the story of the polls, as is that it was online before.
+        // These depend on the earlier polls.
         (event.first_seen_at, event.came_back_at) = (expected.first_seen_at, expected.came_back_at);
         event.shown = expected.shown;
     }
@@ -77,15 +80,15 @@ async fn a_copy_that_followed_every_poll_is_the_copy_of_the_last_one(database: A
     assert!(bills == expected.event_performers, "the performers differ");
 }
 
-async fn two_syncs_at_once_leave_one_whole_copy(database: Arc<TestDatabase>) {
+async fn concurrent_syncs_leave_one_complete_copy(database: Arc<TestDatabase>) {
     let (one, other) = (Copying::new(&database).await, Copying::new(&database).await);
-    let (first, second) = tokio::join!(one.take(CATALOGUE.feed(0)), other.take(CATALOGUE.feed(0)));
+    let (first, second) = tokio::join!(one.sync(CATALOGUE.feed(0)), other.sync(CATALOGUE.feed(0)));
     let mut outcomes = [first, second].map(|outcome| match outcome {
         Ok(report) => report.state.name(),
         Err(error) => error.code(),
     });
     outcomes.sort_unstable();
-    assert_eq!(outcomes, ["succeeded", "unchanged"], "the later one began when the earlier one had ended");
+    assert_eq!(outcomes, ["succeeded", "unchanged"], "the second sync starts after the first one has ended");
     let tables = one.tables().await;
     assert_eq!((tables.version, tables.events.len(), tables.zones.len()), (1, 1_100, 3_300));
 }

@@ -19,7 +19,7 @@ use worker::{
         entry::ProviderEntry,
         fetch::{self, FeedClient, FetchError, FetchOutcome, FetchRequest, FetchedDocument, Validators},
     },
-    sync::{FeedSource, Report, SyncError},
+    sync::{FeedSource, SyncError, SyncReport},
 };
 
 use crate::{
@@ -73,7 +73,7 @@ impl FetchTest {
         Self { entry: entries::entry(SLUG, url, more), client: client(), connection, _database: database }
     }
 
-    async fn sync(&self) -> Result<Report, SyncError> {
+    async fn sync(&self) -> Result<SyncReport, SyncError> {
         sync_now(&self.connection, &self.entry, &FeedSource::Provider(self.client.clone())).await
     }
 

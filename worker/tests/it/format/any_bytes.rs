@@ -60,7 +60,7 @@ proptest! {
 
     #[test]
     fn a_mutated_feed_has_only_valid_items_and_rejects_inside_the_document(mutations in prop::collection::vec(mutation(), 1..6)) {
-        let document = mutate(fixtures::bytes("three_answers/second.xml"), &mutations);
+        let document = mutate(fixtures::bytes("three_polls/second.xml"), &mutations);
         if let Ok(feed) = parse(&document) {
             for reject in &feed.rejects {
                 prop_assert!(!reject.reason.is_empty());

@@ -102,7 +102,7 @@ async fn a_queued_sync_covers_later_ticks(database: Arc<TestDatabase>) {
     assert_eq!(states(&database).await, [(RunState::Queued, Some(SECOND))]);
     let claim = claim_next(&database).await;
     assert_eq!(claim.id, id);
-    sync::sync(&database, &entry(), &file("three_answers/first.xml"), &claim).await.unwrap();
+    sync::sync(&database, &entry(), &file("three_polls/first.xml"), &claim).await.unwrap();
     let runs = runs_of(&database, SLUG).await;
     assert_eq!((runs.len(), runs[0].state, runs[0].job_id), (1, RunState::Succeeded, Some(id)));
     assert!(super::find_job(&database, id).await.is_none(), "it was removed with its work");
@@ -128,7 +128,7 @@ async fn a_tick_replaces_a_queued_retry(database: Arc<TestDatabase>) {
     assert_eq!(id_of(tick(&database, 2 * SECOND).await), failed.id);
     let claim = claim_next(&database).await;
     assert_eq!((claim.id, claim.attempt), (failed.id, 1), "due now, with all attempts");
-    sync::sync(&database, &entry(), &file("three_answers/first.xml"), &claim).await.unwrap();
+    sync::sync(&database, &entry(), &file("three_polls/first.xml"), &claim).await.unwrap();
     assert_eq!(states(&database).await, [(RunState::Failed, Some(SECOND)), (RunState::Succeeded, Some(2 * SECOND))]);
 }
 
@@ -138,7 +138,7 @@ async fn the_first_copy_is_enqueued_once(database: Arc<TestDatabase>) {
     assert_eq!(enqueue_tick(&database, &entry(), None).await.unwrap(), TickOutcome::Covered);
     let claim = claim_next(&database).await;
     assert_eq!(enqueue_tick(&database, &entry(), None).await.unwrap(), TickOutcome::Covered, "it is running");
-    sync::sync(&database, &entry(), &file("three_answers/first.xml"), &claim).await.unwrap();
+    sync::sync(&database, &entry(), &file("three_polls/first.xml"), &claim).await.unwrap();
     assert_eq!(enqueue_tick(&database, &entry(), None).await.unwrap(), TickOutcome::Handled);
     assert_eq!(states(&database).await, [(RunState::Succeeded, None)]);
 }
@@ -191,7 +191,7 @@ async fn the_circuit_opens_after_five_failures_and_a_success_closes_it(database:
     assert_eq!(tick(&database, SECOND).await, TickOutcome::Paused);
 
     // A sync by the operator ignores the pause.
-    sync_now(&database, &entry(), &file("three_answers/first.xml")).await.unwrap();
+    sync_now(&database, &entry(), &file("three_polls/first.xml")).await.unwrap();
     let provider = provider_of(&database, SLUG).await;
     assert_eq!((provider.failures, provider.pause_until, provider.pause_reason), (0, None, None));
     id_of(tick(&database, 2 * SECOND).await);
@@ -201,7 +201,7 @@ async fn the_next_run_closes_the_run_of_a_dead_job(database: Arc<TestDatabase>) 
     let database = database.connect(ConnectionRole::Worker).await;
     let dead = id_of(tick(&database, SECOND).await);
     update(&database, dead, "state = 'dead'").await;
-    sync_now(&database, &entry(), &file("three_answers/first.xml")).await.unwrap();
+    sync_now(&database, &entry(), &file("three_polls/first.xml")).await.unwrap();
     let runs = runs_of(&database, SLUG).await;
     assert_eq!((runs[0].state, runs[0].reason_code.as_deref()), (RunState::Failed, Some("abandoned")));
     assert_eq!(runs[1].state, RunState::Succeeded);

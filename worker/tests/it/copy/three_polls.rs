@@ -1,30 +1,30 @@
-//! Three answers of one provider in a row: events change, leave and stay; one base event is never online.
+//! Three polls of one provider: events change, are removed and stay; one base event is never online.
 
 use std::sync::Arc;
 
 use entity::{event, reject, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
-use worker::sync::{Counts, Report, identity};
+use worker::sync::{Counts, SyncReport, identity};
 
 use super::{Copying, SLUG, Tables};
 use crate::fixtures;
 
 on_every_backend!(
-    the_latest_values_are_kept_of_everything_that_was_ever_online,
+    retains_the_latest_values_of_every_event_that_was_online,
     ids_are_the_same_in_every_run_and_on_every_database,
-    what_could_not_be_taken_stands_in_the_ledger,
-    times_tell_when_an_event_came_and_left,
-    the_ledger_tells_each_run,
+    stores_rejects_in_the_ledger,
+    records_when_an_event_was_first_seen_and_removed,
+    records_each_run_in_the_ledger,
 );
 
-async fn take(copying: &Copying, name: &str) -> Report {
-    copying.take(fixtures::bytes(&format!("three_answers/{name}.xml"))).await.unwrap()
+async fn sync(copying: &Copying, name: &str) -> SyncReport {
+    copying.sync(fixtures::bytes(&format!("three_polls/{name}.xml"))).await.unwrap()
 }
 
-async fn the_latest_values_are_kept_of_everything_that_was_ever_online(database: Arc<TestDatabase>) {
+async fn retains_the_latest_values_of_every_event_that_was_online(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
 
-    let first = take(&copying, "first").await;
+    let first = sync(&copying, "first").await;
     assert_eq!(first.state, RunState::Succeeded);
     assert_eq!(first.counts, Counts { fetched: 3, inserted: 3, ..Counts::default() });
     assert_eq!(
@@ -36,7 +36,7 @@ async fn the_latest_values_are_kept_of_everything_that_was_ever_online(database:
         ]
     );
 
-    let second = take(&copying, "second").await;
+    let second = sync(&copying, "second").await;
     assert_eq!(second.state, RunState::Succeeded);
     assert_eq!(second.counts, Counts { fetched: 2, updated: 2, left: 1, rejected: 1, ..Counts::default() });
     assert_eq!(
@@ -48,7 +48,7 @@ async fn the_latest_values_are_kept_of_everything_that_was_ever_online(database:
         ]
     );
 
-    let third = take(&copying, "third").await;
+    let third = sync(&copying, "third").await;
     assert_eq!(third.state, RunState::Succeeded);
     assert_eq!(third.counts, Counts { fetched: 2, updated: 2, rejected: 1, ..Counts::default() });
     let Tables { base_events, events, .. } = &copying.tables().await;
@@ -68,28 +68,28 @@ async fn the_latest_values_are_kept_of_everything_that_was_ever_online(database:
 
 async fn ids_are_the_same_in_every_run_and_on_every_database(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    // Made by another program (Python's uuid5) from the same names.
+    // Computed independently, with Python's uuid5, from the same names.
     let pinned = [
         ("291", "080fd6a3-7041-5f72-a63d-c79ac71de880", "291", "defbc9d1-c240-582b-a1d1-00479046dae0"),
         ("322", "3acc2a5a-29ab-56d8-bcf0-64e4801d946d", "1642", "5489b2bd-6c78-58e9-9de9-1f38cb933a0d"),
         ("1591", "f8f84044-bd62-5f6a-acf9-02b1e2c53a9e", "1642", "13a9e3b1-93c7-502f-bf20-dc7d3f6b9d7d"),
     ];
-    for answer in ["first", "second", "third"] {
-        take(&copying, answer).await;
+    for poll in ["first", "second", "third"] {
+        sync(&copying, poll).await;
         let tables = copying.tables().await;
         for (base_event, base_event_id, event, event_id) in pinned {
             assert_eq!(identity::event_id(SLUG, base_event, event).to_string(), event_id);
             let row = tables.events.iter().find(|row| row.id.to_string() == event_id).unwrap();
-            assert_eq!((row.base_event_id.to_string().as_str(), row.source_id.as_str()), (base_event_id, event), "{answer}");
+            assert_eq!((row.base_event_id.to_string().as_str(), row.source_id.as_str()), (base_event_id, event), "{poll}");
         }
     }
 }
 
-async fn what_could_not_be_taken_stands_in_the_ledger(database: Arc<TestDatabase>) {
+async fn stores_rejects_in_the_ledger(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    take(&copying, "first").await;
+    sync(&copying, "first").await;
     assert!(copying.last_rejects().await.is_empty());
-    take(&copying, "second").await;
+    sync(&copying, "second").await;
 
     let rejects = copying.last_rejects().await;
     let [reject::Model { raw, reason, .. }] = rejects.as_slice() else { panic!("{rejects:?}") };
@@ -108,10 +108,10 @@ async fn what_could_not_be_taken_stands_in_the_ledger(database: Arc<TestDatabase
     assert_eq!(rejects, [expected]);
 }
 
-async fn times_tell_when_an_event_came_and_left(database: Arc<TestDatabase>) {
+async fn records_when_an_event_was_first_seen_and_removed(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    for answer in ["first", "second", "third"] {
-        take(&copying, answer).await;
+    for poll in ["first", "second", "third"] {
+        sync(&copying, poll).await;
     }
     let runs = copying.runs().await;
     let [first, second, third] = runs.as_slice() else { panic!("{runs:?}") };
@@ -133,13 +133,13 @@ async fn times_tell_when_an_event_came_and_left(database: Arc<TestDatabase>) {
     assert_eq!(copying.provider().await.last_success_at, Some(third.started_at));
 }
 
-async fn the_ledger_tells_each_run(database: Arc<TestDatabase>) {
+async fn records_each_run_in_the_ledger(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    for answer in ["first", "second", "third"] {
-        let report = take(&copying, answer).await;
+    for poll in ["first", "second", "third"] {
+        let report = sync(&copying, poll).await;
         let run = copying.last_run().await;
         assert_eq!((run.id, run.state), (report.run_id, RunState::Succeeded));
-        assert_eq!(run.bytes, Some(i64::try_from(fixtures::bytes(&format!("three_answers/{answer}.xml")).len()).unwrap()));
+        assert_eq!(run.bytes, Some(i64::try_from(fixtures::bytes(&format!("three_polls/{poll}.xml")).len()).unwrap()));
         assert_eq!(report.bytes, u64::try_from(run.bytes.unwrap()).unwrap());
         assert_eq!((run.http_status, &run.reason_code, &run.reason), (None, &None, &None));
         assert!(run.ended_at.unwrap() >= run.started_at);

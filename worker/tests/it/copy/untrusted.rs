@@ -1,4 +1,4 @@
-//! A document that cannot be trusted changes nothing, and the ledger says why.
+//! An untrusted document changes nothing, and the ledger has the reason.
 
 use std::sync::Arc;
 
@@ -10,20 +10,20 @@ use super::{Copying, sync_now};
 use crate::fixtures;
 
 on_every_backend!(
-    an_untrusted_document_leaves_the_copy_as_it_was,
-    an_untrusted_document_leaves_a_new_copy_empty,
-    a_document_over_the_limit_of_bytes_is_refused,
-    a_file_that_is_not_there_is_a_failed_run,
-    the_sound_document_after_it_is_taken_even_if_it_is_the_old_one,
+    an_untrusted_document_does_not_change_the_copy,
+    an_untrusted_first_document_leaves_the_copy_empty,
+    a_document_over_the_size_limit_is_rejected,
+    a_missing_file_is_a_failed_run,
+    the_next_valid_document_is_accepted_also_if_it_is_the_previous_one,
 );
 
-async fn an_untrusted_document_leaves_the_copy_as_it_was(database: Arc<TestDatabase>) {
+async fn an_untrusted_document_does_not_change_the_copy(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    copying.took(fixtures::bytes("three_answers/first.xml")).await;
+    copying.accept(fixtures::bytes("three_polls/first.xml")).await;
     let (tables, provider) = (copying.tables().await, copying.provider().await);
     let untrusted = fixtures::untrusted();
     for document in &untrusted {
-        let refusal = copying.take(&document.bytes).await.expect_err(&document.name);
+        let refusal = copying.sync(&document.bytes).await.expect_err(&document.name);
         assert_eq!(refusal.code(), document.code, "{}", document.name);
         let run = copying.last_run().await;
         assert_eq!((run.state, run.reason_code), (RunState::Failed, Some(document.code.clone())), "{}", document.name);
@@ -36,43 +36,43 @@ async fn an_untrusted_document_leaves_the_copy_as_it_was(database: Arc<TestDatab
     assert_eq!(copying.runs().await.len(), 1 + untrusted.len());
 }
 
-async fn an_untrusted_document_leaves_a_new_copy_empty(database: Arc<TestDatabase>) {
+async fn an_untrusted_first_document_leaves_the_copy_empty(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    let refusal = copying.take(fixtures::bytes("untrusted/truncated/exactly_between_two_tags.xml")).await.unwrap_err();
+    let refusal = copying.sync(fixtures::bytes("untrusted/truncated/exactly_between_two_tags.xml")).await.unwrap_err();
     assert_eq!(refusal.code(), "truncated");
     let tables = copying.tables().await;
     assert_eq!((tables.version, tables.base_events.len(), tables.events.len()), (0, 0, 0));
     assert_eq!(copying.provider().await.last_success_at, None);
 }
 
-async fn a_document_over_the_limit_of_bytes_is_refused(database: Arc<TestDatabase>) {
-    let document = fixtures::bytes("three_answers/first.xml");
+async fn a_document_over_the_size_limit_is_rejected(database: Arc<TestDatabase>) {
+    let document = fixtures::bytes("three_polls/first.xml");
     let copying = Copying::with(&database, &format!("max_body_bytes = {}", document.len())).await;
-    copying.took(&document).await;
+    copying.accept(&document).await;
     let tables = copying.tables().await;
-    let mut longer = fixtures::bytes("three_answers/first.xml");
+    let mut longer = fixtures::bytes("three_polls/first.xml");
     longer.push(b'\n');
-    assert_eq!(copying.take(longer).await.unwrap_err().code(), "too_large");
+    assert_eq!(copying.sync(longer).await.unwrap_err().code(), "too_large");
     let run = copying.last_run().await;
     assert_eq!((run.state, run.reason_code.as_deref()), (RunState::Failed, Some("too_large")));
-    assert!(run.reason.unwrap().contains(&document.len().to_string()), "the reason names the limit");
+    assert!(run.reason.unwrap().contains(&document.len().to_string()), "the reason contains the limit");
     assert_eq!(copying.tables().await, tables);
 }
 
-async fn a_file_that_is_not_there_is_a_failed_run(database: Arc<TestDatabase>) {
+async fn a_missing_file_is_a_failed_run(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    let nowhere = FeedSource::File(fixtures::path("there_is_no_such_file.xml"));
-    let refusal = sync_now(&copying.database, &copying.entry, &nowhere).await.unwrap_err();
+    let missing = FeedSource::File(fixtures::path("missing.xml"));
+    let refusal = sync_now(&copying.database, &copying.entry, &missing).await.unwrap_err();
     assert_eq!((refusal.code(), copying.last_run().await.reason_code.as_deref()), ("unreadable_file", Some("unreadable_file")));
 }
 
-async fn the_sound_document_after_it_is_taken_even_if_it_is_the_old_one(database: Arc<TestDatabase>) {
+async fn the_next_valid_document_is_accepted_also_if_it_is_the_previous_one(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;
-    copying.took(fixtures::bytes("three_answers/first.xml")).await;
-    copying.take(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
-    assert_eq!(copying.take(fixtures::bytes("three_answers/first.xml")).await.unwrap().state, RunState::Unchanged);
-    copying.take(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
-    assert_eq!(copying.took(fixtures::bytes("three_answers/second.xml")).await.updated, 2);
+    copying.accept(fixtures::bytes("three_polls/first.xml")).await;
+    copying.sync(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
+    assert_eq!(copying.sync(fixtures::bytes("three_polls/first.xml")).await.unwrap().state, RunState::Unchanged);
+    copying.sync(fixtures::bytes("untrusted/malformed/feed.json")).await.unwrap_err();
+    assert_eq!(copying.accept(fixtures::bytes("three_polls/second.xml")).await.updated, 2);
     let states: Vec<RunState> = copying.runs().await.iter().map(|run| run.state).collect();
     assert_eq!(states, [RunState::Succeeded, RunState::Failed, RunState::Unchanged, RunState::Failed, RunState::Succeeded]);
 }

@@ -1,0 +1,88 @@
+//! The rejected items of a feed, while it is compared with the copy.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::identity;
+use crate::provider::item::{Reject, RejectSubject};
+
+/// Rejects whose details are stored: beyond that the reasons repeat, and the count is still exact.
+const MAX_STORED: usize = 1_000;
+
+/// The rejected items of a feed.
+#[derive(Debug, Default)]
+pub(super) struct RejectSummary {
+    /// The first ones, in the order of the document.
+    pub(super) first: Vec<Reject>,
+    /// Their number.
+    pub(super) count: usize,
+    /// The number of rejected events.
+    pub(super) events: usize,
+    /// Rejected base events, ordered by id once the feed is complete. They count as present, with unknown events.
+    pub(super) base_events: Vec<Uuid>,
+    /// There is a base event without a readable id: it may be any that is missing.
+    pub(super) has_unidentified: bool,
+}
+
+/// The rejected events of one base event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RejectedEvents {
+    pub(super) ids: Vec<String>,
+    /// There is one without a readable id: it may be any that is missing.
+    pub(super) has_unidentified: bool,
+}
+
+impl RejectedEvents {
+    /// The rejected events by base event, for base events that were accepted in part.
+    pub(super) fn group(rejects: &[Reject]) -> HashMap<&str, Self> {
+        let mut groups: HashMap<&str, Self> = HashMap::new();
+        for reject in rejects {
+            if let RejectSubject::Event { base_event, event } = &reject.subject {
+                let group = groups.entry(base_event).or_default();
+                match event {
+                    Some(id) => group.ids.push(id.clone()),
+                    None => group.has_unidentified = true,
+                }
+            }
+        }
+        groups
+    }
+}
+
+impl RejectSummary {
+    pub(super) fn new(mut rejects: Vec<Reject>, slug: &str) -> Self {
+        let mut summary = Self { count: rejects.len(), ..Self::default() };
+        for reject in &rejects {
+            summary.events += reject.events;
+            match &reject.subject {
+                RejectSubject::BaseEvent(Some(id)) => summary.base_events.push(identity::base_event_id(slug, id)),
+                RejectSubject::BaseEvent(None) => summary.has_unidentified = true,
+                RejectSubject::Event { .. } => {}
+            }
+        }
+        rejects.truncate(MAX_STORED);
+        summary.first = rejects;
+        summary
+    }
+
+    /// Adds the rejects of a later part of the document.
+    pub(super) fn add(&mut self, mut later: Self) {
+        self.first.append(&mut later.first);
+        self.first.truncate(MAX_STORED);
+        self.count += later.count;
+        self.events += later.events;
+        self.base_events.append(&mut later.base_events);
+        self.has_unidentified |= later.has_unidentified;
+    }
+
+    /// Adds events that occur in several elements, of which some may have been added before; `new` is the number of the others.
+    pub(super) fn add_duplicates(&mut self, rejects: Vec<Reject>, new: usize) {
+        self.count += new;
+        self.events += new;
+        self.first.extend(rejects);
+        self.first.sort_by_key(|reject| reject.span.start);
+        self.first.dedup_by_key(|reject| reject.span.start);
+        self.first.truncate(MAX_STORED);
+    }
+}

@@ -1,0 +1,238 @@
+//! The flow of one sync, recorded in the ledger and logged once.
+
+use std::time::{Duration, Instant};
+
+use entity::{begin_write, job, provider, sync_run};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
+
+use super::{
+    SyncError,
+    compare::{self, ComparedFeed},
+    diff::FeedOrigin,
+    last_document, ledger, metrics, pushed, register,
+    report::{Durations, Stopwatch, SyncReport},
+    save_rejects::save_rejects,
+    source::FeedSource,
+    write,
+};
+use crate::{
+    progress::Progress,
+    provider::{
+        entry::ProviderEntry,
+        fetch::{FetchOutcome, FetchedDocument},
+    },
+};
+
+/// Runs one sync under the lease of its job and records it in the ledger. A successful sync removes the job in its transaction; after a
+/// failed one the caller still holds it.
+///
+/// # Errors
+///
+/// When the copy could not be made equal to the feed. It is unchanged, and the ledger has the reason unless the database is unavailable.
+pub async fn sync(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    source: &FeedSource,
+    lease: &job::Claim,
+) -> Result<SyncReport, SyncError> {
+    sync_with_progress(database, entry, source, lease, &Progress::none()).await
+}
+
+/// [`sync`] with a progress counter.
+///
+/// # Errors
+///
+/// As [`sync`].
+pub async fn sync_with_progress(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    source: &FeedSource,
+    lease: &job::Claim,
+    progress: &Progress,
+) -> Result<SyncReport, SyncError> {
+    tracing::Span::current().record("provider.slug", entry.slug.as_str());
+    let started = Instant::now();
+    let outcome = Sync { database, entry, source, lease, progress }.run().await;
+    let duration = started.elapsed();
+    count(&entry.slug, &outcome, duration);
+    log(&outcome, duration);
+    outcome
+}
+
+fn count(slug: &str, outcome: &Result<SyncReport, SyncError>, duration: Duration) {
+    match outcome {
+        Ok(report) => {
+            metrics::count_run(slug, report.state, "", duration);
+            metrics::count_events(slug, report.bytes, &report.counts, &report.durations);
+        }
+        Err(error) => metrics::count_run(slug, sync_run::RunState::Failed, error.code(), duration),
+    }
+}
+
+fn log(outcome: &Result<SyncReport, SyncError>, duration: Duration) {
+    let duration_ms = milliseconds(duration);
+    match outcome {
+        Ok(SyncReport { state, bytes, counts, durations, .. }) => tracing::info!(
+            sync.state = state.name(),
+            sync.duration_ms = duration_ms,
+            sync.fetch_ms = milliseconds(durations.fetch),
+            sync.parse_ms = milliseconds(durations.parse),
+            sync.diff_ms = milliseconds(durations.diff),
+            sync.write_ms = milliseconds(durations.write),
+            sync.bytes = bytes,
+            sync.fetched = counts.fetched,
+            sync.inserted = counts.inserted,
+            sync.updated = counts.updated,
+            sync.unchanged = counts.unchanged,
+            sync.left = counts.left,
+            sync.rejected = counts.rejected,
+            "sync completed"
+        ),
+        Err(error) => tracing::warn!(
+            sync.state = sync_run::RunState::Failed.name(),
+            sync.duration_ms = duration_ms,
+            sync.reason = error.code(),
+            error = telemetry::with_causes(error),
+            "sync failed"
+        ),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The inputs of a sync.
+struct Sync<'a> {
+    database: &'a DatabaseConnection,
+    entry: &'a ProviderEntry,
+    source: &'a FeedSource,
+    lease: &'a job::Claim,
+    progress: &'a Progress,
+}
+
+impl Sync<'_> {
+    async fn run(&self) -> Result<SyncReport, SyncError> {
+        let provider = register::register(self.database, self.entry).await?;
+        let pushed_run = self.source.pushed().and_then(|feed| feed.sync_run_id);
+        let run = ledger::open(self.database, provider.id, self.lease, pushed_run).await?;
+        tracing::Span::current().record("sync_run.id", run.id);
+        let outcome = self.copy(&provider, &run).await;
+        if let Err(error) = &outcome
+            && let Err(unwritten) = self.close_failed(&run, error).await
+        {
+            tracing::error!(error = telemetry::with_causes(&unwritten), "the run could not be closed in the ledger");
+        }
+        outcome
+    }
+
+    /// Closes a failed run. The run of a push that is retried waits instead, because its client was given the id.
+    async fn close_failed(&self, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
+        if self.source.pushed().is_some() && error.is_retryable() {
+            ledger::requeue(self.database, run).await
+        } else {
+            ledger::close_failed(self.database, run, error).await
+        }
+    }
+
+    fn is_delta(&self) -> bool {
+        self.source.pushed().is_some_and(pushed::is_delta)
+    }
+
+    async fn copy(&self, provider: &provider::Model, run: &sync_run::Model) -> Result<SyncReport, SyncError> {
+        let Self { database, entry, .. } = *self;
+        if provider.currency != entry.currency.code() {
+            return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
+        }
+        if let Some(feed) = self.source.pushed() {
+            pushed::check_order(database, feed).await?;
+        }
+        let last = last_document::find(entry, provider);
+        let mut watch = Stopwatch::start();
+        let fetched = self.source.fetch(entry, &last.validators, self.progress).await?;
+        let durations = Durations { fetch: watch.lap(), ..Durations::default() };
+        let document = match fetched {
+            FetchOutcome::Modified(document) => document,
+            FetchOutcome::NotModified { fresh_for } => {
+                let transaction = self.begin(provider).await?;
+                let report = ledger::close_not_modified(&transaction, run, provider, durations).await?;
+                self.commit(transaction).await?;
+                return Ok(SyncReport { fresh_for, ..report });
+            }
+        };
+        let fresh_for = document.fresh_for;
+        let copied = ledger::CopiedDocument::new(&document, last_document::reading_hash(entry));
+        let report = if last.body_hash == Some(copied.body_hash) && !self.is_delta() {
+            let transaction = self.begin(provider).await?;
+            let report = ledger::close_same_body(&transaction, run, provider, &copied, durations).await?;
+            self.commit(transaction).await?;
+            report
+        } else {
+            self.apply(provider, run, document, &copied, durations).await?
+        };
+        Ok(SyncReport { fresh_for, ..report })
+    }
+
+    /// Compares a document with the copy, and writes what differs.
+    async fn apply(
+        &self,
+        provider: &provider::Model,
+        run: &sync_run::Model,
+        document: FetchedDocument,
+        copied: &ledger::CopiedDocument,
+        mut durations: Durations,
+    ) -> Result<SyncReport, SyncError> {
+        let Self { database, entry, progress, .. } = *self;
+        let _slot = compare::acquire_slot().await?;
+        let compared = compare::compare(database, entry, provider, (document, self.is_delta()), progress).await?;
+        let ComparedFeed { feed, summary, comparison, refusal, parse, diff } = compared;
+        (durations.parse, durations.diff) = (parse, diff);
+        if let Some(refusal) = refusal {
+            save_rejects(database, run, &summary.rejects.first, &feed.spool).await?;
+            return Err(refusal);
+        }
+        let mut watch = Stopwatch::start();
+        let transaction = self.begin(provider).await?;
+        let origin = FeedOrigin {
+            provider_id: provider.id,
+            slug: &entry.slug,
+            fetched_at: run.started_at,
+            last_fetched_at: provider.last_success_at,
+        };
+        let counts = write::apply(&transaction, origin, &feed, &summary, comparison, progress).await?;
+        save_rejects(&transaction, run, &summary.rejects.first, &feed.spool).await?;
+        durations.write = watch.lap();
+        let report = if self.is_delta() {
+            ledger::close_delta(&transaction, run, provider, copied, counts, durations).await?
+        } else {
+            ledger::close_snapshot(&transaction, run, copied, counts, durations).await?
+        };
+        self.commit(transaction).await?;
+        Ok(report)
+    }
+
+    /// Begins to write the copy, unless another run has changed it since the provider's row was read: this document may be older.
+    async fn begin(&self, provider: &provider::Model) -> Result<DatabaseTransaction, SyncError> {
+        let transaction = begin_write(self.database).await?;
+        let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
+        if locked.is_some_and(|locked| locked.last_success_at == provider.last_success_at) {
+            Ok(transaction)
+        } else if job::queue::is_held(&transaction, self.lease).await? {
+            Err(SyncError::Superseded)
+        } else {
+            Err(SyncError::LeaseLost)
+        }
+    }
+
+    /// Removes the job together with its work; rolls back if another worker holds the job.
+    async fn commit(&self, transaction: DatabaseTransaction) -> Result<(), SyncError> {
+        if let Some(feed) = self.source.pushed() {
+            pushed::complete(&transaction, feed.id, None).await?;
+        }
+        if !job::queue::finish(&transaction, self.lease).await? {
+            transaction.rollback().await?;
+            return Err(SyncError::LeaseLost);
+        }
+        Ok(transaction.commit().await?)
+    }
+}

@@ -1,0 +1,281 @@
+//! A summary of a whole feed, in a few dozen bytes per base event: enough to decide whether the feed is plausible and which base events
+//! differ from the copy. Those are then read again.
+//!
+//! This is the only part of a sync whose memory grows with the feed, besides the stored hashes that it is compared with.
+
+use std::{io, ops::Range, sync::Arc};
+
+use uuid::Uuid;
+
+use super::{
+    fingerprint, identity,
+    rejects::{RejectSummary, RejectedEvents},
+};
+use crate::provider::{
+    format::{Conventions, FeedDocumentError, FeedFormat, FeedReadError},
+    item::{BaseEventItem, ParsedFeed, Reject},
+    spool::Spool,
+};
+
+/// Base events of one feed. Each takes about a hundred bytes with its stored hash; the largest feeds have some hundred thousand.
+const MAX_BASE_EVENTS: usize = 2_000_000;
+
+/// A feed that can be read again in parts, and how to read it.
+#[derive(Debug)]
+pub(super) struct SpooledFeed {
+    pub(super) spool: Arc<Spool>,
+    pub(super) format: FeedFormat,
+    pub(super) conventions: Conventions,
+    /// The provider.
+    pub(super) slug: String,
+}
+
+/// The summary of a feed.
+#[derive(Debug, Default)]
+pub(super) struct FeedSummary {
+    /// Ordered by id; a base event that is spread over several elements occurs more than once.
+    elements: Vec<Element>,
+    /// The items, and their rejected events, of a format that cannot be read again in parts; their elements have indexes of this list.
+    items: Vec<(BaseEventItem, RejectedEvents)>,
+    pub(super) event_count: usize,
+    pub(super) rejects: RejectSummary,
+}
+
+/// One element of a base event.
+#[derive(Clone, Copy, Debug)]
+struct Element {
+    id: Uuid,
+    content_hash: i64,
+    /// Its position in the document, or its index in the items.
+    start: u64,
+    length: u32,
+    events: u32,
+}
+
+/// A base event that differs from the copy or is new.
+#[derive(Debug)]
+pub(super) struct ChangedBaseEvent {
+    pub(super) id: Uuid,
+    spans: Vec<ElementSpan>,
+    pub(super) is_copied: bool,
+    /// Another of its elements was rejected: its events are not complete.
+    is_incomplete: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ElementSpan {
+    start: u64,
+    length: u32,
+}
+
+/// The base events that differ from the copy, and those removed from the feed.
+#[derive(Debug, Default)]
+pub(super) struct FeedComparison {
+    /// In the order of the document.
+    pub(super) changed: Vec<ChangedBaseEvent>,
+    pub(super) removed: Vec<Uuid>,
+    pub(super) unchanged_events: usize,
+}
+
+/// A base event with all its elements.
+#[derive(Debug)]
+pub(super) struct BaseEventDetail {
+    pub(super) id: Uuid,
+    pub(super) item: BaseEventItem,
+    pub(super) rejected: RejectedEvents,
+    pub(super) event_hashes: Vec<i64>,
+    pub(super) content_hash: i64,
+    pub(super) is_copied: bool,
+}
+
+/// The ids and content hashes of a provider's copied base events; `None` for one that was removed from the feed.
+pub(super) type CopiedHashes = Vec<(Uuid, Option<i64>)>;
+
+impl SpooledFeed {
+    /// Reads the whole feed. It blocks and uses all cores.
+    pub(super) fn summarize(&self) -> Result<FeedSummary, FeedReadError> {
+        let mut summary = FeedSummary::default();
+        let digest = |feed| FeedSummary::summarize_part(feed, &self.slug, !self.format.is_splittable());
+        self.format.parse_spool(&self.spool, &self.conventions, digest, |part| summary.add(part))?;
+        summary.elements.sort_unstable_by_key(|element| (element.id, element.start));
+        summary.rejects.base_events.sort_unstable();
+        summary.merge_elements(self)?;
+        Ok(summary)
+    }
+
+    /// Reads one base event again.
+    pub(super) fn read_detail(
+        &self,
+        summary: &FeedSummary,
+        changed: &ChangedBaseEvent,
+    ) -> Result<BaseEventDetail, FeedReadError> {
+        Ok(self.read_whole(summary, changed)?.0)
+    }
+
+    /// Reads a base event with all its elements merged, and its duplicate events.
+    fn read_whole(
+        &self,
+        summary: &FeedSummary,
+        changed: &ChangedBaseEvent,
+    ) -> Result<(BaseEventDetail, Vec<Reject>), FeedReadError> {
+        let (item, mut rejected, duplicates) = if self.format.is_splittable() {
+            let (mut item, mut rejects) = self.merge_spans(&changed.spans)?;
+            let mut duplicates = Vec::new();
+            item.remove_duplicate_events(&mut duplicates);
+            rejects.extend(duplicates.iter().cloned());
+            let rejected = RejectedEvents::group(&rejects).remove(item.source_id.as_str()).unwrap_or_default();
+            (item, rejected, duplicates)
+        } else {
+            let index = usize::try_from(changed.spans[0].start).unwrap_or(usize::MAX);
+            let (item, rejected) = summary.items.get(index).cloned().ok_or_else(changed_spool)?;
+            (item, rejected, Vec::new())
+        };
+        rejected.has_unidentified |= changed.is_incomplete;
+        let (event_hashes, content_hash) = fingerprint::hash_base_event(&item, &rejected);
+        let detail = BaseEventDetail { id: changed.id, item, rejected, event_hashes, content_hash, is_copied: changed.is_copied };
+        Ok((detail, duplicates))
+    }
+
+    /// Reads and merges the elements of one base event, with their rejects.
+    fn merge_spans(&self, spans: &[ElementSpan]) -> Result<(BaseEventItem, Vec<Reject>), FeedReadError> {
+        let mut merged: Option<BaseEventItem> = None;
+        let mut rejects = Vec::new();
+        for span in spans {
+            let mut feed = self.format.reparse(&self.spool, span.range(), &self.conventions)?;
+            let item = feed.base_events.pop().ok_or_else(changed_spool)?;
+            rejects.append(&mut feed.rejects);
+            match &mut merged {
+                Some(merged) => merged.merge(item),
+                None => merged = Some(item),
+            }
+        }
+        Ok((merged.ok_or_else(changed_spool)?, rejects))
+    }
+}
+
+fn changed_spool() -> FeedReadError {
+    io::Error::other("the temporary file of the document has changed since it was first read").into()
+}
+
+impl FeedSummary {
+    fn summarize_part(mut feed: ParsedFeed, slug: &str, keep_items: bool) -> Self {
+        for base_event in &mut feed.base_events {
+            base_event.remove_duplicate_events(&mut feed.rejects);
+        }
+        feed.rejects.sort_by_key(|reject| reject.span.start);
+        let mut rejected = RejectedEvents::group(&feed.rejects);
+        let mut summary = Self::default();
+        for item in feed.base_events {
+            let rejected = rejected.remove(item.source_id.as_str()).unwrap_or_default();
+            let id = identity::base_event_id(slug, &item.source_id);
+            let (_, content_hash) = fingerprint::hash_base_event(&item, &rejected);
+            let start = if keep_items { summary.items.len() } else { item.span.start };
+            summary.elements.push(Element {
+                id,
+                content_hash,
+                start: start as u64,
+                length: u32::try_from(item.span.len()).unwrap_or(u32::MAX),
+                events: u32::try_from(item.events.len()).unwrap_or(u32::MAX),
+            });
+            summary.event_count += item.events.len();
+            if keep_items {
+                summary.items.push((item, rejected));
+            }
+        }
+        summary.rejects = RejectSummary::new(feed.rejects, slug);
+        summary
+    }
+
+    fn add(&mut self, mut part: Self) -> Result<(), FeedDocumentError> {
+        self.elements.append(&mut part.elements);
+        self.items.append(&mut part.items);
+        self.event_count += part.event_count;
+        self.rejects.add(part.rejects);
+        if self.elements.len() + self.rejects.base_events.len() > MAX_BASE_EVENTS {
+            return Err(FeedDocumentError::OverLimit { line: 1, limit: MAX_BASE_EVENTS, what: "base events in a feed" });
+        }
+        Ok(())
+    }
+
+    /// Merges base events that have more than one element, whose content was not known while each element was read.
+    fn merge_elements(&mut self, feed: &SpooledFeed) -> Result<(), FeedReadError> {
+        let mut elements = std::mem::take(&mut self.elements);
+        for group in elements.chunk_by_mut(|left, right| left.id == right.id) {
+            let id = group[0].id;
+            let is_incomplete = self.rejects.base_events.binary_search(&id).is_ok();
+            if group.len() == 1 && !is_incomplete {
+                continue;
+            }
+            let spans = group.iter().map(ElementSpan::from).collect();
+            let (detail, duplicates) = feed.read_whole(self, &ChangedBaseEvent { id, spans, is_copied: false, is_incomplete })?;
+            let events: usize = group.iter().map(|element| element.events as usize).sum();
+            let rejected_now = events - detail.item.events.len();
+            self.event_count -= rejected_now;
+            self.rejects.add_duplicates(duplicates, rejected_now);
+            for element in group.iter_mut() {
+                element.content_hash = detail.content_hash;
+                element.events = 0;
+            }
+            group[0].events = u32::try_from(detail.item.events.len()).unwrap_or(u32::MAX);
+        }
+        self.elements = elements;
+        Ok(())
+    }
+
+    /// The number of events for the guard: rejected ones count as present.
+    pub(super) fn events_present(&self) -> usize {
+        self.event_count + self.rejects.events
+    }
+
+    /// Compares the feed with the copy, whose hashes must be ordered by id. Only the elements of changed base events are retained.
+    pub(super) fn compare(mut self, copied: &CopiedHashes) -> (Self, FeedComparison) {
+        let elements = std::mem::take(&mut self.elements);
+        let mut comparison = FeedComparison::default();
+        let mut copied = copied.iter().peekable();
+        let mut remove = |(id, content_hash): &(Uuid, Option<i64>)| {
+            let is_removed = !self.rejects.has_unidentified && self.rejects.base_events.binary_search(id).is_err();
+            if content_hash.is_some() && is_removed {
+                comparison.removed.push(*id);
+            }
+        };
+        for group in elements.chunk_by(|left, right| left.id == right.id) {
+            let first = group[0];
+            while let Some(missing) = copied.next_if(|(id, _)| *id < first.id) {
+                remove(missing);
+            }
+            let copied_hash = copied.next_if(|(id, _)| *id == first.id).map(|(_, content_hash)| *content_hash);
+            if copied_hash == Some(Some(first.content_hash)) {
+                comparison.unchanged_events += first.events as usize;
+            } else {
+                comparison.changed.push(ChangedBaseEvent {
+                    id: first.id,
+                    spans: group.iter().map(ElementSpan::from).collect(),
+                    is_copied: copied_hash.is_some(),
+                    is_incomplete: self.rejects.base_events.binary_search(&first.id).is_ok(),
+                });
+            }
+        }
+        copied.for_each(remove);
+        comparison.changed.sort_unstable_by_key(|changed| changed.spans[0].start);
+        (self, comparison)
+    }
+}
+
+impl From<&Element> for ElementSpan {
+    fn from(element: &Element) -> Self {
+        Self { start: element.start, length: element.length }
+    }
+}
+
+impl ElementSpan {
+    fn range(self) -> Range<u64> {
+        self.start..self.start + u64::from(self.length)
+    }
+}
+
+impl ChangedBaseEvent {
+    /// Its size in the document.
+    pub(super) fn bytes(&self) -> usize {
+        self.spans.iter().map(|span| span.length as usize).sum()
+    }
+}
