@@ -82,7 +82,7 @@ fn describe_setting(line: &str, message: &str) -> String {
         return format!("`{key}` {message}");
     }
     match message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
-        Some((found, expected)) => format!("`{key}` must be {expected}, got {found}"),
+        Some((actual, expected)) => format!("`{key}` must be {expected}, got {actual}"),
         None => message.replace('\n', ", "),
     }
 }

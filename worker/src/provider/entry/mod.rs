@@ -111,3 +111,41 @@ fn default_max_rejects_share() -> f64 {
 fn default_max_shrink_share() -> f64 {
     MAX_SHRINK_SHARE
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "[[provider]]\nslug = \"northstage\"\nurl = \"https://user:swordfish@provider.example/feed\"\n\
+                         format = \"event-list-xml\"\nschedule = \"0 0 * * * *\"\ncurrency = \"EUR\"\n";
+
+    fn parse_error(text: &str) -> String {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), text).expect("a writable file");
+        let error = read_providers(file.path()).expect_err(text).to_string();
+        error.replace(&file.path().display().to_string(), "FILE")
+    }
+
+    #[test]
+    fn names_the_provider_the_setting_and_the_position() {
+        let second = VALID.replace("northstage", "southstage").replace("\"EUR\"", "\"euro\"");
+        assert_eq!(
+            parse_error(&format!("{VALID}\n{second}")),
+            "the providers file FILE is invalid: provider `southstage`: `currency` must be an ISO 4217 currency code such as EUR, \
+             got `euro` (line 13, column 12)"
+        );
+        assert_eq!(
+            parse_error(&format!("{VALID}{}", VALID.replace("slug = \"northstage\"\n", ""))),
+            "the providers file FILE is invalid: provider 2: missing field `slug` (line 7, column 1)"
+        );
+    }
+
+    #[test]
+    fn never_quotes_the_credentials_of_a_url() {
+        for (from, to) in [("https://user", "ftp://user"), ("https://user", "user"), ("url = \"", "url = "), ("/feed\"", "/feed")]
+        {
+            let error = parse_error(&VALID.replacen(from, to, 1));
+            assert!(!error.contains("swordfish"), "{error}");
+        }
+    }
+}

@@ -22,10 +22,10 @@ pub enum FeedDocumentError {
         detail: String,
     },
     /// Another kind of document.
-    #[error("the document must start with {expected}, got {found}")]
+    #[error("the document must start with {expected}, got {actual}")]
     WrongRoot {
         /// The root of the document.
-        found: String,
+        actual: String,
         /// The accepted roots.
         expected: String,
     },

@@ -5,7 +5,7 @@
 
 use super::{
     Conventions, FeedDocumentError,
-    pieces::{Boundary, MAX_ITEMS, Piece, PieceFormat},
+    pieces::{Boundary, FeedPiece, MAX_ITEMS, PieceFormat},
     values::{self, ItemErrors},
     xml::{XmlAttributes, XmlElement, XmlReader, XmlStep},
 };
@@ -24,7 +24,12 @@ const END: [&str; 2] = ["event_end_date", "plan_end_date"];
 pub(super) const PIECES: PieceFormat = PieceFormat { markers: ["<base_event", "<base_plan"], parse_piece };
 
 /// Parses a document from one boundary to the next, at the end of the bytes.
-fn parse_piece(bytes: &[u8], start: &Boundary, conventions: &Conventions, max_items: usize) -> Result<Piece, FeedDocumentError> {
+fn parse_piece(
+    bytes: &[u8],
+    start: &Boundary,
+    conventions: &Conventions,
+    max_items: usize,
+) -> Result<FeedPiece, FeedDocumentError> {
     let (xml, root, mut output) = match start {
         Boundary::Document => {
             let (xml, root) = XmlReader::open(bytes, &ROOTS)?;
@@ -92,8 +97,8 @@ struct EventFields {
 }
 
 impl<'a> EventListReader<'a> {
-    fn into_piece(self, end: Boundary) -> Piece {
-        Piece { feed: self.feed, items: self.items, end }
+    fn into_piece(self, end: Boundary) -> FeedPiece {
+        FeedPiece { feed: self.feed, items: self.items, end }
     }
 
     /// Reads the rest of the current `<output>`.

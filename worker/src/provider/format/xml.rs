@@ -73,7 +73,7 @@ impl<'a> XmlReader<'a> {
             return Ok((xml, root));
         }
         let expected = roots.iter().map(|root| format!("`<{root}>`")).collect::<Vec<_>>().join(" or ");
-        Err(FeedDocumentError::WrongRoot { found: quote(&format!("<{}>", root.name())), expected })
+        Err(FeedDocumentError::WrongRoot { actual: quote(&format!("<{}>", root.name())), expected })
     }
 
     /// Starts in the middle of a document, inside elements with these full names, outermost first.
@@ -139,11 +139,11 @@ impl<'a> XmlReader<'a> {
     /// Leaves an element at its closing tag. quick-xml compares the names, except for elements that were opened before this piece.
     fn close(&mut self, tag: &BytesEnd<'a>, start: usize) -> Result<(), FeedDocumentError> {
         if self.depth == self.ancestors.len() {
-            let found = tag.name().into_inner().to_owned();
+            let name = tag.name().into_inner().to_owned();
             let mismatch = match self.ancestors.pop() {
-                Some(expected) if expected == found => None,
-                Some(expected) => Some(IllFormedError::MismatchedEndTag { expected, found }),
-                None => Some(IllFormedError::UnmatchedEndTag(found)),
+                Some(expected) if expected == name => None,
+                Some(expected) => Some(IllFormedError::MismatchedEndTag { expected, found: name }),
+                None => Some(IllFormedError::UnmatchedEndTag(name)),
             };
             if let Some(mismatch) = mismatch {
                 return Err(self.malformed(start, describe_xml_error(&XmlError::IllFormed(mismatch))));
@@ -307,8 +307,8 @@ fn describe_xml_error(error: &XmlError) -> String {
         XmlError::IllFormed(IllFormedError::MismatchedEndTag { expected, found }) => {
             format!("the closing tag must be {}, got {}", quote(&format!("</{expected}>")), quote(&format!("</{found}>")))
         }
-        XmlError::IllFormed(IllFormedError::UnmatchedEndTag(found)) => {
-            format!("the closing tag {} has no opening tag", quote(&format!("</{found}>")))
+        XmlError::IllFormed(IllFormedError::UnmatchedEndTag(name)) => {
+            format!("the closing tag {} has no opening tag", quote(&format!("</{name}>")))
         }
         other => format!("not well-formed XML: {other}"),
     }

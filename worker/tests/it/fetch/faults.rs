@@ -48,8 +48,8 @@ async fn recovers_from_a_status_with_retry_after() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recovers_from_a_truncated_document_in_a_complete_response() {
-    for cut in ["truncate", "truncate:4000"] {
-        assert_recovers(cut, "", "truncated", None).await;
+    for fault in ["truncate", "truncate:4000"] {
+        assert_recovers(fault, "", "truncated", None).await;
     }
     assert_recovers("truncate:0", "", "empty_document", None).await;
 }

@@ -42,14 +42,14 @@ fn rejects_only_the_event_with_an_error() {
         ("missing_start", Some("2"), "`event_start_date`, `plan_start_date` or `event_date` is missing"),
         ("end_before_start", Some("2"), "the end `2031-03-02T19:59:59` is before the start `2031-03-02T20:00:00`"),
         ("latitude_beyond_the_pole", Some("2"), "`latitude` must be a number from -90 to 90, got `90.5`"),
-        ("longitude_that_is_no_number", Some("2"), "`longitude` must be a number from -180 to 180, got `NaN`"),
-        ("sold_out_neither_true_nor_false", Some("2"), "`sold_out` must be `true` or `false`, got `perhaps`"),
+        ("longitude_not_a_number", Some("2"), "`longitude` must be a number from -180 to 180, got `NaN`"),
+        ("sold_out_not_a_boolean", Some("2"), "`sold_out` must be `true` or `false`, got `perhaps`"),
         ("capacity_below_zero", Some("2"), "`capacity` must be an integer from 0 to 10000000, got `-1`"),
         ("too_long_id", None, too_long),
         ("control_character_in_a_name", Some("2"), "`name` must not contain control characters, got `A\u{fffd}B`"),
         ("performer_without_name", Some("2"), "`name` is missing"),
         (
-            "two_faults_at_once",
+            "two_errors",
             Some("2"),
             "`event_date` must be a date such as 2021-06-30T21:00:00, got `tomorrow`; `price` must be 0 or more, got `-5.00`",
         ),
@@ -67,13 +67,13 @@ fn rejects_only_the_event_with_an_error() {
 
 #[test]
 fn accepts_the_first_of_two_events_with_the_same_id() {
-    let (reject, accepted) = parse_with_reject("event_twice");
+    let (reject, accepted) = parse_with_reject("duplicate_event");
     assert_eq!(reject.reason, "duplicate event `1` in base event `2`; the first one was accepted");
     assert_eq!(reject.subject, RejectSubject::Event { base_event: "2".to_owned(), event: Some("1".to_owned()) });
-    let (line_and_column, raw) = locate("event_twice", &reject);
+    let (line_and_column, raw) = locate("duplicate_event", &reject);
     assert_eq!((line_and_column, raw.as_str()), ((6, 18), "<event event_id=\"1\" event_date=\"2031-03-02\"/>"));
     assert_eq!(accepted, ["2/1", "2/3", "1/1"]);
-    let feed = parse(&fixtures::bytes("rejects/event_twice.xml")).unwrap();
+    let feed = parse(&fixtures::bytes("rejects/duplicate_event.xml")).unwrap();
     assert_eq!(feed.base_events[0].events[0].start.wall_clock, "2031-03-01", "the first one is accepted");
 }
 

@@ -43,7 +43,7 @@ pub(super) struct PieceFormat {
     /// How a base event probably starts.
     pub(super) markers: [&'static str; 2],
     /// Parses the bytes between two boundaries. The number is the maximum of items.
-    pub(super) parse_piece: fn(&[u8], &Boundary, &Conventions, usize) -> Result<Piece, FeedDocumentError>,
+    pub(super) parse_piece: fn(&[u8], &Boundary, &Conventions, usize) -> Result<FeedPiece, FeedDocumentError>,
 }
 
 /// The parser's state between two pieces.
@@ -61,7 +61,7 @@ pub(super) enum Boundary {
 }
 
 /// A parsed piece.
-pub(super) struct Piece {
+pub(super) struct FeedPiece {
     /// The items, with spans that count from the start of the piece.
     pub(super) feed: ParsedFeed,
     /// The number of elements that became items.
@@ -200,7 +200,7 @@ impl<T: Send> PieceReader<'_, T> {
         start: &Boundary,
         max_items: usize,
     ) -> Result<DigestedPiece<T>, FeedDocumentError> {
-        let Piece { mut feed, items, end } = (self.format.parse_piece)(bytes, start, self.conventions, max_items)?;
+        let FeedPiece { mut feed, items, end } = (self.format.parse_piece)(bytes, start, self.conventions, max_items)?;
         feed.shift_spans(usize::try_from(offset).unwrap_or(usize::MAX));
         Ok(DigestedPiece { digest: (self.digest)(feed), items, end })
     }

@@ -72,9 +72,9 @@ fn split_nodes(text: &str) -> Result<Vec<&RawValue>, FeedDocumentError> {
     }
 }
 
-fn wrong_root(found: String) -> FeedDocumentError {
+fn wrong_root(actual: String) -> FeedDocumentError {
     let expected = "an array of nodes or an object with a @graph".to_owned();
-    FeedDocumentError::WrongRoot { found, expected }
+    FeedDocumentError::WrongRoot { actual, expected }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` needs")]
