@@ -1,68 +1,62 @@
-//! The HTTP service: answers from the local copy of the catalogues, and never asks a provider.
+//! The HTTP service: responds from the local copy of the catalogues, and never contacts a provider.
 //!
-//! A request flows through [`server`] (sockets, limits, the fast path), [`query`] (its parameters), [`resources`] (its operation),
-//! [`cache`] and [`database`], and comes back through [`response`]. [`app`] is the whole service without a socket, which is also what
-//! the tests call.
+//! A request passes through [`server`] (sockets, limits, the fast path), [`query`] (its parameters), [`resources`] (its operation),
+//! [`cache`] and [`database`], and returns through [`response`]. [`app`] is the whole service without a socket, which the tests call.
 
 pub mod auth;
 pub mod cache;
 pub mod database;
 pub mod error;
-mod metrics;
 pub mod query;
+pub mod rate_limit;
 pub mod resources;
 pub mod response;
 pub mod server;
 mod settings;
 mod state;
+#[cfg(test)]
+mod tests;
+pub mod upload;
 
-use std::{io, sync::Arc};
+use std::{collections::HashMap, io, sync::Arc};
 
-use poem::{Endpoint, EndpointExt, Response, Route, middleware::CatchPanic};
+use poem::{
+    Endpoint, EndpointExt, Request, Response, Route, RouteMethod, endpoint::make, http::StatusCode, middleware::CatchPanic,
+};
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    metrics::RequestMetrics,
     resources::{concerts, events, feeds, health, multivac, performers, places, providers, rates, search, sync_runs, venues},
-    server::{Limits, fast_path::Front},
+    response::{StaticDocument, TextReply},
+    server::{Entry, HOT_ROUTES, Limits, Observer},
 };
 pub use self::{
-    settings::{Command, Settings},
-    state::{State, StateError},
+    settings::{Command, Settings, StateError},
+    state::State,
 };
 
-/// The whole service: operations, `/openapi.json`, the Swagger UI at `/docs`, and one shape for every error.
+/// The whole service without a socket: operations, documents, and one form of all errors.
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
-    let (rate, cache) = (state.rate.clone(), state.cache.clone());
-    let scraped = metrics::endpoint(state.clone());
-    let metrics = RequestMetrics::new(&server::fast_path::ROUTES);
-    let service = service(state);
-    let observer = Arc::new(server::Observer::new(&Operations::meta(), metrics.clone()));
-    let rest = Route::new()
-        .at("/metrics", poem::get(scraped))
-        .at("/openapi.json", poem::get(service.spec_endpoint()))
-        .nest("/docs", poem::get(service.swagger_ui()))
-        .nest("/", service)
-        .with(CatchPanic::new())
-        .around(response::represent)
-        .around(server::bound_body)
-        .around(server::rate_limit::refuse)
-        .around(move |endpoint, request| server::observe(endpoint, request, observer.clone()));
-    Front { rate, cache, metrics, rest }
+    if state.recorder.is_some() {
+        server::describe_metrics();
+    }
+    let (limiter, cache) = (state.rate.clone(), state.cache.clone());
+    let router = router(state).with(CatchPanic::new()).around(server::bound_body);
+    Entry { limiter, cache, observer: Observer::new(&Operations::meta(), &HOT_ROUTES), router }
 }
 
-/// The service's description as served at `/openapi.json`.
+/// The OpenAPI document as served at `/openapi.json`.
 #[must_use]
 pub fn openapi(state: State) -> String {
     service(state).spec()
 }
 
-/// Serves until `shutdown` is cancelled, then finishes the requests that were accepted.
+/// Serves until `shutdown` is cancelled, then completes the requests that were accepted.
 ///
 /// # Errors
 ///
-/// When the listener breaks.
+/// When the listener fails.
 pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits, shutdown: CancellationToken) -> io::Result<()> {
     let (rate, readiness) = (state.rate.clone(), state.readiness.clone());
     let sweep = async {
@@ -93,8 +87,8 @@ type Operations = (
     health::HealthApi,
 );
 
-fn service(state: State) -> OpenApiService<Operations, ()> {
-    let operations = (
+fn operations(state: State) -> Operations {
+    (
         search::SearchApi(state.clone()),
         concerts::ConcertsApi(state.clone()),
         performers::PerformersApi(state.clone()),
@@ -108,9 +102,37 @@ fn service(state: State) -> OpenApiService<Operations, ()> {
         sync_runs::SyncRunsApi(state.clone()),
         multivac::MultivacApi(state.clone()),
         health::HealthApi(state),
-    );
-    OpenApiService::new(operations, "Marquee", env!("CARGO_PKG_VERSION"))
+    )
+}
+
+fn service(state: State) -> OpenApiService<Operations, ()> {
+    OpenApiService::new(operations(state), "Marquee", env!("CARGO_PKG_VERSION"))
         .description(include_str!("description.md"))
         .server("/")
         .license(LicenseObject::new("MIT OR Apache-2.0"))
+}
+
+/// The routes of all operations and documents. They are added here and not by [`OpenApiService`], which would parse the query string of
+/// every request a second time.
+fn router(state: State) -> Route {
+    let service = service(state.clone());
+    let mut operation_routes = HashMap::new();
+    operations(state.clone()).add_routes(&mut operation_routes);
+    let docs = Arc::new(StaticDocument::new("text/html; charset=utf-8", service.swagger_ui_html()));
+    let router = Route::new()
+        .at("/metrics", poem::get(make(move |request| render_metrics(state.clone(), request))))
+        .at("/openapi.json", poem::get(StaticDocument::new("application/json", service.spec())))
+        .at("/docs", poem::get(docs.clone()))
+        .at("/docs/", poem::get(docs));
+    operation_routes.into_iter().fold(router, |router, (path, methods)| {
+        let methods = methods.into_iter().fold(RouteMethod::new(), |route, (method, endpoint)| route.method(method, endpoint));
+        router.at(path, methods)
+    })
+}
+
+/// `GET /metrics`. It is not an operation of the API, because Prometheus defines its format.
+async fn render_metrics(state: State, request: Request) -> poem::Result<TextReply> {
+    let recorder = state.recorder.ok_or(StatusCode::NOT_FOUND)?;
+    state.cache.record_size();
+    Ok(TextReply::prometheus(&request, recorder.render()).await?)
 }

@@ -38,7 +38,7 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let state = State { recorder: Some(recorder), ..State::connect(&settings).await? };
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
     tracing::info!(listen = %listener.local_addr()?, database = %settings.database.url, "the API is serving");
-    state.follow(settings.database, shutdown.clone());
+    state.start_background_tasks(settings.database, shutdown.clone());
     api::run(listener, state, limits, shutdown).await?;
     Ok(())
 }

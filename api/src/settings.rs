@@ -1,16 +1,33 @@
 //! What the API can be told from outside.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use clap::{Parser, Subcommand};
-use entity::{DatabaseSettings, RedactedUrl};
+use entity::{ConnectError, ConnectionRole, DatabaseSettings, RedactedUrl};
 use telemetry::TelemetrySettings;
 
 use crate::{
-    auth::{KeysSettings, command::KeysCommand},
-    cache::CacheSettings,
-    server::{ServeSettings, rate_limit::RateSettings},
+    auth::{Keys, KeysFileError, KeysSettings, command::KeysCommand},
+    cache::{CacheSettings, Redis, RedisError},
+    database::writer::Writer,
+    rate_limit::{RateLimiter, RateSettings},
+    server::ServeSettings,
+    state::State,
 };
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The database URL is invalid, or the file cannot be opened.
+    #[error("the database cannot be used")]
+    Database(#[from] ConnectError),
+    /// The Redis URL is invalid.
+    #[error("Redis cannot be used")]
+    Redis(#[from] RedisError),
+    /// The API keys file is invalid.
+    #[error(transparent)]
+    Keys(#[from] KeysFileError),
+}
 
 /// Answers searches over HTTP from the local copy of the catalogues.
 #[derive(Clone, Debug, Parser)]
@@ -57,5 +74,23 @@ impl Settings {
     #[must_use]
     pub fn read_database(&self) -> DatabaseSettings {
         self.database_read_url.clone().map_or_else(|| self.database.clone(), |url| DatabaseSettings { url })
+    }
+}
+
+impl State {
+    /// The state of these settings. A SQLite file is opened; other connections are made when they are needed.
+    ///
+    /// # Errors
+    ///
+    /// When the settings are invalid, whether or not the services respond.
+    pub async fn connect(settings: &Settings) -> Result<Self, StateError> {
+        let read = settings.read_database();
+        let database = entity::connect(&read, ConnectionRole::Api).await?;
+        let watch = entity::connect(&read, ConnectionRole::Watch).await?;
+        let writer = Arc::new(Writer::new(entity::connect(&settings.database, ConnectionRole::Write).await?));
+        let redis = Redis::new(&settings.cache.redis)?;
+        let rate = RateLimiter::from_settings(&settings.rate);
+        let keys = Keys::of(&settings.keys)?;
+        Ok(Self { rate, writer, keys, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
     }
 }

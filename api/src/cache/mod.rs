@@ -1,247 +1,265 @@
-//! Answers that are kept as they are sent, in two tiers before the database: in the process, and in Redis for all processes.
+//! Encoded responses in two tiers before the database: in the process, and in Redis for all processes.
 //!
-//! What is kept is true for one version of the catalogue. In the process a key holds one answer, the newest; in Redis the version is a
-//! part of the key. An answer is given while no newer version is known, or, marked, for a moment while the newer one is fetched, or
-//! while the database is away. The cache knows nothing of searches: it keeps the answers to [`Question`]s.
+//! A cached body is valid for one version of the catalogue. In the process a key holds one body, the newest; in Redis the version is
+//! part of the key. A body is served while no newer version is known, and, marked as stale, for a moment while the newer body is
+//! fetched or while the database is unavailable. The cache knows no resource: it caches the output of [`CachedQuery`]s.
 
-mod answer;
-mod asked;
-mod flights;
+mod body;
+mod counters;
 mod key;
 pub mod redis;
-mod served;
+mod request;
+mod response;
 mod settings;
-mod tally;
+mod single_flight;
 pub mod version;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use metrics::gauge;
-use poem::http::HeaderValue;
+use poem::{Request, http::HeaderValue};
 
 pub use self::{
-    answer::Answer,
-    asked::Asked,
+    body::CachedBody,
     redis::{Redis, RedisError, describe_metrics},
-    served::{Served, Source, Standing},
+    request::CacheRequest,
+    response::{CacheResponse, CacheTier, Freshness},
     settings::CacheSettings,
 };
 use self::{
-    flights::{Flight, Flights},
-    tally::Tally,
+    counters::Counters,
+    single_flight::{InFlight, SingleFlight},
+    version::{KnownVersion, VersionWatch},
 };
 use crate::{
-    cache::version::{Catalogue, Known},
-    database::reader::Reader,
+    database::{Availability, reader::Reader},
     error::ApiError,
-    response::{Coding, encode},
+    query::Canonical,
+    response::{ContentCoding, Reply},
 };
 
-/// For how long after a new version became known an answer of the one before may still be given, while the new one is fetched: so a
-/// sync makes nobody wait. Asked for later, it is fetched before it is given.
-const REVALIDATE_WITHIN: Duration = Duration::from_secs(2);
+/// How long the previous body may be served after a new version became known, while the new body is fetched: so that no request waits
+/// for a sync. Later requests wait for the new body.
+const REVALIDATION_TIME: Duration = Duration::from_secs(2);
 
-/// Something that can be asked of the catalogue, whose answer changes with the version alone.
-pub trait Question: Clone + Send + Sync + 'static {
-    /// Whether an answer of the version before may be given for a moment while the new one is fetched. Not where clients write what they
-    /// ask for, because they would not find it.
-    const MAY_LAG: bool = true;
+/// A query whose output changes only with the version of the catalogue. Its canonical form is its cache key.
+pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
+    /// Whether the previous body may be served for [`REVALIDATION_TIME`]. False where clients write what they read, because they expect
+    /// to read their writes.
+    const MAY_BE_STALE: bool = true;
 
-    /// What is asked, in one form for all who ask the same.
-    fn key(&self) -> String;
-
-    /// Asks the database.
-    fn find(self, reader: Arc<Reader>) -> impl Future<Output = Result<Found, ApiError>> + Send;
+    /// Reads the database.
+    fn run(self, reader: Arc<Reader>) -> impl Future<Output = Result<QueryOutput, ApiError>> + Send;
 }
 
-/// What the database says to a question.
+/// The output of a query.
 #[derive(Debug)]
-pub struct Found {
-    /// The version of the snapshot that was read; none if nothing was found and it is not known.
+pub struct QueryOutput {
+    /// The version of the snapshot that was read; `None` if there are no rows, so that it is unknown.
     pub snapshot: Option<(i64, entity::UtcInstant)>,
-    /// The encoded answer.
+    /// The JSON body.
     pub body: Vec<u8>,
-    /// The value of its `Link` header.
+    /// The value of the `Link` header.
     pub link: Option<HeaderValue>,
 }
 
-impl Found {
-    /// A page of this snapshot; `link` is the value of its `Link` header.
-    #[must_use]
-    pub fn page(snapshot: Option<(i64, entity::UtcInstant)>, body: Vec<u8>, link: Option<String>) -> Self {
-        Self { snapshot, body, link: link.and_then(|link| link.try_into().ok()) }
-    }
-}
-
-/// The tiers together.
+/// Both tiers.
 #[derive(Debug)]
 pub struct Cache {
-    process: moka::sync::Cache<String, Arc<Answer>>,
+    process: moka::sync::Cache<String, Arc<CachedBody>>,
     redis: Option<Redis>,
-    flights: Arc<Flights>,
-    catalogue: Arc<Catalogue>,
+    fetches: Arc<SingleFlight>,
+    version: Arc<VersionWatch>,
+    availability: Arc<Availability>,
     reader: Arc<Reader>,
-    tally: Tally,
+    counters: Counters,
 }
 
 impl Cache {
-    /// An empty one of this many bytes; with 0 nothing is kept in the process.
+    /// An empty cache of this many bytes in the process; 0 disables that tier.
     #[must_use]
-    pub fn new(process_bytes: u64, redis: Option<Redis>, catalogue: Arc<Catalogue>, reader: Arc<Reader>) -> Self {
+    pub fn new(
+        process_bytes: u64,
+        redis: Option<Redis>,
+        version: Arc<VersionWatch>,
+        availability: Arc<Availability>,
+        reader: Arc<Reader>,
+    ) -> Self {
         let process = moka::sync::Cache::builder()
             .max_capacity(process_bytes)
-            .weigher(|key: &String, answer: &Arc<Answer>| answer.weight(key))
+            .weigher(|key: &String, body: &Arc<CachedBody>| body.weight(key))
             .build();
-        Self { process, redis, flights: Arc::default(), catalogue, reader, tally: Tally::new() }
+        Self { process, redis, fetches: Arc::default(), version, availability, reader, counters: Counters::new() }
     }
 
-    /// Whether Redis answers, if there is one.
+    /// Whether Redis responds, if there is one.
     #[must_use]
     pub fn is_redis_up(&self) -> Option<bool> {
         self.redis.as_ref().map(Redis::is_up)
     }
 
-    /// The answer if the process has it and may give it.
+    /// The response if the process has it and may serve it without waiting.
     #[must_use]
-    pub fn at_once<Q: Question>(self: &Arc<Self>, asked: &Asked<Q>) -> Option<Served> {
-        let answer = self.process.get(&asked.key)?;
-        match self.standing(&answer) {
-            Standing::Outdated(_) => None,
-            Standing::Revalidating(_) if !Q::MAY_LAG => None,
-            standing => {
-                if matches!(standing, Standing::Revalidating(_)) {
-                    let _lands_by_itself = self.fly(asked);
+    pub fn get_cached<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Option<CacheResponse> {
+        let body = self.process.get(&request.key)?;
+        match self.freshness(&body) {
+            Freshness::Outdated(_) => None,
+            Freshness::Revalidating(_) if !Q::MAY_BE_STALE => None,
+            freshness => {
+                if matches!(freshness, Freshness::Revalidating(_)) {
+                    let _completes_in_background = self.start_fetch(request);
                 }
-                Some(self.served(answer, Source::Process, standing, false))
+                Some(self.serve(body, CacheTier::Process, freshness, false))
             }
         }
     }
 
-    /// The refusal of what the process does not have, while nobody else could answer it: so many wait for the database that one more
-    /// would be refused there, and there is no Redis to ask before.
-    pub(crate) fn refusal(&self) -> Option<ApiError> {
-        let is_hopeless = self.reader.is_full() && !self.is_redis_up().unwrap_or_default();
-        is_hopeless.then(|| self.reader.shed())
+    /// The error for a request that misses the process, if waiting is pointless: so many requests wait for the database that one more
+    /// would be shed there, and there is no Redis to read first.
+    pub(crate) fn shed(&self) -> Option<ApiError> {
+        let is_overloaded = self.reader.is_full() && !self.is_redis_up().unwrap_or_default();
+        is_overloaded.then(|| self.reader.shed())
     }
 
-    /// The answer from whichever tier has it.
+    /// Responds to a request of an operation that reads a `T`.
     ///
     /// # Errors
     ///
-    /// When none has it and the database does not give it.
-    pub async fn answer<Q: Question>(self: &Arc<Self>, asked: &Asked<Q>) -> Result<Served, ApiError> {
-        if let Some(served) = self.at_once(asked) {
-            return Ok(served);
+    /// As [`get`](Self::get), and when the request accepts no coding that we have.
+    pub async fn respond<Q: CachedQuery, T>(self: &Arc<Self>, request: &Request, query: Q) -> Result<Reply<T>, ApiError> {
+        let coding = ContentCoding::negotiate(request.headers())?;
+        let response = self.get(&CacheRequest::new(query, coding)).await?;
+        let length = response.body.bytes().len();
+        Ok(Reply::new(response.respond(request.headers()), length))
+    }
+
+    /// The response from the first tier that has it, else from the database.
+    ///
+    /// # Errors
+    ///
+    /// When no tier has it and the query fails.
+    pub async fn get<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Result<CacheResponse, ApiError> {
+        match self.get_cached(request) {
+            Some(response) => Ok(response),
+            None => self.fetch(request).await,
         }
-        let (flight, is_new) = self.fly(asked);
-        match flight.await {
-            Ok((answer, source)) => {
-                // Outdated if it comes from a replica that lags behind the one that told of the version: the headers say so.
-                let standing = self.standing(&answer);
-                Ok(self.served(answer, source, standing, !is_new))
+    }
+
+    /// The response of a request that misses the process.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn fetch<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Result<CacheResponse, ApiError> {
+        let (in_flight, is_new) = self.start_fetch(request);
+        match in_flight.await {
+            Ok((body, tier)) => {
+                // Outdated if it was read from a lagging replica: the headers say so.
+                let freshness = self.freshness(&body);
+                Ok(self.serve(body, tier, freshness, !is_new))
             }
             Err(error) => {
-                // Better an old answer, and said so, than none.
-                let kept = self.process.get(&asked.key).filter(|_| error.is_database_unavailable());
-                let away = Standing::DatabaseAway(self.catalogue.silence());
-                kept.map(|answer| self.served(answer, Source::Process, away, false)).ok_or(ApiError::Shared(error))
+                // A stale response, marked as such, is better than none.
+                let stale = self.process.get(&request.key).filter(|_| error.is_database_unavailable());
+                let freshness = Freshness::DatabaseUnavailable(self.availability.time_since_response());
+                stale.map(|body| self.serve(body, CacheTier::Process, freshness, false)).ok_or(ApiError::Shared(error))
             }
         }
     }
 
-    /// Tells the metrics how much is kept.
-    pub fn measure(&self) {
-        // What came since is in no sum yet.
+    /// Sets the gauges of the process tier.
+    pub fn record_size(&self) {
+        // Recent inserts are not part of the sums yet.
         self.process.run_pending_tasks();
         gauge!("marquee_cache_bytes").set(self.process.weighted_size() as f64);
         gauge!("marquee_cache_entries").set(self.process.entry_count() as f64);
     }
 
-    fn served(&self, answer: Arc<Answer>, source: Source, standing: Standing, is_collapsed: bool) -> Served {
-        let served = Served { answer, source, standing, is_collapsed, has_redis: self.redis.is_some() };
-        self.tally.answered(&served);
-        served
+    fn serve(&self, body: Arc<CachedBody>, tier: CacheTier, freshness: Freshness, is_coalesced: bool) -> CacheResponse {
+        let response = CacheResponse { body, tier, freshness, is_coalesced, has_redis: self.redis.is_some() };
+        self.counters.count_response(&response);
+        response
     }
 
-    fn standing(&self, answer: &Answer) -> Standing {
-        if self.catalogue.is_away() {
-            return Standing::DatabaseAway(self.catalogue.silence());
+    fn freshness(&self, body: &CachedBody) -> Freshness {
+        if !self.availability.is_available() {
+            return Freshness::DatabaseUnavailable(self.availability.time_since_response());
         }
-        match self.catalogue.version() {
-            Some(version) if answer.version < version => {
-                let stale = self.catalogue.known().map_or(Duration::ZERO, |known| known.since.elapsed());
-                if stale < REVALIDATE_WITHIN { Standing::Revalidating(stale) } else { Standing::Outdated(stale) }
+        match self.version.current() {
+            Some(version) if body.version < version => {
+                let stale = self.version.known().map_or(Duration::ZERO, |known| known.since.elapsed());
+                if stale < REVALIDATION_TIME { Freshness::Revalidating(stale) } else { Freshness::Outdated(stale) }
             }
-            // Of a database before it was restored from a backup.
-            Some(version) if answer.version > version => Standing::Outdated(Duration::ZERO),
-            _ => Standing::Fresh,
+            // Read before the database was restored from a backup.
+            Some(version) if body.version > version => Freshness::Outdated(Duration::ZERO),
+            _ => Freshness::Fresh,
         }
     }
 
-    /// Fetches the answer for the version that is known now. Whoever knows of a newer one does not board the same flight.
-    fn fly<Q: Question>(self: &Arc<Self>, asked: &Asked<Q>) -> (Flight, bool) {
-        let known = self.catalogue.known();
-        let flight_key = format!("{} {}", known.map_or(-1, |known| known.version), asked.key);
-        self.flights.board(flight_key, || self.clone().fetch(asked.clone(), known))
+    /// Starts or joins the fetch for the version that is known now. Requests that know a newer version do not join it.
+    fn start_fetch<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> (InFlight, bool) {
+        let known = self.version.known();
+        let key = format!("{} {}", known.map_or(-1, |known| known.version), request.key);
+        self.fetches.join(key, || self.clone().run_fetch(request.clone(), known))
     }
 
-    async fn fetch<Q: Question>(
+    async fn run_fetch<Q: CachedQuery>(
         self: Arc<Self>,
-        asked: Asked<Q>,
-        known: Option<Known>,
-    ) -> Result<(Arc<Answer>, Source), ApiError> {
-        if let Some(answer) = self.shared(&asked.key, asked.coding, known).await {
-            self.tally.landed_from_redis();
-            return Ok((self.keep(asked.key, answer), Source::Redis));
+        request: CacheRequest<Q>,
+        known: Option<KnownVersion>,
+    ) -> Result<(Arc<CachedBody>, CacheTier), ApiError> {
+        if let Some(body) = self.read_redis(&request.key, request.coding, known).await {
+            self.counters.count_fetch_from_redis();
+            return Ok((self.store(request.key, body), CacheTier::Redis));
         }
-        if asked.coding != Coding::Identity {
-            // Boxed, for its type would hold itself.
-            let plain = Box::pin(self.answer(&asked.plain())).await?;
-            let body = encode(plain.answer.body.clone(), asked.coding).await?;
-            let answer = plain.answer.in_coding(asked.coding, body);
-            self.share(&asked.key, &answer, self.catalogue.known());
-            return Ok((self.keep(asked.key, answer), plain.source));
+        if request.coding != ContentCoding::Identity {
+            // Boxed, because the future's type would contain itself.
+            let identity = Box::pin(self.get(&request.identity())).await?;
+            let encoded = request.coding.encode(identity.body.bytes().clone()).await?;
+            let body = identity.body.with_coding(request.coding, encoded);
+            self.write_redis(&request.key, &body, self.version.known());
+            return Ok((self.store(request.key, body), identity.tier));
         }
-        let Found { snapshot, body, link } = asked.question.find(self.reader.clone()).await?;
-        self.tally.landed_from_database();
+        let QueryOutput { snapshot, body, link } = request.query.run(self.reader.clone()).await?;
+        self.counters.count_fetch_from_database();
         if let Some((version, raised_at)) = snapshot {
-            self.catalogue.acknowledge(version, raised_at);
+            self.version.observe(version, raised_at);
         }
-        // Known before the database was asked: what was found cannot be older than it is said to be.
+        // `known` was read before the query ran, so the rows cannot be older than it says.
         let version = snapshot.map(|(version, _)| version).or(known.map(|known| known.version)).unwrap_or_default();
-        let answer = Answer::new(version, Bytes::from(body), link);
-        self.share(&asked.key, &answer, self.catalogue.known());
-        Ok((self.keep(asked.key, answer), Source::Database))
+        let body = CachedBody::new(version, Bytes::from(body), link);
+        self.write_redis(&request.key, &body, self.version.known());
+        Ok((self.store(request.key, body), CacheTier::Database))
     }
 
-    async fn shared(&self, key: &str, coding: Coding, known: Option<Known>) -> Option<Answer> {
+    async fn read_redis(&self, key: &str, coding: ContentCoding, known: Option<KnownVersion>) -> Option<CachedBody> {
         let (redis, known) = (self.redis.as_ref()?, known?);
-        let bytes = redis.get(&key::shared(known.version, known.raised_at, key)).await?;
-        Answer::from_bytes(&bytes, known.version, coding)
+        let bytes = redis.get(&key::in_redis(known.version, known.raised_at, key)).await?;
+        CachedBody::from_bytes(&bytes, known.version, coding)
     }
 
-    fn share(&self, key: &str, answer: &Answer, known: Option<Known>) {
+    fn write_redis(&self, key: &str, body: &CachedBody, known: Option<KnownVersion>) {
         if let (Some(redis), Some(known)) = (&self.redis, known)
-            && known.version == answer.version
-            && let Some(bytes) = answer.to_bytes()
+            && known.version == body.version
+            && let Some(bytes) = body.to_bytes()
         {
-            redis.put(key::shared(known.version, known.raised_at, key), bytes);
+            redis.put(key::in_redis(known.version, known.raised_at, key), bytes);
         }
     }
 
-    /// Keeps an answer in the process, unless a newer one is there. What is newer than all that is known comes from before a restore.
-    fn keep(&self, key: String, answer: Answer) -> Arc<Answer> {
-        let answer = Arc::new(answer);
+    /// Stores a body in the process, unless a newer one is there. A body newer than all known versions was read before a restore.
+    fn store(&self, key: String, body: CachedBody) -> Arc<CachedBody> {
+        let body = Arc::new(body);
         if self.process.policy().max_capacity() == Some(0) {
-            // It would stay until the next one comes.
-            return answer;
+            // It would stay until the next insert.
+            return body;
         }
-        let newest = self.catalogue.version().unwrap_or(i64::MAX);
-        self.process.entry(key).and_upsert_with(|kept| match kept {
-            Some(kept) if (answer.version + 1..=newest).contains(&kept.value().version) => kept.into_value(),
-            _ => answer.clone(),
+        let newest = self.version.current().unwrap_or(i64::MAX);
+        self.process.entry(key).and_upsert_with(|stored| match stored {
+            Some(stored) if (body.version + 1..=newest).contains(&stored.value().version) => stored.into_value(),
+            _ => body.clone(),
         });
-        answer
+        body
     }
 }

@@ -1,13 +1,13 @@
-//! What the cache can be told from outside.
+//! Settings of the cache.
 
 use clap::Args;
 
 use super::redis::RedisSettings;
 
-/// How answers are kept.
+/// How responses are cached.
 #[derive(Args, Clone, Debug)]
 pub struct CacheSettings {
-    /// Megabytes (2^20 bytes) of answers that the process keeps; 0 for none
+    /// Size of the cache in the process in MiB; 0 disables it
     #[arg(long = "cache-mib", env = "CACHE_MIB", default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1_048_576))]
     pub mib: u64,
     /// The tier that all processes share.
@@ -16,7 +16,7 @@ pub struct CacheSettings {
 }
 
 impl CacheSettings {
-    /// The bound of the process.
+    /// The size in bytes.
     #[must_use]
     pub fn process_bytes(&self) -> u64 {
         self.mib * 1024 * 1024

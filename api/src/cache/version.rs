@@ -1,10 +1,14 @@
-//! What this process knows of the catalogue: which version the database holds, since when, and whether the database answers.
+//! Watches the version of the catalogue: which version the database holds, and since when this process knows it.
 //!
-//! [`Catalogue::follow`] asks twice a second, and at once when PostgreSQL tells of a new version or a query fails. It has a
-//! connection of its own, so that a busy pool is not taken for a database that is away. It reads no row of the catalogue itself.
+//! [`VersionWatch::run`] reads the version twice a second, and immediately when PostgreSQL notifies of a new version or when a query
+//! loses its connection. It has its own connection, so that a busy pool is not mistaken for an unavailable database. It reads no other
+//! row of the catalogue.
 
 use std::{
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,122 +16,74 @@ use entity::{DatabaseSettings, UtcInstant, catalogue_version};
 use metrics::{Gauge, gauge};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
-    sync::{Mutex, Notify, watch},
+    sync::{Mutex, watch},
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often the version is asked for: whoever is not told of a new one learns of it within a second.
-const ASK_EVERY: Duration = Duration::from_millis(500);
-/// How often a database that is away is asked whether it is back.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
-/// How long one such question may take, connecting included.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How long to wait before listening again where listening failed.
-const LISTEN_AGAIN: Duration = Duration::from_secs(2);
-/// For so long a lower version than the known one may be a replica that lags; after that it is a database that was restored.
-const RESTORED_AFTER: Duration = Duration::from_secs(10);
+use crate::database::Availability;
 
-/// A version and since when it is known here.
+/// How often the version is read: without notifications, a new version is detected within a second.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The same while the database is unavailable.
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
+/// How long one read may take, connecting included.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// The pause before listening for notifications again.
+const LISTEN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// For this long, a version lower than the known one may be that of a lagging replica; after that the database was restored.
+const RESTORE_DETECTION_TIME: Duration = Duration::from_secs(10);
+
+/// A version, and since when this process knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownVersion {
     /// The number.
     pub version: i64,
-    /// When the worker raised it to that.
+    /// When the worker incremented the version to this number.
     pub raised_at: UtcInstant,
-    /// When this process learned of it.
+    /// When this process detected it.
     pub since: Instant,
 }
 
-/// What is known now.
+/// The newest version that this process has seen.
 #[derive(Debug)]
-pub struct Catalogue {
+pub struct VersionWatch {
     database: DatabaseConnection,
-    known: watch::Sender<Option<Known>>,
-    /// The same for readers that cannot wait for a lock: the version, or -1 while none is known.
-    version: AtomicI64,
-    started: Instant,
-    /// Milliseconds from `started` to the last answer of the database.
-    contact: AtomicU64,
-    away: watch::Sender<bool>,
-    ask_now: Notify,
-    /// When the last question was begun, and what came of it.
-    last_asked: Mutex<Option<(Instant, Option<i64>)>>,
+    availability: Arc<Availability>,
+    known: watch::Sender<Option<KnownVersion>>,
+    /// The same without a lock: the version, or -1 while none is known.
+    current: AtomicI64,
+    /// When the last read began, and its result.
+    last_read: Mutex<Option<(Instant, Option<i64>)>>,
 }
 
-impl Catalogue {
-    /// Knows nothing yet. `database` is asked for the version and nothing else.
+impl VersionWatch {
+    /// A watch that knows no version yet. `database` is used for nothing but the version, and its results are recorded in
+    /// `availability`.
     #[must_use]
-    pub fn new(database: DatabaseConnection) -> Self {
-        Self {
-            database,
-            known: watch::Sender::new(None),
-            version: AtomicI64::new(-1),
-            started: Instant::now(),
-            contact: AtomicU64::new(0),
-            away: watch::Sender::new(false),
-            ask_now: Notify::new(),
-            last_asked: Mutex::new(None),
-        }
+    pub fn new(database: DatabaseConnection, availability: Arc<Availability>) -> Self {
+        Self { database, availability, known: watch::Sender::new(None), current: AtomicI64::new(-1), last_read: Mutex::new(None) }
     }
 
-    /// The newest version that this process has seen, or nothing while it has seen none.
+    /// The newest version seen, if any.
     #[must_use]
-    pub fn known(&self) -> Option<Known> {
+    pub fn known(&self) -> Option<KnownVersion> {
         *self.known.borrow()
     }
 
-    /// The number of [`known`](Self::known), cheaply.
+    /// The number of [`known`](Self::known), without a lock.
     #[must_use]
-    pub fn version(&self) -> Option<i64> {
-        Some(self.version.load(Ordering::Acquire)).filter(|version| *version >= 0)
+    pub fn current(&self) -> Option<i64> {
+        Some(self.current.load(Ordering::Acquire)).filter(|version| *version >= 0)
     }
 
-    /// Whether the database did not answer when it was last asked.
-    #[must_use]
-    pub fn is_away(&self) -> bool {
-        *self.away.borrow()
-    }
-
-    /// How long ago the database last answered.
-    #[must_use]
-    pub fn silence(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.contact.load(Ordering::Relaxed)))
-    }
-
-    /// Returns once the database is away.
-    pub async fn went_away(&self) {
-        let mut away = self.away.subscribe();
-        if away.wait_for(|away| *away).await.is_err() {
-            // The sender lives in `self`.
-            std::future::pending::<()>().await;
-        }
-    }
-
-    /// Takes the database for away until it answers the next question, which is asked at once: a connection broke, and only the
-    /// question can tell whether it was the connection alone.
-    pub fn lost(&self, error: &DbErr) {
-        self.set_away(Some(error));
-        self.ask_now.notify_one();
-    }
-
-    fn set_away(&self, error: Option<&DbErr>) {
-        let is_away = error.is_some();
-        if self.away.send_if_modified(|away| std::mem::replace(away, is_away) != is_away) {
-            match error {
-                Some(error) => tracing::error!(error = telemetry::with_causes(error), "the database is away"),
-                None => tracing::info!("the database is back"),
-            }
-        }
-    }
-
-    /// Notes that a snapshot held this version.
-    pub fn acknowledge(&self, version: i64, raised_at: UtcInstant) {
+    /// Records that a snapshot had this version.
+    pub fn observe(&self, version: i64, raised_at: UtcInstant) {
         let is_new = self.known.send_if_modified(|known| {
             let is_new = known.is_none_or(|known| known.version < version);
             if is_new {
-                *known = Some(Known { version, raised_at, since: Instant::now() });
-                self.version.store(version, Ordering::Release);
+                *known = Some(KnownVersion { version, raised_at, since: Instant::now() });
+                self.current.store(version, Ordering::Release);
             }
             is_new
         });
@@ -136,101 +92,99 @@ impl Catalogue {
         }
     }
 
-    /// Asks the database for its version. However many ask at once, they cost one question or two: there is one connection for it, and
-    /// a flood of calls must not make the database look away.
+    /// Reads the version. Concurrent calls share one or two reads: there is one connection, and a flood of calls must not make the
+    /// database seem unavailable.
     ///
     /// # Errors
     ///
-    /// When it does not answer, or has no schema.
-    pub async fn ask(&self) -> Result<i64, DbErr> {
-        let came = Instant::now();
-        let mut last_asked = self.last_asked.lock().await;
-        if let Some((begun, version)) = *last_asked
-            && begun >= came
+    /// When the database does not respond in time, or has no schema.
+    pub async fn refresh(&self) -> Result<i64, DbErr> {
+        let called = Instant::now();
+        let mut last_read = self.last_read.lock().await;
+        if let Some((started, version)) = *last_read
+            && started >= called
         {
-            return version.ok_or_else(|| DbErr::Custom("the database did not answer a moment ago".to_owned()));
+            return version.ok_or_else(|| DbErr::Custom("the previous read of the catalogue version failed".to_owned()));
         }
-        let begun = Instant::now();
-        let answer = self.ask_alone().await;
-        *last_asked = Some((begun, answer.as_ref().ok().copied()));
-        answer
+        let started = Instant::now();
+        let version = self.read().await;
+        *last_read = Some((started, version.as_ref().ok().copied()));
+        version
     }
 
-    async fn ask_alone(&self) -> Result<i64, DbErr> {
-        let asked = timeout(PATIENCE, catalogue_version::fetch(&self.database)).await;
-        let row = asked.map_err(|_| DbErr::Custom("the database does not answer in time".to_owned())).flatten();
-        self.set_away(row.as_ref().err());
+    async fn read(&self) -> Result<i64, DbErr> {
+        let row = timeout(READ_TIMEOUT, catalogue_version::fetch(&self.database)).await;
+        let row = row.map_err(|_| DbErr::Custom("reading the catalogue version timed out".to_owned())).flatten();
+        self.availability.record_check(row.as_ref().err());
         let row = row?;
-        let contact = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.contact.store(contact, Ordering::Relaxed);
-        self.acknowledge(row.version, row.raised_at);
+        self.observe(row.version, row.raised_at);
         Ok(row.version)
     }
 
-    /// Keeps itself up to date until `shutdown` is cancelled. `told_by` is the database that tells of new versions, if it is one that does.
-    pub async fn follow(&self, told_by: &DatabaseSettings, shutdown: &CancellationToken) {
+    /// Watches the version until `shutdown` is cancelled. `notifier` is the database that sends notifications, if it can.
+    pub async fn run(&self, notifier: &DatabaseSettings, shutdown: &CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => (),
-            () = self.keep_asking() => (),
-            () = self.listen(told_by) => (),
+            () = self.poll() => (),
+            () = self.listen(notifier) => (),
         }
     }
 
-    async fn keep_asking(&self) {
+    async fn poll(&self) {
         let age = gauge!("marquee_catalogue_version_age_seconds");
-        let reachable = gauge!("marquee_database_up");
+        let up = gauge!("marquee_database_up");
         let mut lower_since: Option<Instant> = None;
         loop {
-            let asked = self.ask().await;
-            reachable.set(if asked.is_ok() { 1.0 } else { 0.0 });
-            set_age(&age, self.known());
-            let is_lower = asked.is_ok_and(|version| self.version().is_some_and(|known| version < known));
+            let version = self.refresh().await;
+            up.set(if version.is_ok() { 1.0 } else { 0.0 });
+            record_age(&age, self.known());
+            let is_lower = version.is_ok_and(|version| self.current().is_some_and(|known| version < known));
             lower_since = lower_since.filter(|_| is_lower).or_else(|| is_lower.then(Instant::now));
-            if lower_since.is_some_and(|since| since.elapsed() > RESTORED_AFTER) {
-                tracing::warn!("the database holds an older version than before: taking it for one that was restored");
-                self.forget();
+            if lower_since.is_some_and(|since| since.elapsed() > RESTORE_DETECTION_TIME) {
+                tracing::warn!("database restored: its catalogue version is lower than before");
+                self.reset();
                 lower_since = None;
             }
-            let pause = if self.is_away() { ASK_AGAIN } else { ASK_EVERY };
-            let _asked_sooner = timeout(pause, self.ask_now.notified()).await;
+            let interval = if self.availability.is_available() { POLL_INTERVAL } else { RETRY_INTERVAL };
+            let _requested = timeout(interval, self.availability.wait_for_check_request()).await;
         }
     }
 
-    /// Takes the next version that is seen for the newest, whatever it is.
-    fn forget(&self) {
-        self.version.store(-1, Ordering::Release);
+    /// Accepts the next version that is read, whatever it is.
+    fn reset(&self) {
+        self.current.store(-1, Ordering::Release);
         self.known.send_replace(None);
     }
 
-    async fn listen(&self, told_by: &DatabaseSettings) {
-        let mut was_heard = true;
+    async fn listen(&self, notifier: &DatabaseSettings) {
+        let mut was_listening = true;
         loop {
-            match catalogue_version::VersionListener::listen(told_by).await {
+            match catalogue_version::VersionListener::listen(notifier).await {
                 Ok(None) => std::future::pending().await,
                 Ok(Some(mut raises)) => {
-                    was_heard = true;
-                    // For what was raised while nobody listened.
-                    self.ask_now.notify_one();
-                    let lost = loop {
+                    was_listening = true;
+                    // The version may have changed before we listened.
+                    self.availability.request_check();
+                    let error = loop {
                         match raises.next().await {
-                            Ok(()) => self.ask_now.notify_one(),
+                            Ok(()) => self.availability.request_check(),
                             Err(error) => break error,
                         }
                     };
-                    self.lost(&lost);
+                    self.availability.report_lost_connection(&error);
                 }
-                Err(error) if !self.is_away() && std::mem::take(&mut was_heard) => {
+                Err(error) if self.availability.is_available() && std::mem::take(&mut was_listening) => {
                     let error = telemetry::with_causes(&error);
-                    tracing::warn!(error, "not told of new versions by the database: asking for them instead");
+                    tracing::warn!(error, "listening for new versions failed: polling only");
                 }
                 Err(_) => (),
             }
-            sleep(LISTEN_AGAIN).await;
+            sleep(LISTEN_RETRY_INTERVAL).await;
         }
     }
 }
 
-fn set_age(age: &Gauge, known: Option<Known>) {
+fn record_age(age: &Gauge, known: Option<KnownVersion>) {
     if let Some(known) = known {
         let micros = UtcInstant::now().0.saturating_sub(known.raised_at.0).max(0);
         age.set(Duration::from_micros(micros.unsigned_abs()).as_secs_f64());

@@ -1,5 +1,8 @@
-//! The database as requests use it: bounded reads, writes, and pieces of SQL that several resources share.
+//! Database access for requests: bounded reads and writes, availability, and SQL that several resources share.
 
+mod availability;
 pub mod reader;
 pub(crate) mod sql;
 pub mod writer;
+
+pub use self::availability::Availability;

@@ -1,30 +1,30 @@
-//! Statements that are put together here, where the query builder has no words for them. Values never stand in the text.
+//! Statements that the query builder cannot express. Values are always bound, never part of the text.
 
 use sea_orm::{
     AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement, TransactionOptions,
     TransactionTrait, Value,
 };
 
-/// A statement whose values are numbered as they are bound: both databases take `$1`.
+/// The values of a statement, numbered in the order in which they are bound: both databases accept `$1`.
 #[derive(Debug, Default)]
 pub(crate) struct Sql {
     values: Vec<Value>,
 }
 
 impl Sql {
-    /// What stands for the value in the text, as often as it is wanted there.
+    /// Binds a value, and returns its placeholder, which may be used several times.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("${}", self.values.len())
     }
 
-    /// What stands for these values, of which there is at least one, in `IN (...)`. The last one is repeated until there are a power of
-    /// two, so that a database sees few statements and can keep their plans.
+    /// Binds one or more values, and returns their placeholders for `IN (...)`. The last value is repeated up to a power of two, so that
+    /// the database sees few distinct statements and can cache their plans.
     pub(crate) fn bind_all<V: Into<Value> + Clone>(&mut self, values: &[V]) -> String {
         let last = values.last().into_iter().cycle();
         let padded = values.iter().chain(last).take(values.len().next_power_of_two());
-        let places: Vec<String> = padded.map(|value| self.bind(value.clone())).collect();
-        places.join(", ")
+        let placeholders: Vec<String> = padded.map(|value| self.bind(value.clone())).collect();
+        placeholders.join(", ")
     }
 
     /// The statement with this text.
@@ -33,12 +33,14 @@ impl Sql {
     }
 }
 
-/// Two columns that say of which version the snapshot is that a statement reads: asked at another time it might belong to other rows.
-pub(crate) const OF_VERSION: &str =
+/// The columns `version` and `raised_at` of the snapshot that a statement reads. Read by another statement, they could belong to other
+/// rows.
+pub(crate) const VERSION_COLUMNS: &str =
     "(SELECT version FROM catalogue_version) AS version, (SELECT raised_at FROM catalogue_version) AS raised_at";
 
-/// A transaction in which all statements read the same. On SQLite every one does; PostgreSQL must be asked for it.
-pub(crate) async fn snapshot(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+/// Begins a transaction in which all statements read the same snapshot. SQLite always does that; PostgreSQL needs a higher isolation
+/// level.
+pub(crate) async fn begin_snapshot(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let options = match database.get_database_backend() {
         DbBackend::Postgres => TransactionOptions {
             isolation_level: Some(IsolationLevel::RepeatableRead),

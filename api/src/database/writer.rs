@@ -1,4 +1,4 @@
-//! The database as requests write it: so many at a time.
+//! Bounded writes.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,65 +11,66 @@ use tokio::{
 
 use crate::error::ApiError;
 
-/// Batches of prices that may come or wait at a time: each takes a thread while it comes, and room on the disk until it is written.
-const BATCHES: usize = 64;
-/// Bodies that are held in memory at a time, and how long the next one waits, unread, for one of them to be done with.
-const HELD_BODIES: usize = 8;
-const BODY_PATIENCE: Duration = Duration::from_secs(5);
-/// Writes for requests.
+/// Batches of prices in progress: each uses a thread while its body is read, and disk space until it is committed.
+const MAX_BATCHES: usize = 64;
+/// Request bodies in memory.
+const MAX_BODIES: usize = 8;
+/// How long a request waits, its body unread, for one of [`MAX_BODIES`].
+const BODY_WAITING_TIME: Duration = Duration::from_secs(5);
+
+/// Writes on behalf of requests.
 #[derive(Debug)]
 pub struct Writer {
-    /// Where to write.
+    /// The connection pool.
     pub database: DatabaseConnection,
-    /// Idempotency keys of batches under way.
+    /// Idempotency keys of batches in progress.
     pub keys: IdempotencyKeys,
     batches: Arc<Semaphore>,
-    held_bodies: Semaphore,
-    /// The one batch that is written, or taken back.
-    settling: Semaphore,
+    bodies: Semaphore,
+    batch_commit: Semaphore,
 }
 
 impl Writer {
-    /// Writes to `database`.
+    /// A writer to `database`.
     #[must_use]
     pub fn new(database: DatabaseConnection) -> Self {
         Self {
             database,
             keys: IdempotencyKeys::default(),
-            batches: Arc::new(Semaphore::new(BATCHES)),
-            held_bodies: Semaphore::new(HELD_BODIES),
-            settling: Semaphore::new(1),
+            batches: Arc::new(Semaphore::new(MAX_BATCHES)),
+            bodies: Semaphore::new(MAX_BODIES),
+            batch_commit: Semaphore::new(1),
         }
     }
 
-    /// The right to bring a batch, until it is dropped.
+    /// A permit for a batch, valid until it is dropped.
     ///
     /// # Errors
     ///
-    /// When so many do already.
-    pub fn bring_batch(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+    /// When too many batches are in progress.
+    pub fn reserve_batch(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         self.batches.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)
     }
 
-    /// The right to hold a body in memory, until it is dropped.
+    /// A permit to hold a request body in memory, valid until it is dropped.
     ///
     /// # Errors
     ///
-    /// When so many do already, and go on.
-    pub async fn hold_body(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        match timeout(BODY_PATIENCE, self.held_bodies.acquire()).await {
-            Ok(Ok(room)) => Ok(room),
+    /// When too many bodies are in memory and none is released in time.
+    pub async fn reserve_body(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        match timeout(BODY_WAITING_TIME, self.bodies.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
             _ => Err(ApiError::Overloaded),
         }
     }
 
-    /// The turn to write many rows: one after the other, in the order in which they ask. Two batches on the same routes would wait for each
-    /// other in the database, where waiting counts as time of a statement, and SQLite has one writer anyway.
+    /// The permit to commit or delete a batch. There is one: two batches on the same routes would wait for each other inside the
+    /// database, where waiting counts as statement time, and SQLite has one writer anyway.
     ///
     /// # Errors
     ///
-    /// Never as long as the process serves.
-    pub async fn settle(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        self.settling.acquire().await.map_err(|_| ApiError::ShuttingDown)
+    /// Never while the process serves.
+    pub async fn lock_batches(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        self.batch_commit.acquire().await.map_err(|_| ApiError::ShuttingDown)
     }
 }

@@ -3,14 +3,14 @@
 //! The client and the log see different texts: `detail` and `errors` are written here, and causes go to the log only.
 
 mod code;
+mod validation;
 
 use std::{io, sync::Arc};
 
-use poem::http::StatusCode;
+use poem::{error::ResponseError, http::StatusCode};
 use sea_orm::DbErr;
 
-pub use self::code::ErrorCode;
-use crate::response::{ErrorSummary, Nullable, Problem, ValidationError};
+pub use self::{code::ErrorCode, validation::ValidationError};
 
 /// `Retry-After` while the database is unavailable or the process shuts down: most outages are restarts.
 const RETRY_AFTER_SECONDS: u32 = 2;
@@ -18,9 +18,6 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 const RETRY_AFTER_OVERLOAD_SECONDS: u32 = 1;
 /// `Retry-After` of a full job queue: by then, running workers have claimed jobs from it.
 const RETRY_AFTER_QUEUE_SECONDS: u32 = 10;
-/// Deepest request path with a relative `type`. Routes are shallower; longer paths must not inflate the response.
-const MAX_PATH_DEPTH: usize = 16;
-
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -234,23 +231,9 @@ impl ApiError {
         self.code() == ErrorCode::DatabaseUnavailable
     }
 
-    /// The body of the response to a request of this path.
+    /// The invalid parts of the request.
     #[must_use]
-    pub fn problem(&self, request_id: &str, path: &str) -> Problem {
-        let (code, detail) = (self.code(), self.detail());
-        Problem {
-            kind: reference(code, path),
-            title: code.title().to_owned(),
-            status: code.status().as_u16(),
-            errors: self.errors().to_vec(),
-            request_id: request_id.to_owned(),
-            data: Nullable(None),
-            error: ErrorSummary { code, message: detail.clone() },
-            detail,
-        }
-    }
-
-    fn errors(&self) -> &[ValidationError] {
+    pub fn errors(&self) -> &[ValidationError] {
         match self {
             Self::InvalidParameters(errors) | Self::UnknownPlaces(errors) | Self::InvalidItems { errors, .. } => errors,
             Self::Shared(error) => error.errors(),
@@ -258,7 +241,9 @@ impl ApiError {
         }
     }
 
-    fn detail(&self) -> String {
+    /// What is wrong with the request, and what is accepted.
+    #[must_use]
+    pub fn detail(&self) -> String {
         match self {
             Self::InvalidParameters(errors) | Self::UnknownPlaces(errors) => {
                 errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -323,13 +308,6 @@ fn invalid_items(errors: &[ValidationError], count: u64) -> String {
     format!("{count} {items} invalid{listed}, so nothing was imported; {first}")
 }
 
-/// The entry of the code in `/errors`, relative to the request's path, so that it also works behind a path prefix.
-fn reference(code: ErrorCode, path: &str) -> String {
-    let depth = path.matches('/').count().saturating_sub(1);
-    let root = if depth > MAX_PATH_DEPTH { "/".to_owned() } else { "../".repeat(depth) };
-    format!("{root}errors#{}", code.name())
-}
-
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
         if entity::is_unavailable(&error) { Self::DatabaseUnavailable(error) } else { Self::Database(error) }
@@ -347,32 +325,16 @@ impl From<StatusCode> for ApiError {
     }
 }
 
-/// Carries the error to [`observe`](crate::server::observe), which knows the id of the request.
-impl From<ApiError> for poem::Error {
-    fn from(error: ApiError) -> Self {
-        let mut carrier = Self::from_status(error.status());
-        carrier.set_data(Arc::new(error));
-        carrier
+/// An operation fails with its error as a value, and the server's observer turns it into a problem response.
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        self.status()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_type_is_relative_to_the_path_of_the_request() {
-        for (path, expected) in [
-            ("/", "errors#not_found"),
-            ("/search", "errors#not_found"),
-            ("/sync-runs/9", "../errors#not_found"),
-            ("/livez/", "../errors#not_found"),
-            ("/events/1/rates", "../../errors#not_found"),
-        ] {
-            assert_eq!(reference(ErrorCode::NotFound, path), expected, "{path}");
-        }
-        assert_eq!(reference(ErrorCode::PathNotFound, &"/".repeat(30_000)), "/errors#path_not_found");
-    }
 
     #[test]
     fn invalid_items_are_counted_in_the_singular_and_the_plural() {

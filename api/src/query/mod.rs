@@ -1,15 +1,20 @@
-//! The query string of a request: parameters, date ranges, pages and how OpenAPI describes them.
+//! The query string of a request: parameters, filters, date ranges, pages and their documentation.
 
-mod described;
+mod cursor;
+mod documented;
+mod filters;
+mod list;
 mod moment;
-mod page;
 mod parameters;
 mod range;
 
+pub(crate) use self::filters::serialize_text;
 pub use self::{
-    described::{CursorText, Date, Described, Kind, Limit, Moment, Number, Word, Words},
+    cursor::{Cursor, RowId, SortKey},
+    documented::{CursorText, Date, Documented, Limit, Moment, Number, ParameterKind, Required, Word, Words},
+    filters::{Canonical, Filters},
+    list::{ListFilters, ListQuery, MAX_ROWS, Page},
     moment::{Edge, parse_moment, to_rfc3339},
-    page::{Cursor, MAX_ROWS, Page, Place, next_link},
-    parameters::{Parameters, ValidationErrors, no_parameters},
+    parameters::{Parameters, no_parameters, parse_path},
     range::Range,
 };

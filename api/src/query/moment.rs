@@ -1,62 +1,61 @@
-//! Moments in requests and answers.
+//! Instants in requests and responses.
 
-use std::{
-    borrow::Cow,
-    ops::{Range, RangeInclusive},
-};
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
-use entity::UtcInstant;
+use entity::{DayError, UtcInstant, parse_day};
 
-/// The years that RFC 3339 can write: an offset must not lead out of them, for links write their instants in UTC.
+/// The years that RFC 3339 can express: an offset must not lead out of them, because links express instants in UTC.
 const YEARS: RangeInclusive<i32> = 0..=9999;
 
-/// Which end of a range a moment is.
+/// Which bound of a range a moment is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
-    /// Its start: a bare date is the first instant of the day.
+    /// The lower bound: a date means the first instant of the day.
     Start,
-    /// Its end: a bare date is the last instant of the day.
+    /// The upper bound: a date means the last instant of the day.
     End,
 }
 
-/// Reads an RFC 3339 date and time, UTC if it has no offset, or a bare date.
+/// Parses an RFC 3339 date and time, in UTC if it has no offset, or a date.
 ///
-/// A `+` that was not escaped in a query arrives as a space; where an offset must be it is taken for what it was meant to be.
+/// An unescaped `+` in a query string arrives as a space; in the place of an offset's sign, it is read as `+`.
 ///
 /// # Errors
 ///
-/// What is wrong and what would be right, in a sentence.
+/// With the requirement that the text does not meet.
 pub fn parse_moment(text: &str, edge: Edge) -> Result<UtcInstant, String> {
-    let malformed =
-        || "want RFC 3339 such as 2021-02-01T00:00:00Z or 2021-02-01T00:00:00+01:00, or a date such as 2021-02-01".to_owned();
-    let is_dated = text.is_char_boundary(10) && matches_shape(&text[..text.len().min(10)], "0000-00-00");
-    if !is_dated {
-        return Err(malformed());
-    }
-    let (date, time) = text.split_at(10);
-    let date = day(date).ok_or_else(|| format!("there is no such day as {date}"))?;
+    let (date, time) = text.split_at_checked(10).ok_or_else(malformed)?;
+    let date = match parse_day(date) {
+        Ok(date) => date,
+        Err(DayError::NotInCalendar) => return Err(DayError::NotInCalendar.to_string()),
+        Err(DayError::Malformed) => return Err(malformed()),
+    };
     if time.is_empty() {
         return Ok(edge_of_day(date, edge));
     }
-    let mended = mend_offset(text);
-    let instant = match DateTime::parse_from_rfc3339(&mended) {
+    let restored = restore_plus(text);
+    let instant = match DateTime::parse_from_rfc3339(&restored) {
         Ok(instant) => instant.to_utc(),
-        Err(_) => match NaiveDateTime::parse_from_str(&mended, "%Y-%m-%dT%H:%M:%S%.f") {
+        Err(_) => match NaiveDateTime::parse_from_str(&restored, "%Y-%m-%dT%H:%M:%S%.f") {
             Ok(local) if time.len() >= "T00:00:00".len() => local.and_utc(),
             _ => return Err(malformed()),
         },
     };
     if !YEARS.contains(&instant.year()) {
-        return Err("in UTC this lies outside the years 0000 to 9999".to_owned());
+        return Err("must be within the years 0000 to 9999 in UTC".to_owned());
     }
-    Ok(rounded_inwards(instant, edge))
+    Ok(round_inwards(instant, edge))
 }
 
-/// An instant in an answer: RFC 3339 in UTC.
+/// Formats an instant as RFC 3339 in UTC.
 #[must_use]
 pub fn to_rfc3339(instant: UtcInstant) -> String {
     instant.to_utc().map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)).unwrap_or_default()
+}
+
+fn malformed() -> String {
+    "must be RFC 3339 such as 2021-02-01T00:00:00Z or 2021-02-01T00:00:00+01:00, or a date such as 2021-02-01".to_owned()
 }
 
 fn edge_of_day(date: NaiveDate, edge: Edge) -> UtcInstant {
@@ -67,45 +66,31 @@ fn edge_of_day(date: NaiveDate, edge: Edge) -> UtcInstant {
     }
 }
 
-/// Instants are kept to the microsecond. A finer start is rounded up and a finer end down, so that the range never grows.
-fn rounded_inwards(instant: DateTime<Utc>, edge: Edge) -> UtcInstant {
+/// Rounds to microseconds: a start up and an end down, so that the range never grows.
+fn round_inwards(instant: DateTime<Utc>, edge: Edge) -> UtcInstant {
     let floor = UtcInstant::from(instant);
     let is_finer = !instant.timestamp_subsec_nanos().is_multiple_of(1_000);
     if is_finer && edge == Edge::Start { UtcInstant(floor.0 + 1) } else { floor }
 }
 
-/// A day in the shape `0000-00-00`.
-fn day(text: &str) -> Option<NaiveDate> {
-    let part = |digits: Range<usize>| text.get(digits)?.parse::<u32>().ok();
-    NaiveDate::from_ymd_opt(i32::try_from(part(0..4)?).ok()?, part(5..7)?, part(8..10)?)
-}
-
-fn mend_offset(text: &str) -> Cow<'_, str> {
+fn restore_plus(text: &str) -> Cow<'_, str> {
+    let is_offset = |text: &str| matches!(text.as_bytes(), [b'0'..=b'9', b'0'..=b'9', b':', b'0'..=b'9', b'0'..=b'9']);
     match text.rsplit_once(' ') {
-        Some((before, offset)) if before.len() > 10 && matches_shape(offset, "00:00") => format!("{before}+{offset}").into(),
+        Some((before, offset)) if before.len() > 10 && is_offset(offset) => format!("{before}+{offset}").into(),
         _ => text.into(),
     }
-}
-
-/// Whether a text has a digit wherever the shape has a 0, and the shape's own character elsewhere.
-fn matches_shape(text: &str, shape: &str) -> bool {
-    text.len() == shape.len()
-        && text
-            .bytes()
-            .zip(shape.bytes())
-            .all(|(byte, wanted)| if wanted == b'0' { byte.is_ascii_digit() } else { byte == wanted })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str, edge: Edge) -> String {
+    fn parse(text: &str, edge: Edge) -> String {
         parse_moment(text, edge).map_or_else(|error| format!("error: {error}"), to_rfc3339)
     }
 
     #[test]
-    fn offsets_are_optional_and_may_have_lost_their_plus() {
+    fn offsets_are_optional_and_an_unescaped_plus_is_restored() {
         for (text, instant) in [
             ("2021-02-01T00:00:00Z", "2021-02-01T00:00:00Z"),
             ("2021-02-01t00:00:00z", "2021-02-01T00:00:00Z"),
@@ -115,30 +100,30 @@ mod tests {
             ("2021-02-01T00:00:00 01:00", "2021-01-31T23:00:00Z"),
             ("2021-02-01T00:00:00-03:30", "2021-02-01T03:30:00Z"),
         ] {
-            assert_eq!(read(text, Edge::Start), instant, "{text}");
-            assert_eq!(read(text, Edge::End), instant, "{text}");
+            assert_eq!(parse(text, Edge::Start), instant, "{text}");
+            assert_eq!(parse(text, Edge::End), instant, "{text}");
         }
     }
 
     #[test]
-    fn a_bare_date_is_the_whole_day() {
-        assert_eq!(read("2021-02-28", Edge::Start), "2021-02-28T00:00:00Z");
-        assert_eq!(read("2021-02-28", Edge::End), "2021-02-28T23:59:59.999999Z");
+    fn a_date_is_the_whole_day() {
+        assert_eq!(parse("2021-02-28", Edge::Start), "2021-02-28T00:00:00Z");
+        assert_eq!(parse("2021-02-28", Edge::End), "2021-02-28T23:59:59.999999Z");
     }
 
     #[test]
-    fn a_range_finer_than_a_microsecond_never_grows() {
-        assert_eq!(read("2021-02-01T00:00:00.0000005Z", Edge::Start), "2021-02-01T00:00:00.000001Z");
-        assert_eq!(read("2021-02-01T00:00:00.0000005Z", Edge::End), "2021-02-01T00:00:00Z");
+    fn rounding_to_microseconds_never_extends_the_range() {
+        assert_eq!(parse("2021-02-01T00:00:00.0000005Z", Edge::Start), "2021-02-01T00:00:00.000001Z");
+        assert_eq!(parse("2021-02-01T00:00:00.0000005Z", Edge::End), "2021-02-01T00:00:00Z");
     }
 
     #[test]
-    fn a_day_that_does_not_exist_is_named() {
-        assert_eq!(read("2021-09-31T00:00:00Z", Edge::Start), "error: there is no such day as 2021-09-31");
+    fn rejects_a_date_that_does_not_exist() {
+        assert_eq!(parse("2021-09-31T00:00:00Z", Edge::Start), "error: must be an existing date");
     }
 
     #[test]
-    fn garbage_is_refused_with_what_would_be_right() {
+    fn rejects_malformed_text() {
         for text in [
             "",
             "soon",
@@ -156,7 +141,7 @@ mod tests {
             "2021-02-0é",
             "1612137600",
         ] {
-            assert!(read(text, Edge::Start).starts_with("error: "), "{text} was read as {}", read(text, Edge::Start));
+            assert!(parse(text, Edge::Start).starts_with("error: "), "{text} was parsed as {}", parse(text, Edge::Start));
         }
     }
 }

@@ -1,120 +1,159 @@
-//! Query strings, read once and strictly: what is not known is an error and not ignored, because a filter with a typing error
-//! in its name would silently answer another question.
+//! Query strings, parsed once and strictly: an unknown parameter is an error, because ignoring a misspelled filter would return the
+//! wrong rows.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 use poem::Request;
 
-use crate::{error::ApiError, response::ValidationError};
+use crate::error::{ApiError, ValidationError};
 
-/// How far a name may be from a known one, 0 to 1, to be taken for a typing error of it.
-const SIMILAR_ENOUGH: f64 = 0.5;
-/// Faults of one answer: more than anybody makes by accident, and a flood of them must not become a flood of an answer.
+/// How similar an unknown name must be to a known one to be suggested, from 0 to 1.
+const MIN_SIMILARITY: f64 = 0.5;
+/// Errors of one response: more than anyone makes by accident, and a bound for the size of the response.
 const MAX_ERRORS: usize = 20;
-/// Characters of an unknown name that are looked at and said back: four times the longest known one.
-const NAME_CHARACTERS: usize = 64;
+/// Characters of an unknown name or an invalid value that are repeated in the response: four times the longest known name.
+const MAX_REPEATED_CHARACTERS: usize = 64;
 
-/// The parameters of one request, each at most once unless it is a list.
+/// The parameters of one request. The parameters that an operation reads are the ones that it accepts; errors are collected, so that a
+/// client sees all of them at the same time.
 #[derive(Debug)]
-pub struct Parameters<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Parameters<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    known: Vec<&'static str>,
+    errors: Vec<ValidationError>,
+}
 
-/// Faults that were found so far; a client shall hear of all of them at once, up to a limit.
-#[derive(Debug, Default)]
-pub struct ValidationErrors(Vec<ValidationError>);
-
-/// Makes sure that a call which takes no parameters was given none.
+/// Checks that a request has no query parameters.
 ///
 /// # Errors
 ///
-/// With every parameter that was given.
+/// With every parameter that it has.
 pub fn no_parameters(request: &Request) -> Result<(), ApiError> {
-    let mut errors = ValidationErrors::default();
-    let _none = Parameters::read(request.uri().query().unwrap_or_default(), &[], &mut errors);
-    errors.or(())
+    Parameters::of(request).finish(())
+}
+
+/// Parses a path parameter. The requirement continues the sentence that begins with its name: `must be a UUID`.
+///
+/// # Errors
+///
+/// When the text cannot be parsed.
+pub fn parse_path<T: FromStr>(name: &str, text: &str, requirement: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| ApiError::parameter(name, describe_invalid(requirement, text)))
 }
 
 impl<'a> Parameters<'a> {
-    /// Reads a query string (without `?`). Unknown and repeated parameters are noted as errors, and values that no database takes.
+    /// Parses the query string of a request.
     #[must_use]
-    pub fn read(query: &'a str, known: &[&str], errors: &mut ValidationErrors) -> Self {
-        Self::read_with_lists(query, known, &[], errors)
+    pub fn of(request: &'a Request) -> Self {
+        Self::parse(request.uri().query().unwrap_or_default())
     }
 
-    /// The same, where some of the known parameters are `lists`: those may be repeated.
+    /// Parses a query string, without its `?`.
     #[must_use]
-    pub fn read_with_lists(query: &'a str, known: &[&str], lists: &[&str], errors: &mut ValidationErrors) -> Self {
-        let mut found: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(known.len());
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if !known.contains(&name.as_ref()) {
-                let name: String = name.chars().take(NAME_CHARACTERS).collect();
-                errors.add(&name, unknown(&name, known));
-            } else if !lists.contains(&name.as_ref()) && found.iter().any(|(earlier, _)| *earlier == name) {
-                errors.add(&name, "is given more than once");
-            } else if value.contains('\0') {
-                // PostgreSQL would refuse the statement.
-                errors.add(&name, "must not hold a NUL character");
-            } else {
-                found.push((name, value));
-            }
-        }
-        Self(found)
+    pub fn parse(query: &'a str) -> Self {
+        Self { pairs: form_urlencoded::parse(query.as_bytes()).collect(), known: Vec::new(), errors: Vec::new() }
     }
 
-    /// The value of a parameter, if it was given, as `read` understands it.
-    pub fn get<T>(&self, name: &str, errors: &mut ValidationErrors, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
-        read(value).map_err(|message| errors.add(name, message)).ok()
-    }
-}
-
-impl Parameters<'_> {
-    /// Whether the parameter was given.
+    /// Whether the request has a parameter.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(given, _)| given == name)
+        self.pairs.iter().any(|(given, _)| given == name)
     }
 
-    /// All that was given for a list: its values, separated by commas or by repeating the parameter. Nothing if it was not given.
+    /// Whether an error was found so far.
     #[must_use]
-    pub fn list(&self, name: &str) -> Option<Vec<&str>> {
-        let mut given = self.0.iter().filter(|(given, _)| given == name).map(|(_, value)| value.split(',')).peekable();
-        given.peek()?;
-        Some(given.flatten().collect())
+    pub fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
     }
-}
 
-impl ValidationErrors {
-    /// Notes a fault.
-    pub fn add(&mut self, parameter: &str, message: impl Into<String>) {
-        if self.0.len() < MAX_ERRORS {
-            self.0.push(ValidationError::for_parameter(parameter, message));
+    /// The value of an optional parameter. An error of `parse` continues the sentence that begins with the name of the parameter:
+    /// `must be a price such as 27.50`.
+    pub fn get<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        self.known.push(name);
+        let mut values = self.pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
+        let value = values.next()?;
+        let error = if values.next().is_some() {
+            "must be given only once".to_owned()
+        } else if value.contains('\0') {
+            CONTAINS_NUL.to_owned()
+        } else {
+            match parse(value) {
+                Ok(value) => return Some(value),
+                Err(requirement) => describe_invalid(&requirement, value),
+            }
+        };
+        self.add_error(name, error);
+        None
+    }
+
+    /// The value of a required parameter, as [`get`](Self::get).
+    pub fn require<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        if !self.has(name) {
+            self.add_error(name, "is required");
+        }
+        self.get(name, parse)
+    }
+
+    /// The values of a list, separated by commas or given as repeated parameters. `None` if the parameter is absent.
+    pub fn list(&mut self, name: &'static str) -> Option<Vec<String>> {
+        self.known.push(name);
+        let values = self.pairs.iter().filter(|(given, _)| given == name).flat_map(|(_, value)| value.split(','));
+        let values: Vec<String> = values.map(str::to_owned).collect();
+        if values.iter().any(|value| value.contains('\0')) {
+            self.add_error(name, CONTAINS_NUL);
+            return None;
+        }
+        (!values.is_empty()).then_some(values)
+    }
+
+    /// Adds an error. The message continues the sentence that begins with the name of the parameter.
+    pub fn add_error(&mut self, name: &str, message: impl Into<String>) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(ValidationError::for_parameter(name, message));
         }
     }
 
-    /// Whether nothing was wrong so far.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The value, if nothing was wrong.
+    /// The value, if all parameters are known and valid.
     ///
     /// # Errors
     ///
-    /// With everything that was.
-    pub fn or<T>(self, value: T) -> Result<T, ApiError> {
-        if self.0.is_empty() { Ok(value) } else { Err(ApiError::InvalidParameters(self.0)) }
+    /// With the errors that were found, and with the parameters that were not read.
+    pub fn finish<T>(mut self, value: T) -> Result<T, ApiError> {
+        for (name, _) in std::mem::take(&mut self.pairs) {
+            if self.errors.len() == MAX_ERRORS {
+                break;
+            }
+            if !self.known.contains(&name.as_ref()) {
+                let name = shorten(&name);
+                let message = describe_unknown(&name, &self.known);
+                self.add_error(&name, message);
+            }
+        }
+        if self.errors.is_empty() { Ok(value) } else { Err(ApiError::InvalidParameters(self.errors)) }
     }
 }
 
-fn unknown(name: &str, known: &[&str]) -> String {
+/// PostgreSQL rejects a statement with a NUL character.
+const CONTAINS_NUL: &str = "must not contain a NUL character";
+
+fn describe_invalid(requirement: &str, value: &str) -> String {
+    format!("{requirement}, got `{}`", shorten(value))
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(MAX_REPEATED_CHARACTERS).collect()
+}
+
+fn describe_unknown(name: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), candidate))
         .max_by(|(left, _), (right, _)| left.total_cmp(right));
     match nearest {
-        Some((similarity, candidate)) if similarity >= SIMILAR_ENOUGH => format!("is not known; did you mean `{candidate}`?"),
-        Some(_) => format!("is not known; known are: {}", known.join(", ")),
-        None => "is not known; this call takes no parameters".to_owned(),
+        Some((similarity, candidate)) if similarity >= MIN_SIMILARITY => {
+            format!("is not a known parameter; did you mean `{candidate}`?")
+        }
+        Some(_) => format!("is not a known parameter; accepted are {}", known.join(", ")),
+        None => "is not a known parameter; this operation accepts none".to_owned(),
     }
 }

@@ -1,120 +1,98 @@
-//! Lists of what has a name: found by its beginning, in the order of names.
+//! Lists that are filtered by the beginning of a name and sorted by name.
 
 use entity::{UtcInstant, fold_name};
-use sea_orm::{DatabaseConnection, FromQueryResult, prelude::Uuid};
+use sea_orm::{DatabaseConnection, FromQueryResult};
 use serde::Serialize;
 
 use crate::{
-    cache::Found,
-    database::sql::{OF_VERSION, Sql},
+    cache::QueryOutput,
+    database::sql::{Sql, VERSION_COLUMNS},
     error::ApiError,
-    query::{Cursor, Page, Parameters, ValidationErrors, next_link},
+    query::{Cursor, ListFilters, ListQuery, Parameters, RowId},
 };
 
-/// Characters of what is looked for: more than any name has.
+/// Characters of a filter: more than any name has.
 const MAX_CHARACTERS: usize = 200;
 
-/// Which part of such a list is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Named {
-    /// Its path without the slash.
-    list: &'static str,
-    /// How the names begin, folded; any name if it is not given.
-    beginning: Option<String>,
-    /// The other filters, in one form.
-    others: Vec<(&'static str, String)>,
-    page: Page<(String, Uuid)>,
+/// The folded name, and the id.
+pub(crate) type NameSortKey = (String, RowId);
+
+/// The filter `q`: the beginning of a name, folded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NamePrefix {
+    #[serde(rename = "q", skip_serializing_if = "Option::is_none")]
+    folded: Option<String>,
 }
 
-/// Where the rows of such a list stand.
+/// The table of such a list.
 #[derive(Debug)]
-pub(crate) struct Source {
-    /// The table that has `folded_name` and `id`.
+pub(crate) struct NameTable {
+    /// Its name. It has the columns `folded_name` and `id`.
     pub(crate) table: &'static str,
-    /// What is read of it and of what is joined to it.
+    /// Columns of the table and its joins.
     pub(crate) columns: &'static str,
     /// The joins.
-    pub(crate) joined: &'static str,
+    pub(crate) joins: &'static str,
 }
 
 /// A row of such a list.
 pub(crate) trait NamedRow: FromQueryResult {
-    /// Its folded name and its id.
-    fn place(&self) -> (String, Uuid);
+    fn sort_key(&self) -> NameSortKey;
 
-    /// Of which version the snapshot was that it was read from.
+    /// The version of the snapshot from which it was read.
     fn snapshot(&self) -> (i64, UtcInstant);
 }
 
-impl Named {
-    /// Reads `q`, `limit` and `cursor` of a list whose other filters are these.
-    pub(crate) fn read(
-        list: &'static str,
-        others: Vec<(&'static str, String)>,
-        parameters: &Parameters<'_>,
-        errors: &mut ValidationErrors,
-    ) -> Self {
-        let beginning = parameters.get("q", errors, |text| match text.chars().count() {
-            0 => Err("want the beginning of a name".to_owned()),
+impl NamePrefix {
+    /// Reads `q`.
+    pub(crate) fn read(parameters: &mut Parameters<'_>) -> Self {
+        let folded = parameters.get("q", |text| match text.chars().count() {
+            0 => Err("must be the beginning of a name".to_owned()),
             1..=MAX_CHARACTERS => Ok(fold_name(text)),
-            _ => Err(format!("want {MAX_CHARACTERS} characters at most")),
+            _ => Err(format!("must have at most {MAX_CHARACTERS} characters")),
         });
-        let mut named = Self { list, beginning, others, page: Page::default() };
-        named.page = Page::read(parameters, &named.filter_key(), errors);
-        named
+        Self { folded }
     }
 
-    /// All of it as a text that is equal for equal questions.
-    pub(crate) fn key(&self) -> String {
-        format!("{} {}", self.filter_key(), self.page.key())
+    /// The condition on the names of a table.
+    fn condition(&self, table: &str, sql: &mut Sql) -> Option<String> {
+        let prefix = self.folded.as_ref()?;
+        let first = sql.bind(prefix.clone());
+        // Sorts after all names with the prefix: no name contains the last of all characters.
+        let end = sql.bind(format!("{prefix}\u{10ffff}"));
+        Some(format!("{table}.folded_name >= {first} AND {table}.folded_name < {end}"))
     }
+}
 
-    /// The encoded page, and the link to what follows it: a range of the index by name, in its order. `conditions` are those of the
-    /// other filters, whose values are bound already.
-    pub(crate) async fn find<Row, Answer>(
-        &self,
-        database: &DatabaseConnection,
-        source: &Source,
-        mut conditions: Vec<String>,
-        mut sql: Sql,
-    ) -> Result<Found, ApiError>
-    where
-        Row: NamedRow,
-        Answer: From<Vec<Row>> + Serialize,
-    {
-        let Source { table, columns, joined } = source;
-        if let Some(beginning) = &self.beginning {
-            let first = sql.bind(beginning.clone());
-            // Behind everything that begins so: no name holds the last of all characters.
-            let behind = sql.bind(format!("{beginning}\u{10ffff}"));
-            conditions.push(format!("{table}.folded_name >= {first} AND {table}.folded_name < {behind}"));
-        }
-        if let Some(Cursor { place: (name, id), .. }) = &self.page.after {
-            let (name, id) = (sql.bind(name.clone()), sql.bind(*id));
-            conditions.push(format!("({table}.folded_name, {table}.id) > ({name}, {id})"));
-        }
-        let conditions = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-        let wanted = sql.bind(self.page.rows() + 1);
-        let text = format!(
-            "SELECT {table}.id, {table}.folded_name, {columns}, {OF_VERSION} FROM {table} {joined} {conditions} \
-             ORDER BY {table}.folded_name, {table}.id LIMIT {wanted}"
-        );
-        let rows = Row::find_by_statement(sql.statement(database.get_database_backend(), text)).all(database).await?;
-        let snapshot = rows.first().map(Row::snapshot);
-        let (rows, next) = self.page.cut(rows, &self.filter_key(), Row::place);
-        let link = next.map(|cursor| next_link(&format!("/{}", self.list), &self.filters(), self.page.limit, &cursor));
-        let body = serde_json::to_vec(&Answer::from(rows)).map_err(ApiError::Encoding)?;
-        Ok(Found::page(snapshot, body, link))
+/// Reads and encodes a page: a range of the index by name. `conditions` are those of the other filters, with values bound in `sql`.
+pub(crate) async fn find_page<F, Row, Body>(
+    query: &ListQuery<F>,
+    prefix: &NamePrefix,
+    database: &DatabaseConnection,
+    source: &NameTable,
+    mut conditions: Vec<String>,
+    mut sql: Sql,
+) -> Result<QueryOutput, ApiError>
+where
+    F: ListFilters<SortKey = NameSortKey>,
+    Row: NamedRow,
+    Body: From<Vec<Row>> + Serialize,
+{
+    let NameTable { table, columns, joins } = source;
+    conditions.extend(prefix.condition(table, &mut sql));
+    if let Some(Cursor { sort_key: (name, RowId(id)), .. }) = &query.page.after {
+        let (name, id) = (sql.bind(name.clone()), sql.bind(*id));
+        conditions.push(format!("({table}.folded_name, {table}.id) > ({name}, {id})"));
     }
-
-    fn filters(&self) -> Vec<(&'static str, String)> {
-        self.beginning.iter().map(|beginning| ("q", beginning.clone())).chain(self.others.iter().cloned()).collect()
-    }
-
-    /// The filters as a text that is equal for equal lists; a cursor is bound to it.
-    fn filter_key(&self) -> String {
-        let mut key = form_urlencoded::Serializer::new(format!("{} ", self.list));
-        key.extend_pairs(self.filters());
-        key.finish()
-    }
+    let conditions = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    let limit = sql.bind(query.page.rows() + 1);
+    let text = format!(
+        "SELECT {table}.id, {table}.folded_name, {columns}, {VERSION_COLUMNS} FROM {table} {joins} {conditions} \
+         ORDER BY {table}.folded_name, {table}.id LIMIT {limit}"
+    );
+    let rows = Row::find_by_statement(sql.statement(database.get_database_backend(), text)).all(database).await?;
+    let snapshot = rows.first().map(Row::snapshot);
+    let (rows, link) = query.paginate(rows, Row::sort_key);
+    let body = serde_json::to_vec(&Body::from(rows)).map_err(ApiError::Encoding)?;
+    Ok(QueryOutput { snapshot, body, link })
 }

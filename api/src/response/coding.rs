@@ -1,5 +1,6 @@
-//! Content codings ([RFC 9110, 8.4](https://www.rfc-editor.org/rfc/rfc9110#section-8.4)): which one a client wants, and the
-//! encoding itself.
+//! Content codings ([RFC 9110, 8.4](https://www.rfc-editor.org/rfc/rfc9110#section-8.4)): negotiation and encoding.
+//!
+//! No crate that we know negotiates by weight and can refuse `identity`; `headers` has no `Accept-Encoding`.
 
 use std::io::Write;
 
@@ -7,17 +8,21 @@ use bytes::Bytes;
 use flate2::write::GzEncoder;
 use poem::http::{HeaderMap, HeaderValue, header};
 
-/// Of each coding a level at which it packs JSON well at tens of megabytes a second: an answer is encoded once and sent many times.
+use crate::error::ApiError;
+
+/// Levels at which each coding compresses JSON well at tens of megabytes a second: a body is encoded once and sent many times.
 const GZIP_LEVEL: u32 = 6;
 const BROTLI_QUALITY: u32 = 5;
 const BROTLI_WINDOW_BITS: u32 = 20;
 const ZSTD_LEVEL: i32 = 3;
+/// Larger bodies are encoded on a blocking thread; for smaller ones, handing the body over takes longer than encoding it.
+const INLINE_BYTES: usize = 32 * 1024;
 
-/// How a body is encoded. The numbers are those of answers in Redis.
+/// The coding of a response body. The numbers are part of the format in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Coding {
-    /// Not at all.
+pub enum ContentCoding {
+    /// No coding.
     Identity = 0,
     /// RFC 1952.
     Gzip = 1,
@@ -27,14 +32,14 @@ pub enum Coding {
     Zstd = 3,
 }
 
-/// In the order in which they are taken when a client likes them equally: the smallest result first.
-const PREFERRED: [Coding; 4] = [Coding::Brotli, Coding::Zstd, Coding::Gzip, Coding::Identity];
+/// By preference among codings of equal weight: the smallest result first.
+const PREFERRED: [ContentCoding; 4] = [ContentCoding::Brotli, ContentCoding::Zstd, ContentCoding::Gzip, ContentCoding::Identity];
 
-impl Coding {
-    /// How many there are.
+impl ContentCoding {
+    /// The number of codings.
     pub(crate) const COUNT: usize = PREFERRED.len();
 
-    /// Its name in headers.
+    /// The name in headers.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,56 +50,69 @@ impl Coding {
         }
     }
 
-    /// The value of `Content-Encoding`; none for what is not encoded.
+    /// The value of `Content-Encoding`, if the body is encoded.
     #[must_use]
     pub fn header(self) -> Option<HeaderValue> {
         (self != Self::Identity).then(|| HeaderValue::from_static(self.name()))
     }
 
-    /// The coding that a request's `Accept-Encoding` likes best, or none if it refuses all that there are.
-    #[must_use]
-    pub fn wanted(headers: &HeaderMap) -> Option<Self> {
+    /// The coding that `Accept-Encoding` prefers.
+    ///
+    /// # Errors
+    ///
+    /// When the request accepts none of ours, not even `identity`.
+    pub fn negotiate(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut fields = headers.get_all(header::ACCEPT_ENCODING).iter().peekable();
         if fields.peek().is_none() {
-            return Some(Self::Identity);
+            return Ok(Self::Identity);
         }
-        let mut wishes = Wishes::default();
+        let mut weights = Weights::default();
         for field in fields {
-            // What is no text names no coding that we have.
-            wishes.read(field.to_str().unwrap_or_default());
+            // A value that is not text names none of our codings.
+            weights.read(field.to_str().unwrap_or_default());
         }
-        wishes.best()
+        weights.best().ok_or(ApiError::NotAcceptable)
     }
 
-    /// Encodes a body.
-    #[must_use]
-    pub fn encode(self, body: &Bytes) -> Bytes {
+    /// Encodes a body, on a blocking thread if it is large.
+    ///
+    /// # Errors
+    ///
+    /// When that thread panicked.
+    pub async fn encode(self, body: Bytes) -> Result<Bytes, ApiError> {
+        if self == Self::Identity || body.len() <= INLINE_BYTES {
+            return Ok(self.encode_inline(&body));
+        }
+        tokio::task::spawn_blocking(move || self.encode_inline(&body)).await.map_err(|_| ApiError::ResponseBody)
+    }
+
+    fn encode_inline(self, body: &Bytes) -> Bytes {
         let encoded = match self {
             Self::Identity => return body.clone(),
             Self::Gzip => gzip(body),
             Self::Brotli => brotli(body),
             Self::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL),
         };
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         encoded.unwrap_or_default().into()
     }
 }
 
-/// The weight of each coding in thousandths, where the header names it.
+/// The weights of an `Accept-Encoding` header, in thousandths.
 #[derive(Debug, Default)]
-struct Wishes {
+struct Weights {
     named: [Option<u16>; 4],
     others: Option<u16>,
 }
 
-impl Wishes {
+impl Weights {
     fn read(&mut self, field: &str) {
-        for wish in field.split(',') {
-            let (name, parameters) = wish.split_once(';').unwrap_or((wish, ""));
-            let Some(weight) = weight(parameters) else { continue };
+        for element in field.split(',') {
+            let (name, parameters) = element.split_once(';').unwrap_or((element, ""));
+            let Some(weight) = parse_weight(parameters) else { continue };
             match name.trim().to_ascii_lowercase().as_str() {
                 "*" => self.others = Some(weight),
-                "x-gzip" => self.named[Coding::Gzip as usize] = Some(weight),
+                "x-gzip" => self.named[ContentCoding::Gzip as usize] = Some(weight),
                 name => {
                     if let Some(coding) = PREFERRED.into_iter().find(|coding| coding.name() == name) {
                         self.named[coding as usize] = Some(weight);
@@ -104,23 +122,23 @@ impl Wishes {
         }
     }
 
-    fn weight(&self, coding: Coding) -> u16 {
+    fn weight(&self, coding: ContentCoding) -> u16 {
         let unnamed = self.others.unwrap_or(match coding {
-            // Acceptable unless it is refused, but liked least.
-            Coding::Identity => 1,
+            // Acceptable unless it is refused, but with the least weight.
+            ContentCoding::Identity => 1,
             _ => 0,
         });
         self.named[coding as usize].unwrap_or(unnamed)
     }
 
-    fn best(&self) -> Option<Coding> {
-        // Of several that weigh the same, `max_by_key` would give the last.
+    fn best(&self) -> Option<ContentCoding> {
+        // `max_by_key` returns the last of several maxima.
         PREFERRED.into_iter().rev().filter(|coding| self.weight(*coding) > 0).max_by_key(|coding| self.weight(*coding))
     }
 }
 
-/// `q=0.5` as 500; 1000 where none is given, none where it cannot be understood.
-fn weight(parameters: &str) -> Option<u16> {
+/// Parses `q=0.5` as 500; 1000 if there is no weight, `None` if it is malformed.
+fn parse_weight(parameters: &str) -> Option<u16> {
     let Some((_, value)) = parameters
         .split(';')
         .filter_map(|parameter| parameter.split_once('='))
@@ -129,7 +147,7 @@ fn weight(parameters: &str) -> Option<u16> {
         return Some(1000);
     };
     let weight: f32 = value.trim().parse().ok()?;
-    // At least 1 for what is not refused.
+    // At least 1 unless it is refused.
     (0.0..=1.0).contains(&weight).then(|| if weight == 0.0 { 0 } else { ((weight * 1000.0) as u16).max(1) })
 }
 
@@ -152,16 +170,16 @@ fn brotli(body: &[u8]) -> std::io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn wanted(fields: &[&'static str]) -> Option<&'static str> {
+    fn negotiate(fields: &[&'static str]) -> Option<&'static str> {
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append(header::ACCEPT_ENCODING, HeaderValue::from_static(field));
         }
-        Coding::wanted(&headers).map(Coding::name)
+        ContentCoding::negotiate(&headers).ok().map(ContentCoding::name)
     }
 
     #[test]
-    fn the_best_of_what_is_wanted_is_taken() {
+    fn negotiates_the_coding_with_the_highest_weight() {
         for (fields, name) in [
             (&[][..], Some("identity")),
             (&[""], Some("identity")),
@@ -186,21 +204,21 @@ mod tests {
             (&["gzip;q=2"], Some("identity")),
             (&["gzip;q=x, br"], Some("br")),
         ] {
-            assert_eq!(wanted(fields), name, "{fields:?}");
+            assert_eq!(negotiate(fields), name, "{fields:?}");
         }
     }
 
     #[test]
-    fn each_coding_can_be_undone() {
+    fn every_coding_can_be_decoded() {
         use std::io::Read;
 
         let body = Bytes::from("{\"title\":\"Pantomima Full\"}".repeat(100));
         let mut gzip = Vec::new();
-        flate2::read::GzDecoder::new(&*Coding::Gzip.encode(&body)).read_to_end(&mut gzip).unwrap();
+        flate2::read::GzDecoder::new(&*ContentCoding::Gzip.encode_inline(&body)).read_to_end(&mut gzip).unwrap();
         let mut brotli = Vec::new();
-        brotli::Decompressor::new(&*Coding::Brotli.encode(&body), 4096).read_to_end(&mut brotli).unwrap();
-        let zstd = zstd::bulk::decompress(&Coding::Zstd.encode(&body), body.len()).unwrap();
+        brotli::Decompressor::new(&*ContentCoding::Brotli.encode_inline(&body), 4096).read_to_end(&mut brotli).unwrap();
+        let zstd = zstd::bulk::decompress(&ContentCoding::Zstd.encode_inline(&body), body.len()).unwrap();
         assert_eq!([gzip, brotli, zstd], [body.to_vec(), body.to_vec(), body.to_vec()]);
-        assert_eq!(Coding::Identity.encode(&body), body);
+        assert_eq!(ContentCoding::Identity.encode_inline(&body), body);
     }
 }

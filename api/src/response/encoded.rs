@@ -1,4 +1,4 @@
-//! JSON bodies that are encoded once.
+//! JSON bodies of writes.
 
 use std::marker::PhantomData;
 
@@ -12,46 +12,35 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use crate::{cache::Served, error::ApiError};
+use crate::error::ApiError;
 
-/// A JSON body of the schema of `T`, already encoded. poem-openapi's own `Json` builds a tree of values first.
+/// A JSON body of the schema of `T`. poem-openapi's `Json` builds a tree of values first.
 ///
-/// `T` describes itself to OpenAPI and to serde by the same fields, so body and schema cannot drift apart.
+/// `T` describes the same fields to OpenAPI and to serde, so that body and schema cannot differ.
 #[derive(Clone, Debug)]
 pub struct Encoded<T> {
-    body: Body,
+    body: Bytes,
     schema: PhantomData<fn() -> T>,
 }
 
-#[derive(Clone, Debug)]
-enum Body {
-    Made(Bytes),
-    /// From the cache, with all that is to be said of it.
-    Kept(Served),
-}
-
 impl<T> Encoded<T> {
-    /// An answer that was encoded from a `T` before; [`represent`](super::represent) sends it.
-    #[must_use]
-    pub fn kept(served: Served) -> Self {
-        Self { body: Body::Kept(served), schema: PhantomData }
-    }
+    pub(super) const MEDIA_TYPE: &'static str = "application/json";
 }
 
 impl<T: Type + Serialize> Encoded<T> {
-    /// Encodes an answer.
+    /// Encodes a body.
     ///
     /// # Errors
     ///
-    /// When a value cannot be JSON, which is a fault of ours.
-    pub fn new(answer: &T) -> Result<Self, ApiError> {
-        let body = serde_json::to_vec(answer).map_err(ApiError::Encoding)?;
-        Ok(Self { body: Body::Made(body.into()), schema: PhantomData })
+    /// When the value cannot be encoded, which is a bug.
+    pub fn new(value: &T) -> Result<Self, ApiError> {
+        let body = serde_json::to_vec(value).map_err(ApiError::Encoding)?;
+        Ok(Self { body: body.into(), schema: PhantomData })
     }
 }
 
 impl<T: Type> Payload for Encoded<T> {
-    const CONTENT_TYPE: &'static str = "application/json";
+    const CONTENT_TYPE: &'static str = Self::MEDIA_TYPE;
 
     fn schema_ref() -> MetaSchemaRef {
         T::schema_ref()
@@ -64,14 +53,7 @@ impl<T: Type> Payload for Encoded<T> {
 
 impl<T: Send> IntoResponse for Encoded<T> {
     fn into_response(self) -> Response {
-        match self.body {
-            Body::Made(body) => Response::builder().content_type("application/json").body(body),
-            Body::Kept(served) => {
-                let mut response = Response::default();
-                response.extensions_mut().insert(served);
-                response
-            }
-        }
+        Response::builder().content_type(Self::MEDIA_TYPE).body(self.body)
     }
 }
 
@@ -79,7 +61,7 @@ impl<T: Type> ApiResponse for Encoded<T> {
     fn meta() -> MetaResponses {
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "The answer",
+                description: "Success",
                 status: Some(200),
                 status_range: None,
                 content: vec![MetaMediaType { content_type: Self::CONTENT_TYPE, schema: Self::schema_ref() }],

@@ -1,18 +1,21 @@
-//! What a response consists of: JSON bodies, problems, content codings, validators.
+//! Building blocks of responses: content codings, representations and validators, envelopes, problems.
 
 mod coding;
-mod conditional;
+mod document;
 mod encoded;
+mod envelope;
 mod nullable;
 mod problem;
-mod represent;
+mod reply;
+mod representation;
 
-pub(crate) use self::represent::{Asker, CACHE_CONTROL, VARY, encode};
 pub use self::{
-    coding::Coding,
-    conditional::etag_of,
+    coding::ContentCoding,
+    document::StaticDocument,
     encoded::Encoded,
+    envelope::Envelope,
     nullable::Nullable,
-    problem::{ErrorSummary, PROBLEM_JSON, Problem, ValidationError},
-    represent::represent,
+    problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},
+    reply::{PageReply, Reply, TextReply},
+    representation::{JSON, Representation, etag_of},
 };

@@ -1,4 +1,4 @@
-//! A member that is always there and may be null.
+//! A member that is always present and may be null.
 
 use std::borrow::Cow;
 
@@ -9,8 +9,8 @@ use poem_openapi::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// `T` or null. poem-openapi describes an `Option` as a member that may be missing; clients generated from that would not
-/// expect the null that is there.
+/// `T` or null. poem-openapi documents an `Option` as a member that may be absent; generated clients would not expect the null
+/// that is present.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Nullable<T>(pub Option<T>);
@@ -34,7 +34,7 @@ impl<T: Type> Type for Nullable<T> {
     fn schema_ref() -> MetaSchemaRef {
         let schema = match T::schema_ref() {
             MetaSchemaRef::Inline(schema) => MetaSchema { nullable: true, ..*schema },
-            // Beside a reference OpenAPI 3.0 takes no other key, so it is wrapped; what we refer to are objects.
+            // OpenAPI 3.0 ignores keys beside a reference, so it is wrapped. All our references are to objects.
             reference @ MetaSchemaRef::Reference(_) => {
                 MetaSchema { nullable: true, all_of: vec![reference], ..MetaSchema::new("object") }
             }

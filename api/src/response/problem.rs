@@ -1,7 +1,9 @@
 //! Problem responses (RFC 9457), and how the OpenAPI document describes them.
 
-use std::fmt;
-
+use poem::{
+    Response,
+    http::{HeaderValue, StatusCode, header},
+};
 use poem_openapi::{
     ApiResponse, Object,
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
@@ -10,51 +12,15 @@ use poem_openapi::{
 use serde::Serialize;
 
 use super::Nullable;
-use crate::error::{ApiError, ErrorCode};
+use crate::error::{ApiError, ErrorCode, ValidationError};
 
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// One invalid part of a request, and its position.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Object, Serialize)]
-#[oai(skip_serializing_if_is_none)]
-pub struct ValidationError {
-    /// The name of the invalid parameter or header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub parameter: Option<String>,
-    /// The position in a JSON body, as a JSON pointer (RFC 6901).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pointer: Option<String>,
-    /// The line in the body, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<u64>,
-    /// What is wrong, and what is accepted.
-    pub message: String,
-}
-
-impl ValidationError {
-    /// An invalid parameter.
-    pub fn for_parameter(parameter: &str, message: impl Into<String>) -> Self {
-        Self { parameter: Some(parameter.to_owned()), message: message.into(), ..Self::default() }
-    }
-
-    /// An invalid value in a JSON body.
-    pub fn at_pointer(pointer: String, message: impl Into<String>) -> Self {
-        Self { pointer: Some(pointer), message: message.into(), ..Self::default() }
-    }
-}
-
-impl fmt::Display for ValidationError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(formatter, "line {line}: ")?;
-        }
-        if let Some(position) = self.parameter.as_ref().or(self.pointer.as_ref()) {
-            write!(formatter, "{position}: ")?;
-        }
-        formatter.write_str(&self.message)
-    }
-}
+/// Deepest request path with a relative `type`. Routes are shallower; longer paths must not inflate the response.
+const MAX_PATH_DEPTH: usize = 16;
+/// The authentication schemes of API keys.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"marquee\", Basic realm=\"marquee\"");
 
 /// The body of every error: a problem (RFC 9457), with the members `data` and `error` of the search contract.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -88,6 +54,45 @@ pub struct ErrorSummary {
     pub message: String,
 }
 
+impl Problem {
+    /// The problem of an error in the response to a request of this path.
+    #[must_use]
+    pub fn new(error: &ApiError, request_id: &str, path: &str) -> Self {
+        let (code, detail) = (error.code(), error.detail());
+        Self {
+            kind: reference(code, path),
+            title: code.title().to_owned(),
+            status: code.status().as_u16(),
+            errors: error.errors().to_vec(),
+            request_id: request_id.to_owned(),
+            data: Nullable(None),
+            error: ErrorSummary { code, message: detail.clone() },
+            detail,
+        }
+    }
+}
+
+/// The response to a request that failed.
+#[must_use]
+pub fn problem_response(error: &ApiError, request_id: &str, path: &str) -> Response {
+    let body = serde_json::to_vec(&Problem::new(error, request_id, path)).unwrap_or_default();
+    let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if error.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+    }
+    response
+}
+
+/// The entry of the code in `/errors`, relative to the request's path, so that it also works behind a path prefix.
+fn reference(code: ErrorCode, path: &str) -> String {
+    let depth = path.matches('/').count().saturating_sub(1);
+    let root = if depth > MAX_PATH_DEPTH { "/".to_owned() } else { "../".repeat(depth) };
+    format!("{root}errors#{}", code.name())
+}
+
 impl ApiResponse for ApiError {
     fn meta() -> MetaResponses {
         let problem = |status, description| MetaResponse {
@@ -109,5 +114,24 @@ impl ApiResponse for ApiError {
 
     fn register(registry: &mut Registry) {
         Problem::register(registry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_relative_to_the_path_of_the_request() {
+        for (path, expected) in [
+            ("/", "errors#not_found"),
+            ("/search", "errors#not_found"),
+            ("/sync-runs/9", "../errors#not_found"),
+            ("/livez/", "../errors#not_found"),
+            ("/events/1/rates", "../../errors#not_found"),
+        ] {
+            assert_eq!(reference(ErrorCode::NotFound, path), expected, "{path}");
+        }
+        assert_eq!(reference(ErrorCode::PathNotFound, &"/".repeat(30_000)), "/errors#path_not_found");
     }
 }

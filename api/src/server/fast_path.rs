@@ -1,141 +1,102 @@
-//! What every request meets first: the limit of its client, and the answer if the process has it, or if nobody will.
+//! The queries that are requested all the time, parsed once for many requests.
 //!
-//! An answer that is kept never reaches the router: this is the way of tens of thousands of requests a second, so it allocates little,
-//! awaits nothing, and writes no line of the log unless it is asked for. All other requests go on to the rest of the service.
+//! A cache hit never reaches the router: this path serves tens of thousands of requests a second, so it allocates little, awaits
+//! nothing, and logs nothing above the level `debug`.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use poem::{
-    Endpoint, Request, Response,
-    http::{Method, StatusCode, header, uri::PathAndQuery},
+    Request,
+    http::{Method, header},
 };
 
 use crate::{
-    cache::{Asked, Cache, Served},
-    metrics::RequestMetrics,
-    resources::{concerts::ConcertsRequest, rates::RatesRequest, search::SearchRequest},
-    response::{Asker, Coding},
-    server::{RequestId, problem, rate_limit::RateLimiter},
+    cache::{Cache, CacheRequest, CacheResponse},
+    error::ApiError,
+    query::Parameters,
+    resources::{concerts::ConcertsQuery, rates::RatesFilters, search::SearchQuery},
+    response::ContentCoding,
 };
 
-/// Queries that a thread remembers of each coding, and how long they may be: less than a megabyte, and more ranges than are asked for
-/// all the time. When there are more, it begins anew.
-const MAX_REMEMBERED: usize = 1_024;
-const MAX_REMEMBERED_BYTES: usize = 256;
+/// Parsed queries that a thread remembers for each coding, and their maximum length: less than a megabyte, and more queries than are
+/// repeated all the time. When there are more, all are forgotten.
+const MAX_PARSED: usize = 1_024;
+const MAX_PARSED_BYTES: usize = 256;
 
-/// Where the questions are asked whose answers are kept and asked for all the time.
 const SEARCH: &str = "/search";
 const CONCERTS: &str = "/concerts";
 const RATES: &str = "/rates";
-pub(crate) const ROUTES: [&str; 3] = [SEARCH, CONCERTS, RATES];
+/// The routes whose GET is handled here.
+pub(crate) const HOT_ROUTES: [&str; 3] = [SEARCH, CONCERTS, RATES];
 
-/// The first layer of the service.
-pub(crate) struct Front<Rest> {
-    pub(crate) rate: Option<Arc<RateLimiter>>,
-    pub(crate) cache: Arc<Cache>,
-    pub(crate) metrics: Arc<RequestMetrics>,
-    pub(crate) rest: Rest,
+/// A parsed query of a hot route.
+pub(super) enum HotQuery {
+    Search(CacheRequest<SearchQuery>),
+    Concerts(CacheRequest<ConcertsQuery>),
+    Rates(CacheRequest<RatesFilters>),
 }
 
-impl<Rest: Endpoint<Output = Response>> Endpoint for Front<Rest> {
-    type Output = Response;
-
-    async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let standing = self.rate.as_ref().and_then(|rate| Some((rate, rate.count(&mut request)?)));
-        let is_refused = standing.as_ref().is_some_and(|(_, standing)| standing.is_refused());
-        let response = if is_refused { None } else { self.at_once(&request) };
-        let mut response = match response {
-            Some(response) => response,
-            // Boxed, for it is large, and every connection would hold and move so much for every request.
-            None => Box::pin(self.rest.get_response(request)).await,
-        };
-        if let Some((rate, standing)) = standing {
-            rate.tell(&mut response, standing);
-        }
-        Ok(response)
-    }
-}
-
-/// A question whose answer may be at hand.
-enum Asking {
-    Search(Asked<SearchRequest>),
-    Concerts(Asked<ConcertsRequest>),
-    Rates(Asked<RatesRequest>),
-}
-
-/// What is asked for, by the path and the query string that ask for it.
-type Understood = HashMap<Box<str>, Rc<Asking>>;
+/// Parsed queries by path and query string.
+type ParsedQueries = HashMap<Box<str>, Arc<HotQuery>>;
 
 thread_local! {
-    /// Queries that were understood lately, for each coding. To read one again would cost a tenth of its answer.
-    static UNDERSTOOD: RefCell<[Understood; Coding::COUNT]> = RefCell::default();
+    /// For each coding. Parsing a query again would cost a tenth of a cache hit.
+    static PARSED: RefCell<[ParsedQueries; ContentCoding::COUNT]> = RefCell::default();
 }
 
-/// What a path and query ask for, if it is a question without an error.
-fn understood(path_and_query: &PathAndQuery, coding: Coding) -> Option<Rc<Asking>> {
-    let text = path_and_query.as_str();
-    UNDERSTOOD.with_borrow_mut(|understood| {
-        let understood = &mut understood[coding as usize];
-        if let Some(asking) = understood.get(text) {
-            return Some(asking.clone());
-        }
-        let query = path_and_query.query().unwrap_or_default();
-        let asking = Rc::new(match path_and_query.path() {
-            SEARCH => Asking::Search(Asked::new(SearchRequest::parse(query).ok()?, coding)),
-            CONCERTS => Asking::Concerts(Asked::new(ConcertsRequest::parse(query).ok()?, coding)),
-            RATES => Asking::Rates(Asked::new(RatesRequest::parse(query).ok()?, coding)),
-            _ => return None,
-        });
-        if text.len() <= MAX_REMEMBERED_BYTES {
-            if understood.len() >= MAX_REMEMBERED {
-                understood.clear();
+/// The hot route of a request, if it has one. Requests with a body are for the layers that bound it.
+pub(super) fn find_route(request: &Request) -> Option<&'static str> {
+    let path = request.uri().path();
+    let route = HOT_ROUTES.into_iter().find(|route| *route == path)?;
+    let is_plain_get = request.method() == Method::GET && !request.headers().contains_key(header::CONTENT_LENGTH);
+    is_plain_get.then_some(route)
+}
+
+impl HotQuery {
+    /// Parses a request for a hot route.
+    ///
+    /// # Errors
+    ///
+    /// When its parameters are invalid, or it accepts no coding that we have.
+    pub(super) fn parse(route: &'static str, request: &Request) -> Result<Arc<Self>, ApiError> {
+        let coding = ContentCoding::negotiate(request.headers())?;
+        let text = request.uri().path_and_query().map_or(route, |text| text.as_str());
+        PARSED.with_borrow_mut(|parsed| {
+            let parsed = &mut parsed[coding as usize];
+            if let Some(query) = parsed.get(text) {
+                return Ok(query.clone());
             }
-            understood.insert(text.into(), asking.clone());
-        }
-        Some(asking)
-    })
-}
+            let parameters = Parameters::of(request);
+            let query = Arc::new(match route {
+                SEARCH => Self::Search(CacheRequest::new(SearchQuery::parse(parameters)?, coding)),
+                CONCERTS => Self::Concerts(CacheRequest::new(ConcertsQuery::parse(parameters)?, coding)),
+                _ => Self::Rates(CacheRequest::new(RatesFilters::parse(parameters)?, coding)),
+            });
+            if text.len() <= MAX_PARSED_BYTES {
+                if parsed.len() >= MAX_PARSED {
+                    parsed.clear();
+                }
+                parsed.insert(text.into(), query.clone());
+            }
+            Ok(query)
+        })
+    }
 
-impl Asking {
-    fn route(&self) -> &'static str {
+    /// The response, if the process has it.
+    pub(super) fn get_cached(&self, cache: &Arc<Cache>) -> Option<CacheResponse> {
         match self {
-            Self::Search(_) => SEARCH,
-            Self::Concerts(_) => CONCERTS,
-            Self::Rates(_) => RATES,
+            Self::Search(request) => cache.get_cached(request),
+            Self::Concerts(request) => cache.get_cached(request),
+            Self::Rates(request) => cache.get_cached(request),
         }
     }
 
-    fn answer(&self, cache: &Arc<Cache>) -> Option<Served> {
+    /// The response after a miss in the process.
+    pub(super) async fn fetch(&self, cache: &Arc<Cache>) -> Result<CacheResponse, ApiError> {
         match self {
-            Self::Search(asked) => cache.at_once(asked),
-            Self::Concerts(asked) => cache.at_once(asked),
-            Self::Rates(asked) => cache.at_once(asked),
+            Self::Search(request) => cache.fetch(request).await,
+            Self::Concerts(request) => cache.fetch(request).await,
+            Self::Rates(request) => cache.fetch(request).await,
         }
-    }
-}
-
-impl<Rest> Front<Rest> {
-    fn at_once(&self, request: &Request) -> Option<Response> {
-        let started = Instant::now();
-        let headers = request.headers();
-        let is_question = request.method() == Method::GET && ROUTES.contains(&request.uri().path());
-        // What has a body is for the layers that bound it.
-        if !is_question || headers.contains_key(header::CONTENT_LENGTH) {
-            return None;
-        }
-        let asking = understood(request.uri().path_and_query()?, Coding::wanted(headers)?)?;
-        let request_id = RequestId::of(headers);
-        let mut response = match asking.answer(&self.cache) {
-            Some(served) => served.respond(&Asker { headers, is_head: false }),
-            // In a peak the refusals must cost next to nothing, or they take the time of those who are answered.
-            None => problem(&self.cache.refusal()?, &request_id, request.uri().path()),
-        };
-        request_id.put_into(&mut response);
-        match response.status() {
-            StatusCode::OK => self.metrics.count_at_once(asking.route(), started.elapsed()),
-            status => self.metrics.count(asking.route(), "GET", status, started.elapsed()),
-        }
-        tracing::debug!(status = response.status().as_u16(), request_id = request_id.as_str(), "answered at once");
-        Some(response)
     }
 }

@@ -5,15 +5,16 @@
 mod body;
 mod connection;
 mod ending;
-pub(crate) mod fast_path;
+mod entry;
+mod fast_path;
 mod limits;
+
 mod observe;
 mod progress;
-pub mod rate_limit;
-mod readiness;
 mod request_id;
+mod request_metrics;
+mod routes;
 mod socket;
-mod upload;
 mod watchdog;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -29,16 +30,10 @@ use tokio_util::sync::CancellationToken;
 pub use self::{
     body::{MAX_BODY_BYTES, bound_body},
     limits::{CONNECTIONS, DRAIN_TIME, Limits, ServeSettings},
-    observe::{Observer, observe},
-    readiness::Readiness,
-    upload::{Contents, Upload},
 };
-use self::{connection::serve_connection, ending::Ending};
-pub(crate) use self::{
-    observe::problem,
-    request_id::RequestId,
-    upload::{content_coding, idempotency_key, media_type},
-};
+use self::{connection::serve_connection, ending::Ending, request_id::RequestId};
+pub(crate) use self::{entry::Entry, fast_path::HOT_ROUTES, observe::Observer, request_metrics::describe as describe_metrics};
+pub use crate::state::Readiness;
 
 /// How long to leave the listener alone when it cannot accept (no file is left): trying again at once would take a whole core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,124 +1,127 @@
-//! What happens around every request: it gets an id, its error gets a body, and one line of the log tells how it went.
+//! What surrounds every request: its id, its span, the problem response of its error, its log line and its metrics.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::time::{Duration, Instant};
 
 use poem::{
-    Endpoint, IntoResponse, PathPattern, Request, Response,
-    http::{HeaderValue, StatusCode, header},
+    Request, Response,
+    http::{HeaderValue, Method, StatusCode, Uri, header},
 };
 use poem_openapi::registry::MetaApi;
+use tracing::{Instrument, field::Empty};
 
-use super::RequestId;
-use crate::{error::ApiError, metrics::RequestMetrics, response::PROBLEM_JSON};
+use super::{RequestId, request_metrics::RequestMetrics, routes::Routes};
+use crate::{error::ApiError, response::problem_response};
 
-/// How a key can be shown.
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"marquee\", Basic realm=\"marquee\"");
+/// The route of requests that match none.
+const UNMATCHED: &str = "unmatched";
 
-/// What must be known to tell of a request.
+/// A request as logs and metrics describe it.
 #[derive(Debug)]
-pub struct Observer {
-    paths: Paths,
-    metrics: Arc<RequestMetrics>,
+pub(crate) struct RequestContext {
+    id: RequestId,
+    method: Method,
+    uri: Uri,
+    started: Instant,
+}
+
+impl RequestContext {
+    pub(crate) fn new(request: &Request, started: Instant) -> Self {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Self { id: RequestId::from_headers(request.headers()), method, uri, started }
+    }
+}
+
+/// Observes requests.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    routes: Routes,
+    metrics: RequestMetrics,
 }
 
 impl Observer {
-    /// Of the requests for these operations.
-    pub(crate) fn new(apis: &[MetaApi], metrics: Arc<RequestMetrics>) -> Self {
-        Self { paths: Paths::of(apis), metrics }
-    }
-}
-
-/// The operations' paths as the documents write them, and which methods each takes.
-#[derive(Debug)]
-struct Paths(HashMap<String, Operations>);
-
-#[derive(Debug)]
-struct Operations {
-    template: String,
-    allow: String,
-}
-
-impl Paths {
-    fn of(apis: &[MetaApi]) -> Self {
-        let paths = apis.iter().flat_map(|api| &api.paths).map(|path| {
-            let mut methods: Vec<&str> = path.operations.iter().map(|operation| operation.method.as_str()).collect();
-            if methods.contains(&"GET") {
-                methods.push("HEAD");
-            }
-            (without_names(&path.path), Operations { template: path.path.clone(), allow: methods.join(", ") })
-        });
-        Self(paths.collect())
+    /// An observer of requests for these operations. The recorder of the process must be installed.
+    pub(crate) fn new(apis: &[MetaApi], hot_routes: &[&'static str]) -> Self {
+        Self { routes: Routes::new(apis), metrics: RequestMetrics::new(hot_routes) }
     }
 
-    /// The template of a matched pattern. The documents are no operations: they have their pattern for a template.
-    fn template<'a>(&'a self, pattern: Option<&'a str>) -> &'a str {
-        match pattern {
-            None | Some("") => "unmatched",
-            Some(pattern) => self.0.get(&without_names(pattern)).map_or(pattern, |operations| &operations.template),
+    /// Runs a request in its span, and turns its error into a problem response. This is the only place that does so.
+    pub(crate) async fn observe(
+        &self,
+        request: RequestContext,
+        respond: impl Future<Output = poem::Result<Response>>,
+    ) -> Response {
+        let route = self.routes.find(request.uri.path());
+        let template = route.map_or(UNMATCHED, |route| route.template.as_str());
+        let span = tracing::info_span!(
+            "request",
+            request.id = request.id.as_str(),
+            http.method = request.method.as_str(),
+            http.route = template,
+            caller.key = Empty
+        );
+        async {
+            let (mut response, error) = match respond.await {
+                Ok(response) if !is_error(response.status()) => (response, None),
+                // The framework responds to a panic itself.
+                Ok(response) => self.respond_to_error(response.status().into(), &request),
+                Err(error) => {
+                    let status = error.status();
+                    self.respond_to_error(error.downcast().unwrap_or_else(|_| status.into()), &request)
+                }
+            };
+            request.id.set_header(&mut response);
+            let duration = request.started.elapsed();
+            self.metrics.count(template, request.method.as_str(), response.status(), duration);
+            log(&request, response.status(), duration, error.as_ref());
+            response
         }
+        .instrument(span)
+        .await
     }
 
-    fn allow(&self, pattern: Option<&str>) -> &str {
-        pattern.and_then(|pattern| self.0.get(&without_names(pattern))).map_or("GET, HEAD", |operations| &operations.allow)
+    /// Records a GET on a hot route that is completed without waiting: cheaply, because there are tens of thousands a second.
+    pub(crate) fn record_hit(&self, id: &RequestId, route: &'static str, status: StatusCode, duration: Duration) {
+        match status {
+            StatusCode::OK => self.metrics.count_hit(route, duration),
+            status => self.metrics.count(route, "GET", status, duration),
+        }
+        let span = tracing::debug_span!("request", request.id = id.as_str(), http.method = "GET", http.route = route);
+        let _entered = span.enter();
+        tracing::debug!(http.status = status.as_u16(), http.duration_ms = milliseconds(duration), "request completed");
     }
-}
 
-/// A path without the names of its parameters: the framework replaces them by numbers.
-fn without_names(path: &str) -> String {
-    path.split('/').map(|segment| if segment.starts_with([':', '{']) { ":" } else { segment }).collect::<Vec<_>>().join("/")
-}
-
-/// Runs one request.
-///
-/// # Errors
-///
-/// None: an error becomes its answer here.
-pub async fn observe(endpoint: Arc<impl Endpoint>, request: Request, observer: Arc<Observer>) -> poem::Result<Response> {
-    let started = Instant::now();
-    let request_id = RequestId::of(request.headers());
-    let method = request.method().clone();
-    let uri = request.uri().clone();
-
-    let mut response = endpoint.get_response(request).await;
-    let pattern = response.data::<PathPattern>().map(|pattern| pattern.0.clone());
-    let mut cause = None;
-    if response.status().is_client_error() || response.status().is_server_error() {
-        let error = response.data::<Arc<ApiError>>().cloned().unwrap_or_else(|| Arc::new(response.status().into()));
-        response = problem(&error, &request_id, uri.path());
+    fn respond_to_error(&self, error: ApiError, request: &RequestContext) -> (Response, Option<ApiError>) {
+        let path = request.uri.path();
+        let mut response = problem_response(&error, request.id.as_str(), path);
         if error.status() == StatusCode::METHOD_NOT_ALLOWED
-            && let Ok(allow) = HeaderValue::from_str(observer.paths.allow(pattern.as_deref()))
+            && let Some(route) = self.routes.find(path)
+            && let Ok(allow) = HeaderValue::from_str(&route.allow)
         {
             response.headers_mut().insert(header::ALLOW, allow);
         }
-        cause = Some(error).filter(|error| error.should_log());
+        (response, Some(error))
     }
-    request_id.put_into(&mut response);
-
-    let duration = started.elapsed();
-    let route = observer.paths.template(pattern.as_deref());
-    observer.metrics.count(route, method.as_str(), response.status(), duration);
-    let (path, status) = (uri.path(), response.status().as_u16());
-    let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    let request_id = request_id.as_str();
-    match cause {
-        None => tracing::info!(%method, route, path, status, duration_us, request_id, "request"),
-        Some(error) => {
-            let error = telemetry::with_causes(error.as_ref());
-            tracing::error!(%method, route, path, status, duration_us, request_id, error, "request");
-        }
-    }
-    Ok(response)
 }
 
-/// The answer that tells of an error.
-pub(crate) fn problem(error: &ApiError, request_id: &RequestId, path: &str) -> Response {
-    let body = serde_json::to_vec(&error.problem(request_id.as_str(), path)).unwrap_or_default();
-    let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
-    if let Some(seconds) = error.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+fn log(request: &RequestContext, status: StatusCode, duration: Duration, error: Option<&ApiError>) {
+    let (path, status, duration_ms) = (request.uri.path(), status.as_u16(), milliseconds(duration));
+    match error.filter(|error| error.should_log()) {
+        None => {
+            tracing::info!(http.path = path, http.status = status, http.duration_ms = duration_ms, "request completed");
+        }
+        Some(error) => {
+            let error = telemetry::with_causes(error);
+            tracing::error!(http.path = path, http.status = status, http.duration_ms = duration_ms, error, "request failed");
+        }
     }
-    if error.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
-    }
-    response.into_response()
+}
+
+/// Milliseconds with three decimals.
+#[expect(clippy::cast_precision_loss, reason = "a request takes less than 2^53 microseconds")]
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1_000.0
 }

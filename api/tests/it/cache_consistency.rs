@@ -85,7 +85,7 @@ async fn run_step(step: Step, catalogue: &CatalogueFixture, processes: &[TestPro
             let title = format!("show {}", written.fetch_add(1, Ordering::Relaxed));
             catalogue.insert_with_new_version(NewEvent::titled(&title)).await;
         }
-        Step::CheckVersion(process) => drop(processes[process].state.catalogue.ask().await.unwrap()),
+        Step::CheckVersion(process) => drop(processes[process].state.version.refresh().await.unwrap()),
         Step::Request { process, limit, coding } => processes[process].request(limit, coding).await,
     }
 }
@@ -112,7 +112,7 @@ impl TestProcess {
     }
 
     async fn request(&self, limit: u64, coding: &'static str) {
-        let known = self.state.catalogue.version();
+        let known = self.state.version.current();
         let newest = self.newest.lock().unwrap().get(&(limit, coding)).copied();
 
         let response = self.app.send(Method::GET, &format!("/search?limit={limit}"), &[("accept-encoding", coding)]).await;

@@ -93,7 +93,7 @@ async fn concerts_performers_and_venues_are_cached_like_searches(database: Arc<T
     }
     assert_eq!(app.get(lists[1]).await.json().as_array().map(Vec::len), Some(3));
     catalogue.insert_with_new_version(show(3)).await;
-    state.catalogue.ask().await.unwrap();
+    state.version.refresh().await.unwrap();
     assert!(cache_status(&app.get(lists[1]).await).starts_with("marquee-process; hit; detail=REVALIDATING"));
     let deadline = tokio::time::Instant::now() + TIMEOUT;
     while app.get(lists[1]).await.json().as_array().map(Vec::len) != Some(4) {
@@ -188,7 +188,7 @@ async fn a_matching_if_none_match_is_304(database: Arc<TestDatabase>) {
 
     // A new version with the same rows has the same body.
     catalogue_version::increment(&catalogue.database).await.unwrap();
-    state.catalogue.ask().await.unwrap();
+    state.version.refresh().await.unwrap();
     assert_eq!(get_if_none_match(etag, "identity").await.status, 304);
 }
 
@@ -213,7 +213,7 @@ async fn a_stale_response_is_marked_while_it_is_revalidated(database: Arc<TestDa
     assert_eq!(app.get("/search").await.titles(), ["first"]);
     catalogue.insert_with_new_version(NewEvent::titled("second")).await;
     assert_eq!(app.get("/search").await.titles(), ["first"], "the process does not know the new version yet");
-    state.catalogue.ask().await.unwrap();
+    state.version.refresh().await.unwrap();
 
     let stale = app.get("/search").await;
 
@@ -237,11 +237,11 @@ async fn new_catalogue_versions_are_detected(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let state = create_state(&database).await;
     let shutdown = CancellationToken::new();
-    state.follow(database.settings.clone(), shutdown.clone());
+    state.start_background_tasks(database.settings.clone(), shutdown.clone());
     for version in 1..=3 {
         catalogue_version::increment(&catalogue.database).await.unwrap();
         let detected = async {
-            while state.catalogue.version() != Some(version) {
+            while state.version.current() != Some(version) {
                 tokio::task::yield_now().await;
             }
         };
@@ -289,7 +289,7 @@ async fn restoring_a_backup_invalidates_cached_responses() {
     let state = create_state(&database).await;
     let app = TestApp::with_state(&state);
     let shutdown = CancellationToken::new();
-    state.follow(database.settings.clone(), shutdown.clone());
+    state.start_background_tasks(database.settings.clone(), shutdown.clone());
     assert_eq!(app.get("/search").await.titles().len(), 3);
 
     catalogue.clear().await;
@@ -312,17 +312,17 @@ async fn cached_responses_are_served_while_the_database_is_unavailable() {
     let proxy = DatabaseProxy::start(&database, ProxyMode::Forward).await;
     let state = State::new(proxy.connect().await, proxy.connect_watch().await, CACHE_BYTES, None);
     let shutdown = CancellationToken::new();
-    state.follow(proxy.settings(), shutdown.clone());
+    state.start_background_tasks(proxy.settings(), shutdown.clone());
     let app = TestApp::with_state(&state);
     assert_eq!(app.get("/search").await.titles(), ["show"]);
 
     for uncached in ["/search?limit=7", "/search?limit=8"] {
         proxy.set_mode(ProxyMode::Cut).await;
-        timeout(TIMEOUT, state.catalogue.went_away()).await.unwrap();
+        timeout(TIMEOUT, state.availability.wait_until_unavailable()).await.unwrap();
         let cached = app.get("/search").await;
         assert_eq!(cached.titles(), ["show"]);
         assert_eq!(cached.header("warning"), Some("111 - \"Revalidation Failed\""));
-        assert_eq!(cache_status(&cached), "marquee-process; hit; detail=DATABASE_AWAY");
+        assert_eq!(cache_status(&cached), "marquee-process; hit; detail=DATABASE_UNAVAILABLE");
         assert!(cached.header("age").unwrap().parse::<u64>().is_ok());
         app.get(uncached).await.problem(503, "database_unavailable");
 

@@ -5,10 +5,8 @@ use std::{fmt::Write, io, num::NonZeroU32};
 use api::{
     State,
     error::ErrorCode,
-    server::{
-        Readiness,
-        rate_limit::{RateLimiter, RateSettings},
-    },
+    rate_limit::{RateLimiter, RateSettings},
+    server::Readiness,
 };
 use bytes::Bytes;
 use entity::ConnectionRole;
@@ -109,7 +107,7 @@ async fn batch_errors(database: &TestDatabase) -> Vec<TestResponse> {
     assert_eq!(post_batch(&app, &batch("1"), &KEY).await.status, 201);
     responses.push(post_batch(&app, &batch("2"), &KEY).await);
 
-    let permits: Vec<_> = std::iter::from_fn(|| state.writer.bring_batch().ok()).collect();
+    let permits: Vec<_> = std::iter::from_fn(|| state.writer.reserve_batch().ok()).collect();
     responses.push(post_batch(&app, &batch("1"), &[]).await);
     drop(permits);
     responses
@@ -162,7 +160,7 @@ async fn availability_errors(database: &TestDatabase) -> Vec<TestResponse> {
         rate_limit_burst: NonZeroU32::new(1),
         trusted_proxies: Vec::new(),
     };
-    let app = TestApp::with_state(&State { rate: RateLimiter::of(&settings), ..state });
+    let app = TestApp::with_state(&State { rate: RateLimiter::from_settings(&settings), ..state });
     let mut limited = app.get("/openapi.json").await;
     while limited.status != 429 {
         limited = app.get("/openapi.json").await;

@@ -199,13 +199,17 @@ async fn a_malformed_id_is_400(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for id in ["1642", "x", "c4a626ff-9f25-5533-a0a8-2b67472b5ee", "c4a626ff-9f25-5533-a0a8-2b67472b5ee3x", "%00", "null"] {
         let errors = app.get(&format!("/events/{id}")).await.validation_errors();
-        assert_eq!(errors, [("id".to_owned(), "want a UUID as a search gives it".to_owned())], "{id}");
+        assert_eq!(
+            errors,
+            [("id".to_owned(), format!("must be a UUID as in /search, got `{}`", id.replace("%00", "\0")))],
+            "{id}"
+        );
     }
 }
 
 async fn rejects_query_parameters(database: Arc<TestDatabase>) {
     let (app, path) = start_app_with_event(&database, NewEvent::titled("show")).await;
     let errors = app.get(&format!("{path}?fields=title&limit=1")).await.validation_errors();
-    let message = "is not known; this call takes no parameters".to_owned();
+    let message = "is not a known parameter; this operation accepts none".to_owned();
     assert_eq!(errors, [("fields".to_owned(), message.clone()), ("limit".to_owned(), message)]);
 }

@@ -96,7 +96,7 @@ async fn a_rejected_feed_leaves_no_rows(database: Arc<TestDatabase>) {
     let path = format!("{FEED}?mode=all&dry_run=1&made=up");
     let response = app.upload(Method::POST, &path, ("application/xml", "x"), &[]).await;
     let parameters: Vec<String> = response.validation_errors().into_iter().map(|(parameter, _)| parameter).collect();
-    assert_eq!(parameters, ["made", "mode", "dry_run"]);
+    assert_eq!(parameters, ["mode", "dry_run", "made"]);
     assert_eq!(count_rows(&database).await, [0, 0, 0]);
 }
 

@@ -59,7 +59,11 @@ async fn rejects_query_parameters(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for path in ["/livez", "/readyz"] {
         let errors = app.get(&format!("{path}?verbose=1")).await.validation_errors();
-        assert_eq!(errors, [("verbose".to_owned(), "is not known; this call takes no parameters".to_owned())], "{path}");
+        assert_eq!(
+            errors,
+            [("verbose".to_owned(), "is not a known parameter; this operation accepts none".to_owned())],
+            "{path}"
+        );
     }
 }
 
@@ -69,8 +73,8 @@ async fn many_version_checks_do_not_mark_the_database_unavailable() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let state = State::new(database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await, 0, None);
     // The check of `/readyz` without the request: thousands of whole requests in one task would starve the version watch.
-    let responses = join_all((0..10_000).map(|_| state.catalogue.ask())).await;
+    let responses = join_all((0..10_000).map(|_| state.version.refresh())).await;
     assert!(responses.iter().all(Result::is_ok));
-    assert!(!state.catalogue.is_away());
+    assert!(state.availability.is_available());
     database.remove().await;
 }

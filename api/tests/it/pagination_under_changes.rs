@@ -65,7 +65,7 @@ async fn unmoved_events_appear_exactly_once(database: Arc<TestDatabase>) {
                 let mut seen: HashMap<Uuid, u32> = HashMap::new();
                 let mut next = Some(format!("/search?limit={size}"));
                 for changes in changes {
-                    state.catalogue.ask().await.unwrap();
+                    state.version.refresh().await.unwrap();
                     let Some(uri) = next.take() else { break };
                     next = read_page(&app, &uri, &mut seen).await;
                     for change in changes {

@@ -102,11 +102,11 @@ async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
     let long = format!("/performers?q={}", "x".repeat(201));
     for (path, parameter, part) in [
         ("/performers?q=", "q", "the beginning of a name"),
-        (&long, "q", "200 characters at most"),
-        ("/performers?name=x", "name", "is not known"),
-        ("/venues?latitude=1", "radius", "a place is"),
-        ("/venues?latitude=1&longitude=2&radius=x", "radius", "a number of kilometres"),
-        ("/venues?cursor=x", "cursor", "no cursor of ours"),
+        (&long, "q", "at most 200 characters"),
+        ("/performers?name=x", "name", "is not a known parameter"),
+        ("/venues?latitude=1", "radius", "must be given together"),
+        ("/venues?latitude=1&longitude=2&radius=x", "radius", "must be a number between 0 and 20038"),
+        ("/venues?cursor=x", "cursor", "must be a cursor"),
     ] {
         let errors = app.get(path).await.validation_errors();
         assert!(errors.iter().any(|(name, message)| name == parameter && message.contains(part)), "{path}: {errors:?}");

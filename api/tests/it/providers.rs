@@ -222,5 +222,5 @@ async fn feed_urls_are_not_exposed(database: Arc<TestDatabase>) {
 
 async fn rejects_query_parameters(database: Arc<TestDatabase>) {
     let errors = TestApp::new(&database).await.get("/providers?slug=fever").await.validation_errors();
-    assert_eq!(errors, [("slug".to_owned(), "is not known; this call takes no parameters".to_owned())]);
+    assert_eq!(errors, [("slug".to_owned(), "is not a known parameter; this operation accepts none".to_owned())]);
 }

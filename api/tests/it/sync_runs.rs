@@ -218,7 +218,7 @@ async fn a_cursor_is_bound_to_its_list(database: Arc<TestDatabase>) {
         let cursor = next.split_once("cursor=").unwrap().1;
         for to in paths.iter().filter(|to| *to != from) {
             let errors = app.get(&format!("{to}cursor={cursor}")).await.validation_errors();
-            assert_eq!(errors, [("cursor".to_owned(), "belongs to a list with other filters".to_owned())], "{from} {to}");
+            assert_eq!(errors, [("cursor".to_owned(), "belongs to a request with other filters".to_owned())], "{from} {to}");
         }
     }
 }
@@ -226,14 +226,14 @@ async fn a_cursor_is_bound_to_its_list(database: Arc<TestDatabase>) {
 async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for (uri, expected) in [
-        ("/sync-runs?state=done", [("state", "want one of queued, running, succeeded, unchanged, failed")]),
-        ("/sync-runs?states=failed", [("states", "is not known; did you mean `state`?")]),
-        ("/sync-runs?limit=0", [("limit", "want a whole number from 1 to 50000")]),
-        ("/sync-runs/newest", [("id", "want the number of a sync run")]),
-        ("/sync-runs/9223372036854775808", [("id", "want the number of a sync run")]),
-        ("/sync-runs/newest/rejects", [("id", "want the number of a sync run")]),
-        ("/sync-runs/1?limit=1", [("limit", "is not known; this call takes no parameters")]),
-        ("/sync-runs/1/rejects?state=failed", [("state", "is not known; known are: limit, cursor")]),
+        ("/sync-runs?state=done", [("state", "must be one of queued, running, succeeded, unchanged, failed, got `done`")]),
+        ("/sync-runs?states=failed", [("states", "is not a known parameter; did you mean `state`?")]),
+        ("/sync-runs?limit=0", [("limit", "must be an integer between 1 and 50000, got `0`")]),
+        ("/sync-runs/newest", [("id", "must be the number of a sync run, got `newest`")]),
+        ("/sync-runs/9223372036854775808", [("id", "must be the number of a sync run, got `9223372036854775808`")]),
+        ("/sync-runs/newest/rejects", [("id", "must be the number of a sync run, got `newest`")]),
+        ("/sync-runs/1?limit=1", [("limit", "is not a known parameter; this operation accepts none")]),
+        ("/sync-runs/1/rejects?state=failed", [("state", "is not a known parameter; accepted are limit, cursor")]),
     ] {
         let errors = app.get(uri).await.validation_errors();
         let errors: Vec<(&str, &str)> = errors.iter().map(|(name, message)| (name.as_str(), message.as_str())).collect();

@@ -101,7 +101,7 @@ fn paths() -> Vec<String> {
 }
 
 async fn queries(api: &Api) -> Result<u64, Failure> {
-    api.counter("marquee_cache_flights_total", &["source=\"database\""]).await
+    api.counter("marquee_cache_fetches_total", &["source=\"database\""]).await
 }
 
 async fn version(database: &TestDatabase) -> Result<i64, Failure> {

@@ -1,37 +1,37 @@
-//! The one statement by which concerts are read: sorted runs of one index, merged.
+//! The statement for concerts: a merge of sorted runs of one index.
 
 use sea_orm::{DbBackend, Statement, prelude::Uuid};
 
-use super::request::ConcertsRequest;
+use super::filters::{ConcertFilters, ConcertsQuery};
 use crate::{
-    database::sql::{OF_VERSION, Sql},
-    query::Cursor,
+    database::sql::{Sql, VERSION_COLUMNS},
+    query::{Cursor, ListQuery, RowId},
     resources::venues::near::Near,
 };
 
-/// The order of the answer, and of each run.
+/// The order of the response and of each run.
 const IN_ORDER: &str = "ORDER BY starts_at DESC, event_id DESC, position DESC";
-/// Prices of all currencies in one unit: how many ten-thousandths a minor unit is.
+/// Ten-thousandths in a minor unit, to compare prices of all currencies in one unit.
 const UNITS_OF_PRICE: &str =
     "CASE provider.currency_digits WHEN 0 THEN 10000 WHEN 1 THEN 1000 WHEN 2 THEN 100 WHEN 3 THEN 10 ELSE 1 END";
 
 /// A sorted run of concerts: a range of one index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arm {
-    /// All of a performer.
+    /// All concerts of a performer.
     OfPerformer(Uuid),
-    /// All at a venue.
+    /// All concerts at a venue.
     AtVenue(Uuid),
-    /// All of a performer at a venue.
+    /// All concerts of a performer at a venue.
     OfPerformerAtVenue(Uuid, Uuid),
-    /// The latest of all, so many.
+    /// This many of the latest concerts.
     Latest(u64),
 }
 
-/// The statement that merges a few arms: the rows of a page and one more, latest first, of venues within `near`.
+/// The statement that merges arms: the rows of a page and one more, latest first, restricted to venues within `near`.
 #[must_use]
-pub fn statement(backend: DbBackend, request: &ConcertsRequest, arms: &[Arm], near: Option<&Near>) -> Statement {
-    let ConcertsRequest { range, max_price, page, .. } = request;
+pub fn statement(backend: DbBackend, query: &ConcertsQuery, arms: &[Arm], near: Option<&Near>) -> Statement {
+    let ListQuery { filters: ConcertFilters { range, max_price, .. }, page } = query;
     let mut sql = Sql::default();
     let mut in_range = String::from("shown AND venue_id IS NOT NULL");
     let mut joined = String::from("venue CROSS JOIN performer");
@@ -41,42 +41,42 @@ pub fn statement(backend: DbBackend, request: &ConcertsRequest, arms: &[Arm], ne
         in_range += &format!(" AND starts_at >= {}", sql.bind(starts_at));
     }
     if let Some(ends_at) = range.ends_at {
-        // No event ends before it starts, so this follows from the condition on its end; it is what bounds the runs.
+        // No event ends before it starts, so this follows from the condition on its end; it bounds the runs.
         let ends_at = sql.bind(ends_at);
         in_range += &format!(" AND starts_at <= {ends_at}");
         conditions.push(format!("event.ends_at <= {ends_at}"));
     }
     if let Some(max_price) = max_price {
         joined += " CROSS JOIN provider";
-        let most = sql.bind(*max_price);
-        conditions.push(format!("provider.id = performer.provider_id AND event.min_price * {UNITS_OF_PRICE} <= {most}"));
+        let max_price = sql.bind(*max_price);
+        conditions.push(format!("provider.id = performer.provider_id AND event.min_price * {UNITS_OF_PRICE} <= {max_price}"));
     }
     if range.ends_at.is_some() || max_price.is_some() {
         joined += " CROSS JOIN event";
         conditions.push("event.id = concert.event_id".to_owned());
     }
-    if let Some(Cursor { place: (starts_at, event_id, position), .. }) = page.after {
+    if let Some(Cursor { sort_key: (starts_at, RowId(event_id), position), .. }) = page.after {
         let [starts_at, event_id, position] = [sql.bind(starts_at), sql.bind(event_id), sql.bind(position)];
         in_range += &format!(" AND (starts_at, event_id, position) < ({starts_at}, {event_id}, {position})");
     }
-    let runs: Vec<String> = padded(arms).into_iter().map(|arm| run(backend, arm, &in_range, &mut sql)).collect();
-    let (mut concerts, wanted) = (runs.join(" UNION ALL "), sql.bind(page.rows() + 1));
-    // Where nothing that is joined leaves a concert out, nothing is joined to more than the page.
+    let runs: Vec<String> = pad(arms).into_iter().map(|arm| build_run(backend, arm, &in_range, &mut sql)).collect();
+    let (mut concerts, limit) = (runs.join(" UNION ALL "), sql.bind(page.rows() + 1));
+    // If the joins exclude no concert, only the rows of the page are joined.
     if near.is_none() && range.ends_at.is_none() && max_price.is_none() {
-        concerts += &format!(" {IN_ORDER} LIMIT {wanted}");
+        concerts += &format!(" {IN_ORDER} LIMIT {limit}");
     }
-    // As a cross join: SQLite then looks up the rest for each concert, whatever it guesses of the tables.
+    // CROSS JOIN fixes the order of SQLite's loops: it looks up the other tables for each concert, whatever its statistics say.
     let text = format!(
         "SELECT concert.starts_at, concert.event_id, concert.position, performer.name AS band, venue.name AS location, \
-         venue.latitude, venue.longitude, {OF_VERSION} FROM ({concerts}) AS concert CROSS JOIN {joined} WHERE {} \
-         ORDER BY concert.starts_at DESC, concert.event_id DESC, concert.position DESC LIMIT {wanted}",
+         venue.latitude, venue.longitude, {VERSION_COLUMNS} FROM ({concerts}) AS concert CROSS JOIN {joined} WHERE {} \
+         ORDER BY concert.starts_at DESC, concert.event_id DESC, concert.position DESC LIMIT {limit}",
         conditions.join(" AND ")
     );
     sql.statement(backend, text)
 }
 
-/// Empty arms are added until there are a power of two, so that the database sees few statements and can keep their plans.
-fn padded(arms: &[Arm]) -> Vec<Arm> {
+/// Adds empty arms up to a power of two, so that the database sees few distinct statements and can cache their plans.
+fn pad(arms: &[Arm]) -> Vec<Arm> {
     let empty = match arms.first() {
         Some(Arm::OfPerformerAtVenue(..)) => Arm::OfPerformerAtVenue(Uuid::nil(), Uuid::nil()),
         Some(Arm::AtVenue(_)) => Arm::AtVenue(Uuid::nil()),
@@ -87,7 +87,7 @@ fn padded(arms: &[Arm]) -> Vec<Arm> {
     padded
 }
 
-fn run(backend: DbBackend, arm: Arm, in_range: &str, sql: &mut Sql) -> String {
+fn build_run(backend: DbBackend, arm: Arm, in_range: &str, sql: &mut Sql) -> String {
     let mut run = format!("SELECT event_id, position, performer_id, venue_id, starts_at FROM event_performer WHERE {in_range}");
     run += &match arm {
         Arm::OfPerformer(performer) => format!(" AND performer_id = {}", sql.bind(performer)),
@@ -95,9 +95,9 @@ fn run(backend: DbBackend, arm: Arm, in_range: &str, sql: &mut Sql) -> String {
         Arm::OfPerformerAtVenue(performer, venue) => {
             format!(" AND performer_id = {} AND venue_id = {}", sql.bind(performer), sql.bind(venue))
         }
-        // In a statement of its own, which an order of the whole may follow.
+        // A subquery, because `ORDER BY` and `LIMIT` may not precede `UNION ALL`.
         Arm::Latest(count) => return format!("SELECT * FROM ({run} {IN_ORDER} LIMIT {}) AS latest", sql.bind(count)),
     };
-    // SQLite hands the order of the whole down to each, PostgreSQL must be asked for it, and each takes no other's words.
+    // SQLite propagates the outer order to each run and rejects an inner one; PostgreSQL needs it in each run.
     if backend == DbBackend::Sqlite { run } else { format!("SELECT * FROM ({run} {IN_ORDER}) AS run") }
 }

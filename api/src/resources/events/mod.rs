@@ -1,13 +1,19 @@
-//! `GET /events/{id}`: one event with all that is known of it.
+//! `GET /events/{id}`: one event with all its details.
 
-mod answer;
+mod response;
 mod rows;
 
+use poem::Request;
 use poem_openapi::{OpenApi, param::Path};
 use sea_orm::prelude::Uuid;
 
-pub use self::answer::EventAnswer;
-use crate::{State, error::ApiError, response::Encoded};
+pub use self::response::EventDetails;
+use crate::{
+    error::ApiError,
+    query::{no_parameters, parse_path},
+    response::{Envelope, Reply},
+    state::State,
+};
 
 /// The operation.
 #[derive(Debug)]
@@ -15,20 +21,20 @@ pub struct EventsApi(pub State);
 
 #[OpenApi]
 impl EventsApi {
-    /// One event
+    /// Get an event
     ///
-    /// With its zones, performers, venue and provider, and when it was first and last seen in its provider's feed.
+    /// Returns an event with its zones, performers, venue and provider, and when it was first and last in its provider's feed.
     #[oai(path = "/events/:id", method = "get", operation_id = "event")]
     async fn event(
         &self,
-        request: &poem::Request,
-        /// The event's id, as a search gives it
+        request: &Request,
+        /// The event's id, as in `/search`
         id: Path<String>,
-    ) -> Result<Encoded<EventAnswer>, ApiError> {
-        crate::query::no_parameters(request)?;
-        let id: Uuid = id.parse().map_err(|_| ApiError::parameter("id", "want a UUID as a search gives it"))?;
-        let rows =
-            self.0.reader.read(rows::find(&self.0.reader.database, id)).await?.ok_or(ApiError::NotFound { what: "event" })?;
-        Encoded::new(&EventAnswer::from(rows))
+    ) -> Result<Reply<Envelope<EventDetails>>, ApiError> {
+        no_parameters(request)?;
+        let event_id: Uuid = parse_path("id", &id, "must be a UUID as in /search")?;
+        let rows = self.0.reader.read(rows::find(&self.0.reader.database, event_id)).await?;
+        let event = rows.map(EventDetails::from).ok_or(ApiError::NotFound { what: "event" })?;
+        Reply::json(request, &Envelope::from(event)).await
     }
 }

@@ -1,11 +1,11 @@
-//! What is read of one event.
+//! Reads an event.
 
 use entity::{base_event, event, event_performer, performer, provider, venue, zone};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, prelude::Uuid};
 
-use crate::database::sql::snapshot;
+use crate::database::sql::begin_snapshot;
 
-/// An event and all that hangs on it.
+/// An event and its related rows.
 #[derive(Debug)]
 pub(super) struct EventRows {
     pub(super) event: event::Model,
@@ -16,10 +16,10 @@ pub(super) struct EventRows {
     pub(super) zones: Vec<zone::Model>,
 }
 
-/// Reads a shown event; one that was never on sale online does not exist for a reader.
+/// Reads a shown event. An event that was never on sale online does not exist for readers.
 pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<Option<EventRows>, DbErr> {
-    // One snapshot, so that a sync in between can't mix the zones of two feeds.
-    let snapshot = snapshot(database).await?;
+    // One snapshot, so that a concurrent sync cannot mix the zones of two feeds.
+    let snapshot = begin_snapshot(database).await?;
     let event = event::Entity::find_by_id(id).filter(event::Column::Shown.eq(true)).find_also_related(base_event::Entity);
     let Some((event, Some(base_event))) = event.one(&snapshot).await? else {
         return Ok(None);

@@ -5,35 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::response::Nullable;
 
-/// The answer to what was queued.
-#[derive(Debug, Object, Serialize)]
-#[oai(example)]
-pub struct AcceptedAnswer {
-    /// What was queued.
-    pub data: Accepted,
-    /// Always null: errors have their own shape.
-    pub error: Nullable<bool>,
-}
-
 /// What was queued.
-#[derive(Debug, Object, Serialize)]
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
 pub struct Accepted {
     /// The number of its run: `/sync-runs/{id}` tells how it goes.
     pub sync_run: i64,
 }
 
-/// The answer to a dry run.
-#[derive(Debug, Object, Serialize)]
-#[oai(example)]
-pub struct RehearsalAnswer {
-    /// What would happen.
-    pub data: Rehearsal,
-    /// Always null: errors have their own shape.
-    pub error: Nullable<bool>,
-}
-
 /// What a document would change. The counts are of events, and all 0 if it would be refused.
-#[derive(Debug, Default, Deserialize, Object, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Object, Serialize)]
+#[oai(example)]
 #[serde(default)]
 pub struct Rehearsal {
     /// How its run would end: `succeeded`, `unchanged` or `failed`.
@@ -59,7 +41,7 @@ pub struct Rehearsal {
 }
 
 /// An item that could not be taken.
-#[derive(Debug, Deserialize, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct RehearsedReject {
     /// The line on which it begins, from 1.
     pub line: u64,
@@ -73,21 +55,13 @@ pub struct RehearsedReject {
     pub reason: String,
 }
 
-impl AcceptedAnswer {
-    /// Of a run.
-    #[must_use]
-    pub fn of(run_id: i64) -> Self {
-        Self { data: Accepted { sync_run: run_id }, error: Nullable(None) }
-    }
-}
-
-impl Example for AcceptedAnswer {
+impl Example for Accepted {
     fn example() -> Self {
-        Self::of(42)
+        Self { sync_run: 42 }
     }
 }
 
-impl Example for RehearsalAnswer {
+impl Example for Rehearsal {
     fn example() -> Self {
         let reject = RehearsedReject {
             line: 12,
@@ -96,7 +70,7 @@ impl Example for RehearsalAnswer {
             event_id: Nullable(Some("1642".to_owned())),
             reason: "event_start_date: there is no such day as 2021-09-31".to_owned(),
         };
-        let data = Rehearsal {
+        Self {
             state: "succeeded".to_owned(),
             fetched: 3,
             inserted: 1,
@@ -104,8 +78,7 @@ impl Example for RehearsalAnswer {
             unchanged: 1,
             rejected: 1,
             rejects: vec![reject],
-            ..Rehearsal::default()
-        };
-        Self { data, error: Nullable(None) }
+            ..Self::default()
+        }
     }
 }

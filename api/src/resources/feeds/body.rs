@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::request::FeedRequest;
 use crate::{
     error::ApiError,
-    server::{Contents, Upload, content_coding},
+    upload::{Contents, Upload, content_coding},
 };
 
 /// A document as it comes. What is larger is for the provider to serve, and for a worker to fetch.

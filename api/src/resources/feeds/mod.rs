@@ -10,21 +10,21 @@ mod request;
 use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi,
-    param::{Header, Path, Query},
+    param::{Header, Path},
 };
 
 use self::request::FeedRequest;
 pub use self::{
-    answer::{Accepted, AcceptedAnswer, Rehearsal, RehearsalAnswer},
+    answer::{Accepted, Rehearsal},
     body::FeedBody,
 };
 use crate::{
-    State,
     auth::{Caller, Scope},
     error::ApiError,
-    query::{Described, Word, no_parameters},
-    response::Encoded,
-    server::Upload,
+    query::{Documented, Word, no_parameters},
+    response::{Encoded, Envelope},
+    state::State,
+    upload::Upload,
 };
 
 /// Seconds after which a run may have ended: workers look for jobs twice a second.
@@ -39,11 +39,11 @@ pub struct FeedsApi(pub State);
 pub enum FeedResponse {
     /// What it would change; only of a dry run
     #[oai(status = 200)]
-    Rehearsed(Encoded<RehearsalAnswer>),
+    Rehearsed(Encoded<Envelope<Rehearsal>>),
     /// It is queued
     #[oai(status = 202)]
     Accepted(
-        Encoded<AcceptedAnswer>,
+        Encoded<Envelope<Accepted>>,
         /// Its run in the ledger
         #[oai(header = "Location")]
         String,
@@ -59,7 +59,7 @@ pub enum SyncResponse {
     /// It is queued
     #[oai(status = 202)]
     Accepted(
-        Encoded<AcceptedAnswer>,
+        Encoded<Envelope<Accepted>>,
         /// Its run in the ledger
         #[oai(header = "Location")]
         String,
@@ -87,10 +87,10 @@ impl FeedsApi {
         /// What the document says of what it does not hold: `snapshot` (the default), that it has left; `delta`, nothing: base events that
         /// it does not hold stay as they are
         #[oai(name = "mode")]
-        _mode: Query<Described<Word>>,
+        _mode: Documented<Word>,
         /// `true` to hear what the document would change, and change nothing; a worker must be running
         #[oai(name = "dry_run")]
-        _dry_run: Query<Described<Word>>,
+        _dry_run: Documented<Word>,
         /// A text of your own that names this document, such as a UUID
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
@@ -99,7 +99,7 @@ impl FeedsApi {
         self.0.keys.admit(request, &caller, &Scope::Feed(slug.0.clone()))?;
         let wanted = FeedRequest::parse(request)?;
         let accepted = {
-            let _room = self.0.writer.hold_body().await?;
+            let _room = self.0.writer.reserve_body().await?;
             let pushed = body::read(request, upload, &wanted).await?;
             accept::feed(&self.0.writer.database, &slug, pushed, &wanted).await?
         };
@@ -131,6 +131,6 @@ fn location(run_id: i64) -> String {
     format!("/sync-runs/{run_id}")
 }
 
-fn answer(run_id: i64) -> Result<Encoded<AcceptedAnswer>, ApiError> {
-    Encoded::new(&AcceptedAnswer::of(run_id))
+fn answer(run_id: i64) -> Result<Encoded<Envelope<Accepted>>, ApiError> {
+    Encoded::new(&Envelope::from(Accepted { sync_run: run_id }))
 }

@@ -6,10 +6,10 @@ use entity::pushed_feed;
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
 use tokio::time::{Instant, sleep};
 
-use super::answer::{Rehearsal, RehearsalAnswer};
+use super::answer::Rehearsal;
 use crate::{
     error::ApiError,
-    response::{Encoded, Nullable},
+    response::{Encoded, Envelope},
 };
 
 /// How long a client waits: a large document on a busy worker takes so long.
@@ -18,13 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What the worker found. The document is removed, whatever came of it.
-pub(super) async fn outcome(database: &DatabaseConnection, id: i64) -> Result<Encoded<RehearsalAnswer>, ApiError> {
+pub(super) async fn outcome(database: &DatabaseConnection, id: i64) -> Result<Encoded<Envelope<Rehearsal>>, ApiError> {
     let found = wait(database, id).await;
     // A worker that takes the job later finds nothing to do.
     pushed_feed::Entity::delete_by_id(id).exec(database).await?;
     let found = found?.ok_or(ApiError::WorkerUnavailable)?;
     let data: Rehearsal = serde_json::from_str(&found).map_err(ApiError::Encoding)?;
-    Encoded::new(&RehearsalAnswer { data, error: Nullable(None) })
+    Encoded::new(&Envelope::from(data))
 }
 
 async fn wait(database: &DatabaseConnection, id: i64) -> Result<Option<String>, ApiError> {

@@ -4,11 +4,7 @@ use entity::pushed_feed::Mode;
 use poem::Request;
 use rates::IdempotencyKey;
 
-use crate::{
-    error::ApiError,
-    query::{Parameters, ValidationErrors},
-    server::idempotency_key,
-};
+use crate::{error::ApiError, query::Parameters, upload::idempotency_key};
 
 /// The parameters, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,19 +17,18 @@ pub(super) struct FeedRequest {
 impl FeedRequest {
     /// Reads the query string and the header.
     pub(super) fn parse(request: &Request) -> Result<Self, ApiError> {
-        let mut errors = ValidationErrors::default();
-        let parameters = Parameters::read(request.uri().query().unwrap_or_default(), &["mode", "dry_run"], &mut errors);
-        let mode = parameters.get("mode", &mut errors, |mode| match mode {
+        let mut parameters = Parameters::of(request);
+        let mode = parameters.get("mode", |mode| match mode {
             "snapshot" => Ok(Mode::Snapshot),
             "delta" => Ok(Mode::Delta),
-            _ => Err("want snapshot or delta".to_owned()),
+            _ => Err("must be `snapshot` or `delta`".to_owned()),
         });
-        let is_dry_run = parameters.get("dry_run", &mut errors, |dry_run| match dry_run {
+        let is_dry_run = parameters.get("dry_run", |dry_run| match dry_run {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err("want true or false".to_owned()),
+            _ => Err("must be `true` or `false`".to_owned()),
         });
-        errors.or(())?;
+        parameters.finish(())?;
         let is_dry_run = is_dry_run.unwrap_or_default();
         // A rehearsal changes nothing: to repeat it is no harm.
         let key = idempotency_key(request)?.filter(|_| !is_dry_run);

@@ -1,62 +1,64 @@
-//! `GET /livez` and `GET /readyz`: whether the process runs, and whether it can serve.
+//! `GET /livez` and `GET /readyz`: liveness and readiness.
 
+use poem::Request;
 use poem_openapi::{Object, OpenApi, types::Example};
 use serde::Serialize;
 
 use crate::{
-    State,
     error::ApiError,
-    response::{Encoded, Nullable},
+    query::no_parameters,
+    response::{Nullable, Reply},
+    state::State,
 };
 
 /// The operations.
 #[derive(Debug)]
 pub struct HealthApi(pub State);
 
-/// The process runs.
-#[derive(Debug, Object, Serialize)]
+/// The response of a live process.
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Live {
     /// Always `live`.
     pub status: String,
 }
 
-/// The process can serve.
-#[derive(Debug, Object, Serialize)]
+/// The response of a ready process.
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Ready {
-    /// Always `ready`; what is not ready answers 503.
+    /// Always `ready`: a process that is not ready responds with 503.
     pub status: String,
-    /// The version of the catalogue that is served.
+    /// The version of the catalogue in the database.
     pub catalogue_version: i64,
-    /// Whether Redis answers: `up` or `away`; null if there is none. Without it answers come from the database.
+    /// The state of Redis: `up` or `unavailable`; null if no Redis is configured. Without Redis, responses come from the database.
     pub redis: Nullable<String>,
 }
 
 #[OpenApi]
 impl HealthApi {
-    /// Whether the process runs
+    /// Check liveness
     ///
-    /// It asks nothing of anybody: restarting the process would not bring a database back.
+    /// Succeeds while the process runs. It uses no other service, because restarting this process does not repair another one.
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
-    async fn livez(&self, request: &poem::Request) -> Result<Encoded<Live>, ApiError> {
-        crate::query::no_parameters(request)?;
-        Encoded::new(&Live::example())
+    async fn livez(&self, request: &Request) -> Result<Reply<Live>, ApiError> {
+        no_parameters(request)?;
+        Reply::json(request, &Live::example()).await
     }
 
-    /// Whether requests can be served
+    /// Check readiness
     ///
-    /// 503 while the database is away or has no schema, and as soon as the process was told to stop.
+    /// Responds with 503 while the database is unavailable or has no schema, and once the process is shutting down.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
-    async fn readyz(&self, request: &poem::Request) -> Result<Encoded<Ready>, ApiError> {
-        crate::query::no_parameters(request)?;
+    async fn readyz(&self, request: &Request) -> Result<Reply<Ready>, ApiError> {
+        no_parameters(request)?;
         if self.0.readiness.is_draining() {
             return Err(ApiError::ShuttingDown);
         }
-        // A database without a schema is as good as none until the operator has made it.
-        let version = self.0.catalogue.ask().await.map_err(ApiError::DatabaseUnavailable)?;
-        let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { "up" } else { "away" }.to_owned());
-        Encoded::new(&Ready { status: "ready".to_owned(), catalogue_version: version, redis: redis.into() })
+        // A database without a schema counts as unavailable until it is migrated.
+        let catalogue_version = self.0.version.refresh().await.map_err(ApiError::DatabaseUnavailable)?;
+        let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { "up" } else { "unavailable" }.to_owned());
+        Reply::json(request, &Ready { status: "ready".to_owned(), catalogue_version, redis: redis.into() }).await
     }
 }
 

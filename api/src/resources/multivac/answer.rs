@@ -7,32 +7,23 @@ use serde::Serialize;
 use crate::{query::to_rfc3339, response::Nullable};
 
 /// A datum is queued. The words are those of the system that the probe comes from.
-#[derive(Debug, Object, Serialize)]
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Updated {
     /// Always the same.
     pub response: String,
 }
 
-/// What was given.
-#[derive(Debug, Object, Serialize)]
+/// A page of data.
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
-pub struct AcquiredAnswer {
-    /// What was found.
-    pub data: Acquired,
-    /// Always null: errors have their own shape.
-    pub error: Nullable<bool>,
-}
-
-/// Several data.
-#[derive(Debug, Object, Serialize)]
 pub struct Acquired {
     /// The data, newest first.
     pub data: Vec<Datum>,
 }
 
 /// What was given at one time.
-#[derive(Debug, Object, Serialize)]
+#[derive(Clone, Debug, Object, Serialize)]
 pub struct Datum {
     /// Rises with each datum.
     pub id: i64,
@@ -61,9 +52,9 @@ impl From<datum::Model> for Datum {
     }
 }
 
-impl From<Vec<datum::Model>> for AcquiredAnswer {
+impl From<Vec<datum::Model>> for Acquired {
     fn from(data: Vec<datum::Model>) -> Self {
-        Self { data: Acquired { data: data.into_iter().map(Datum::from).collect() }, error: Nullable(None) }
+        Self { data: data.into_iter().map(Datum::from).collect() }
     }
 }
 
@@ -73,7 +64,7 @@ impl Example for Updated {
     }
 }
 
-impl Example for AcquiredAnswer {
+impl Example for Acquired {
     fn example() -> Self {
         let datum = Datum {
             id: 7,
@@ -81,6 +72,6 @@ impl Example for AcquiredAnswer {
             accepted_at: "2021-01-02T08:00:00Z".to_owned(),
             processed_at: Nullable(Some("2021-01-02T08:00:00.25Z".to_owned())),
         };
-        Self { data: Acquired { data: vec![datum] }, error: Nullable(None) }
+        Self { data: vec![datum] }
     }
 }

@@ -9,7 +9,7 @@ use poem_openapi::{
 
 use crate::{
     error::ApiError,
-    server::{Contents, Upload, media_type},
+    upload::{Contents, Upload, media_type},
 };
 
 /// Bytes of a datum.

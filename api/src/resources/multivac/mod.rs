@@ -3,22 +3,24 @@
 
 mod answer;
 mod body;
+mod filters;
 mod rows;
 
 use poem::Request;
-use poem_openapi::{ApiResponse, OpenApi, param::Query, payload::PlainText};
+use poem_openapi::OpenApi;
 
+pub(crate) use self::filters::DataQuery;
 pub use self::{
-    answer::{AcquiredAnswer, Updated},
+    answer::{Acquired, Updated},
     body::DataForm,
 };
 use crate::{
-    State,
     auth::{Caller, Scope},
     error::ApiError,
-    query::{CursorText, Described, Limit, next_link, no_parameters},
-    response::Encoded,
-    server::Upload,
+    query::{CursorText, Documented, Limit, Parameters, no_parameters},
+    response::{Encoded, Envelope, PageReply, TextReply},
+    state::State,
+    upload::Upload,
 };
 
 /// The answer while nothing was processed.
@@ -27,19 +29,6 @@ const INSUFFICIENT: &str = "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.";
 /// The operations.
 #[derive(Debug)]
 pub struct MultivacApi(pub State);
-
-/// A page of data.
-#[derive(ApiResponse, Debug)]
-pub enum AcquiredResponse {
-    /// The data, newest first
-    #[oai(status = 200)]
-    Found(
-        Encoded<AcquiredAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
 
 #[OpenApi]
 impl MultivacApi {
@@ -59,10 +48,10 @@ impl MultivacApi {
     ///
     /// The latest datum that a worker has processed; before the first one, that there is none.
     #[oai(path = "/multivac", method = "get", operation_id = "multivac")]
-    async fn multivac(&self, request: &Request) -> Result<PlainText<String>, ApiError> {
+    async fn multivac(&self, request: &Request) -> Result<TextReply, ApiError> {
         no_parameters(request)?;
         let latest = self.0.reader.read(rows::latest(&self.0.reader.database)).await?;
-        Ok(PlainText(latest.unwrap_or_else(|| INSUFFICIENT.to_owned())))
+        TextReply::new(request, latest.unwrap_or_else(|| INSUFFICIENT.to_owned())).await
     }
 
     /// The data that the probe was given
@@ -74,14 +63,14 @@ impl MultivacApi {
         request: &Request,
         /// At most this many
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
+        _limit: Documented<Limit>,
         /// Where to go on, from the Link header of the page before
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<AcquiredResponse, ApiError> {
-        let page = rows::page(request.uri().query().unwrap_or_default())?;
-        let (data, next) = self.0.reader.read(rows::data(&self.0.reader.database, &page)).await?;
-        let link = next.map(|cursor| next_link("/zzz", &[], page.limit, &cursor));
-        Ok(AcquiredResponse::Found(Encoded::new(&AcquiredAnswer::from(data))?, link))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<Envelope<Acquired>>, ApiError> {
+        let query = DataQuery::parse(Parameters::of(request))?;
+        let rows = self.0.reader.read(rows::data(&self.0.reader.database, &query)).await?;
+        let (data, next) = query.paginate(rows, |datum| datum.id);
+        PageReply::json(request, &Envelope::from(Acquired::from(data)), next).await
     }
 }

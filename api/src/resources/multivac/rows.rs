@@ -9,15 +9,11 @@ use sea_orm::{
     QueryOrder, QuerySelect,
 };
 
-use crate::{
-    error::ApiError,
-    query::{Cursor, Page, Parameters, ValidationErrors},
-};
+use super::filters::DataQuery;
+use crate::error::ApiError;
 
 /// Data that may wait for a worker: with more the deployment is not well, and taking them would hide it.
 const MAX_WAITING: u64 = 10_000;
-/// The list has no filters.
-const LIST: &str = "zzz";
 
 /// Accepts a datum, and queues it in the same transaction.
 pub(super) async fn queue(database: &DatabaseConnection, data: String) -> Result<(), ApiError> {
@@ -39,23 +35,11 @@ pub(super) async fn latest(database: &DatabaseConnection) -> Result<Option<Strin
     Ok(latest.one(database).await?.map(|datum| datum.data))
 }
 
-/// Reads the query string of the list.
-pub(super) fn page(query: &str) -> Result<Page<i64>, ApiError> {
-    let mut errors = ValidationErrors::default();
-    let parameters = Parameters::read(query, &["limit", "cursor"], &mut errors);
-    let page = Page::read(&parameters, LIST, &mut errors);
-    errors.or(page)
-}
-
-/// A page of data, newest first, and the place behind it if there are more.
-pub(super) async fn data(
-    database: &DatabaseConnection,
-    page: &Page<i64>,
-) -> Result<(Vec<datum::Model>, Option<Cursor<i64>>), DbErr> {
+/// The data of a page and one more, newest first.
+pub(super) async fn data(database: &DatabaseConnection, query: &DataQuery) -> Result<Vec<datum::Model>, DbErr> {
     let mut select = datum::Entity::find().order_by_desc(datum::Column::Id);
-    if let Some(after) = page.after {
-        select = select.filter(datum::COLUMN.id.lt(after.place));
+    if let Some(after) = query.page.after {
+        select = select.filter(datum::COLUMN.id.lt(after.sort_key));
     }
-    let rows = select.limit(page.rows() + 1).all(database).await?;
-    Ok(page.cut(rows, LIST, |datum| datum.id))
+    select.limit(query.page.rows() + 1).all(database).await
 }

@@ -1,56 +1,47 @@
-//! `GET /performers`: who plays, by name.
+//! `GET /performers`: performers by name.
 
-mod answer;
-mod request;
+mod filters;
+mod response;
 
 use poem::Request;
-use poem_openapi::{ApiResponse, OpenApi, param::Query};
+use poem_openapi::OpenApi;
 
-pub use self::{answer::PerformersAnswer, request::PerformersRequest};
+pub use self::{
+    filters::{PerformerFilters, PerformersQuery},
+    response::PerformerList,
+};
 use crate::{
-    State,
     error::ApiError,
-    query::{CursorText, Described, Limit, Word},
-    response::Encoded,
+    query::{CursorText, Documented, Limit, Parameters, Word},
+    response::PageReply,
+    state::State,
 };
 
 /// The operation.
 #[derive(Debug)]
 pub struct PerformersApi(pub State);
 
-/// Its answers.
-#[derive(ApiResponse, Debug)]
-pub enum PerformersResponse {
-    /// The performers, by name
-    #[oai(status = 200)]
-    Found(
-        Encoded<PerformersAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
-
 #[OpenApi]
 impl PerformersApi {
     /// Find performers by name
     ///
-    /// Those whose name begins with `q`, by name. Accents, case and signs do not count: `motley crue` finds `Mötley Crüe`.
+    /// Returns performers whose name begins with `q`, sorted by name. Accents, case and punctuation are ignored: `motley crue` finds
+    /// `Mötley Crüe`.
     #[oai(path = "/performers", method = "get", operation_id = "performers")]
     async fn performers(
         &self,
         request: &Request,
-        /// How the name begins
+        /// Only performers whose name begins with this text
         #[oai(name = "q")]
-        _q: Query<Described<Word>>,
-        /// At most this many performers
+        _q: Documented<Word>,
+        /// The maximum number of performers
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
-        /// Where to go on, from the Link header of the page before
+        _limit: Documented<Limit>,
+        /// The position after which the page begins, from the `Link` header of the previous page
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<PerformersResponse, ApiError> {
-        // The link is part of what is kept.
-        Ok(PerformersResponse::Found(self.0.answer(request, PerformersRequest::parse).await?, None))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<PerformerList>, ApiError> {
+        let query = PerformersQuery::parse(Parameters::of(request))?;
+        self.0.cache.respond(request, query).await.map(PageReply::new)
     }
 }

@@ -12,9 +12,9 @@ use rates::quote;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::ApiError,
-    response::{Nullable, ValidationError},
-    server::{Contents, Upload, media_type},
+    error::{ApiError, ValidationError},
+    response::Nullable,
+    upload::{Contents, Upload, media_type},
 };
 
 /// The body: several times the list of all places of UN/LOCODE, which has some 116,000.

@@ -2,42 +2,29 @@
 
 mod answer;
 mod document;
-mod request;
+mod filters;
 mod write;
 
 use poem::Request;
-use poem_openapi::{ApiResponse, OpenApi, param::Query};
+use poem_openapi::OpenApi;
 
 pub use self::{
-    answer::{PlacesAnswer, PlacesTaken},
+    answer::PlacesCounts,
     document::{Place, PlacesDocument, Region},
-    request::PlacesRequest,
+    filters::{PlaceFilters, PlacesQuery},
 };
 use crate::{
-    State,
     auth::{Caller, Scope},
     error::ApiError,
-    query::{CursorText, Described, Limit, Word, no_parameters},
-    response::Encoded,
-    server::Upload,
+    query::{CursorText, Documented, Limit, Parameters, Word, no_parameters},
+    response::{Encoded, Envelope, PageReply},
+    state::State,
+    upload::Upload,
 };
 
 /// The operations.
 #[derive(Debug)]
 pub struct PlacesApi(pub State);
-
-/// A page of places.
-#[derive(ApiResponse, Debug)]
-pub enum PlacesResponse {
-    /// Regions and places, by name
-    #[oai(status = 200)]
-    Found(
-        Encoded<PlacesAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
 
 #[OpenApi]
 impl PlacesApi {
@@ -51,16 +38,16 @@ impl PlacesApi {
         request: &Request,
         /// How the name, the code or the slug begins
         #[oai(name = "q")]
-        _q: Query<Described<Word>>,
+        _q: Documented<Word>,
         /// At most this many places and regions together
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
+        _limit: Documented<Limit>,
         /// Where to go on, from the Link header of the page before
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<PlacesResponse, ApiError> {
-        // The link is part of what is kept.
-        Ok(PlacesResponse::Found(self.0.answer(request, PlacesRequest::parse).await?, None))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<Envelope<PlacesDocument>>, ApiError> {
+        let query = PlacesQuery::parse(Parameters::of(request))?;
+        self.0.cache.respond(request, query).await.map(PageReply::new)
     }
 
     /// Say which places and regions there are
@@ -73,13 +60,13 @@ impl PlacesApi {
         request: &Request,
         caller: Caller,
         upload: Upload<PlacesDocument>,
-    ) -> Result<Encoded<PlacesTaken>, ApiError> {
+    ) -> Result<Encoded<Envelope<PlacesCounts>>, ApiError> {
         no_parameters(request)?;
         self.0.keys.admit(request, &caller, &Scope::Places)?;
-        let _room = self.0.writer.hold_body().await?;
+        let _room = self.0.writer.reserve_body().await?;
         let list = document::read(request, upload).await?;
         let taken = write::put(&self.0.writer, list).await?;
-        self.0.learn().await;
-        Encoded::new(&taken)
+        self.0.refresh_version().await;
+        Encoded::new(&Envelope::from(taken))
     }
 }

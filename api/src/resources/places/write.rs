@@ -10,16 +10,16 @@ use sea_orm::{
 };
 
 use super::{
-    answer::{PlacesCounts, PlacesTaken},
+    answer::PlacesCounts,
     document::{Place, PlacesDocument, Region},
 };
-use crate::{database::writer::Writer, error::ApiError, response::Nullable};
+use crate::{database::writer::Writer, error::ApiError};
 
 /// Rows of one statement: within the 32,766 values of SQLite.
 const ROWS_PER_STATEMENT: usize = 5_000;
 
 /// Puts a list that was checked.
-pub(super) async fn put(writer: &Writer, list: PlacesDocument) -> Result<PlacesTaken, ApiError> {
+pub(super) async fn put(writer: &Writer, list: PlacesDocument) -> Result<PlacesCounts, ApiError> {
     let (regions, places) = (list.regions.len() as u64, list.places.len() as u64);
     let transaction = begin_write(&writer.database).await?;
     // All who raise the version share its row: of two lists, one waits for the other.
@@ -35,7 +35,7 @@ pub(super) async fn put(writer: &Writer, list: PlacesDocument) -> Result<PlacesT
         catalogue_version::increment(&transaction).await?;
     }
     transaction.commit().await?;
-    Ok(PlacesTaken { data: PlacesCounts { regions, places, changed }, error: Nullable(None) })
+    Ok(PlacesCounts { regions, places, changed })
 }
 
 /// Writes the regions of the list, and says by which ids they are known now and whether anything was new.

@@ -1,13 +1,18 @@
-//! `GET /providers`: whose catalogues there are and how fresh their copies are.
+//! `GET /providers`: the providers, their state and the age of their copies.
 
-mod answer;
-mod rows;
+mod response;
 
-use entity::UtcInstant;
+use entity::{UtcInstant, provider};
+use poem::Request;
 use poem_openapi::OpenApi;
 
-pub use self::answer::ProvidersAnswer;
-use crate::{State, error::ApiError, response::Encoded};
+pub use self::response::ProviderList;
+use crate::{
+    error::ApiError,
+    query::no_parameters,
+    response::{Envelope, Reply},
+    state::State,
+};
 
 /// The operation.
 #[derive(Debug)]
@@ -15,11 +20,13 @@ pub struct ProvidersApi(pub State);
 
 #[OpenApi]
 impl ProvidersApi {
-    /// All providers and how fresh their copies are
+    /// List providers
+    ///
+    /// Returns all providers with their state and the age of their copies, sorted by slug.
     #[oai(path = "/providers", method = "get", operation_id = "providers")]
-    async fn providers(&self, request: &poem::Request) -> Result<Encoded<ProvidersAnswer>, ApiError> {
-        crate::query::no_parameters(request)?;
-        let rows = self.0.reader.read(rows::find(&self.0.reader.database)).await?;
-        Encoded::new(&ProvidersAnswer::at(UtcInstant::now(), rows))
+    async fn providers(&self, request: &Request) -> Result<Reply<Envelope<ProviderList>>, ApiError> {
+        no_parameters(request)?;
+        let providers = self.0.reader.read(provider::load_summaries(&self.0.reader.database)).await?;
+        Reply::json(request, &Envelope::from(ProviderList::new(providers, UtcInstant::now()))).await
     }
 }

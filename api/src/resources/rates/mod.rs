@@ -1,26 +1,23 @@
-//! `GET /rates` and `GET /events/{id}/rates`: what it costs to get there.
+//! `GET /rates` and `GET /events/{id}/rates`: daily average prices of travelling between places.
 
-mod answer;
 pub mod batches;
-mod request;
+mod filters;
+mod response;
 mod statement;
 
 use poem::Request;
-use poem_openapi::{
-    OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
 pub use self::{
-    answer::RatesAnswer,
-    request::{EventRatesRequest, RatesRequest},
+    filters::{EventRatesFilters, RatesFilters},
+    response::RateList,
     statement::statement,
 };
 use crate::{
-    State,
     error::ApiError,
-    query::{Date, Described, Word},
-    response::Encoded,
+    query::{Date, Documented, Parameters, Required, Word},
+    response::Reply,
+    state::State,
 };
 
 /// The operations.
@@ -29,43 +26,44 @@ pub struct RatesApi(pub State);
 
 #[OpenApi]
 impl RatesApi {
-    /// What travelling costs, day by day
+    /// List daily average prices between places
     ///
-    /// The mean of all prices from `orig_code` to `dest_code` on each day from `date_from` to `date_to`, both included, latest first. A region
-    /// stands for every place below it, at any depth. The mean is not rounded, and null where there are fewer than three prices.
+    /// Returns the average of all prices from `orig_code` to `dest_code` for each day from `date_from` to `date_to`, inclusive, latest
+    /// first. A region includes all places below it, at any depth. The average is not rounded; it is null if there are fewer than three
+    /// prices.
     #[oai(path = "/rates", method = "get", operation_id = "rates")]
     async fn rates(
         &self,
         request: &Request,
         /// The first day
         #[oai(name = "date_from")]
-        _date_from: Query<Described<Date>>,
-        /// The last day, at most 731 days later
+        _date_from: Documented<Required<Date>>,
+        /// The last day, at most 731 days after the first
         #[oai(name = "date_to")]
-        _date_to: Query<Described<Date>>,
-        /// From where: the code of a place, or the slug of a region
+        _date_to: Documented<Required<Date>>,
+        /// The origin: the code of a place or the slug of a region, as in `/places`
         #[oai(name = "orig_code")]
-        _orig_code: Query<Described<Word>>,
-        /// To where: the code of a place, or the slug of a region
+        _orig_code: Documented<Required<Word>>,
+        /// The destination: the code of a place or the slug of a region, as in `/places`
         #[oai(name = "dest_code")]
-        _dest_code: Query<Described<Word>>,
-    ) -> Result<Encoded<RatesAnswer>, ApiError> {
-        self.0.answer(request, RatesRequest::parse).await
+        _dest_code: Documented<Required<Word>>,
+    ) -> Result<Reply<RateList>, ApiError> {
+        self.0.cache.respond(request, RatesFilters::parse(Parameters::of(request))?).await
     }
 
-    /// What travelling to an event costs
+    /// List daily average prices of travelling to an event
     ///
-    /// As `/rates`, to the place of the event's venue, for the days of the event and three before and after.
+    /// The same as `/rates`, to the place of the event's venue, for the days of the event and three days before and after.
     #[oai(path = "/events/:id/rates", method = "get", operation_id = "event_rates")]
     async fn event_rates(
         &self,
         request: &Request,
-        /// The event's id, as a search gives it
+        /// The event's id, as in `/search`
         id: Path<String>,
-        /// From where: the code of a place, or the slug of a region
+        /// The origin: the code of a place or the slug of a region, as in `/places`
         #[oai(name = "orig_code")]
-        _orig_code: Query<Described<Word>>,
-    ) -> Result<Encoded<RatesAnswer>, ApiError> {
-        self.0.answer(request, |query| EventRatesRequest::parse(&id, query)).await
+        _orig_code: Documented<Required<Word>>,
+    ) -> Result<Reply<RateList>, ApiError> {
+        self.0.cache.respond(request, EventRatesFilters::parse(&id, Parameters::of(request))?).await
     }
 }

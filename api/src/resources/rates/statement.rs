@@ -1,23 +1,23 @@
-//! The one statement of rates: it reads the sums of the routes and days that are asked for, and no price.
+//! The statement for rates: it reads the sums of the requested routes and days, and no prices.
 
 use rates::Day;
 use sea_orm::{DbBackend, Statement};
 
-use crate::database::sql::{OF_VERSION, Sql};
+use crate::database::sql::{Sql, VERSION_COLUMNS};
 
-/// Pairs of places that are looked up one by one in the index. Of more, all routes from the places of origin are looked through.
+/// Pairs of places that are looked up in the index individually. For more, all routes from the origins are scanned.
 const MAX_PAIRS: u32 = 50_000;
 
-/// From where to where, on which days.
+/// The statement for the sums between two codes on a range of days.
 ///
-/// What does not name a place may name a region, and stands for all that lies below it. There is always a row, which says of which version
-/// the snapshot is and whether both ends are known.
+/// A code is that of a place, or the slug of a region, which includes all places below it. There is always at least one row, with the
+/// version of the snapshot and whether both codes are known.
 #[must_use]
 pub fn statement(backend: DbBackend, (orig, dest): (&str, &str), (first, last): (Day, Day)) -> Statement {
     let mut sql = Sql::default();
     let (orig, dest) = (sql.bind(orig), sql.bind(dest));
     let (first, last) = (sql.bind(first.0), sql.bind(last.0));
-    let (from_orig, to_dest) = (is_one_of(backend, "orig"), is_one_of(backend, "dest"));
+    let (from_orig, to_dest) = (matches_places(backend, "orig"), matches_places(backend, "dest"));
     let text = format!(
         "WITH RECURSIVE
         orig_region (id) AS (
@@ -51,15 +51,15 @@ pub fn statement(backend: DbBackend, (orig, dest): (&str, &str), (first, last): 
                     AND dest_place_id + 0 IN (SELECT id FROM dest_place) AND day BETWEEN {first} AND {last}
             ) AS of_routes GROUP BY day
         )
-        SELECT known.is_orig_known, known.is_dest_known, found.day, found.price_count, found.price_sum, {OF_VERSION}
+        SELECT known.is_orig_known, known.is_dest_known, found.day, found.price_count, found.price_sum, {VERSION_COLUMNS}
         FROM known LEFT JOIN found ON TRUE ORDER BY found.day DESC"
     );
     sql.statement(backend, text)
 }
 
-/// That a route starts or ends at one of the places of its end, in the words that make each database look them up in the index: asked to
-/// join, both scan the whole table.
-fn is_one_of(backend: DbBackend, end: &str) -> String {
+/// The condition that a route starts or ends at one of the places, in the form for which each database uses the index: for a join, both
+/// scan the whole table.
+fn matches_places(backend: DbBackend, end: &str) -> String {
     match backend {
         DbBackend::Postgres => format!("{end}_place_id = ANY (ARRAY(SELECT id FROM {end}_place))"),
         _ => format!("{end}_place_id IN (SELECT id FROM {end}_place)"),

@@ -1,66 +1,53 @@
 //! `GET /search`: events by date.
 
-mod answer;
-mod request;
+mod filters;
+mod response;
 mod rows;
 
 use poem::Request;
-use poem_openapi::{ApiResponse, OpenApi, param::Query};
+use poem_openapi::OpenApi;
 
-pub(crate) use self::answer::price;
+pub(crate) use self::response::to_decimal;
 pub use self::{
-    answer::{FoundEvent, SearchAnswer},
-    request::SearchRequest,
+    filters::{SearchFilters, SearchQuery},
+    response::{EventList, EventSummary},
     rows::select,
 };
 use crate::{
-    State,
     error::ApiError,
-    query::{CursorText, Described, Limit, Moment},
-    response::Encoded,
+    query::{CursorText, Documented, Limit, Moment, Parameters},
+    response::{Envelope, PageReply},
+    state::State,
 };
 
 /// The operation.
 #[derive(Debug)]
 pub struct SearchApi(pub State);
 
-/// Its answers.
-#[derive(ApiResponse, Debug)]
-pub enum SearchResponse {
-    /// The events, earliest first
-    #[oai(status = 200)]
-    Found(
-        Encoded<SearchAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
-
 #[OpenApi]
 impl SearchApi {
     /// Find events by date
     ///
-    /// Events that start at or after `starts_at` and end at or before `ends_at`, earliest first. An event without an end ends when it
-    /// starts. Every event that was ever on sale online is found, whether or not its provider still lists it.
+    /// Returns events that start at or after `starts_at` and end at or before `ends_at`, earliest first. An event without an end ends
+    /// when it starts. All events that were ever on sale online are included, whether or not their provider still lists them.
     #[oai(path = "/search", method = "get", operation_id = "search")]
     async fn search(
         &self,
         request: &Request,
-        /// Events that start at or after this: RFC 3339, UTC without an offset, or a date
+        /// Only events that start at or after this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "starts_at")]
-        _starts_at: Query<Described<Moment>>,
-        /// Events that end at or before this: RFC 3339, UTC without an offset, or a date
+        _starts_at: Documented<Moment>,
+        /// Only events that end at or before this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "ends_at")]
-        _ends_at: Query<Described<Moment>>,
-        /// At most this many events
+        _ends_at: Documented<Moment>,
+        /// The maximum number of events
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
-        /// Where to go on, from the Link header of the page before
+        _limit: Documented<Limit>,
+        /// The position after which the page begins, from the `Link` header of the previous page
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<SearchResponse, ApiError> {
-        // The link is part of what is kept.
-        Ok(SearchResponse::Found(self.0.answer(request, SearchRequest::parse).await?, None))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<Envelope<EventList>>, ApiError> {
+        let query = SearchQuery::parse(Parameters::of(request))?;
+        self.0.cache.respond(request, query).await.map(PageReply::new)
     }
 }

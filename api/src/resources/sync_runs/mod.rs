@@ -1,119 +1,89 @@
-//! `GET /sync-runs`, `/sync-runs/{id}` and `/sync-runs/{id}/rejects`: the ledger.
+//! `GET /sync-runs`, `/sync-runs/{id}` and `/sync-runs/{id}/rejects`: the ledger of sync runs.
 
-mod answer;
-mod request;
+mod filters;
+mod response;
 mod rows;
 
 use poem::Request;
-use poem_openapi::{
-    ApiResponse, OpenApi,
-    param::{Path, Query},
-};
+use poem_openapi::{OpenApi, param::Path};
 
-pub use self::answer::{RejectsAnswer, SyncRunAnswer, SyncRunsAnswer};
-use self::request::{RejectsRequest, SyncRunsRequest};
+use self::filters::parse_run_id;
+pub(crate) use self::filters::{RejectsQuery, SyncRunsQuery};
+pub use self::response::{RejectList, SyncRun, SyncRunList};
 use crate::{
-    State,
     error::ApiError,
-    query::{CursorText, Described, Limit, Word, next_link, no_parameters},
-    response::Encoded,
+    query::{CursorText, Documented, Limit, Parameters, Word, no_parameters},
+    response::{Envelope, PageReply, Reply},
+    state::State,
 };
 
 /// The operations.
 #[derive(Debug)]
 pub struct SyncRunsApi(pub State);
 
-/// A page of runs.
-#[derive(ApiResponse, Debug)]
-pub enum SyncRunsResponse {
-    /// The runs, newest first
-    #[oai(status = 200)]
-    Found(
-        Encoded<SyncRunsAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
-
-/// A page of rejects.
-#[derive(ApiResponse, Debug)]
-pub enum RejectsResponse {
-    /// The rejects, in the order of the document
-    #[oai(status = 200)]
-    Found(
-        Encoded<RejectsAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
-
 #[OpenApi]
 impl SyncRunsApi {
-    /// The ledger: every attempt to copy a catalogue
+    /// List sync runs
     ///
-    /// Newest first.
+    /// Returns the attempts to copy the catalogues of providers, newest first.
     #[oai(path = "/sync-runs", method = "get", operation_id = "sync_runs")]
     async fn sync_runs(
         &self,
         request: &Request,
-        /// Only those of this provider: its slug
+        /// Only runs of the provider with this slug
         #[oai(name = "provider")]
-        _provider: Query<Described<Word>>,
-        /// Only those in this state: queued, running, succeeded, unchanged or failed
+        _provider: Documented<Word>,
+        /// Only runs in this state: `queued`, `running`, `succeeded`, `unchanged` or `failed`
         #[oai(name = "state")]
-        _state: Query<Described<Word>>,
-        /// At most this many runs
+        _state: Documented<Word>,
+        /// The maximum number of runs
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
-        /// Where to go on, from the Link header of the page before
+        _limit: Documented<Limit>,
+        /// The position after which the page begins, from the `Link` header of the previous page
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<SyncRunsResponse, ApiError> {
-        let wanted = SyncRunsRequest::parse(request.uri().query().unwrap_or_default())?;
-        let (rows, next) = self.0.reader.read(rows::runs(&self.0.reader.database, &wanted)).await?;
-        let answer = Encoded::new(&SyncRunsAnswer::from(rows))?;
-        let link = next.map(|cursor| next_link("/sync-runs", &wanted.filters(), wanted.page.limit, &cursor));
-        Ok(SyncRunsResponse::Found(answer, link))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<Envelope<SyncRunList>>, ApiError> {
+        let query = SyncRunsQuery::parse(Parameters::of(request))?;
+        let rows = self.0.reader.read(rows::runs(&self.0.reader.database, &query)).await?;
+        let (rows, next) = query.paginate(rows, |(run, _)| run.id);
+        PageReply::json(request, &Envelope::from(SyncRunList::from(rows)), next).await
     }
 
-    /// One attempt to copy a catalogue
+    /// Get a sync run
     #[oai(path = "/sync-runs/:id", method = "get", operation_id = "sync_run")]
     async fn sync_run(
         &self,
         request: &Request,
-        /// The run's number
+        /// The number of the run
         id: Path<String>,
-    ) -> Result<Encoded<SyncRunAnswer>, ApiError> {
+    ) -> Result<Reply<Envelope<SyncRun>>, ApiError> {
         no_parameters(request)?;
-        let run = self.0.reader.read(rows::run(&self.0.reader.database, request::run_id(&id)?)).await?.ok_or(NO_SUCH_RUN)?;
-        Encoded::new(&SyncRunAnswer::from(run))
+        let run_id = parse_run_id(&id)?;
+        let row = self.0.reader.read(rows::run(&self.0.reader.database, run_id)).await?.ok_or(RUN_NOT_FOUND)?;
+        Reply::json(request, &Envelope::from(SyncRun::from(row))).await
     }
 
-    /// What a run could not take
+    /// List rejected items of a sync run
     ///
-    /// In the order of the document; of a run with more than a thousand, the first thousand.
+    /// Returns items of the feed that could not be imported, in document order. Only the first thousand of a run are stored.
     #[oai(path = "/sync-runs/:id/rejects", method = "get", operation_id = "rejects")]
     async fn rejects(
         &self,
         request: &Request,
-        /// The run's number
+        /// The number of the run
         id: Path<String>,
-        /// At most this many rejects
+        /// The maximum number of rejected items
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
-        /// Where to go on, from the Link header of the page before
+        _limit: Documented<Limit>,
+        /// The position after which the page begins, from the `Link` header of the previous page
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<RejectsResponse, ApiError> {
-        let wanted = RejectsRequest::parse(&id, request.uri().query().unwrap_or_default())?;
-        let (rows, next) = self.0.reader.read(rows::rejects(&self.0.reader.database, &wanted)).await?.ok_or(NO_SUCH_RUN)?;
-        let answer = Encoded::new(&RejectsAnswer::from(rows))?;
-        let path = format!("/sync-runs/{}/rejects", wanted.run_id);
-        let link = next.map(|cursor| next_link(&path, &[], wanted.page.limit, &cursor));
-        Ok(RejectsResponse::Found(answer, link))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<Envelope<RejectList>>, ApiError> {
+        let query = RejectsQuery::parse(&id, Parameters::of(request))?;
+        let rows = self.0.reader.read(rows::rejects(&self.0.reader.database, &query)).await?.ok_or(RUN_NOT_FOUND)?;
+        let (rows, next) = query.paginate(rows, |reject| reject.position.into());
+        PageReply::json(request, &Envelope::from(RejectList::from(rows)), next).await
     }
 }
 
-const NO_SUCH_RUN: ApiError = ApiError::NotFound { what: "sync run" };
+const RUN_NOT_FOUND: ApiError = ApiError::NotFound { what: "sync run" };

@@ -1,32 +1,27 @@
-//! What is read of the ledger.
+//! Reads the ledger.
 
 use entity::{provider, reject, sync_run};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::request::{RejectsRequest, SyncRunsRequest};
-use crate::query::Cursor;
+use super::filters::{RejectsQuery, SyncRunsQuery};
 
-/// A run and whose catalogue it copied.
+/// A run and its provider.
 pub(super) type RunRow = (sync_run::Model, provider::Model);
 
-/// A page of runs, newest first, and the place behind it if there are more.
-pub(super) async fn runs(
-    database: &DatabaseConnection,
-    wanted: &SyncRunsRequest,
-) -> Result<(Vec<RunRow>, Option<Cursor<i64>>), DbErr> {
+/// The runs of a page and one more, newest first.
+pub(super) async fn runs(database: &DatabaseConnection, query: &SyncRunsQuery) -> Result<Vec<RunRow>, DbErr> {
     let mut select = sync_run::Entity::find().find_also_related(provider::Entity).order_by_desc(sync_run::Column::Id);
-    if let Some(slug) = &wanted.provider {
+    if let Some(slug) = &query.filters.provider {
         select = select.filter(provider::COLUMN.slug.eq(slug.as_str()));
     }
-    if let Some(state) = wanted.state {
+    if let Some(state) = query.filters.state {
         select = select.filter(sync_run::Column::State.eq(state));
     }
-    if let Some(after) = wanted.page.after {
-        select = select.filter(sync_run::COLUMN.id.lt(after.place));
+    if let Some(after) = query.page.after {
+        select = select.filter(sync_run::COLUMN.id.lt(after.sort_key));
     }
-    let rows = select.limit(wanted.page.rows() + 1).all(database).await?;
-    let rows = rows.into_iter().filter_map(|(run, provider)| Some((run, provider?))).collect();
-    Ok(wanted.page.cut(rows, &wanted.key(), |(run, _)| run.id))
+    let rows = select.limit(query.page.rows() + 1).all(database).await?;
+    Ok(rows.into_iter().filter_map(|(run, provider)| Some((run, provider?))).collect())
 }
 
 /// One run.
@@ -35,19 +30,15 @@ pub(super) async fn run(database: &DatabaseConnection, id: i64) -> Result<Option
     Ok(row.and_then(|(run, provider)| Some((run, provider?))))
 }
 
-/// A page of a run's rejects, and the place behind it if there are more; `None` if there is no such run.
-pub(super) async fn rejects(
-    database: &DatabaseConnection,
-    wanted: &RejectsRequest,
-) -> Result<Option<(Vec<reject::Model>, Option<Cursor<i64>>)>, DbErr> {
-    if sync_run::Entity::find_by_id(wanted.run_id).one(database).await?.is_none() {
+/// The rejected items of a page and one more, in document order; `None` if the run does not exist.
+pub(super) async fn rejects(database: &DatabaseConnection, query: &RejectsQuery) -> Result<Option<Vec<reject::Model>>, DbErr> {
+    let run_id = query.filters.run_id;
+    if sync_run::Entity::find_by_id(run_id).one(database).await?.is_none() {
         return Ok(None);
     }
-    let mut select =
-        reject::Entity::find().filter(reject::COLUMN.sync_run_id.eq(wanted.run_id)).order_by_asc(reject::Column::Position);
-    if let Some(after) = wanted.page.after {
-        select = select.filter(reject::COLUMN.position.gt(after.place));
+    let mut select = reject::Entity::find().filter(reject::COLUMN.sync_run_id.eq(run_id)).order_by_asc(reject::Column::Position);
+    if let Some(after) = query.page.after {
+        select = select.filter(reject::COLUMN.position.gt(after.sort_key));
     }
-    let rows = select.limit(wanted.page.rows() + 1).all(database).await?;
-    Ok(Some(wanted.page.cut(rows, &wanted.key(), |reject| reject.position.into())))
+    select.limit(query.page.rows() + 1).all(database).await.map(Some)
 }

@@ -1,68 +1,59 @@
-//! `GET /venues`: where something takes place, by name and by distance.
+//! `GET /venues`: venues by name and by location.
 
-mod answer;
+mod filters;
 pub(crate) mod near;
-mod request;
+mod response;
 
 use poem::Request;
-use poem_openapi::{ApiResponse, OpenApi, param::Query};
+use poem_openapi::OpenApi;
 
-pub use self::{answer::VenuesAnswer, near::Near, request::VenuesRequest};
+pub use self::{
+    filters::{VenueFilters, VenuesQuery},
+    near::Near,
+    response::VenueList,
+};
 use crate::{
-    State,
     error::ApiError,
-    query::{CursorText, Described, Limit, Number, Word},
-    response::Encoded,
+    query::{CursorText, Documented, Limit, Number, Parameters, Word},
+    response::PageReply,
+    state::State,
 };
 
 /// The operation.
 #[derive(Debug)]
 pub struct VenuesApi(pub State);
 
-/// Its answers.
-#[derive(ApiResponse, Debug)]
-pub enum VenuesResponse {
-    /// The venues, by name
-    #[oai(status = 200)]
-    Found(
-        Encoded<VenuesAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
-
-#[expect(clippy::too_many_arguments, reason = "one for each parameter that the description lists")]
+#[expect(clippy::too_many_arguments, reason = "the OpenAPI document lists each parameter")]
 #[OpenApi]
 impl VenuesApi {
-    /// Find venues by name and by place
+    /// Find venues by name and location
     ///
-    /// Those whose name begins with `q`, or within `radius` kilometres of a point, by name; with both, those that do both. Accents, case
-    /// and signs of names do not count. Distances are those of `/concerts`.
+    /// Returns venues whose name begins with `q`, or within `radius` kilometres of a point, sorted by name; with both, venues that meet
+    /// both conditions. Accents, case and punctuation of names are ignored. Distances are computed as for `/concerts`.
     #[oai(path = "/venues", method = "get", operation_id = "venues")]
     async fn venues(
         &self,
         request: &Request,
-        /// How the name begins
+        /// Only venues whose name begins with this text
         #[oai(name = "q")]
-        _q: Query<Described<Word>>,
-        /// The point: degrees north, -90 to 90
+        _q: Documented<Word>,
+        /// The latitude of the point, -90 to 90
         #[oai(name = "latitude")]
-        _latitude: Query<Described<Number>>,
-        /// The point: degrees east, -180 to 180
+        _latitude: Documented<Number>,
+        /// The longitude of the point, -180 to 180
         #[oai(name = "longitude")]
-        _longitude: Query<Described<Number>>,
-        /// Kilometres around the point, 0 to 20,038
+        _longitude: Documented<Number>,
+        /// The maximum distance from the point in kilometres, 0 to 20,038
         #[oai(name = "radius")]
-        _radius: Query<Described<Number>>,
-        /// At most this many venues
+        _radius: Documented<Number>,
+        /// The maximum number of venues
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
-        /// Where to go on, from the Link header of the page before
+        _limit: Documented<Limit>,
+        /// The position after which the page begins, from the `Link` header of the previous page
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<VenuesResponse, ApiError> {
-        // The link is part of what is kept.
-        Ok(VenuesResponse::Found(self.0.answer(request, VenuesRequest::parse).await?, None))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<VenueList>, ApiError> {
+        let query = VenuesQuery::parse(Parameters::of(request))?;
+        self.0.cache.respond(request, query).await.map(PageReply::new)
     }
 }

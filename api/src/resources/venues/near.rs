@@ -1,73 +1,71 @@
-//! A place: a point and how far around it.
+//! The filters `latitude`, `longitude` and `radius`: an area around a point.
 
 use std::fmt::Write;
 
 use entity::sphere::{Direction, chord_squared, degrees_of_latitude};
+use serde::Serialize;
 
 use crate::{
     database::sql::Sql,
-    query::{Parameters, ValidationErrors},
+    query::{Parameters, serialize_text},
 };
 
-/// The parameters of a place.
+/// The parameters of an area.
 pub(crate) const PARAMETERS: [&str; 3] = ["latitude", "longitude", "radius"];
-/// Half of the Earth's girth at the equator, rounded up: nothing is farther away.
+/// Half of the Earth's circumference at the equator, rounded up: the largest distance.
 const MAX_RADIUS_KM: f64 = 20_038.0;
 
-/// The points within a radius of a point, along great circles.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The points within a distance of a point, along great circles.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Near {
-    /// Degrees north, -90 to 90.
+    /// Degrees, -90 to 90.
+    #[serde(serialize_with = "serialize_text")]
     pub latitude: f64,
-    /// Degrees east, -180 to 180.
+    /// Degrees, -180 to 180.
+    #[serde(serialize_with = "serialize_text")]
     pub longitude: f64,
     /// Kilometres.
+    #[serde(serialize_with = "serialize_text")]
     pub radius: f64,
 }
 
 impl Near {
-    /// Reads the three parameters, which are given together or not at all.
-    pub(crate) fn read(parameters: &Parameters<'_>, errors: &mut ValidationErrors) -> Option<Self> {
+    /// Reads the three parameters, which must be given together.
+    pub(crate) fn read(parameters: &mut Parameters<'_>) -> Option<Self> {
         let missing: Vec<&str> = PARAMETERS.into_iter().filter(|name| !parameters.has(name)).collect();
-        if missing.len() == PARAMETERS.len() {
-            return None;
+        if missing.len() < PARAMETERS.len() {
+            for name in missing {
+                parameters.add_error(name, "is required: `latitude`, `longitude` and `radius` must be given together");
+            }
         }
-        for name in missing {
-            errors.add(name, "is missing: a place is latitude, longitude and radius together");
-        }
-        let latitude = parameters.get("latitude", errors, |text| number(text, -90.0, 90.0, "degrees north"));
-        let longitude = parameters.get("longitude", errors, |text| number(text, -180.0, 180.0, "degrees east"));
-        let radius = parameters.get("radius", errors, |text| number(text, 0.0, MAX_RADIUS_KM, "kilometres"));
+        let latitude = parameters.get("latitude", |text| parse_number(text, -90.0, 90.0));
+        let longitude = parameters.get("longitude", |text| parse_number(text, -180.0, 180.0));
+        let radius = parameters.get("radius", |text| parse_number(text, 0.0, MAX_RADIUS_KM));
         Some(Self { latitude: latitude?, longitude: longitude?, radius: radius? })
     }
 
-    /// The place in one form.
-    pub(crate) fn filters(&self) -> [(&'static str, String); 3] {
-        [("latitude", self.latitude.to_string()), ("longitude", self.longitude.to_string()), ("radius", self.radius.to_string())]
-    }
-
-    /// The condition that a row of `venue` lies there. The range of latitudes is what an index can serve; the chord decides.
+    /// The condition that a row of `venue` is in the area. The range of latitudes can use an index; the chord is exact.
     pub(crate) fn condition(&self, sql: &mut Sql) -> String {
         let Direction { x, y, z } = Direction::from_degrees(self.latitude, self.longitude);
-        let band = degrees_of_latitude(self.radius);
-        let [south, north] = [self.latitude - band, self.latitude + band].map(|edge| sql.bind(edge));
+        let height = degrees_of_latitude(self.radius);
+        let [south, north] = [self.latitude - height, self.latitude + height].map(|edge| sql.bind(edge));
         let mut condition = format!("venue.latitude BETWEEN {south} AND {north} AND ");
         for (part, value) in [("x", x), ("y", y), ("z", z)] {
             let value = sql.bind(value);
             let plus = if part == "x" { "" } else { " + " };
-            // A string takes whatever is written.
+            // Writing to a string cannot fail.
             let _written = write!(condition, "{plus}(venue.direction_{part} - {value}) * (venue.direction_{part} - {value})");
         }
-        let most = sql.bind(chord_squared(self.radius));
-        let _written = write!(condition, " <= {most}");
+        let max_chord_squared = sql.bind(chord_squared(self.radius));
+        let _written = write!(condition, " <= {max_chord_squared}");
         condition
     }
 }
 
-fn number(text: &str, least: f64, most: f64, unit: &str) -> Result<f64, String> {
+fn parse_number(text: &str, min: f64, max: f64) -> Result<f64, String> {
     match text.parse::<f64>() {
-        // Zero has one form only: -0 would be another question to the cache.
-        Ok(number) if (least..=most).contains(&number) => Ok(number + 0.0),
-        _ => Err(format!("want a number of {unit} from {least} to {most}")),
+        // Adding zero turns -0 into 0, so that both have one canonical form.
+        Ok(number) if (min..=max).contains(&number) => Ok(number + 0.0),
+        _ => Err(format!("must be a number between {min} and {max}")),
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use api::resources::concerts::{Arm, ConcertsRequest, statement};
+use api::{
+    query::Parameters,
+    resources::concerts::{Arm, ConcertsQuery, statement},
+};
 use entity::{ConnectionRole, sphere::Direction};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, prelude::Uuid};
@@ -33,8 +36,8 @@ async fn concert_queries_read_few_extra_rows(database: Arc<TestDatabase>) {
     let performers = fetch_ids(&database, "performer").await;
     let venues = fetch_ids(&database, "venue").await;
     for QueryCase { name, query, arms, index, is_filtered } in cases(&performers, &venues) {
-        let request = ConcertsRequest::parse(&format!("{query}&limit={PAGE}")).unwrap();
-        let near = request.near.as_ref().filter(|_| is_filtered);
+        let request = ConcertsQuery::parse(Parameters::parse(&format!("{query}&limit={PAGE}"))).unwrap();
+        let near = request.filters.near.as_ref().filter(|_| is_filtered);
         let statement = statement(database.get_database_backend(), &request, &arms, near);
         let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
         assert_eq!(rows, PAGE + 1, "{name}");

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use api::{
-    query::{Cursor, Page, Range},
-    resources::search::{SearchRequest, select},
+    query::{Canonical, Cursor, Page, Range, RowId},
+    resources::search::{SearchFilters, SearchQuery, select},
 };
 use entity::UtcInstant;
 use migration::{on_every_backend, testing::TestDatabase};
@@ -62,15 +62,17 @@ fn numbered_event(number: usize) -> NewEvent {
     if number.is_multiple_of(11) { event.hidden() } else { event }
 }
 
-fn searches() -> Vec<(&'static str, SearchRequest)> {
+fn searches() -> Vec<(&'static str, SearchQuery)> {
     let range = Range { starts_at: Some(instant("2022-03-01")), ends_at: Some(instant("2022-03-31")) };
-    let month = SearchRequest { range, page: Page::default() };
-    let page = |search: &SearchRequest, limit, after| SearchRequest { page: Page { limit, after }, ..search.clone() };
-    let from = SearchRequest { range: Range { ends_at: None, ..range }, page: Page::default() };
-    let until = SearchRequest { range: Range { starts_at: None, ..range }, page: Page::default() };
-    let all = SearchRequest::default();
-    let after = |search: &SearchRequest| {
-        Some(Cursor::behind((instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2)), &search.filter_key()))
+    let search = |range| SearchQuery { filters: SearchFilters { range }, page: Page::default() };
+    let page = |search: &SearchQuery, limit, after| SearchQuery { page: Page { limit, after }, ..search.clone() };
+    let month = search(range);
+    let from = search(Range { ends_at: None, ..range });
+    let until = search(Range { starts_at: None, ..range });
+    let all = search(Range::default());
+    let after = |search: &SearchQuery| {
+        let sort_key = (instant("2022-03-15T20:00:00").0, RowId(Uuid::from_u128(u128::MAX / 2)));
+        Some(Cursor::new(sort_key, &search.filters.canonical()))
     };
     vec![
         ("a month", month.clone()),

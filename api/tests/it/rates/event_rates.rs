@@ -55,11 +55,9 @@ async fn an_event_without_a_known_place_is_404(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     put_places(&app, &[], &[("ESBCN", "")]).await;
     let fetch = async |path: String| app.get(&path).await;
-    for (id, part) in [
-        (without_venue, "has no venue"),
-        (without_code, "has no venue"),
-        (unknown_code, "the place `ESXXX` of the event's venue is not known"),
-    ] {
+    for (id, part) in
+        [(without_venue, "venue is unknown"), (without_code, "venue is unknown"), (unknown_code, "the place `ESXXX` is unknown")]
+    {
         let problem = fetch(format!("/events/{id}/rates?orig_code=ESBCN")).await.problem(404, "unknown_place");
         assert_eq!(problem["errors"][0]["parameter"], "id");
         assert!(problem["errors"][0]["message"].as_str().unwrap().contains(part), "{problem}");
@@ -71,7 +69,7 @@ async fn an_event_without_a_known_place_is_404(database: Arc<TestDatabase>) {
     fetch(format!("/events/{hidden}/rates?orig_code=ESBCN")).await.problem(404, "not_found");
     assert_eq!(
         fetch(format!("/events/{without_venue}/rates")).await.validation_errors(),
-        [("orig_code".to_owned(), "is missing".to_owned())]
+        [("orig_code".to_owned(), "is required".to_owned())]
     );
     assert_eq!(fetch("/events/7/rates?orig_code=ESBCN".to_owned()).await.validation_errors()[0].0, "id");
 }

@@ -81,7 +81,7 @@ async fn reports_unknown_places(database: Arc<TestDatabase>) {
         let path = format!("/rates?date_from=2021-01-29&date_to=2021-01-31&orig_code={orig}&dest_code={dest}");
         app.get(&path).await.problem(404, "unknown_place")["errors"].clone()
     };
-    let error = |parameter: &str, code: &str| serde_json::json!({ "parameter": parameter, "message": format!("there is no place or region `{code}`; /places lists them") });
+    let error = |parameter: &str, code: &str| serde_json::json!({ "parameter": parameter, "message": format!("must be the code of a place or the slug of a region, as in /places, got `{code}`") });
     assert_eq!(fetch_errors("XXXXX", "EETLL").await, serde_json::json!([error("orig_code", "XXXXX")]));
     assert_eq!(fetch_errors("baltic", "Baltic").await, serde_json::json!([error("dest_code", "Baltic")]));
     assert_eq!(fetch_errors("eetll", "%27").await, serde_json::json!([error("orig_code", "eetll"), error("dest_code", "'")]));
@@ -90,12 +90,20 @@ async fn reports_unknown_places(database: Arc<TestDatabase>) {
 async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for (query, parameter, part) in [
-        ("date_to=2021-01-01&orig_code=A&dest_code=B", "date_from", "is missing"),
-        ("date_from=2021-01-01&orig_code=A&dest_code=B", "date_to", "is missing"),
-        ("date_from=2021-01-01&date_to=2021-01-01&dest_code=B", "orig_code", "is missing"),
-        ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A", "dest_code", "is missing"),
-        ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A&dest_code=", "dest_code", "want the code"),
-        ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A%0AB&dest_code=B", "orig_code", "want the code"),
+        ("date_to=2021-01-01&orig_code=A&dest_code=B", "date_from", "is required"),
+        ("date_from=2021-01-01&orig_code=A&dest_code=B", "date_to", "is required"),
+        ("date_from=2021-01-01&date_to=2021-01-01&dest_code=B", "orig_code", "is required"),
+        ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A", "dest_code", "is required"),
+        (
+            "date_from=2021-01-01&date_to=2021-01-01&orig_code=A&dest_code=",
+            "dest_code",
+            "must be the code of a place or the slug of a region",
+        ),
+        (
+            "date_from=2021-01-01&date_to=2021-01-01&orig_code=A%0AB&dest_code=B",
+            "orig_code",
+            "must be the code of a place or the slug of a region",
+        ),
         ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A%00&dest_code=B", "orig_code", "NUL"),
         ("date_from=2021-09-31&date_to=2021-10-01&orig_code=A&dest_code=B", "date_from", "must be an existing date"),
         (
@@ -103,8 +111,8 @@ async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
             "date_from",
             "must be a date in the form YYYY-MM-DD",
         ),
-        ("date_from=2021-01-02&date_to=2021-01-01&orig_code=A&dest_code=B", "date_to", "must not be before date_from"),
-        ("date_from=2021-01-01&date_to=2023-01-03&orig_code=A&dest_code=B", "date_to", "731 days after date_from at most"),
+        ("date_from=2021-01-02&date_to=2021-01-01&orig_code=A&dest_code=B", "date_to", "must not be before `date_from`"),
+        ("date_from=2021-01-01&date_to=2023-01-03&orig_code=A&dest_code=B", "date_to", "at most 731 days after `date_from`"),
         ("date_from=2021-01-01&date_to=2021-01-01&orig_code=A&dest_code=B&origcode=C", "origcode", "did you mean `orig_code`?"),
     ] {
         let errors = app.get(&format!("/rates?{query}")).await.validation_errors();

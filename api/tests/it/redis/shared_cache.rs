@@ -27,7 +27,7 @@ async fn start_process(database: &TestDatabase, redis: &RedisServer) -> TestApp 
     let shared = connect(&redis.url());
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let state = State::new(reads, watch, 64 * 1024 * 1024, Some(shared.clone()));
-    state.catalogue.ask().await.unwrap();
+    state.version.refresh().await.unwrap();
     eventually("Redis is up", async || shared.is_up().then_some(())).await;
     TestApp::with_state(&state)
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Instant};
 
 use api::{
     State,
-    server::rate_limit::{RateLimiter, RateSettings},
+    rate_limit::{RateLimiter, RateSettings},
 };
 use poem::http::Method;
 use sea_orm::DatabaseConnection;
@@ -24,7 +24,10 @@ fn start_app_with_limit(per_second: u32, burst: Option<u32>) -> TestApp {
         trusted_proxies: Vec::new(),
     };
     let disconnected = DatabaseConnection::default();
-    TestApp::with_state(&State { rate: RateLimiter::of(&settings), ..State::new(disconnected.clone(), disconnected, 0, None) })
+    TestApp::with_state(&State {
+        rate: RateLimiter::from_settings(&settings),
+        ..State::new(disconnected.clone(), disconnected, 0, None)
+    })
 }
 
 fn parse_remaining(response: &TestResponse) -> (u32, u32) {

@@ -6,35 +6,17 @@ use serde::Serialize;
 
 use crate::{query::to_rfc3339, response::Nullable};
 
-/// The answer that tells of one.
-#[derive(Debug, Object, Serialize)]
+/// A page of batches.
+#[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
-pub struct BatchAnswer {
-    /// The batch.
-    pub data: Batch,
-    /// Always null: errors have their own shape.
-    pub error: Nullable<bool>,
-}
-
-/// The answer that tells of several.
-#[derive(Debug, Object, Serialize)]
-#[oai(example)]
-pub struct BatchesAnswer {
-    /// What was found.
-    pub data: Batches,
-    /// Always null: errors have their own shape.
-    pub error: Nullable<bool>,
-}
-
-/// Several batches.
-#[derive(Debug, Object, Serialize)]
-pub struct Batches {
+pub struct BatchList {
     /// The batches, newest first.
     pub batches: Vec<Batch>,
 }
 
 /// Prices that came together.
-#[derive(Debug, Object, Serialize)]
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
 pub struct Batch {
     /// Rises with each batch.
     pub id: i64,
@@ -63,15 +45,9 @@ impl From<rate_batch::Model> for Batch {
     }
 }
 
-impl From<rate_batch::Model> for BatchAnswer {
-    fn from(batch: rate_batch::Model) -> Self {
-        Self { data: batch.into(), error: Nullable(None) }
-    }
-}
-
-impl From<Vec<rate_batch::Model>> for BatchesAnswer {
+impl From<Vec<rate_batch::Model>> for BatchList {
     fn from(batches: Vec<rate_batch::Model>) -> Self {
-        Self { data: Batches { batches: batches.into_iter().map(Batch::from).collect() }, error: Nullable(None) }
+        Self { batches: batches.into_iter().map(Batch::from).collect() }
     }
 }
 
@@ -88,14 +64,8 @@ impl Example for Batch {
     }
 }
 
-impl Example for BatchAnswer {
+impl Example for BatchList {
     fn example() -> Self {
-        Self { data: Batch::example(), error: Nullable(None) }
-    }
-}
-
-impl Example for BatchesAnswer {
-    fn example() -> Self {
-        Self { data: Batches { batches: vec![Batch::example()] }, error: Nullable(None) }
+        Self { batches: vec![Batch::example()] }
     }
 }

@@ -19,13 +19,13 @@ use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
 };
+use tracing::Instrument;
 
 use super::{BatchBody, coding};
 use crate::{
-    State,
-    error::ApiError,
-    response::ValidationError,
-    server::{Readiness, Upload, idempotency_key, media_type},
+    error::{ApiError, ValidationError},
+    state::{Readiness, State},
+    upload::{Upload, idempotency_key, media_type},
 };
 
 /// How long a body may take.
@@ -61,8 +61,8 @@ async fn taken(
     let (coding, key) = (coding(request)?, idempotency_key(request)?);
     let limits = state.batch_limits;
     refuse_announced(request, &limits)?;
-    let place = state.writer.bring_batch()?;
-    if state.catalogue.is_away() {
+    let place = state.writer.reserve_batch()?;
+    if !state.availability.is_available() {
         return Err(ApiError::DatabaseStillUnavailable);
     }
     let claim = key.map(|key| state.writer.keys.claim(key).ok_or(ApiError::IdempotencyKeyInUse)).transpose()?;
@@ -75,18 +75,18 @@ async fn taken(
     let reading = reading.await.map_err(|_| ApiError::TaskPanicked)??;
 
     let state = state.clone();
-    let settling = tokio::spawn(async move {
+    let committing = async move {
         let _place = place;
         let settled = {
-            let _turn = state.writer.settle().await?;
+            let _turn = state.writer.lock_batches().await?;
             rates::commit_batch(&state.writer.database, claim, reading, &limits, |_| ()).await?
         };
-        state.learn().await;
+        state.refresh_version().await;
         tell(&settled, begun);
         let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = settled;
         Ok(batch)
-    });
-    settling.await.map_err(|_| ApiError::TaskPanicked)?
+    };
+    tokio::spawn(committing.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
 }
 
 /// Refuses what is announced to be too long before a byte of it comes.

@@ -8,7 +8,7 @@ use poem_openapi::{
 use rates::BatchFormat;
 use serde::Serialize;
 
-use crate::server::Contents;
+use crate::upload::Contents;
 
 /// A batch in one of its formats.
 #[derive(Debug)]

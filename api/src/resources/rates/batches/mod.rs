@@ -3,43 +3,33 @@
 mod answer;
 mod arrival;
 mod body;
+mod filters;
 mod rows;
 
 use poem::Request;
 use poem_openapi::{
     ApiResponse, OpenApi,
-    param::{Header, Path, Query},
+    param::{Header, Path},
 };
+use tracing::Instrument;
 
+pub(crate) use self::filters::BatchesQuery;
 pub use self::{
-    answer::{BatchAnswer, BatchesAnswer},
+    answer::{Batch, BatchList},
     body::{BatchBody, RateItem},
 };
 use crate::{
-    State,
     auth::{Caller, Scope},
     error::ApiError,
-    query::{CursorText, Described, Limit, next_link, no_parameters},
-    response::Encoded,
-    server::{Upload, content_coding},
+    query::{CursorText, Documented, Limit, Parameters, no_parameters},
+    response::{Encoded, Envelope, PageReply, Reply},
+    state::State,
+    upload::{Upload, content_coding},
 };
 
 /// The operations.
 #[derive(Debug)]
 pub struct BatchesApi(pub State);
-
-/// A page of batches.
-#[derive(ApiResponse, Debug)]
-pub enum BatchesResponse {
-    /// The batches, newest first
-    #[oai(status = 200)]
-    Found(
-        Encoded<BatchesAnswer>,
-        /// The next page, while there is one
-        #[oai(header = "Link")]
-        Option<String>,
-    ),
-}
 
 /// A batch was sent.
 #[derive(ApiResponse, Debug)]
@@ -47,7 +37,7 @@ pub enum BatchTaken {
     /// It is in, whole; or it was when the same key brought it before
     #[oai(status = 201)]
     Created(
-        Encoded<BatchAnswer>,
+        Encoded<Envelope<Batch>>,
         /// Where it is told of
         #[oai(header = "Location")]
         String,
@@ -83,7 +73,7 @@ impl BatchesApi {
         self.0.keys.admit(request, &caller, &Scope::Rates)?;
         let batch = arrival::take(&self.0, request, upload).await?;
         let location = format!("/rates/batches/{}", batch.id);
-        Ok(BatchTaken::Created(Encoded::new(&BatchAnswer::from(batch))?, location))
+        Ok(BatchTaken::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location))
     }
 
     /// The batches that are in
@@ -95,15 +85,15 @@ impl BatchesApi {
         request: &Request,
         /// At most this many batches
         #[oai(name = "limit")]
-        _limit: Query<Described<Limit>>,
+        _limit: Documented<Limit>,
         /// Where to go on, from the Link header of the page before
         #[oai(name = "cursor")]
-        _cursor: Query<Described<CursorText>>,
-    ) -> Result<BatchesResponse, ApiError> {
-        let page = rows::page(request.uri().query().unwrap_or_default())?;
-        let (batches, next) = self.0.reader.read(rows::batches(&self.0.reader.database, &page)).await?;
-        let link = next.map(|cursor| next_link("/rates/batches", &[], page.limit, &cursor));
-        Ok(BatchesResponse::Found(Encoded::new(&BatchesAnswer::from(batches))?, link))
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<Envelope<BatchList>>, ApiError> {
+        let query = BatchesQuery::parse(Parameters::of(request))?;
+        let rows = self.0.reader.read(rows::batches(&self.0.reader.database, &query)).await?;
+        let (batches, next) = query.paginate(rows, |batch| batch.id);
+        PageReply::json(request, &Envelope::from(BatchList::from(batches)), next).await
     }
 
     /// One batch
@@ -113,10 +103,10 @@ impl BatchesApi {
         request: &Request,
         /// The batch's number
         id: Path<String>,
-    ) -> Result<Encoded<BatchAnswer>, ApiError> {
+    ) -> Result<Reply<Envelope<Batch>>, ApiError> {
         no_parameters(request)?;
         let batch = self.0.reader.read(rows::batch(&self.0.reader.database, rows::batch_id(&id)?)).await?.ok_or(NO_SUCH_BATCH)?;
-        Encoded::new(&BatchAnswer::from(batch))
+        Reply::json(request, &Envelope::from(Batch::from(batch))).await
     }
 
     /// Take a batch back
@@ -135,15 +125,15 @@ impl BatchesApi {
         let id = rows::batch_id(&id)?;
         let state = self.0.clone();
         // To its end, whether or not the client still listens.
-        let taken_back = tokio::spawn(async move {
-            let taken_back = {
-                let _turn = state.writer.settle().await?;
+        let deleting = async move {
+            let deleted = {
+                let _turn = state.writer.lock_batches().await?;
                 rates::delete_batch(&state.writer.database, id).await?
             };
-            state.learn().await;
-            taken_back.ok_or(NO_SUCH_BATCH)
-        });
-        taken_back.await.map_err(|_| ApiError::TaskPanicked)??;
+            state.refresh_version().await;
+            deleted.ok_or(NO_SUCH_BATCH)
+        };
+        tokio::spawn(deleting.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)??;
         Ok(BatchTakenBack::Gone)
     }
 }

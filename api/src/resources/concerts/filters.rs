@@ -1,0 +1,216 @@
+//! The filters of concerts.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::{Serialize, Serializer};
+
+use super::rows;
+use crate::{
+    cache::{CachedQuery, QueryOutput},
+    database::reader::Reader,
+    error::ApiError,
+    query::{Filters, ListFilters, ListQuery, Parameters, Range, RowId},
+    resources::venues::near::{self, Near},
+};
+
+/// Performers of one request: more than anyone follows, and few enough to find all their concerts in one statement.
+const MAX_BANDS: usize = 100;
+/// Characters of an id with its provider: more than a feed may contain.
+const MAX_ID_CHARACTERS: usize = 400;
+/// Prices are compared in the smallest unit of any currency.
+const UNITS_PER_PRICE: f64 = 10_000.0;
+/// More than any ticket costs in any currency.
+const MAX_PRICE: f64 = 1e12;
+
+/// Latest first: the start, the event, and the position of the performer in it.
+pub(super) type ConcertSortKey = (i64, RowId, i32);
+
+/// Which concerts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConcertFilters {
+    /// Ids of performers, sorted and distinct; empty for any performer.
+    #[serde(rename = "bandIds", serialize_with = "serialize_ids", skip_serializing_if = "Vec::is_empty")]
+    pub(super) bands: Vec<String>,
+    /// Where they take place.
+    #[serde(flatten)]
+    pub near: Option<Near>,
+    /// When they take place.
+    #[serde(flatten)]
+    pub(super) range: Range,
+    /// The maximum of the lowest price, in ten-thousandths.
+    #[serde(serialize_with = "serialize_price", skip_serializing_if = "Option::is_none")]
+    pub(super) max_price: Option<i64>,
+}
+
+/// A request for concerts.
+pub type ConcertsQuery = ListQuery<ConcertFilters>;
+
+impl Filters for ConcertFilters {
+    fn path(&self) -> Cow<'static, str> {
+        "/concerts".into()
+    }
+}
+
+impl ListFilters for ConcertFilters {
+    type SortKey = ConcertSortKey;
+}
+
+impl ConcertsQuery {
+    /// Reads the parameters of a request for concerts.
+    ///
+    /// # Errors
+    ///
+    /// When any are unknown, repeated, malformed, contradictory or missing; the error lists all of them.
+    pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        let has_condition = parameters.has("bandIds") || near::PARAMETERS.iter().any(|name| parameters.has(name));
+        if !has_condition {
+            parameters.add_error("bandIds", "is required, unless `latitude`, `longitude` and `radius` are given");
+        }
+        let bands = parameters.list("bandIds").map(|ids| read_bands(&ids, &mut parameters)).unwrap_or_default();
+        let near = Near::read(&mut parameters);
+        let range = Range::read(&mut parameters);
+        let max_price = parameters.get("max_price", parse_price);
+        let query = Self::read(ConcertFilters { bands, near, range, max_price }, &mut parameters);
+        parameters.finish(query)
+    }
+}
+
+impl CachedQuery for ConcertsQuery {
+    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
+        reader.read(rows::find(&reader.database, &self)).await
+    }
+}
+
+fn read_bands(ids: &[String], parameters: &mut Parameters<'_>) -> Vec<String> {
+    if let Some(error) = ids.iter().find_map(|id| validate_id(id).err()) {
+        parameters.add_error("bandIds", error);
+    }
+    let mut ids: Vec<String> = ids.iter().map(|id| id.trim().to_owned()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.len() > MAX_BANDS {
+        parameters.add_error("bandIds", format!("must contain at most {MAX_BANDS} ids, got {}", ids.len()));
+    }
+    ids
+}
+
+fn validate_id(id: &str) -> Result<(), String> {
+    let id = id.trim();
+    if id.is_empty() {
+        Err("must be ids of performers separated by commas, such as `1,4,5`, got an empty id".to_owned())
+    } else if id.starts_with(':') || id.ends_with(':') {
+        Err(format!("must contain ids as `id` or `provider:id`, got `{}`", shorten(id)))
+    } else if id.chars().any(char::is_control) || id.chars().count() > MAX_ID_CHARACTERS {
+        Err(format!(
+            "must contain ids without control characters of at most {MAX_ID_CHARACTERS} characters, got `{}`",
+            shorten(id)
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+fn shorten(id: &str) -> String {
+    id.chars().take(40).filter(|character| !character.is_control()).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+fn parse_price(text: &str) -> Result<i64, String> {
+    match text.parse::<f64>() {
+        Ok(price) if (0.0..=MAX_PRICE).contains(&price) => Ok((price * UNITS_PER_PRICE).round() as i64),
+        _ => Err("must be a price such as 30 or 27.50".to_owned()),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the range was checked")]
+fn serialize_price<S: Serializer>(units: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    units.map(|units| (units as f64 / UNITS_PER_PRICE).to_string()).serialize(serializer)
+}
+
+fn serialize_ids<S: Serializer>(ids: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&ids.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Canonical;
+
+    fn parse(query: &str) -> ConcertsQuery {
+        ConcertsQuery::parse(Parameters::parse(query)).unwrap_or_else(|error| panic!("{query}: {error:?}"))
+    }
+
+    fn errors(query: &str) -> Vec<(String, String)> {
+        match ConcertsQuery::parse(Parameters::parse(query)) {
+            Err(ApiError::InvalidParameters(errors)) => {
+                errors.into_iter().map(|error| (error.parameter.unwrap_or_default(), error.message)).collect()
+            }
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn equivalent_requests_have_one_canonical_form() {
+        let canonical = "/concerts?bandIds=1%2C4%2C5&latitude=48.5&longitude=0&radius=5";
+        for query in [
+            "bandIds=5,4,1&latitude=48.5&longitude=-0&radius=5",
+            "bandIds=1&bandIds=4&bandIds=5,4&radius=5.0&longitude=0&latitude=%2B48.50",
+            "radius=5e0&latitude=48.5&longitude=0.0&bandIds=%201,4%20,5",
+        ] {
+            assert_eq!(parse(query).canonical(), canonical, "{query}");
+        }
+        for other in ["bandIds=1,4,5", "bandIds=1,4&latitude=48.5&longitude=0&radius=5", "latitude=48.5&longitude=0&radius=5"] {
+            assert_ne!(parse(other).canonical(), canonical, "{other}");
+        }
+        assert_ne!(parse("bandIds=1").canonical(), parse("bandIds=1&max_price=0").canonical());
+    }
+
+    #[test]
+    fn errors_name_their_parameter() {
+        for (query, parameter, part) in [
+            ("", "bandIds", "is required, unless"),
+            ("latitude=1&longitude=2", "radius", "is required"),
+            ("bandIds=1&radius=2", "latitude", "is required"),
+            ("band=32", "band", "did you mean `bandIds`?"),
+            ("bandIds=", "bandIds", "empty id"),
+            ("bandIds=1,,2", "bandIds", "empty id"),
+            ("bandIds=1,", "bandIds", "empty id"),
+            ("bandIds=a%07b", "bandIds", "control characters"),
+            ("bandIds=:4", "bandIds", "`provider:id`"),
+            ("bandIds=northstage:", "bandIds", "`provider:id`"),
+            ("latitude=91&longitude=2&radius=3", "latitude", "between -90 and 90"),
+            ("latitude=1&longitude=180.1&radius=3", "longitude", "between -180 and 180"),
+            ("latitude=1&longitude=2&radius=-1", "radius", "between 0 and 20038"),
+            ("latitude=1&longitude=2&radius=20038.1", "radius", "between 0 and 20038"),
+            ("latitude=1&longitude=2&radius=ten", "radius", "must be a number"),
+            ("latitude=NaN&longitude=2&radius=1", "latitude", "must be a number"),
+            ("latitude=1&longitude=inf&radius=1", "longitude", "must be a number"),
+            ("latitude=1&longitude=2&radius=1e999", "radius", "must be a number"),
+            ("bandIds=1&max_price=-1", "max_price", "must be a price"),
+            ("bandIds=1&limit=0", "limit", "must be an integer between 1 and"),
+            ("bandIds=1&cursor=x", "cursor", "must be a cursor"),
+            ("bandIds=1&radius=1&radius=2", "radius", "only once"),
+            ("bandIds=1&starts_at=2021-02-02&ends_at=2021-02-01", "ends_at", "must not be before"),
+        ] {
+            let errors = errors(query);
+            assert!(errors.iter().any(|(name, message)| name == parameter && message.contains(part)), "{query}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn limits_the_number_of_bands() {
+        let ids = |count: usize| (0..count).map(|id| id.to_string()).collect::<Vec<_>>().join(",");
+        assert_eq!(parse(&format!("bandIds={}", ids(100))).filters.bands.len(), 100);
+        assert_eq!(errors(&format!("bandIds={}", ids(101)))[0].1, "must contain at most 100 ids, got 101");
+        assert_eq!(parse(&format!("bandIds={},1,2", ids(100))).filters.bands.len(), 100, "duplicates count once");
+    }
+
+    #[test]
+    fn accepts_the_bounds() {
+        let near = parse("latitude=-90&longitude=180&radius=0").filters.near;
+        assert_eq!(near, Some(Near { latitude: -90.0, longitude: 180.0, radius: 0.0 }));
+        let near = parse("latitude=90&longitude=-180&radius=20038").filters.near;
+        assert_eq!(near.map(|near| near.radius), Some(20_038.0));
+        assert_eq!(parse("bandIds=1&max_price=19.99").filters.max_price, Some(199_900));
+    }
+}

@@ -1,0 +1,64 @@
+//! The response of a request for concerts.
+
+use entity::UtcInstant;
+use poem_openapi::{Object, types::Example};
+use sea_orm::{FromQueryResult, prelude::Uuid};
+use serde::Serialize;
+
+const MICROS_PER_MILLI: i64 = 1_000;
+
+/// A performer at a venue on a day.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct Concert {
+    /// The name of the performer.
+    pub band: String,
+    /// The name of the venue.
+    pub location: String,
+    /// The start in milliseconds since 1970-01-01T00:00:00Z.
+    pub date: i64,
+    /// The latitude of the venue (WGS 84).
+    pub latitude: f64,
+    /// The longitude of the venue (WGS 84).
+    pub longitude: f64,
+}
+
+/// The columns of a concert.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct ConcertRow {
+    pub(super) starts_at: UtcInstant,
+    pub(super) event_id: Uuid,
+    pub(super) position: i32,
+    band: String,
+    location: String,
+    latitude: f64,
+    longitude: f64,
+    pub(super) version: i64,
+    pub(super) raised_at: UtcInstant,
+}
+
+impl ConcertRow {
+    /// Encodes the response, a bare array.
+    pub(super) fn encode(rows: Vec<Self>) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&rows.into_iter().map(Concert::from).collect::<Vec<_>>())
+    }
+}
+
+impl From<ConcertRow> for Concert {
+    fn from(row: ConcertRow) -> Self {
+        let ConcertRow { starts_at, band, location, latitude, longitude, .. } = row;
+        Self { band, location, date: starts_at.0.div_euclid(MICROS_PER_MILLI), latitude, longitude }
+    }
+}
+
+impl Example for Concert {
+    fn example() -> Self {
+        Self {
+            band: "Pantomima Full".to_owned(),
+            location: "Sala Apolo".to_owned(),
+            date: 1_612_983_600_000,
+            latitude: 41.374,
+            longitude: 2.169,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The filters of performers.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::Serialize;
+
+use super::response::{PerformerList, PerformerRow};
+use crate::{
+    cache::{CachedQuery, QueryOutput},
+    database::{reader::Reader, sql::Sql},
+    error::ApiError,
+    query::{Filters, ListFilters, ListQuery, Parameters},
+    resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
+};
+
+const TABLE: NameTable = NameTable {
+    table: "performer",
+    columns: "performer.source_id, performer.name, provider.slug",
+    joins: "JOIN provider ON provider.id = performer.provider_id",
+};
+
+/// Which performers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PerformerFilters {
+    #[serde(flatten)]
+    name: NamePrefix,
+}
+
+/// A request for performers.
+pub type PerformersQuery = ListQuery<PerformerFilters>;
+
+impl Filters for PerformerFilters {
+    fn path(&self) -> Cow<'static, str> {
+        "/performers".into()
+    }
+}
+
+impl ListFilters for PerformerFilters {
+    type SortKey = NameSortKey;
+}
+
+impl PerformersQuery {
+    /// Reads the parameters of a request for performers.
+    ///
+    /// # Errors
+    ///
+    /// When any are unknown, repeated or malformed; the error lists all of them.
+    pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        let filters = PerformerFilters { name: NamePrefix::read(&mut parameters) };
+        let query = Self::read(filters, &mut parameters);
+        parameters.finish(query)
+    }
+}
+
+impl CachedQuery for PerformersQuery {
+    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
+        let prefix = &self.filters.name;
+        let page =
+            find_page::<_, PerformerRow, PerformerList>(&self, prefix, &reader.database, &TABLE, Vec::new(), Sql::default());
+        reader.read(page).await
+    }
+}

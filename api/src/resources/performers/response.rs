@@ -1,0 +1,79 @@
+//! The response of a request for performers.
+
+use entity::UtcInstant;
+use poem_openapi::{Object, types::Example};
+use sea_orm::{FromQueryResult, prelude::Uuid};
+use serde::Serialize;
+
+use crate::{
+    query::RowId,
+    resources::name_list::{NameSortKey, NamedRow},
+};
+
+/// A page of performers.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct PerformerList {
+    /// The performers, sorted by name.
+    pub performers: Vec<ListedPerformer>,
+}
+
+/// A performer in a list.
+#[derive(Clone, Debug, Object, Serialize)]
+pub struct ListedPerformer {
+    /// The provider's id.
+    pub id: String,
+    /// The provider's slug.
+    pub provider: String,
+    /// The id for `bandIds` of `/concerts` that identifies only this performer.
+    pub band_id: String,
+    /// The name.
+    pub name: String,
+}
+
+/// The columns of a performer.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct PerformerRow {
+    id: Uuid,
+    source_id: String,
+    name: String,
+    folded_name: String,
+    slug: String,
+    version: i64,
+    raised_at: UtcInstant,
+}
+
+impl NamedRow for PerformerRow {
+    fn sort_key(&self) -> NameSortKey {
+        (self.folded_name.clone(), RowId(self.id))
+    }
+
+    fn snapshot(&self) -> (i64, UtcInstant) {
+        (self.version, self.raised_at)
+    }
+}
+
+impl From<PerformerRow> for ListedPerformer {
+    fn from(row: PerformerRow) -> Self {
+        let PerformerRow { id, source_id, name, slug, .. } = row;
+        // Commas separate ids, and surrounding spaces are trimmed: such an id is replaced by ours.
+        let is_plain = !source_id.contains(',') && source_id.trim() == source_id && !source_id.ends_with(':');
+        let band_id = if is_plain { format!("{slug}:{source_id}") } else { id.to_string() };
+        Self { id: source_id, provider: slug, band_id, name }
+    }
+}
+
+impl From<Vec<PerformerRow>> for PerformerList {
+    fn from(rows: Vec<PerformerRow>) -> Self {
+        Self { performers: rows.into_iter().map(ListedPerformer::from).collect() }
+    }
+}
+
+impl Example for PerformerList {
+    fn example() -> Self {
+        let text = |text: &str| text.to_owned();
+        let performer =
+            ListedPerformer { id: text("12"), provider: text("fever"), band_id: text("fever:12"), name: text("Pantomima Full") };
+        Self { performers: vec![performer] }
+    }
+}

@@ -1,0 +1,53 @@
+//! The filters of a search.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::Serialize;
+
+use super::rows;
+use crate::{
+    cache::{CachedQuery, QueryOutput},
+    database::reader::Reader,
+    error::ApiError,
+    query::{Filters, ListFilters, ListQuery, Parameters, Range, RowId},
+};
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SearchFilters {
+    /// When they take place.
+    #[serde(flatten)]
+    pub range: Range,
+}
+
+/// A search.
+pub type SearchQuery = ListQuery<SearchFilters>;
+
+impl Filters for SearchFilters {
+    fn path(&self) -> Cow<'static, str> {
+        "/search".into()
+    }
+}
+
+impl ListFilters for SearchFilters {
+    type SortKey = (i64, RowId);
+}
+
+impl SearchQuery {
+    /// Reads the parameters of a search.
+    ///
+    /// # Errors
+    ///
+    /// When any are unknown, repeated, malformed or contradictory; the error lists all of them.
+    pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        let filters = SearchFilters { range: Range::read(&mut parameters) };
+        let query = Self::read(filters, &mut parameters);
+        parameters.finish(query)
+    }
+}
+
+impl CachedQuery for SearchQuery {
+    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
+        reader.read(rows::find(&reader.database, &self)).await
+    }
+}

@@ -1,0 +1,182 @@
+//! The responses of requests for the ledger.
+
+use entity::{provider, reject, sync_run};
+use poem_openapi::{Object, types::Example};
+use serde::Serialize;
+
+use super::rows::RunRow;
+use crate::{query::to_rfc3339, response::Nullable};
+
+/// A page of runs.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct SyncRunList {
+    /// The runs, newest first.
+    pub sync_runs: Vec<SyncRun>,
+}
+
+/// An attempt to copy the catalogue of a provider. The counts are of events; they are 0 until the run has succeeded.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct SyncRun {
+    /// The number of the run.
+    pub id: i64,
+    /// The provider's slug.
+    pub provider: String,
+    /// The state: `queued`, `running`, `succeeded`, `unchanged` or `failed`.
+    pub state: String,
+    /// The scheduled time of the run; null if it was not started by the schedule.
+    pub tick: Nullable<String>,
+    /// When the run started.
+    pub started_at: String,
+    /// When the run ended.
+    pub ended_at: Nullable<String>,
+    /// Milliseconds spent parsing the document; null until the run has succeeded.
+    pub parse_ms: Nullable<i32>,
+    /// Milliseconds spent comparing the document with the copy.
+    pub diff_ms: Nullable<i32>,
+    /// Milliseconds spent writing the differences.
+    pub write_ms: Nullable<i32>,
+    /// The HTTP status of the provider's response.
+    pub http_status: Nullable<i16>,
+    /// The size of the decompressed document.
+    pub bytes: Nullable<i64>,
+    /// Events in the feed, without rejected ones.
+    pub fetched: i32,
+    /// Events that are new.
+    pub inserted: i32,
+    /// Events that changed or returned to the feed.
+    pub updated: i32,
+    /// Events that did not change.
+    pub unchanged: i32,
+    /// Events that were removed from the feed.
+    pub left: i32,
+    /// Items that were rejected.
+    pub rejected: i32,
+    /// A stable code of the reason, if the run failed.
+    pub reason_code: Nullable<String>,
+    /// The reason, if the run failed.
+    pub reason: Nullable<String>,
+}
+
+/// A page of rejected items.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct RejectList {
+    /// The rejected items, in document order.
+    pub rejects: Vec<Reject>,
+}
+
+/// An item of a feed that could not be imported.
+#[derive(Clone, Debug, Object, Serialize)]
+pub struct Reject {
+    /// The line of the document in which the item begins, from 1.
+    pub line: i64,
+    /// The column in that line in characters, from 1.
+    pub column: i64,
+    /// The provider's id of the base event, if it could be read.
+    pub base_event_id: Nullable<String>,
+    /// The provider's id of the event, if the item is an event and its id could be read.
+    pub event_id: Nullable<String>,
+    /// What is wrong, and what is accepted.
+    pub reason: String,
+    /// The first 2,000 characters of the item in the document.
+    pub raw: String,
+}
+
+impl From<Vec<RunRow>> for SyncRunList {
+    fn from(rows: Vec<RunRow>) -> Self {
+        Self { sync_runs: rows.into_iter().map(SyncRun::from).collect() }
+    }
+}
+
+impl From<RunRow> for SyncRun {
+    fn from((run, provider): (sync_run::Model, provider::Model)) -> Self {
+        Self {
+            id: run.id,
+            provider: provider.slug,
+            state: run.state.name().to_owned(),
+            tick: run.tick_at.map(to_rfc3339).into(),
+            started_at: to_rfc3339(run.started_at),
+            ended_at: run.ended_at.map(to_rfc3339).into(),
+            parse_ms: run.parse_ms.into(),
+            diff_ms: run.diff_ms.into(),
+            write_ms: run.write_ms.into(),
+            http_status: run.http_status.into(),
+            bytes: run.bytes.into(),
+            fetched: run.fetched,
+            inserted: run.inserted,
+            updated: run.updated,
+            unchanged: run.unchanged,
+            left: run.left,
+            rejected: run.rejected,
+            reason_code: run.reason_code.into(),
+            reason: run.reason.into(),
+        }
+    }
+}
+
+impl From<Vec<reject::Model>> for RejectList {
+    fn from(rows: Vec<reject::Model>) -> Self {
+        Self { rejects: rows.into_iter().map(Reject::from).collect() }
+    }
+}
+
+impl From<reject::Model> for Reject {
+    fn from(reject: reject::Model) -> Self {
+        Self {
+            line: reject.line,
+            column: reject.column,
+            base_event_id: reject.base_event_source_id.into(),
+            event_id: reject.event_source_id.into(),
+            reason: reject.reason,
+            raw: reject.raw,
+        }
+    }
+}
+
+impl Example for SyncRun {
+    fn example() -> Self {
+        Self {
+            id: 42,
+            provider: "fever".to_owned(),
+            state: "succeeded".to_owned(),
+            tick: Nullable(Some("2021-02-09T09:00:00Z".to_owned())),
+            started_at: "2021-02-09T09:00:00.183Z".to_owned(),
+            ended_at: Nullable(Some("2021-02-09T09:00:00.433Z".to_owned())),
+            parse_ms: Nullable(Some(6)),
+            diff_ms: Nullable(Some(1)),
+            write_ms: Nullable(Some(12)),
+            http_status: Nullable(Some(200)),
+            bytes: Nullable(Some(400_507)),
+            fetched: 500,
+            inserted: 3,
+            updated: 6,
+            unchanged: 491,
+            left: 2,
+            rejected: 1,
+            reason_code: Nullable(None),
+            reason: Nullable(None),
+        }
+    }
+}
+
+impl Example for SyncRunList {
+    fn example() -> Self {
+        Self { sync_runs: vec![SyncRun::example()] }
+    }
+}
+
+impl Example for RejectList {
+    fn example() -> Self {
+        let reject = Reject {
+            line: 18,
+            column: 10,
+            base_event_id: Nullable(Some("444".to_owned())),
+            event_id: Nullable(Some("1642".to_owned())),
+            reason: "`event_start_date` must be an existing date, got `2021-09-31T20:00:00`".to_owned(),
+            raw: "<event event_id=\"1642\" event_start_date=\"2021-09-31T20:00:00\"/>".to_owned(),
+        };
+        Self { rejects: vec![reject] }
+    }
+}

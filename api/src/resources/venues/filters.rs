@@ -1,0 +1,68 @@
+//! The filters of venues.
+
+use std::{borrow::Cow, sync::Arc};
+
+use serde::Serialize;
+
+use super::{
+    near::Near,
+    response::{VenueList, VenueRow},
+};
+use crate::{
+    cache::{CachedQuery, QueryOutput},
+    database::{reader::Reader, sql::Sql},
+    error::ApiError,
+    query::{Filters, ListFilters, ListQuery, Parameters},
+    resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
+};
+
+const TABLE: NameTable = NameTable {
+    table: "venue",
+    columns: "venue.source_id, venue.name, venue.latitude, venue.longitude, venue.place_code, provider.slug",
+    joins: "JOIN provider ON provider.id = venue.provider_id",
+};
+
+/// Which venues.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VenueFilters {
+    #[serde(flatten)]
+    name: NamePrefix,
+    #[serde(flatten)]
+    near: Option<Near>,
+}
+
+/// A request for venues.
+pub type VenuesQuery = ListQuery<VenueFilters>;
+
+impl Filters for VenueFilters {
+    fn path(&self) -> Cow<'static, str> {
+        "/venues".into()
+    }
+}
+
+impl ListFilters for VenueFilters {
+    type SortKey = NameSortKey;
+}
+
+impl VenuesQuery {
+    /// Reads the parameters of a request for venues.
+    ///
+    /// # Errors
+    ///
+    /// When any are unknown, repeated, malformed or missing; the error lists all of them.
+    pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        let filters = VenueFilters { name: NamePrefix::read(&mut parameters), near: Near::read(&mut parameters) };
+        let query = Self::read(filters, &mut parameters);
+        parameters.finish(query)
+    }
+}
+
+impl CachedQuery for VenuesQuery {
+    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
+        let mut sql = Sql::default();
+        let conditions = Vec::from_iter(self.filters.near.map(|near| near.condition(&mut sql)));
+        let prefix = &self.filters.name;
+        let page = find_page::<_, VenueRow, VenueList>(&self, prefix, &reader.database, &TABLE, conditions, sql);
+        reader.read(page).await
+    }
+}

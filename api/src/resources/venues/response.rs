@@ -1,0 +1,90 @@
+//! The response of a request for venues.
+
+use entity::UtcInstant;
+use poem_openapi::{Object, types::Example};
+use sea_orm::{FromQueryResult, prelude::Uuid};
+use serde::Serialize;
+
+use crate::{
+    query::RowId,
+    resources::name_list::{NameSortKey, NamedRow},
+    response::Nullable,
+};
+
+/// A page of venues.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
+pub struct VenueList {
+    /// The venues, sorted by name.
+    pub venues: Vec<ListedVenue>,
+}
+
+/// A venue in a list.
+#[derive(Clone, Debug, Object, Serialize)]
+pub struct ListedVenue {
+    /// The provider's id.
+    pub id: String,
+    /// The provider's slug.
+    pub provider: String,
+    /// The name.
+    pub name: String,
+    /// The latitude (WGS 84).
+    pub latitude: f64,
+    /// The longitude (WGS 84).
+    pub longitude: f64,
+    /// The code of the venue's place, as in `/places`.
+    pub place_code: Nullable<String>,
+}
+
+/// The columns of a venue.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct VenueRow {
+    id: Uuid,
+    source_id: String,
+    name: String,
+    folded_name: String,
+    latitude: f64,
+    longitude: f64,
+    place_code: Option<String>,
+    slug: String,
+    version: i64,
+    raised_at: UtcInstant,
+}
+
+impl NamedRow for VenueRow {
+    fn sort_key(&self) -> NameSortKey {
+        (self.folded_name.clone(), RowId(self.id))
+    }
+
+    fn snapshot(&self) -> (i64, UtcInstant) {
+        (self.version, self.raised_at)
+    }
+}
+
+impl From<VenueRow> for ListedVenue {
+    fn from(row: VenueRow) -> Self {
+        let VenueRow { source_id, name, latitude, longitude, place_code, slug, .. } = row;
+        Self { id: source_id, provider: slug, name, latitude, longitude, place_code: place_code.into() }
+    }
+}
+
+impl From<Vec<VenueRow>> for VenueList {
+    fn from(rows: Vec<VenueRow>) -> Self {
+        Self { venues: rows.into_iter().map(ListedVenue::from).collect() }
+    }
+}
+
+impl Example for VenueList {
+    fn example() -> Self {
+        let text = |text: &str| text.to_owned();
+        let venue = ListedVenue {
+            id: text("7"),
+            provider: text("fever"),
+            name: text("Sala Apolo"),
+            latitude: 41.374,
+            longitude: 2.169,
+            place_code: Nullable(Some(text("ESBCN"))),
+        };
+        Self { venues: vec![venue] }
+    }
+}

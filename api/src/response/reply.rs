@@ -1,0 +1,194 @@
+//! The responses of operations that read, as values that describe themselves to OpenAPI.
+
+use std::marker::PhantomData;
+
+use poem::{
+    IntoResponse, Request, Response,
+    http::{HeaderValue, header},
+};
+use poem_openapi::{
+    ApiResponse,
+    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use super::{Encoded, JSON, Representation};
+use crate::error::ApiError;
+
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+/// The [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) of metrics.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The response of an operation that reads a `T`: 200 with its JSON, or 304.
+#[derive(Debug)]
+pub struct Reply<T> {
+    response: Response,
+    schema: PhantomData<fn() -> T>,
+}
+
+/// The same for a page of a list: it may have a `Link` header.
+#[derive(Debug)]
+pub struct PageReply<T>(Reply<T>);
+
+/// The same for plain text.
+#[derive(Debug)]
+pub struct TextReply(Response);
+
+impl<T> Reply<T> {
+    /// A response to a GET whose body is the JSON of a `T`.
+    ///
+    /// `Content-Length` is set because the router answers HEAD by dropping the body of this response.
+    #[must_use]
+    pub fn new(response: Response, content_length: usize) -> Self {
+        Self { response: with_length(response, content_length), schema: PhantomData }
+    }
+}
+
+impl<T: Serialize> Reply<T> {
+    /// Encodes the response to a request.
+    ///
+    /// # Errors
+    ///
+    /// When the value cannot be encoded, or the request accepts no coding that we have.
+    pub async fn json(request: &Request, value: &T) -> Result<Self, ApiError> {
+        let body = serde_json::to_vec(value).map_err(ApiError::Encoding)?;
+        let representation = Representation::negotiate(request.headers(), JSON, body.into()).await?;
+        let length = representation.body.len();
+        Ok(Self::new(representation.respond(request.headers()), length))
+    }
+}
+
+impl<T> PageReply<T> {
+    /// A page whose response is complete.
+    #[must_use]
+    pub fn new(reply: Reply<T>) -> Self {
+        Self(reply)
+    }
+}
+
+impl<T: Serialize> PageReply<T> {
+    /// Encodes a page. `next` is the value of its `Link` header.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reply::json`].
+    pub async fn json(request: &Request, value: &T, next: Option<HeaderValue>) -> Result<Self, ApiError> {
+        let mut reply = Reply::json(request, value).await?;
+        if let Some(next) = next {
+            reply.response.headers_mut().insert(header::LINK, next);
+        }
+        Ok(Self(reply))
+    }
+}
+
+impl TextReply {
+    /// Encodes the response to a request.
+    ///
+    /// # Errors
+    ///
+    /// When the request accepts no coding that we have.
+    pub async fn new(request: &Request, text: String) -> Result<Self, ApiError> {
+        Self::encode(request, PLAIN_TEXT, text).await
+    }
+
+    /// Encodes metrics.
+    ///
+    /// # Errors
+    ///
+    /// When the request accepts no coding that we have.
+    pub async fn prometheus(request: &Request, metrics: String) -> Result<Self, ApiError> {
+        Self::encode(request, PROMETHEUS_TEXT, metrics).await
+    }
+
+    async fn encode(request: &Request, content_type: &'static str, text: String) -> Result<Self, ApiError> {
+        let content_type = HeaderValue::from_static(content_type);
+        let representation = Representation::negotiate(request.headers(), content_type, text.into()).await?;
+        let length = representation.body.len();
+        Ok(Self(with_length(representation.respond(request.headers()), length)))
+    }
+}
+
+impl<T: Send> IntoResponse for Reply<T> {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
+
+impl<T: Send> IntoResponse for PageReply<T> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl IntoResponse for TextReply {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for Reply<T> {
+    fn meta() -> MetaResponses {
+        let content = MetaMediaType { content_type: Encoded::<T>::MEDIA_TYPE, schema: T::schema_ref() };
+        responses(content, Vec::new())
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type + Serialize> ApiResponse for PageReply<T> {
+    fn meta() -> MetaResponses {
+        let content = MetaMediaType { content_type: Encoded::<T>::MEDIA_TYPE, schema: T::schema_ref() };
+        responses(content, vec![optional_header("LINK", "The next page (`rel=\"next\"`). Absent on the last page.")])
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl ApiResponse for TextReply {
+    fn meta() -> MetaResponses {
+        responses(MetaMediaType { content_type: PLAIN_TEXT, schema: String::schema_ref() }, Vec::new())
+    }
+
+    fn register(registry: &mut Registry) {
+        String::register(registry);
+    }
+}
+
+fn responses(content: MetaMediaType, headers: Vec<MetaHeader>) -> MetaResponses {
+    let response = |status, description, content, headers| MetaResponse {
+        description,
+        status: Some(status),
+        status_range: None,
+        content,
+        headers,
+    };
+    MetaResponses {
+        responses: vec![
+            response(200, "Success", vec![content], headers),
+            response(304, "Not modified: `If-None-Match` contains the current `ETag`", Vec::new(), Vec::new()),
+        ],
+    }
+}
+
+fn optional_header(name: &str, description: &str) -> MetaHeader {
+    MetaHeader {
+        name: name.to_owned(),
+        description: Some(description.to_owned()),
+        required: false,
+        deprecated: false,
+        schema: <String as Type>::schema_ref(),
+    }
+}
+
+/// Sets `Content-Length`, which the router does not derive for HEAD.
+pub(super) fn with_length(mut response: Response, length: usize) -> Response {
+    if response.status().is_success() {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    response
+}

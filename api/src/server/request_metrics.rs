@@ -1,0 +1,66 @@
+//! Metrics of requests, and the descriptions of all metrics.
+
+use std::time::Duration;
+
+use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
+use poem::http::StatusCode;
+
+/// Describes each metric for Prometheus. The recorder of the process must be installed.
+pub(crate) fn describe() {
+    describe_counter!("marquee_http_requests_total", "Completed requests");
+    describe_histogram!("marquee_http_seconds", Unit::Seconds, "Time from the head of a request to the head of its response");
+    describe_counter!("marquee_cache_responses_total", "Responses of cached operations, by the tier that had them");
+    describe_counter!("marquee_cache_stale_responses_total", "Responses that may be outdated, marked as such, by reason");
+    describe_counter!("marquee_cache_fetches_total", "Fetches after a miss in the process, by source");
+    describe_counter!("marquee_cache_coalesced_total", "Requests that joined the fetch of another request");
+    describe_gauge!("marquee_cache_bytes", Unit::Bytes, "Size of the cache in the process");
+    describe_gauge!("marquee_cache_entries", "Entries of the cache in the process");
+    describe_histogram!("marquee_database_seconds", Unit::Seconds, "Duration of database reads");
+    describe_gauge!("marquee_database_waiting", "Requests that wait for a database read");
+    describe_gauge!("marquee_database_up", "Whether the last check of the database succeeded");
+    describe_counter!("marquee_shed_requests_total", "Requests rejected because too many were waiting");
+    describe_gauge!("marquee_catalogue_version", "Newest version of the catalogue that this process has seen");
+    describe_gauge!("marquee_catalogue_version_age_seconds", Unit::Seconds, "Time since a sync created that version");
+    crate::cache::describe_metrics();
+}
+
+/// Counts and durations of requests by route.
+#[derive(Debug)]
+pub(super) struct RequestMetrics {
+    /// Counters of cache hits, looked up once.
+    hits: Vec<HitMetrics>,
+}
+
+#[derive(Debug)]
+struct HitMetrics {
+    route: &'static str,
+    requests: Counter,
+    seconds: Histogram,
+}
+
+impl RequestMetrics {
+    /// Looks up the counters of the `hot_routes`. The recorder of the process must be installed.
+    pub(super) fn new(hot_routes: &[&'static str]) -> Self {
+        let look_up = |&route: &&'static str| HitMetrics {
+            route,
+            requests: counter!("marquee_http_requests_total", "route" => route, "method" => "GET", "status" => "200"),
+            seconds: histogram!("marquee_http_seconds", "route" => route),
+        };
+        Self { hits: hot_routes.iter().map(look_up).collect() }
+    }
+
+    /// Counts a GET on a hot route with status 200.
+    pub(super) fn count_hit(&self, route: &'static str, duration: Duration) {
+        if let Some(hit) = self.hits.iter().find(|hit| hit.route == route) {
+            hit.requests.increment(1);
+            hit.seconds.record(duration);
+        }
+    }
+
+    /// Counts any request. The route is a template, never a path, so that there are few label values.
+    pub(super) fn count(&self, route: &str, method: &str, status: StatusCode, duration: Duration) {
+        let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.as_str().to_owned())];
+        counter!("marquee_http_requests_total", &labels).increment(1);
+        histogram!("marquee_http_seconds", "route" => route.to_owned()).record(duration);
+    }
+}

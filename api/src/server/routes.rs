@@ -1,0 +1,64 @@
+//! The routes of the service, for logs, metrics and the `Allow` header.
+
+use poem_openapi::registry::MetaApi;
+
+/// Documents that are not part of the OpenAPI document.
+const DOCUMENTS: [&str; 5] = ["/docs", "/docs/", "/errors", "/metrics", "/openapi.json"];
+/// The methods of documents.
+const DOCUMENT_METHODS: &str = "GET, HEAD";
+
+/// All routes.
+#[derive(Debug)]
+pub(crate) struct Routes(Vec<Route>);
+
+/// A path template and its methods.
+#[derive(Debug)]
+pub(crate) struct Route {
+    /// The path as the OpenAPI document writes it: `/events/{id}`.
+    pub(crate) template: String,
+    /// The value of `Allow`.
+    pub(crate) allow: String,
+    parameters: usize,
+}
+
+impl Routes {
+    /// The routes of these operations, and of the documents.
+    pub(crate) fn new(apis: &[MetaApi]) -> Self {
+        let operations = apis.iter().flat_map(|api| &api.paths).map(|path| {
+            let mut methods: Vec<&str> = path.operations.iter().map(|operation| operation.method.as_str()).collect();
+            if methods.contains(&"GET") {
+                methods.push("HEAD");
+            }
+            Route::new(&path.path, methods.join(", "))
+        });
+        let documents = DOCUMENTS.into_iter().map(|path| Route::new(path, DOCUMENT_METHODS.to_owned()));
+        let mut routes: Vec<Route> = operations.chain(documents).collect();
+        // A literal segment takes precedence over a parameter, as in the router.
+        routes.sort_by_key(|route| route.parameters);
+        Self(routes)
+    }
+
+    /// The route of a path.
+    pub(crate) fn find(&self, path: &str) -> Option<&Route> {
+        self.0.iter().find(|route| route.matches(path))
+    }
+}
+
+impl Route {
+    fn new(template: &str, allow: String) -> Self {
+        let parameters = template.split('/').filter(|segment| is_parameter(segment)).count();
+        Self { template: template.to_owned(), allow, parameters }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let mut segments = path.split('/');
+        self.template
+            .split('/')
+            .all(|expected| segments.next().is_some_and(|given| given == expected || is_parameter(expected) && !given.is_empty()))
+            && segments.next().is_none()
+    }
+}
+
+fn is_parameter(segment: &str) -> bool {
+    segment.starts_with([':', '{'])
+}

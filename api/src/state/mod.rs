@@ -1,0 +1,90 @@
+//! The state that all operations share.
+
+mod readiness;
+
+use std::sync::Arc;
+
+use entity::DatabaseSettings;
+use rates::BatchLimits;
+use sea_orm::DatabaseConnection;
+use telemetry::{MetricsRecorder, UPKEEP_EVERY};
+use tokio_util::sync::CancellationToken;
+
+pub use self::readiness::Readiness;
+use crate::{
+    auth::Keys,
+    cache::{Cache, Redis, version::VersionWatch},
+    database::{Availability, reader::Reader, writer::Writer},
+    rate_limit::RateLimiter,
+};
+
+/// Shared by all requests of the process.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The version of the catalogue.
+    pub version: Arc<VersionWatch>,
+    /// Whether the database responds.
+    pub availability: Arc<Availability>,
+    /// Database reads.
+    pub reader: Arc<Reader>,
+    /// Database writes.
+    pub writer: Arc<Writer>,
+    /// Cached responses.
+    pub cache: Arc<Cache>,
+    /// API keys.
+    pub keys: Keys,
+    /// Limits of a batch of prices.
+    pub batch_limits: BatchLimits,
+    /// Whether the process accepts new work.
+    pub readiness: Readiness,
+    /// The rate limit, if there is one.
+    pub rate: Option<Arc<RateLimiter>>,
+    /// The metrics of the process, if it records any.
+    pub recorder: Option<MetricsRecorder>,
+}
+
+impl State {
+    /// A state over one database, with a cache of this many bytes in the process. `watch` is used for the version only.
+    #[must_use]
+    pub fn new(database: DatabaseConnection, watch: DatabaseConnection, cache_bytes: u64, redis: Option<Redis>) -> Self {
+        let availability = Arc::<Availability>::default();
+        let version = Arc::new(VersionWatch::new(watch, availability.clone()));
+        let writer = Arc::new(Writer::new(database.clone()));
+        let reader = Arc::new(Reader::new(database, availability.clone()));
+        let cache = Arc::new(Cache::new(cache_bytes, redis, version.clone(), availability.clone(), reader.clone()));
+        Self {
+            version,
+            availability,
+            reader,
+            writer,
+            cache,
+            keys: Keys::default(),
+            batch_limits: BatchLimits::REQUEST,
+            readiness: Readiness::default(),
+            rate: None,
+            recorder: None,
+        }
+    }
+
+    /// Reads the version that a write of this process created, so that its client reads its own write. If the database is unavailable
+    /// by now, the version watch reads it later.
+    pub(crate) async fn refresh_version(&self) {
+        let _unavailable = self.version.refresh().await;
+    }
+
+    /// Starts the background tasks, which run until `shutdown` is cancelled: the version watch, which `primary` notifies of new
+    /// versions, and the upkeep of the metrics.
+    pub fn start_background_tasks(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
+        if let Some(recorder) = self.recorder.clone() {
+            tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
+                let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
+                loop {
+                    upkeep.tick().await;
+                    recorder.run_upkeep();
+                }
+            }));
+        }
+        let version = self.version.clone();
+        tokio::spawn(async move { version.run(&primary, &shutdown).await });
+    }
+}

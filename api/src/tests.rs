@@ -1,0 +1,128 @@
+//! Every query parameter of every operation that reads is part of the canonical query, from which cache keys derive, and every filter is
+//! part of the binding of cursors. A new parameter fails here until it is.
+
+use poem::http::HeaderValue;
+use poem_openapi::{OpenApi, registry::MetaParamIn};
+use uuid::Uuid;
+
+use crate::{
+    Operations,
+    error::ApiError,
+    query::{Canonical, ListFilters, ListQuery, Parameters, RowId},
+    resources::{
+        concerts::ConcertsQuery,
+        multivac::DataQuery,
+        performers::PerformersQuery,
+        places::PlacesQuery,
+        rates::{EventRatesFilters, RatesFilters, batches::BatchesQuery},
+        search::SearchQuery,
+        sync_runs::{RejectsQuery, SyncRunsQuery},
+        venues::VenuesQuery,
+    },
+};
+
+/// Two values of each parameter.
+const VALUES: [(&str, &str, &str); 15] = [
+    ("starts_at", "2021-01-01", "2021-01-02"),
+    ("ends_at", "2021-03-01", "2021-03-02"),
+    ("bandIds", "1", "1,2"),
+    ("latitude", "41.3", "41.4"),
+    ("longitude", "2.1", "2.2"),
+    ("radius", "5", "5.5"),
+    ("max_price", "10", "10.5"),
+    ("q", "a", "b"),
+    ("date_from", "2021-01-01", "2021-01-02"),
+    ("date_to", "2021-02-01", "2021-02-02"),
+    ("orig_code", "ESBCN", "ESMAD"),
+    ("dest_code", "FRPAR", "FRLYO"),
+    ("provider", "fever", "northstage"),
+    ("state", "failed", "succeeded"),
+    ("limit", "1", "2"),
+];
+const ID: &str = "c4a626ff-9f25-5533-a0a8-2b67472b5ee3";
+
+/// How an operation reads its query string.
+struct Operation {
+    canonical: Box<dyn Fn(&str) -> Result<String, ApiError>>,
+    /// The cursor of the next page, if the operation has pages.
+    next_cursor: Option<Box<dyn Fn(&str) -> String>>,
+}
+
+fn list<F: ListFilters>(
+    parse: impl Fn(Parameters<'_>) -> Result<ListQuery<F>, ApiError> + Clone + 'static,
+    sort_key: F::SortKey,
+) -> Operation {
+    let next = parse.clone();
+    let next_cursor = move |query: &str| {
+        let link: HeaderValue = next(Parameters::parse(query)).unwrap().next_link(sort_key.clone()).unwrap();
+        let (_, cursor) = link.to_str().unwrap().split_once("cursor=").unwrap();
+        cursor.split_once('>').unwrap().0.to_owned()
+    };
+    Operation {
+        canonical: Box::new(move |query| Ok(parse(Parameters::parse(query))?.canonical())),
+        next_cursor: Some(Box::new(next_cursor)),
+    }
+}
+
+fn operation(id: &str) -> Operation {
+    let row = RowId(Uuid::nil());
+    let without_pages =
+        |canonical: fn(&str) -> Result<String, ApiError>| Operation { canonical: Box::new(canonical), next_cursor: None };
+    match id {
+        "search" => list(SearchQuery::parse, (1, row)),
+        "concerts" => list(ConcertsQuery::parse, (1, row, 1)),
+        "performers" => list(PerformersQuery::parse, ("a".to_owned(), row)),
+        "venues" => list(VenuesQuery::parse, ("a".to_owned(), row)),
+        "places" => list(PlacesQuery::parse, ("a".to_owned(), "b".to_owned())),
+        "sync_runs" => list(SyncRunsQuery::parse, 1),
+        "rejects" => list(|parameters: Parameters<'_>| RejectsQuery::parse("7", parameters), 1),
+        "rate_batches" => list(BatchesQuery::parse, 1),
+        "zzz" => list(DataQuery::parse, 1),
+        "rates" => without_pages(|query| Ok(RatesFilters::parse(Parameters::parse(query))?.canonical())),
+        "event_rates" => without_pages(|query| Ok(EventRatesFilters::parse(ID, Parameters::parse(query))?.canonical())),
+        id => panic!("the operation {id} has query parameters: add it here"),
+    }
+}
+
+/// A query string with the first value of each parameter, or the second one of `changed`.
+fn query(parameters: &[&str], changed: Option<&str>) -> String {
+    let pair = |name: &&str| {
+        let values = VALUES.iter().find(|(known, ..)| known == name);
+        let (_, first, second) = values.unwrap_or_else(|| panic!("the parameter {name} needs two values: add them here"));
+        format!("{name}={}", if changed == Some(name) { second } else { first })
+    };
+    parameters.iter().map(pair).collect::<Vec<_>>().join("&")
+}
+
+fn assert_covers(id: &str, parameters: &[&str]) {
+    let operation = operation(id);
+    let canonical = |query: &str| (operation.canonical)(query).unwrap_or_else(|error| panic!("{id}?{query}: {error:?}"));
+    let base = query(parameters, None);
+    let cursor = operation.next_cursor.map(|next_cursor| next_cursor(&base));
+    if let Some(cursor) = &cursor {
+        assert_ne!(canonical(&base), canonical(&format!("{base}&cursor={cursor}")), "{id}: cursor");
+    }
+    for name in parameters {
+        let changed = query(parameters, Some(name));
+        assert_ne!(canonical(&base), canonical(&changed), "{id}: {name} is not part of the canonical query");
+        if let Some(cursor) = &cursor {
+            let continued = (operation.canonical)(&format!("{changed}&cursor={cursor}"));
+            assert_eq!(continued.is_ok(), *name == "limit", "{id}: {name} is not part of the binding of cursors");
+        }
+    }
+}
+
+#[test]
+fn every_parameter_of_every_read_is_part_of_the_canonical_query() {
+    let mut count = 0;
+    let paths = Operations::meta().into_iter().flat_map(|api| api.paths);
+    for read in paths.flat_map(|path| path.operations).filter(|operation| operation.method == "GET") {
+        let in_query = read.params.iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
+        let names: Vec<&str> = in_query.map(|parameter| parameter.name.as_str()).filter(|name| *name != "cursor").collect();
+        if !names.is_empty() {
+            assert_covers(read.operation_id.unwrap(), &names);
+            count += 1;
+        }
+    }
+    assert_eq!(count, 11, "the operations with query parameters");
+}
