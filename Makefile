@@ -22,14 +22,14 @@ test: ## Run all tests on SQLite, PostgreSQL and Redis (TEST_DATABASE_URL, TEST_
 
 tests: test ## Alias of test
 
-check: ## Check format, lints, docs, licenses, unused dependencies and crate boundaries
+check: ## Check format, lints, docs, licenses, unused dependencies, crate boundaries and documentation
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
 	@scripts/require-tools cargo-deny cargo-machete
 	$(CARGO) deny --locked --log-level error check bans licenses sources
 	$(CARGO) machete
-	$(CARGO) test --workspace --locked --quiet edges
+	$(CARGO) test --workspace --locked --quiet -- edges::
 
 audit: ## Check dependencies for security advisories (downloads the RustSec database)
 	@scripts/require-tools --install cargo-deny

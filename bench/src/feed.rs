@@ -1,35 +1,35 @@
-//! The invented feed of the timings: as compact as the feeds in the field, made piece by piece in any order.
+//! The generated feed of the sync benchmarks: as compact as real feeds, generated in pieces in any order.
 //!
-//! Not `provider_sim::Catalogue`, whose feeds say more of each event (1.5 times the bytes) and keep one order: here 50 MiB hold what the
-//! targets speak of, about 42,000 base events, 84,000 events and 337,000 zones.
+//! `provider_sim::SimCatalogue` has 1.5 times the bytes per event and a fixed order. Here 50 MiB contain about 42,000 base
+//! events, 84,000 events and 337,000 zones.
 
 use std::fmt::Write;
 
 use bytes::Bytes;
 
-/// Bytes of one base event on average; measured, so that a size in MiB can be turned into a number of base events.
+/// The average size of a base event, measured, to convert MiB to a number of base events.
 const BASE_EVENT_BYTES: u64 = 1_245;
-/// A piece is handed on when it has reached this many bytes, so that making it costs little beside sending it.
+/// The least size of a piece.
 const PIECE_BYTES: usize = 64 * 1024;
-/// One base event in this many differs from edition to edition.
+/// One in this number of base events differs between editions.
 const CHANGED_EVERY: u64 = 100;
 
 const EVENTS: u64 = 2;
 const ZONES: u64 = 4;
 
-/// A feed; the same settings give the same bytes.
+/// A feed. The same settings produce the same bytes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Feed {
+pub(crate) struct BenchFeed {
     pub(crate) base_events: u64,
-    /// Another one gives another order of the same base events.
+    /// Selects the order of the base events.
     pub(crate) order: u64,
-    /// Another one gives another price to one base event in a hundred.
+    /// Selects the price of one base event in a hundred.
     pub(crate) edition: u64,
 }
 
-impl Feed {
-    /// About this large.
-    pub(crate) fn of_mib(mib: u64) -> Self {
+impl BenchFeed {
+    /// A feed of about this size.
+    pub(crate) fn with_mib(mib: u64) -> Self {
         Self { base_events: (mib * 1024 * 1024 / BASE_EVENT_BYTES).max(CHANGED_EVERY), order: 0, edition: 0 }
     }
 
@@ -50,7 +50,7 @@ impl Feed {
         document.into()
     }
 
-    /// The document piece by piece: memory does not grow with its length.
+    /// The document in pieces.
     pub(crate) fn pieces(self) -> impl Iterator<Item = Bytes> + Send {
         let opening = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<eventList version=\"1.0\">\n<output>\n".to_owned();
         let mut positions = 0..self.base_events;
@@ -58,7 +58,7 @@ impl Feed {
         std::iter::from_fn(move || {
             let mut piece = next.take()?;
             for position in positions.by_ref() {
-                self.base_event(self.at(position), &mut piece);
+                self.base_event(self.base_event_at(position), &mut piece);
                 if piece.len() >= PIECE_BYTES {
                     next = Some(String::new());
                     return Some(piece.into());
@@ -69,21 +69,21 @@ impl Feed {
         })
     }
 
-    /// Which base event stands at this position.
-    fn at(self, position: u64) -> u64 {
+    /// The base event at a position.
+    fn base_event_at(self, position: u64) -> u64 {
         if self.order == 0 {
             position
         } else {
-            // Backwards, and begun elsewhere in each order: neither two neighbours nor the first ones stay where they were.
+            // Reversed and rotated, so that no base event has the same neighbors.
             (2 * self.base_events - 1 - position + self.order * 9_973 % self.base_events) % self.base_events
         }
     }
 
     fn base_event(self, index: u64, out: &mut String) {
-        let random = mixed(index);
+        let random = split_mix(index);
         let (head, tail) = (WORDS[(random % 16) as usize], WORDS[(random / 16 % 16) as usize]);
         let mode = if random.is_multiple_of(10) { "offline" } else { "online" };
-        // A String takes whatever is written.
+        // Writing to a String cannot fail.
         let _written = writeln!(
             out,
             "<base_event base_event_id=\"{index}\" sell_mode=\"{mode}\" organizer_company_id=\"{}\" title=\"{head} &amp; {tail} en \
@@ -106,7 +106,7 @@ impl Feed {
     }
 
     fn event(self, index: u64, number: u64, out: &mut String) {
-        let random = mixed(index * EVENTS + number + (1 << 40));
+        let random = split_mix(index * EVENTS + number + (1 << 40));
         let (month, day, hour) = (random % 12 + 1, random / 12 % 28 + 1, random / 336 % 3 + 19);
         let sold_out = random.is_multiple_of(20);
         let _written = writeln!(
@@ -160,19 +160,19 @@ const WORDS: [&str; 16] = [
     "Festival de Otoño",
 ];
 
-/// SplitMix64: well spread numbers without a state, so that any base event can be made alone.
-pub(crate) fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
+/// SplitMix64: a hash that generates any base event independently of the others.
+pub(crate) fn split_mix(number: u64) -> u64 {
+    let mut hash = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    hash = (hash ^ (hash >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    hash ^ (hash >> 31)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sorted_lines(feed: Feed) -> Vec<String> {
+    fn sorted_lines(feed: BenchFeed) -> Vec<String> {
         let document = String::from_utf8(feed.bytes().to_vec()).expect("text");
         let mut base_events: Vec<String> =
             document.split("</base_event>\n").map(|part| part.replace("</output>\n</eventList>\n", "")).collect();
@@ -182,23 +182,23 @@ mod tests {
     }
 
     #[test]
-    fn another_order_is_another_document_with_the_same_base_events() {
-        let feed = Feed::of_mib(1);
-        let other = Feed { order: 3, ..feed };
+    fn another_order_has_the_same_base_events() {
+        let feed = BenchFeed::with_mib(1);
+        let other = BenchFeed { order: 3, ..feed };
         assert_ne!(feed.bytes(), other.bytes());
         assert_eq!(sorted_lines(feed), sorted_lines(other));
     }
 
     #[test]
     fn another_edition_changes_one_base_event_in_a_hundred() {
-        let feed = Feed { base_events: 1_000, order: 0, edition: 0 };
-        let (before, after) = (sorted_lines(feed), sorted_lines(Feed { edition: 1, ..feed }));
+        let feed = BenchFeed { base_events: 1_000, order: 0, edition: 0 };
+        let (before, after) = (sorted_lines(feed), sorted_lines(BenchFeed { edition: 1, ..feed }));
         assert_eq!(before.iter().zip(&after).filter(|(one, other)| one != other).count(), 10);
     }
 
     #[test]
-    fn a_feed_is_about_as_large_as_was_asked() {
-        let length = Feed::of_mib(8).bytes().len() as f64 / (8.0 * 1024.0 * 1024.0);
+    fn a_feed_has_about_the_requested_size() {
+        let length = BenchFeed::with_mib(8).bytes().len() as f64 / (8.0 * 1024.0 * 1024.0);
         assert!((0.95..1.05).contains(&length), "{length}");
     }
 }

@@ -1,4 +1,4 @@
-//! Looks into the databases of the runs: the ledger, and whether anything else was written.
+//! Reads the ledger, and detects writes to other tables.
 
 use std::collections::BTreeMap;
 
@@ -6,52 +6,52 @@ use entity::{ConnectionRole, sync_run};
 use migration::testing::TestDatabase;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, QueryOrder, Statement};
 
-use crate::{Failure, peer::insert};
+use crate::{Failure, baseline::insert};
 
-/// Tables that say what was done and not what is on sale.
-const BOOKS: [&str; 4] = ["sync_run", "reject", "job", "seaql_migrations"];
+/// Tables that every sync may write.
+const LEDGER_TABLES: [&str; 4] = ["sync_run", "reject", "job", "seaql_migrations"];
 
-/// The run that was entered last.
-pub(crate) async fn newest(database: &TestDatabase) -> Result<sync_run::Model, Failure> {
+/// The latest run.
+pub(crate) async fn latest_run(database: &TestDatabase) -> Result<sync_run::Model, Failure> {
     let connection = database.connect(ConnectionRole::Worker).await;
     let run = sync_run::Entity::find().order_by_desc(sync_run::Column::Id).one(&connection).await?;
-    // A connection that stays open would keep SQLite from folding its log into its file when the worker ends.
+    // An open connection would prevent SQLite from checkpointing when the worker exits.
     connection.close().await?;
     run.ok_or_else(|| "the ledger is empty".into())
 }
 
-/// A mark of each table but the ledger, which differs if any of its rows was written.
-pub(crate) async fn marks(database: &TestDatabase) -> Result<BTreeMap<String, String>, Failure> {
+/// A fingerprint of each table except the ledger, which differs after a write.
+pub(crate) async fn fingerprints(database: &TestDatabase) -> Result<BTreeMap<String, String>, Failure> {
     let connection = database.connect(ConnectionRole::Worker).await;
-    let mut marks = BTreeMap::new();
-    for table in tables(&connection).await? {
-        let mark = match connection.get_database_backend() {
-            // Each version of a row names the transaction that wrote it.
+    let mut fingerprints = BTreeMap::new();
+    for table in list_tables(&connection).await? {
+        let fingerprint = match connection.get_database_backend() {
+            // xmin is the transaction that wrote the row version.
             DbBackend::Postgres => {
-                let question = format!("SELECT count(*) || ' rows, ' || coalesce(sum(xmin::text::bigint), 0) FROM \"{table}\"");
-                texts(&connection, &question).await?.concat()
+                let query = format!("SELECT count(*) || ' rows, ' || coalesce(sum(xmin::text::bigint), 0) FROM \"{table}\"");
+                query_texts(&connection, &query).await?.concat()
             }
             _ => format!("{:?}", insert::hash_of_rows(connection.get_sqlite_connection_pool(), &table).await?),
         };
-        marks.insert(table, mark);
+        fingerprints.insert(table, fingerprint);
     }
     connection.close().await?;
-    Ok(marks)
+    Ok(fingerprints)
 }
 
-async fn tables(connection: &DatabaseConnection) -> Result<Vec<String>, Failure> {
-    let question = match connection.get_database_backend() {
+async fn list_tables(connection: &DatabaseConnection) -> Result<Vec<String>, Failure> {
+    let query = match connection.get_database_backend() {
         DbBackend::Postgres => "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public'",
         _ => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
     };
-    let mut tables = texts(connection, question).await?;
-    tables.retain(|table| !BOOKS.contains(&table.as_str()));
+    let mut tables = query_texts(connection, query).await?;
+    tables.retain(|table| !LEDGER_TABLES.contains(&table.as_str()));
     Ok(tables)
 }
 
-/// The first column of an answer.
-async fn texts(connection: &DatabaseConnection, question: &str) -> Result<Vec<String>, Failure> {
-    let statement = Statement::from_string(connection.get_database_backend(), question);
+/// The first column of the result.
+async fn query_texts(connection: &DatabaseConnection, query: &str) -> Result<Vec<String>, Failure> {
+    let statement = Statement::from_string(connection.get_database_backend(), query);
     let rows = connection.query_all_raw(statement).await?;
     Ok(rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?)
 }

@@ -1,4 +1,4 @@
-//! What else must be known to read the figures: the machine, the databases and what runs beside.
+//! The environment of the results: the machine, the databases and other processes.
 
 use std::{collections::HashMap, fs, time::Duration};
 
@@ -8,37 +8,37 @@ use sea_orm::{ConnectionTrait, Statement};
 
 use crate::process;
 
-/// Over how long the neighbours are watched.
+/// How long other processes are observed.
 const WATCHED: Duration = Duration::from_secs(1);
-/// A process that took less of a core than this is no neighbour to speak of.
+/// Processes that use less of a core are not reported.
 const SPOKEN_OF: f64 = 0.05;
 
-/// One line each; the last one says what is measured.
-pub(crate) async fn facts(measured: &str) -> Vec<String> {
+/// One line per fact, the last one with the description of the benchmark.
+pub(crate) async fn facts(description: &str) -> Vec<String> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let processor = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
-    let version = asked(Backend::Postgres, "SHOW server_version").await;
-    let fsync = asked(Backend::Postgres, "SHOW fsync").await;
-    let buffers = asked(Backend::Postgres, "SHOW shared_buffers").await;
-    let sqlite = asked(Backend::Sqlite, "SELECT sqlite_version()").await;
+    let version = query_text(Backend::Postgres, "SHOW server_version").await;
+    let fsync = query_text(Backend::Postgres, "SHOW fsync").await;
+    let buffers = query_text(Backend::Postgres, "SHOW shared_buffers").await;
+    let sqlite = query_text(Backend::Sqlite, "SELECT sqlite_version()").await;
     vec![
         format!(
             "{cores} cores of {}, load average at the start: {}",
             processor.trim_start_matches(['\t', ' ', ':']),
             load_average()
         ),
-        format!("what else takes processor time at the start: {}", neighbours().await),
+        format!("other processes at the start: {}", other_processes().await),
         format!(
             "PostgreSQL {version} with fsync {fsync} and shared_buffers {buffers} (a throwaway server, for both sides of each ratio alike), \
              SQLite {sqlite} with WAL and NORMAL"
         ),
-        format!("marquee {}, built by the profile `measure` (no LTO); {measured}", env!("CARGO_PKG_VERSION")),
+        format!("marquee {}, built with the profile `measure` (no LTO); {description}", env!("CARGO_PKG_VERSION")),
     ]
 }
 
-/// Names of the processes that take processor time now, those that take most first.
-async fn neighbours() -> String {
+/// The processes with the highest CPU usage.
+async fn other_processes() -> String {
     let before = processor_times();
     tokio::time::sleep(WATCHED).await;
     let mut taken: Vec<(f64, String)> = processor_times()
@@ -52,24 +52,24 @@ async fn neighbours() -> String {
     taken.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     let texts: Vec<String> =
         taken.iter().take(5).map(|(share, name)| format!("{name} ({:.0} % of a core)", share * 100.0)).collect();
-    if texts.is_empty() { "nothing to speak of".to_owned() } else { texts.join(", ") }
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
 
 fn processor_times() -> HashMap<u32, (String, Duration)> {
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter_map(|id| Some((id, process::processor_time(id)?))).collect()
+    ids.filter_map(|id| Some((id, process::cpu_time(id)?))).collect()
 }
 
-/// Processes that ran or wanted to, over 1, 5 and 15 minutes.
+/// The load average over 1, 5 and 15 minutes.
 pub(crate) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
-async fn asked(backend: Backend, question: &str) -> String {
+async fn query_text(backend: Backend, query: &str) -> String {
     let database = TestDatabase::empty(backend).await;
     let connection = database.connect(ConnectionRole::Worker).await;
-    let statement = Statement::from_string(connection.get_database_backend(), question);
+    let statement = Statement::from_string(connection.get_database_backend(), query);
     let answer = connection.query_one_raw(statement).await.ok().flatten();
     let text = answer.and_then(|row| row.try_get_by_index::<String>(0).ok());
     drop(connection);

@@ -1,4 +1,4 @@
-//! Many providers and workers for a minute of real time, told from the ledger; and the ledger of a day in a minute.
+//! Many providers and workers for a minute, evaluated from the ledger; and the ledger of a minute with many runs.
 
 use std::{
     collections::BTreeMap,
@@ -13,10 +13,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    Failure,
-    house::{Entry, House, SLUG},
-    process,
+    Failure, process,
     samples::Samples,
+    stack::{BenchStack, ProviderEntry, SLUG},
     table::{Table, progress},
 };
 
@@ -24,16 +23,16 @@ const PROVIDERS: usize = 200;
 const WORKERS: usize = 4;
 /// How long the workers run.
 const MINUTE: Duration = Duration::from_secs(60);
-/// Time between two ticks of one provider.
+/// The interval of a provider.
 const TICK_MICROS: i64 = 10_000_000;
-/// A run that starts later than this after its tick is late.
+/// A run that starts later after its tick is late.
 const LATE_MICROS: i64 = 2_000_000;
-/// How long workers may take to end when told to.
+/// How long workers may take to shut down.
 const DRAIN: Duration = Duration::from_secs(60);
 
-/// 200 providers that tick every ten seconds, one of them hanging and one failing, and four workers.
+/// 200 providers that are polled every ten seconds, one of them hanging and one failing, and four workers.
 pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
-    let (address, _stops) = provider(SimCatalogue { events: 20, churn: 5.0, ..SimCatalogue::default() }).await?;
+    let (address, _stops) = serve_provider(SimCatalogue { events: 20, churn: 5.0, ..SimCatalogue::default() }).await?;
     let named: Vec<(String, String)> = (0..PROVIDERS)
         .map(|number| {
             let fault = match number {
@@ -44,23 +43,24 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
             (format!("provider-{number}"), format!("{address}?provider={number}{fault}"))
         })
         .collect();
-    let entries: Vec<Entry<'_>> = named.iter().map(|(slug, url)| Entry { slug, url, schedule: "*/10 * * * * *" }).collect();
-    let house = House::new(Backend::Postgres, &entries).await?;
-    let begun = UtcInstant::now();
-    let outcome = run_workers(&house, WORKERS).await;
+    let entries: Vec<ProviderEntry<'_>> =
+        named.iter().map(|(slug, url)| ProviderEntry { slug, url, schedule: "*/10 * * * * *" }).collect();
+    let stack = BenchStack::new(Backend::Postgres, &entries).await?;
+    let started = UtcInstant::now();
+    let outcome = run_workers(&stack, WORKERS).await;
     let ended = UtcInstant::now();
     let ticks = match outcome {
-        Ok(()) => ticks(&house.database).await,
+        Ok(()) => ticks(&stack.database).await,
         Err(failure) => Err(failure),
     };
-    house.remove().await;
-    Ticks::of(begun, ended, &ticks?).enter(table);
+    stack.remove().await;
+    TickCounts::count(started, ended, &ticks?).report(table);
     Ok(())
 }
 
-/// Which ticks of the healthy providers were answered and how.
+/// How the ticks of the healthy providers were handled.
 #[derive(Debug, Default)]
-struct Ticks {
+struct TickCounts {
     due: usize,
     once: usize,
     missed: usize,
@@ -69,21 +69,21 @@ struct Ticks {
     delays: Samples,
 }
 
-/// The start of each run that answers a tick, by provider and tick.
-type Answered = BTreeMap<(String, i64), Vec<i64>>;
+/// The starts of the runs of each tick, by provider and tick.
+type RunStarts = BTreeMap<(String, i64), Vec<i64>>;
 
-impl Ticks {
-    fn of(begun: UtcInstant, ended: UtcInstant, answered: &Answered) -> Self {
+impl TickCounts {
+    fn count(started: UtcInstant, ended: UtcInstant, runs: &RunStarts) -> Self {
         let mut ticks = Self::default();
-        // The first ticks fall into the start of the workers, the last one into their end.
-        let first = (begun.0 / TICK_MICROS + 2) * TICK_MICROS;
-        let last = begun.0 + i64::try_from(MINUTE.as_micros()).unwrap_or(0) - LATE_MICROS;
+        // Ticks during the start and the shutdown of the workers are ignored.
+        let first = (started.0 / TICK_MICROS + 2) * TICK_MICROS;
+        let last = started.0 + i64::try_from(MINUTE.as_micros()).unwrap_or(0) - LATE_MICROS;
         let last = last.min(ended.0);
         for number in 2..PROVIDERS {
             let mut tick = first;
             while tick <= last {
                 ticks.due += 1;
-                match answered.get(&(format!("provider-{number}"), tick)).map(Vec::as_slice) {
+                match runs.get(&(format!("provider-{number}"), tick)).map(Vec::as_slice) {
                     None | Some([]) => ticks.missed += 1,
                     Some([start]) => {
                         ticks.once += 1;
@@ -98,25 +98,25 @@ impl Ticks {
         ticks
     }
 
-    fn enter(&self, table: &mut Table) {
+    fn report(&self, table: &mut Table) {
         let Self { due, once, missed, doubled, late, delays } = self;
         let [median, most] = [0.5, 1.0].map(|share| delays.quantile(share).unwrap_or(0.0));
-        let ours = format!(
-            "{due} ticks due: {once} run once, {missed} missed, {doubled} doubled, {late} late (start after tick: median {median:.2} s, most {most:.2} s)"
+        let marquee = format!(
+            "{due} ticks: {once} handled once, {missed} missed, {doubled} handled twice, {late} late (delay: median {median:.2} s, max {most:.2} s)"
         );
         let is_met = *due > 0 && missed + doubled + late == 0;
-        let work = format!("{PROVIDERS} providers, {WORKERS} workers, one hanging, one failing: the healthy ones");
-        table.absolute(&work, &ours, "all once, on time", is_met);
+        let work = format!("{PROVIDERS} providers, {WORKERS} workers, one hanging, one failing: ticks of the healthy providers");
+        table.absolute(&work, &marquee, "all handled once, on time", is_met);
     }
 }
 
-async fn ticks(database: &TestDatabase) -> Result<Answered, Failure> {
+async fn ticks(database: &TestDatabase) -> Result<RunStarts, Failure> {
     let connection = database.connect(ConnectionRole::Worker).await;
-    let question = "SELECT p.slug, r.tick_at, r.started_at FROM sync_run r JOIN provider p ON p.id = r.provider_id \
+    let query = "SELECT p.slug, r.tick_at, r.started_at FROM sync_run r JOIN provider p ON p.id = r.provider_id \
                     WHERE r.tick_at IS NOT NULL AND r.state <> 'queued'";
-    let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), question)).await;
-    let rows = rows.map_err(|error| format!("the ledger does not tell ticks (no sync_run.tick_at?): {error}"))?;
-    let mut answered = Answered::new();
+    let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), query)).await;
+    let rows = rows.map_err(|error| format!("cannot read ticks from the ledger: {error}"))?;
+    let mut answered = RunStarts::new();
     for row in rows {
         let started_at: i64 = row.try_get_by_index(2)?;
         answered.entry((row.try_get_by_index(0)?, row.try_get_by_index(1)?)).or_default().push(started_at);
@@ -125,28 +125,28 @@ async fn ticks(database: &TestDatabase) -> Result<Answered, Failure> {
     Ok(answered)
 }
 
-/// One provider that changes and ticks every second for a minute, on SQLite: its ledger is noted below the table.
-pub(crate) async fn day(table: &mut Table) -> Result<(), Failure> {
-    let (address, _stops) = provider(SimCatalogue { events: 2_000, churn: 1.0, ..SimCatalogue::default() }).await?;
-    let entry = Entry { slug: SLUG, url: &address, schedule: "* * * * * *" };
-    let house = House::new(Backend::Sqlite, &[entry]).await?;
-    let outcome = run_workers(&house, 1).await;
+/// Syncs a changing provider every second for a minute, on SQLite, and adds its ledger below the table.
+pub(crate) async fn measure_ledger(table: &mut Table) -> Result<(), Failure> {
+    let (address, _stops) = serve_provider(SimCatalogue { events: 2_000, churn: 1.0, ..SimCatalogue::default() }).await?;
+    let entry = ProviderEntry { slug: SLUG, url: &address, schedule: "* * * * * *" };
+    let stack = BenchStack::new(Backend::Sqlite, &[entry]).await?;
+    let outcome = run_workers(&stack, 1).await;
     let summary = match outcome {
-        Ok(()) => ledger_summary(&house.database).await,
+        Ok(()) => summarize_ledger(&stack.database).await,
         Err(failure) => Err(failure),
     };
-    house.remove().await;
+    stack.remove().await;
     let (runs, text) = summary?;
-    table.figure("runs of a day in a minute: 2,000 events, 1 % changing with each full answer", &runs.to_string());
+    table.figure("runs in a minute: 2,000 events, 1 % change with each response", &runs.to_string());
     table.note(text);
     Ok(())
 }
 
-/// How many runs there are, and a table of them by state.
-async fn ledger_summary(database: &TestDatabase) -> Result<(usize, String), Failure> {
+/// The number of runs, and a table of runs by state.
+async fn summarize_ledger(database: &TestDatabase) -> Result<(usize, String), Failure> {
     let connection = database.connect(ConnectionRole::Worker).await;
-    let question = "SELECT state, started_at, coalesce(ended_at, started_at), inserted, updated, unchanged, \"left\", rejected FROM sync_run ORDER BY id";
-    let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), question)).await?;
+    let query = "SELECT state, started_at, coalesce(ended_at, started_at), inserted, updated, unchanged, \"left\", rejected FROM sync_run ORDER BY id";
+    let rows = connection.query_all_raw(Statement::from_string(connection.get_database_backend(), query)).await?;
     let mut states: BTreeMap<String, (usize, Samples, [i64; 5])> = BTreeMap::new();
     for row in &rows {
         let (runs, durations, sums) = states.entry(row.try_get_by_index(0)?).or_default();
@@ -170,7 +170,7 @@ async fn ledger_summary(database: &TestDatabase) -> Result<(usize, String), Fail
     Ok((rows.len(), text))
 }
 
-async fn provider(catalogue: SimCatalogue) -> Result<(String, DropGuard), Failure> {
+async fn serve_provider(catalogue: SimCatalogue) -> Result<(String, DropGuard), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}/feed", listener.local_addr()?);
     let stop = CancellationToken::new();
@@ -178,27 +178,27 @@ async fn provider(catalogue: SimCatalogue) -> Result<(String, DropGuard), Failur
     Ok((address, stop.drop_guard()))
 }
 
-/// Lets workers run for a minute and tells them to end.
-async fn run_workers(house: &House, count: usize) -> Result<(), Failure> {
-    progress(format_args!("{count} workers run for {} s", MINUTE.as_secs()));
+/// Runs workers for a minute and shuts them down.
+async fn run_workers(stack: &BenchStack, count: usize) -> Result<(), Failure> {
+    progress(format_args!("running {count} workers for {} s", MINUTE.as_secs()));
     let mut workers = Vec::new();
     for _ in 0..count {
-        workers.push(house.worker(&["run"])?.spawn()?);
+        workers.push(stack.worker_command(&["run"])?.spawn()?);
     }
     let until = Instant::now() + MINUTE;
     while Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(200)).await;
         for worker in &mut workers {
             if let Some(status) = worker.try_wait()? {
-                return Err(format!("a worker ended with {status}: {}", house.log_end()).into());
+                return Err(format!("a worker exited with {status}: {}", stack.log_tail()).into());
             }
         }
     }
     for worker in &workers {
-        process::signal(worker, "TERM").await?;
+        process::send_signal(worker, "TERM").await?;
     }
     for worker in &mut workers {
-        tokio::time::timeout(DRAIN, worker.wait()).await.map_err(|_| "a worker did not end when told to")??;
+        tokio::time::timeout(DRAIN, worker.wait()).await.map_err(|_| "a worker did not shut down")??;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Pushes: what one takes until it is answered beside a bare insert of the same bytes, and how long until a search finds it.
+//! Pushes: the time until the response, compared with an insert of the same bytes, and the time until a search returns them.
 
 use std::time::{Duration, Instant};
 
@@ -9,133 +9,135 @@ use tokio::{process::Child, time::sleep};
 
 use crate::{
     Failure,
-    house::{Entry, House, SLUG},
     samples::Samples,
-    search::programs::{Api, ApiSettings},
+    search::programs::{ApiServer, ApiSettings},
     settings::PushSettings,
+    stack::{BenchStack, ProviderEntry, SLUG},
     table::{Table, progress},
 };
 
-/// Bytes of a document.
+/// The size of a document.
 const DOCUMENT_BYTES: usize = 100_000;
-/// At most so many times the bare insert.
+/// Maximum ratio to the insert.
 const OF_INSERT: f64 = 2.0;
-/// At most so long from the answer to a search that finds it.
+/// Maximum time between the response and a search that returns the event.
 const SEARCHABLE_WITHIN: Duration = Duration::from_secs(1);
-/// How long to wait for one before it counts as lost.
+/// A push that takes longer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Pushes before those that count: connections, plans.
+/// Unmeasured pushes that warm up connections and query plans.
 const WARM: u32 = 20;
-/// Events of the catalogue that a document does not tell of; its own is another each time.
+/// Events of the catalogue that the pushed documents do not contain.
 const FIRST_DAY: i64 = 366;
 
-/// What was measured and how, for the head of the table.
-pub(crate) fn measured(settings: &PushSettings) -> String {
+/// Describes the benchmark, for the head of the table.
+pub(crate) fn describe(settings: &PushSettings) -> String {
     format!(
-        "{} pushes of {DOCUMENT_BYTES} bytes one after the other, a bare insert after each; then {} with a worker, idle in between; one event in \
-         each; programs under test log with LOG_FILTER=warn",
+        "{} sequential pushes of {DOCUMENT_BYTES} bytes, each followed by an insert; then {} with a worker, with pauses; one event per document; \
+         programs log with LOG_FILTER=warn",
         settings.pushes, settings.searched
     )
 }
 
 pub(crate) async fn measure(settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
-    let entry = Entry { slug: SLUG, url: "http://127.0.0.1:9/", schedule: "0 0 0 1 1 *" };
-    let house = House::new(Backend::Postgres, &[entry]).await?;
-    let outcome = in_house(&house, settings, table).await;
-    house.remove().await;
+    let entry = ProviderEntry { slug: SLUG, url: "http://127.0.0.1:9/", schedule: "0 0 0 1 1 *" };
+    let stack = BenchStack::new(Backend::Postgres, &[entry]).await?;
+    let outcome = measure_on(&stack, settings, table).await;
+    stack.remove().await;
     outcome
 }
 
-async fn in_house(house: &House, settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
-    // The provider is known, and has no tick to catch up on.
-    let first = house.file("first.xml", &document(0))?;
-    let mut sync = house.worker(&["sync", SLUG, "--from", &first])?.spawn()?;
+async fn measure_on(stack: &BenchStack, settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
+    // Creates the row of the provider.
+    let first = stack.write_file("first.xml", &document(0))?;
+    let mut sync = stack.worker_command(&["sync", SLUG, "--from", &first])?.spawn()?;
     if !sync.wait().await?.success() {
-        return Err(format!("the first feed is not taken: {}", house.log_end()).into());
+        return Err(format!("the first sync failed: {}", stack.log_tail()).into());
     }
-    let url = house.database.settings.url.expose();
-    let site = Site { api: Api::start(&ApiSettings::on(url)).await?, client: Client::builder().no_proxy().build()? };
-    accepted(&site, url, settings, table).await?;
-    let worker = house.worker(&["run"])?.spawn()?;
-    searchable(&site, settings, table).await?;
+    let url = stack.database.settings.url.expose();
+    let site = PushSite { api: ApiServer::start(&ApiSettings::on(url)).await?, client: Client::builder().no_proxy().build()? };
+    measure_responses(&site, url, settings, table).await?;
+    let worker = stack.worker_command(&["run"])?.spawn()?;
+    measure_searches(&site, settings, table).await?;
     drop::<Child>(worker);
     Ok(())
 }
 
-async fn accepted(site: &Site, url: &str, settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
+async fn measure_responses(site: &PushSite, url: &str, settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
     progress(format_args!("{} pushes, and as many inserts", settings.pushes));
-    let mut bare = PgConnection::connect(url).await?;
-    bare.execute("CREATE TABLE bare_document (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body BYTEA NOT NULL)").await?;
-    let (mut ours, mut peer) = (Samples::default(), Samples::default());
+    let mut connection = PgConnection::connect(url).await?;
+    connection
+        .execute("CREATE TABLE plain_document (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body BYTEA NOT NULL)")
+        .await?;
+    let (mut marquee, mut baseline) = (Samples::default(), Samples::default());
     for number in 1..=settings.pushes + WARM {
         let body = document(number).into_bytes();
-        let begun = Instant::now();
+        let started = Instant::now();
         site.push(body.clone()).await?;
-        let push = begun.elapsed();
-        let begun = Instant::now();
-        sqlx::query("INSERT INTO bare_document (body) VALUES ($1)").bind(body).execute(&mut bare).await?;
+        let push = started.elapsed();
+        let started = Instant::now();
+        sqlx::query("INSERT INTO plain_document (body) VALUES ($1)").bind(body).execute(&mut connection).await?;
         if number > WARM {
-            ours.push(push);
-            peer.push(begun.elapsed());
+            marquee.push(push);
+            baseline.push(started.elapsed());
         }
     }
-    bare.close().await?;
+    connection.close().await?;
     let p99 = |samples: &Samples| {
         let mut one = Samples::default();
         one.push(Duration::from_secs_f64(samples.quantile(0.99).unwrap_or_default()));
         one
     };
-    let work = format!("202 for {DOCUMENT_BYTES} bytes, PostgreSQL; peer: a bare insert of them");
-    table.ratio(&format!("{work}; p99"), &p99(&ours), &p99(&peer), OF_INSERT);
-    table.compared(&format!("{work}; p50"), &ours, &peer);
+    let work = format!("202 for {DOCUMENT_BYTES} bytes, PostgreSQL; baseline: an insert of the same bytes");
+    table.ratio(&format!("{work}; p99"), &p99(&marquee), &p99(&baseline), OF_INSERT);
+    table.comparison(&format!("{work}; p50"), &marquee, &baseline);
     Ok(())
 }
 
-async fn searchable(site: &Site, settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
+async fn measure_searches(site: &PushSite, settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
     let last = settings.pushes + WARM;
     progress(format_args!("a worker applies {last} pushes"));
     site.wait_for(last, Duration::from_secs(300)).await?;
     let mut times = Samples::default();
     for number in last + 1..=last + settings.searched {
-        // Idle, and not in step with whoever looks for jobs.
+        // A random pause, so that pushes are not in phase with the worker's polling.
         sleep(Duration::from_millis(50 + u64::from(number) * 37 % 600)).await;
         site.push(document(number).into_bytes()).await?;
-        let begun = Instant::now();
+        let started = Instant::now();
         site.wait_for(number, PATIENCE).await?;
-        times.push(begun.elapsed());
+        times.push(started.elapsed());
     }
     let p99 = Duration::from_secs_f64(times.quantile(0.99).unwrap_or_default());
-    let work = "from 202 to a search that finds it, p99";
+    let work = "from 202 to a search that returns the event, p99";
     table.absolute(work, &format!("{:.0} ms; {}", p99.as_secs_f64() * 1e3, times.text()), "1 s", p99 <= SEARCHABLE_WITHIN);
     Ok(())
 }
 
-/// An API, and who asks it.
-struct Site {
-    api: Api,
+/// An API and its client.
+struct PushSite {
+    api: ApiServer,
     client: Client,
 }
 
-impl Site {
+impl PushSite {
     async fn push(&self, body: Vec<u8>) -> Result<(), Failure> {
         let url = format!("http://{}/providers/{SLUG}/feed?mode=delta", self.api.address);
         let answer = self.client.post(url).header(header::CONTENT_TYPE, "application/xml").body(body).send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
-        if status == StatusCode::ACCEPTED { Ok(()) } else { Err(format!("a push is answered {status}: {text}").into()) }
+        if status == StatusCode::ACCEPTED { Ok(()) } else { Err(format!("the status of a push is {status}: {text}").into()) }
     }
 
-    /// Waits until the event of a document is found.
+    /// Waits until a search returns the event of a document.
     async fn wait_for(&self, number: u32, patience: Duration) -> Result<(), Failure> {
         let (day, title) = (day(number), title(number));
         let url = format!("http://{}/search?starts_at={day}&ends_at={day}", self.api.address);
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             let found = self.client.get(&url).send().await?.error_for_status()?.text().await?;
             if found.contains(&title) {
                 return Ok(());
             }
-            if begun.elapsed() > patience {
-                return Err(format!("{title} is not found: {found}").into());
+            if started.elapsed() > patience {
+                return Err(format!("a search does not return {title}: {found}").into());
             }
             sleep(Duration::from_millis(2)).await;
         }
@@ -146,7 +148,7 @@ fn title(number: u32) -> String {
     format!("Push {number:06}")
 }
 
-/// A day of its own for each document.
+/// A distinct day for each document.
 fn day(number: u32) -> String {
     let day = chrono::NaiveDate::default() + chrono::TimeDelta::days(60 * FIRST_DAY + i64::from(number));
     day.to_string()
@@ -162,7 +164,7 @@ fn document(number: u32) -> String {
     let mut zone = 0_u64;
     while text.len() < DOCUMENT_BYTES - 200 {
         zone += 1;
-        // Numbers that no compression guesses.
+        // Incompressible.
         let noise = (u64::from(number) << 32 | zone).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         text.push_str(&format!(
             "<zone zone_id=\"{zone}\" capacity=\"{}\" price=\"{}.00\" name=\"{noise:016x}\"/>",

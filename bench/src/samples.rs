@@ -1,15 +1,15 @@
-//! Repeated measurements of one thing.
+//! Repeated measurements.
 
 use std::time::Duration;
 
-/// Numbers of one unit, in the order in which they were measured.
+/// Values of one unit in the order of their measurement.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Samples {
     unit: Unit,
     values: Vec<f64>,
 }
 
-/// What the numbers are.
+/// The unit of the values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Unit {
     #[default]
@@ -18,7 +18,7 @@ enum Unit {
 }
 
 impl Samples {
-    /// None yet of how often something happens in a second.
+    /// An empty list of rates.
     pub(crate) fn per_second() -> Self {
         Self { unit: Unit::PerSecond, values: Vec::new() }
     }
@@ -27,22 +27,22 @@ impl Samples {
         self.values.push(time.as_secs_f64());
     }
 
-    /// A number in the unit of the others.
+    /// Adds a value in the unit of the others.
     pub(crate) fn push_number(&mut self, number: f64) {
         self.values.push(number);
     }
 
-    /// Takes in more of the same unit.
+    /// Adds values of the same unit.
     pub(crate) fn append(&mut self, mut more: Self) {
         self.values.append(&mut more.values);
     }
 
-    /// The value in the middle, or none.
+    /// The median; `None` if it is empty.
     pub(crate) fn median(&self) -> Option<f64> {
         self.quantile(0.5)
     }
 
-    /// The value that this share of the others does not exceed.
+    /// The value that this share of the values does not exceed.
     pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
         let mut sorted = self.values.clone();
         sorted.sort_by(f64::total_cmp);
@@ -58,7 +58,7 @@ impl Samples {
         let count = self.values.len();
         match self.unit {
             Unit::PerSecond => format!("{median:.0}/s ({least:.0}-{most:.0}, n={count})"),
-            // Thousandths of a second would show the times of a single query as zero.
+            // In seconds, the time of a query would be rounded to zero.
             Unit::Seconds if median < SHORT_SECONDS => {
                 format!("{:.3} ms ({:.3}-{:.3}, n={count})", median * 1000.0, least * 1000.0, most * 1000.0)
             }
@@ -67,5 +67,5 @@ impl Samples {
     }
 }
 
-/// Below this, times are told in milliseconds.
+/// Shorter times are formatted in milliseconds.
 const SHORT_SECONDS: f64 = 0.05;

@@ -1,6 +1,6 @@
-//! A bare HTTP server of one document: it costs as little as it can, for its work is part of what is measured.
+//! A minimal HTTP server of one document, because its cost is part of the measurement.
 //!
-//! Unlike `provider_sim` it computes no validator from the bytes and can name the same bytes differently.
+//! Unlike `provider_sim` it does not compute the `ETag`, and can serve the same bytes with another one.
 
 use std::{
     convert::Infallible,
@@ -21,44 +21,45 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-use crate::{Failure, feed::Feed};
+use crate::{Failure, feed::BenchFeed};
 
-/// Bytes that are handed to the connection at once.
+/// The size of a chunk.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// A running server; it ends with the runtime.
+/// A server that runs until the runtime stops.
 #[derive(Clone, Debug)]
-pub(crate) struct Server {
+pub(crate) struct DocumentServer {
     pub(crate) address: SocketAddr,
-    served: Arc<Mutex<Served>>,
+    served: Arc<Mutex<ServedDocument>>,
 }
 
 #[derive(Clone, Debug)]
-struct Served {
+struct ServedDocument {
     etag: String,
-    document: Document,
+    document: HttpDocument,
 }
 
-/// What is served.
+/// The served document.
 #[derive(Clone, Debug)]
-pub(crate) enum Document {
+pub(crate) enum HttpDocument {
     Whole(Bytes),
-    /// Made while it is sent.
-    Streamed(Feed),
+    /// Generated while it is sent.
+    Streamed(BenchFeed),
 }
 
-impl Server {
+impl DocumentServer {
     pub(crate) async fn start() -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let served = Served { etag: String::new(), document: Document::Whole(Bytes::new()) };
+        let served = ServedDocument { etag: String::new(), document: HttpDocument::Whole(Bytes::new()) };
         let server = Self { address: listener.local_addr()?, served: Arc::new(Mutex::new(served)) };
         tokio::spawn(server.clone().accept(listener));
         Ok(server)
     }
 
-    /// From now on serves this document under this name.
-    pub(crate) fn serve(&self, document: Document, etag: impl AsRef<str>) {
-        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Served { etag: format!("\"{}\"", etag.as_ref()), document };
+    /// Replaces the document and its `ETag`.
+    pub(crate) fn serve(&self, document: HttpDocument, etag: impl AsRef<str>) {
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) =
+            ServedDocument { etag: format!("\"{}\"", etag.as_ref()), document };
     }
 
     pub(crate) fn url(&self) -> String {
@@ -69,20 +70,20 @@ impl Server {
         while let Ok((stream, _)) = listener.accept().await {
             let server = self.clone();
             tokio::spawn(async move {
-                let service = service_fn(|request| std::future::ready(server.answer(&request)));
-                // A client that goes away shows on its own side.
+                let service = service_fn(|request| std::future::ready(server.respond(&request)));
+                // A closed connection is reported by the client.
                 let _ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Result<Response<Chunks>, Infallible> {
-        let Served { etag, document } = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    fn respond(&self, request: &Request<Incoming>) -> Result<Response<DocumentBody>, Infallible> {
+        let ServedDocument { etag, document } = self.served.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let is_known = request.headers().get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
         let (status, chunks) = if is_known {
-            (StatusCode::NOT_MODIFIED, Chunks::Whole(Bytes::new()))
+            (StatusCode::NOT_MODIFIED, DocumentBody::Whole(Bytes::new()))
         } else {
-            (StatusCode::OK, Chunks::of(document))
+            (StatusCode::OK, DocumentBody::of(document))
         };
         let mut response = Response::new(chunks);
         *response.status_mut() = status;
@@ -95,21 +96,21 @@ impl Server {
     }
 }
 
-enum Chunks {
+enum DocumentBody {
     Whole(Bytes),
     Streamed(Box<dyn Iterator<Item = Bytes> + Send>),
 }
 
-impl Chunks {
-    fn of(document: Document) -> Self {
+impl DocumentBody {
+    fn of(document: HttpDocument) -> Self {
         match document {
-            Document::Whole(bytes) => Self::Whole(bytes),
-            Document::Streamed(feed) => Self::Streamed(Box::new(feed.pieces())),
+            HttpDocument::Whole(bytes) => Self::Whole(bytes),
+            HttpDocument::Streamed(feed) => Self::Streamed(Box::new(feed.pieces())),
         }
     }
 }
 
-impl Body for Chunks {
+impl Body for DocumentBody {
     type Data = Bytes;
     type Error = Infallible;
 

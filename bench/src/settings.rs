@@ -6,42 +6,42 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::load::LoadSettings;
 
-/// Measures the real programs against bare peers in one run; run it by `make bench`, or by one of its parts.
+/// Benchmarks the programs against baseline implementations. Run it with `make bench` or `make bench-NAME`
 #[derive(Debug, Parser)]
 #[command(name = "marquee-bench", version)]
-pub(crate) struct Arguments {
+pub(crate) struct BenchArguments {
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: BenchCommand,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// The sync engine
+pub(crate) enum BenchCommand {
+    /// Sync engine
     Sync(SyncSettings),
-    /// The search
+    /// Searches
     Search(SearchSettings),
-    /// The search for concerts, as their number grows
+    /// Concert searches on small and large catalogues
     Concerts(ConcertsSettings),
-    /// Prices for travelling
+    /// Price imports and rate queries
     Rates(RatesSettings),
-    /// Feeds that are pushed
+    /// Pushed feeds
     Push(PushSettings),
-    /// Puts a load on a server, as part of the search
+    /// Load generator
     #[command(hide = true)]
     Load(LoadSettings),
-    /// Serves a constant, as a peer
+    /// Baseline: serves a constant response
     #[command(hide = true)]
-    Bare(BareSettings),
-    /// Reads one key again and again, as a peer
+    Constant(ConstantSettings),
+    /// Baseline: reads one Redis key repeatedly
     #[command(hide = true)]
     RedisGet(RedisGetSettings),
 }
 
 #[derive(Args, Clone, Debug)]
-pub(crate) struct BareSettings {
+pub(crate) struct ConstantSettings {
     #[arg(long)]
     pub(crate) listen: SocketAddr,
-    /// Length of the body
+    /// Length of the response body
     #[arg(long)]
     pub(crate) bytes: usize,
 }
@@ -52,7 +52,7 @@ pub(crate) struct RedisGetSettings {
     pub(crate) url: String,
     #[arg(long)]
     pub(crate) key: String,
-    /// Tasks that read at the same time
+    /// Number of concurrent tasks
     #[arg(long)]
     pub(crate) tasks: usize,
     #[arg(long)]
@@ -61,44 +61,42 @@ pub(crate) struct RedisGetSettings {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SearchSettings {
-    /// Only these works, several divided by commas
+    /// Run only these benchmarks, comma-separated
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<SearchWork>,
-    /// How long the steady load is held; a fault lasts, and has after it, a tenth of it
+    /// Duration of the steady load in seconds. A fault, and the recovery after it, take a tenth of it each
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..))]
     seconds: u64,
-    /// How long one turn of ours or of a peer lasts
+    /// Duration of one measurement in seconds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     turn_seconds: u64,
-    /// How often the turns are repeated; the median counts
+    /// Number of repetitions, of which the median is reported
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
-    /// Requests a second of the steady load
+    /// Requests per second of the steady load
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// Events of the big catalogue
+    /// Number of events in the large catalogue
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
     pub(crate) big_events: u64,
 }
 
 impl SearchSettings {
-    pub(crate) fn wants(&self, work: SearchWork) -> bool {
+    pub(crate) fn includes(&self, work: SearchWork) -> bool {
         self.only.is_empty() || self.only.contains(&work)
     }
 
-    /// Of the steady load.
     pub(crate) fn steady_seconds(&self) -> f64 {
         Duration::from_secs(self.seconds).as_secs_f64()
     }
 
-    /// Of a turn.
     pub(crate) fn turn_seconds(&self) -> f64 {
         Duration::from_secs(self.turn_seconds).as_secs_f64()
     }
 
-    /// How long a fault lasts, and how long its end is watched: past the limits of both.
+    /// The duration of a fault and of the recovery after it.
     pub(crate) fn phase(&self) -> Duration {
-        (Duration::from_secs(self.seconds) / 10).max(LEAST_PHASE)
+        (Duration::from_secs(self.seconds) / 10).max(MIN_PHASE)
     }
 
     pub(crate) fn rate(&self) -> f64 {
@@ -106,25 +104,25 @@ impl SearchSettings {
     }
 }
 
-/// A recovery may take 5 s, and that it stays is to be seen as well.
-const LEAST_PHASE: Duration = Duration::from_secs(6);
+/// Longer than the 5 s that a recovery may take.
+const MIN_PHASE: Duration = Duration::from_secs(6);
 
-/// What can be measured of the search.
+/// The benchmarks of searches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SearchWork {
-    /// An answer that the process holds
+    /// Responses from the cache in the process
     Hit,
-    /// An answer that Redis holds
+    /// Responses from Redis
     Redis,
-    /// An answer that only the database has
+    /// Responses from the database
     Miss,
-    /// A constant rate while the catalogue changes
+    /// Constant rate while the catalogue changes
     Steady,
-    /// Redis dies, comes back, freezes and thaws under load
+    /// Redis is killed, restarted, frozen and resumed under load
     RedisFaults,
-    /// The database goes away and comes back under load
+    /// The database becomes unavailable and available again under load
     DatabaseFaults,
-    /// Twice the load it can take
+    /// Twice the maximum load
     Overload,
     /// Memory with a full cache
     Memory,
@@ -132,35 +130,34 @@ pub(crate) enum SearchWork {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConcertsSettings {
-    /// Only on these databases
+    /// Run only on these databases, comma-separated
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<ConcertsWork>,
-    /// Concerts of the big copy on PostgreSQL
+    /// Number of concerts in the large catalogue on PostgreSQL
     #[arg(long, default_value_t = 20_000_000, value_parser = clap::value_parser!(u64).range(20_000..))]
     pub(crate) concerts: u64,
-    /// Concerts of the big copy on SQLite
+    /// Number of concerts in the large catalogue on SQLite
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(20_000..))]
     pub(crate) sqlite_concerts: u64,
-    /// How long one turn lasts
+    /// Duration of one measurement in seconds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     turn_seconds: u64,
-    /// How often the turns are repeated; the median counts
+    /// Number of repetitions, of which the median is reported
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
 }
 
 impl ConcertsSettings {
-    pub(crate) fn wants(&self, work: ConcertsWork) -> bool {
+    pub(crate) fn includes(&self, work: ConcertsWork) -> bool {
         self.only.is_empty() || self.only.contains(&work)
     }
 
-    /// Of a turn.
     pub(crate) fn turn_seconds(&self) -> f64 {
         Duration::from_secs(self.turn_seconds).as_secs_f64()
     }
 }
 
-/// Where the search for concerts can be measured.
+/// The databases of the concert benchmarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ConcertsWork {
     /// PostgreSQL
@@ -171,41 +168,41 @@ pub(crate) enum ConcertsWork {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct PushSettings {
-    /// Pushes that are timed until they are answered
+    /// Number of pushes that are timed until the response
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=900))]
     pub(crate) pushes: u32,
-    /// Pushes that are timed until they are found
+    /// Number of pushes that are timed until a search returns them
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) searched: u32,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RatesSettings {
-    /// Only these works, several divided by commas
+    /// Run only these benchmarks, comma-separated
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<RatesWork>,
-    /// Prices of the small batch
+    /// Number of prices in the small batch
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(10_000..=2_000_000))]
     pub(crate) small: u64,
-    /// Prices of the big batch
+    /// Number of prices in the large batch
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(10_000..=2_000_000))]
     pub(crate) big: u64,
-    /// Requests a second of the readers
+    /// Requests per second of the readers
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
-    /// How long the readers are watched without batches, and as long with them
+    /// Duration of the reads without imports, and of the reads during imports, in seconds
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
     readers_seconds: u64,
-    /// How long one turn of a query lasts
+    /// Duration of one measurement of a query in seconds
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     turn_seconds: u64,
-    /// How often all is repeated; the median counts
+    /// Number of repetitions, of which the median is reported
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
 }
 
 impl RatesSettings {
-    pub(crate) fn wants(&self, work: RatesWork) -> bool {
+    pub(crate) fn includes(&self, work: RatesWork) -> bool {
         self.only.is_empty() || self.only.contains(&work)
     }
 
@@ -217,70 +214,70 @@ impl RatesSettings {
         Duration::from_secs(self.readers_seconds).as_secs_f64()
     }
 
-    /// Of a query.
     pub(crate) fn turn_seconds(&self) -> f64 {
         Duration::from_secs(self.turn_seconds).as_secs_f64()
     }
 }
 
-/// What can be measured of rates.
+/// The benchmarks of rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RatesWork {
-    /// A batch from its first byte to the answer
+    /// Import of a batch, from its first byte to the response
     Batch,
-    /// Peak memory with a big batch
+    /// Peak memory with a large batch
     Memory,
-    /// A constant rate of questions while batches come in
+    /// Queries at a constant rate during imports
     Readers,
-    /// A month from a place to a region
+    /// Query of a month between a place and a region
     Query,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct SyncSettings {
-    /// Only these works, several divided by commas
+    /// Run only these benchmarks, comma-separated
     #[arg(long, value_enum, value_delimiter = ',')]
-    only: Vec<Work>,
-    /// Size of the feed of the timings
+    only: Vec<SyncWork>,
+    /// Size of the feed in MiB
     #[arg(long, default_value_t = 50, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) feed_mib: u64,
-    /// Size of the feed with which memory is measured
+    /// Size of the feed of the memory benchmark in MiB
     #[arg(long, default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) big_mib: u64,
-    /// How often the timings are repeated; the median counts
+    /// Number of repetitions, of which the median is reported
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rounds: u32,
-    /// Instead of all that: a provider that changes and ticks every second for a minute, and its ledger
+    /// Instead of the benchmarks, sync a changing provider every second for a minute, and report its ledger
     #[arg(long)]
-    pub(crate) day: bool,
+    pub(crate) ledger: bool,
 }
 
 impl SyncSettings {
-    pub(crate) fn wants(&self, work: Work) -> bool {
+    pub(crate) fn includes(&self, work: SyncWork) -> bool {
         self.only.is_empty() || self.only.contains(&work)
     }
 }
 
-/// What can be measured.
+/// The benchmarks of syncs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Work {
-    /// The answer 304
+pub(crate) enum SyncWork {
+    /// Response 304
     NotModified,
-    /// The same body under another ETag
+    /// The same body with another ETag
     SameBody,
     /// Another body with the same content
     SameContent,
     /// 1 % of the base events changed
     Changed,
-    /// Into an empty database
+    /// First load into an empty database
     FirstLoad,
-    /// Peak memory with a big feed
+    /// Peak memory with a large feed
     Memory,
     /// Many providers and workers
     Many,
 }
 
-impl Work {
-    /// Those that share the feed of the timings.
-    pub(crate) const OF_FEEDS: [Self; 5] = [Self::NotModified, Self::SameBody, Self::SameContent, Self::Changed, Self::FirstLoad];
+impl SyncWork {
+    /// Those that use the same feed.
+    pub(crate) const WITH_FEED: [Self; 5] =
+        [Self::NotModified, Self::SameBody, Self::SameContent, Self::Changed, Self::FirstLoad];
 }

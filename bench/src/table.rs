@@ -1,10 +1,10 @@
-//! The answer: one table in Markdown, with what must be known to read it.
+//! The results as a Markdown table.
 
 use std::fmt::Display;
 
 use crate::{Failure, samples::Samples};
 
-/// Works measured so far.
+/// The results so far.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     facts: Vec<String>,
@@ -18,61 +18,61 @@ impl Table {
         self.facts.extend(facts);
     }
 
-    /// Something to be read beside the table.
+    /// Adds a paragraph below the table.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
 
-    /// A work whose median is to be at most `limit` times its peer's.
-    pub(crate) fn ratio(&mut self, work: &str, ours: &Samples, peer: &Samples, limit: f64) {
-        match (ours.median(), peer.median()) {
-            (Some(our), Some(bare)) if bare > 0.0 => {
-                let ratio = our / bare;
+    /// Adds a result whose median must be at most `limit` times that of the baseline.
+    pub(crate) fn ratio(&mut self, name: &str, marquee: &Samples, baseline: &Samples, limit: f64) {
+        match (marquee.median(), baseline.median()) {
+            (Some(our), Some(reference)) if reference > 0.0 => {
+                let ratio = our / reference;
                 let met = if ratio <= limit { "yes" } else { "**no**" };
-                self.line([work, &ours.text(), &peer.text(), &format!("{ratio:.2}"), &format!("{limit} x"), met]);
+                self.line([name, &marquee.text(), &baseline.text(), &format!("{ratio:.2}"), &format!("{limit} x"), met]);
             }
-            _ => self.failed(work, "nothing was measured"),
+            _ => self.failed(name, "no measurements"),
         }
     }
 
-    /// A work of which there is to be at least `limit` times as much as of its peer's.
-    pub(crate) fn ratio_at_least(&mut self, work: &str, ours: &Samples, peer: &Samples, limit: f64) {
-        match (ours.median(), peer.median()) {
-            (Some(our), Some(bare)) if bare > 0.0 => {
-                let ratio = our / bare;
+    /// Adds a result whose median must be at least `limit` times that of the baseline.
+    pub(crate) fn ratio_at_least(&mut self, name: &str, marquee: &Samples, baseline: &Samples, limit: f64) {
+        match (marquee.median(), baseline.median()) {
+            (Some(our), Some(reference)) if reference > 0.0 => {
+                let ratio = our / reference;
                 let met = if ratio >= limit { "yes" } else { "**no**" };
-                self.line([work, &ours.text(), &peer.text(), &format!("{ratio:.2}"), &format!("at least {limit} x"), met]);
+                self.line([name, &marquee.text(), &baseline.text(), &format!("{ratio:.2}"), &format!("at least {limit} x"), met]);
             }
-            _ => self.failed(work, "nothing was measured"),
+            _ => self.failed(name, "no measurements"),
         }
     }
 
-    /// A ratio without a limit.
-    pub(crate) fn compared(&mut self, work: &str, ours: &Samples, peer: &Samples) {
-        if let (Some(our), Some(bare)) = (ours.median(), peer.median()) {
-            self.line([work, &ours.text(), &peer.text(), &format!("{:.2}", our / bare), "-", "-"]);
+    /// Adds a ratio without a limit.
+    pub(crate) fn comparison(&mut self, name: &str, marquee: &Samples, baseline: &Samples) {
+        if let (Some(our), Some(reference)) = (marquee.median(), baseline.median()) {
+            self.line([name, &marquee.text(), &baseline.text(), &format!("{:.2}", our / reference), "-", "-"]);
         }
     }
 
-    /// A work that has a limit but no peer.
-    pub(crate) fn absolute(&mut self, work: &str, ours: &str, limit: &str, is_met: bool) {
-        self.line([work, ours, "-", "-", limit, if is_met { "yes" } else { "**no**" }]);
+    /// Adds a result with a limit but without a baseline.
+    pub(crate) fn absolute(&mut self, name: &str, marquee: &str, limit: &str, is_met: bool) {
+        self.line([name, marquee, "-", "-", limit, if is_met { "yes" } else { "**no**" }]);
     }
 
-    /// A figure without a limit.
-    pub(crate) fn figure(&mut self, work: &str, ours: &str) {
-        self.line([work, ours, "-", "-", "-", "-"]);
+    /// Adds a result without a limit.
+    pub(crate) fn figure(&mut self, name: &str, marquee: &str) {
+        self.line([name, marquee, "-", "-", "-", "-"]);
     }
 
-    /// Enters that a work could not be measured.
-    pub(crate) fn failed(&mut self, work: &str, why: impl Display) {
+    /// Adds a failed measurement.
+    pub(crate) fn failed(&mut self, name: &str, why: impl Display) {
         self.failures += 1;
-        self.line([work, &format!("not measured: {why}"), "-", "-", "-", "-"]);
+        self.line([name, &format!("measurement failed: {why}"), "-", "-", "-", "-"]);
     }
 
-    pub(crate) fn unless_measured(&mut self, work: &str, outcome: Result<(), Failure>) {
+    pub(crate) fn record_failure(&mut self, name: &str, outcome: Result<(), Failure>) {
         if let Err(failure) = outcome {
-            self.failed(work, failure);
+            self.failed(name, failure);
         }
     }
 
@@ -85,12 +85,12 @@ impl Table {
         self.lines.push(cells.map(str::to_owned));
     }
 
-    #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+    #[expect(clippy::print_stdout, reason = "the table is the output of the program")]
     pub(crate) fn print(&self) {
         for fact in &self.facts {
             println!("- {fact}");
         }
-        println!("\n| work | ours | peer | ratio | limit | met? |\n|---|---|---|---|---|---|");
+        println!("\n| benchmark | Marquee | baseline | ratio | limit | met |\n|---|---|---|---|---|---|");
         for cells in &self.lines {
             println!("| {} |", cells.join(" | "));
         }
@@ -100,8 +100,8 @@ impl Table {
     }
 }
 
-/// Says what is being done, for whoever waits.
-#[expect(clippy::print_stderr, reason = "standard output is the table's")]
+/// Prints progress to standard error.
+#[expect(clippy::print_stderr, reason = "standard output contains only the table")]
 pub(crate) fn progress(what: impl Display) {
-    eprintln!("bench: {what}");
+    eprintln!("marquee-bench: {what}");
 }

@@ -1,7 +1,7 @@
-//! Copies of any number of concerts, loaded in bulk: rows as a sync leaves them, made without one.
+//! Catalogues with any number of concerts, loaded in bulk: the rows that syncs would write.
 //!
-//! Not `provider_sim`'s catalogue: its few hundred venues are all alike, and no band of it is much hotter than another. Here five bands play a
-//! hundredth of all concerts each, one city of a hundred sees a tenth of them, and every other band plays about a hundred.
+//! The catalogue of `provider_sim` has no skew. Here five bands play a hundredth of all concerts each, one city of a hundred
+//! has a tenth of all concerts, and each other band plays about a hundred.
 
 use std::fmt::Write;
 
@@ -11,26 +11,26 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Row, SqliteConnection, sqlite::SqliteConnectOptions,
 };
 
-use crate::{Failure, feed::mixed};
+use crate::{Failure, feed::split_mix};
 
-/// The tables that grow with the concerts, in the order in which rows refer to each other.
+/// The tables that grow with the concerts, in the order of their foreign keys.
 pub(super) const TABLES: [&str; 5] = ["base_event", "venue", "performer", "event", "event_performer"];
-/// Bands that play a hundredth of all concerts each: those of the first numbers.
+/// The first bands play a hundredth of all concerts each.
 pub(super) const HOT_BANDS: u64 = 5;
-/// Cities, each with as many venues; the first sees a tenth of all concerts.
+/// Cities with the same number of venues; the first has a tenth of all concerts.
 pub(super) const CITIES: u64 = 100;
 pub(super) const BIG_CITY: u64 = 0;
 const VENUES: u64 = 10_000;
-/// Concerts of a band that is not hot, about.
+/// The approximate number of concerts of the other bands.
 const CONCERTS_PER_BAND: u64 = 100;
 const CONCERTS_PER_BASE_EVENT: u64 = 4;
 /// 2010-01-01, and twenty years.
 const FIRST_SECOND: u64 = 1_262_304_000;
 const SECONDS: u64 = 20 * 365 * 24 * 60 * 60;
-/// Rows of a message to PostgreSQL, or of a statement to SQLite.
+/// Rows per message to PostgreSQL, or per statement to SQLite.
 const ROWS_AT_ONCE: u64 = 500;
 
-/// How big a copy is.
+/// The size of a catalogue.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
     pub(super) concerts: u64,
@@ -51,7 +51,7 @@ impl Size {
     }
 }
 
-/// Fills an empty database. Indexes are made when the rows are there: that is how one loads so many.
+/// Fills an empty database. Indexes are created after the rows, which is faster.
 pub(super) async fn fill(backend: Backend, database: &TestDatabase, size: Size) -> Result<(), Failure> {
     let url = database.settings.url.expose();
     let provider = "INSERT INTO provider (id, slug, url, format, schedule, time_zone, currency, currency_digits, event_count, reject_count) \
@@ -146,7 +146,7 @@ async fn insert(connection: &mut SqliteConnection, table: &str, size: Size) -> R
                 Cell::Real(real) => format!("{real:?}"),
                 Cell::Bool(bool) => bool.to_string(),
             });
-            // A string takes whatever is written.
+            // Writing to a String cannot fail.
             let _written = write!(text, "{}({})", if place == 0 { "" } else { "," }, cells.collect::<Vec<_>>().join(","));
         }
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *connection).await?;
@@ -178,7 +178,7 @@ fn columns(table: &str) -> &'static str {
 fn row(table: &str, number: u64, size: Size) -> Vec<Cell> {
     use Cell::{Bool, Id, Number, Real, Text};
     let source_id = Text(number.to_string());
-    let drawn = mixed(number);
+    let drawn = split_mix(number);
     match table {
         "base_event" => {
             vec![
@@ -235,35 +235,35 @@ fn row(table: &str, number: u64, size: Size) -> Vec<Cell> {
 }
 
 fn start(concert: u64) -> i64 {
-    (FIRST_SECOND + mixed(concert ^ 0x5747) % SECONDS).cast_signed()
+    (FIRST_SECOND + split_mix(concert ^ 0x5747) % SECONDS).cast_signed()
 }
 
 fn performer(concert: u64, size: Size) -> u64 {
-    let drawn = mixed(concert ^ 0xba4d);
+    let drawn = split_mix(concert ^ 0xba4d);
     if drawn % 100 < HOT_BANDS { drawn % 100 } else { HOT_BANDS + drawn / 100 % (size.bands() - HOT_BANDS) }
 }
 
 fn venue(concert: u64) -> u64 {
-    let drawn = mixed(concert ^ 0x7e4e);
+    let drawn = split_mix(concert ^ 0x7e4e);
     let city = if drawn.is_multiple_of(10) { BIG_CITY } else { 1 + drawn / 10 % (CITIES - 1) };
     city + drawn / 10_000 % (VENUES / CITIES) * CITIES
 }
 
-/// Degrees north and east of a city: all of them at least 400 km apart.
-pub(super) fn city(number: u64) -> (f64, f64) {
+/// Latitude and longitude of a city. Cities are at least 400 km apart.
+pub(super) fn city_point(number: u64) -> (f64, f64) {
     let (row, column) = (number / 10, number % 10);
     (-45.0 + 10.0 * row as f64, -170.0 + 35.0 * column as f64)
 }
 
-/// Within some 4 km of its city.
+/// A point within about 4 km of the city.
 fn venue_point(number: u64) -> (f64, f64) {
-    let (latitude, longitude) = city(number % CITIES);
+    let (latitude, longitude) = city_point(number % CITIES);
     let off = |drawn: u64| (drawn % 1_000) as f64 * 4e-5 - 0.02;
-    (latitude + off(mixed(number)), longitude + off(mixed(number) / 1_000))
+    (latitude + off(split_mix(number)), longitude + off(split_mix(number) / 1_000))
 }
 
-/// As random as a UUIDv5 is.
+/// As random as a UUIDv5.
 fn id(kind: u64, number: u64) -> u128 {
-    let [high, low] = [8 * number + kind, u64::MAX / 2 - 8 * number - kind].map(mixed);
+    let [high, low] = [8 * number + kind, u64::MAX / 2 - 8 * number - kind].map(split_mix);
     u128::from(high) << 64 | u128::from(low)
 }

@@ -1,6 +1,6 @@
-//! One connection: a request out, the head of an answer read as far as it is counted, the body skipped.
+//! One connection: sends a request, parses the counted headers of the response, and skips the body.
 //!
-//! It reads no more of HTTP/1.1 than the measured servers speak: an answer without a length, or in chunks, is a fault.
+//! It supports only the HTTP/1.1 of the measured servers: a response without `Content-Length` is an error.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -10,26 +10,26 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::tally::{Kind, Source};
+use super::tally::{ResponseKind, ResponseTier};
 
-/// Holds the head of any answer and mostly the body too, so that one read is enough.
+/// Large enough for most responses, so that one read is sufficient.
 const BUFFER_BYTES: usize = 32 * 1024;
 
-/// Why there was no answer.
+/// The reason for a missing response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum ConnectionError {
     NotConnected,
     Broken,
-    /// Closed by the server before an answer was whole.
+    /// The server closed the connection before the end of the response.
     Closed,
     TimedOut,
-    /// Not to be understood.
+    /// The response cannot be parsed.
     Malformed,
-    /// Still waiting for a connection long after the load had ended.
+    /// No connection was free until after the end of the load.
     NotSent,
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for ConnectionError {
     fn from(_: io::Error) -> Self {
         Self::Broken
     }
@@ -43,11 +43,11 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
 }
 
-/// What the head of an answer says.
+/// The parsed head of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Head {
-    kind: Kind,
-    /// None if the head does not say.
+struct ResponseHead {
+    kind: ResponseKind,
+    /// `None` without `Content-Length`.
     body_bytes: Option<usize>,
     closes: bool,
 }
@@ -57,21 +57,21 @@ impl Connection {
         Self { address, patience, stream: None, buffer: vec![0; BUFFER_BYTES] }
     }
 
-    /// Asks, once; connects before if there is no connection.
-    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Kind, Fault> {
+    /// Sends a request once, and connects before if necessary.
+    pub(crate) async fn send(&mut self, request: &[u8]) -> Result<ResponseKind, ConnectionError> {
         let patience = self.patience;
-        let outcome = tokio::time::timeout(patience, self.exchange(request)).await.unwrap_or(Err(Fault::TimedOut));
+        let outcome = tokio::time::timeout(patience, self.exchange(request)).await.unwrap_or(Err(ConnectionError::TimedOut));
         if outcome.is_err() {
             self.stream = None;
         }
         outcome
     }
 
-    async fn exchange(&mut self, request: &[u8]) -> Result<Kind, Fault> {
+    async fn exchange(&mut self, request: &[u8]) -> Result<ResponseKind, ConnectionError> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => {
-                let stream = TcpStream::connect(self.address).await.map_err(|_| Fault::NotConnected)?;
+                let stream = TcpStream::connect(self.address).await.map_err(|_| ConnectionError::NotConnected)?;
                 stream.set_nodelay(true)?;
                 none.insert(stream)
             }
@@ -81,23 +81,23 @@ impl Connection {
         let (head, head_bytes) = loop {
             let count = stream.read(&mut self.buffer[filled..]).await?;
             if count == 0 {
-                return Err(if filled == self.buffer.len() { Fault::Malformed } else { Fault::Closed });
+                return Err(if filled == self.buffer.len() { ConnectionError::Malformed } else { ConnectionError::Closed });
             }
             filled += count;
             if let Some(end) = memmem::find(&self.buffer[..filled], b"\r\n\r\n") {
-                break (Head::read(&self.buffer[..end + 2]).ok_or(Fault::Malformed)?, end + 4);
+                break (ResponseHead::parse(&self.buffer[..end + 2]).ok_or(ConnectionError::Malformed)?, end + 4);
             }
         };
         let body_bytes = match (head.kind.status, head.body_bytes) {
             (204 | 304, _) => 0,
-            (_, bytes) => bytes.ok_or(Fault::Malformed)?,
+            (_, bytes) => bytes.ok_or(ConnectionError::Malformed)?,
         };
-        let mut left = (head_bytes + body_bytes).checked_sub(filled).ok_or(Fault::Malformed)?;
+        let mut left = (head_bytes + body_bytes).checked_sub(filled).ok_or(ConnectionError::Malformed)?;
         while left > 0 {
             let most = left.min(self.buffer.len());
             let count = stream.read(&mut self.buffer[..most]).await?;
             if count == 0 {
-                return Err(Fault::Closed);
+                return Err(ConnectionError::Closed);
             }
             left -= count;
         }
@@ -108,12 +108,12 @@ impl Connection {
     }
 }
 
-impl Head {
-    /// Of a head whose lines all end with CR LF.
-    fn read(bytes: &[u8]) -> Option<Self> {
+impl ResponseHead {
+    /// Parses a head whose lines end with CR LF.
+    fn parse(bytes: &[u8]) -> Option<Self> {
         let status = bytes.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
         let status = std::str::from_utf8(status).ok()?.parse().ok()?;
-        let kind = Kind { status, source: Source::Unsaid, is_warned: false, has_retry_after: false };
+        let kind = ResponseKind { status, source: ResponseTier::Unsaid, is_warned: false, has_retry_after: false };
         let mut head = Self { kind, body_bytes: None, closes: false };
         let mut rest = &bytes[memchr(b'\n', bytes)? + 1..];
         while let Some(end) = memchr(b'\n', rest) {
@@ -121,12 +121,12 @@ impl Head {
             rest = &rest[end + 1..];
             let name_end = memchr(b':', line)?;
             let (name, value) = (&line[..name_end], line[name_end + 1..].trim_ascii());
-            // By its length first: most lines are of no interest.
+            // The length rules out most headers.
             match name.len() {
                 7 if name.eq_ignore_ascii_case(b"warning") => head.kind.is_warned = true,
                 10 if name.eq_ignore_ascii_case(b"connection") => head.closes = value.eq_ignore_ascii_case(b"close"),
                 11 if name.eq_ignore_ascii_case(b"retry-after") => head.kind.has_retry_after = true,
-                12 if name.eq_ignore_ascii_case(b"cache-status") => head.kind.source = Source::of(value),
+                12 if name.eq_ignore_ascii_case(b"cache-status") => head.kind.source = ResponseTier::parse(value),
                 14 if name.eq_ignore_ascii_case(b"content-length") => {
                     head.body_bytes = Some(std::str::from_utf8(value).ok()?.parse().ok()?);
                 }
@@ -144,47 +144,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_tells_what_is_counted() {
+    fn parses_the_counted_headers() {
         let text =
             b"HTTP/1.1 200 OK\r\ncontent-Length:  12\r\nCache-Status: marquee-redis; hit, marquee-process; fwd=uri-miss\r\n\
             WARNING: 110 - \"stale\"\r\nx: y\r\nConnection: close\r\n";
-        let kind = Kind { status: 200, source: Source::Redis, is_warned: true, has_retry_after: false };
-        assert_eq!(Head::read(text), Some(Head { kind, body_bytes: Some(12), closes: true }));
-        assert_eq!(Head::read(b"HTTP/1.1 2x0 OK\r\n"), None);
-        assert!(Head::read(b"HTTP/1.1 503 x\r\nretry-after: 1\r\n").is_some_and(|head| head.kind.has_retry_after));
+        let kind = ResponseKind { status: 200, source: ResponseTier::Redis, is_warned: true, has_retry_after: false };
+        assert_eq!(ResponseHead::parse(text), Some(ResponseHead { kind, body_bytes: Some(12), closes: true }));
+        assert_eq!(ResponseHead::parse(b"HTTP/1.1 2x0 OK\r\n"), None);
+        assert!(ResponseHead::parse(b"HTTP/1.1 503 x\r\nretry-after: 1\r\n").is_some_and(|head| head.kind.has_retry_after));
     }
 
-    /// A server that answers each request with the next of these texts and then closes.
-    async fn serving(answers: Vec<String>) -> Connection {
+    /// A server that sends these responses in order and then closes the connection.
+    async fn serve(responses: Vec<String>) -> Connection {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.expect("a client");
-            for answer in answers {
+            for answer in responses {
                 let mut request = [0; 64];
                 let _count = stream.read(&mut request).await.expect("a request");
-                stream.write_all(answer.as_bytes()).await.expect("it is taken");
+                stream.write_all(answer.as_bytes()).await.expect("the response is sent");
             }
         });
         Connection::to(address, Duration::from_secs(5))
     }
 
     #[tokio::test]
-    async fn answers_of_any_length_follow_each_other_on_one_connection() {
+    async fn receives_responses_of_any_length_on_one_connection() {
         let of = |bytes: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n{}", "x".repeat(bytes));
-        let mut connection = serving(vec![of(3), of(5 * BUFFER_BYTES), of(0)]).await;
+        let mut connection = serve(vec![of(3), of(5 * BUFFER_BYTES), of(0)]).await;
         for _ in 0..3 {
-            assert_eq!(connection.ask(b"GET").await.map(|kind| kind.status), Ok(200));
+            assert_eq!(connection.send(b"GET").await.map(|kind| kind.status), Ok(200));
         }
-        assert_eq!(connection.ask(b"GET").await, Err(Fault::Closed));
-        assert_eq!(connection.ask(b"GET").await, Err(Fault::NotConnected));
+        assert_eq!(connection.send(b"GET").await, Err(ConnectionError::Closed));
+        assert_eq!(connection.send(b"GET").await, Err(ConnectionError::NotConnected));
     }
 
     #[tokio::test]
-    async fn half_an_answer_and_one_without_a_length_are_faults() {
-        let mut connection = serving(vec!["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx".to_owned()]).await;
-        assert_eq!(connection.ask(b"GET").await, Err(Fault::Closed));
-        let mut connection = serving(vec!["HTTP/1.1 200 OK\r\n\r\n".to_owned()]).await;
-        assert_eq!(connection.ask(b"GET").await, Err(Fault::Malformed));
+    async fn incomplete_responses_and_missing_lengths_are_errors() {
+        let mut connection = serve(vec!["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx".to_owned()]).await;
+        assert_eq!(connection.send(b"GET").await, Err(ConnectionError::Closed));
+        let mut connection = serve(vec!["HTTP/1.1 200 OK\r\n\r\n".to_owned()]).await;
+        assert_eq!(connection.send(b"GET").await, Err(ConnectionError::Malformed));
     }
 }

@@ -1,8 +1,8 @@
-//! The load: a process of its own that asks a server over many connections and tells what came back, and how soon.
+//! The load generator: a separate process that sends requests over many connections and reports responses and latencies.
 //!
-//! *Closed*: each connection asks again as soon as it has its answer; what counts is answers a second. *Open*: requests fall due at a
-//! constant rate, whatever the server does, and the time of an answer counts from when its request was due, so that a server that stops
-//! for a second has that second in the times of all requests that waited for it. A request that fails is asked once and never again.
+//! A *closed* load sends the next request after each response, and measures throughput. An *open* load sends requests at a
+//! constant rate. Its latencies start when a request is due, so that a server that stalls affects all requests of that time
+//! (no coordinated omission). Failed requests are not retried.
 
 mod connection;
 mod report;
@@ -24,48 +24,48 @@ use clap::Args;
 use tokio::process::Command;
 
 use self::{
-    connection::{Connection, Fault},
-    tally::Tally,
+    connection::{Connection, ConnectionError},
+    tally::LoadTally,
 };
 pub(crate) use self::{
-    report::{Moment, Report},
-    tally::Source,
+    report::{ClockMoment, LoadReport},
+    tally::ResponseTier,
 };
 use crate::Failure;
 
-/// Past the end of an open load requests that are due are still sent for so long; those left then count as not sent.
+/// How long an open load continues to send due requests after its end. The rest counts as not sent.
 const GRACE: Duration = Duration::from_secs(2);
-/// A connection that was refused is not tried again sooner, or a closed load on a dead server would do nothing else.
+/// The pause after a refused connection, so that a closed load does not spin while the server is down.
 const AFTER_REFUSAL: Duration = Duration::from_millis(10);
 
-/// One load.
+/// A load.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadSettings {
-    /// The server
+    /// Address of the server
     #[arg(long)]
     pub(crate) address: SocketAddr,
-    /// File of paths with their queries, one a line, asked in turn
+    /// File of paths with queries, one per line, requested in turn
     #[arg(long)]
     targets: PathBuf,
-    /// Connections, each with one request at a time
+    /// Number of connections
     #[arg(long, default_value_t = 32)]
     pub(crate) connections: usize,
-    /// How long
+    /// Duration
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
-    /// Requests a second; without it the load is closed
+    /// Requests per second of an open load; without it the load is closed
     #[arg(long)]
     pub(crate) rate: Option<f64>,
-    /// Ends when each path was asked once
+    /// Stop after one request for each path
     #[arg(long)]
     pub(crate) once: bool,
-    /// After so long an answer is given up
+    /// Timeout of a response
     #[arg(long, default_value_t = 15.0)]
     patience_seconds: f64,
 }
 
 impl LoadSettings {
-    /// A closed load over all targets again and again.
+    /// A closed load that repeats all paths.
     pub(crate) fn closed(address: SocketAddr, connections: usize, seconds: f64) -> Self {
         Self { address, targets: PathBuf::new(), connections, seconds, rate: None, once: false, patience_seconds: 15.0 }
     }
@@ -75,13 +75,13 @@ impl LoadSettings {
         Self { rate: Some(rate), ..Self::closed(address, connections, seconds) }
     }
 
-    /// The same, with no path asked twice.
+    /// Requests each path at most once.
     pub(crate) fn once(self) -> Self {
         Self { once: true, ..self }
     }
 
-    /// Runs this load in a process of its own.
-    pub(crate) async fn run(&self, targets: &[String]) -> Result<Report, Failure> {
+    /// Runs the load in a separate process.
+    pub(crate) async fn run(&self, targets: &[String]) -> Result<LoadReport, Failure> {
         let file = tempfile::NamedTempFile::new()?;
         fs::write(file.path(), targets.join("\n"))?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -96,17 +96,17 @@ impl LoadSettings {
         }
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
         if !output.status.success() {
-            return Err(format!("the load ended with {}", output.status).into());
+            return Err(format!("the load generator exited with {}", output.status).into());
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 }
 
-/// Requests as they are sent, and which of them is next.
+/// The encoded requests, and the next one.
 #[derive(Debug)]
 struct Targets {
     requests: Vec<Vec<u8>>,
-    asked: AtomicUsize,
+    sent: AtomicUsize,
     once: bool,
 }
 
@@ -116,21 +116,21 @@ impl Targets {
             |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\n\r\n", settings.address).into_bytes();
         let requests: Vec<_> = fs::read_to_string(&settings.targets)?.lines().map(request).collect();
         if requests.is_empty() {
-            return Err("there is nothing to ask".into());
+            return Err("the file of paths is empty".into());
         }
-        Ok(Self { requests, asked: AtomicUsize::new(0), once: settings.once })
+        Ok(Self { requests, sent: AtomicUsize::new(0), once: settings.once })
     }
 
     fn next(&self) -> Option<&[u8]> {
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let number = self.sent.fetch_add(1, Ordering::Relaxed);
         let is_left = !self.once || number < self.requests.len();
         is_left.then(|| self.requests[number % self.requests.len()].as_slice())
     }
 }
 
-/// The hidden command: puts the load on and prints its report.
-#[expect(clippy::print_stdout, reason = "the parent reads the report there")]
-pub(crate) async fn put(settings: LoadSettings) -> Result<(), Failure> {
+/// Runs the load and prints its report.
+#[expect(clippy::print_stdout, reason = "the parent process parses the report")]
+pub(crate) async fn run_load(settings: LoadSettings) -> Result<(), Failure> {
     let targets = Arc::new(Targets::read(&settings)?);
     let started_at = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let begin = Instant::now();
@@ -145,7 +145,7 @@ pub(crate) async fn put(settings: LoadSettings) -> Result<(), Failure> {
             })
         })
         .collect();
-    let mut tally = Tally::since(begin);
+    let mut tally = LoadTally::since(begin);
     for task in tasks {
         tally.add(task.await?);
     }
@@ -153,24 +153,24 @@ pub(crate) async fn put(settings: LoadSettings) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn closed(settings: &LoadSettings, targets: &Targets, begin: Instant) -> Tally {
+async fn closed(settings: &LoadSettings, targets: &Targets, begin: Instant) -> LoadTally {
     let end = begin + Duration::from_secs_f64(settings.seconds);
-    let mut tally = Tally::since(begin);
+    let mut tally = LoadTally::since(begin);
     let mut connection = Connection::to(settings.address, Duration::from_secs_f64(settings.patience_seconds));
     while Instant::now() < end {
         let Some(request) = targets.next() else { break };
-        let asked = Instant::now();
-        let outcome = connection.ask(request).await;
-        if matches!(outcome, Err(Fault::NotConnected)) {
+        let sent_at = Instant::now();
+        let outcome = connection.send(request).await;
+        if matches!(outcome, Err(ConnectionError::NotConnected)) {
             tokio::time::sleep(AFTER_REFUSAL).await;
         }
-        tally.enter(asked, outcome);
+        tally.record(sent_at, outcome);
     }
     tally
 }
 
-async fn open(settings: &LoadSettings, targets: &Targets, begin: Instant, number: usize, rate: f64) -> Tally {
-    let mut tally = Tally::since(begin);
+async fn open(settings: &LoadSettings, targets: &Targets, begin: Instant, number: usize, rate: f64) -> LoadTally {
+    let mut tally = LoadTally::since(begin);
     let mut connection = Connection::to(settings.address, Duration::from_secs_f64(settings.patience_seconds));
     let give_up = begin + Duration::from_secs_f64(settings.seconds) + GRACE;
     for turn in 0.. {
@@ -181,12 +181,12 @@ async fn open(settings: &LoadSettings, targets: &Targets, begin: Instant, number
         let due = begin + Duration::from_secs_f64(due_after);
         tokio::time::sleep_until(due.into()).await;
         if Instant::now() > give_up {
-            tally.enter(due, Err(Fault::NotSent));
+            tally.record(due, Err(ConnectionError::NotSent));
             continue;
         }
         let Some(request) = targets.next() else { break };
-        let outcome = connection.ask(request).await;
-        tally.enter(due, outcome);
+        let outcome = connection.send(request).await;
+        tally.record(due, outcome);
     }
     tally
 }

@@ -1,4 +1,4 @@
-//! What a load has to tell, as it is handed from its process to ours.
+//! The results of a load, as its process reports them.
 
 use std::{
     collections::BTreeMap,
@@ -7,76 +7,76 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::tally::{Kind, Source};
+use super::tally::{ResponseKind, ResponseTier};
 
-/// The step of the course of a load: fine enough for limits in seconds.
+/// The resolution of the time series, for limits in seconds.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A load that has ended.
+/// The results of a load.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub(crate) struct LoadReport {
     /// Microseconds since 1970.
     pub(crate) started_at_micros: u64,
-    /// How long it took, to the last answer.
+    /// The duration until the last response.
     pub(crate) seconds: f64,
-    /// Of all answers.
+    /// All responses.
     pub(crate) all: Latency,
-    /// Of those with status 200.
+    /// Responses with status 200.
     pub(crate) good: Latency,
-    /// Of those with status 503.
+    /// Responses with status 503.
     pub(crate) refused: Latency,
-    pub(crate) faults: BTreeMap<String, u64>,
+    pub(crate) connection_errors: BTreeMap<String, u64>,
     pub(crate) groups: Vec<Group>,
-    /// Its course, by when answers came.
+    /// The time series of responses.
     pub(crate) intervals: Vec<Interval>,
 }
 
-/// Answers of one kind.
+/// Responses of one kind.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Group {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ResponseKind,
     pub(crate) count: u64,
 }
 
-/// What came in one [`INTERVAL`].
+/// The responses in one [`INTERVAL`].
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Interval {
     /// Status 200.
     pub(crate) good: u64,
-    /// Other answers.
+    /// Other responses.
     pub(crate) others: u64,
-    pub(crate) faults: u64,
-    /// Those of `good` that came from Redis.
+    pub(crate) errors: u64,
+    /// Responses in `good` from Redis.
     pub(crate) from_redis: u64,
-    /// Those of `good` that carry a `Warning`.
+    /// Responses in `good` with a `Warning`.
     pub(crate) warned: u64,
 }
 
-/// How long answers took.
+/// Latencies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Latency {
     pub(crate) count: u64,
     pub(crate) half_micros: u32,
-    /// What 99 of 100 did not exceed.
+    /// The 99th percentile.
     pub(crate) p99_micros: u32,
     pub(crate) most_micros: u32,
 }
 
 impl Interval {
-    pub(super) fn enter(&mut self, kind: Kind) {
+    pub(super) fn record(&mut self, kind: ResponseKind) {
         if kind.status != 200 {
             self.others += 1;
             return;
         }
         self.good += 1;
-        self.from_redis += u64::from(kind.source == Source::Redis);
+        self.from_redis += u64::from(kind.source == ResponseTier::Redis);
         self.warned += u64::from(kind.is_warned);
     }
 
     pub(super) fn add(&mut self, other: &Self) {
         self.good += other.good;
         self.others += other.others;
-        self.faults += other.faults;
+        self.errors += other.errors;
         self.from_redis += other.from_redis;
         self.warned += other.warned;
     }
@@ -85,12 +85,12 @@ impl Interval {
 impl Latency {
     pub(super) fn of(mut micros: Vec<u32>) -> Self {
         micros.sort_unstable();
-        // The least value that this share of them does not exceed.
+        // The least value that this share of the values does not exceed.
         let at = |share: f64| micros.get(((micros.len() as f64 * share).ceil() as usize).saturating_sub(1)).copied().unwrap_or(0);
         Self { count: micros.len() as u64, half_micros: at(0.5), p99_micros: at(0.99), most_micros: at(1.0) }
     }
 
-    pub(crate) fn half(&self) -> Duration {
+    pub(crate) fn p50(&self) -> Duration {
         Duration::from_micros(self.half_micros.into())
     }
 
@@ -104,13 +104,13 @@ impl Latency {
     }
 }
 
-impl Report {
-    /// Answers 200 a second while the load was on.
+impl LoadReport {
+    /// Responses 200 per second.
     pub(crate) fn good_per_second(&self) -> f64 {
         if self.seconds > 0.0 { self.good.count as f64 / self.seconds } else { 0.0 }
     }
 
-    /// Answers 200 a second from one second of the load to another.
+    /// Responses 200 per second between two seconds of the load.
     pub(crate) fn good_per_second_between(&self, from: f64, until: f64) -> f64 {
         let [from, until] = [from, until].map(|seconds| (seconds / INTERVAL.as_secs_f64()).round() as usize);
         let count = until.saturating_sub(from);
@@ -118,34 +118,34 @@ impl Report {
         good as f64 / (count as f64 * INTERVAL.as_secs_f64()).max(f64::EPSILON)
     }
 
-    /// Requests that did not end with 200.
+    /// Requests without a response 200.
     pub(crate) fn errors(&self) -> u64 {
-        self.all.count - self.good.count + self.faults.values().sum::<u64>()
+        self.all.count - self.good.count + self.connection_errors.values().sum::<u64>()
     }
 
-    /// How many answers are of this kind.
-    pub(crate) fn count(&self, wanted: impl Fn(&Kind) -> bool) -> u64 {
-        self.groups.iter().filter(|group| wanted(&group.kind)).map(|group| group.count).sum()
+    /// The number of matching responses.
+    pub(crate) fn count(&self, matches: impl Fn(&ResponseKind) -> bool) -> u64 {
+        self.groups.iter().filter(|group| matches(&group.kind)).map(|group| group.count).sum()
     }
 
-    /// The share of the answers 200 that came from there.
-    pub(crate) fn share_from(&self, source: Source) -> f64 {
+    /// The share of the responses 200 from a tier.
+    pub(crate) fn share_from(&self, source: ResponseTier) -> f64 {
         self.count(|kind| kind.status == 200 && kind.source == source) as f64 / (self.good.count as f64).max(1.0)
     }
 
-    /// Statuses, sources and faults with their counts, in words.
+    /// Counts of statuses, tiers and errors, as text.
     pub(crate) fn counts(&self) -> String {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for Group { kind, count } in &self.groups {
             let warned = if kind.is_warned { " warned" } else { "" };
             *counts.entry(format!("{} {:?}{warned}", kind.status, kind.source)).or_default() += count;
         }
-        counts.extend(self.faults.clone());
+        counts.extend(self.connection_errors.clone());
         counts.iter().map(|(kind, count)| format!("{kind}: {count}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The intervals that lie wholly between two moments, each with its time since the first of them.
-    pub(crate) fn between(&self, from: Moment, until: Moment) -> impl Iterator<Item = (Duration, &Interval)> {
+    /// The intervals between two moments, with their time since the first moment.
+    pub(crate) fn between(&self, from: ClockMoment, until: ClockMoment) -> impl Iterator<Item = (Duration, &Interval)> {
         let step = INTERVAL.as_micros() as u64;
         self.intervals.iter().enumerate().filter_map(move |(number, interval)| {
             let at = self.started_at_micros + number as u64 * step;
@@ -153,30 +153,35 @@ impl Report {
         })
     }
 
-    /// From a moment until everything was as wanted, and stayed so until another one; intervals in which nothing came say nothing.
-    pub(crate) fn settled_after(&self, from: Moment, until: Moment, is_wanted: impl Fn(&Interval) -> bool) -> Option<Duration> {
+    /// The time after `from` since which all intervals until `until` match. Empty intervals are ignored.
+    pub(crate) fn stable_after(
+        &self,
+        from: ClockMoment,
+        until: ClockMoment,
+        matches: impl Fn(&Interval) -> bool,
+    ) -> Option<Duration> {
         let mut settled = None;
         for (at, interval) in self.between(from, until) {
-            if interval.good + interval.others + interval.faults == 0 {
+            if interval.good + interval.others + interval.errors == 0 {
                 continue;
             }
-            settled = if is_wanted(interval) { settled.or(Some(at + INTERVAL)) } else { None };
+            settled = if matches(interval) { settled.or(Some(at + INTERVAL)) } else { None };
         }
         settled
     }
 }
 
-/// A moment of this machine's clock, in microseconds since 1970: the one thing that two processes can compare.
+/// A moment of the system clock in microseconds since 1970, which two processes can compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
+pub(crate) struct ClockMoment(u64);
 
-impl Moment {
+impl ClockMoment {
     pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// Later than any.
+    /// Later than any other.
     pub(crate) const LAST: Self = Self(u64::MAX);
 }
 
@@ -185,20 +190,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_the_least_value_that_so_many_do_not_exceed() {
+    fn a_quantile_is_the_least_value_that_the_share_does_not_exceed() {
         let latency = Latency::of((1..=200).rev().collect());
         assert_eq!(latency, Latency { count: 200, half_micros: 100, p99_micros: 198, most_micros: 200 });
         assert_eq!(Latency::of(Vec::new()), Latency::default());
     }
 
     #[test]
-    fn settled_means_from_then_on() {
+    fn stable_means_until_the_end() {
         let interval = |good, others| Interval { good, others, ..Interval::default() };
         let intervals =
             vec![interval(1, 0), interval(0, 1), interval(1, 0), interval(1, 1), interval(0, 0), interval(1, 0), interval(2, 0)];
-        let report = Report { started_at_micros: 1_000_000, intervals, ..Report::default() };
-        let settled = report.settled_after(Moment(1_000_000), Moment::LAST, |interval| interval.others == 0);
+        let report = LoadReport { started_at_micros: 1_000_000, intervals, ..LoadReport::default() };
+        let settled = report.stable_after(ClockMoment(1_000_000), ClockMoment::LAST, |interval| interval.others == 0);
         assert_eq!(settled, Some(Duration::from_millis(600)));
-        assert_eq!(report.settled_after(Moment(1_000_000), Moment(1_400_000), |interval| interval.others == 0), None);
+        assert_eq!(report.stable_after(ClockMoment(1_000_000), ClockMoment(1_400_000), |interval| interval.others == 0), None);
     }
 }

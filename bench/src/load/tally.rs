@@ -1,4 +1,4 @@
-//! What a load counts while it runs.
+//! Counters of a running load.
 
 use std::time::{Duration, Instant};
 
@@ -6,25 +6,25 @@ use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    connection::Fault,
-    report::{Group, INTERVAL, Interval, Latency, Report},
+    connection::ConnectionError,
+    report::{Group, INTERVAL, Interval, Latency, LoadReport},
 };
 
-/// Who answered, as `Cache-Status` tells.
+/// The tier that a response came from, by `Cache-Status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Source {
-    /// The tier in the process.
+pub(crate) enum ResponseTier {
+    /// The cache in the process.
     Process,
     Redis,
-    /// No tier had it.
+    /// Not cached.
     Database,
-    /// The server does not tell.
+    /// No `Cache-Status`.
     Unsaid,
 }
 
-impl Source {
-    /// Of the value of `Cache-Status`.
-    pub(crate) fn of(value: &[u8]) -> Self {
+impl ResponseTier {
+    /// Parses the value of `Cache-Status`.
+    pub(crate) fn parse(value: &[u8]) -> Self {
         let is_hit = |tier: &[u8]| {
             memmem::find(value, tier).is_some_and(|at| {
                 let parameters = &value[at + tier.len()..];
@@ -41,32 +41,32 @@ impl Source {
     }
 }
 
-/// What is told of an answer.
+/// The counted properties of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Kind {
+pub(crate) struct ResponseKind {
     pub(crate) status: u16,
-    pub(crate) source: Source,
+    pub(crate) source: ResponseTier,
     pub(crate) is_warned: bool,
     pub(crate) has_retry_after: bool,
 }
 
 /// Counts and times of one or more connections.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct LoadTally {
     begin: Instant,
-    /// Few kinds come up, so they are looked through. Times in microseconds.
-    groups: Vec<(Kind, Vec<u32>)>,
-    faults: Vec<(Fault, u64)>,
+    /// Searched linearly, because there are few kinds. Times in microseconds.
+    groups: Vec<(ResponseKind, Vec<u32>)>,
+    errors: Vec<(ConnectionError, u64)>,
     intervals: Vec<Interval>,
 }
 
-impl Tally {
+impl LoadTally {
     pub(crate) fn since(begin: Instant) -> Self {
-        Self { begin, groups: Vec::new(), faults: Vec::new(), intervals: Vec::new() }
+        Self { begin, groups: Vec::new(), errors: Vec::new(), intervals: Vec::new() }
     }
 
-    /// Enters what came of a request that was due then.
-    pub(crate) fn enter(&mut self, due: Instant, outcome: Result<Kind, Fault>) {
+    /// Records the outcome of a request.
+    pub(crate) fn record(&mut self, due: Instant, outcome: Result<ResponseKind, ConnectionError>) {
         let now = Instant::now();
         let at = ((now - self.begin).as_micros() / INTERVAL.as_micros()) as usize;
         if self.intervals.len() <= at {
@@ -75,28 +75,28 @@ impl Tally {
         let interval = &mut self.intervals[at];
         match outcome {
             Ok(kind) => {
-                interval.enter(kind);
+                interval.record(kind);
                 let micros = u32::try_from((now - due).as_micros()).unwrap_or(u32::MAX);
                 match self.groups.iter_mut().find(|(other, _)| *other == kind) {
                     Some((_, times)) => times.push(micros),
                     None => self.groups.push((kind, vec![micros])),
                 }
             }
-            Err(fault) => {
-                interval.faults += 1;
-                self.enter_fault(fault, 1);
+            Err(error) => {
+                interval.errors += 1;
+                self.record_error(error, 1);
             }
         }
     }
 
-    fn enter_fault(&mut self, fault: Fault, count: u64) {
-        match self.faults.iter_mut().find(|(other, _)| *other == fault) {
+    fn record_error(&mut self, error: ConnectionError, count: u64) {
+        match self.errors.iter_mut().find(|(other, _)| *other == error) {
             Some((_, counted)) => *counted += count,
-            None => self.faults.push((fault, count)),
+            None => self.errors.push((error, count)),
         }
     }
 
-    /// Takes in what another connection counted.
+    /// Adds the counters of another connection.
     pub(crate) fn add(&mut self, other: Self) {
         for (kind, mut times) in other.groups {
             match self.groups.iter_mut().find(|(known, _)| *known == kind) {
@@ -104,8 +104,8 @@ impl Tally {
                 None => self.groups.push((kind, times)),
             }
         }
-        for (fault, count) in other.faults {
-            self.enter_fault(fault, count);
+        for (error, count) in other.errors {
+            self.record_error(error, count);
         }
         if self.intervals.len() < other.intervals.len() {
             self.intervals.resize(other.intervals.len(), Interval::default());
@@ -115,19 +115,19 @@ impl Tally {
         }
     }
 
-    /// What there is to tell of a load that ends now.
-    pub(crate) fn report(self, started_at: Duration) -> Report {
-        let times_of = |wanted: &dyn Fn(&Kind) -> bool| {
+    /// The results of a load that ends now.
+    pub(crate) fn report(self, started_at: Duration) -> LoadReport {
+        let times_of = |wanted: &dyn Fn(&ResponseKind) -> bool| {
             let chosen = self.groups.iter().filter(|(kind, _)| wanted(kind));
             Latency::of(chosen.flat_map(|(_, times)| times).copied().collect())
         };
-        Report {
+        LoadReport {
             started_at_micros: u64::try_from(started_at.as_micros()).unwrap_or(0),
             seconds: self.begin.elapsed().as_secs_f64(),
             all: times_of(&|_| true),
             good: times_of(&|kind| kind.status == 200),
             refused: times_of(&|kind| kind.status == 503),
-            faults: self.faults.iter().map(|(fault, count)| (format!("{fault:?}"), *count)).collect(),
+            connection_errors: self.errors.iter().map(|(error, count)| (format!("{error:?}"), *count)).collect(),
             groups: self.groups.iter().map(|(kind, times)| Group { kind: *kind, count: times.len() as u64 }).collect(),
             intervals: self.intervals,
         }
@@ -139,31 +139,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cache_status_names_the_tier_that_answered() {
+    fn parses_the_tier_from_cache_status() {
         for (value, source) in [
-            ("marquee-process; hit", Source::Process),
-            ("marquee-process;hit;detail=stale", Source::Process),
-            ("marquee-redis; hit, marquee-process; fwd=uri-miss", Source::Redis),
-            ("marquee-redis; fwd=uri-miss, marquee-process; fwd=uri-miss", Source::Database),
-            ("marquee-process; fwd=uri-miss; collapsed", Source::Database),
+            ("marquee-process; hit", ResponseTier::Process),
+            ("marquee-process;hit;detail=stale", ResponseTier::Process),
+            ("marquee-redis; hit, marquee-process; fwd=uri-miss", ResponseTier::Redis),
+            ("marquee-redis; fwd=uri-miss, marquee-process; fwd=uri-miss", ResponseTier::Database),
+            ("marquee-process; fwd=uri-miss; collapsed", ResponseTier::Database),
         ] {
-            assert_eq!(Source::of(value.as_bytes()), source, "{value}");
+            assert_eq!(ResponseTier::parse(value.as_bytes()), source, "{value}");
         }
     }
 
     #[test]
-    fn what_connections_counted_adds_up() {
+    fn adds_counters_of_connections() {
         let begin = Instant::now();
-        let kind = Kind { status: 200, source: Source::Process, is_warned: false, has_retry_after: false };
-        let (mut one, mut other) = (Tally::since(begin), Tally::since(begin));
-        one.enter(begin, Ok(kind));
-        other.enter(begin, Ok(kind));
-        other.enter(begin, Ok(Kind { status: 503, ..kind }));
-        other.enter(begin, Err(Fault::Closed));
+        let kind = ResponseKind { status: 200, source: ResponseTier::Process, is_warned: false, has_retry_after: false };
+        let (mut one, mut other) = (LoadTally::since(begin), LoadTally::since(begin));
+        one.record(begin, Ok(kind));
+        other.record(begin, Ok(kind));
+        other.record(begin, Ok(ResponseKind { status: 503, ..kind }));
+        other.record(begin, Err(ConnectionError::Closed));
         one.add(other);
         let report = one.report(Duration::from_secs(1));
         assert_eq!((report.all.count, report.good.count, report.refused.count, report.errors()), (3, 2, 1, 2));
-        let counted: u64 = report.intervals.iter().map(|interval| interval.good + interval.others + interval.faults).sum();
+        let counted: u64 = report.intervals.iter().map(|interval| interval.good + interval.others + interval.errors).sum();
         assert_eq!(counted, 4);
     }
 }

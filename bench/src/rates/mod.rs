@@ -1,5 +1,4 @@
-//! Prices for travelling: batches beside bare `COPY`, what they take of the memory and of those who read meanwhile, and a
-//! question beside its bare query.
+//! Rates: imports compared with `COPY`, their memory, reads during imports, and a query compared with the plain query.
 
 mod batch;
 mod memory;
@@ -13,15 +12,15 @@ use crate::{
     table::Table,
 };
 
-/// Days of a batch.
+/// Days per batch.
 const DAYS: u64 = 31;
 
-/// What was measured and how, for the head of the table.
-pub(crate) fn measured(settings: &RatesSettings) -> String {
+/// Describes the benchmark, for the head of the table.
+pub(crate) fn describe(settings: &RatesSettings) -> String {
     format!(
-        "{} rounds, medians; each batch and each peer of one on a new database, so that every round finds empty tables; CSV, 200 places, {} \
-         prices for each of {DAYS} days of a route, in no order; readers: turns of {} s, each round on a new database with one batch in it, times \
-         from when a request was due, with up to 1 ms of the load's own timer; query: turns of {} s; programs under test log with LOG_FILTER=warn",
+        "{} rounds, medians; each batch and each baseline on a new database with empty tables; CSV, 200 places, {} prices for each of \
+         {DAYS} days of a route, unordered; readers: {} s per measurement, each round on a new database with one batch, latencies start when a \
+         request is due, and include up to 1 ms of timer delay; query: {} s per measurement; programs log with LOG_FILTER=warn",
         settings.rounds,
         prices::PER_DAY,
         settings.readers_seconds(),
@@ -29,22 +28,22 @@ pub(crate) fn measured(settings: &RatesSettings) -> String {
     )
 }
 
-/// Measures all of it that is wanted.
+/// Runs the selected benchmarks.
 pub(crate) async fn measure(settings: &RatesSettings, table: &mut Table) {
-    if settings.wants(RatesWork::Batch) {
+    if settings.includes(RatesWork::Batch) {
         let outcome = batch::measure(settings, table).await;
-        table.unless_measured("batches", outcome);
+        table.record_failure("batches", outcome);
     }
-    if settings.wants(RatesWork::Memory) {
+    if settings.includes(RatesWork::Memory) {
         let outcome = memory::measure(settings, table).await;
-        table.unless_measured("memory of a batch", outcome);
+        table.record_failure("memory of a batch", outcome);
     }
-    if settings.wants(RatesWork::Readers) {
+    if settings.includes(RatesWork::Readers) {
         let outcome = readers::measure(settings, table).await;
-        table.unless_measured("readers during batches", outcome);
+        table.record_failure("reads during imports", outcome);
     }
-    if settings.wants(RatesWork::Query) {
+    if settings.includes(RatesWork::Query) {
         let outcome = query::measure(settings, table).await;
-        table.unless_measured("a port to a region", outcome);
+        table.record_failure("query from a port to a region", outcome);
     }
 }

@@ -1,4 +1,4 @@
-//! The prices that are sent: the same settings give the same bytes, in an order in which no two neighbours share a route.
+//! The imported prices: deterministic, in an order in which consecutive prices have different routes.
 
 use std::fmt::Write;
 
@@ -6,53 +6,53 @@ use bytes::Bytes;
 use entity::UtcInstant;
 use serde_json::json;
 
-use crate::feed::mixed;
+use crate::feed::split_mix;
 
-/// Places: the port, which lies in no region, those of the wide region, and the others in regions of their own.
+/// Places: the port, which is in no region, the places of the large region, and the others, each in its own region.
 const PLACES: u64 = 200;
 const PORT: u64 = 0;
 pub(super) const REGION_PLACES: u64 = 60;
 const OTHER_REGION_PLACES: u64 = 35;
-/// Slug of the wide region.
+/// Slug of the large region.
 const REGION: &str = "wide-coast";
-/// Prices of each route and day.
+/// Prices per route and day.
 pub(super) const PER_DAY: u64 = 3;
 /// 2026-01-01, in days since 1970.
 const FIRST_DAY: u64 = 20_454;
 const DAY_MICROS: u64 = 86_400_000_000;
-/// A prime above the length of any batch, so that each price of a batch has its turn once.
+/// A prime above the length of any batch, so that each price occurs once.
 const SPREAD: u64 = 15_485_863;
-/// Routes between all places but the port, and a prime that does not divide their number.
+/// The number of routes between places other than the port, and a prime that does not divide it.
 const OTHER_ROUTES: u64 = (PLACES - 1) * (PLACES - 2);
 const ROUTE_SPREAD: u64 = 7_919;
-/// Bytes of one message of a `COPY`.
+/// The size of a `COPY` message.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
-/// A batch: three prices on each day for each route, of which the first sixty lead from the port to each place of the wide region.
+/// A batch with three prices per route and day. The first sixty routes are from the port to the places of the large region.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Batch {
+pub(super) struct PriceBatch {
     pub(super) prices: u64,
     pub(super) days: u64,
 }
 
-/// One price, of places and a day by their numbers from 0.
-struct Price {
+/// A price; places and days are numbered from 0.
+struct BatchPrice {
     orig: u64,
     dest: u64,
     day: u64,
     hundredths: u64,
 }
 
-impl Batch {
-    fn prices(self) -> impl Iterator<Item = Price> {
+impl PriceBatch {
+    fn prices(self) -> impl Iterator<Item = BatchPrice> {
         (0..self.prices).map(move |number| {
             let at = number * SPREAD % self.prices;
             let (orig, dest) = route(at / (PER_DAY * self.days));
-            Price { orig, dest, day: at / PER_DAY % self.days, hundredths: 20_000 + mixed(number) % 200_000 }
+            BatchPrice { orig, dest, day: at / PER_DAY % self.days, hundredths: 20_000 + split_mix(number) % 200_000 }
         })
     }
 
-    /// Routes with all of their prices.
+    /// The number of routes with all prices.
     pub(super) fn routes(self) -> u64 {
         self.prices / (PER_DAY * self.days)
     }
@@ -61,19 +61,19 @@ impl Batch {
     pub(super) fn csv(self) -> Bytes {
         let days: Vec<String> = (0..self.days).map(day).collect();
         let mut body = "orig_code,dest_code,day,price\n".to_owned();
-        for Price { orig, dest, day, hundredths } in self.prices() {
+        for BatchPrice { orig, dest, day, hundredths } in self.prices() {
             let (whole, rest) = (hundredths / 100, hundredths % 100);
-            // A String takes whatever is written.
+            // Writing to a String cannot fail.
             let _written = writeln!(body, "{},{},{},{whole}.{rest:02}", code(orig), code(dest), days[day as usize]);
         }
         body.into()
     }
 
-    /// The rows of the batch of this number, in messages of a `COPY`.
+    /// The rows of the batch as `COPY` messages.
     pub(super) fn messages(self, batch_id: u64) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
         let mut message = String::new();
-        for (position, Price { orig, dest, day, hundredths }) in (1_u64..).zip(self.prices()) {
+        for (position, BatchPrice { orig, dest, day, hundredths }) in (1_u64..).zip(self.prices()) {
             let (orig, dest, day) = (orig + 1, dest + 1, FIRST_DAY + day);
             let _written = writeln!(message, "{batch_id},{position},{orig},{dest},{day},{hundredths}");
             if message.len() >= MESSAGE_BYTES {
@@ -103,7 +103,7 @@ fn day(number: u64) -> String {
     instant.to_utc().map(|utc| utc.format("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-/// The list of places and regions.
+/// The document of places and regions.
 pub(super) fn places() -> Bytes {
     let region = |place: u64| match place {
         PORT => None,
@@ -118,26 +118,26 @@ pub(super) fn places() -> Bytes {
     json!({ "regions": regions, "places": (0..PLACES).map(place).collect::<Vec<_>>() }).to_string().into()
 }
 
-/// What is asked for: from where to where, from which day to which.
+/// A query: places and days.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct RatesQuery {
     pub(super) orig: String,
     pub(super) dest: String,
     first: u64,
     last: u64,
-    /// Prices that one batch brings to each of the days.
+    /// Prices per day in one batch.
     pub(super) per_day: u64,
 }
 
-impl Question {
-    /// Along the route of this number.
-    pub(super) fn of_route(number: u64, first: u64, last: u64) -> Self {
+impl RatesQuery {
+    /// A query for one route.
+    pub(super) fn for_route(number: u64, first: u64, last: u64) -> Self {
         let (orig, dest) = route(number);
         Self { orig: code(orig), dest: code(dest), first, last, per_day: PER_DAY }
     }
 
-    /// From the port to all of the wide region.
-    pub(super) fn of_region(first: u64, last: u64) -> Self {
+    /// A query from the port to the large region.
+    pub(super) fn for_region(first: u64, last: u64) -> Self {
         Self { orig: code(PORT), dest: REGION.to_owned(), first, last, per_day: PER_DAY * REGION_PLACES }
     }
 
@@ -150,7 +150,7 @@ impl Question {
         self.last - self.first + 1
     }
 
-    /// The first and the last day, since 1970.
+    /// The first and the last day since 1970.
     pub(super) fn days(&self) -> (i32, i32) {
         let [first, last] = [self.first, self.last].map(|day| i32::try_from(FIRST_DAY + day).unwrap_or(i32::MAX));
         (first, last)

@@ -1,4 +1,4 @@
-//! A database of its own with an API on it, which knows the places and no price.
+//! A database with places but without prices, and an API on it.
 
 use std::time::{Duration, Instant};
 
@@ -10,57 +10,57 @@ use serde::Deserialize;
 use super::prices;
 use crate::{
     Failure,
-    search::programs::{Api, ApiSettings},
+    search::programs::{ApiServer, ApiSettings},
 };
 
-pub(super) struct Site {
+pub(super) struct RatesSite {
     pub(super) database: TestDatabase,
-    pub(super) api: Api,
+    pub(super) api: ApiServer,
     client: Client,
 }
 
-/// A day of an answer.
+/// A day of a response.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub(super) struct Rate {
+pub(super) struct RateDay {
     pub(super) count: u64,
     pub(super) day: String,
     pub(super) price: Option<f64>,
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    rates: Vec<Rate>,
+struct RatesResponse {
+    rates: Vec<RateDay>,
 }
 
-impl Site {
+impl RatesSite {
     pub(super) async fn new(backend: Backend, change: impl FnOnce(&mut ApiSettings)) -> Result<Self, Failure> {
         let database = TestDatabase::migrated(backend).await;
         let mut settings = ApiSettings::on(database.settings.url.expose());
         change(&mut settings);
-        // A connection for each request: none is found closed when it is wanted.
+        // One connection per request, so that no pooled connection is closed.
         let client = Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
-        let site = Self { api: Api::start(&settings).await?, database, client };
+        let site = Self { api: ApiServer::start(&settings).await?, database, client };
         site.send(Method::PUT, "/places", "application/json", prices::places(), StatusCode::OK).await?;
         Ok(site)
     }
 
-    /// Brings a batch in; how long it takes from the first byte sent to the answer.
+    /// Imports a batch; returns the time from its first byte to the response.
     pub(super) async fn post(&self, csv: &Bytes) -> Result<Duration, Failure> {
-        let begun = Instant::now();
+        let started = Instant::now();
         self.send(Method::POST, "/rates/batches", "text/csv", csv.clone(), StatusCode::CREATED).await?;
-        Ok(begun.elapsed())
+        Ok(started.elapsed())
     }
 
-    async fn send(&self, method: Method, path: &str, kind: &str, body: Bytes, wanted: StatusCode) -> Result<(), Failure> {
+    async fn send(&self, method: Method, path: &str, kind: &str, body: Bytes, expected: StatusCode) -> Result<(), Failure> {
         let request = self.client.request(method, self.url(path)).header(header::CONTENT_TYPE, kind);
         let answer = request.body(body).send().await?;
         let (status, text) = (answer.status(), answer.text().await?);
-        if status == wanted { Ok(()) } else { Err(format!("{path} answers {status}: {text}").into()) }
+        if status == expected { Ok(()) } else { Err(format!("the status of {path} is {status}: {text}").into()) }
     }
 
-    pub(super) async fn rates(&self, path: &str) -> Result<Vec<Rate>, Failure> {
+    pub(super) async fn rates(&self, path: &str) -> Result<Vec<RateDay>, Failure> {
         let answer = self.client.get(self.url(path)).send().await?.error_for_status()?;
-        Ok(serde_json::from_slice::<Answer>(&answer.bytes().await?)?.rates)
+        Ok(serde_json::from_slice::<RatesResponse>(&answer.bytes().await?)?.rates)
     }
 
     fn url(&self, path: &str) -> String {

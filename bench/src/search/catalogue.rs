@@ -1,4 +1,4 @@
-//! Catalogues of any size, written by `COPY`: rows as a sync leaves them, made without one.
+//! Catalogues of any size, loaded by `COPY`: the rows that syncs would write.
 
 use std::fmt::Write;
 
@@ -11,19 +11,19 @@ use crate::{Failure, table::progress};
 
 /// 2025-01-01, the day of the first events.
 pub(super) const FIRST_MICROS: i64 = 1_735_689_600_000_000;
-/// Over how many days they are spread: of 20,000 events 548 fall into 30 days, of 2,000,000 there are 54,795.
+/// The days with events. A range of 30 days has 548 of 20,000 events, and 54,795 of 2,000,000.
 pub(super) const DAYS: u64 = 1_095;
 const PROVIDERS: u64 = 10;
-/// Events of one base event.
+/// Events per base event.
 const SHOWINGS: u64 = 4;
-/// One event in this many was never on sale online, so that the index of shown events is narrower than the table.
+/// One in this number of events was never on sale online, and so is not in the partial index.
 const HIDDEN_EVERY: u64 = 10;
-/// Bytes of one message of a `COPY`.
+/// The size of a `COPY` message.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 /// Fills an empty database with this many events.
 pub(super) async fn fill(database: &TestDatabase, events: u64) -> Result<(), Failure> {
-    progress(format_args!("a catalogue of {events} events"));
+    progress(format_args!("loading a catalogue of {events} events"));
     let connection = database.connect(ConnectionRole::Worker).await;
     let pool = connection.get_postgres_connection_pool();
     let mut held = pool.acquire().await?;
@@ -49,14 +49,14 @@ pub(super) async fn fill(database: &TestDatabase, events: u64) -> Result<(), Fai
     }
     copy.finish().await?;
     held.execute("UPDATE catalogue_version SET version = version + 1").await?;
-    // Vacuumed, too, as the server does by itself where it has the time: pages all of whose rows are visible.
+    // Vacuumed as by autovacuum, so that index-only scans are possible.
     held.execute("VACUUM ANALYZE").await?;
     drop(held);
     connection.close().await?;
     Ok(())
 }
 
-/// The rows of the numbers below this one, in messages.
+/// The rows with numbers below `count`, as messages.
 fn chunks(count: u64, row: impl Fn(u64, &mut String)) -> impl Iterator<Item = Vec<u8>> {
     let mut numbers = 0..count;
     std::iter::from_fn(move || {
@@ -72,7 +72,7 @@ fn chunks(count: u64, row: impl Fn(u64, &mut String)) -> impl Iterator<Item = Ve
 }
 
 fn base_event(number: u64, out: &mut String) {
-    // A String takes whatever is written.
+    // Writing to a String cannot fail.
     let _written = writeln!(
         out,
         "{}\t{}\t{number}\tCompañía {} en concierto {number}\tonline",
@@ -83,9 +83,9 @@ fn base_event(number: u64, out: &mut String) {
 }
 
 fn event(number: u64, events: u64, out: &mut String) {
-    // Spread evenly, but neighbours in time are no neighbours in the table.
-    let place = number.wrapping_mul(7_919) % events;
-    let second = DAYS * 24 * 60 * 60 * place / events;
+    // Distributed evenly, with adjacent times in distant rows.
+    let position = number.wrapping_mul(7_919) % events;
+    let second = DAYS * 24 * 60 * 60 * position / events;
     let starts_at = FIRST_MICROS + i64::try_from(second).unwrap_or(0) * 1_000_000;
     let ends_at = starts_at + 5_400_000_000;
     let price = 1_500 + number % 80 * 100;
@@ -100,9 +100,9 @@ fn event(number: u64, events: u64, out: &mut String) {
     );
 }
 
-/// An id as random as a UUIDv5 is.
+/// An id as random as a UUIDv5.
 fn id(kind: u64, number: u64) -> String {
-    let [high, low] = [2 * number + kind, u64::MAX / 2 - 2 * number - kind].map(crate::feed::mixed);
+    let [high, low] = [2 * number + kind, u64::MAX / 2 - 2 * number - kind].map(crate::feed::split_mix);
     let hex = format!("{high:016x}{low:016x}");
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

@@ -1,6 +1,6 @@
-//! The search: hits and misses beside bare peers, and what clients see while catalogues change and things break.
+//! Searches: hits and misses compared with baselines, and responses while catalogues change and during faults.
 //!
-//! Everything under test is a process of its own: the API, the worker, PostgreSQL, Redis, nginx and the load.
+//! The API, the worker, PostgreSQL, Redis, nginx and the load generator are separate processes.
 
 mod catalogue;
 mod faults;
@@ -18,8 +18,8 @@ use std::path::Path;
 use migration::testing::{Backend, TestDatabase};
 
 use self::{
-    programs::{Api, ApiSettings},
-    ranges::Ranges,
+    programs::{ApiServer, ApiSettings},
+    ranges::SearchRanges,
 };
 use crate::{
     Failure, load,
@@ -27,116 +27,116 @@ use crate::{
     table::Table,
 };
 
-/// Events of the small catalogue.
+/// Events in the small catalogue.
 const SMALL_EVENTS: u64 = 20_000;
-/// Rows of an answer: about 4.5 KB.
+/// Rows per response, about 4.5 KB.
 const ROWS: u64 = 20;
-/// Bound of the tier in the process, in MiB, and what a process may take besides.
+/// The limit of the process cache, and the maximum memory besides it.
 const CACHE_MIB: u64 = 64;
-const BESIDES_MIB: u64 = 60;
-/// How long programs are warmed before they are measured.
+const OTHER_MIB: u64 = 60;
+/// How long programs are warmed up.
 const WARM_SECONDS: f64 = 1.0;
 
-/// What the works share.
-struct Stage<'a> {
+/// The shared environment of the benchmarks.
+struct SearchStack<'a> {
     settings: &'a SearchSettings,
     /// The small catalogue.
     small: TestDatabase,
-    ranges: Ranges,
+    ranges: SearchRanges,
 }
 
-/// What was measured and how, for the head of the table.
-pub(crate) fn measured(settings: &SearchSettings) -> String {
+/// Describes the benchmark, for the head of the table.
+pub(crate) fn describe(settings: &SearchSettings) -> String {
     format!(
-        "{} rounds of {} s a turn, medians; steady load {} s; programs under test log with LOG_FILTER=warn; hits: one thread each for the \
-         server (TOKIO_WORKER_THREADS=1, nginx: one worker) and for the load, nothing pinned; \
-         times of open loads count from when a request was due and hold up to 1 ms of the load's own timer",
+        "{} rounds of {} s, medians; steady load {} s; programs log with LOG_FILTER=warn; hits: one thread each for the \
+         server (TOKIO_WORKER_THREADS=1, nginx: one worker) and for the load generator, no CPU pinning; \
+         latencies of open loads start when a request is due, and include up to 1 ms of timer delay",
         settings.rounds,
         settings.turn_seconds(),
         settings.steady_seconds()
     )
 }
 
-/// Measures all of it that is wanted.
+/// Runs the selected benchmarks.
 pub(crate) async fn measure(settings: &SearchSettings, table: &mut Table) {
     table.facts([programs::versions().await]);
     let small = TestDatabase::migrated(Backend::Postgres).await;
-    let stage = Stage { settings, small, ranges: Ranges::default() };
-    let filled = catalogue::fill(&stage.small, SMALL_EVENTS).await;
+    let stack = SearchStack { settings, small, ranges: SearchRanges::default() };
+    let filled = catalogue::fill(&stack.small, SMALL_EVENTS).await;
     match filled {
-        Ok(()) => works(&stage, table).await,
-        Err(failure) => table.failed("a catalogue to search", failure),
+        Ok(()) => run_benchmarks(&stack, table).await,
+        Err(failure) => table.failed("loading the catalogue", failure),
     }
-    stage.small.remove().await;
+    stack.small.remove().await;
 }
 
-async fn works(stage: &Stage<'_>, table: &mut Table) {
-    if stage.settings.wants(SearchWork::Hit) {
-        let outcome = hit::measure(stage, table).await;
-        table.unless_measured("hit in the process", outcome);
+async fn run_benchmarks(stack: &SearchStack<'_>, table: &mut Table) {
+    if stack.settings.includes(SearchWork::Hit) {
+        let outcome = hit::measure(stack, table).await;
+        table.record_failure("hit in the process cache", outcome);
     }
-    if stage.settings.wants(SearchWork::Redis) {
-        let outcome = redis::measure(stage, table).await;
-        table.unless_measured("hit in Redis", outcome);
+    if stack.settings.includes(SearchWork::Redis) {
+        let outcome = redis::measure(stack, table).await;
+        table.record_failure("hit in Redis", outcome);
     }
-    if stage.settings.wants(SearchWork::Miss) {
-        let outcome = miss::measure(stage, table).await;
-        table.unless_measured("miss", outcome);
+    if stack.settings.includes(SearchWork::Miss) {
+        let outcome = miss::measure(stack, table).await;
+        table.record_failure("miss", outcome);
     }
-    if stage.settings.wants(SearchWork::Steady) {
-        let outcome = steady::measure(stage, table).await;
-        table.unless_measured("steady load while a sync changes 1 %", outcome);
+    if stack.settings.includes(SearchWork::Steady) {
+        let outcome = steady::measure(stack, table).await;
+        table.record_failure("steady load while a sync changes 1 %", outcome);
     }
-    if stage.settings.wants(SearchWork::RedisFaults) {
-        let outcome = faults::redis(stage, table).await;
-        table.unless_measured("Redis killed, back, frozen, thawed", outcome);
+    if stack.settings.includes(SearchWork::RedisFaults) {
+        let outcome = faults::redis(stack, table).await;
+        table.record_failure("Redis killed, restarted, frozen, resumed", outcome);
     }
-    if stage.settings.wants(SearchWork::DatabaseFaults) {
-        let outcome = faults::database(stage, table).await;
-        table.unless_measured("database away and back", outcome);
+    if stack.settings.includes(SearchWork::DatabaseFaults) {
+        let outcome = faults::database(stack, table).await;
+        table.record_failure("database unavailable and available again", outcome);
     }
-    if stage.settings.wants(SearchWork::Overload) {
-        let outcome = overload::measure(stage, table).await;
-        table.unless_measured("twice the load it can take", outcome);
+    if stack.settings.includes(SearchWork::Overload) {
+        let outcome = overload::measure(stack, table).await;
+        table.record_failure("twice the maximum load", outcome);
     }
-    if stage.settings.wants(SearchWork::Memory) {
-        let outcome = overload::memory(stage, table).await;
-        table.unless_measured("memory with a full cache", outcome);
+    if stack.settings.includes(SearchWork::Memory) {
+        let outcome = overload::memory(stack, table).await;
+        table.record_failure("memory with a full cache", outcome);
     }
 }
 
-impl Stage<'_> {
+impl SearchStack<'_> {
     /// An API on the small catalogue.
-    async fn api(&self, change: impl FnOnce(&mut ApiSettings)) -> Result<Api, Failure> {
+    async fn api(&self, change: impl FnOnce(&mut ApiSettings)) -> Result<ApiServer, Failure> {
         let mut settings = ApiSettings::on(self.small.settings.url.expose());
         change(&mut settings);
-        Api::start(&settings).await
+        ApiServer::start(&settings).await
     }
 }
 
-/// Asks for each path, some times over, before anything counts.
+/// Warms up the server with repeated requests for all paths.
 async fn warm(address: std::net::SocketAddr, paths: &[String]) -> Result<(), Failure> {
     let report = load::LoadSettings::closed(address, 8, WARM_SECONDS).run(paths).await?;
     if report.errors() > 0 {
-        return Err(format!("not all went well before it began: {}", report.counts()).into());
+        return Err(format!("requests failed during the warm-up: {}", report.counts()).into());
     }
     Ok(())
 }
 
-/// Enters the most memory that an API had.
-fn enter_memory(api: &Api, when: &str, table: &mut Table) {
+/// Reports the peak memory of an API.
+fn report_peak_memory(api: &ApiServer, when: &str, table: &mut Table) {
     match api.peak_mib() {
         Some(peak) => {
-            let limit = CACHE_MIB + BESIDES_MIB;
+            let limit = CACHE_MIB + OTHER_MIB;
             let work = format!("memory of the API {when}, CACHE_MIB={CACHE_MIB}");
             table.absolute(&work, &format!("{peak} MiB"), &format!("under {limit} MiB"), peak < limit);
         }
-        None => table.failed(&format!("memory of the API {when}"), "the kernel does not tell"),
+        None => table.failed(&format!("memory of the API {when}"), "the resource usage cannot be read"),
     }
 }
 
-/// Whether a file can be read by whatever user a server runs as.
-fn open_to_all(path: &Path) -> Result<(), Failure> {
+/// Makes a path readable for all users, because a server may run as another one.
+fn make_readable(path: &Path) -> Result<(), Failure> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
     Ok(())

@@ -1,39 +1,39 @@
-//! More than it can take: misses only, up to the peak and then at twice its rate; and memory with a full cache.
+//! Overload: misses up to the peak throughput, then at twice its rate; and memory with a full cache.
 
 use std::time::Duration;
 
-use super::{ROWS, Stage, enter_memory};
+use super::{ROWS, SearchStack, report_peak_memory};
 use crate::{
     Failure,
     load::LoadSettings,
     table::{Table, progress},
 };
 
-/// How many ask at once on the way to the peak.
+/// Concurrent requests, to find the peak.
 const STEPS: [usize; 5] = [4, 16, 32, 64, 128];
-/// Clients of the overload: so many that the server's own bounds must do the refusing.
+/// Connections of the overload: enough that the server must reject requests.
 const CLIENTS: usize = 768;
-/// How many times the peak.
+/// The overload relative to the peak.
 const TIMES: f64 = 2.0;
-/// Until then the connections are made and the first answers are on their way.
+/// Ignored at the start of the load, while connections are opened.
 const SETTLE_SECONDS: f64 = 1.0;
-/// At least so much of the peak is to be left.
+/// Minimum goodput relative to the peak.
 const OF_PEAK: f64 = 0.9;
-/// More than a turn can ask for in a second.
+/// More requests than are sent in a second.
 const RANGES_PER_SECOND: f64 = 15_000.0;
-/// Rows of the answers that fill the cache, and how many ask for them.
+/// Rows of the responses that fill the cache, and the number of connections.
 const BIG_ROWS: u64 = 200;
 const FILLERS: usize = 16;
 
-pub(super) async fn measure(stage: &Stage<'_>, table: &mut Table) -> Result<(), Failure> {
-    let api = stage.api(|_| ()).await?;
-    let seconds = stage.settings.turn_seconds();
+pub(super) async fn measure(stack: &SearchStack<'_>, table: &mut Table) -> Result<(), Failure> {
+    let api = stack.api(|_| ()).await?;
+    let seconds = stack.settings.turn_seconds();
     let (mut peak, mut peak_at) = (0.0_f64, 0);
     let mut course = Vec::new();
     for connections in STEPS {
-        progress(format_args!("misses by {connections} at once"));
+        progress(format_args!("misses with {connections} connections"));
         let load = LoadSettings::closed(api.address, connections, seconds).once();
-        let report = load.run(&stage.ranges.new_paths((RANGES_PER_SECOND * seconds) as u64, ROWS)).await?;
+        let report = load.run(&stack.ranges.new_paths((RANGES_PER_SECOND * seconds) as u64, ROWS)).await?;
         let good = report.good_per_second();
         course.push(format!("{connections}: {good:.0}/s"));
         if good > peak {
@@ -44,11 +44,15 @@ pub(super) async fn measure(stage: &Stage<'_>, table: &mut Table) -> Result<(), 
     progress(format_args!("twice the peak: {rate:.0}/s"));
     let seconds = seconds * 2.0;
     let load = LoadSettings::open(api.address, CLIENTS, seconds, rate).once();
-    let report = load.run(&stage.ranges.new_paths((rate * seconds) as u64 + 1, ROWS)).await?;
+    let report = load.run(&stack.ranges.new_paths((rate * seconds) as u64 + 1, ROWS)).await?;
     let goodput = report.good_per_second_between(SETTLE_SECONDS, seconds);
     table.absolute(
-        &format!("goodput at twice the load it can take ({rate:.0}/s, {CLIENTS} connections), misses only"),
-        &format!("{goodput:.0}/s of {peak:.0}/s = {:.2} (peak with {peak_at} at once; {})", goodput / peak, course.join(", ")),
+        &format!("goodput at twice the maximum load ({rate:.0}/s, {CLIENTS} connections), misses only"),
+        &format!(
+            "{goodput:.0}/s of {peak:.0}/s = {:.2} (peak with {peak_at} connections; {})",
+            goodput / peak,
+            course.join(", ")
+        ),
         &format!("at least {OF_PEAK} x its peak"),
         goodput >= OF_PEAK * peak,
     );
@@ -56,29 +60,29 @@ pub(super) async fn measure(stage: &Stage<'_>, table: &mut Table) -> Result<(), 
     let without = report.count(|kind| kind.status == 503 && !kind.has_retry_after);
     let is_prompt = report.refused.p99() < Duration::from_millis(100);
     table.absolute(
-        "those refused meanwhile",
+        "rejected requests",
         &format!("{}; without Retry-After: {without}; other errors: {others} ({})", report.refused.text(), report.counts()),
         "503 with Retry-After, p99 < 100 ms, no other errors",
         without == 0 && others == 0 && is_prompt,
     );
-    table.figure("those answered meanwhile", &report.good.text());
+    table.figure("accepted requests", &report.good.text());
     Ok(())
 }
 
-/// Asks for more than the cache can hold.
-pub(super) async fn memory(stage: &Stage<'_>, table: &mut Table) -> Result<(), Failure> {
-    let api = stage.api(|_| ()).await?;
-    let seconds = stage.settings.turn_seconds() * 2.0;
-    let paths = stage.ranges.new_paths((RANGES_PER_SECOND * seconds) as u64, BIG_ROWS);
+/// Requests more data than the cache can store.
+pub(super) async fn memory(stack: &SearchStack<'_>, table: &mut Table) -> Result<(), Failure> {
+    let api = stack.api(|_| ()).await?;
+    let seconds = stack.settings.turn_seconds() * 2.0;
+    let paths = stack.ranges.new_paths((RANGES_PER_SECOND * seconds) as u64, BIG_ROWS);
     let report = LoadSettings::closed(api.address, FILLERS, seconds).once().run(&paths).await?;
     if report.errors() > 0 {
-        return Err(format!("not all answers were good: {}", report.counts()).into());
+        return Err(format!("not all responses had status 200: {}", report.counts()).into());
     }
     let when = format!(
-        "after {} answers of {BIG_ROWS} rows, about {} MiB",
+        "after {} responses of {BIG_ROWS} rows, about {} MiB",
         report.good.count,
         report.good.count * BIG_ROWS * 220 / 1_048_576
     );
-    enter_memory(&api, &when, table);
+    report_peak_memory(&api, &when, table);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The programs under test and their peers, started on free ports and gone with their owner.
+//! The measured programs and the baseline servers, on free ports. They are killed on drop.
 
 use std::{
     fs,
@@ -14,15 +14,15 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{CACHE_MIB, open_to_all};
-use crate::{Failure, load::Source, process};
+use super::{CACHE_MIB, make_readable};
+use crate::{Failure, load::ResponseTier, process};
 
-/// How long a program may take to listen.
+/// The timeout until a program listens.
 const START_TIME: Duration = Duration::from_secs(20);
-/// How long between two looks whether it does.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// The interval between two connection attempts.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How an API is started.
+/// The settings of an API.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiSettings {
     pub(crate) database_url: String,
@@ -39,16 +39,16 @@ impl ApiSettings {
 
 /// A running `marquee-api`.
 #[derive(Debug)]
-pub(crate) struct Api {
+pub(crate) struct ApiServer {
     pub(crate) address: SocketAddr,
     process: Child,
     _folder: TempDir,
 }
 
-impl Api {
+impl ApiServer {
     pub(crate) async fn start(settings: &ApiSettings) -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
-        let mut command = Command::new(process::built("marquee-api")?);
+        let mut command = Command::new(process::find_built_program("marquee-api")?);
         command
             .env("API_LISTEN", address.to_string())
             .env("DATABASE_URL", &settings.database_url)
@@ -62,38 +62,38 @@ impl Api {
             command.env("TOKIO_WORKER_THREADS", "1");
         }
         let log = folder.path().join("api.log");
-        let process = started(command, address, &log).await?;
+        let process = start_and_wait(command, address, &log).await?;
         Ok(Self { address, process, _folder: folder })
     }
 
     pub(crate) fn peak_mib(&self) -> Option<u64> {
-        Some(self.taken()?.peak_kib / 1024)
+        Some(self.usage()?.peak_kib / 1024)
     }
 
-    pub(crate) fn taken(&self) -> Option<process::Taken> {
-        process::look(self.process.id()?)
+    pub(crate) fn usage(&self) -> Option<process::ProcessUsage> {
+        process::sample_usage(self.process.id()?)
     }
 
-    /// The body at a path, and who answered.
+    /// The body and `Cache-Status` of a response.
     pub(crate) async fn get(&self, path: &str) -> Result<(Vec<u8>, Option<String>), Failure> {
-        let answer = reqwest::get(format!("http://{}{path}", self.address)).await?.error_for_status()?;
-        let source = answer.headers().get("cache-status").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok((answer.bytes().await?.to_vec(), source))
+        let response = reqwest::get(format!("http://{}{path}", self.address)).await?.error_for_status()?;
+        let source = response.headers().get("cache-status").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok((response.bytes().await?.to_vec(), source))
     }
 
-    /// The body at a path that was asked before, if it is Redis that has it.
+    /// The body of a response that must come from Redis.
     pub(crate) async fn get_from_redis(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let (body, source) = self.get(path).await?;
         match source {
-            Some(source) if Source::of(source.as_bytes()) == Source::Redis => Ok(body),
-            Some(source) => Err(format!("what was asked before has Cache-Status: {source}").into()),
-            None => Err("the API sends no Cache-Status".into()),
+            Some(source) if ResponseTier::parse(source.as_bytes()) == ResponseTier::Redis => Ok(body),
+            Some(source) => Err(format!("the response is not from Redis, but has Cache-Status: {source}").into()),
+            None => Err("the response has no Cache-Status".into()),
         }
     }
 
-    /// The sum of a counter over those of its lines that hold all of these texts.
+    /// The sum of a counter over the lines with all labels.
     pub(crate) async fn counter(&self, name: &str, labels: &[&str]) -> Result<u64, Failure> {
-        let (text, _) = self.get("/metrics").await.map_err(|failure| format!("no metrics: {failure}"))?;
+        let (text, _) = self.get("/metrics").await.map_err(|failure| format!("cannot read metrics: {failure}"))?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let lines = text.lines().filter(|line| {
             let rest = line.strip_prefix(name);
@@ -107,15 +107,15 @@ impl Api {
     }
 }
 
-/// A Redis server that can be killed and started anew on its port; it keeps nothing on disk.
+/// A Redis server without persistence that can be killed and restarted on its port.
 #[derive(Debug)]
-pub(super) struct Redis {
+pub(super) struct RedisServer {
     address: SocketAddr,
     pub(super) process: Child,
     folder: TempDir,
 }
 
-impl Redis {
+impl RedisServer {
     pub(super) async fn start() -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let process = Self::spawn(address, &folder).await?;
@@ -123,54 +123,56 @@ impl Redis {
     }
 
     async fn spawn(address: SocketAddr, folder: &TempDir) -> Result<Child, Failure> {
-        let mut command = Command::new(process::installed("redis-server", "redis-server")?);
+        let mut command = Command::new(process::find_installed_program("redis-server", "redis-server")?);
         command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
-        started(command, address, &folder.path().join("redis.log")).await
+        start_and_wait(command, address, &folder.path().join("redis.log")).await
     }
 
     pub(super) fn url(&self) -> String {
         format!("redis://{}/", self.address)
     }
 
-    /// As when the machine has no memory left.
+    /// Sends SIGKILL.
     pub(super) async fn kill(&mut self) -> Result<(), Failure> {
         Ok(self.process.kill().await?)
     }
 
-    /// After it was killed; it is empty then.
-    pub(super) async fn start_again(&mut self) -> Result<(), Failure> {
+    /// Starts it again after a kill, empty.
+    pub(super) async fn restart(&mut self) -> Result<(), Failure> {
         self.process = Self::spawn(self.address, &self.folder).await?;
         Ok(())
     }
 }
 
-/// A peer that serves one body at `/search`.
+/// A baseline server of one body at `/search`.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct BaselineServer {
     pub(super) address: SocketAddr,
     _process: Child,
     _folder: TempDir,
 }
 
-impl Peer {
-    /// A bare poem app, on one thread.
+impl BaselineServer {
+    /// A minimal poem app on one thread.
     pub(super) async fn poem(bytes: usize) -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["bare", "--listen", &address.to_string(), "--bytes", &bytes.to_string()]).env("TOKIO_WORKER_THREADS", "1");
-        let process = started(command, address, &folder.path().join("bare.log")).await?;
+        command
+            .args(["constant", "--listen", &address.to_string(), "--bytes", &bytes.to_string()])
+            .env("TOKIO_WORKER_THREADS", "1");
+        let process = start_and_wait(command, address, &folder.path().join("constant.log")).await?;
         Ok(Self { address, _process: process, _folder: folder })
     }
 
-    /// nginx with one worker, which keeps the file open.
+    /// nginx with one worker and an open file cache.
     pub(super) async fn nginx(body: &[u8]) -> Result<Self, Failure> {
-        let program = process::installed("nginx", "nginx-light")?;
+        let program = process::find_installed_program("nginx", "nginx-light")?;
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let root = folder.path().display();
-        open_to_all(folder.path())?;
+        make_readable(folder.path())?;
         fs::write(folder.path().join("search"), body)?;
-        open_to_all(&folder.path().join("search"))?;
+        make_readable(&folder.path().join("search"))?;
         let temporary =
             ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {root}/{kind};"));
         let configuration = format!(
@@ -183,53 +185,53 @@ impl Peer {
         fs::write(&file, configuration)?;
         let mut command = Command::new(program);
         command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(file);
-        let process = started(command, address, &folder.path().join("nginx.log")).await?;
+        let process = start_and_wait(command, address, &folder.path().join("nginx.log")).await?;
         Ok(Self { address, _process: process, _folder: folder })
     }
 
-    /// Ends it with all its processes.
+    /// Stops all its processes.
     pub(super) async fn stop(mut self) -> Result<(), Failure> {
-        // A killed nginx would leave its workers behind.
-        process::signal(&self._process, "TERM").await?;
+        // SIGKILL would leave the worker processes running.
+        process::send_signal(&self._process, "TERM").await?;
         self._process.wait().await?;
         Ok(())
     }
 }
 
 /// Starts a program and waits until it listens.
-async fn started(mut command: Command, address: SocketAddr, log: &PathBuf) -> Result<Child, Failure> {
+async fn start_and_wait(mut command: Command, address: SocketAddr, log: &PathBuf) -> Result<Child, Failure> {
     let file = fs::OpenOptions::new().create(true).append(true).open(log)?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
     let mut child = command.spawn()?;
     let until = Instant::now() + START_TIME;
     while TcpStream::connect(address).await.is_err() {
         if let Some(status) = child.try_wait()? {
-            return Err(format!("{:?} ended with {status}: {}", command.as_std().get_program(), process::end_of(log)).into());
+            return Err(format!("{:?} exited with {status}: {}", command.as_std().get_program(), process::tail(log)).into());
         }
         if Instant::now() > until {
-            return Err(format!("{:?} does not listen: {}", command.as_std().get_program(), process::end_of(log)).into());
+            return Err(format!("{:?} does not listen: {}", command.as_std().get_program(), process::tail(log)).into());
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     Ok(child)
 }
 
-/// An address that was free a moment ago: the servers cannot tell which one they would take.
+/// A free address. The servers cannot report a port that they select.
 async fn free_address() -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
 }
 
-/// The versions of the servers that stand beside.
+/// The versions of the baseline servers.
 pub(super) async fn versions() -> String {
     let mut texts = Vec::new();
     for (name, argument) in [("redis-server", "--version"), ("nginx", "-v")] {
-        let output = match process::installed(name, name) {
+        let output = match process::find_installed_program(name, name) {
             Ok(program) => Command::new(program).arg(argument).output().await.ok(),
             Err(_) => None,
         };
         let text = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text).trim().split(" sha=").next().unwrap_or_default().to_owned();
-        texts.push(if text.is_empty() { format!("{name} is missing") } else { text });
+        texts.push(if text.is_empty() { format!("{name} is not installed") } else { text });
     }
     texts.join("; ")
 }

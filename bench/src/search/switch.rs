@@ -1,4 +1,4 @@
-//! A switch in the line to a PostgreSQL server: a database that goes away for one process alone, at once and for real.
+//! A TCP proxy that disconnects one process from PostgreSQL.
 
 use tokio::{
     io::copy_bidirectional,
@@ -8,54 +8,54 @@ use tokio::{
 
 use crate::Failure;
 
-/// What the line does.
+/// The state of the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum SwitchState {
     On,
-    /// Every connection is cut, and new ones end at once.
+    /// Connections are closed, and new ones are closed immediately.
     Off,
 }
 
-/// The switch; it listens on a port of its own as long as the runtime lasts.
+/// A proxy that runs until the runtime stops.
 #[derive(Debug)]
-pub(super) struct Switch {
-    line: watch::Sender<Line>,
+pub(super) struct ConnectionSwitch {
+    line: watch::Sender<SwitchState>,
     url: String,
 }
 
-impl Switch {
-    /// A switch before the server of this database, on.
-    pub(super) async fn before(url: &str) -> Result<Self, Failure> {
-        let (before, server, after) = split_at_server(url).ok_or("the URL of the database names no server")?;
+impl ConnectionSwitch {
+    /// Starts a proxy to the server of a database.
+    pub(super) async fn start(url: &str) -> Result<Self, Failure> {
+        let (before, server, after) = split_at_server(url).ok_or("the database URL has no server")?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("{before}{}{after}", listener.local_addr()?);
-        let (line, watched) = watch::channel(Line::On);
+        let (line, watched) = watch::channel(SwitchState::On);
         tokio::spawn(accept(listener, server, watched));
         Ok(Self { line, url })
     }
 
-    /// The database behind it.
+    /// The database URL through the proxy.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    pub(super) fn turn(&self, line: Line) {
+    pub(super) fn set(&self, line: SwitchState) {
         self.line.send_replace(line);
     }
 }
 
-async fn accept(listener: TcpListener, server: String, line: watch::Receiver<Line>) {
+async fn accept(listener: TcpListener, server: String, line: watch::Receiver<SwitchState>) {
     while let Ok((mut client, _)) = listener.accept().await {
-        if *line.borrow() == Line::Off {
+        if *line.borrow() == SwitchState::Off {
             continue;
         }
         let (server, mut line) = (server.clone(), line.clone());
         tokio::spawn(async move {
             let Ok(mut upstream) = TcpStream::connect(server).await else { return };
             tokio::select! {
-                // Whoever ends it, the other side sees that by itself.
+                // Closing one side closes the other.
                 _ = copy_bidirectional(&mut client, &mut upstream) => (),
-                _ = line.wait_for(|line| *line == Line::Off) => (),
+                _ = line.wait_for(|line| *line == SwitchState::Off) => (),
             }
         });
     }

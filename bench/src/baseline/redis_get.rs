@@ -1,4 +1,4 @@
-//! Peer of a hit in Redis: GETs of one value by many tasks over one multiplexed connection, nothing done with what comes.
+//! Baseline of hits in Redis: GETs of one value by many tasks on one multiplexed connection.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use redis::AsyncCommands;
 
 use crate::{Failure, settings::RedisGetSettings};
 
-/// The hidden command: prints how many values came a second.
-#[expect(clippy::print_stdout, reason = "the parent reads the number there")]
-pub(crate) async fn read(settings: RedisGetSettings) -> Result<(), Failure> {
+/// Prints the number of GETs per second.
+#[expect(clippy::print_stdout, reason = "the parent process parses the number")]
+pub(crate) async fn run(settings: RedisGetSettings) -> Result<(), Failure> {
     let connection = redis::Client::open(settings.url.as_str())?.get_multiplexed_async_connection().await?;
     let begin = Instant::now();
     let end = begin + Duration::from_secs_f64(settings.seconds);
@@ -20,7 +20,7 @@ pub(crate) async fn read(settings: RedisGetSettings) -> Result<(), Failure> {
                 while Instant::now() < end {
                     let value: Option<Vec<u8>> = connection.get(&key).await?;
                     if value.is_none_or(|value| value.is_empty()) {
-                        return Err(Failure::from("the key is empty"));
+                        return Err(Failure::from("the key does not exist"));
                     }
                     count += 1;
                 }

@@ -1,4 +1,4 @@
-//! Peer of a first load on SQLite: prepared inserts of many rows, in one transaction, of the rows that the load made.
+//! Baseline of a first load on SQLite: prepared multi-row inserts of the same rows in one transaction.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,12 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::TABLES;
 use crate::Failure;
 
-/// Rows of one statement: with more it gets no faster, and 500 rows of the widest table are far below the values that SQLite binds.
+/// Rows per statement. More are not faster, and would approach the bind limit of SQLite.
 const ROWS_PER_STATEMENT: usize = 500;
 
-/// A value as SQLite keeps it.
+/// A SQLite value.
 #[derive(Clone, Debug)]
-enum Value {
+enum SqliteValue {
     Null,
     Integer(i64),
     Real(f64),
@@ -27,42 +27,42 @@ enum Value {
     Blob(Vec<u8>),
 }
 
-struct Rows {
+struct TableRows {
     table: &'static str,
     columns: Vec<String>,
-    rows: Vec<Vec<Value>>,
+    rows: Vec<Vec<SqliteValue>>,
 }
 
-/// How long it takes to insert all rows of a database into an empty one with the same schema and pragmas, until it is closed.
-pub(crate) async fn rows_of(loaded: &TestDatabase) -> Result<Duration, Failure> {
+/// The time to insert all rows into an empty database with the same schema and pragmas, including its close.
+pub(crate) async fn time_rows(loaded: &TestDatabase) -> Result<Duration, Failure> {
     let connection = loaded.connect(ConnectionRole::Worker).await;
     let mut tables = Vec::new();
     for table in TABLES {
         let rows = read(connection.get_sqlite_connection_pool(), table).await?;
         let columns = rows.first().map(|row| row.columns().iter().map(|column| column.name().to_owned()).collect());
         let rows = rows.iter().map(values).collect::<Result<_, _>>()?;
-        tables.push(Rows { table, columns: columns.unwrap_or_default(), rows });
+        tables.push(TableRows { table, columns: columns.unwrap_or_default(), rows });
     }
     connection.close().await?;
 
     let empty = TestDatabase::migrated(Backend::Sqlite).await;
     let connection = empty.connect(ConnectionRole::Worker).await;
     let mut held = connection.get_sqlite_connection_pool().acquire().await?;
-    let begun = Instant::now();
+    let started = Instant::now();
     held.execute("BEGIN IMMEDIATE").await?;
     for table in tables {
         write(&mut held, table).await?;
     }
     held.execute("COMMIT").await?;
     drop(held);
-    // As with a worker that ends, the log is folded into the file.
+    // Checkpoints the write-ahead log, as the exit of a worker does.
     connection.close().await?;
-    let taken = begun.elapsed();
+    let elapsed = started.elapsed();
     empty.remove().await;
-    Ok(taken)
+    Ok(elapsed)
 }
 
-/// A hash of all rows of a table in the order in which they are stored.
+/// A hash of all rows of a table in storage order.
 pub(crate) async fn hash_of_rows(pool: &SqlitePool, table: &str) -> Result<u64, Failure> {
     let mut hash = 0;
     for row in read(pool, table).await? {
@@ -72,31 +72,31 @@ pub(crate) async fn hash_of_rows(pool: &SqlitePool, table: &str) -> Result<u64, 
 }
 
 async fn read(pool: &SqlitePool, table: &str) -> Result<Vec<SqliteRow>, Failure> {
-    // The names are this program's own.
+    // Table names are constants of this program.
     Ok(sqlx::query(AssertSqlSafe(format!("SELECT * FROM \"{table}\""))).fetch_all(pool).await?)
 }
 
-fn values(row: &SqliteRow) -> Result<Vec<Value>, Failure> {
+fn values(row: &SqliteRow) -> Result<Vec<SqliteValue>, Failure> {
     (0..row.len()).map(|place| value(row, place)).collect()
 }
 
-fn value(row: &SqliteRow, place: usize) -> Result<Value, Failure> {
+fn value(row: &SqliteRow, place: usize) -> Result<SqliteValue, Failure> {
     let kind = {
         let raw = row.try_get_raw(place)?;
         if raw.is_null() {
-            return Ok(Value::Null);
+            return Ok(SqliteValue::Null);
         }
         raw.type_info().name().to_owned()
     };
     Ok(match kind.as_str() {
-        "TEXT" => Value::Text(row.try_get_unchecked(place)?),
-        "BLOB" => Value::Blob(row.try_get_unchecked(place)?),
-        "REAL" => Value::Real(row.try_get_unchecked(place)?),
-        _ => Value::Integer(row.try_get_unchecked(place)?),
+        "TEXT" => SqliteValue::Text(row.try_get_unchecked(place)?),
+        "BLOB" => SqliteValue::Blob(row.try_get_unchecked(place)?),
+        "REAL" => SqliteValue::Real(row.try_get_unchecked(place)?),
+        _ => SqliteValue::Integer(row.try_get_unchecked(place)?),
     })
 }
 
-async fn write(connection: &mut sqlx::SqliteConnection, Rows { table, columns, rows }: Rows) -> Result<(), Failure> {
+async fn write(connection: &mut sqlx::SqliteConnection, TableRows { table, columns, rows }: TableRows) -> Result<(), Failure> {
     let one = format!("({})", vec!["?"; columns.len()].join(","));
     let statement = |count: usize| {
         format!("INSERT INTO \"{table}\" (\"{}\") VALUES {}", columns.join("\",\""), vec![one.as_str(); count].join(","))
@@ -104,7 +104,7 @@ async fn write(connection: &mut sqlx::SqliteConnection, Rows { table, columns, r
     let whole = statement(ROWS_PER_STATEMENT);
     let mut rows = rows.into_iter();
     loop {
-        let chunk: Vec<Vec<Value>> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
+        let chunk: Vec<Vec<SqliteValue>> = rows.by_ref().take(ROWS_PER_STATEMENT).collect();
         if chunk.is_empty() {
             return Ok(());
         }
@@ -114,12 +114,12 @@ async fn write(connection: &mut sqlx::SqliteConnection, Rows { table, columns, r
     }
 }
 
-fn bound(query: Query<'_, Sqlite, SqliteArguments>, value: Value) -> Query<'_, Sqlite, SqliteArguments> {
+fn bound(query: Query<'_, Sqlite, SqliteArguments>, value: SqliteValue) -> Query<'_, Sqlite, SqliteArguments> {
     match value {
-        Value::Null => query.bind(None::<i64>),
-        Value::Integer(integer) => query.bind(integer),
-        Value::Real(real) => query.bind(real),
-        Value::Text(text) => query.bind(text),
-        Value::Blob(blob) => query.bind(blob),
+        SqliteValue::Null => query.bind(None::<i64>),
+        SqliteValue::Integer(integer) => query.bind(integer),
+        SqliteValue::Real(real) => query.bind(real),
+        SqliteValue::Text(text) => query.bind(text),
+        SqliteValue::Blob(blob) => query.bind(blob),
     }
 }

@@ -1,4 +1,4 @@
-//! Peer of a sync whose body is the same: reads and hashes the body.
+//! Baseline of a sync with an unchanged body: downloads and hashes it.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::Failure;
 
-/// How long a GET took whose chunks were hashed as they came.
-pub(crate) async fn read_and_hash(url: &str) -> Result<Duration, Failure> {
-    let begun = Instant::now();
+/// The time to download and hash the body.
+pub(crate) async fn time_read_and_hash(url: &str) -> Result<Duration, Failure> {
+    let started = Instant::now();
     let mut response = reqwest::Client::new().get(url).send().await?.error_for_status()?;
     let mut hash = Xxh3Default::new();
     while let Some(chunk) = response.chunk().await? {
         hash.update(&chunk);
     }
     std::hint::black_box(hash.digest());
-    Ok(begun.elapsed())
+    Ok(started.elapsed())
 }

@@ -1,4 +1,4 @@
-//! Peer of a first load on PostgreSQL: `COPY` of the rows that the load made into the same tables of an empty database.
+//! Baseline of a first load on PostgreSQL: `COPY` of the same rows into an empty database.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use sqlx::Executor;
 use super::TABLES;
 use crate::Failure;
 
-/// How long it takes to send all rows of a database, encoded beforehand, to an empty one, in one transaction.
-pub(crate) async fn rows_of(loaded: &TestDatabase) -> Result<Duration, Failure> {
+/// The time to copy all rows, encoded beforehand, to an empty database in one transaction.
+pub(crate) async fn time_rows(loaded: &TestDatabase) -> Result<Duration, Failure> {
     let tables = read(loaded).await?;
     let empty = TestDatabase::migrated(Backend::Postgres).await;
     let outcome = write(&empty, tables).await;
@@ -20,7 +20,7 @@ pub(crate) async fn rows_of(loaded: &TestDatabase) -> Result<Duration, Failure> 
     outcome
 }
 
-/// The rows of each table in PostgreSQL's binary form, the cheapest for the server.
+/// The rows of each table in the binary format, the fastest for the server.
 async fn read(loaded: &TestDatabase) -> Result<Vec<(&'static str, Vec<Bytes>)>, Failure> {
     let connection = loaded.connect(ConnectionRole::Worker).await;
     let mut held = connection.get_postgres_connection_pool().acquire().await?;
@@ -42,9 +42,9 @@ async fn read(loaded: &TestDatabase) -> Result<Vec<(&'static str, Vec<Bytes>)>, 
 async fn write(empty: &TestDatabase, tables: Vec<(&'static str, Vec<Bytes>)>) -> Result<Duration, Failure> {
     let connection = empty.connect(ConnectionRole::Worker).await;
     let mut held = connection.get_postgres_connection_pool().acquire().await?;
-    // What stands between two rows is a message of its own; the server reads larger ones faster.
+    // The server sends one message per row, and receives larger messages faster.
     let tables: Vec<(&str, Vec<Vec<u8>>)> = tables.into_iter().map(|(table, chunks)| (table, joined(&chunks))).collect();
-    let begun = Instant::now();
+    let started = Instant::now();
     held.execute("BEGIN").await?;
     for (table, chunks) in tables {
         let mut rows = held.copy_in_raw(&format!("COPY \"{table}\" FROM STDIN (FORMAT binary)")).await?;
@@ -54,13 +54,13 @@ async fn write(empty: &TestDatabase, tables: Vec<(&'static str, Vec<Bytes>)>) ->
         rows.finish().await?;
     }
     held.execute("COMMIT").await?;
-    let taken = begun.elapsed();
+    let elapsed = started.elapsed();
     drop(held);
     connection.close().await?;
-    Ok(taken)
+    Ok(elapsed)
 }
 
-/// Bytes of one message of a `COPY`.
+/// The size of a `COPY` message.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
 fn joined(chunks: &[Bytes]) -> Vec<Vec<u8>> {

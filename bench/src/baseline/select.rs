@@ -1,4 +1,4 @@
-//! Peers of misses: the query of a search, written out, prepared and fetched through the same driver; its rows are dropped.
+//! Baselines of misses: the plain query, prepared, with the same driver; its rows are dropped.
 
 use std::{
     sync::{
@@ -16,23 +16,23 @@ use sqlx::{
 
 use crate::{Failure, samples::Samples};
 
-/// As many as the API has.
+/// The pool size of the API.
 const CONNECTIONS: u32 = 16;
 
-/// One more row than is answered, as the API reads it to know whether there is a next page.
+/// One more row than is returned, as in the API, which detects the next page by it.
 const OF_RANGE: &str = "SELECT event.id, event.local_start, event.local_end, event.min_price, event.max_price, event.starts_at, \
     base_event.title, provider.currency_digits \
     FROM event JOIN base_event ON event.base_event_id = base_event.id JOIN provider ON base_event.provider_id = provider.id \
     WHERE event.shown AND event.starts_at >= $1 AND event.ends_at <= $2 AND event.starts_at <= $2 \
     ORDER BY event.starts_at, event.id LIMIT $3";
 
-/// The same of a band's concerts.
+/// Concerts of a band.
 const OF_BAND: &str = "SELECT event_performer.starts_at, performer.name, venue.name, venue.latitude, venue.longitude \
     FROM performer JOIN event_performer ON event_performer.performer_id = performer.id JOIN venue ON venue.id = event_performer.venue_id \
     WHERE performer.source_id = $1 AND event_performer.shown AND event_performer.venue_id IS NOT NULL \
     ORDER BY event_performer.starts_at DESC, event_performer.event_id DESC, event_performer.position DESC LIMIT $2";
 
-/// The sums of all routes from a place to a region, day by day.
+/// Daily sums of all routes between a place and a region.
 const OF_RATES: &str = "SELECT rate_day.day, SUM(rate_day.price_count)::bigint, SUM(rate_day.price_sum)::bigint \
     FROM place AS orig JOIN rate_day ON rate_day.orig_place_id = orig.id JOIN place AS dest ON dest.id = rate_day.dest_place_id \
     JOIN region ON region.id = dest.region_id \
@@ -41,39 +41,41 @@ const OF_RATES: &str = "SELECT rate_day.day, SUM(rate_day.price_count)::bigint, 
 
 type Bound = Query<'static, Postgres, PgArguments>;
 
-/// A pool that asks a bare query for one key and another.
+/// A query with its connection pool.
 #[derive(Debug)]
 pub(crate) struct Select<Key> {
     pool: PgPool,
-    /// The query for a key and as many rows as are wanted.
+    /// Binds a key and a row limit.
     bound: fn(Key, i64) -> Bound,
     rows: i64,
 }
 
 impl Select<(i64, i64)> {
-    /// For this many events between two instants, in microseconds since 1970.
-    pub(crate) async fn of_ranges(url: &str, rows: i64) -> Result<Self, Failure> {
-        Self::of(url, rows + 1, |(from, until), rows| sqlx::query(OF_RANGE).bind(from).bind(until).bind(rows)).await
+    /// Events between two instants in microseconds since 1970.
+    pub(crate) async fn for_ranges(url: &str, rows: i64) -> Result<Self, Failure> {
+        Self::connect(url, rows + 1, |(from, until), rows| sqlx::query(OF_RANGE).bind(from).bind(until).bind(rows)).await
     }
 }
 
 impl Select<String> {
-    /// For this many concerts of a band, by the provider's id.
-    pub(crate) async fn of_bands(url: &str, rows: i64) -> Result<Self, Failure> {
-        Self::of(url, rows + 1, |band, rows| sqlx::query(OF_BAND).bind(band).bind(rows)).await
+    /// Concerts of a band, by the provider's id.
+    pub(crate) async fn for_bands(url: &str, rows: i64) -> Result<Self, Failure> {
+        Self::connect(url, rows + 1, |band, rows| sqlx::query(OF_BAND).bind(band).bind(rows)).await
     }
 }
 
 impl Select<(String, String, i32, i32)> {
-    /// For this many days of rates: from which place to which region, and the first and last day since 1970.
-    pub(crate) async fn of_rates(url: &str, days: i64) -> Result<Self, Failure> {
-        Self::of(url, days, |(orig, dest, first, last), _| sqlx::query(OF_RATES).bind(orig).bind(dest).bind(first).bind(last))
-            .await
+    /// Rates from a place to a region, between two days since 1970.
+    pub(crate) async fn for_rates(url: &str, days: i64) -> Result<Self, Failure> {
+        Self::connect(url, days, |(orig, dest, first, last), _| {
+            sqlx::query(OF_RATES).bind(orig).bind(dest).bind(first).bind(last)
+        })
+        .await
     }
 }
 
 impl<Key: Clone + Send + Sync + 'static> Select<Key> {
-    async fn of(url: &str, rows: i64, bound: fn(Key, i64) -> Bound) -> Result<Self, Failure> {
+    async fn connect(url: &str, rows: i64, bound: fn(Key, i64) -> Bound) -> Result<Self, Failure> {
         Ok(Self { pool: PgPoolOptions::new().max_connections(CONNECTIONS).connect(url).await?, bound, rows })
     }
 
@@ -82,12 +84,12 @@ impl<Key: Clone + Send + Sync + 'static> Select<Key> {
     }
 
     /// The rows for a key.
-    pub(crate) async fn found(&self, key: Key) -> Result<Vec<PgRow>, Failure> {
+    pub(crate) async fn fetch(&self, key: Key) -> Result<Vec<PgRow>, Failure> {
         Ok((self.bound)(key, self.rows).fetch_all(&self.pool).await?)
     }
 
-    /// The median time of asking for these keys by some tasks at once, until they end or time is up.
-    pub(crate) async fn half(&self, keys: Vec<Key>, tasks: usize, seconds: f64) -> Result<Duration, Failure> {
+    /// The median time of a query, with concurrent tasks, until all keys are queried or the time is over.
+    pub(crate) async fn median_time(&self, keys: Vec<Key>, tasks: usize, seconds: f64) -> Result<Duration, Failure> {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         let (keys, next) = (Arc::new(keys), Arc::new(AtomicUsize::new(0)));
         let (bound, rows) = (self.bound, self.rows);
@@ -103,7 +105,7 @@ impl<Key: Clone + Send + Sync + 'static> Select<Key> {
                         let found = bound(key.clone(), rows).fetch_all(&pool).await?;
                         times.push(begin.elapsed());
                         if found.len() as i64 != rows {
-                            return Err(Failure::from(format!("{} rows were found", found.len())));
+                            return Err(Failure::from(format!("the query returned {} rows", found.len())));
                         }
                     }
                     Ok(times)
@@ -114,7 +116,7 @@ impl<Key: Clone + Send + Sync + 'static> Select<Key> {
         for task in tasks {
             times.append(task.await??);
         }
-        times.median().map(Duration::from_secs_f64).ok_or_else(|| "nothing was asked".into())
+        times.median().map(Duration::from_secs_f64).ok_or_else(|| "no query was executed".into())
     }
 
     pub(crate) async fn close(self) {

@@ -1,5 +1,5 @@
-//! Peer of a sync whose content is the same: a bare quick-xml read of bytes in memory into structs of strings, on one core, with the
-//! checks that quick-xml makes unasked and no others.
+//! Baseline of a sync with unchanged content: parses a document in memory with quick-xml into structs of strings, on one
+//! core, with only the checks of quick-xml.
 
 use std::time::{Duration, Instant};
 
@@ -11,29 +11,29 @@ use quick_xml::{
 use crate::Failure;
 
 #[derive(Default)]
-struct BaseEvent {
+struct ParsedBaseEvent {
     id: String,
     title: String,
     sell_mode: String,
     organizer: String,
-    performers: Vec<Performer>,
-    events: Vec<Event>,
+    performers: Vec<ParsedPerformer>,
+    events: Vec<ParsedEvent>,
 }
 
 #[derive(Default)]
-struct Event {
+struct ParsedEvent {
     id: String,
     start: String,
     end: String,
     sell_from: String,
     sell_to: String,
     sold_out: String,
-    venue: Option<Venue>,
-    zones: Vec<Zone>,
+    venue: Option<ParsedVenue>,
+    zones: Vec<ParsedZone>,
 }
 
 #[derive(Default)]
-struct Venue {
+struct ParsedVenue {
     id: String,
     name: String,
     latitude: String,
@@ -42,13 +42,13 @@ struct Venue {
 }
 
 #[derive(Default)]
-struct Performer {
+struct ParsedPerformer {
     id: String,
     name: String,
 }
 
 #[derive(Default)]
-struct Zone {
+struct ParsedZone {
     id: String,
     capacity: String,
     price: String,
@@ -56,36 +56,36 @@ struct Zone {
     numbered: String,
 }
 
-/// A whole read.
-pub(crate) struct Read {
+/// A parsed document.
+pub(crate) struct ParsedFeed {
     pub(crate) elapsed: Duration,
-    /// Time on a processor.
+    /// CPU time.
     pub(crate) processor: Duration,
-    /// Base events, events and zones.
+    /// Numbers of base events, events and zones.
     pub(crate) found: [usize; 3],
 }
 
-/// Reads a document on this thread.
-pub(crate) fn read(document: &[u8]) -> Result<Read, Failure> {
-    let (begun, processor_begun) = (Instant::now(), processor_time()?);
+/// Parses a document on this thread.
+pub(crate) fn read(document: &[u8]) -> Result<ParsedFeed, Failure> {
+    let (started, cpu_started) = (Instant::now(), cpu_time()?);
     let base_events = parse(std::str::from_utf8(document)?)?;
-    let (elapsed, processor) = (begun.elapsed(), processor_time()?.saturating_sub(processor_begun));
+    let (elapsed, processor) = (started.elapsed(), cpu_time()?.saturating_sub(cpu_started));
     let events = base_events.iter().map(|base_event| base_event.events.len()).sum();
     let zones = base_events.iter().flat_map(|base_event| &base_event.events).map(|event| event.zones.len()).sum();
     let found = [base_events.len(), events, zones];
     std::hint::black_box(base_events);
-    Ok(Read { elapsed, processor, found })
+    Ok(ParsedFeed { elapsed, processor, found })
 }
 
-/// How long this thread was on a processor.
-fn processor_time() -> Result<Duration, Failure> {
+/// The CPU time of this thread.
+fn cpu_time() -> Result<Duration, Failure> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     Ok(Duration::from_nanos(text.split(' ').next().unwrap_or_default().parse()?))
 }
 
-fn parse(document: &str) -> Result<Vec<BaseEvent>, Failure> {
+fn parse(document: &str) -> Result<Vec<ParsedBaseEvent>, Failure> {
     let mut reader = Reader::from_str(document);
-    let mut base_events: Vec<BaseEvent> = Vec::new();
+    let mut base_events: Vec<ParsedBaseEvent> = Vec::new();
     loop {
         let tag = match reader.read_event()? {
             XmlEvent::Start(tag) | XmlEvent::Empty(tag) => tag,
@@ -96,19 +96,25 @@ fn parse(document: &str) -> Result<Vec<BaseEvent>, Failure> {
             "base_event" => base_events.push(base_event(&tag)?),
             "performer" => {
                 let performer = performer(&tag)?;
-                base_events.last_mut().ok_or("a performer of nothing")?.performers.push(performer);
+                base_events.last_mut().ok_or("a performer outside of a base event")?.performers.push(performer);
             }
             "event" => {
                 let event = event(&tag)?;
-                base_events.last_mut().ok_or("an event of nothing")?.events.push(event);
+                base_events.last_mut().ok_or("an event outside of a base event")?.events.push(event);
             }
             "venue" => {
                 let venue = venue(&tag)?;
-                base_events.last_mut().and_then(|last| last.events.last_mut()).ok_or("a venue of nothing")?.venue = Some(venue);
+                base_events.last_mut().and_then(|last| last.events.last_mut()).ok_or("a venue outside of an event")?.venue =
+                    Some(venue);
             }
             "zone" => {
                 let zone = zone(&tag)?;
-                base_events.last_mut().and_then(|last| last.events.last_mut()).ok_or("a zone of nothing")?.zones.push(zone);
+                base_events
+                    .last_mut()
+                    .and_then(|last| last.events.last_mut())
+                    .ok_or("a zone outside of an event")?
+                    .zones
+                    .push(zone);
             }
             _ => {}
         }
@@ -123,8 +129,8 @@ fn each(tag: &BytesStart<'_>, mut take: impl FnMut(&str, String)) -> Result<(), 
     Ok(())
 }
 
-fn base_event(tag: &BytesStart<'_>) -> Result<BaseEvent, Failure> {
-    let mut read = BaseEvent::default();
+fn base_event(tag: &BytesStart<'_>) -> Result<ParsedBaseEvent, Failure> {
+    let mut read = ParsedBaseEvent::default();
     each(tag, |name, value| match name {
         "base_event_id" => read.id = value,
         "title" => read.title = value,
@@ -135,8 +141,8 @@ fn base_event(tag: &BytesStart<'_>) -> Result<BaseEvent, Failure> {
     Ok(read)
 }
 
-fn event(tag: &BytesStart<'_>) -> Result<Event, Failure> {
-    let mut read = Event::default();
+fn event(tag: &BytesStart<'_>) -> Result<ParsedEvent, Failure> {
+    let mut read = ParsedEvent::default();
     each(tag, |name, value| match name {
         "event_id" => read.id = value,
         "event_start_date" => read.start = value,
@@ -149,8 +155,8 @@ fn event(tag: &BytesStart<'_>) -> Result<Event, Failure> {
     Ok(read)
 }
 
-fn venue(tag: &BytesStart<'_>) -> Result<Venue, Failure> {
-    let mut read = Venue::default();
+fn venue(tag: &BytesStart<'_>) -> Result<ParsedVenue, Failure> {
+    let mut read = ParsedVenue::default();
     each(tag, |name, value| match name {
         "venue_id" => read.id = value,
         "name" => read.name = value,
@@ -162,8 +168,8 @@ fn venue(tag: &BytesStart<'_>) -> Result<Venue, Failure> {
     Ok(read)
 }
 
-fn performer(tag: &BytesStart<'_>) -> Result<Performer, Failure> {
-    let mut read = Performer::default();
+fn performer(tag: &BytesStart<'_>) -> Result<ParsedPerformer, Failure> {
+    let mut read = ParsedPerformer::default();
     each(tag, |name, value| match name {
         "performer_id" => read.id = value,
         "name" => read.name = value,
@@ -172,8 +178,8 @@ fn performer(tag: &BytesStart<'_>) -> Result<Performer, Failure> {
     Ok(read)
 }
 
-fn zone(tag: &BytesStart<'_>) -> Result<Zone, Failure> {
-    let mut read = Zone::default();
+fn zone(tag: &BytesStart<'_>) -> Result<ParsedZone, Failure> {
+    let mut read = ParsedZone::default();
     each(tag, |name, value| match name {
         "zone_id" => read.id = value,
         "capacity" => read.capacity = value,
@@ -188,12 +194,12 @@ fn zone(tag: &BytesStart<'_>) -> Result<Zone, Failure> {
 #[cfg(test)]
 mod tests {
     use super::read;
-    use crate::feed::Feed;
+    use crate::feed::BenchFeed;
 
     #[test]
-    fn the_peer_reads_the_whole_feed() {
-        let feed = Feed::of_mib(1);
-        let found = read(&feed.bytes()).expect("a sound feed").found;
+    fn parses_the_whole_feed() {
+        let feed = BenchFeed::with_mib(1);
+        let found = read(&feed.bytes()).expect("a valid feed").found;
         let written = [feed.base_events, feed.event_count(), feed.zone_count()];
         assert_eq!(found.map(|count| count as u64), written);
     }

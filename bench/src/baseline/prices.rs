@@ -1,4 +1,4 @@
-//! Peer of a batch of prices on PostgreSQL: `COPY` of its rows into the same table of an empty database, and their sums.
+//! Baseline of a batch on PostgreSQL: `COPY` of its rows into an empty database, and their sums.
 
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,15 @@ use crate::Failure;
 
 const COPY: &str = "COPY rate (batch_id, position, orig_place_id, dest_place_id, day, price) FROM STDIN (FORMAT csv)";
 
-/// What a batch cannot leave out: answers are given from the sums.
+/// Queries read the sums.
 const SUMS: &str = "INSERT INTO rate_day (orig_place_id, dest_place_id, day, price_count, price_sum) \
     SELECT orig_place_id, dest_place_id, day, COUNT(*), SUM(price)::bigint FROM rate WHERE batch_id = 1 \
     GROUP BY orig_place_id, dest_place_id, day ORDER BY orig_place_id, dest_place_id, day \
     ON CONFLICT (orig_place_id, dest_place_id, day) DO UPDATE SET \
     price_count = rate_day.price_count + excluded.price_count, price_sum = rate_day.price_sum + excluded.price_sum";
 
-/// How long it takes to send the rows of batch 1, encoded beforehand, to an empty database and to add them up, in one transaction.
-pub(crate) async fn taken(messages: &[Vec<u8>]) -> Result<Duration, Failure> {
+/// The time to copy the rows of batch 1, encoded beforehand, and to compute their sums, in one transaction.
+pub(crate) async fn time_batch(messages: &[Vec<u8>]) -> Result<Duration, Failure> {
     let empty = TestDatabase::migrated(Backend::Postgres).await;
     let outcome = write(empty.settings.url.expose(), messages).await;
     empty.remove().await;
@@ -26,7 +26,7 @@ pub(crate) async fn taken(messages: &[Vec<u8>]) -> Result<Duration, Failure> {
 
 async fn write(url: &str, messages: &[Vec<u8>]) -> Result<Duration, Failure> {
     let mut connection = PgConnection::connect(url).await?;
-    let begun = Instant::now();
+    let started = Instant::now();
     connection.execute("BEGIN").await?;
     let mut copy = connection.copy_in_raw(COPY).await?;
     for message in messages {
@@ -35,7 +35,7 @@ async fn write(url: &str, messages: &[Vec<u8>]) -> Result<Duration, Failure> {
     copy.finish().await?;
     connection.execute(SUMS).await?;
     connection.execute("COMMIT").await?;
-    let taken = begun.elapsed();
+    let elapsed = started.elapsed();
     connection.close().await?;
-    Ok(taken)
+    Ok(elapsed)
 }

@@ -1,6 +1,6 @@
-//! The peers: the barest way to do the part of a sync or a search that none can leave out, with the same libraries.
+//! Baselines: minimal implementations of the necessary part of a sync or a request, with the same libraries.
 
-pub(crate) mod bare;
+pub(crate) mod constant;
 pub(crate) mod copy;
 pub(crate) mod fetch;
 pub(crate) mod insert;
@@ -9,5 +9,5 @@ pub(crate) mod redis_get;
 pub(crate) mod select;
 pub(crate) mod xml;
 
-/// The tables of a copy in the order in which rows can go in.
+/// The tables of the catalogue in the order of their foreign keys.
 const TABLES: [&str; 7] = ["provider", "base_event", "venue", "performer", "event", "zone", "event_performer"];
