@@ -39,7 +39,7 @@ pub(super) fn parse_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 }
 
 pub(super) fn parse_schedule<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schedule, D::Error> {
-    parse_text(deserializer, |text, error| format!("must be a cron expression, got {}: {error}", quote(text)))
+    parse_text(deserializer, |_, error: &String| error.clone())
 }
 
 pub(super) fn parse_time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {

@@ -24,9 +24,9 @@ async fn every_error_is_reported_with_provider_and_setting() {
             "event-list-yaml",
             "provider `northstage`: `format` must be one of event-list-xml, schema-org-json, got `event-list-yaml` (line 4, column 10)",
         ),
-        ("0 */5 * * * *", "*/5 * * * *", "`schedule` must be a cron expression, got `*/5 * * * *`"),
-        ("0 */5 * * * *", "0 */5 * * * * * *", "`schedule` must be a cron expression"),
-        ("0 */5 * * * *", "0 99 * * * *", "`schedule` must be a cron expression"),
+        ("0 */5 * * * *", "*/5 * * * *", "such as `0 */10 * * * *`, got `*/5 * * * *`"),
+        ("0 */5 * * * *", "0 */5 * * * * * *", "`schedule` must be a cron schedule of six fields"),
+        ("0 */5 * * * *", "0 99 * * * *", "`schedule` must be a cron schedule of six fields"),
         (
             "Europe/Madrid",
             "Europe/Atlantis",
