@@ -20,7 +20,7 @@ use crate::begin_write;
 /// Dead jobs retained in each lane: a job that dies at every tick must not fill the table, and the newest are the most useful.
 const MAX_DEAD_PER_LANE: u64 = 20;
 
-/// The reason of a job whose worker died during its last attempt.
+/// The reason of a job that lost its worker during the last attempt.
 const WORKER_DIED: &str = "the worker ended or lost its lease during the last attempt";
 
 /// Adds a job in the transaction of its cause and returns its id; `None` if a job with its key exists.
@@ -32,7 +32,7 @@ pub async fn enqueue<K: JobKind>(transaction: &impl ConnectionTrait, job: &K) ->
     row.map(|row| row.try_get("", "id")).transpose()
 }
 
-/// Claims the job of these kinds that has been due for longest: one whose lane is free, or one whose lease has expired.
+/// Claims the job of these kinds that has been due for longest: one in a free lane, or one with an expired lease.
 pub async fn claim(database: &DatabaseConnection, kinds: &[&str], worker: &str, lease: Duration) -> Result<Option<Claim>, DbErr> {
     if kinds.is_empty() {
         return Ok(None);
@@ -166,7 +166,7 @@ pub async fn find_queued<K: JobKind>(database: &impl ConnectionTrait, lane: &str
         .await
 }
 
-/// Makes a dead or queued job due now, with all its attempts; `false` if there is no such job.
+/// Makes a dead or queued job due now, with all its attempts; `false` if that job does not exist.
 pub async fn revive(database: &impl ConnectionTrait, id: i64) -> Result<bool, DbErr> {
     let revived = Entity::update_many()
         .col_expr(Column::State, JobState::Queued.into())
@@ -272,7 +272,7 @@ fn is_expired(now: &Expr) -> Expr {
     Column::State.eq(JobState::Running).and(Expr::col(Column::LeaseUntil).lte(now.clone()))
 }
 
-/// Marks as dead the jobs whose worker died during the last attempt: a job may be what kills its workers.
+/// Marks as dead the jobs that lost their worker during the last attempt: a job may be what kills its workers.
 async fn mark_expired_dead(database: &impl ConnectionTrait, lane: Option<&str>) -> Result<(), DbErr> {
     let now = now(database);
     let dead = end_lease(JobState::Dead, now.clone())

@@ -1,4 +1,4 @@
-//! The kind `cleanup`: deletes rows whose retention period is over.
+//! The kind `cleanup`: deletes rows after their retention period.
 
 use std::time::Duration;
 

@@ -37,7 +37,7 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 
 /// Renews a lease; returns when another worker holds the job.
 ///
-/// A database that does not respond is no loss: no other worker can claim the job there either, and the epoch check rejects the work
+/// The lease is not lost when the database does not respond: no other worker can claim the job there either, and the epoch check rejects the work
 /// of one that has lost it. Nor is a job that is gone: the work has just finished it, though its commit may take a while to return.
 pub async fn renew_until_lost(database: &DatabaseConnection, claim: &Claim, lease: Duration) {
     let pause = lease / RENEWALS_PER_LEASE;
@@ -57,7 +57,7 @@ pub async fn renew_until_lost(database: &DatabaseConnection, claim: &Claim, leas
     }
 }
 
-/// The host and process id, for people who read the queue. It need not be unique: the epoch tells claims apart.
+/// The host and process id, for people who read the queue. It need not be unique: the epoch distinguishes claims.
 #[must_use]
 pub fn worker_name() -> String {
     let host = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));

@@ -1,4 +1,4 @@
-//! When a provider is not polled: because it asked for a pause, or because it keeps failing.
+//! When a provider is not polled: because it requested a pause, or because it keeps failing.
 //!
 //! A pause skips ticks and delays retries. It always ends: the first tick after it polls the provider again, and
 //! `marquee-worker sync` ignores it.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use entity::{UtcInstant, provider};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-/// The longest pause that a provider can ask for: a wrong header must not make the copy stale for days.
+/// The longest pause that a provider can request: a wrong header must not make the copy stale for days.
 const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// Consecutive failures after which the circuit opens: fewer may be a restart.
 const FAILURES_ALLOWED: i32 = 5;

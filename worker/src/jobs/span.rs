@@ -3,7 +3,7 @@
 use entity::job::Claim;
 use tracing::{Span, field::Empty};
 
-/// A span whose fields are on every log line of an attempt. `provider.slug` and `sync_run.id` are recorded once they are known.
+/// The span of an attempt: its fields are on every log line. `provider.slug` and `sync_run.id` are recorded once they are known.
 pub(crate) fn job_span(claim: &Claim) -> Span {
     tracing::info_span!(
         "job",

@@ -44,7 +44,7 @@ pub(super) struct CopyChanges {
     pub(super) removed_base_events: Vec<Uuid>,
     pub(super) new_events: Vec<event::Model>,
     pub(super) changed_events: Vec<event::Model>,
-    /// Events whose zones and performers are replaced.
+    /// Events with replaced zones and performers.
     pub(super) replaced: Vec<Uuid>,
     pub(super) left: Vec<Uuid>,
     pub(super) zones: Vec<zone::Model>,

@@ -34,7 +34,7 @@ pub enum SyncError {
         /// The reason of the first reject.
         first: String,
     },
-    /// So many events are missing that part of the feed was probably lost.
+    /// Too many events are missing: part of the feed was probably lost.
     #[error(
         "the feed has {now} events after {before}, a loss of more than the allowed share of {allowed_share}; if this is correct, run \
          `marquee-worker sync SLUG --accept-shrink`"
@@ -56,7 +56,7 @@ pub enum SyncError {
     /// Another worker holds the job: this one did not renew its lease in time.
     #[error("the lease expired and another worker took over; nothing was written")]
     LeaseLost,
-    /// The currency in the settings differs from that of the copy, whose prices would change their meaning.
+    /// The currency in the settings differs from that of the copy. The copied prices would change their meaning.
     #[error("the prices of the copy are in {copied_in}; to change the currency, use a new slug")]
     CurrencyChanged {
         /// The currency of the copy.

@@ -1,4 +1,4 @@
-//! The ledger: every run is recorded before it starts and closed when it ends, so that one whose worker was killed is visible.
+//! The ledger: every run is recorded before it starts and closed when it ends, so that the run of a killed worker is visible.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ use crate::provider::fetch::{FetchedDocument, Validators};
 const NOT_MODIFIED: u16 = 304;
 /// Runs retained for each provider: a day of one every ten seconds, or over a year of one an hour.
 const MAX_RUNS: u64 = 10_000;
-/// Runs of each provider whose rejects are retained: only the newest are useful to fix a feed.
+/// Runs of each provider with retained rejects: only the newest are useful to fix a feed.
 const MAX_RUNS_WITH_REJECTS: u64 = 100;
-/// The reason of a run whose worker did not close it.
+/// The reason of a run that its worker did not close.
 const ABANDONED: &str = "the worker ended or lost its lease during the run; nothing was written";
 
 /// Starts the run that was recorded when the job was enqueued, or records another one for a later attempt. A `pushed_run` is started
@@ -78,7 +78,7 @@ pub(crate) async fn insert_queued(
     Ok(())
 }
 
-/// Closes the runs of dead workers, and the queued runs whose job is dead.
+/// Closes the runs of dead workers, and the queued runs of dead jobs.
 async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, lease: &job::Claim) -> Result<(), DbErr> {
     let live = || {
         job::Entity::find()
@@ -172,7 +172,7 @@ pub(super) async fn close_delta(
     succeed(transaction, run, columns, None, build_report(run, counts, delta.bytes, durations)).await
 }
 
-/// Closes a run whose document has the same bytes as that of the copy.
+/// Closes a run with the same document as the last copied one, byte by byte.
 pub(super) async fn close_same_body(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
@@ -184,7 +184,7 @@ pub(super) async fn close_same_body(
     succeed(database, run, copied.columns(), copied.http_status, report).await
 }
 
-/// Closes a run whose provider confirmed that the copy is current.
+/// Closes a run after the provider confirmed that the copy is current.
 pub(super) async fn close_not_modified(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Before the transaction only the run's own row is written, so a feed is committed whole or not at all. In memory are a summary of the
-//! feed and the part that is being read or written. This module knows nothing of schedules (`schedule` does), of HTTP or of formats
+//! feed and the part that is being read or written. This module does not handle schedules (`schedule` does), HTTP or formats
 //! (`provider` does).
 
 mod chunks;

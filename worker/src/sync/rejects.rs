@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::identity;
 use crate::provider::item::{Reject, RejectSubject};
 
-/// Rejects whose details are stored: beyond that the reasons repeat, and the count is still exact.
+/// Rejects that are stored with details: beyond that the reasons repeat, and the count is still exact.
 const MAX_STORED: usize = 1_000;
 
 /// The rejected items of a feed.

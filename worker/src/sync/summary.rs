@@ -1,7 +1,7 @@
 //! A summary of a whole feed, in a few dozen bytes per base event: enough to decide whether the feed is plausible and which base events
 //! differ from the copy. Those are then read again.
 //!
-//! This is the only part of a sync whose memory grows with the feed, besides the stored hashes that it is compared with.
+//! This is the only part of a sync that needs memory in proportion to the feed, besides the stored hashes that it is compared with.
 
 use std::{io, ops::Range, sync::Arc};
 
@@ -197,7 +197,7 @@ impl FeedSummary {
         Ok(())
     }
 
-    /// Merges base events that have more than one element, whose content was not known while each element was read.
+    /// Merges base events that have more than one element: their content was not known while each element was read.
     fn merge_elements(&mut self, feed: &SpooledFeed) -> Result<(), FeedReadError> {
         let mut elements = std::mem::take(&mut self.elements);
         for group in elements.chunk_by_mut(|left, right| left.id == right.id) {
@@ -227,7 +227,7 @@ impl FeedSummary {
         self.event_count + self.rejects.events
     }
 
-    /// Compares the feed with the copy, whose hashes must be ordered by id. Only the elements of changed base events are retained.
+    /// Compares the feed with the hashes of the copy, which must be ordered by id. Only the elements of changed base events are retained.
     pub(super) fn compare(mut self, copied: &CopiedHashes) -> (Self, FeedComparison) {
         let elements = std::mem::take(&mut self.elements);
         let mut comparison = FeedComparison::default();

@@ -52,7 +52,7 @@ impl FeedEncoding {
         }
     }
 
-    /// Finds a coding by its name; the empty name is no coding.
+    /// Finds a coding by its name; an empty name means no coding.
     pub(super) fn from_name(name: &str) -> Result<Self, FetchError> {
         match name {
             "" => Ok(Self::Identity),

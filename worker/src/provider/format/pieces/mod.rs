@@ -37,7 +37,7 @@ struct PieceSizes {
 
 const SIZES: PieceSizes = PieceSizes { first: 64 * 1024, regular: 1024 * 1024, max: 64 * 1024 * 1024 };
 
-/// A format whose documents can be split between base events.
+/// A format with documents that can be split between base events.
 #[derive(Clone, Copy)]
 pub(super) struct PieceFormat {
     /// How a base event probably starts.

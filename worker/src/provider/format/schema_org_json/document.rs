@@ -21,7 +21,7 @@ const MAX_NODES: usize = 1_000_000;
 /// Length of one node. While it is parsed, its values take up to sixteen times its length; a kilobyte is usual.
 const MAX_NODE_BYTES: usize = 4 * 1024 * 1024;
 
-/// A document whose structure was checked.
+/// A document with a checked structure.
 pub(super) struct JsonLdDocument<'a> {
     text: &'a str,
     nodes: Vec<&'a RawValue>,
