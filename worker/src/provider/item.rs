@@ -103,12 +103,12 @@ pub struct ParsedFeed {
     /// The accepted base events, in the document's order.
     pub base_events: Vec<BaseEventItem>,
     /// The rejected items.
-    pub rejects: Vec<Reject>,
+    pub rejects: Vec<RejectedItem>,
 }
 
 /// One rejected item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
+pub struct RejectedItem {
     /// Its byte range in the document.
     pub span: Range<usize>,
     /// The item, as far as its ids are valid.
@@ -161,7 +161,7 @@ impl BaseEventItem {
     }
 
     /// Removes events with a repeated id: the first one stays, and each later one becomes a reject.
-    pub(crate) fn remove_duplicate_events(&mut self, rejects: &mut Vec<Reject>) {
+    pub(crate) fn remove_duplicate_events(&mut self, rejects: &mut Vec<RejectedItem>) {
         if self.events.len() < 2 {
             return;
         }
@@ -175,7 +175,7 @@ impl BaseEventItem {
         self.events.retain(|event| {
             let is_duplicate = duplicates.next().unwrap_or_default();
             if is_duplicate {
-                rejects.push(Reject {
+                rejects.push(RejectedItem {
                     span: event.span.clone(),
                     subject: RejectSubject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
                     events: 1,

@@ -17,7 +17,7 @@ use crate::{
     provider::{
         entry::ProviderEntry,
         format::Locator,
-        item::{Reject, RejectSubject},
+        item::{RejectSubject, RejectedItem},
         spool::Spool,
     },
 };
@@ -74,7 +74,7 @@ fn describe_failure(error: &SyncError, rejected: usize, rejects: &Value) -> Valu
     })
 }
 
-fn describe_rejects(rejects: &[Reject], document: &Spool) -> io::Result<Value> {
+fn describe_rejects(rejects: &[RejectedItem], document: &Spool) -> io::Result<Value> {
     let mut locator = Locator::new(document);
     let rejects = rejects.iter().map(|reject| {
         let (base_event_id, event_id) = match &reject.subject {

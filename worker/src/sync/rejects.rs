@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::identity;
-use crate::provider::item::{Reject, RejectSubject};
+use crate::provider::item::{RejectSubject, RejectedItem};
 
 /// Rejects that are stored with details: beyond that the reasons repeat, and the count is still exact.
 const MAX_STORED: usize = 1_000;
@@ -14,7 +14,7 @@ const MAX_STORED: usize = 1_000;
 #[derive(Debug, Default)]
 pub(super) struct RejectSummary {
     /// The first ones, in the order of the document.
-    pub(super) first: Vec<Reject>,
+    pub(super) first: Vec<RejectedItem>,
     /// Their number.
     pub(super) count: usize,
     /// The number of rejected events.
@@ -35,7 +35,7 @@ pub(super) struct RejectedEvents {
 
 impl RejectedEvents {
     /// The rejected events by base event, for base events that were accepted in part.
-    pub(super) fn group(rejects: &[Reject]) -> HashMap<&str, Self> {
+    pub(super) fn group(rejects: &[RejectedItem]) -> HashMap<&str, Self> {
         let mut groups: HashMap<&str, Self> = HashMap::new();
         for reject in rejects {
             if let RejectSubject::Event { base_event, event } = &reject.subject {
@@ -51,7 +51,7 @@ impl RejectedEvents {
 }
 
 impl RejectSummary {
-    pub(super) fn new(mut rejects: Vec<Reject>, slug: &str) -> Self {
+    pub(super) fn new(mut rejects: Vec<RejectedItem>, slug: &str) -> Self {
         let mut summary = Self { count: rejects.len(), ..Self::default() };
         for reject in &rejects {
             summary.events += reject.events;
@@ -77,7 +77,7 @@ impl RejectSummary {
     }
 
     /// Adds events that occur in several elements, of which some may have been added before; `new` is the number of the others.
-    pub(super) fn add_duplicates(&mut self, rejects: Vec<Reject>, new: usize) {
+    pub(super) fn add_duplicates(&mut self, rejects: Vec<RejectedItem>, new: usize) {
         self.count += new;
         self.events += new;
         self.first.extend(rejects);

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 use super::{SyncError, chunks::chunks};
 use crate::provider::{
     format::Locator,
-    item::{Reject, RejectSubject},
+    item::{RejectSubject, RejectedItem},
     spool::Spool,
 };
 
@@ -19,7 +19,7 @@ const MAX_RAW_CHARACTERS: usize = 2_000;
 pub(super) async fn save_rejects(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
-    rejects: &[Reject],
+    rejects: &[RejectedItem],
     document: &Spool,
 ) -> Result<(), SyncError> {
     let mut locator = Locator::new(document);
@@ -34,7 +34,7 @@ pub(super) async fn save_rejects(
 fn build_row(
     sync_run_id: i64,
     position: i32,
-    reject: &Reject,
+    reject: &RejectedItem,
     locator: &mut Locator<'_>,
     document: &Spool,
 ) -> io::Result<reject::ActiveModel> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::provider::{
     format::{Conventions, FeedDocumentError, FeedFormat, FeedReadError},
-    item::{BaseEventItem, ParsedFeed, Reject},
+    item::{BaseEventItem, ParsedFeed, RejectedItem},
     spool::Spool,
 };
 
@@ -117,7 +117,7 @@ impl SpooledFeed {
         &self,
         summary: &FeedSummary,
         changed: &ChangedBaseEvent,
-    ) -> Result<(BaseEventDetail, Vec<Reject>), FeedReadError> {
+    ) -> Result<(BaseEventDetail, Vec<RejectedItem>), FeedReadError> {
         let (item, mut rejected, duplicates) = if self.format.is_splittable() {
             let (mut item, mut rejects) = self.merge_spans(&changed.spans)?;
             let mut duplicates = Vec::new();
@@ -137,7 +137,7 @@ impl SpooledFeed {
     }
 
     /// Reads and merges the elements of one base event, with their rejects.
-    fn merge_spans(&self, spans: &[ElementSpan]) -> Result<(BaseEventItem, Vec<Reject>), FeedReadError> {
+    fn merge_spans(&self, spans: &[ElementSpan]) -> Result<(BaseEventItem, Vec<RejectedItem>), FeedReadError> {
         let mut merged: Option<BaseEventItem> = None;
         let mut rejects = Vec::new();
         for span in spans {

@@ -10,7 +10,7 @@ use super::{
     xml::{XmlAttributes, XmlElement, XmlReader, XmlStep},
 };
 use crate::provider::{
-    item::{BaseEventItem, EventItem, ParsedFeed, PerformerItem, Reject, RejectSubject, VenueItem, ZoneItem},
+    item::{BaseEventItem, EventItem, ParsedFeed, PerformerItem, RejectSubject, RejectedItem, VenueItem, ZoneItem},
     local_time::{DayEdge, LocalTime},
 };
 
@@ -76,7 +76,7 @@ enum OutputEnd {
 }
 
 /// A parsed event, before its base event is known to be valid.
-type EventOutcome = Result<EventItem, Reject>;
+type EventOutcome = Result<EventItem, RejectedItem>;
 
 /// The fields of a base event itself.
 struct BaseEventFields {
@@ -147,7 +147,7 @@ impl<'a> EventListReader<'a> {
                 let base_event = BaseEventItem { source_id, title, sell_mode, organizer_company_id, performers, events, span };
                 self.feed.base_events.push(base_event);
             }
-            (source_id, _, _, reason) => self.feed.rejects.push(Reject {
+            (source_id, _, _, reason) => self.feed.rejects.push(RejectedItem {
                 span,
                 subject: RejectSubject::BaseEvent(source_id),
                 events: outcomes.len(),
@@ -176,7 +176,7 @@ impl<'a> EventListReader<'a> {
             (Some(source_id), Some(start), None) => {
                 Ok(EventItem { source_id, start, end, sell_from, sell_to, sold_out, performers, venue, zones, span })
             }
-            (event, _, reason) => Err(Reject {
+            (event, _, reason) => Err(RejectedItem {
                 span,
                 subject: RejectSubject::Event { base_event: base_event.to_owned(), event },
                 events: 1,

@@ -1,7 +1,7 @@
 //! The registry of feed formats. A format is one file in this folder and one entry of `FORMATS`.
 //!
 //! A format is a pure function from a document's bytes to its items: no I/O, no clock, no state. An error in one item becomes a
-//! [`Reject`](super::item::Reject) with its position; only a document that cannot be trusted as a whole is an error. `pieces` parses
+//! [`RejectedItem`](super::item::RejectedItem) with its position; only a document that cannot be trusted as a whole is an error. `pieces` parses
 //! large documents on all cores without holding them in memory, for any format that can be split.
 
 mod error;

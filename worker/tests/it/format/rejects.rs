@@ -2,7 +2,7 @@
 
 use worker::provider::{
     format::Locator,
-    item::{ParsedFeed, Reject, RejectSubject},
+    item::{ParsedFeed, RejectSubject, RejectedItem},
     spool::Spool,
 };
 
@@ -10,14 +10,14 @@ use super::{ids, parse};
 use crate::fixtures;
 
 /// Parses a fixture with one reject; returns it and the accepted ids.
-fn parse_with_reject(name: &str) -> (Reject, Vec<String>) {
+fn parse_with_reject(name: &str) -> (RejectedItem, Vec<String>) {
     let ParsedFeed { base_events, mut rejects } = parse(&fixtures::bytes(&format!("rejects/{name}.xml"))).unwrap();
     assert_eq!(rejects.len(), 1, "{name}: {rejects:?}");
     (rejects.remove(0), ids(&base_events))
 }
 
 /// Line and column of a reject, and the text of its element.
-fn locate(name: &str, reject: &Reject) -> ((usize, usize), String) {
+fn locate(name: &str, reject: &RejectedItem) -> ((usize, usize), String) {
     let document = fixtures::text(&format!("rejects/{name}.xml"));
     let spool = Spool::from_bytes(document.clone());
     let position = Locator::new(&spool).locate(reject.span.start as u64).unwrap();

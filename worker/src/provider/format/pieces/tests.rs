@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{super::event_list_xml, *};
-use crate::provider::item::Reject;
+use crate::provider::item::RejectedItem;
 
 fn conventions() -> Conventions {
     Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap_or_else(|error| panic!("{error}")) }
@@ -87,7 +87,7 @@ proptest! {
             let span = base_event.span.start as u64..base_event.span.end as u64;
             let again = event_list_xml::PIECES.reparse(&spool, span, &conventions()).unwrap_or_default();
             prop_assert_eq!(again.base_events.as_slice(), std::slice::from_ref(base_event));
-            let is_inside = |reject: &&Reject| base_event.span.contains(&reject.span.start);
+            let is_inside = |reject: &&RejectedItem| base_event.span.contains(&reject.span.start);
             prop_assert_eq!(again.rejects, feed.rejects.iter().filter(is_inside).cloned().collect::<Vec<_>>());
         }
     }

@@ -18,7 +18,7 @@ use super::{
     values::{self, ItemErrors, name_field},
 };
 use crate::provider::{
-    item::{BaseEventItem, EventItem, ONLINE, ParsedFeed, PerformerItem, Reject, RejectSubject, VenueItem, ZoneItem},
+    item::{BaseEventItem, EventItem, ONLINE, ParsedFeed, PerformerItem, RejectSubject, RejectedItem, VenueItem, ZoneItem},
     local_time::{DayEdge, LocalTime},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn parse(document: &[u8], conventions: &Conventions) -> Result<Parsed
             // outside the range of a double.
             Err(error) => {
                 let reason = format!("the node is not valid JSON: {}", document::describe_json_error(&error));
-                reader.feed.rejects.push(Reject { span, subject: RejectSubject::BaseEvent(None), events: 1, reason });
+                reader.feed.rejects.push(RejectedItem { span, subject: RejectSubject::BaseEvent(None), events: 1, reason });
             }
         }
     }
@@ -100,7 +100,7 @@ impl SchemaOrgReader<'_> {
                     Some(base_event) => RejectSubject::Event { base_event, event: source_id },
                     None => RejectSubject::BaseEvent(None),
                 };
-                self.feed.rejects.push(Reject { span, subject, events: 1, reason: reason.unwrap_or_default() });
+                self.feed.rejects.push(RejectedItem { span, subject, events: 1, reason: reason.unwrap_or_default() });
             }
         }
     }
