@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use worker::commands::{self, Arguments};
+use worker::commands::{self, WorkerArguments};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = WorkerArguments::parse();
     let telemetry = telemetry::start(&arguments.telemetry, "marquee-worker");
     // The build contains more than one TLS library; without a choice the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {

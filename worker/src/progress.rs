@@ -9,7 +9,7 @@ use std::sync::{
 
 /// A stage of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stage {
+pub enum ProgressStage {
     /// Not started.
     #[default]
     Waiting,
@@ -21,13 +21,13 @@ pub enum Stage {
     Writing,
 }
 
-impl Stage {
+impl ProgressStage {
     const ALL: [Self; 4] = [Self::Waiting, Self::Fetching, Self::Reading, Self::Writing];
 }
 
 /// A counter that is shared with its display.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Option<Arc<Counters>>);
+pub struct ProgressCounter(Option<Arc<Counters>>);
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -39,16 +39,16 @@ struct Counters {
 
 /// The progress at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct ProgressSnapshot {
     /// The current stage.
-    pub stage: Stage,
+    pub stage: ProgressStage,
     /// Completed bytes or rows of the stage.
     pub done: u64,
     /// Their total, if known.
     pub total: Option<u64>,
 }
 
-impl Progress {
+impl ProgressCounter {
     /// A counter with a display.
     #[must_use]
     pub fn new() -> Self {
@@ -62,7 +62,7 @@ impl Progress {
     }
 
     /// Starts a stage.
-    pub fn begin(&self, stage: Stage, total: Option<u64>) {
+    pub fn begin(&self, stage: ProgressStage, total: Option<u64>) {
         if let Some(counters) = &self.0 {
             counters.done.store(0, Ordering::Relaxed);
             counters.total.store(total.unwrap_or(0), Ordering::Relaxed);
@@ -79,11 +79,11 @@ impl Progress {
 
     /// The current progress.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let Some(counters) = &self.0 else { return Snapshot::default() };
+    pub fn snapshot(&self) -> ProgressSnapshot {
+        let Some(counters) = &self.0 else { return ProgressSnapshot::default() };
         let total = counters.total.load(Ordering::Relaxed);
-        Snapshot {
-            stage: Stage::ALL.get(usize::from(counters.stage.load(Ordering::Relaxed))).copied().unwrap_or_default(),
+        ProgressSnapshot {
+            stage: ProgressStage::ALL.get(usize::from(counters.stage.load(Ordering::Relaxed))).copied().unwrap_or_default(),
             done: counters.done.load(Ordering::Relaxed),
             total: (total > 0).then_some(total),
         }
@@ -96,14 +96,14 @@ mod tests {
 
     #[test]
     fn clones_share_a_counter_and_each_stage_starts_at_zero() {
-        let progress = Progress::new();
-        progress.begin(Stage::Fetching, Some(9));
+        let progress = ProgressCounter::new();
+        progress.begin(ProgressStage::Fetching, Some(9));
         progress.clone().add(4);
-        assert_eq!(progress.snapshot(), Snapshot { stage: Stage::Fetching, done: 4, total: Some(9) });
-        progress.begin(Stage::Writing, None);
-        assert_eq!(progress.snapshot(), Snapshot { stage: Stage::Writing, done: 0, total: None });
-        let none = Progress::none();
+        assert_eq!(progress.snapshot(), ProgressSnapshot { stage: ProgressStage::Fetching, done: 4, total: Some(9) });
+        progress.begin(ProgressStage::Writing, None);
+        assert_eq!(progress.snapshot(), ProgressSnapshot { stage: ProgressStage::Writing, done: 0, total: None });
+        let none = ProgressCounter::none();
         none.add(4);
-        assert_eq!(none.snapshot(), Snapshot::default());
+        assert_eq!(none.snapshot(), ProgressSnapshot::default());
     }
 }

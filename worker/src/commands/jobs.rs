@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use super::{connect, output::format_instant, output::print};
 
 #[derive(Args, Debug)]
-pub(super) struct Jobs {
+pub(super) struct JobsCommand {
     #[command(subcommand)]
-    command: JobsCommand,
+    action: JobsAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum JobsCommand {
+enum JobsAction {
     /// List queued, running and dead jobs
     List {
         /// Print a JSON array instead of a table
@@ -40,16 +40,16 @@ struct JobNotFound {
     id: i64,
 }
 
-impl Jobs {
+impl JobsCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        match self.command {
-            JobsCommand::List { json, database } => {
+        match self.action {
+            JobsAction::List { json, database } => {
                 let database = connect(&database).await?;
                 let jobs = job::queue::list(&database).await?;
                 database.close().await?;
                 print(&if json { format!("{:#}\n", Value::from_iter(jobs.iter().map(to_json))) } else { format_table(&jobs)? });
             }
-            JobsCommand::Retry { id, database } => {
+            JobsAction::Retry { id, database } => {
                 let database = connect(&database).await?;
                 let is_revived = job::queue::revive(&database, id).await?;
                 database.close().await?;

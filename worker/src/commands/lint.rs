@@ -10,7 +10,7 @@ use super::{
     progress_bar::ProgressBar,
 };
 use crate::{
-    progress::Progress,
+    progress::ProgressCounter,
     provider::{
         currency::Currency,
         feed_url::FeedUrl,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 #[derive(Args, Debug)]
-pub(super) struct Lint {
+pub(super) struct LintCommand {
     /// Feed: a file, an http or https URL, or `-` for standard input
     #[arg(value_name = "FILE|URL")]
     feed: String,
@@ -40,7 +40,7 @@ pub(super) struct Lint {
     max_body_bytes: u64,
 }
 
-impl Lint {
+impl LintCommand {
     /// Succeeds only if nothing is rejected.
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let (name, spool) = self.open().await?;
@@ -71,7 +71,7 @@ impl Lint {
     }
 }
 
-async fn fetch(url: &FeedUrl, limit_bytes: u64, progress: &Progress) -> Result<Arc<Spool>, Box<dyn Error>> {
+async fn fetch(url: &FeedUrl, limit_bytes: u64, progress: &ProgressCounter) -> Result<Arc<Spool>, Box<dyn Error>> {
     // The user has chosen the address.
     let (allow_private_addresses, validators) = (true, &Validators::default());
     let request = FetchRequest {

@@ -28,28 +28,28 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Polls event providers and maintains a searchable copy of their catalogues.
 #[derive(Debug, Parser)]
 #[command(name = "marquee-worker", version)]
-pub struct Arguments {
+pub struct WorkerArguments {
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
     #[command(subcommand)]
-    command: Command,
+    command: WorkerCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum WorkerCommand {
     /// Poll every provider on its schedule and run background jobs, until SIGTERM or Ctrl-C
-    Run(run::Run),
+    Run(run::RunCommand),
     /// Sync one provider once, now
-    Sync(sync::Sync),
+    Sync(sync::SyncCommand),
     /// Validate a feed from a file, a URL or standard input, without a database
-    Lint(lint::Lint),
+    Lint(lint::LintCommand),
     /// Show the state, the age and the last run of each provider
-    Status(status::Status),
+    Status(status::StatusCommand),
     /// List and retry background jobs
-    Jobs(jobs::Jobs),
+    Jobs(jobs::JobsCommand),
     /// Load and delete batches of travel prices
-    Rates(rates::Rates),
+    Rates(rates::RatesCommand),
 }
 
 /// Which providers are polled.
@@ -65,14 +65,14 @@ struct ProvidersSettings {
 /// # Errors
 ///
 /// When the command could not be executed. A command that found a problem returns a failing exit code instead.
-pub async fn execute(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+pub async fn execute(arguments: WorkerArguments) -> Result<ExitCode, Box<dyn Error>> {
     match arguments.command {
-        Command::Run(run) => run.execute().await,
-        Command::Sync(sync) => sync.execute().await,
-        Command::Lint(lint) => lint.execute().await,
-        Command::Status(status) => status.execute().await,
-        Command::Jobs(jobs) => jobs.execute().await,
-        Command::Rates(rates) => rates.execute().await,
+        WorkerCommand::Run(run) => run.execute().await,
+        WorkerCommand::Sync(sync) => sync.execute().await,
+        WorkerCommand::Lint(lint) => lint.execute().await,
+        WorkerCommand::Status(status) => status.execute().await,
+        WorkerCommand::Jobs(jobs) => jobs.execute().await,
+        WorkerCommand::Rates(rates) => rates.execute().await,
     }
 }
 

@@ -5,14 +5,14 @@ use std::{io::IsTerminal, time::Duration};
 use indicatif::{HumanBytes, HumanCount, ProgressBar as Bar};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::progress::{Progress, Snapshot, Stage};
+use crate::progress::{ProgressCounter, ProgressSnapshot, ProgressStage};
 
 /// How often the line is redrawn.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A progress line that is removed when this is dropped.
 pub(super) struct ProgressBar {
-    progress: Progress,
+    progress: ProgressCounter,
     drawn: Option<(Bar, AbortOnDropHandle<()>)>,
 }
 
@@ -20,9 +20,9 @@ impl ProgressBar {
     /// A progress line on a terminal, nothing elsewhere.
     pub(super) fn on_terminal() -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self { progress: Progress::none(), drawn: None };
+            return Self { progress: ProgressCounter::none(), drawn: None };
         }
-        let (progress, bar) = (Progress::new(), Bar::new_spinner());
+        let (progress, bar) = (ProgressCounter::new(), Bar::new_spinner());
         let (watched, line) = (progress.clone(), bar.clone());
         let drawing = tokio::spawn(async move {
             let mut pause = tokio::time::interval(REDRAW_INTERVAL);
@@ -36,7 +36,7 @@ impl ProgressBar {
     }
 
     /// The counter to update.
-    pub(super) fn progress(&self) -> &Progress {
+    pub(super) fn progress(&self) -> &ProgressCounter {
         &self.progress
     }
 }
@@ -50,14 +50,15 @@ impl Drop for ProgressBar {
     }
 }
 
-fn format_line(Snapshot { stage, done, total }: Snapshot) -> String {
+fn format_line(ProgressSnapshot { stage, done, total }: ProgressSnapshot) -> String {
     let verb = match stage {
-        Stage::Waiting => return "waiting".to_owned(),
-        Stage::Fetching => "fetching",
-        Stage::Reading => "reading",
-        Stage::Writing => "writing",
+        ProgressStage::Waiting => return "waiting".to_owned(),
+        ProgressStage::Fetching => "fetching",
+        ProgressStage::Reading => "reading",
+        ProgressStage::Writing => "writing",
     };
-    let amount = |count: u64| if stage == Stage::Writing { HumanCount(count).to_string() } else { HumanBytes(count).to_string() };
+    let amount =
+        |count: u64| if stage == ProgressStage::Writing { HumanCount(count).to_string() } else { HumanBytes(count).to_string() };
     match total {
         Some(total) => format!("{verb}: {} of {}", amount(done), amount(total)),
         None => format!("{verb}: {}", amount(done)),
@@ -70,9 +71,9 @@ mod tests {
 
     #[test]
     fn shows_the_stage_and_the_amount() {
-        let line = |stage, done, total| format_line(Snapshot { stage, done, total });
-        assert_eq!(line(Stage::Waiting, 0, None), "waiting");
-        assert_eq!(line(Stage::Fetching, 1024 * 1024, Some(4 * 1024 * 1024)), "fetching: 1.00 MiB of 4.00 MiB");
-        assert_eq!(line(Stage::Writing, 12_000, None), "writing: 12,000");
+        let line = |stage, done, total| format_line(ProgressSnapshot { stage, done, total });
+        assert_eq!(line(ProgressStage::Waiting, 0, None), "waiting");
+        assert_eq!(line(ProgressStage::Fetching, 1024 * 1024, Some(4 * 1024 * 1024)), "fetching: 1.00 MiB of 4.00 MiB");
+        assert_eq!(line(ProgressStage::Writing, 12_000, None), "writing: 12,000");
     }
 }

@@ -22,18 +22,18 @@ use super::{
     output::{count, print},
     progress_bar::ProgressBar,
 };
-use crate::progress::{Progress, Stage};
+use crate::progress::{ProgressCounter, ProgressStage};
 
 #[derive(Args, Debug)]
-pub(super) struct Rates {
+pub(super) struct RatesCommand {
     #[command(subcommand)]
-    command: RatesCommand,
+    action: RatesAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum RatesCommand {
+enum RatesAction {
     /// Load a batch of prices from a file, all of it or nothing
-    Load(Load),
+    Load(LoadCommand),
     /// Delete a batch and its prices
     #[command(visible_alias = "take-back")]
     Delete {
@@ -45,7 +45,7 @@ enum RatesCommand {
 }
 
 #[derive(Args, Debug)]
-struct Load {
+struct LoadCommand {
     /// Batch in CSV, JSON (an array) or NDJSON, optionally compressed as .gz; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -78,11 +78,11 @@ struct UnknownFormat(PathBuf);
 #[error("batch {0} does not exist or was already deleted")]
 struct BatchNotFound(i64);
 
-impl Rates {
+impl RatesCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        match self.command {
-            RatesCommand::Load(load) => load.execute().await,
-            RatesCommand::Delete { id, database } => {
+        match self.action {
+            RatesAction::Load(load) => load.execute().await,
+            RatesAction::Delete { id, database } => {
                 let database = connect(&database).await?;
                 let batch = rates::delete_batch(&database, id).await?.ok_or(BatchNotFound(id))?;
                 database.close().await?;
@@ -93,15 +93,15 @@ impl Rates {
     }
 }
 
-impl Load {
+impl LoadCommand {
     async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
         let (format, encoding) = self.detect_format()?;
         let (source, bytes) = open(&self.file).map_err(|error| format!("{} cannot be read: {error}", self.file.display()))?;
         let database = connect(&self.database).await?;
         let bar = ProgressBar::on_terminal();
-        bar.progress().begin(Stage::Reading, bytes);
-        let source = CountingReader { source, progress: bar.progress().clone() };
+        bar.progress().begin(ProgressStage::Reading, bytes);
+        let source = ProgressReader { source, progress: bar.progress().clone() };
         let loaded = tokio::select! {
             loaded = load(&database, source, (format, encoding), self.idempotency_key.clone(), bar.progress()) => Some(loaded?),
             () = shutdown.cancelled() => None,
@@ -151,28 +151,28 @@ fn open(file: &Path) -> io::Result<(Box<dyn Read + Send>, Option<u64>)> {
 /// Reads and commits the batch. The outer error is that of a batch that cannot be read.
 async fn load(
     database: &DatabaseConnection,
-    source: CountingReader,
+    source: ProgressReader,
     (format, encoding): (BatchFormat, BatchEncoding),
     key: Option<IdempotencyKey>,
-    progress: &Progress,
+    progress: &ProgressCounter,
 ) -> Result<Result<CommitOutcome, CommitError>, Box<dyn Error>> {
     let claim = key.and_then(|key| IdempotencyKeys::default().claim(key));
     let places = PlaceIds::load(database).await?;
     let batch =
         tokio::task::spawn_blocking(move || rates::read_batch(source, encoding, format, &places, &BatchLimits::FILE)).await??;
     if let ReadBatch { outcome: Ok(staged), .. } = &batch {
-        progress.begin(Stage::Writing, Some(staged.count()));
+        progress.begin(ProgressStage::Writing, Some(staged.count()));
     }
     Ok(rates::commit_batch(database, claim, batch, &BatchLimits::FILE, |prices| progress.add(prices)).await)
 }
 
 /// A reader that counts what was read.
-struct CountingReader {
+struct ProgressReader {
     source: Box<dyn Read + Send>,
-    progress: Progress,
+    progress: ProgressCounter,
 }
 
-impl Read for CountingReader {
+impl Read for ProgressReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
         self.progress.add(count as u64);

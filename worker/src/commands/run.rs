@@ -18,7 +18,7 @@ use crate::{
 };
 
 #[derive(Args, Debug)]
-pub(super) struct Run {
+pub(super) struct RunCommand {
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) struct Run {
     metrics: MetricsSettings,
 }
 
-impl Run {
+impl RunCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
         let providers = read_providers(&self.providers.providers_file)?;

@@ -17,7 +17,7 @@ use super::{
 };
 
 #[derive(Args, Debug)]
-pub(super) struct Status {
+pub(super) struct StatusCommand {
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
@@ -35,7 +35,7 @@ struct ProviderStatus {
     paused_until: Option<UtcInstant>,
 }
 
-impl Status {
+impl StatusCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let database = connect(&self.database).await?;
         let now = UtcInstant::now();

@@ -39,7 +39,7 @@ const LANE_TIMEOUT: Duration = Duration::from_secs(60);
 const LANE_PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Args, Debug)]
-pub(super) struct Sync {
+pub(super) struct SyncCommand {
     /// Slug of the provider in the providers file
     slug: String,
     /// Read the feed from this file instead of the provider's URL; `-` is standard input
@@ -63,7 +63,7 @@ struct LaneBusy {
     slug: String,
 }
 
-impl Sync {
+impl SyncCommand {
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
         let providers = read_providers(&self.providers.providers_file)?;

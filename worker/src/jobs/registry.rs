@@ -13,11 +13,11 @@ pub trait Handler<C>: JobKind {
     fn run(self, context: &C, claim: &Claim) -> impl Future<Output = JobOutcome> + Send;
 }
 
-type Run<C> = for<'a> fn(&'a C, &'a Claim) -> BoxFuture<'a, JobOutcome>;
+type RunHandler<C> = for<'a> fn(&'a C, &'a Claim) -> BoxFuture<'a, JobOutcome>;
 
 /// Handlers by the kind of their jobs.
 pub struct Registry<C> {
-    handlers: BTreeMap<&'static str, Run<C>>,
+    handlers: BTreeMap<&'static str, RunHandler<C>>,
 }
 
 impl<C> Default for Registry<C> {

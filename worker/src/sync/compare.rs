@@ -14,7 +14,7 @@ use super::{
     summary::{CopiedHashes, FeedComparison, FeedSummary, SpooledFeed},
 };
 use crate::{
-    progress::{Progress, Stage},
+    progress::{ProgressCounter, ProgressStage},
     provider::{entry::ProviderEntry, fetch::FetchedDocument, format::Conventions},
 };
 
@@ -44,7 +44,7 @@ pub(super) async fn compare(
     entry: &ProviderEntry,
     provider: &provider::Model,
     (document, is_delta): (FetchedDocument, bool),
-    progress: &Progress,
+    progress: &ProgressCounter,
 ) -> Result<ComparedFeed, SyncError> {
     let mut watch = Stopwatch::start();
     let feed = Arc::new(SpooledFeed {
@@ -53,7 +53,7 @@ pub(super) async fn compare(
         conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
         slug: entry.slug.clone(),
     });
-    progress.begin(Stage::Reading, None);
+    progress.begin(ProgressStage::Reading, None);
     let timed_summary = async { (summarize(&feed).await, watch.lap()) };
     let ((summary, parse), copied) = tokio::join!(timed_summary, fetch_hashes(database, provider.id));
     let (summary, copied) = (summary?, copied?);

@@ -13,7 +13,7 @@ use super::{
     pushed, write,
 };
 use crate::{
-    progress::Progress,
+    progress::ProgressCounter,
     provider::{
         entry::ProviderEntry,
         format::Locator,
@@ -36,7 +36,7 @@ async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, pushed: &pu
     }
     let document = pushed::decode(entry, pushed).await?;
     let _slot = compare::acquire_slot().await?;
-    let progress = Progress::none();
+    let progress = ProgressCounter::none();
     let compared = compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed)), &progress).await?;
     let ComparedFeed { feed, summary, comparison, refusal, .. } = compared;
     let rejects = describe_rejects(&summary.rejects.first, &feed.spool).map_err(SyncError::Spool)?;

@@ -16,7 +16,7 @@ use super::{
     write,
 };
 use crate::{
-    progress::Progress,
+    progress::ProgressCounter,
     provider::{
         entry::ProviderEntry,
         fetch::{FetchOutcome, FetchedDocument},
@@ -35,7 +35,7 @@ pub async fn sync(
     source: &FeedSource,
     lease: &job::Claim,
 ) -> Result<SyncReport, SyncError> {
-    sync_with_progress(database, entry, source, lease, &Progress::none()).await
+    sync_with_progress(database, entry, source, lease, &ProgressCounter::none()).await
 }
 
 /// [`sync`] with a progress counter.
@@ -48,11 +48,11 @@ pub async fn sync_with_progress(
     entry: &ProviderEntry,
     source: &FeedSource,
     lease: &job::Claim,
-    progress: &Progress,
+    progress: &ProgressCounter,
 ) -> Result<SyncReport, SyncError> {
     tracing::Span::current().record("provider.slug", entry.slug.as_str());
     let started = Instant::now();
-    let outcome = Sync { database, entry, source, lease, progress }.run().await;
+    let outcome = SyncAttempt { database, entry, source, lease, progress }.run().await;
     let duration = started.elapsed();
     count(&entry.slug, &outcome, duration);
     log(&outcome, duration);
@@ -103,15 +103,15 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 /// The inputs of a sync.
-struct Sync<'a> {
+struct SyncAttempt<'a> {
     database: &'a DatabaseConnection,
     entry: &'a ProviderEntry,
     source: &'a FeedSource,
     lease: &'a job::Claim,
-    progress: &'a Progress,
+    progress: &'a ProgressCounter,
 }
 
-impl Sync<'_> {
+impl SyncAttempt<'_> {
     async fn run(&self) -> Result<SyncReport, SyncError> {
         let provider = register::register(self.database, self.entry).await?;
         let pushed_run = self.source.pushed().and_then(|feed| feed.sync_run_id);

@@ -6,7 +6,7 @@ use entity::pushed_feed;
 
 use super::{SyncError, pushed};
 use crate::{
-    progress::Progress,
+    progress::ProgressCounter,
     provider::{
         entry::ProviderEntry,
         fetch::{self, FeedClient, FetchOutcome, FetchRequest, FetchedDocument, Validators},
@@ -39,7 +39,7 @@ impl FeedSource {
         &self,
         entry: &ProviderEntry,
         copied: &Validators,
-        progress: &Progress,
+        progress: &ProgressCounter,
     ) -> Result<FetchOutcome, SyncError> {
         match self {
             Self::Provider(client) => {

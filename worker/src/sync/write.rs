@@ -20,7 +20,7 @@ use super::{
     summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
 };
 use crate::{
-    progress::{Progress, Stage},
+    progress::{ProgressCounter, ProgressStage},
     provider::format::FeedReadError,
 };
 
@@ -36,10 +36,10 @@ pub(super) async fn apply(
     feed: &Arc<SpooledFeed>,
     summary: &Arc<FeedSummary>,
     comparison: FeedComparison,
-    progress: &Progress,
+    progress: &ProgressCounter,
 ) -> Result<Counts, SyncError> {
     let base_events = comparison.changed.len() + comparison.removed.len();
-    progress.begin(Stage::Writing, Some(base_events as u64));
+    progress.begin(ProgressStage::Writing, Some(base_events as u64));
     let mut writer = CopyWriter { transaction, origin, written: HashMap::new(), counts: Counts::default(), visible: false };
     writer.counts.fetched = summary.event_count;
     writer.counts.rejected = summary.rejects.count;

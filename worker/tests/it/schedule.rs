@@ -16,7 +16,7 @@ use crate::{
     fetch::client,
     fixtures,
     patience::{eventually, in_time},
-    served::Served,
+    served::ServedProvider,
 };
 
 const EVERY_SECOND: &str = "schedule = \"* * * * * *\"";
@@ -66,13 +66,13 @@ async fn migrated() -> TestDatabase {
 }
 
 /// Waits for this number of requests to the provider.
-async fn wait_for_requests(served: &Served, count: u64) {
+async fn wait_for_requests(served: &ServedProvider, count: u64) {
     eventually("the provider is polled", async || (served.provider.statistics().requests >= count).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_a_provider_that_was_never_copied_is_polled_immediately() {
-    let (known, new) = (Served::with_faults("").await, Served::with_faults("").await);
+    let (known, new) = (ServedProvider::with_faults("").await, ServedProvider::with_faults("").await);
     let database = migrated().await;
     let connection = database.connect(ConnectionRole::Worker).await;
     let (known_entry, new_entry) = (entries::entry("known", &known.url, ""), entries::entry("new", &new.url, ""));
@@ -89,7 +89,7 @@ async fn only_a_provider_that_was_never_copied_is_polled_immediately() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_whose_syncs_all_failed_is_polled_immediately() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     let entry = entries::entry("northstage", &served.url, "");
     let database = migrated().await;
     let connection = database.connect(ConnectionRole::Worker).await;
@@ -102,7 +102,7 @@ async fn a_provider_whose_syncs_all_failed_is_polled_immediately() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     served.provider.fail_next([InjectedFault::Status { code: 503, retry_after: None }]);
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(migrated().await, vec![entry]).await;
@@ -113,7 +113,7 @@ async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ticks_during_a_sync_are_handled_by_one_sync_after_it() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     served.provider.fail_next(InjectedFault::parse_list("latency:2500").unwrap());
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(migrated().await, vec![entry]).await;
@@ -132,7 +132,7 @@ async fn ticks_during_a_sync_are_handled_by_one_sync_after_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_hangs_delays_no_other_and_is_awaited_at_shutdown() {
-    let (hanging, sound) = (Served::with_faults("hang").await, Served::with_faults("").await);
+    let (hanging, sound) = (ServedProvider::with_faults("hang").await, ServedProvider::with_faults("").await);
     let providers =
         vec![entries::entry("hanging", &hanging.url, EVERY_SECOND), entries::entry("sound", &sound.url, EVERY_SECOND)];
     let mut polling = Polling::start(migrated().await, providers).await;
@@ -154,7 +154,7 @@ async fn a_provider_that_hangs_delays_no_other_and_is_awaited_at_shutdown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_sync_is_finished_and_closed_at_shutdown() {
-    let served = Served::with_faults("latency:3000").await;
+    let served = ServedProvider::with_faults("latency:3000").await;
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(migrated().await, vec![entry]).await;
     wait_for_requests(&served, 1).await;

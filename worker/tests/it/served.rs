@@ -5,13 +5,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A provider that serves until it is dropped.
-pub(crate) struct Served {
+pub(crate) struct ServedProvider {
     pub(crate) provider: SimProvider,
     pub(crate) url: String,
     _ends_with_it: DropGuard,
 }
 
-impl Served {
+impl ServedProvider {
     pub(crate) async fn new(catalogue: SimCatalogue) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/feed", listener.local_addr().unwrap());

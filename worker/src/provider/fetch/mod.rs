@@ -30,7 +30,7 @@ pub use self::{
     error::{BoxedCause, FetchError},
 };
 use super::spool::{Spool, SpoolWriter};
-use crate::progress::{Progress, Stage};
+use crate::progress::{ProgressCounter, ProgressStage};
 
 /// How long a provider may take to accept a connection. A slower one is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,7 +135,11 @@ pub fn build_client() -> Result<FeedClient, reqwest::Error> {
 /// # Errors
 ///
 /// When there is no response, its status is neither 200 nor 304, or its body is incomplete, late or over the limit.
-pub async fn fetch(client: &FeedClient, request: &FetchRequest<'_>, progress: &Progress) -> Result<FetchOutcome, FetchError> {
+pub async fn fetch(
+    client: &FeedClient,
+    request: &FetchRequest<'_>,
+    progress: &ProgressCounter,
+) -> Result<FetchOutcome, FetchError> {
     let outcome = tokio::time::timeout(request.response_timeout, fetch_document(client, request, progress)).await;
     outcome.unwrap_or_else(|elapsed| Err(FetchError::TimedOut(elapsed.into())))
 }
@@ -143,9 +147,9 @@ pub async fn fetch(client: &FeedClient, request: &FetchRequest<'_>, progress: &P
 async fn fetch_document(
     client: &FeedClient,
     request: &FetchRequest<'_>,
-    progress: &Progress,
+    progress: &ProgressCounter,
 ) -> Result<FetchOutcome, FetchError> {
-    progress.begin(Stage::Fetching, None);
+    progress.begin(ProgressStage::Fetching, None);
     let response = follow_redirects(client, request).await?;
     let (status, headers) = (response.status(), response.headers());
     let fresh_for = caching::parse_freshness(headers);
@@ -193,13 +197,13 @@ async fn send(client: &FeedClient, request: &FetchRequest<'_>, url: &Url) -> Res
     builder.send().await.map_err(FetchError::from_request)
 }
 
-async fn read_body(response: Response, limit_bytes: u64, progress: &Progress) -> Result<Spool, FetchError> {
+async fn read_body(response: Response, limit_bytes: u64, progress: &ProgressCounter) -> Result<Spool, FetchError> {
     let encoding = FeedEncoding::from_headers(response.headers())?;
     let content_length = response.content_length();
     if content_length.is_some_and(|length| length > limit_bytes) {
         return Err(FetchError::TooLarge { limit_bytes });
     }
-    progress.begin(Stage::Fetching, content_length);
+    progress.begin(ProgressStage::Fetching, content_length);
     let mut received = 0_u64;
     let chunks = response.bytes_stream().map(|chunk| {
         let chunk = chunk.map_err(|error| io::Error::other(error.without_url()))?;

@@ -3,7 +3,7 @@
 use std::{io::Write, process::Stdio};
 
 use super::{CommandOutput, Sandbox};
-use crate::{fixtures, served::Served};
+use crate::{fixtures, served::ServedProvider};
 
 #[tokio::test]
 async fn a_valid_feed_exits_with_0_and_a_summary() {
@@ -80,7 +80,7 @@ async fn a_missing_file_exits_with_1() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_a_feed_from_a_url() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     let sandbox = Sandbox::new().await;
     let output = sandbox.run(&["lint", &format!("{}?key=open-sesame", served.url)]);
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));

@@ -39,7 +39,7 @@ async fn every_error_is_reported_with_provider_and_setting() {
             "`url` must be an absolute http:// or https:// URL, got `ftp://127.0.0.1/feed`",
         ),
         ("http://127.0.0.1:1/feed", "feed.xml", "`url` must be an absolute http:// or https:// URL"),
-        ("northstage", "North Stage", "`slug` must have 1 to 64 characters of a-z, 0-9 and -, got `North Stage`"),
+        ("northstage", "North ProgressStage", "`slug` must have 1 to 64 characters of a-z, 0-9 and -, got `North ProgressStage`"),
         ("\"northstage\"", "\"\"", "`slug` must have 1 to 64 characters of a-z, 0-9 and -, got ``"),
         ("slug = \"northstage\"\n", "", "provider 1: missing field `slug`"),
         ("url = \"http://127.0.0.1:1/feed\"\n", "", "provider `northstage`: missing field `url`"),

@@ -15,16 +15,16 @@ use crate::{
     copy::{Tables, provider_of, runs_of},
     entries, fixtures,
     patience::eventually,
-    served::Served,
+    served::ServedProvider,
 };
 
 /// A running worker and its log so far.
-struct Running {
+struct RunningWorker {
     worker: Child,
     log: Arc<Mutex<String>>,
 }
 
-impl Running {
+impl RunningWorker {
     fn start(sandbox: &Sandbox) -> Self {
         Self::spawn(sandbox.command(&["run"]))
     }
@@ -56,7 +56,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningWorker {
     fn drop(&mut self) {
         // The process may already have ended.
         let _gone = self.worker.kill();
@@ -64,7 +64,7 @@ impl Drop for Running {
     }
 }
 
-impl Running {
+impl RunningWorker {
     /// The head and body of a response of the metrics endpoint.
     async fn metrics(&self, path: &str) -> (String, String) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -80,15 +80,15 @@ impl Running {
     }
 }
 
-async fn sandbox_for(served: &Served) -> Sandbox {
+async fn sandbox_for(served: &ServedProvider) -> Sandbox {
     Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, &entries::entry_text(SLUG, &served.url, ""))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_sync_is_finished_at_sigterm() {
-    let served = Served::with_faults("latency:4000").await;
+    let served = ServedProvider::with_faults("latency:4000").await;
     let sandbox = sandbox_for(&served).await;
-    let mut running = Running::start(&sandbox);
+    let mut running = RunningWorker::start(&sandbox);
     eventually("the provider is polled", async || (served.provider.statistics().requests == 1).then_some(())).await;
     running.signal("TERM");
     running.wait_for_log("shutdown signal received").await;
@@ -104,9 +104,9 @@ async fn a_running_sync_is_finished_at_sigterm() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_worker_exits_at_sigterm_and_ctrl_c() {
     for signal in ["TERM", "INT"] {
-        let served = Served::with_faults("").await;
+        let served = ServedProvider::with_faults("").await;
         let sandbox = sandbox_for(&served).await;
-        let mut running = Running::start(&sandbox);
+        let mut running = RunningWorker::start(&sandbox);
         running.wait_for_log("sync completed").await;
         running.signal(signal);
         assert_eq!(running.wait().await.code(), Some(0), "{signal}");
@@ -115,9 +115,9 @@ async fn an_idle_worker_exits_at_sigterm_and_ctrl_c() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_exits_immediately() {
-    let served = Served::with_faults("hang").await;
+    let served = ServedProvider::with_faults("hang").await;
     let sandbox = sandbox_for(&served).await;
-    let mut running = Running::start(&sandbox);
+    let mut running = RunningWorker::start(&sandbox);
     eventually("the provider is polled", async || (served.provider.statistics().requests == 1).then_some(())).await;
     running.signal("TERM");
     running.wait_for_log("shutdown signal received").await;
@@ -129,13 +129,13 @@ async fn a_second_signal_exits_immediately() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_removed_from_the_file_is_retired_and_its_events_retained() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     let sandbox = sandbox_for(&served).await;
     sandbox.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
     let from = fixtures::path("three_polls/first.xml");
     assert_eq!(sandbox.run(&["sync", "old-stage", "--from", from.to_str().unwrap()]).code, Some(0));
     sandbox.write("providers.toml", entries::entry_text(SLUG, &served.url, ""));
-    let mut running = Running::start(&sandbox);
+    let mut running = RunningWorker::start(&sandbox);
     running.wait_for_log("sync completed").await;
     running.signal("TERM");
     assert_eq!(running.wait().await.code(), Some(0));
@@ -157,9 +157,9 @@ async fn a_provider_removed_from_the_file_is_retired_and_its_events_retained() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_cover_runs_phases_and_freshness() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     let sandbox = sandbox_for(&served).await;
-    let mut running = Running::start(&sandbox);
+    let mut running = RunningWorker::start(&sandbox);
     running.wait_for_log("sync completed").await;
     let body = eventually("the gauges are read", async || {
         let (_, body) = running.metrics("/metrics").await;
@@ -188,12 +188,12 @@ async fn metrics_cover_runs_phases_and_freshness() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_metrics_address_in_use_does_not_prevent_syncs() {
-    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let served = Served::with_faults("").await;
+    let occupied = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let served = ServedProvider::with_faults("").await;
     let sandbox = sandbox_for(&served).await;
-    let address = taken.local_addr().unwrap().to_string();
+    let address = occupied.local_addr().unwrap().to_string();
     let worker = sandbox.command(&["run", "--metrics-listen", &address]);
-    let mut running = Running::spawn(worker);
+    let mut running = RunningWorker::spawn(worker);
     running.wait_for_log("set METRICS_LISTEN to another address").await;
     running.wait_for_log("sync completed").await;
     running.signal("TERM");

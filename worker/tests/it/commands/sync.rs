@@ -5,7 +5,7 @@ use migration::testing::{Backend, TestDatabase};
 use provider_sim::SimCatalogue;
 
 use super::{SLUG, Sandbox};
-use crate::{copy::Tables, entries, fixtures, served::Served};
+use crate::{copy::Tables, entries, fixtures, served::ServedProvider};
 
 fn path(name: &str) -> String {
     fixtures::path(name).to_str().unwrap().to_owned()
@@ -29,7 +29,7 @@ async fn copies_a_feed_from_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_a_feed_from_the_provider() {
-    let served = Served::new(SimCatalogue::default()).await;
+    let served = ServedProvider::new(SimCatalogue::default()).await;
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let sandbox = Sandbox::with(database, &entries::entry_text(SLUG, &served.url, ""));
     let output = sandbox.run(&["sync", SLUG]);

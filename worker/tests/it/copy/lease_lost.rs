@@ -87,11 +87,11 @@ async fn assert_rejected(database: &TestDatabase, price: &str) {
     assert_eq!(copying.accept(at_price(price)).await.updated, 1, "the next poll reads it although its hash is known");
 }
 
-/// A poll whose lease is lost, and `meanwhile` runs, before the provider responds with `price`.
+/// A poll whose lease is lost, and `takeover` runs, before the provider responds with `price`.
 async fn late_poll(
     copying: &Copying,
     price: &str,
-    meanwhile: impl AsyncFnOnce(&Copying),
+    takeover: impl AsyncFnOnce(&Copying),
 ) -> Result<sync::SyncReport, sync::SyncError> {
     let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut entry = copying.entry.clone();
@@ -102,7 +102,7 @@ async fn late_poll(
     let respond = async {
         let (mut connection, _) = provider.accept().await.unwrap();
         lose(copying, &claim).await;
-        meanwhile(copying).await;
+        takeover(copying).await;
         let mut request = [0; 1024];
         assert!(connection.read(&mut request).await.unwrap() > 0);
         let document = at_price(price);

@@ -29,7 +29,7 @@ struct EventElement {
 
 /// An event that is expected in the copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Event {
+struct ExpectedEvent {
     prices: Vec<u8>,
     /// The title and sell mode of its base event when it was last accepted.
     base_event: (u8, bool),
@@ -38,17 +38,17 @@ struct Event {
 }
 
 #[derive(Clone, Debug, Default)]
-struct BaseEvent {
+struct ExpectedBaseEvent {
     title: u8,
     is_online: bool,
     was_ever_online: bool,
-    events: BTreeMap<u8, Event>,
+    events: BTreeMap<u8, ExpectedEvent>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Model(BTreeMap<u8, BaseEvent>);
+struct ExpectedCopy(BTreeMap<u8, ExpectedBaseEvent>);
 
-impl Model {
+impl ExpectedCopy {
     fn apply(&mut self, feed: &[BaseElement]) -> Counts {
         let mut counts = Counts::default();
         let is_valid = |element: &&BaseElement| element.id.is_some() && element.has_title;
@@ -90,7 +90,7 @@ impl Model {
     }
 }
 
-impl BaseEvent {
+impl ExpectedBaseEvent {
     fn apply(&mut self, elements: &[&EventElement], some_are_missing: bool, counts: &mut Counts) {
         let mut valid: BTreeMap<u8, &EventElement> = BTreeMap::new();
         for element in elements {
@@ -104,7 +104,7 @@ impl BaseEvent {
         counts.fetched += valid.len();
         for (&id, element) in &valid {
             let base_event = (self.title, self.is_online);
-            let mut event = Event { prices: element.prices.clone(), base_event, has_left: false, came_back: false };
+            let mut event = ExpectedEvent { prices: element.prices.clone(), base_event, has_left: false, came_back: false };
             match self.events.get(&id) {
                 None => counts.inserted += 1,
                 Some(copied) => {
@@ -133,7 +133,7 @@ impl BaseEvent {
         }
     }
 
-    fn line(&self, id: u8, event_id: u8, event: &Event) -> String {
+    fn line(&self, id: u8, event_id: u8, event: &ExpectedEvent) -> String {
         let zones: Vec<String> =
             (1..).zip(&event.prices).map(|(zone, price)| format!("9x{zone}@{}", i32::from(*price) * 100)).collect();
         let price = |price: Option<&u8>| price.map_or(-1, |price| i32::from(*price) * 100);
@@ -245,7 +245,7 @@ fn any_feeds() -> impl Strategy<Value = Vec<Vec<BaseElement>>> {
 async fn assert_equal(feeds: &[Vec<BaseElement>]) -> Result<(), TestCaseError> {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let copying = Copying::with(&database, "max_rejects_share = 1.0\nmax_shrink_share = 1.0").await;
-    let mut model = Model::default();
+    let mut model = ExpectedCopy::default();
     for (position, feed) in feeds.iter().enumerate() {
         let (visible, version) = (model.visible(), copying.version().await);
         let counts = model.apply(feed);

@@ -1,13 +1,13 @@
 //! A provider cannot direct requests into the worker's own network.
 
 use super::fetch_document;
-use crate::served::Served;
+use crate::served::ServedProvider;
 
 const GUARDED: &str = "allow_private_addresses = false";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_private_address_unless_the_entry_allows_it() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     let error = fetch_document(&served.url, GUARDED).await.unwrap_err();
     assert_eq!(error.code(), "address_refused");
     assert!(error.to_string().contains("127.0.0.1") && error.to_string().contains("allow_private_addresses = true"), "{error}");
@@ -17,7 +17,7 @@ async fn refuses_a_private_address_unless_the_entry_allows_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_name_that_resolves_to_a_private_address() {
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     let named = served.url.replace("127.0.0.1", "localhost");
     assert_eq!(fetch_document(&named, GUARDED).await.unwrap_err().code(), "address_refused");
     assert!(fetch_document(&named, "").await.is_ok());

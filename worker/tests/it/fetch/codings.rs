@@ -3,13 +3,13 @@
 use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
-use worker::progress::{Progress, Snapshot, Stage};
+use worker::progress::{ProgressCounter, ProgressStage, Snapshot};
 
 use super::{
     SLUG, fetch_document, fetch_entry,
     raw::{RawResponse, RawServer},
 };
-use crate::{entries, patience::in_time, served::Served};
+use crate::{entries, patience::in_time, served::ServedProvider};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
@@ -71,7 +71,7 @@ async fn decodes_a_body_of_several_members() {
         let spool = fetch_document(&server.url, "").await.unwrap().spool;
         assert!(spool.read(0..spool.len()).unwrap() == twice, "{coding}");
     }
-    let served = Served::with_faults("members").await;
+    let served = ServedProvider::with_faults("members").await;
     let members = fetch_document(&served.url, "").await.unwrap().spool;
     served.provider.set_faults([]);
     assert_eq!(members.hash(), fetch_document(&served.url, "").await.unwrap().spool.hash());
@@ -138,7 +138,7 @@ async fn names_a_coding_that_was_not_accepted() {
         assert_eq!(error.code(), "unknown_encoding");
         assert!(error.to_string().contains(&format!("`{coding}`")), "{error}");
     }
-    let served = Served::with_faults("coding:rot13").await;
+    let served = ServedProvider::with_faults("coding:rot13").await;
     assert_eq!(fetch_document(&served.url, "").await.unwrap_err().code(), "unknown_encoding");
 }
 
@@ -148,8 +148,8 @@ async fn counts_received_bytes_as_progress() {
     let server =
         RawServer::new(|_| RawResponse::new(&format!("200 OK\nContent-Encoding: gzip\nContent-Length: {}", body.len()), &body))
             .await;
-    let progress = Progress::new();
+    let progress = ProgressCounter::new();
     fetch_entry(&entries::entry(SLUG, &server.url, ""), &Default::default(), &progress).await.unwrap();
     let length = body.len() as u64;
-    assert_eq!(progress.snapshot(), Snapshot { stage: Stage::Fetching, done: length, total: Some(length) });
+    assert_eq!(progress.snapshot(), Snapshot { stage: ProgressStage::Fetching, done: length, total: Some(length) });
 }

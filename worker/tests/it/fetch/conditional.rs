@@ -8,13 +8,13 @@ use super::{
     CATALOGUE, FetchTest, SLUG,
     raw::{RawResponse, RawServer},
 };
-use crate::{copy::provider_of, entries, fixtures, served::Served};
+use crate::{copy::provider_of, entries, fixtures, served::ServedProvider};
 
 const STATIC_CATALOGUE: SimCatalogue = SimCatalogue { churn: 0.0, ..CATALOGUE };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn does_not_fetch_an_unmodified_document_again() {
-    let served = Served::new(STATIC_CATALOGUE).await;
+    let served = ServedProvider::new(STATIC_CATALOGUE).await;
     let fetching = FetchTest::from(&served.url, "").await;
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;
@@ -34,7 +34,7 @@ async fn does_not_fetch_an_unmodified_document_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fetches_a_modified_document() {
-    let served = Served::new(CATALOGUE).await;
+    let served = ServedProvider::new(CATALOGUE).await;
     let fetching = FetchTest::from(&served.url, "").await;
     for inserted in [60, 0] {
         assert_eq!(fetching.sync().await.unwrap().counts.inserted, inserted);
@@ -45,7 +45,7 @@ async fn fetches_a_modified_document() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sends_no_validators_after_a_rejected_document() {
     // The truncated response has the ETag of the complete document.
-    let served = Served::new(STATIC_CATALOGUE).await;
+    let served = ServedProvider::new(STATIC_CATALOGUE).await;
     served.provider.fail_next(InjectedFault::parse_list("truncate").unwrap());
     let fetching = FetchTest::from(&served.url, "").await;
     assert_eq!(fetching.sync().await.unwrap_err().code(), "truncated");
@@ -54,7 +54,7 @@ async fn sends_no_validators_after_a_rejected_document() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sends_no_validators_after_a_change_of_the_settings() {
-    let served = Served::new(STATIC_CATALOGUE).await;
+    let served = ServedProvider::new(STATIC_CATALOGUE).await;
     let mut fetching = FetchTest::from(&served.url, "").await;
     fetching.sync().await.unwrap();
     fetching.entry = entries::entry(SLUG, &served.url, "time_zone = \"Asia/Tokyo\"");
@@ -65,7 +65,7 @@ async fn sends_no_validators_after_a_change_of_the_settings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sends_no_validators_to_another_url() {
     // Both providers use the same ETag.
-    let (old, new) = (Served::new(STATIC_CATALOGUE).await, Served::new(STATIC_CATALOGUE).await);
+    let (old, new) = (ServedProvider::new(STATIC_CATALOGUE).await, ServedProvider::new(STATIC_CATALOGUE).await);
     let mut fetching = FetchTest::from(&old.url, "").await;
     fetching.sync().await.unwrap();
     fetching.entry = entries::entry(SLUG, &new.url, "");
@@ -76,7 +76,7 @@ async fn sends_no_validators_to_another_url() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rejects_304_without_a_copy() {
-    let served = Served::with_faults("status:304").await;
+    let served = ServedProvider::with_faults("status:304").await;
     let fetching = FetchTest::from(&served.url, "").await;
     assert_eq!(fetching.sync().await.unwrap_err().code(), "http_status");
     assert_eq!(fetching.last_run().await.http_status, Some(304));

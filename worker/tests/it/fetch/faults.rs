@@ -8,13 +8,13 @@ use super::{
     CATALOGUE, FetchTest,
     raw::{RawResponse, RawServer},
 };
-use crate::{entries, fixtures, patience::in_time, served::Served};
+use crate::{entries, fixtures, patience::in_time, served::ServedProvider};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
 /// Syncs, syncs with the fault, and syncs again without it.
 async fn assert_recovers(faults: &str, more: &str, code: &str, http_status: Option<i16>) {
-    let served = Served::new(CATALOGUE).await;
+    let served = ServedProvider::new(CATALOGUE).await;
     let fetching = FetchTest::from(&served.url, more).await;
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;
@@ -102,14 +102,14 @@ async fn recovers_from_a_decompression_bomb_within_the_byte_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accepts_a_slow_response_within_the_timeout() {
-    let served = Served::with_faults("latency:100,slow:100000").await;
+    let served = ServedProvider::with_faults("latency:100,slow:100000").await;
     let fetching = FetchTest::from(&served.url, "").await;
     assert_eq!(fetching.sync().await.unwrap().counts.inserted, 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recovers_from_a_provider_that_is_down_without_logging_secrets() {
-    let served = Served::new(CATALOGUE).await;
+    let served = ServedProvider::new(CATALOGUE).await;
     let mut fetching = FetchTest::from(&served.url, "").await;
     fetching.sync().await.unwrap();
     let before = fetching.tables().await;

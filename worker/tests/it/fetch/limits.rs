@@ -4,7 +4,7 @@ use super::{
     CATALOGUE, FetchTest,
     raw::{RawResponse, RawServer},
 };
-use crate::{fixtures, patience::in_time, served::Served};
+use crate::{fixtures, patience::in_time, served::ServedProvider};
 
 const MEBIBYTE: usize = 1024 * 1024;
 /// A generous bound for the bytes that socket buffers accept before they are read.
@@ -54,7 +54,7 @@ async fn sends_a_user_agent_and_the_accepted_codings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_the_decompressed_bytes_of_a_feed() {
-    let served = Served::new(CATALOGUE).await;
+    let served = ServedProvider::new(CATALOGUE).await;
     let fetching = FetchTest::from(&served.url, "").await;
     let report = fetching.sync().await.unwrap();
     assert_eq!((report.counts.inserted, report.bytes), (60, CATALOGUE.feed(0).len() as u64));

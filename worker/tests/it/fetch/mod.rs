@@ -14,7 +14,7 @@ use migration::testing::{Backend, TestDatabase};
 use provider_sim::SimCatalogue;
 use sea_orm::DatabaseConnection;
 use worker::{
-    progress::Progress,
+    progress::ProgressCounter,
     provider::{
         entry::ProviderEntry,
         fetch::{self, FeedClient, FetchError, FetchOutcome, FetchRequest, FetchedDocument, Validators},
@@ -47,7 +47,11 @@ pub(crate) fn client() -> FeedClient {
 }
 
 /// Fetches the feed of an entry, without a copy.
-async fn fetch_entry(entry: &ProviderEntry, validators: &Validators, progress: &Progress) -> Result<FetchOutcome, FetchError> {
+async fn fetch_entry(
+    entry: &ProviderEntry,
+    validators: &Validators,
+    progress: &ProgressCounter,
+) -> Result<FetchOutcome, FetchError> {
     let request = FetchRequest {
         url: entry.url.expose(),
         validators,
@@ -60,7 +64,7 @@ async fn fetch_entry(entry: &ProviderEntry, validators: &Validators, progress: &
 
 /// Fetches the document at a URL.
 async fn fetch_document(url: &str, more: &str) -> Result<FetchedDocument, FetchError> {
-    match fetch_entry(&entries::entry(SLUG, url, more), &Validators::default(), &Progress::none()).await? {
+    match fetch_entry(&entries::entry(SLUG, url, more), &Validators::default(), &ProgressCounter::none()).await? {
         FetchOutcome::Modified(document) => Ok(document),
         FetchOutcome::NotModified { .. } => panic!("there were no validators"),
     }

@@ -4,7 +4,7 @@ use super::{
     CATALOGUE, FetchTest, fetch_document,
     raw::{RawResponse, RawServer},
 };
-use crate::{patience::in_time, served::Served};
+use crate::{patience::in_time, served::ServedProvider};
 
 async fn serve_redirect(status: &str, location: &str) -> RawServer {
     RawServer::new(|_| RawResponse::new(&format!("{status}\nLocation: {location}"), b"")).await
@@ -12,7 +12,7 @@ async fn serve_redirect(status: &str, location: &str) -> RawServer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follows_a_redirect() {
-    let served = Served::new(CATALOGUE).await;
+    let served = ServedProvider::new(CATALOGUE).await;
     for status in ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"] {
         let redirect = serve_redirect(status, &served.url).await;
         let document = fetch_document(&redirect.url, "").await.unwrap();
@@ -24,9 +24,9 @@ async fn follows_a_redirect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follows_five_redirects_but_not_six() {
-    let served = Served::with_faults("redirect:5").await;
+    let served = ServedProvider::with_faults("redirect:5").await;
     assert!(fetch_document(&served.url, "").await.is_ok());
-    let served = Served::with_faults("redirect:6").await;
+    let served = ServedProvider::with_faults("redirect:6").await;
     assert_eq!(fetch_document(&served.url, "").await.unwrap_err().code(), "too_many_redirects");
 }
 
@@ -36,7 +36,7 @@ async fn stops_a_redirect_loop() {
     let fetching = FetchTest::from(&server.url, "").await;
     assert_eq!(in_time("the redirect loop", fetching.sync()).await.unwrap_err().code(), "too_many_redirects");
     assert_eq!(server.requests().len(), 6, "the first request and five redirects");
-    let served = Served::with_faults("redirect-loop").await;
+    let served = ServedProvider::with_faults("redirect-loop").await;
     assert_eq!(fetch_document(&served.url, "").await.unwrap_err().code(), "too_many_redirects");
 }
 
@@ -59,7 +59,7 @@ async fn refuses_targets_that_are_not_allowed_without_quoting_passwords() {
         ("http://user:swordfish@127.0.0.1:1/", "to a URL with a user name or password"),
         ("http://[", "to an invalid URL"),
     ] {
-        let served = Served::with_faults(&format!("redirect-to:{location}")).await;
+        let served = ServedProvider::with_faults(&format!("redirect-to:{location}")).await;
         let error = fetch_document(&served.url, "").await.unwrap_err();
         assert_eq!(error.code(), "redirect_refused");
         assert!(error.to_string().contains(why) && !error.to_string().contains("swordfish"), "{error}");
@@ -69,7 +69,7 @@ async fn refuses_targets_that_are_not_allowed_without_quoting_passwords() {
 #[tokio::test(flavor = "multi_thread")]
 async fn applies_the_timeout_to_all_redirects_together() {
     // Each redirect is fast enough, but all together are not.
-    let served = Served::with_faults("latency:400,redirect:5").await;
+    let served = ServedProvider::with_faults("latency:400,redirect:5").await;
     let error = in_time("redirects", fetch_document(&served.url, "answer_timeout_seconds = 1")).await.unwrap_err();
     assert_eq!(error.code(), "timed_out");
 }

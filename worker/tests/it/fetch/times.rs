@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use worker::{
-    progress::Progress,
+    progress::ProgressCounter,
     provider::fetch::{FetchOutcome, Validators},
 };
 
@@ -11,7 +11,7 @@ use super::{
     CATALOGUE, SLUG, fetch_document, fetch_entry,
     raw::{RawResponse, RawServer},
 };
-use crate::{entries, served::Served};
+use crate::{entries, served::ServedProvider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_retry_after_of_an_error_response() {
@@ -22,7 +22,7 @@ async fn reads_retry_after_of_an_error_response() {
         ("status:503", None),
         ("status:404:60", None),
     ] {
-        let served = Served::with_faults(faults).await;
+        let served = ServedProvider::with_faults(faults).await;
         let error = fetch_document(&served.url, "").await.unwrap_err();
         assert_eq!(error.retry_after(), expected.map(Duration::from_secs), "{faults}");
     }
@@ -33,12 +33,12 @@ async fn reads_retry_after_of_an_error_response() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_the_freshness_of_modified_and_unmodified_documents() {
-    let served = Served::new(CATALOGUE).await;
+    let served = ServedProvider::new(CATALOGUE).await;
     served.provider.freeze();
     served.provider.set_max_age(Some(90));
     let first = fetch_document(&served.url, "").await.unwrap();
     assert_eq!(first.fresh_for, Some(Duration::from_secs(90)));
-    let again = fetch_entry(&entries::entry(SLUG, &served.url, ""), &first.validators, &Progress::none()).await.unwrap();
+    let again = fetch_entry(&entries::entry(SLUG, &served.url, ""), &first.validators, &ProgressCounter::none()).await.unwrap();
     let FetchOutcome::NotModified { fresh_for } = again else { panic!("{again:?}") };
     assert_eq!(fresh_for, Some(Duration::from_secs(90)));
     served.provider.set_max_age(None);

@@ -63,12 +63,12 @@ impl Handler<Probe> for TestJob {
 }
 
 /// A running runner.
-pub(super) struct Running {
+pub(super) struct StartedRunner {
     stop: CancellationToken,
     task: JoinHandle<bool>,
 }
 
-impl Running {
+impl StartedRunner {
     pub(super) fn start<C: Send + Sync + 'static>(
         database: &DatabaseConnection,
         (registry, context): (Registry<C>, C),
@@ -107,7 +107,7 @@ async fn jobs_of_different_lanes_run_side_by_side_and_are_removed_when_done(data
         enqueue(&database, lane, lane).await;
     }
     let probe = Probe::default();
-    let running = Running::with(&database, &probe, LONG, LONG);
+    let running = StartedRunner::with(&database, &probe, LONG, LONG);
     wait_for_starts(&probe, 3).await;
     probe.go_on.notify_waiters();
     wait_until_empty(&database).await;
@@ -119,7 +119,7 @@ async fn a_lease_is_renewed_while_its_job_runs(database: Arc<TestDatabase>) {
     let id = enqueue(&database, "a", "a").await;
     let probe = Probe::default();
     // Long enough that a loaded machine renews it in time, and renewed every second.
-    let running = Running::with(&database, &probe, Duration::from_secs(3), LONG);
+    let running = StartedRunner::with(&database, &probe, Duration::from_secs(3), LONG);
     wait_for_starts(&probe, 1).await;
     let first = find_job(&database, id).await.unwrap().lease_until.unwrap();
     eventually("the lease is renewed twice", async || {
@@ -137,7 +137,7 @@ async fn a_job_whose_lease_is_lost_is_stopped(database: Arc<TestDatabase>) {
     let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueue(&database, "a", "a").await;
     let probe = Probe::default();
-    let running = Running::with(&database, &probe, Duration::from_millis(300), LONG);
+    let running = StartedRunner::with(&database, &probe, Duration::from_millis(300), LONG);
     wait_for_starts(&probe, 1).await;
     update(&database, id, "epoch = epoch + 1, worker = 'another', lease_until = lease_until + 3600000000").await;
     eventually("the job is stopped", async || probe.was_dropped.load(Ordering::SeqCst).then_some(())).await;
@@ -149,7 +149,7 @@ async fn a_panic_is_a_failed_attempt(database: Arc<TestDatabase>) {
     let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueue(&database, "a", "panic").await;
     update(&database, id, "max_attempts = 1").await;
-    let running = Running::with(&database, &Probe::default(), LONG, LONG);
+    let running = StartedRunner::with(&database, &Probe::default(), LONG, LONG);
     let dead = eventually("the job is dead", async || {
         let job = find_job(&database, id).await.unwrap();
         (job.state == JobState::Dead).then_some(job)
@@ -163,7 +163,7 @@ async fn a_job_that_does_not_end_within_the_drain_time_is_released(database: Arc
     let database = database.connect(ConnectionRole::Worker).await;
     let id = enqueue(&database, "a", "a").await;
     let probe = Probe::default();
-    let running = Running::with(&database, &probe, LONG, Duration::from_millis(10));
+    let running = StartedRunner::with(&database, &probe, LONG, Duration::from_millis(10));
     wait_for_starts(&probe, 1).await;
     assert!(!running.stop().await);
     assert!(probe.was_dropped.load(Ordering::SeqCst));

@@ -17,9 +17,9 @@ use worker::{
 
 use super::{
     LONG, find_job,
-    running::{Running, wait_until_empty},
+    running::{StartedRunner, wait_until_empty},
 };
-use crate::{copy::provider_of, entries, patience::eventually, served::Served};
+use crate::{copy::provider_of, entries, patience::eventually, served::ServedProvider};
 
 on_every_backend!(
     a_sync_of_a_provider_unknown_to_this_worker_waits,
@@ -28,8 +28,8 @@ on_every_backend!(
     a_provider_is_paused_for_its_retry_after,
 );
 
-fn start(database: &DatabaseConnection, providers: Vec<ProviderEntry>, source: FeedSource) -> Running {
-    Running::start(database, (registry(), JobContext::new(database.clone(), providers, source)), LONG, LONG)
+fn start(database: &DatabaseConnection, providers: Vec<ProviderEntry>, source: FeedSource) -> StartedRunner {
+    StartedRunner::start(database, (registry(), JobContext::new(database.clone(), providers, source)), LONG, LONG)
 }
 
 async fn enqueue_sync(database: &DatabaseConnection, slug: &str, trigger: &str) -> i64 {
@@ -47,7 +47,7 @@ async fn a_sync_of_a_provider_unknown_to_this_worker_waits(database: Arc<TestDat
 
 async fn a_failing_provider_is_polled_again(database: Arc<TestDatabase>) {
     let database = database.connect(ConnectionRole::Worker).await;
-    let served = Served::with_faults("status:503").await;
+    let served = ServedProvider::with_faults("status:503").await;
     let entry = entries::entry("northstage", &served.url, "");
     let id = enqueue_sync(&database, "northstage", "now").await;
     let running = start(&database, vec![entry], FeedSource::Provider(crate::fetch::client()));
@@ -73,7 +73,7 @@ async fn pause_of(database: &DatabaseConnection) -> Option<(u64, String)> {
 
 async fn a_provider_is_paused_while_its_document_is_fresh(database: Arc<TestDatabase>) {
     let database = database.connect(ConnectionRole::Worker).await;
-    let served = Served::with_faults("").await;
+    let served = ServedProvider::with_faults("").await;
     served.provider.set_max_age(Some(600));
     let entry = entries::entry("northstage", &served.url, "");
     let running = start(&database, vec![entry.clone()], FeedSource::Provider(crate::fetch::client()));
@@ -92,7 +92,7 @@ async fn a_provider_is_paused_while_its_document_is_fresh(database: Arc<TestData
 
 async fn a_provider_is_paused_for_its_retry_after(database: Arc<TestDatabase>) {
     let database = database.connect(ConnectionRole::Worker).await;
-    let served = Served::with_faults("status:503:7200").await;
+    let served = ServedProvider::with_faults("status:503:7200").await;
     let entry = entries::entry("northstage", &served.url, "");
     let id = enqueue_sync(&database, "northstage", "now").await;
     let running = start(&database, vec![entry], FeedSource::Provider(crate::fetch::client()));
