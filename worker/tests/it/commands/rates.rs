@@ -48,7 +48,7 @@ async fn a_file_is_loaded_once_under_its_key(backend: Backend) {
     let other =
         sandbox.write("other.ndjson", "{\"orig_code\":\"AAAAA\",\"dest_code\":\"BBBBB\",\"day\":\"2021-01-31\",\"price\":1}");
     let output = sandbox.run(&["rates", "load", other.to_str().unwrap(), "--idempotency-key", "january"]);
-    assert!(output.code == Some(1) && output.stderr.contains("the key of the batch was used for another one"), "{output:?}");
+    assert!(output.code == Some(1) && output.stderr.contains("the idempotency key was used for another batch"), "{output:?}");
     let output = sandbox.run(&["rates", "load", other.to_str().unwrap()]);
     assert_eq!(output.code, Some(0), "{output:?}");
     assert_eq!(count_prices(&database).await, 30_001);
@@ -94,7 +94,7 @@ async fn an_unreadable_file_is_reported() {
     let plain = sandbox.write("plain.csv.gz", HEADER);
     let unknown = sandbox.write("prices.xlsx", HEADER);
     for (file, part) in [
-        (plain.to_str().unwrap(), "not whole gzip"),
+        (plain.to_str().unwrap(), "invalid or incomplete gzip"),
         (unknown.to_str().unwrap(), "use --format"),
         ("/nowhere/prices.csv", "cannot be read"),
         ("-", "use --format"),
