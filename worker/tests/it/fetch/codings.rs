@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
-use worker::progress::{ProgressCounter, ProgressStage, Snapshot};
+use worker::progress::{ProgressCounter, ProgressSnapshot, ProgressStage};
 
 use super::{
     SLUG, fetch_document, fetch_entry,
@@ -151,5 +151,5 @@ async fn counts_received_bytes_as_progress() {
     let progress = ProgressCounter::new();
     fetch_entry(&entries::entry(SLUG, &server.url, ""), &Default::default(), &progress).await.unwrap();
     let length = body.len() as u64;
-    assert_eq!(progress.snapshot(), Snapshot { stage: ProgressStage::Fetching, done: length, total: Some(length) });
+    assert_eq!(progress.snapshot(), ProgressSnapshot { stage: ProgressStage::Fetching, done: length, total: Some(length) });
 }
