@@ -52,7 +52,7 @@ async fn a_failing_provider_is_polled_again(database: Arc<TestDatabase>) {
     let id = enqueue_sync(&database, "northstage", "now").await;
     let running = start(&database, vec![entry], FeedSource::Provider(crate::fetch::client()));
     let reason = eventually("it waits for its retry", async || find_job(&database, id).await.unwrap().reason).await;
-    assert_eq!(reason, "the provider answered with status 503");
+    assert_eq!(reason, "the provider responded with status 503, expected 200");
     assert!(provider_of(&database, "northstage").await.failures > 0);
     served.provider.set_faults([]);
     eventually("it succeeds", async || {
