@@ -41,6 +41,12 @@ impl Currency {
         }
     }
 
+    /// The same currency with the digits of an existing copy. ISO 4217 and its table may change, but the prices of a copy do not.
+    #[must_use]
+    pub fn with_digits(self, digits: u8) -> Self {
+        Self { digits, ..self }
+    }
+
     /// Parses a price such as `20`, `20.5` or `20.00` into minor units, exactly.
     ///
     /// # Errors

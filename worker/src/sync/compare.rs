@@ -47,10 +47,12 @@ pub(super) async fn compare(
     progress: &ProgressCounter,
 ) -> Result<ComparedFeed, SyncError> {
     let mut watch = Stopwatch::start();
+    let digits = u8::try_from(provider.currency_digits).unwrap_or(entry.currency.digits());
+    let currency = entry.currency.clone().with_digits(digits);
     let feed = Arc::new(SpooledFeed {
         spool: document.spool,
         format: entry.format,
-        conventions: Conventions { time_zone: entry.time_zone, currency: entry.currency.clone() },
+        conventions: Conventions { time_zone: entry.time_zone, currency },
         slug: entry.slug.clone(),
     });
     progress.begin(ProgressStage::Reading, None);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use entity::sync_run::RunState;
+use entity::{provider, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
+use sea_orm::EntityTrait;
 use worker::sync::Counts;
 
 use super::Copying;
@@ -19,6 +20,7 @@ on_every_backend!(
     a_change_of_any_value_and_its_reversal_are_written,
     another_time_zone_rewrites_the_instants,
     a_change_of_currency_is_rejected,
+    a_copy_keeps_the_digits_of_its_currency,
 );
 
 /// One base event with two events and another with none.
@@ -170,4 +172,15 @@ async fn a_change_of_currency_is_rejected(database: Arc<TestDatabase>) {
     assert_eq!(copying.tables().await, before);
     let provider = copying.provider().await;
     assert_eq!((provider.currency.as_str(), provider.currency_digits), ("EUR", 2), "the currency of the copied prices");
+}
+
+async fn a_copy_keeps_the_digits_of_its_currency(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(feed(&[online("1", &[event("11", &["10.00"])])])).await;
+    // A copy that was created when the currency had three digits.
+    let digits = provider::Entity::update_many().col_expr(provider::Column::CurrencyDigits, 3.into());
+    digits.exec(&copying.database).await.unwrap();
+    let counts = copying.accept(feed(&[online("1", &[event("11", &["10.00"]), event("12", &["10.005"])])])).await;
+    assert_eq!((counts.inserted, counts.updated, counts.rejected), (1, 1, 0));
+    assert_eq!(copying.provider().await.currency_digits, 3);
 }
