@@ -27,7 +27,9 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    resources::{concerts, events, feeds, health, multivac, performers, places, providers, rates, search, sync_runs, venues},
+    resources::{
+        concerts, errors, events, feeds, health, multivac, performers, places, providers, rates, search, sync_runs, venues,
+    },
     response::{StaticDocument, TextReply},
     server::{Entry, HOT_ROUTES, Limits, Observer},
 };
@@ -122,6 +124,7 @@ fn router(state: State) -> Route {
     let router = Route::new()
         .at("/metrics", poem::get(make(move |request| render_metrics(state.clone(), request))))
         .at("/openapi.json", poem::get(StaticDocument::new("application/json", service.spec())))
+        .at("/errors", poem::get(StaticDocument::new("text/html; charset=utf-8", errors::page())))
         .at("/docs", poem::get(docs.clone()))
         .at("/docs/", poem::get(docs));
     operation_routes.into_iter().fold(router, |router, (path, methods)| {

@@ -25,10 +25,12 @@ pub enum ApiError {
     #[error("the request has invalid parameters")]
     InvalidParameters(Vec<ValidationError>),
     /// The requested resource does not exist.
-    #[error("the {what} does not exist")]
+    #[error("{what} `{id}` does not exist")]
     NotFound {
         /// The kind of resource.
         what: &'static str,
+        /// Its id or slug.
+        id: String,
     },
     /// The request refers to places that do not exist.
     #[error("the request refers to unknown places")]
@@ -150,6 +152,11 @@ impl ApiError {
         Self::InvalidParameters(vec![ValidationError::for_parameter(parameter, message)])
     }
 
+    /// A resource that does not exist.
+    pub fn not_found(what: &'static str, id: impl ToString) -> Self {
+        Self::NotFound { what, id: id.to_string() }
+    }
+
     /// The code, which determines the status and the title.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
@@ -210,8 +217,8 @@ impl ApiError {
         }
     }
 
-    /// Whether the request's log line includes the error. Client errors are not ours, and what thousands of requests meet under load
-    /// or in an outage is logged once where it is detected, and counted.
+    /// Whether the request's log line includes the error. Client errors are not logged. Errors of load and of outages affect thousands of
+    /// requests, so they are logged once where they are detected, and counted.
     #[must_use]
     pub fn should_log(&self) -> bool {
         match self {
@@ -275,7 +282,7 @@ impl ApiError {
                 "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy"
                     .to_owned()
             }
-            Self::NotFound { what } => format!("the {what} does not exist"),
+            Self::NotFound { what, id } => format!("{what} `{id}` does not exist"),
             Self::Shared(error) => error.detail(),
             Self::Overloaded => "too many requests are waiting; retry later".to_owned(),
             Self::NotAcceptable => {
@@ -314,7 +321,7 @@ impl From<DbErr> for ApiError {
     }
 }
 
-/// The error of a response without a body of ours: the framework rejected the request.
+/// The error of a response without an [`ApiError`]: the framework rejected the request.
 impl From<StatusCode> for ApiError {
     fn from(status: StatusCode) -> Self {
         match status {

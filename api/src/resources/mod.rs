@@ -1,6 +1,7 @@
 //! The resources of the API, a folder each: its operation, its request, its rows and its response.
 
 pub mod concerts;
+pub(crate) mod errors;
 pub mod events;
 pub mod feeds;
 pub mod health;

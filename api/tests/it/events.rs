@@ -187,12 +187,14 @@ async fn an_unknown_event_is_404(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     let response = app.get("/events/00000000-0000-0000-0000-000000000000").await;
     let problem = response.problem(404, "not_found");
-    assert_eq!((&problem["detail"], &problem["errors"]), (&json!("the event does not exist"), &json!([])));
+    let detail = json!("event `00000000-0000-0000-0000-000000000000` does not exist");
+    assert_eq!((&problem["detail"], &problem["errors"]), (&detail, &json!([])));
 }
 
 async fn an_event_never_on_sale_online_is_404(database: Arc<TestDatabase>) {
     let (app, path) = start_app_with_event(&database, NewEvent::titled("hidden").hidden()).await;
-    assert_eq!(app.get(&path).await.problem(404, "not_found")["detail"], "the event does not exist");
+    let id = path.trim_start_matches("/events/");
+    assert_eq!(app.get(&path).await.problem(404, "not_found")["detail"], format!("event `{id}` does not exist"));
 }
 
 async fn a_malformed_id_is_400(database: Arc<TestDatabase>) {

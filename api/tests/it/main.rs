@@ -13,6 +13,7 @@ mod contract;
 mod database_outages;
 mod database_proxy;
 mod error_bodies;
+mod errors_page;
 mod events;
 mod feeds;
 mod fixtures;

@@ -146,7 +146,9 @@ async fn pages_add_up_to_the_whole_list(database: Arc<TestDatabase>) {
 async fn an_unknown_run_is_404(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     for path in ["/sync-runs/1", "/sync-runs/9223372036854775807", "/sync-runs/-1", "/sync-runs/1/rejects"] {
-        assert_eq!(app.get(path).await.problem(404, "not_found")["detail"], "the sync run does not exist", "{path}");
+        let id = path.split('/').nth(2).unwrap();
+        let problem = app.get(path).await.problem(404, "not_found");
+        assert_eq!(problem["detail"], format!("sync run `{id}` does not exist"), "{path}");
     }
 }
 

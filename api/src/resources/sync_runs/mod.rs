@@ -59,7 +59,12 @@ impl SyncRunsApi {
     ) -> Result<Reply<Envelope<SyncRun>>, ApiError> {
         no_parameters(request)?;
         let run_id = parse_run_id(&id)?;
-        let row = self.0.reader.read(rows::run(&self.0.reader.database, run_id)).await?.ok_or(RUN_NOT_FOUND)?;
+        let row = self
+            .0
+            .reader
+            .read(rows::run(&self.0.reader.database, run_id))
+            .await?
+            .ok_or_else(|| ApiError::not_found("sync run", run_id))?;
         Reply::json(request, &Envelope::from(SyncRun::from(row))).await
     }
 
@@ -80,10 +85,9 @@ impl SyncRunsApi {
         _cursor: Documented<CursorText>,
     ) -> Result<PageReply<Envelope<RejectList>>, ApiError> {
         let query = RejectsQuery::parse(&id, Parameters::of(request))?;
-        let rows = self.0.reader.read(rows::rejects(&self.0.reader.database, &query)).await?.ok_or(RUN_NOT_FOUND)?;
+        let rows = self.0.reader.read(rows::rejects(&self.0.reader.database, &query)).await?;
+        let rows = rows.ok_or_else(|| ApiError::not_found("sync run", &*id))?;
         let (rows, next) = query.paginate(rows, |reject| reject.position.into());
         PageReply::json(request, &Envelope::from(RejectList::from(rows)), next).await
     }
 }
-
-const RUN_NOT_FOUND: ApiError = ApiError::NotFound { what: "sync run" };
