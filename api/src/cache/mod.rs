@@ -22,7 +22,7 @@ use poem::{Request, http::HeaderValue};
 
 pub use self::{
     body::CachedBody,
-    redis::{Redis, RedisError, describe_metrics},
+    redis::{Redis, RedisUrlError, describe_metrics},
     request::CacheRequest,
     response::{CacheResponse, CacheTier, Freshness},
     settings::CacheSettings,

@@ -1,178 +1,139 @@
-//! Where Redis is: the setting, its forms, and what is to be connected to. Nothing here touches the network.
-
-use std::{convert::Infallible, fmt, str::FromStr};
+//! The URL of Redis, and the servers that it names. Nothing here uses the network.
 
 use clap::Args;
+use entity::RedactedUrl;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
 
-/// The port of a sentinel when the URL names none.
+/// The default port of a sentinel.
 const SENTINEL_PORT: u16 = 26379;
-/// How many servers a URL may name: a cluster or its sentinels are found through any one of them, so a longer list is a mistake.
+/// Servers in a URL. A cluster or a service is found through any one server, so a longer list is an error.
 const MAX_SERVERS: usize = 64;
 
 /// Which Redis, if any.
 #[derive(Args, Clone, Debug, Default)]
 pub struct RedisSettings {
-    /// Where it is. Unset: answers are kept in the process only.
+    /// The URL of Redis.
     #[arg(
         long,
         env = "REDIS_URL",
         hide_env_values = true,
-        help = "A Redis that all processes share: redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+cluster://HOST:PORT,HOST:PORT or \
-                redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB], with rediss for TLS; unset, answers are kept in the process only"
+        help = "URL of a Redis that all API processes share: redis://[USER:PASSWORD@]HOST[:PORT][/DB], \
+                redis+cluster://HOST:PORT,HOST:PORT or redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB], and rediss instead of \
+                redis for TLS; unset, responses are cached in the process only"
     )]
-    pub redis_url: Option<RedisUrl>,
+    pub redis_url: Option<RedactedUrl>,
 }
 
-/// The URL of a Redis, whose password never reaches a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(String);
-
-impl RedisUrl {
-    /// The URL with its password, for the client alone.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for RedisUrl {
-    type Err = Infallible;
-
-    /// Takes any text: a refusal here would make the command line show it, with its password.
-    /// [`Redis::new`](super::Redis::new) refuses what it cannot use.
-    fn from_str(url: &str) -> Result<Self, Self::Err> {
-        Ok(Self(url.to_owned()))
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some((scheme, rest)) = self.0.split_once("://") else {
-            return formatter.write_str("***");
-        };
-        // A password may hold any character, unescaped ones included; only what stands behind the last @ is surely none.
-        let (secret, place) = rest.rsplit_once('@').map_or(("", rest), |(_, place)| ("***@", place));
-        let place = place.split(['?', '#']).next().unwrap_or(place);
-        write!(formatter, "{scheme}://{secret}{place}")
-    }
-}
-
-/// Why a setting names no Redis. What the URL says is never repeated, for a slip of the pen can make any part of it the password.
+/// Why a Redis URL is invalid. No message repeats the URL, because a typing error can make any part of it the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RedisError {
-    /// The scheme is none of ours.
+pub enum RedisUrlError {
+    /// The scheme is not supported.
     #[error(
-        "the Redis URL is none of redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+cluster://HOST:PORT,HOST:PORT, \
-         redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB], and the same with rediss for TLS"
+        "the Redis URL must be redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+cluster://HOST:PORT,HOST:PORT or \
+         redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB], with rediss instead of redis for TLS"
     )]
-    Form,
-    /// What follows the scheme cannot be read.
+    Scheme,
+    /// The text after the scheme cannot be parsed.
     #[error(
-        "the Redis URL does not name a server: after the scheme stand [USER:PASSWORD@]HOST:PORT, special characters of a password percent-encoded"
+        "the Redis URL must have [USER:PASSWORD@]HOST:PORT after the scheme, with the special characters of a password \
+         percent-encoded"
     )]
     Server,
-    /// It names far more servers than anybody needs to find one.
-    #[error("the Redis URL names more than 64 servers")]
+    /// The URL names too many servers.
+    #[error("the Redis URL must name at most {MAX_SERVERS} servers, as HOST:PORT,HOST:PORT")]
     TooManyServers,
-    /// Sentinels know services by name.
-    #[error("the Redis URL of sentinels does not name a service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB]")]
+    /// The URL of sentinels lacks the service.
+    #[error("the Redis URL of sentinels must name a service: redis+sentinel://HOST:PORT,HOST:PORT/SERVICE[/DB]")]
     Service,
 }
 
-/// What a URL names.
+/// The servers of a URL.
 #[derive(Clone, Debug)]
-pub(super) enum Address {
+pub(super) enum RedisAddress {
     /// One server.
     Server(ConnectionInfo),
-    /// Any servers of a cluster: they tell the others.
+    /// Some servers of a cluster, through which the others are discovered.
     Cluster(Vec<ConnectionInfo>),
-    /// Sentinels, and how to talk to the master that they name. The user and password of the URL are the master's.
+    /// Sentinels, and how to connect to the master that they report. User and password of the URL are those of the master.
     Sentinel { sentinels: Vec<ConnectionInfo>, service: String, master: ConnectionInfo },
 }
 
-impl Address {
-    pub(super) fn of(url: &RedisUrl) -> Result<Self, RedisError> {
-        let (scheme, rest) = url.expose().split_once("://").ok_or(RedisError::Form)?;
+impl RedisAddress {
+    pub(super) fn parse(url: &RedactedUrl) -> Result<Self, RedisUrlError> {
+        let (scheme, rest) = url.expose().split_once("://").ok_or(RedisUrlError::Scheme)?;
         let (plain, kind) = scheme.split_once('+').map_or((scheme, None), |(plain, kind)| (plain, Some(kind)));
         if !matches!(plain, "redis" | "rediss") {
-            return Err(RedisError::Form);
+            return Err(RedisUrlError::Scheme);
         }
         match kind {
-            None => Ok(Self::Server(server(plain, rest)?)),
-            Some("cluster") => cluster(plain, rest),
-            Some("sentinel") => sentinel(plain, rest),
-            Some(_) => Err(RedisError::Form),
+            None => Ok(Self::Server(parse_server(plain, rest)?)),
+            Some("cluster") => parse_cluster(plain, rest),
+            Some("sentinel") => parse_sentinel(plain, rest),
+            Some(_) => Err(RedisUrlError::Scheme),
         }
     }
 }
 
-/// A URL without its scheme: `[credentials@]servers[tail]`, where the tail begins with its own `/`, `?` or `#`.
-struct Parts<'a> {
+/// A URL without its scheme: `[credentials@]servers[tail]`, where the tail begins with `/`, `?` or `#`.
+struct UrlParts<'a> {
     credentials: &'a str,
     servers: Vec<&'a str>,
     tail: &'a str,
 }
 
-fn parts(rest: &str) -> Result<Parts<'_>, RedisError> {
+fn split(rest: &str) -> Result<UrlParts<'_>, RedisUrlError> {
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    // The @ stays with the credentials, so that what is put together again is what stood there.
+    // The credentials include the @, so that concatenating the parts yields a URL again.
     let (credentials, servers) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
     let servers: Vec<_> = servers.split(',').collect();
     if servers.len() > MAX_SERVERS {
-        return Err(RedisError::TooManyServers);
+        return Err(RedisUrlError::TooManyServers);
     }
-    Ok(Parts { credentials, servers, tail })
+    Ok(UrlParts { credentials, servers, tail })
 }
 
-fn server(scheme: &str, rest: &str) -> Result<ConnectionInfo, RedisError> {
-    let info = format!("{scheme}://{rest}").into_connection_info().map_err(|_| RedisError::Server)?;
-    // Off by default in this version of the client: then a small command can wait 40 ms for an acknowledgement.
+fn parse_server(scheme: &str, rest: &str) -> Result<ConnectionInfo, RedisUrlError> {
+    let info = format!("{scheme}://{rest}").into_connection_info().map_err(|_| RedisUrlError::Server)?;
+    // Off by default in this version of the client. Without it, a small command can wait 40 ms for an acknowledgement.
     Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
-fn cluster(scheme: &str, rest: &str) -> Result<Address, RedisError> {
-    let Parts { credentials, servers, tail } = parts(rest)?;
-    let seeds = servers.iter().map(|place| server(scheme, &format!("{credentials}{place}{tail}")));
-    Ok(Address::Cluster(seeds.collect::<Result<_, _>>()?))
+fn parse_cluster(scheme: &str, rest: &str) -> Result<RedisAddress, RedisUrlError> {
+    let UrlParts { credentials, servers, tail } = split(rest)?;
+    let seeds = servers.iter().map(|server| parse_server(scheme, &format!("{credentials}{server}{tail}")));
+    Ok(RedisAddress::Cluster(seeds.collect::<Result<_, _>>()?))
 }
 
-fn sentinel(scheme: &str, rest: &str) -> Result<Address, RedisError> {
-    let Parts { credentials, servers, tail } = parts(rest)?;
+fn parse_sentinel(scheme: &str, rest: &str) -> Result<RedisAddress, RedisUrlError> {
+    let UrlParts { credentials, servers, tail } = split(rest)?;
     let path_end = tail.find(['?', '#']).unwrap_or(tail.len());
     let (path, query) = tail.split_at(path_end);
-    let path = path.strip_prefix('/').ok_or(RedisError::Service)?;
+    let path = path.strip_prefix('/').ok_or(RedisUrlError::Service)?;
     let (service, database) = path.split_once('/').unwrap_or((path, ""));
     if service.is_empty() {
-        return Err(RedisError::Service);
+        return Err(RedisUrlError::Service);
     }
-    let sentinels = servers.iter().map(|place| {
-        let info = server(scheme, place)?;
-        Ok(if names_port(place) { info } else { with_port(info, SENTINEL_PORT) })
+    let sentinels = servers.iter().map(|server| {
+        let info = parse_server(scheme, server)?;
+        Ok(if has_port(server) { info } else { with_port(info, SENTINEL_PORT) })
     });
-    Ok(Address::Sentinel {
+    Ok(RedisAddress::Sentinel {
         sentinels: sentinels.collect::<Result<_, _>>()?,
         service: service.to_owned(),
-        // Its host is a stand-in: the sentinels tell the real one.
-        master: server(scheme, &format!("{credentials}master/{database}{query}"))?,
+        // The host is a placeholder: the sentinels report the real one.
+        master: parse_server(scheme, &format!("{credentials}master/{database}{query}"))?,
     })
 }
 
-/// Colons inside the brackets of an IPv6 address begin no port.
-fn names_port(place: &str) -> bool {
-    place.rsplit(']').next().is_some_and(|behind| behind.contains(':'))
+/// Whether a server has a port. Colons within the brackets of an IPv6 address do not count.
+fn has_port(server: &str) -> bool {
+    server.rsplit(']').next().is_some_and(|rest| rest.contains(':'))
 }
 
-fn with_port(info: ConnectionInfo, port: u16) -> ConnectionInfo {
+fn with_port(info: ConnectionInfo, new_port: u16) -> ConnectionInfo {
     let mut addr = info.addr().clone();
-    if let ConnectionAddr::Tcp(_, found) | ConnectionAddr::TcpTls { port: found, .. } = &mut addr {
-        *found = port;
+    if let ConnectionAddr::Tcp(_, port) | ConnectionAddr::TcpTls { port, .. } = &mut addr {
+        *port = new_port;
     }
     info.set_addr(addr)
 }
@@ -181,33 +142,28 @@ fn with_port(info: ConnectionInfo, port: u16) -> ConnectionInfo {
 mod tests {
     use super::*;
 
-    fn address(url: &str) -> Result<Address, RedisError> {
-        Address::of(&url.parse().expect("any text"))
+    fn address(url: &str) -> Result<RedisAddress, RedisUrlError> {
+        RedisAddress::parse(&url.parse().expect("any text is accepted"))
     }
 
-    fn places(servers: &[ConnectionInfo]) -> Vec<String> {
+    fn addresses(servers: &[ConnectionInfo]) -> Vec<String> {
         servers.iter().map(|server| server.addr().to_string()).collect()
     }
 
     #[test]
-    fn a_password_is_never_shown() {
-        for (url, shown) in [
-            ("redis://marquee:se@c?ret@cache:6379/1?protocol=resp3", "redis://***@cache:6379/1"),
-            ("redis+cluster://:secret@one:1,two:2", "redis+cluster://***@one:1,two:2"),
-            ("redis://cache", "redis://cache"),
-            ("marquee:secret", "***"),
-        ] {
-            let parsed: RedisUrl = url.parse().expect("any text");
-            assert_eq!(format!("{parsed} {parsed:?}"), format!("{shown} {shown}"));
-            let told = format!("{:?}", address(url));
-            assert!(!told.contains("secret") && !told.contains("se@c"), "{told}");
+    fn never_shows_a_password() {
+        for url in
+            ["redis://marquee:se@c?ret@cache:6379/1?protocol=resp3", "redis+cluster://:secret@one:1,two:2", "marquee:secret"]
+        {
+            let debug = format!("{:?}", address(url));
+            assert!(!debug.contains("secret") && !debug.contains("se@c"), "{debug}");
         }
     }
 
     #[test]
-    fn one_server_with_all_its_parts() {
-        let Ok(Address::Server(info)) = address("rediss://user:p%40ss@cache:7000/3?protocol=resp3") else {
-            panic!("it is a server");
+    fn parses_one_server_with_all_its_parts() {
+        let Ok(RedisAddress::Server(info)) = address("rediss://user:p%40ss@cache:7000/3?protocol=resp3") else {
+            panic!("not a server");
         };
         assert_eq!(info.addr().to_string(), "cache:7000");
         assert!(matches!(info.addr(), ConnectionAddr::TcpTls { insecure: false, .. }));
@@ -217,47 +173,47 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_gives_each_server_the_password() {
-        let Ok(Address::Cluster(seeds)) = address("redis+cluster://user:pass@one:7001,[::1]:7002,three") else {
-            panic!("it is a cluster");
+    fn each_server_of_a_cluster_gets_the_password() {
+        let Ok(RedisAddress::Cluster(seeds)) = address("redis+cluster://user:pass@one:7001,[::1]:7002,three") else {
+            panic!("not a cluster");
         };
-        assert_eq!(places(&seeds), ["one:7001", "::1:7002", "three:6379"]);
+        assert_eq!(addresses(&seeds), ["one:7001", "::1:7002", "three:6379"]);
         assert!(seeds.iter().all(|seed| seed.redis_settings().password() == Some("pass")));
-        let Ok(Address::Cluster(seeds)) = address("rediss+cluster://one:7001") else { panic!("it is a cluster") };
+        let Ok(RedisAddress::Cluster(seeds)) = address("rediss+cluster://one:7001") else { panic!("not a cluster") };
         assert!(matches!(seeds[0].addr(), ConnectionAddr::TcpTls { .. }));
     }
 
     #[test]
-    fn sentinels_name_a_service_and_the_password_is_the_masters() {
+    fn the_password_of_a_sentinel_url_is_that_of_the_master() {
         let url = "redis+sentinel://user:pass@one:7001,two,[::1]/main/2?protocol=resp3";
-        let Ok(Address::Sentinel { sentinels, service, master }) = address(url) else { panic!("they are sentinels") };
-        assert_eq!(places(&sentinels), ["one:7001", "two:26379", "::1:26379"]);
+        let Ok(RedisAddress::Sentinel { sentinels, service, master }) = address(url) else { panic!("not sentinels") };
+        assert_eq!(addresses(&sentinels), ["one:7001", "two:26379", "::1:26379"]);
         assert!(sentinels.iter().all(|sentinel| sentinel.redis_settings().password().is_none()));
         assert_eq!(service, "main");
         assert_eq!((master.redis_settings().password(), master.redis_settings().db()), (Some("pass"), 2));
     }
 
     #[test]
-    fn what_is_no_url_is_refused_with_the_forms_and_without_the_text() {
-        for (url, refusal) in [
-            ("secret", RedisError::Form),
-            ("postgres://:secret@cache", RedisError::Form),
-            ("redis+secret://cache", RedisError::Form),
-            ("redis+unix:///secret", RedisError::Form),
-            ("redis://", RedisError::Server),
-            ("redis://:se/cret@cache", RedisError::Server),
-            ("redis://cache:secret", RedisError::Server),
-            ("redis://cache/secret", RedisError::Server),
-            ("redis+cluster://one:1,,two:2", RedisError::Server),
-            ("redis+sentinel://one:1", RedisError::Service),
-            ("redis+sentinel://one:1/", RedisError::Service),
-            ("redis+sentinel://one:1/main/secret", RedisError::Server),
+    fn rejects_invalid_urls_without_repeating_them() {
+        for (url, expected) in [
+            ("secret", RedisUrlError::Scheme),
+            ("postgres://:secret@cache", RedisUrlError::Scheme),
+            ("redis+secret://cache", RedisUrlError::Scheme),
+            ("redis+unix:///secret", RedisUrlError::Scheme),
+            ("redis://", RedisUrlError::Server),
+            ("redis://:se/cret@cache", RedisUrlError::Server),
+            ("redis://cache:secret", RedisUrlError::Server),
+            ("redis://cache/secret", RedisUrlError::Server),
+            ("redis+cluster://one:1,,two:2", RedisUrlError::Server),
+            ("redis+sentinel://one:1", RedisUrlError::Service),
+            ("redis+sentinel://one:1/", RedisUrlError::Service),
+            ("redis+sentinel://one:1/main/secret", RedisUrlError::Server),
         ] {
             let error = address(url).expect_err(url);
-            assert_eq!(error, refusal, "{url}");
+            assert_eq!(error, expected, "{url}");
             assert!(error.to_string().contains("HOST") && !error.to_string().contains("secret"), "{error}");
         }
         let many = format!("redis+cluster://{}", vec!["one:1"; 65].join(","));
-        assert_eq!(address(&many).expect_err("too many"), RedisError::TooManyServers);
+        assert_eq!(address(&many).expect_err("too many servers"), RedisUrlError::TooManyServers);
     }
 }

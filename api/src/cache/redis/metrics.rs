@@ -1,4 +1,4 @@
-//! What the tier tells Prometheus. Labels are words of this program: the number of series is fixed.
+//! Metrics of the Redis tier. All labels are constants, so the number of series is bounded.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ const ERRORS: &str = "marquee_redis_errors_total";
 const DURATION: &str = "marquee_redis_seconds";
 const DROPPED: &str = "marquee_redis_dropped_total";
 
-/// What is asked of Redis.
+/// A kind of call.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Operation {
+pub(super) enum RedisOperation {
     Get,
     Put,
 }
 
-impl Operation {
+impl RedisOperation {
     fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
@@ -25,47 +25,47 @@ impl Operation {
     }
 }
 
-/// Why a value was not even sent.
+/// Why a value was not sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Dropped {
-    /// There is no connection.
-    Away,
-    /// Too much waits already.
+pub(super) enum DropReason {
+    /// Redis is unavailable.
+    Unavailable,
+    /// Too many values are waiting.
     Busy,
     /// The value is too large.
     Large,
 }
 
-impl Dropped {
+impl DropReason {
     fn name(self) -> &'static str {
         match self {
-            Self::Away => "away",
+            Self::Unavailable => "unavailable",
             Self::Busy => "busy",
             Self::Large => "large",
         }
     }
 }
 
-/// Tells what each metric is.
+/// Describes each metric.
 pub fn describe() {
-    describe_gauge!(UP, "Whether Redis serves: 1, or 0 while every answer is made without it; absent where none is configured");
-    describe_counter!(ERRORS, "Calls of Redis that failed, timed out or were refused, by operation: get, put");
-    describe_histogram!(DURATION, Unit::Seconds, "How long calls of Redis took, failed ones too, by operation: get, put");
-    describe_counter!(DROPPED, "Values that were not sent to Redis, by reason: away, busy, large");
+    describe_gauge!(UP, "1 if Redis is available, 0 if it is not; absent if none is configured");
+    describe_counter!(ERRORS, "Redis calls that failed or timed out, by operation: get, put");
+    describe_histogram!(DURATION, Unit::Seconds, "Duration of Redis calls, including failed ones, by operation: get, put");
+    describe_counter!(DROPPED, "Values that were not sent to Redis, by reason: unavailable, busy, large");
 }
 
-pub(super) fn up(up: bool) {
-    gauge!(UP).set(if up { 1.0 } else { 0.0 });
+pub(super) fn set_up(is_up: bool) {
+    gauge!(UP).set(if is_up { 1.0 } else { 0.0 });
 }
 
-pub(super) fn failed(operation: Operation) {
+pub(super) fn count_error(operation: RedisOperation) {
     counter!(ERRORS, "operation" => operation.name()).increment(1);
 }
 
-pub(super) fn took(operation: Operation, took: Duration) {
-    histogram!(DURATION, "operation" => operation.name()).record(took);
+pub(super) fn record_duration(operation: RedisOperation, duration: Duration) {
+    histogram!(DURATION, "operation" => operation.name()).record(duration);
 }
 
-pub(super) fn dropped(reason: Dropped) {
+pub(super) fn count_dropped(reason: DropReason) {
     counter!(DROPPED, "reason" => reason.name()).increment(1);
 }

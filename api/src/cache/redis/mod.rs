@@ -1,15 +1,13 @@
-//! The tier of the cache that processes share: one Redis server, a cluster, or what sentinels name.
+//! The cache tier that processes share: one Redis server, a cluster, or a service behind sentinels.
 //!
-//! It can only help. A read takes [`GET_TIME`] at most and is a miss for whatever reason; a write is sent in the background or
-//! dropped. It knows nothing of what the keys and values mean, never deletes (keys carry the version of the catalogue, and
-//! [`TIME_TO_LIVE`] clears the old), and never tells a caller of a fault: operators see faults in the log, once, and in the
-//! metrics.
+//! A read takes at most [`GET_TIMEOUT`], and is a miss after any error. A write is sent in the background or dropped. The tier does
+//! not know the meaning of keys and values, and never deletes: keys contain the catalogue version, and expire after
+//! [`TIME_TO_LIVE`]. Callers never see an error. Outages are logged once, and every failed call is counted.
 
 mod address;
-mod keeper;
-mod lines;
+mod connection;
 mod metrics;
-mod ranges;
+mod supervisor;
 
 use std::{
     fmt,
@@ -22,102 +20,101 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{
-    address::Address,
-    keeper::Board,
-    lines::{Line, Target},
-    metrics::{Dropped, Operation},
+    address::RedisAddress,
+    connection::{RedisConnection, RedisTarget},
+    metrics::{DropReason, RedisOperation},
+    supervisor::SharedConnections,
 };
 pub use self::{
-    address::{RedisError, RedisSettings, RedisUrl},
+    address::{RedisSettings, RedisUrlError},
     metrics::describe as describe_metrics,
 };
 
-/// How long a read may take: what the database takes for a search, so that a slow Redis costs no more than none.
-pub const GET_TIME: Duration = Duration::from_millis(50);
-/// How long a value is kept: keys of older catalogues die by it, and with a feed that seldom changes a search is asked again within.
+/// Limit of a read: the time of a search in the database, so that a slow Redis costs no more than none.
+pub const GET_TIMEOUT: Duration = Duration::from_millis(50);
+/// How long a value is stored. Entries of older versions expire; with a rarely changing feed, popular searches are repeated within.
 pub const TIME_TO_LIVE: Duration = Duration::from_hours(1);
-/// The largest value that is stored: what a gigabit line brings back well within [`GET_TIME`].
-pub const VALUE_BYTES: usize = 4 * 1024 * 1024;
-/// How many bytes may wait to be stored, and with [`WAITING_UNIT`] how many values: a Redis that hangs costs no more memory.
-const WAITING_BYTES: usize = 64 * 1024 * 1024;
-/// What a waiting value counts at least: so no more than 1,024 wait, however small.
-const WAITING_UNIT: usize = 64 * 1024;
+/// The largest value that is stored: a network of 1 Gbit/s transfers it within [`GET_TIMEOUT`].
+pub const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of values that wait to be stored, so that a Redis that does not respond costs no more memory.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// The minimum that a waiting value counts, so that no more than 1,024 wait, however small.
+const WAITING_UNIT_BYTES: usize = 64 * 1024;
 
-/// A Redis. Clones share all.
+/// The Redis tier. Clones share everything.
 #[derive(Clone)]
 pub struct Redis {
-    board: Arc<Board>,
+    shared: Arc<SharedConnections>,
     waiting: Arc<Semaphore>,
-    _keeper: Arc<AbortOnDropHandle<()>>,
+    _supervisor: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Redis {
-    /// The Redis of the settings, if they name one. It is looked for in the background, again and again: this returns at once,
-    /// and reads are misses until it is found. Nothing goes on in the background once all clones are dropped.
+    /// The Redis of the settings, if there is one. It connects and reconnects in the background until all clones are dropped. Until
+    /// it is connected, reads are misses.
     ///
     /// # Errors
     ///
-    /// When the URL is none. What it says is not repeated.
+    /// When the URL is invalid. The error does not contain the URL.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, if there is a Redis.
-    pub fn new(settings: &RedisSettings) -> Result<Option<Self>, RedisError> {
+    pub fn new(settings: &RedisSettings) -> Result<Option<Self>, RedisUrlError> {
         let Some(url) = &settings.redis_url else { return Ok(None) };
-        let target = Target::of(Address::of(url)?)?;
-        let board = Arc::new(Board::new(url.clone()));
-        let keeper = tokio::spawn(keeper::keep(target, board.clone()));
+        let target = RedisTarget::new(RedisAddress::parse(url)?)?;
+        let shared = Arc::new(SharedConnections::new(url.clone()));
+        let supervisor = tokio::spawn(supervisor::supervise(target, shared.clone()));
         Ok(Some(Self {
-            board,
-            waiting: Arc::new(Semaphore::new(WAITING_BYTES / WAITING_UNIT)),
-            _keeper: Arc::new(AbortOnDropHandle::new(keeper)),
+            shared,
+            waiting: Arc::new(Semaphore::new(MAX_WAITING_BYTES / WAITING_UNIT_BYTES)),
+            _supervisor: Arc::new(AbortOnDropHandle::new(supervisor)),
         }))
     }
 
-    /// The value, or nothing: any fault, wait or refusal is a miss. It takes [`GET_TIME`] at most, whatever Redis does, and no
-    /// time while it is known to be away.
+    /// Reads a value. Any error or timeout is a miss. It takes at most [`GET_TIMEOUT`], and no time while Redis is unavailable.
     pub async fn get(&self, key: &str) -> Option<Bytes> {
-        let line = self.board.reads(key)?;
-        let is_of_a_cluster = line.is_of_a_cluster();
+        let connection = self.shared.for_reads()?;
+        let is_cluster = connection.is_cluster();
         let started = Instant::now();
-        let answer = line.get(key).await;
-        metrics::took(Operation::Get, started.elapsed());
-        match answer {
+        let result = connection.get(key).await;
+        metrics::record_duration(RedisOperation::Get, started.elapsed());
+        match result {
             Ok(value) => {
-                self.board.answered(key, is_of_a_cluster);
+                self.shared.report_success();
                 value.map(Bytes::from)
             }
-            Err(fault) => {
-                metrics::failed(Operation::Get);
-                self.board.failed(key, is_of_a_cluster, &fault);
+            Err(error) => {
+                metrics::count_error(RedisOperation::Get);
+                self.shared.report_failed_read(&error, is_cluster);
                 None
             }
         }
     }
 
-    /// Stores the value in the background, for [`TIME_TO_LIVE`]. It is dropped if it is larger than [`VALUE_BYTES`], if too much
-    /// waits already, or if Redis is in trouble.
+    /// Stores a value in the background, for [`TIME_TO_LIVE`]. It is dropped if it is larger than [`MAX_VALUE_BYTES`], if too many
+    /// values are waiting, or if Redis is unavailable.
     pub fn put(&self, key: String, value: Bytes) {
-        match self.admit(&key, &value) {
-            Ok((line, place)) => drop(tokio::spawn(store(self.board.clone(), line, key, value, place))),
-            Err(reason) => metrics::dropped(reason),
+        match self.prepare_write(&value) {
+            Ok((connection, permit)) => drop(tokio::spawn(store(self.shared.clone(), connection, key, value, permit))),
+            Err(reason) => metrics::count_dropped(reason),
         }
     }
 
-    /// Whether Redis is there, as far as is known: it has answered the last call, or at most a few since then have failed.
+    /// Whether Redis is available: the last call succeeded, or only a few failed since.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        self.board.is_up()
+        self.shared.is_up()
     }
 
-    fn admit(&self, key: &str, value: &Bytes) -> Result<(Line, OwnedSemaphorePermit), Dropped> {
-        if value.len() > VALUE_BYTES {
-            return Err(Dropped::Large);
+    fn prepare_write(&self, value: &Bytes) -> Result<(RedisConnection, OwnedSemaphorePermit), DropReason> {
+        if value.len() > MAX_VALUE_BYTES {
+            return Err(DropReason::Large);
         }
-        let line = self.board.writes(key).ok_or(Dropped::Away)?;
-        let units = u32::try_from(value.len().div_ceil(WAITING_UNIT).max(1)).map_err(|_| Dropped::Large)?;
-        let place = self.waiting.clone().try_acquire_many_owned(units).map_err(|_| Dropped::Busy)?;
-        Ok((line, place))
+        let connection = self.shared.for_writes().ok_or(DropReason::Unavailable)?;
+        let units = u32::try_from(value.len().div_ceil(WAITING_UNIT_BYTES).max(1)).map_err(|_| DropReason::Large)?;
+        let permit = self.waiting.clone().try_acquire_many_owned(units).map_err(|_| DropReason::Busy)?;
+        Ok((connection, permit))
     }
 }
 
@@ -127,13 +124,19 @@ impl fmt::Debug for Redis {
     }
 }
 
-async fn store(board: Arc<Board>, line: Line, key: String, value: Bytes, place: OwnedSemaphorePermit) {
+async fn store(
+    shared: Arc<SharedConnections>,
+    connection: RedisConnection,
+    key: String,
+    value: Bytes,
+    permit: OwnedSemaphorePermit,
+) {
     let started = Instant::now();
-    let answer = line.set(&key, &value).await;
-    metrics::took(Operation::Put, started.elapsed());
-    if let Err(fault) = answer {
-        metrics::failed(Operation::Put);
-        board.not_stored(&fault);
+    let result = connection.set(&key, &value).await;
+    metrics::record_duration(RedisOperation::Put, started.elapsed());
+    if let Err(error) = result {
+        metrics::count_error(RedisOperation::Put);
+        shared.report_failed_write(&error);
     }
-    drop(place);
+    drop(permit);
 }

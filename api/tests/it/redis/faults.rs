@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use api::cache::redis::VALUE_BYTES;
+use api::cache::redis::MAX_VALUE_BYTES;
 use bytes::Bytes;
 use tokio::net::TcpListener;
 
@@ -17,7 +17,7 @@ const PUT_ERRORS: &str = "marquee_redis_errors_total{operation=put}";
 const UP: &str = "marquee_redis_up{}";
 
 fn count_dropped(metrics: &RecordedMetrics) -> u64 {
-    ["away", "busy", "large"]
+    ["unavailable", "busy", "large"]
         .iter()
         .map(|reason| metrics.counter(&format!("marquee_redis_dropped_total{{reason={reason}}}")))
         .sum()
@@ -132,7 +132,7 @@ async fn oversized_values_are_not_stored() {
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
     let before = count_dropped(&metrics);
-    redis.put("large".to_owned(), Bytes::from(vec![1; VALUE_BYTES + 1]));
+    redis.put("large".to_owned(), Bytes::from(vec![1; MAX_VALUE_BYTES + 1]));
     assert_eq!(count_dropped(&metrics), before + 1);
     store_until_readable(&redis, "other").await;
     assert_eq!(server.query("EXISTS large").await, ":0\r\n");

@@ -9,7 +9,7 @@ mod shared_cache;
 
 use std::time::Duration;
 
-use api::cache::redis::{Redis, RedisSettings, VALUE_BYTES};
+use api::cache::redis::{MAX_VALUE_BYTES, Redis, RedisSettings};
 use bytes::Bytes;
 use tokio::time::timeout;
 
@@ -64,7 +64,7 @@ async fn stored_values_can_be_read_back() {
     let key = format!("test:{}", uuid::Uuid::new_v4());
     store_until_readable(&redis, &key).await;
     assert!(redis.is_up());
-    for value in [Bytes::new(), Bytes::from_static(b"\0\xff\r\n$-1\r\n"), Bytes::from(vec![7; VALUE_BYTES])] {
+    for value in [Bytes::new(), Bytes::from_static(b"\0\xff\r\n$-1\r\n"), Bytes::from(vec![7; MAX_VALUE_BYTES])] {
         redis.put(key.clone(), value.clone());
         eventually("the newer value", async || (redis.get(&key).await.as_ref() == Some(&value)).then_some(())).await;
     }
