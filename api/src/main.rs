@@ -12,18 +12,18 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let settings = Settings::parse();
-    if let Some(Command::Keys(keys)) = &settings.command {
-        return make(keys);
+    if let Some(Command::Keys(command)) = &settings.command {
+        return execute(command);
     }
     let telemetry = telemetry::start(&settings.telemetry, "marquee-api");
-    // More than one TLS library could serve; without a choice the first connection would panic.
+    // Several TLS providers are linked. Without a default, the first TLS connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS library had been chosen before");
+        tracing::debug!("TLS provider already installed");
     }
     let code = match serve(settings).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = telemetry::with_causes(error.as_ref()), "the API cannot serve");
+            tracing::error!(error = telemetry::with_causes(error.as_ref()), "API failed");
             ExitCode::FAILURE
         }
     };
@@ -36,16 +36,17 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let recorder = telemetry::start_metrics()?;
     let limits = Limits::of_process(&settings.serve);
     let state = State { recorder: Some(recorder), ..State::connect(&settings).await? };
-    let listener = TcpListener::bind(settings.listen).await.map_err(|error| format!("{}: {error}", settings.listen))?;
-    tracing::info!(listen = %listener.local_addr()?, database = %settings.database.url, "the API is serving");
+    let listener =
+        TcpListener::bind(settings.listen).await.map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
+    tracing::info!(api.listen = %listener.local_addr()?, database.url = %settings.database.url, "API started");
     state.start_background_tasks(settings.database, shutdown.clone());
     api::run(listener, state, limits, shutdown).await?;
     Ok(())
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tells what it made, or why it did not")]
-fn make(keys: &KeysCommand) -> ExitCode {
-    match keys.execute() {
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
+fn execute(command: &KeysCommand) -> ExitCode {
+    match command.execute() {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS

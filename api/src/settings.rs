@@ -1,4 +1,4 @@
-//! What the API can be told from outside.
+//! The settings of `marquee-api`: flags and environment variables.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -8,7 +8,7 @@ use telemetry::TelemetrySettings;
 
 use crate::{
     auth::{Keys, KeysFileError, KeysSettings, command::KeysCommand},
-    cache::{CacheSettings, Redis, RedisError},
+    cache::{CacheSettings, Redis, RedisUrlError},
     database::writer::Writer,
     rate_limit::{RateLimiter, RateSettings},
     server::ServeSettings,
@@ -23,54 +23,54 @@ pub enum StateError {
     Database(#[from] ConnectError),
     /// The Redis URL is invalid.
     #[error("Redis cannot be used")]
-    Redis(#[from] RedisError),
+    Redis(#[from] RedisUrlError),
     /// The API keys file is invalid.
     #[error(transparent)]
     Keys(#[from] KeysFileError),
 }
 
-/// Answers searches over HTTP from the local copy of the catalogues.
+/// Serves the HTTP API from the local copy of the catalogues.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "marquee-api", version, args_conflicts_with_subcommands = true)]
 pub struct Settings {
-    /// Where it listens
+    /// Address to listen on
     #[arg(long = "api-listen", env = "API_LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
-    /// How it stops.
+    /// Shutdown.
     #[command(flatten)]
     pub serve: ServeSettings,
-    /// How many requests a client may make.
+    /// Rate limits.
     #[command(flatten)]
     pub rate: RateSettings,
-    /// The copy.
+    /// The primary database.
     #[command(flatten)]
     pub database: DatabaseSettings,
-    /// A replica of the database to read from instead
+    /// URL of a read replica; unset, reads use the primary database
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
     pub database_read_url: Option<RedactedUrl>,
-    /// Who may write.
+    /// API keys.
     #[command(flatten)]
     pub keys: KeysSettings,
-    /// How answers are kept.
+    /// Caches.
     #[command(flatten)]
     pub cache: CacheSettings,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
-    /// What to do instead of serving.
+    /// The subcommand; without one, the API is served.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What it does beside serving.
+/// Subcommands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Make keys for those who may write
+    /// Create API keys for clients that write
     Keys(KeysCommand),
 }
 
 impl Settings {
-    /// The database that requests read.
+    /// The database that requests read: the replica, or else the primary.
     #[must_use]
     pub fn read_database(&self) -> DatabaseSettings {
         self.database_read_url.clone().map_or_else(|| self.database.clone(), |url| DatabaseSettings { url })
@@ -90,7 +90,7 @@ impl State {
         let writer = Arc::new(Writer::new(entity::connect(&settings.database, ConnectionRole::Write).await?));
         let redis = Redis::new(&settings.cache.redis)?;
         let rate = RateLimiter::from_settings(&settings.rate);
-        let keys = Keys::of(&settings.keys)?;
+        let keys = Keys::load(&settings.keys)?;
         Ok(Self { rate, writer, keys, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
     }
 }

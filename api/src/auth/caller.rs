@@ -1,4 +1,4 @@
-//! Who asks, as the `Authorization` header says it.
+//! The API key of a request, from its `Authorization` header.
 
 use std::fmt;
 
@@ -15,18 +15,18 @@ use sha2::{Digest, Sha256};
 
 use super::file::DIGEST_BYTES;
 
-/// Characters of a header that is looked at: several times what a key takes.
-const MAX_BYTES: usize = 1_024;
+/// Longest header that is parsed: several times the length of a key.
+const MAX_HEADER_BYTES: usize = 1_024;
 const BEARER: &str = "Key";
 const BASIC: &str = "KeyAsPassword";
 
-/// Whoever sent a request: the digest of the key that it shows, if it shows one.
+/// The digest of the API key in a request, if it has one.
 pub struct Caller(Option<[u8; DIGEST_BYTES]>);
 
 impl Caller {
-    fn of(headers: &HeaderMap) -> Self {
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        Self(shown.filter(|shown| shown.len() <= MAX_BYTES).and_then(key).map(|key| digest(&key)))
+    fn from_headers(headers: &HeaderMap) -> Self {
+        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        Self(header.filter(|header| header.len() <= MAX_HEADER_BYTES).and_then(parse_key).map(|key| digest(&key)))
     }
 
     pub(super) fn digest(&self) -> Option<&[u8; DIGEST_BYTES]> {
@@ -44,9 +44,9 @@ pub(super) fn digest(key: &str) -> [u8; DIGEST_BYTES] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// The key in `Bearer KEY`, or in `Basic` with any name ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750),
-/// [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
-fn key(authorization: &str) -> Option<String> {
+/// The key in `Bearer KEY` ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)), or in `Basic` with any user name
+/// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
+fn parse_key(authorization: &str) -> Option<String> {
     let (scheme, credentials) = authorization.trim().split_once(' ')?;
     let credentials = credentials.trim();
     let key = if scheme.eq_ignore_ascii_case("bearer") {
@@ -77,21 +77,21 @@ impl<'a> ApiExtractor<'a> for Caller {
             flows: None,
             openid_connect_url: None,
         };
-        registry.create_security_scheme(BEARER, scheme("bearer", "A key, as `marquee-api keys new` prints it"));
-        registry.create_security_scheme(BASIC, scheme("basic", "The same as a password, with any name of user"));
+        registry.create_security_scheme(BEARER, scheme("bearer", "An API key, created with `marquee-api keys new`"));
+        registry.create_security_scheme(BASIC, scheme("basic", "An API key as the password, with any user name"));
     }
 
     fn security_schemes() -> Vec<&'static str> {
         vec![BEARER, BASIC]
     }
 
-    /// Without keys nobody needs one.
+    /// A server without keys accepts local writes.
     fn has_security_fallback() -> bool {
         true
     }
 
     async fn from_request(request: &'a Request, _: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        Ok(Self::of(request.headers()))
+        Ok(Self::from_headers(request.headers()))
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_taken_as_bearer_and_as_password() {
+    fn parses_bearer_and_basic_authorization() {
         for (header, expected) in [
             ("Bearer mq_1", Some("mq_1")),
             ("bearer   mq_1 ", Some("mq_1")),
@@ -115,7 +115,7 @@ mod tests {
             ("Digest mq_1", None),
             ("", None),
         ] {
-            assert_eq!(key(header).as_deref(), expected, "{header}");
+            assert_eq!(parse_key(header).as_deref(), expected, "{header}");
         }
     }
 }

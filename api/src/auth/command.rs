@@ -1,4 +1,4 @@
-//! `marquee-api keys new NAME --scope SCOPE`: makes a key, and prints it once.
+//! `marquee-api keys new NAME --scope SCOPE`: creates an API key and prints it once.
 
 use std::{
     fs::OpenOptions,
@@ -13,15 +13,15 @@ use clap::{Args, Subcommand};
 use super::{
     KeysFileError, KeysSettings, Scope,
     caller::digest,
-    file::{is_name, parse, text_of},
+    file::{INVALID_NAME, is_valid_name, parse, read_text},
 };
 
-/// Bytes of chance in a key.
+/// Random bytes in a key.
 const KEY_BYTES: usize = 32;
-/// By which scanners of source code and logs know a key of ours.
+/// Lets secret scanners recognize a key in source code and logs.
 const PREFIX: &str = "mq_";
 
-/// Work on keys.
+/// Manages API keys.
 #[derive(Args, Clone, Debug)]
 pub struct KeysCommand {
     #[command(subcommand)]
@@ -30,11 +30,11 @@ pub struct KeysCommand {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Task {
-    /// Make a key and print it: nobody can show it again. Its hash is added to API_KEYS_FILE, or printed if there is none
+    /// Create a key and print it once. Its hash is added to API_KEYS_FILE, or printed if that is unset
     New {
-        /// Whose it is: a name for the log
+        /// Name of the key, which appears in the log
         name: String,
-        /// What it may do: rates, places, admin, feed:SLUG; more than one by repeating
+        /// Scope of the key: rates, places, admin or feed:SLUG. Repeat the flag for several scopes
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
         #[command(flatten)]
@@ -42,80 +42,83 @@ enum Task {
     },
 }
 
-/// Why there is no new key.
+/// Why no key was created.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysCommandError {
-    /// The name is no name.
-    #[error("a name has 1 to 100 printable characters")]
-    Name,
-    /// The name is taken.
-    #[error("there is a key with the name `{name}` already: take it out of the file first, or choose another name")]
-    Taken {
+    /// The name is invalid.
+    #[error("invalid key name `{name}`: {INVALID_NAME}")]
+    InvalidName {
         /// The name.
         name: String,
     },
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers: {0}")]
+    /// The file already has a key with this name.
+    #[error("a key named `{name}` already exists: choose another name, or remove it from the file first")]
+    NameExists {
+        /// The name.
+        name: String,
+    },
+    /// The system's random number generator failed.
+    #[error("the system's random number generator failed: {0}")]
     Random(getrandom::Error),
-    /// The file cannot be used.
+    /// The keys file cannot be used.
     #[error(transparent)]
     File(#[from] KeysFileError),
 }
 
 impl KeysCommand {
-    /// Does what was asked, and says what to print.
+    /// Runs the command, and returns what to print.
     ///
     /// # Errors
     ///
-    /// When there is no new key.
+    /// When no key was created.
     pub fn execute(&self) -> Result<String, KeysCommandError> {
         let Task::New { name, scopes, settings } = &self.task;
-        if !is_name(name) {
-            return Err(KeysCommandError::Name);
+        if !is_valid_name(name) {
+            return Err(KeysCommandError::InvalidName { name: name.clone() });
         }
         let mut bytes = [0; KEY_BYTES];
         getrandom::fill(&mut bytes).map_err(KeysCommandError::Random)?;
         let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
-        let entry = entry(name, scopes, &key);
+        let entry = format_entry(name, scopes, &key);
         match &settings.keys_file {
             Some(path) => {
-                add(path, name, &entry)?;
+                append(path, name, &entry)?;
                 Ok(format!("{key}\n"))
             }
-            None => Ok(format!("{key}\n\nAdd to the file that API_KEYS_FILE names:\n\n{entry}")),
+            None => Ok(format!("{key}\n\nAPI_KEYS_FILE is not set. Add this entry to your keys file:\n\n{entry}")),
         }
     }
 }
 
-/// As the file lists it.
-fn entry(name: &str, scopes: &[Scope], key: &str) -> String {
+/// The entry of the key in the keys file.
+fn format_entry(name: &str, scopes: &[Scope], key: &str) -> String {
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     let sha256: String = digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
     let name = toml::Value::String(name.to_owned());
     format!("[[key]]\nname = {name}\nscopes = [{}]\nsha256 = \"{sha256}\"\n", scopes.join(", "))
 }
 
-fn add(path: &Path, name: &str, entry: &str) -> Result<(), KeysCommandError> {
-    let text = match text_of(path) {
+fn append(path: &Path, name: &str, entry: &str) -> Result<(), KeysCommandError> {
+    let text = match read_text(path) {
         Err(KeysFileError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => String::new(),
         text => text?,
     };
-    if parse(path, &text)?.iter().any(|entry| entry.name == name) {
-        return Err(KeysCommandError::Taken { name: name.to_owned() });
+    if parse(path, &text)?.iter().any(|record| record.name == name) {
+        return Err(KeysCommandError::NameExists { name: name.to_owned() });
     }
-    let gap = if text.is_empty() || text.ends_with("\n\n") {
+    let separator = if text.is_empty() || text.ends_with("\n\n") {
         ""
     } else if text.ends_with('\n') {
         "\n"
     } else {
         "\n\n"
     };
-    // At once, so that nobody reads half of it.
-    let written = OpenOptions::new()
+    // A single write, so that a running API never reads half of an entry.
+    let result = OpenOptions::new()
         .append(true)
         .create(true)
         .mode(0o600)
         .open(path)
-        .and_then(|mut file| file.write_all(format!("{gap}{entry}").as_bytes()));
-    Ok(written.map_err(|source| KeysFileError::Unwritable { path: path.to_owned(), source })?)
+        .and_then(|mut file| file.write_all(format!("{separator}{entry}").as_bytes()));
+    Ok(result.map_err(|source| KeysFileError::Unwritable { path: path.to_owned(), source })?)
 }

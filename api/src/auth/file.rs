@@ -1,4 +1,4 @@
-//! `API_KEYS_FILE`: a `[[key]]` for each, in TOML.
+//! The keys file (`API_KEYS_FILE`): TOML with a `[[key]]` table for each key.
 
 use std::{
     collections::HashSet,
@@ -10,27 +10,29 @@ use serde::Deserialize;
 
 use super::Scope;
 
-/// Bytes of a SHA-256.
+/// Bytes of a SHA-256 digest.
 pub(super) const DIGEST_BYTES: usize = 32;
-/// Characters of a name, which reaches the log.
+/// Longest key name. Names appear in every log line of a write.
 const MAX_NAME_CHARACTERS: usize = 100;
+/// What a key name must be.
+pub(super) const INVALID_NAME: &str = "a name must have 1 to 100 printable characters";
 
-/// A key as the file knows it.
+/// An API key, as the keys file lists it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Whose it is.
+pub struct KeyRecord {
+    /// The name of the key.
     pub name: String,
-    /// What it may do.
+    /// The scopes of the key.
     pub scopes: HashSet<Scope>,
-    /// Of the key.
+    /// The digest of the key.
     pub(super) sha256: [u8; DIGEST_BYTES],
 }
 
-/// What is wrong with the file of keys. It never says what the file says.
+/// Why the keys file cannot be used. No message contains a digest.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysFileError {
-    /// It cannot be read.
-    #[error("{} cannot be read (API_KEYS_FILE names it)", path.display())]
+    /// The file cannot be read.
+    #[error("cannot read the keys file {} (API_KEYS_FILE)", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -38,8 +40,8 @@ pub enum KeysFileError {
         #[source]
         source: io::Error,
     },
-    /// It cannot be written.
-    #[error("{} cannot be written (API_KEYS_FILE names it)", path.display())]
+    /// The file cannot be written.
+    #[error("cannot write the keys file {} (API_KEYS_FILE)", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -47,81 +49,88 @@ pub enum KeysFileError {
         #[source]
         source: io::Error,
     },
-    /// It is no list of keys.
-    #[error("{} is no list of keys: {why}", path.display())]
-    Malformed {
+    /// The content of the file is invalid.
+    #[error("the keys file {} is invalid: {reason}", path.display())]
+    Invalid {
         /// The file.
         path: PathBuf,
-        /// What is wrong, without the lines themselves.
-        why: String,
+        /// What is wrong, without the text of the file.
+        reason: String,
     },
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
+struct KeysDocument {
     #[serde(default)]
-    key: Vec<Written>,
+    key: Vec<KeyEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct KeyEntry {
     name: String,
     scopes: Vec<String>,
     sha256: String,
 }
 
-pub(super) fn text_of(path: &Path) -> Result<String, KeysFileError> {
+pub(super) fn read_text(path: &Path) -> Result<String, KeysFileError> {
     fs::read_to_string(path).map_err(|source| KeysFileError::Unreadable { path: path.to_owned(), source })
 }
 
-/// The keys that a text lists.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, KeysFileError> {
-    let malformed = |why: String| KeysFileError::Malformed { path: path.to_owned(), why };
-    let document: Document = toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-        let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        malformed(format!("{place}{}", error.message()))
-    })?;
+/// Parses the text of a keys file.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<KeyRecord>, KeysFileError> {
+    let invalid = |reason: String| KeysFileError::Invalid { path: path.to_owned(), reason };
+    let document: KeysDocument = toml::from_str(text).map_err(|error| invalid(describe_syntax_error(text, &error)))?;
     let mut names = HashSet::new();
-    let entries = document.key.into_iter().map(|written| {
-        if !is_name(&written.name) {
-            return Err(malformed(format!("a name has 1 to {MAX_NAME_CHARACTERS} printable characters")));
+    let records = document.key.into_iter().map(|entry| {
+        if !is_valid_name(&entry.name) {
+            return Err(invalid(format!("invalid key name: {INVALID_NAME}")));
         }
-        if !names.insert(written.name.clone()) {
-            return Err(malformed(format!("there are two keys with the name `{}`", written.name)));
+        if !names.insert(entry.name.clone()) {
+            return Err(invalid(format!("two keys have the name `{}`", entry.name)));
         }
-        entry(written).map_err(malformed)
+        to_record(entry).map_err(invalid)
     });
-    entries.collect()
+    records.collect()
 }
 
-pub(super) fn is_name(name: &str) -> bool {
+/// The message and the line of a TOML error. Its own text would quote the line, which may hold a digest.
+fn describe_syntax_error(text: &str, error: &toml::de::Error) -> String {
+    match error.span() {
+        Some(span) => {
+            let line = text[..span.start].lines().count().max(1);
+            format!("line {line} is not a valid part of a keys file: {}", error.message())
+        }
+        None => format!("it is not a valid keys file: {}", error.message()),
+    }
+}
+
+pub(super) fn is_valid_name(name: &str) -> bool {
     (1..=MAX_NAME_CHARACTERS).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }
 
-fn entry(Written { name, scopes, sha256 }: Written) -> Result<Entry, String> {
+fn to_record(KeyEntry { name, scopes, sha256 }: KeyEntry) -> Result<KeyRecord, String> {
     let scopes: Result<HashSet<Scope>, String> = scopes.iter().map(|scope| scope.parse()).collect();
-    let scopes = scopes.map_err(|why| format!("the key `{name}` has a scope that is none: {why}"))?;
-    let digest = digest_from_hex(&sha256).ok_or_else(|| format!("the key `{name}` has no sha256 of 64 hexadecimal digits"))?;
-    Ok(Entry { name, scopes, sha256: digest })
+    let scopes = scopes.map_err(|reason| format!("a scope of the key `{name}` {reason}"))?;
+    let sha256 = parse_digest(&sha256).ok_or_else(|| format!("`sha256` of the key `{name}` must be 64 hexadecimal digits"))?;
+    Ok(KeyRecord { name, scopes, sha256 })
 }
 
-fn digest_from_hex(text: &str) -> Option<[u8; DIGEST_BYTES]> {
+fn parse_digest(text: &str) -> Option<[u8; DIGEST_BYTES]> {
     if text.len() != 2 * DIGEST_BYTES || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let mut digest = [0; DIGEST_BYTES];
-    for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    for (byte, start) in digest.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(start..start + 2)?, 16).ok()?;
     }
     Some(digest)
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for KeyRecord {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Entry").field("name", &self.name).field("scopes", &self.scopes).finish_non_exhaustive()
+        formatter.debug_struct("KeyRecord").field("name", &self.name).field("scopes", &self.scopes).finish_non_exhaustive()
     }
 }
 
@@ -131,41 +140,41 @@ mod tests {
 
     const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-    fn parsed(text: &str) -> Result<Vec<Entry>, String> {
+    fn parse_text(text: &str) -> Result<Vec<KeyRecord>, String> {
         parse(Path::new("keys.toml"), text).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn a_file_lists_keys() {
+    fn parses_keys_without_showing_digests() {
         let text = format!(
             "[[key]]\nname = \"prices\"\nscopes = [\"rates\", \"feed:fever\"]\nsha256 = \"{DIGEST}\"\n\
              [[key]]\nname = \"nothing\"\nscopes = []\nsha256 = \"{}\"\n",
             DIGEST.to_uppercase()
         );
-        let entries = parsed(&text).unwrap();
-        assert_eq!(entries[0].scopes, HashSet::from([Scope::Rates, Scope::Feed("fever".to_owned())]));
-        assert_eq!((entries[0].sha256[0], entries[0].sha256[31]), (0x9f, 0x08));
-        assert_eq!(entries[0].sha256, entries[1].sha256);
-        assert_eq!(parsed("").unwrap(), []);
-        assert!(!format!("{entries:?}").contains("159"), "no digest is shown");
+        let records = parse_text(&text).unwrap();
+        assert_eq!(records[0].scopes, HashSet::from([Scope::Rates, Scope::Feed("fever".to_owned())]));
+        assert_eq!((records[0].sha256[0], records[0].sha256[31]), (0x9f, 0x08));
+        assert_eq!(records[0].sha256, records[1].sha256);
+        assert_eq!(parse_text("").unwrap(), []);
+        assert!(!format!("{records:?}").contains("159"), "Debug shows a digest");
     }
 
     #[test]
-    fn what_is_wrong_is_told_without_a_digest() {
+    fn errors_never_quote_a_digest() {
         let key = |name: &str, scopes: &str, sha256: &str| {
             format!("[[key]]\nname = {name}\nscopes = {scopes}\nsha256 = \"{sha256}\"\n")
         };
         for (text, part) in [
-            (key("\"a\"", "[\"rate\"]", DIGEST), "the key `a` has a scope that is none"),
+            (key("\"a\"", "[\"rate\"]", DIGEST), "a scope of the key `a` must be rates, places, admin or feed:SLUG, got `rate`"),
             (key("\"a\"", "[]", &DIGEST[1..]), "64 hexadecimal digits"),
             (key("\"a\"", "[]", &format!("{}ü", &DIGEST[2..])), "64 hexadecimal digits"),
-            (key("\"\"", "[]", DIGEST), "a name has 1 to 100"),
-            (key("\"a\"", "[]", DIGEST).repeat(2), "two keys with the name `a`"),
-            (key("7", "[]", DIGEST), "line 2"),
+            (key("\"\"", "[]", DIGEST), "a name must have 1 to 100"),
+            (key("\"a\"", "[]", DIGEST).repeat(2), "two keys have the name `a`"),
+            (key("7", "[]", DIGEST), "line 2 is not a valid part of a keys file: invalid type"),
             (format!("{}secret = 1\n", key("\"a\"", "[]", DIGEST)), "unknown field `secret`"),
-            ("key = ".to_owned() + DIGEST, "line 1"),
+            ("key = ".to_owned() + DIGEST, "line 1 is not"),
         ] {
-            let error = parsed(&text).unwrap_err();
+            let error = parse_text(&text).unwrap_err();
             assert!(error.contains(part) && !error.contains(&DIGEST[4..30]), "{text}: {error}");
         }
     }

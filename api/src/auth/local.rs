@@ -1,4 +1,4 @@
-//! Who may write where there are no keys: whoever is on this machine.
+//! Authorization without keys: only requests from the local machine may write.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,28 +9,29 @@ use poem::{
 
 use crate::error::ApiError;
 
-/// Whatever hands on requests of others says so by one of these.
+/// Headers of a forwarded request. A proxy on this machine forwards requests of other machines.
 const FORWARDED: [HeaderName; 4] =
     [header::FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip"), header::VIA];
 
-/// Makes sure that a request comes from this machine, and that nobody hands it on for another.
+/// Checks that a request was sent from the local machine and not forwarded.
 ///
 /// # Errors
 ///
-/// When it does not.
-pub(super) fn only_local(request: &Request) -> Result<(), ApiError> {
-    // A request without a socket was made in this process.
-    let is_near = request.remote_addr().as_socket_addr().is_none_or(is_of_this_machine);
-    let is_meant = request.headers().get(header::HOST).is_none_or(|host| host.to_str().is_ok_and(is_name_of_this_machine));
-    if is_near && is_meant && !is_forwarded(request.headers()) { Ok(()) } else { Err(ApiError::RemoteWriteForbidden) }
+/// When it was not.
+pub(super) fn require_local(request: &Request) -> Result<(), ApiError> {
+    // A request without a socket address was created in this process, by a test.
+    let is_local = request.remote_addr().as_socket_addr().is_none_or(is_loopback_address);
+    let has_local_host = request.headers().get(header::HOST).is_none_or(|host| host.to_str().is_ok_and(is_loopback_host));
+    if is_local && has_local_host && !is_forwarded(request.headers()) { Ok(()) } else { Err(ApiError::RemoteWriteForbidden) }
 }
 
-fn is_of_this_machine(address: &SocketAddr) -> bool {
+fn is_loopback_address(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-/// Whether a `Host` names this machine as only itself can. Any other name may be that of a page that a browser here was lured to.
-fn is_name_of_this_machine(host: &str) -> bool {
+/// Whether a `Host` header names the local machine. With DNS rebinding, a web page can send requests from a local browser, but with
+/// the page's own host name.
+fn is_loopback_host(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
@@ -48,8 +49,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_loopback_are_those_of_this_machine() {
-        for (host, is_own) in [
+    fn accepts_only_loopback_hosts() {
+        for (host, expected) in [
             ("localhost", true),
             ("LocalHost:8000", true),
             ("127.0.0.1:8000", true),
@@ -61,13 +62,13 @@ mod tests {
             ("192.0.2.7:8000", false),
             ("", false),
         ] {
-            assert_eq!(is_name_of_this_machine(host), is_own, "{host}");
+            assert_eq!(is_loopback_host(host), expected, "{host}");
         }
     }
 
     #[test]
-    fn only_loopback_is_this_machine() {
-        for (address, is_near) in [
+    fn accepts_only_loopback_addresses() {
+        for (address, expected) in [
             ("127.0.0.1:9", true),
             ("127.8.9.10:9", true),
             ("[::1]:9", true),
@@ -78,7 +79,7 @@ mod tests {
             ("[::ffff:192.0.2.7]:9", false),
             ("0.0.0.0:9", false),
         ] {
-            assert_eq!(is_of_this_machine(&address.parse().unwrap()), is_near, "{address}");
+            assert_eq!(is_loopback_address(&address.parse().unwrap()), expected, "{address}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Who may write: keys, their scopes, and the file that holds them.
+//! Authorization of writes: API keys, their scopes, and the keys file.
 //!
-//! A key is 256 random bits that its holder alone has; the file holds its name, what it may do, and its SHA-256. That is no password
-//! hash, and need not be: nobody guesses 256 bits. No key reaches a log, a metric or an error.
+//! A key is 256 random bits. The file holds its name, its scopes and its SHA-256. A slow password hash is not needed, because 256
+//! random bits cannot be guessed. No key is ever logged, counted or returned.
 
 mod caller;
 pub mod command;
@@ -21,31 +21,31 @@ use subtle::ConstantTimeEq;
 
 pub use self::{
     caller::Caller,
-    file::{Entry, KeysFileError},
+    file::{KeyRecord, KeysFileError},
 };
 use crate::error::ApiError;
 
-/// How long what the file says is believed: whoever revokes a key waits no longer than this for it to end.
-const REREAD_AFTER: Duration = Duration::from_secs(1);
+/// How often the file is read again while it is used. A revoked key is valid for at most this long.
+const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where the keys are.
+/// Where the keys file is.
 #[derive(Args, Clone, Debug, Default)]
 pub struct KeysSettings {
-    /// The file of keys; without one, only this machine may write
+    /// File of API keys; unset, writes are accepted from the local machine only
     #[arg(long = "api-keys-file", env = "API_KEYS_FILE", value_name = "FILE")]
     pub keys_file: Option<PathBuf>,
 }
 
-/// What a key may do.
+/// What a key permits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Push the feed of one provider.
+    /// Pushing the feed of one provider.
     Feed(String),
-    /// Bring prices in and take them back.
+    /// Importing and deleting batches of prices.
     Rates,
-    /// Say which places there are.
+    /// Replacing the list of places.
     Places,
-    /// All of it, and what else there is to write.
+    /// Every write.
     Admin,
 }
 
@@ -73,59 +73,69 @@ impl std::str::FromStr for Scope {
             ("places", _) => Ok(Self::Places),
             ("admin", _) => Ok(Self::Admin),
             (_, Some(slug)) if is_slug(slug) => Ok(Self::Feed(slug.to_owned())),
-            _ => Err("want rates, places, admin, or feed: with the slug of a provider behind it".to_owned()),
+            _ => Err(format!("must be rates, places, admin or feed:SLUG, got `{text}`")),
         }
     }
 }
 
-/// Who may write to this process.
+/// What the log shows instead of a key name on a server without keys.
+const LOCAL_CALLER: &str = "local";
+
+/// Authorizes the writes of this process.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(Option<Arc<FileOfKeys>>);
+pub struct Keys(Option<Arc<KeysFile>>);
 
 #[derive(Debug)]
-struct FileOfKeys {
+struct KeysFile {
     path: PathBuf,
-    known: Mutex<Known>,
+    snapshot: Mutex<KeysSnapshot>,
 }
 
+/// The last valid content of the file.
 #[derive(Debug)]
-struct Known {
+struct KeysSnapshot {
     text: String,
-    entries: Arc<[Entry]>,
+    records: Arc<[KeyRecord]>,
     read_at: Instant,
-    /// Whether the log has been told that the file cannot be used.
-    is_broken: bool,
+    /// Whether the current error of the file has been logged.
+    is_failing: bool,
 }
 
 impl Keys {
-    /// Those of a file, which is read now and looked at again while it is used; without a file, whoever is on this machine may write.
+    /// Loads the keys file. It is reloaded while it is used. Without a file, only the local machine may write.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or does not say what it should.
-    pub fn of(settings: &KeysSettings) -> Result<Self, KeysFileError> {
+    /// When the file cannot be read or is invalid.
+    pub fn load(settings: &KeysSettings) -> Result<Self, KeysFileError> {
         let Some(path) = settings.keys_file.clone() else { return Ok(Self(None)) };
-        let text = file::text_of(&path)?;
-        let entries = file::parse(&path, &text)?.into();
-        let known = Mutex::new(Known { text, entries, read_at: Instant::now(), is_broken: false });
-        Ok(Self(Some(Arc::new(FileOfKeys { path, known }))))
+        let text = file::read_text(&path)?;
+        let records = file::parse(&path, &text)?.into();
+        let snapshot = Mutex::new(KeysSnapshot { text, records, read_at: Instant::now(), is_failing: false });
+        Ok(Self(Some(Arc::new(KeysFile { path, snapshot }))))
     }
 
-    /// Makes sure that whoever sent a request may do this.
+    /// Checks that the caller may do what requires `scope`, and records the name of its key in the span of the request.
     ///
     /// # Errors
     ///
-    /// When it shows no key that is known, or one of another scope; without keys, when it does not come from this machine.
-    pub fn admit(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
-        let Some(file) = &self.0 else { return local::only_local(request) };
-        let Some(digest) = caller.digest() else { return Err(ApiError::AuthenticationRequired) };
-        let entries = file.entries();
-        // Every entry is compared, whichever fits.
-        let found =
-            entries.iter().fold(None, |found, entry| if bool::from(entry.sha256.ct_eq(digest)) { Some(entry) } else { found });
-        let Some(entry) = found else { return Err(ApiError::InvalidKey) };
-        if entry.scopes.contains(scope) || entry.scopes.contains(&Scope::Admin) {
-            tracing::debug!(key = entry.name, %scope, "write admitted");
+    /// When the request has no key, an unknown key, or a key without the scope. On a server without keys, when the request does not
+    /// come from the local machine.
+    pub fn authorize(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
+        let Some(file) = &self.0 else {
+            local::require_local(request)?;
+            record_caller(LOCAL_CALLER);
+            return Ok(());
+        };
+        let digest = caller.digest().ok_or(ApiError::AuthenticationRequired)?;
+        let records = file.records();
+        // All records are compared, so that the time does not depend on which one matches.
+        let matching = records
+            .iter()
+            .fold(None, |matching, record| if bool::from(record.sha256.ct_eq(digest)) { Some(record) } else { matching });
+        let record = matching.ok_or(ApiError::InvalidKey)?;
+        if record.scopes.contains(scope) || record.scopes.contains(&Scope::Admin) {
+            record_caller(&record.name);
             Ok(())
         } else {
             Err(ApiError::MissingScope { scope: scope.to_string() })
@@ -133,36 +143,40 @@ impl Keys {
     }
 }
 
-impl FileOfKeys {
-    /// What the file says. While it cannot be used, what it said before: an editor writes it in steps.
-    fn entries(&self) -> Arc<[Entry]> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.read_at.elapsed() >= REREAD_AFTER {
-            known.read_at = Instant::now();
-            known.take(&self.path);
+fn record_caller(name: &str) {
+    tracing::Span::current().record("caller.key", name);
+}
+
+impl KeysFile {
+    /// The records of the file, reloaded if they are too old.
+    fn records(&self) -> Arc<[KeyRecord]> {
+        let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        if snapshot.read_at.elapsed() >= RELOAD_INTERVAL {
+            snapshot.read_at = Instant::now();
+            snapshot.reload(&self.path);
         }
-        known.entries.clone()
+        snapshot.records.clone()
     }
 }
 
-impl Known {
-    fn take(&mut self, path: &Path) {
-        let read = file::text_of(path).and_then(|text| {
-            let entries = if text == self.text { None } else { Some(file::parse(path, &text)?) };
-            Ok((text, entries))
+impl KeysSnapshot {
+    /// Reads the file again. An invalid file changes nothing, because editors write in several steps.
+    fn reload(&mut self, path: &Path) {
+        let read = file::read_text(path).and_then(|text| {
+            let records = if text == self.text { None } else { Some(file::parse(path, &text)?) };
+            Ok((text, records))
         });
         match read {
-            Ok((text, entries)) => {
-                if let Some(entries) = entries {
-                    tracing::info!(keys = entries.len(), "the file of keys was read again");
-                    (self.text, self.entries) = (text, entries.into());
+            Ok((text, records)) => {
+                if let Some(records) = records {
+                    tracing::info!(keys.count = records.len(), keys.file = %path.display(), "keys file reloaded");
+                    (self.text, self.records) = (text, records.into());
                 }
-                self.is_broken = false;
+                self.is_failing = false;
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.is_broken, true) {
-                    let error = telemetry::with_causes(&error);
-                    tracing::error!(error, "the file of keys cannot be used: those that it held before still hold");
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::error!(error = telemetry::with_causes(&error), "keys file not reloaded, previous keys remain valid");
                 }
             }
         }
@@ -174,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_are_read_and_written_alike() {
+    fn scopes_are_parsed_as_they_are_formatted() {
         for text in ["rates", "places", "admin", "feed:fever", "feed:north-stage-2"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }

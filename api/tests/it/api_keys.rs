@@ -57,7 +57,7 @@ pub(crate) fn create_keys_file_path() -> (TempDir, PathBuf) {
 
 pub(crate) async fn start_app(database: &TestDatabase, file: &Path) -> TestApp {
     let connection = database.connect(ConnectionRole::Api).await;
-    let keys = Keys::of(&KeysSettings { keys_file: Some(file.to_owned()) }).unwrap();
+    let keys = Keys::load(&KeysSettings { keys_file: Some(file.to_owned()) }).unwrap();
     TestApp::with_state(&State { keys, ..State::new(connection.clone(), connection, 0, None) })
 }
 
@@ -186,7 +186,7 @@ fn keys_new_prints_the_key_and_stores_its_hash() {
 
     let output = run_keys_new(Some(&file), &["another", "--scope", "rates"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("there is a key with the name `another` already"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a key named `another` already exists"));
     let output = run_keys_new(None, &["name", "--scope", "admin"]);
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(
@@ -204,9 +204,9 @@ fn keys_new_prints_the_key_and_stores_its_hash() {
 fn an_invalid_keys_file_fails_at_startup() {
     let (_folder, file) = create_keys_file_path();
     let settings = KeysSettings { keys_file: Some(file.clone()) };
-    let error = Keys::of(&settings).unwrap_err().to_string();
-    assert!(error.contains("keys.toml cannot be read (API_KEYS_FILE names it)"), "{error}");
+    let error = Keys::load(&settings).unwrap_err().to_string();
+    assert!(error.contains("cannot read the keys file"), "{error}");
     std::fs::write(&file, "[[key]]\nname = \"a\"\n").unwrap();
-    let error = Keys::of(&settings).unwrap_err().to_string();
-    assert!(error.contains("is no list of keys") && error.contains("missing field"), "{error}");
+    let error = Keys::load(&settings).unwrap_err().to_string();
+    assert!(error.contains("keys.toml is invalid: line 1 is not a valid part of a keys file: missing field"), "{error}");
 }

@@ -191,9 +191,10 @@ async fn idle_connections_do_not_delay_shutdown() {
 async fn every_request_is_logged_without_passwords() {
     let url = "postgres://marquee:hunter2@127.0.0.1:1/marquee?password=hunter2";
     let process = RunningApi::start(url, &["--log-format", "json"]).await;
-    assert!(process.first_line.contains("\"database\":\"postgres://***@127.0.0.1:1/marquee\""), "{}", process.first_line);
+    assert!(process.first_line.contains("\"database.url\":\"postgres://***@127.0.0.1:1/marquee\""), "{}", process.first_line);
     process.get("/livez").await;
     process.get("/readyz").await;
+    process.exchange(b"POST /providers/fever/sync HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
 
     let (code, log) = process.stop("-TERM").await;
 
@@ -207,7 +208,8 @@ async fn every_request_is_logged_without_passwords() {
         .iter()
         .map(|line| (line["span"]["http.route"].as_str().unwrap(), line["http.status"].as_u64().unwrap()))
         .collect();
-    assert_eq!(logged, [("/livez", 200), ("/readyz", 503)]);
+    assert_eq!(logged, [("/livez", 200), ("/readyz", 503), ("/providers/{slug}/sync", 503)]);
+    assert_eq!(requests[2]["span"]["caller.key"], "local");
     assert!(requests[1]["error"].as_str().unwrap().starts_with("the database is unavailable"), "the cause is logged");
     assert!(!log.concat().contains("hunter2"));
 }
@@ -237,7 +239,7 @@ async fn a_port_in_use_exits_with_1() {
     let output = run(&["--api-listen", &address, "--database-url", &url]).await;
     assert_eq!(output.status.code(), Some(1));
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("the API cannot serve") && log.contains(&address), "{log}");
+    assert!(log.contains("API failed") && log.contains(&address), "{log}");
 }
 
 #[tokio::test]
@@ -247,7 +249,7 @@ async fn an_inaccessible_database_file_exits_with_1() {
     let output = run(&["--api-listen", "127.0.0.1:0", "--database-url", &url]).await;
     assert_eq!(output.status.code(), Some(1));
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("the API cannot serve") && log.contains("unable to open database file"), "{log}");
+    assert!(log.contains("API failed") && log.contains("unable to open database file"), "{log}");
 }
 
 #[tokio::test]
