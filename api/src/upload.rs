@@ -1,4 +1,4 @@
-//! Bodies of requests, as OpenAPI shall describe them and as operations read them: by themselves, within limits of their own.
+//! Request bodies: described by OpenAPI, and read by each operation within its own limits.
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
@@ -12,36 +12,36 @@ use tokio::time::timeout;
 
 use crate::error::ApiError;
 
-/// How long a body that is read whole may take to come.
+/// How long a body that is buffered may take to arrive.
 const ARRIVAL_TIME: Duration = Duration::from_secs(60);
 
-/// A body that is described by `C`.
+/// A body of the content `C`.
 pub struct Upload<C> {
-    /// What comes.
+    /// The body, not read yet.
     pub body: Body,
     contents: PhantomData<C>,
 }
 
-/// What a body may be.
+/// The content of a body.
 pub trait Contents: Send {
-    /// The media types that are taken, without parameters.
+    /// The accepted media types, without parameters.
     const MEDIA_TYPES: &'static [&'static str];
-    /// The same in words.
+    /// The same in words, for error details: "the request must have ...".
     const ACCEPTED: &'static str;
 
-    /// How they are described.
+    /// The description of each media type.
     fn described() -> Vec<MetaMediaType>;
 
-    /// Makes the types known that the description names.
+    /// Registers the types of the description.
     fn register(registry: &mut Registry);
 }
 
 impl<C> Upload<C> {
-    /// All of it, if it is no longer than that.
+    /// Buffers the whole body.
     ///
     /// # Errors
     ///
-    /// When it is longer, or does not come to its end in time.
+    /// When it exceeds the limit, is incomplete, or does not arrive in time.
     pub(crate) async fn bytes(self, limit: usize) -> Result<Vec<u8>, ApiError> {
         let whole = timeout(ARRIVAL_TIME, self.body.into_bytes_limit(limit)).await.map_err(|_| ApiError::BodyTimeout)?;
         whole.map(Into::into).map_err(|error| match error {
@@ -57,19 +57,19 @@ impl<C> fmt::Debug for Upload<C> {
     }
 }
 
-/// The media type of a request's body: the one of `C` that it names.
+/// The media type of a request's body, without parameters.
 ///
 /// # Errors
 ///
-/// When it names none of them.
+/// When it is not a media type of `C`.
 pub(crate) fn media_type<C: Contents>(request: &Request) -> Result<&'static str, ApiError> {
-    let named = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let bare = named.split(';').next().unwrap_or_default().trim();
+    let value = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let bare = value.split(';').next().unwrap_or_default().trim();
     let known = C::MEDIA_TYPES.iter().find(|known| known.eq_ignore_ascii_case(bare));
     known.copied().ok_or(ApiError::UnsupportedMediaType { accepted: C::ACCEPTED })
 }
 
-/// The content codings of a request's body with commas between them, none if it has none: we take one, so two are an unknown one.
+/// The content codings of a request's body, comma-separated, or an empty string. Several are supported by no operation.
 pub(crate) fn content_coding(request: &Request) -> String {
     let lines = request.headers().get_all(header::CONTENT_ENCODING).iter();
     let lines: Vec<String> = lines.map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase()).collect();
@@ -77,19 +77,19 @@ pub(crate) fn content_coding(request: &Request) -> String {
     names.map(|name| if name == "x-gzip" { "gzip" } else { name }).collect::<Vec<_>>().join(",")
 }
 
-/// The key that a request gives what it brings.
+/// The `Idempotency-Key` of a request.
 ///
 /// # Errors
 ///
-/// When it is given more than once, or is none.
+/// When it is repeated or invalid.
 pub(crate) fn idempotency_key(request: &Request) -> Result<Option<rates::IdempotencyKey>, ApiError> {
     let mut given = request.headers().get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };
-    let refused = |why: String| ApiError::parameter("Idempotency-Key", why);
+    let invalid = |message: String| ApiError::parameter("Idempotency-Key", message);
     if given.next().is_some() {
-        return Err(refused("is given more than once".to_owned()));
+        return Err(invalid("is given more than once".to_owned()));
     }
-    let key = key.to_str().unwrap_or_default().parse().map_err(refused)?;
+    let key = key.to_str().unwrap_or_default().parse().map_err(invalid)?;
     Ok(Some(key))
 }
 

@@ -26,35 +26,39 @@ use poem::{
 use tokio::net::TcpStream;
 
 use super::{
-    House,
-    progress::{Answering, Progress},
+    ConnectionContext,
+    progress::{ActiveRequest, Progress},
     socket::Socket,
     watchdog::{Verdict, Watchdog},
 };
 
-/// A request's line and headers: what browsers and proxies send fits into 16 KiB, and each client may make us hold so much.
+/// The request line and headers. Those of browsers and proxies fit into 16 KiB, and each connection may hold this much memory.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// Of a connection's bytes that wait to be read, or of a streamed answer to be written.
+/// The read buffer of a connection, and the write buffer of a streamed response.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 
-/// What the requests of one connection share: an `Arc` of its own, so that connections on different cores share no counter.
-struct Peer<E> {
-    house: Arc<House<E>>,
+/// What the requests of one connection share, in a separate `Arc`, so that connections on different cores share no reference count.
+struct ConnectionState<E> {
+    context: Arc<ConnectionContext<E>>,
     progress: Arc<Progress>,
     local: SocketAddr,
     remote: SocketAddr,
 }
 
-/// Serves one connection to its end.
-pub(super) async fn serve_connection<E>(house: Arc<House<E>>, stream: TcpStream, local: SocketAddr, remote: SocketAddr)
-where
+/// Serves one connection until it is closed.
+pub(super) async fn serve_connection<E>(
+    context: Arc<ConnectionContext<E>>,
+    stream: TcpStream,
+    local: SocketAddr,
+    remote: SocketAddr,
+) where
     E: Endpoint<Output = Response> + 'static,
 {
     let progress = Arc::new(Progress::default());
-    let mut watchdog = Watchdog::new(house.limits.clone(), progress.clone());
+    let mut watchdog = Watchdog::new(context.limits.clone(), progress.clone());
     let socket = TokioIo::new(Socket::new(stream, progress.clone()));
-    let peer = Arc::new(Peer { house: house.clone(), progress, local, remote });
-    let service = service_fn(move |request| answer(peer.clone(), request));
+    let state = Arc::new(ConnectionState { context: context.clone(), progress, local, remote });
+    let service = service_fn(move |request| handle(state.clone(), request));
     let mut connection = pin!(
         http1::Builder::new()
             .header_read_timeout(None)
@@ -63,27 +67,27 @@ where
             .serve_connection(socket, service)
     );
 
-    // Polled once, they wake this task when their time has come; all other times a plain flag is read.
-    let mut stops = pin!(house.ending.stops());
-    let mut is_cut = pin!(house.ending.is_cut());
+    // Polled once, so that they wake this task. After that only the flags are read.
+    let mut drain_started = pin!(context.shutdown.drain_started());
+    let mut abort_started = pin!(context.shutdown.abort_started());
     let mut is_registered = false;
-    poll_fn(|context| {
+    poll_fn(|task| {
         if !is_registered {
             is_registered = true;
-            let _ = (stops.as_mut().poll(context), is_cut.as_mut().poll(context));
+            let _ = (drain_started.as_mut().poll(task), abort_started.as_mut().poll(task));
         }
         loop {
-            // How a connection broke is its client's affair, and no news.
-            if connection.as_mut().poll(context).is_ready() || house.ending.has_cut() {
+            // Errors of a connection are caused by its client, so they are not logged.
+            if connection.as_mut().poll(task).is_ready() || context.shutdown.is_aborting() {
                 return Poll::Ready(());
             }
-            match watchdog.poll(context, house.ending.is_stopping()) {
+            match watchdog.poll(task, context.shutdown.is_draining()) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Verdict::Close(reason)) => {
                     count_closed(reason);
                     connection.as_mut().graceful_shutdown();
                 }
-                Poll::Ready(Verdict::Cut(reason)) => {
+                Poll::Ready(Verdict::Abort(reason)) => {
                     reason.into_iter().for_each(count_closed);
                     return Poll::Ready(());
                 }
@@ -97,32 +101,35 @@ fn count_closed(reason: &'static str) {
     metrics::counter!("marquee_http_connections_closed_total", "reason" => reason).increment(1);
 }
 
-async fn answer<E>(peer: Arc<Peer<E>>, request: Request<Incoming>) -> Result<hyper::Response<Answer<impl PlainBody>>, Infallible>
+async fn handle<E>(
+    state: Arc<ConnectionState<E>>,
+    request: Request<Incoming>,
+) -> Result<hyper::Response<TrackedBody<impl PoemBody>>, Infallible>
 where
     E: Endpoint<Output = Response>,
 {
-    let answering = Answering::begin(&peer.progress);
-    let (local, remote) = (LocalAddr(Addr::SocketAddr(peer.local)), RemoteAddr(Addr::SocketAddr(peer.remote)));
-    let mut response = peer.house.app.get_response((request, local, remote, Scheme::HTTP).into()).await;
-    if peer.house.readiness.is_draining() {
+    let active = ActiveRequest::begin(&state.progress);
+    let (local, remote) = (LocalAddr(Addr::SocketAddr(state.local)), RemoteAddr(Addr::SocketAddr(state.remote)));
+    let mut response = state.context.app.get_response((request, local, remote, Scheme::HTTP).into()).await;
+    if state.context.readiness.is_draining() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let response: hyper::Response<_> = response.into();
-    Ok(response.map(|body| Answer { body, _answering: answering }))
+    Ok(response.map(|body| TrackedBody { body, _active: active }))
 }
 
-/// What the bodies of poem can do.
-trait PlainBody: Body<Data = Bytes, Error = io::Error> + Unpin + Send + 'static {}
+/// The body type of poem, which has no name.
+trait PoemBody: Body<Data = Bytes, Error = io::Error> + Unpin + Send + 'static {}
 
-impl<B: Body<Data = Bytes, Error = io::Error> + Unpin + Send + 'static> PlainBody for B {}
+impl<B: Body<Data = Bytes, Error = io::Error> + Unpin + Send + 'static> PoemBody for B {}
 
-/// A body that notes its end.
-struct Answer<B> {
+/// A response body that records when it was sent or dropped.
+struct TrackedBody<B> {
     body: B,
-    _answering: Answering,
+    _active: ActiveRequest,
 }
 
-impl<B: PlainBody> Body for Answer<B> {
+impl<B: PoemBody> Body for TrackedBody<B> {
     type Data = Bytes;
     type Error = io::Error;
 

@@ -1,4 +1,4 @@
-//! A socket that notes what goes through it, and that closes without destroying what it has sent.
+//! A socket that records its progress, and that closes without losing what it has sent.
 
 use std::{
     io::{self, IoSlice},
@@ -14,15 +14,15 @@ use tokio::{
 
 use super::progress::Progress;
 
-/// What is read at most of a client that goes on sending after the last answer: the rest of a request that was refused for its size.
+/// Bytes that are read and discarded after the last response: the rest of a body that was rejected.
 const LINGER_BYTES: usize = 1024 * 1024;
 
 pub(super) struct Socket {
     stream: TcpStream,
     progress: Arc<Progress>,
-    /// The client has sent its end.
+    /// Whether the client has closed its side.
     has_ended: bool,
-    /// We have sent ours.
+    /// Whether our side is closed.
     is_shut: bool,
     lingered_bytes: usize,
 }
@@ -32,20 +32,20 @@ impl Socket {
         Self { stream, progress, has_ended: false, is_shut: false, lingered_bytes: 0 }
     }
 
-    fn note(&self, written: &Poll<io::Result<usize>>, offered: usize) {
+    fn record_write(&self, written: &Poll<io::Result<usize>>, offered: usize) {
         match written {
-            Poll::Ready(Ok(taken)) => self.progress.wrote(*taken, offered),
+            Poll::Ready(Ok(accepted)) => self.progress.record_write(*accepted, offered),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.progress.blocked(),
+            Poll::Pending => self.progress.record_blocked(),
         }
     }
 
-    /// Reads and forgets until the client closes: to close a socket that holds unread bytes would reset the connection, and the client
-    /// might lose the answer with it.
+    /// Reads and discards until the client closes. Closing a socket with unread bytes would reset the connection, and the client might
+    /// lose the response.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut room = [0; 4096];
+        let mut discarded = [0; 4096];
         while !self.has_ended && self.lingered_bytes < LINGER_BYTES {
-            let mut buffer = ReadBuf::new(&mut room);
+            let mut buffer = ReadBuf::new(&mut discarded);
             let read = ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer));
             self.has_ended = read.is_err() || buffer.filled().is_empty();
             self.lingered_bytes += buffer.filled().len();
@@ -60,7 +60,7 @@ impl AsyncRead for Socket {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if let Poll::Ready(Ok(())) = read {
             if buffer.filled().len() > before {
-                self.progress.received();
+                self.progress.record_read();
             } else {
                 self.has_ended = true;
             }
@@ -72,7 +72,7 @@ impl AsyncRead for Socket {
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.note(&written, bytes.len());
+        self.record_write(&written, bytes.len());
         written
     }
 
@@ -82,7 +82,7 @@ impl AsyncWrite for Socket {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.note(&written, slices.iter().map(|slice| slice.len()).sum());
+        self.record_write(&written, slices.iter().map(|slice| slice.len()).sum());
         written
     }
 
@@ -98,7 +98,7 @@ impl AsyncWrite for Socket {
         if !self.is_shut {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
             self.is_shut = true;
-            self.progress.lingers();
+            self.progress.record_linger();
         }
         self.poll_linger(context)
     }
