@@ -1,4 +1,4 @@
-//! The one transaction in which a document, or a wish for a copy, is stored and queued.
+//! Stores and queues a pushed feed or a requested sync, in one transaction.
 
 use entity::{
     UtcInstant, begin_write,
@@ -14,40 +14,40 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{body::Pushed, request::FeedRequest};
+use super::{body::FeedUpload, request::FeedRequest};
 use crate::error::ApiError;
 
-/// Documents of one provider that may wait: at one a second more than a quarter of an hour.
-const MAX_WAITING: u64 = 1_000;
+/// Queued documents of one provider: at one per second, more than a quarter of an hour.
+const MAX_QUEUED: u64 = 1_000;
 
-/// A document that is queued.
+/// A queued document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct AcceptedFeed {
     pub(super) id: i64,
-    /// None if it is rehearsed.
+    /// The sync run; none for a dry run.
     pub(super) run_id: Option<i64>,
 }
 
-/// Stores and queues a document, or finds it under its key.
-pub(super) async fn feed(
+/// Stores and queues a document, or returns the one that was accepted with the same key.
+pub(super) async fn accept_feed(
     database: &DatabaseConnection,
     slug: &str,
-    pushed: Pushed,
-    wanted: &FeedRequest,
+    upload: FeedUpload,
+    options: &FeedRequest,
 ) -> Result<AcceptedFeed, ApiError> {
     let transaction = begin_write(database).await?;
-    let accepted = feed_within(&transaction, slug, pushed, wanted).await;
-    end(transaction, accepted).await
+    let accepted = insert_feed(&transaction, slug, upload, options).await;
+    finish(transaction, accepted).await
 }
 
-/// Queues a copy of a provider's catalogue, or finds the one that waits, and says which run it is.
-pub(super) async fn sync(database: &DatabaseConnection, slug: &str) -> Result<i64, ApiError> {
+/// Queues a sync of a provider, unless one is queued already, and returns its run.
+pub(super) async fn accept_sync(database: &DatabaseConnection, slug: &str) -> Result<i64, ApiError> {
     let transaction = begin_write(database).await?;
-    let accepted = sync_within(&transaction, slug).await;
-    end(transaction, accepted).await
+    let accepted = insert_sync(&transaction, slug).await;
+    finish(transaction, accepted).await
 }
 
-async fn end<T>(transaction: DatabaseTransaction, accepted: Result<T, ApiError>) -> Result<T, ApiError> {
+async fn finish<T>(transaction: DatabaseTransaction, accepted: Result<T, ApiError>) -> Result<T, ApiError> {
     match accepted {
         Ok(accepted) => {
             transaction.commit().await?;
@@ -60,31 +60,30 @@ async fn end<T>(transaction: DatabaseTransaction, accepted: Result<T, ApiError>)
     }
 }
 
-async fn feed_within(
+async fn insert_feed(
     transaction: &DatabaseTransaction,
     slug: &str,
-    Pushed { coding, body, hash }: Pushed,
-    wanted: &FeedRequest,
+    FeedUpload { coding, body, hash }: FeedUpload,
+    options: &FeedRequest,
 ) -> Result<AcceptedFeed, ApiError> {
-    let provider = find(transaction, slug).await?;
-    take_turn(transaction, slug).await?;
-    let of_provider = || pushed_feed::Entity::find().filter(pushed_feed::COLUMN.provider_id.eq(provider.id));
-    let key = wanted.key.as_ref().map(|key| key.as_str().to_owned());
+    let provider = find_provider(transaction, slug).await?;
+    lock_queue(transaction, slug).await?;
+    let documents = || pushed_feed::Entity::find().filter(pushed_feed::COLUMN.provider_id.eq(provider.id));
+    let key = options.key.as_ref().map(|key| key.as_str().to_owned());
     if let Some(key) = &key
-        && let Some(earlier) = of_provider().filter(pushed_feed::COLUMN.idempotency_key.eq(key.as_str())).one(transaction).await?
+        && let Some(earlier) = documents().filter(pushed_feed::COLUMN.idempotency_key.eq(key.as_str())).one(transaction).await?
     {
-        let is_same = earlier.body_hash == hash;
-        return if is_same {
+        return if earlier.body_hash == hash {
             Ok(AcceptedFeed { id: earlier.id, run_id: earlier.sync_run_id })
         } else {
             Err(ApiError::IdempotencyKeyReused)
         };
     }
-    if of_provider().filter(pushed_feed::Column::SettledAt.is_null()).count(transaction).await? >= MAX_WAITING {
+    if documents().filter(pushed_feed::Column::SettledAt.is_null()).count(transaction).await? >= MAX_QUEUED {
         return Err(ApiError::QueueFull);
     }
     let job_id = enqueue(transaction, &PushJob::new(slug, Uuid::new_v4().to_string())).await?;
-    let run_id = if wanted.is_dry_run {
+    let run_id = if options.is_dry_run {
         None
     } else {
         Some(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
@@ -94,7 +93,7 @@ async fn feed_within(
         provider_id: Set(provider.id),
         job_id: Set(job_id),
         sync_run_id: Set(run_id),
-        mode: Set(wanted.mode),
+        mode: Set(options.mode),
         coding: Set(coding.to_owned()),
         body: Set(Some(body)),
         body_hash: Set(hash),
@@ -103,14 +102,14 @@ async fn feed_within(
         settled_at: Set(None),
         outcome: Set(None),
     };
-    // What was sent is not read back.
+    // Not `insert`, which would read the body back.
     let id = pushed_feed::Entity::insert(document).exec(transaction).await?.last_insert_id;
     Ok(AcceptedFeed { id, run_id })
 }
 
-async fn sync_within(transaction: &DatabaseTransaction, slug: &str) -> Result<i64, ApiError> {
-    let provider = find(transaction, slug).await?;
-    take_turn(transaction, slug).await?;
+async fn insert_sync(transaction: &DatabaseTransaction, slug: &str) -> Result<i64, ApiError> {
+    let provider = find_provider(transaction, slug).await?;
+    lock_queue(transaction, slug).await?;
     if let Some(queued) = queue::find_queued::<SyncJob>(transaction, &SyncJob::lane_of(slug)).await?
         && let Some(run) = sync_run::select_queued(provider.id, queued.id).one(transaction).await?
     {
@@ -120,9 +119,9 @@ async fn sync_within(transaction: &DatabaseTransaction, slug: &str) -> Result<i6
     Ok(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
 }
 
-async fn find(transaction: &DatabaseTransaction, slug: &str) -> Result<provider::Model, ApiError> {
-    let found = provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(transaction).await?;
-    found.filter(|provider| provider.retired_at.is_none()).ok_or(ApiError::NotFound { what: "provider" })
+async fn find_provider(transaction: &DatabaseTransaction, slug: &str) -> Result<provider::Model, ApiError> {
+    let provider = provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(transaction).await?;
+    provider.filter(|provider| provider.retired_at.is_none()).ok_or_else(|| ApiError::not_found("provider", slug))
 }
 
 async fn enqueue<K: JobKind>(transaction: &DatabaseTransaction, job: &K) -> Result<i64, ApiError> {
@@ -130,9 +129,9 @@ async fn enqueue<K: JobKind>(transaction: &DatabaseTransaction, job: &K) -> Resu
     Ok(added.ok_or_else(|| DbErr::RecordNotInserted)?)
 }
 
-/// Lets one after the other be accepted of a provider, so that the numbers of jobs rise in the order in which they become visible; the
-/// provider's own row is held for seconds by whoever writes its copy. On SQLite every writer is alone anyway.
-async fn take_turn(transaction: &DatabaseTransaction, slug: &str) -> Result<(), DbErr> {
+/// Serializes the accepting of a provider's documents, so that job ids increase in the order in which they become visible. The provider's
+/// row cannot serve as the lock, because a sync holds it for seconds. SQLite has only one writer.
+async fn lock_queue(transaction: &DatabaseTransaction, slug: &str) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Postgres {
         let sql = "SELECT pg_advisory_xact_lock(hashtextextended('pushed_feed ' || $1, 0))";
         transaction.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, [slug.into()])).await?;

@@ -1,11 +1,11 @@
-//! `POST /providers/{slug}/feed` and `/providers/{slug}/sync`: what a provider pushes, and a copy that is wanted now. Both are accepted
-//! here and done by a worker.
+//! `POST /providers/{slug}/feed` and `/providers/{slug}/sync`: pushed feeds and requested syncs. Both are queued here and run by a
+//! worker.
 
 mod accept;
-mod answer;
 mod body;
-mod rehearsal;
+mod dry_run;
 mod request;
+mod response;
 
 use poem::Request;
 use poem_openapi::{
@@ -15,8 +15,8 @@ use poem_openapi::{
 
 use self::request::FeedRequest;
 pub use self::{
-    answer::{Accepted, Rehearsal},
     body::FeedBody,
+    response::{DryRunReport, QueuedRun},
 };
 use crate::{
     auth::{Caller, Scope},
@@ -27,43 +27,43 @@ use crate::{
     upload::Upload,
 };
 
-/// Seconds after which a run may have ended: workers look for jobs twice a second.
+/// Seconds after which a run may be completed: workers claim jobs twice per second.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// The operations.
 #[derive(Debug)]
 pub struct FeedsApi(pub State);
 
-/// A document, or a wish for one, was accepted.
+/// The response to a pushed feed.
 #[derive(ApiResponse, Debug)]
 pub enum FeedResponse {
-    /// What it would change; only of a dry run
+    /// What the feed would change; of a dry run only
     #[oai(status = 200)]
-    Rehearsed(Encoded<Envelope<Rehearsal>>),
-    /// It is queued
+    DryRun(Encoded<Envelope<DryRunReport>>),
+    /// The feed is stored and queued
     #[oai(status = 202)]
-    Accepted(
-        Encoded<Envelope<Accepted>>,
-        /// Its run in the ledger
+    Queued(
+        Encoded<Envelope<QueuedRun>>,
+        /// The sync run
         #[oai(header = "Location")]
         String,
-        /// Seconds after which the run may have ended
+        /// Seconds after which the run may be completed
         #[oai(header = "Retry-After")]
         u32,
     ),
 }
 
-/// A copy is wanted.
+/// The response to a requested sync.
 #[derive(ApiResponse, Debug)]
 pub enum SyncResponse {
-    /// It is queued
+    /// The sync is queued
     #[oai(status = 202)]
-    Accepted(
-        Encoded<Envelope<Accepted>>,
-        /// Its run in the ledger
+    Queued(
+        Encoded<Envelope<QueuedRun>>,
+        /// The sync run
         #[oai(header = "Location")]
         String,
-        /// Seconds after which the run may have ended
+        /// Seconds after which the run may be completed
         #[oai(header = "Retry-After")]
         u32,
     ),
@@ -73,57 +73,64 @@ pub enum SyncResponse {
 impl FeedsApi {
     /// Push a feed
     ///
-    /// A document in the provider's format, which may be compressed with gzip, br or zstd. It is stored and queued before it is answered;
-    /// `Location` tells how it goes. Documents of one provider are applied in the order in which they were accepted. With an
-    /// `Idempotency-Key` it may be sent again: the same key and document are applied once.
+    /// The body is a document in the provider's format, optionally compressed with gzip, br or zstd. It is stored and queued before the
+    /// response is sent, and `Location` is its sync run. Documents of one provider are applied in the order in which they were accepted.
+    /// With an `Idempotency-Key` the request can be retried: the same key and document are applied once.
     #[oai(path = "/providers/:slug/feed", method = "post", operation_id = "push_feed")]
-    #[expect(clippy::too_many_arguments, reason = "one for each parameter that the description lists")]
+    #[expect(clippy::too_many_arguments, reason = "one for each documented parameter")]
     async fn feed(
         &self,
         request: &Request,
         caller: Caller,
-        /// The provider's slug
+        /// The slug of the provider
         slug: Path<String>,
-        /// What the document says of what it does not hold: `snapshot` (the default), that it has left; `delta`, nothing: base events that
-        /// it does not hold stay as they are
+        /// `snapshot` (the default): events that are not in the document were removed from the feed. `delta`: base events that are not in
+        /// the document stay as they are
         #[oai(name = "mode")]
         _mode: Documented<Word>,
-        /// `true` to hear what the document would change, and change nothing; a worker must be running
+        /// `true`: return what the document would change, without changing anything. A worker must be running
         #[oai(name = "dry_run")]
         _dry_run: Documented<Word>,
-        /// A text of your own that names this document, such as a UUID
+        /// A unique key for this document, such as a UUID
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         upload: Upload<FeedBody>,
     ) -> Result<FeedResponse, ApiError> {
-        self.0.keys.admit(request, &caller, &Scope::Feed(slug.0.clone()))?;
-        let wanted = FeedRequest::parse(request)?;
+        self.0.keys.authorize(request, &caller, &Scope::Feed(slug.0.clone()))?;
+        let options = FeedRequest::parse(request)?;
         let accepted = {
-            let _room = self.0.writer.reserve_body().await?;
-            let pushed = body::read(request, upload, &wanted).await?;
-            accept::feed(&self.0.writer.database, &slug, pushed, &wanted).await?
+            let _permit = self.0.writer.reserve_body().await?;
+            let feed = body::read(request, upload, &options).await?;
+            accept::accept_feed(&self.0.writer.database, &slug, feed, &options).await?
         };
         match accepted.run_id {
-            Some(run_id) => Ok(FeedResponse::Accepted(answer(run_id)?, location(run_id), RETRY_AFTER_SECONDS)),
-            None => Ok(FeedResponse::Rehearsed(rehearsal::outcome(&self.0.writer.database, accepted.id).await?)),
+            Some(run_id) => {
+                tracing::info!(provider.slug = *slug, sync_run.id = run_id, "feed accepted");
+                Ok(FeedResponse::Queued(queued(run_id)?, location(run_id), RETRY_AFTER_SECONDS))
+            }
+            None => {
+                tracing::info!(provider.slug = *slug, "feed accepted for a dry run");
+                Ok(FeedResponse::DryRun(dry_run::wait_for_report(&self.0.writer.database, accepted.id).await?))
+            }
         }
     }
 
-    /// Copy a provider's catalogue now
+    /// Sync a provider now
     ///
-    /// As its schedule would, and whatever its schedule says; a copy that waits already is this one.
+    /// Queues the same sync that the provider's schedule starts. If one is already queued, its run is returned.
     #[oai(path = "/providers/:slug/sync", method = "post", operation_id = "sync_now")]
     async fn sync(
         &self,
         request: &Request,
         caller: Caller,
-        /// The provider's slug
+        /// The slug of the provider
         slug: Path<String>,
     ) -> Result<SyncResponse, ApiError> {
-        self.0.keys.admit(request, &caller, &Scope::Admin)?;
+        self.0.keys.authorize(request, &caller, &Scope::Admin)?;
         no_parameters(request)?;
-        let run_id = accept::sync(&self.0.writer.database, &slug).await?;
-        Ok(SyncResponse::Accepted(answer(run_id)?, location(run_id), RETRY_AFTER_SECONDS))
+        let run_id = accept::accept_sync(&self.0.writer.database, &slug).await?;
+        tracing::info!(provider.slug = *slug, sync_run.id = run_id, "sync queued");
+        Ok(SyncResponse::Queued(queued(run_id)?, location(run_id), RETRY_AFTER_SECONDS))
     }
 }
 
@@ -131,6 +138,6 @@ fn location(run_id: i64) -> String {
     format!("/sync-runs/{run_id}")
 }
 
-fn answer(run_id: i64) -> Result<Encoded<Envelope<Accepted>>, ApiError> {
-    Encoded::new(&Envelope::from(Accepted { sync_run: run_id }))
+fn queued(run_id: i64) -> Result<Encoded<Envelope<QueuedRun>>, ApiError> {
+    Encoded::new(&Envelope::from(QueuedRun { sync_run: run_id }))
 }

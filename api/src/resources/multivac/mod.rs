@@ -1,9 +1,9 @@
-//! `/multivac` and `/zzz`: one question to a running deployment that only a working whole can answer. A datum is accepted here, queued in
-//! the database, acquired by a worker, and read back.
+//! `/multivac` and `/zzz`: an end-to-end probe of a deployment. A datum is accepted here, queued in the database, processed by a
+//! worker, and read back.
 
-mod answer;
 mod body;
 mod filters;
+mod response;
 mod rows;
 
 use poem::Request;
@@ -11,8 +11,8 @@ use poem_openapi::OpenApi;
 
 pub(crate) use self::filters::DataQuery;
 pub use self::{
-    answer::{Acquired, Updated},
-    body::DataForm,
+    body::DatumForm,
+    response::{DatumList, DatumQueued},
 };
 use crate::{
     auth::{Caller, Scope},
@@ -23,7 +23,7 @@ use crate::{
     upload::Upload,
 };
 
-/// The answer while nothing was processed.
+/// The response while no datum was processed.
 const INSUFFICIENT: &str = "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.";
 
 /// The operations.
@@ -32,21 +32,22 @@ pub struct MultivacApi(pub State);
 
 #[OpenApi]
 impl MultivacApi {
-    /// Give the probe a datum
+    /// Submit a datum to the probe
     ///
-    /// It is answered once the datum is durably queued; a worker acquires it.
+    /// The datum is durably queued before the response is sent. A worker processes it.
     #[oai(path = "/multivac/data", method = "post", operation_id = "multivac_data")]
-    async fn data(&self, request: &Request, caller: Caller, upload: Upload<DataForm>) -> Result<Encoded<Updated>, ApiError> {
+    async fn data(&self, request: &Request, caller: Caller, upload: Upload<DatumForm>) -> Result<Encoded<DatumQueued>, ApiError> {
         no_parameters(request)?;
-        self.0.keys.admit(request, &caller, &Scope::Admin)?;
+        self.0.keys.authorize(request, &caller, &Scope::Admin)?;
         let data = body::read(request, upload).await?;
-        rows::queue(&self.0.writer.database, data).await?;
-        Encoded::new(&Updated::default())
+        let id = rows::queue(&self.0.writer.database, data).await?;
+        tracing::info!(datum.id = id, "datum queued");
+        Encoded::new(&DatumQueued::default())
     }
 
-    /// Ask the probe
+    /// Query the probe
     ///
-    /// The latest datum that a worker has processed; before the first one, that there is none.
+    /// Returns the latest datum that a worker has processed, or a fixed text if there is none.
     #[oai(path = "/multivac", method = "get", operation_id = "multivac")]
     async fn multivac(&self, request: &Request) -> Result<TextReply, ApiError> {
         no_parameters(request)?;
@@ -54,23 +55,23 @@ impl MultivacApi {
         TextReply::new(request, latest.unwrap_or_else(|| INSUFFICIENT.to_owned())).await
     }
 
-    /// The data that the probe was given
+    /// List the data of the probe
     ///
-    /// Newest first. What is older than seven days is dropped.
+    /// Newest first. Data are deleted after seven days.
     #[oai(path = "/zzz", method = "get", operation_id = "zzz")]
     async fn zzz(
         &self,
         request: &Request,
-        /// At most this many
+        /// The maximum number of data
         #[oai(name = "limit")]
         _limit: Documented<Limit>,
-        /// Where to go on, from the Link header of the page before
+        /// The cursor of the next page, from the `Link` header
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
-    ) -> Result<PageReply<Envelope<Acquired>>, ApiError> {
+    ) -> Result<PageReply<Envelope<DatumList>>, ApiError> {
         let query = DataQuery::parse(Parameters::of(request))?;
         let rows = self.0.reader.read(rows::data(&self.0.reader.database, &query)).await?;
         let (data, next) = query.paginate(rows, |datum| datum.id);
-        PageReply::json(request, &Envelope::from(Acquired::from(data)), next).await
+        PageReply::json(request, &Envelope::from(DatumList::from(data)), next).await
     }
 }

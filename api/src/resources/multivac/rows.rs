@@ -1,4 +1,4 @@
-//! What is written and read of data.
+//! Queries of the probe's data.
 
 use entity::{
     UtcInstant, begin_write, datum,
@@ -12,13 +12,13 @@ use sea_orm::{
 use super::filters::DataQuery;
 use crate::error::ApiError;
 
-/// Data that may wait for a worker: with more the deployment is not well, and taking them would hide it.
-const MAX_WAITING: u64 = 10_000;
+/// Queued data. With more, the deployment is failing, and accepting them would hide it.
+const MAX_QUEUED: u64 = 10_000;
 
-/// Accepts a datum, and queues it in the same transaction.
-pub(super) async fn queue(database: &DatabaseConnection, data: String) -> Result<(), ApiError> {
+/// Inserts a datum and queues its job in one transaction. Returns its id.
+pub(super) async fn queue(database: &DatabaseConnection, data: String) -> Result<i64, ApiError> {
     let transaction = begin_write(database).await?;
-    if datum::Entity::find().filter(datum::Column::ProcessedAt.is_null()).count(&transaction).await? >= MAX_WAITING {
+    if datum::Entity::find().filter(datum::Column::ProcessedAt.is_null()).count(&transaction).await? >= MAX_QUEUED {
         transaction.rollback().await?;
         return Err(ApiError::QueueFull);
     }
@@ -26,10 +26,10 @@ pub(super) async fn queue(database: &DatabaseConnection, data: String) -> Result
     let datum = datum.insert(&transaction).await?;
     queue::enqueue(&transaction, &DatumJob { id: datum.id }).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(datum.id)
 }
 
-/// What the latest processed datum says.
+/// The text of the latest processed datum.
 pub(super) async fn latest(database: &DatabaseConnection) -> Result<Option<String>, DbErr> {
     let latest = datum::Entity::find().filter(datum::Column::ProcessedAt.is_not_null()).order_by_desc(datum::Column::Id);
     Ok(latest.one(database).await?.map(|datum| datum.data))

@@ -6,7 +6,7 @@ use entity::{UtcInstant, fold_name};
 use sea_orm::{DatabaseConnection, FromQueryResult};
 use serde::Serialize;
 
-use super::document::{Place, PlacesDocument, Region};
+use super::document::{PlaceInput, PlacesDocument, RegionInput};
 use crate::{
     cache::{CachedQuery, QueryOutput},
     database::{
@@ -112,9 +112,9 @@ impl PlacesQuery {
         let mut data = PlacesDocument::default();
         for PlaceRow { is_place, code, name, parent_slug, .. } in rows {
             if is_place {
-                data.places.push(Place { code, name, region_slug: parent_slug.into() });
+                data.places.push(PlaceInput { code, name, region_slug: parent_slug.into() });
             } else {
-                data.regions.push(Region { slug: code, name, parent_slug: parent_slug.into() });
+                data.regions.push(RegionInput { slug: code, name, parent_slug: parent_slug.into() });
             }
         }
         let body = serde_json::to_vec(&Envelope::from(data)).map_err(ApiError::Encoding)?;

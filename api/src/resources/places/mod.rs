@@ -1,17 +1,17 @@
-//! `PUT /places` and `GET /places`: the places that rates are between, and the regions that hold them.
+//! `PUT /places` and `GET /places`: the places between which rates apply, and the regions that contain them.
 
-mod answer;
 mod document;
 mod filters;
+mod response;
 mod write;
 
 use poem::Request;
 use poem_openapi::OpenApi;
 
 pub use self::{
-    answer::PlacesCounts,
-    document::{Place, PlacesDocument, Region},
+    document::{PlaceInput, PlacesDocument, RegionInput},
     filters::{PlaceFilters, PlacesQuery},
+    response::PlacesCounts,
 };
 use crate::{
     auth::{Caller, Scope},
@@ -30,19 +30,19 @@ pub struct PlacesApi(pub State);
 impl PlacesApi {
     /// Find places and regions by name
     ///
-    /// Those whose name or code begins with `q`, in the order of their names; accents, case and signs of names do not count. A page holds
-    /// regions and places together. What `data` says without a `q` and a `limit` can be put again.
+    /// Returns those whose name, code or slug begins with `q`, sorted by name. Accents, case and punctuation are ignored. A page
+    /// contains regions and places together. Without `q` and `limit`, `data` is a valid body of `PUT /places`.
     #[oai(path = "/places", method = "get", operation_id = "places")]
     async fn places(
         &self,
         request: &Request,
-        /// How the name, the code or the slug begins
+        /// The beginning of the name, code or slug
         #[oai(name = "q")]
         _q: Documented<Word>,
-        /// At most this many places and regions together
+        /// The maximum number of places and regions together
         #[oai(name = "limit")]
         _limit: Documented<Limit>,
-        /// Where to go on, from the Link header of the page before
+        /// The cursor of the next page, from the `Link` header
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
     ) -> Result<PageReply<Envelope<PlacesDocument>>, ApiError> {
@@ -50,10 +50,10 @@ impl PlacesApi {
         self.0.cache.respond(request, query).await.map(PageReply::new)
     }
 
-    /// Say which places and regions there are
+    /// Replace the list of places and regions
     ///
-    /// This list takes the place of the one before, whole or not at all. A place that it no longer holds is not known any more, and its
-    /// prices wait: they are back with it. Codes and slugs stay what they are asked for by, so a slug must be no code.
+    /// The list is replaced as a whole or not at all. Prices of a removed place are hidden, and reappear if the place is added again. A
+    /// slug must differ from every place code, because requests use both.
     #[oai(path = "/places", method = "put", operation_id = "put_places")]
     async fn put_places(
         &self,
@@ -62,11 +62,13 @@ impl PlacesApi {
         upload: Upload<PlacesDocument>,
     ) -> Result<Encoded<Envelope<PlacesCounts>>, ApiError> {
         no_parameters(request)?;
-        self.0.keys.admit(request, &caller, &Scope::Places)?;
-        let _room = self.0.writer.reserve_body().await?;
-        let list = document::read(request, upload).await?;
-        let taken = write::put(&self.0.writer, list).await?;
+        self.0.keys.authorize(request, &caller, &Scope::Places)?;
+        let _permit = self.0.writer.reserve_body().await?;
+        let document = document::read(request, upload).await?;
+        let counts = write::replace(&self.0.writer, document).await?;
         self.0.refresh_version().await;
-        Encoded::new(&Envelope::from(taken))
+        let PlacesCounts { regions, places, changed } = counts;
+        tracing::info!(places.count = places, regions.count = regions, places.changed = changed, "places replaced");
+        Encoded::new(&Envelope::from(counts))
     }
 }

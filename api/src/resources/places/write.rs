@@ -1,4 +1,4 @@
-//! Brings the tables to what a list says, in one transaction; what did not change is not written.
+//! Replaces the tables of places and regions in one transaction. Only changed rows are written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,27 +10,27 @@ use sea_orm::{
 };
 
 use super::{
-    answer::PlacesCounts,
-    document::{Place, PlacesDocument, Region},
+    document::{PlaceInput, PlacesDocument, RegionInput},
+    response::PlacesCounts,
 };
 use crate::{database::writer::Writer, error::ApiError};
 
-/// Rows of one statement: within the 32,766 values of SQLite.
+/// Rows per statement: within the 32,766 bound values of SQLite.
 const ROWS_PER_STATEMENT: usize = 5_000;
 
-/// Puts a list that was checked.
-pub(super) async fn put(writer: &Writer, list: PlacesDocument) -> Result<PlacesCounts, ApiError> {
-    let (regions, places) = (list.regions.len() as u64, list.places.len() as u64);
+/// Replaces all places and regions by those of a valid list.
+pub(super) async fn replace(writer: &Writer, document: PlacesDocument) -> Result<PlacesCounts, ApiError> {
+    let (regions, places) = (document.regions.len() as u64, document.places.len() as u64);
     let transaction = begin_write(&writer.database).await?;
-    // All who raise the version share its row: of two lists, one waits for the other.
+    // The row of the version serializes concurrent lists.
     catalogue_version::Entity::find().lock_exclusive().one(&transaction).await?;
-    let known = region::Entity::find().all(&transaction).await?;
-    let slugs: HashSet<String> = list.regions.iter().map(|region| region.slug.clone()).collect();
-    let (ids, regions_changed) = put_regions(&transaction, list.regions, &known).await?;
-    let places_changed = put_places(&transaction, list.places, &ids).await?;
-    let gone = known.into_iter().filter(|region| !slugs.contains(&region.slug)).map(|region| region.id).collect();
-    let gone = remove_regions(&transaction, gone).await?;
-    let changed = regions_changed || places_changed || gone;
+    let existing = region::Entity::find().all(&transaction).await?;
+    let slugs: HashSet<String> = document.regions.iter().map(|region| region.slug.clone()).collect();
+    let (ids, regions_changed) = upsert_regions(&transaction, document.regions, &existing).await?;
+    let places_changed = replace_places(&transaction, document.places, &ids).await?;
+    let removed = existing.into_iter().filter(|region| !slugs.contains(&region.slug)).map(|region| region.id).collect();
+    let has_removed = delete_regions(&transaction, removed).await?;
+    let changed = regions_changed || places_changed || has_removed;
     if changed {
         catalogue_version::increment(&transaction).await?;
     }
@@ -38,22 +38,22 @@ pub(super) async fn put(writer: &Writer, list: PlacesDocument) -> Result<PlacesC
     Ok(PlacesCounts { regions, places, changed })
 }
 
-/// Writes the regions of the list, and says by which ids they are known now and whether anything was new.
-async fn put_regions(
+/// Inserts and updates the regions of the list. Returns the ids of all regions, and whether anything changed.
+async fn upsert_regions(
     transaction: &DatabaseTransaction,
-    regions: Vec<Region>,
-    known: &[region::Model],
+    regions: Vec<RegionInput>,
+    existing: &[region::Model],
 ) -> Result<(HashMap<String, i32>, bool), DbErr> {
-    let mut ids: HashMap<String, i32> = known.iter().map(|region| (region.slug.clone(), region.id)).collect();
+    let mut ids: HashMap<String, i32> = existing.iter().map(|region| (region.slug.clone(), region.id)).collect();
     let new: Vec<region::ActiveModel> = regions
         .iter()
         .filter(|region| !ids.contains_key(&region.slug))
-        .map(|Region { slug, name, .. }| region::ActiveModel {
+        .map(|RegionInput { slug, name, .. }| region::ActiveModel {
             id: NotSet,
             slug: Set(slug.clone()),
             name: Set(name.clone()),
             folded_name: Set(fold_name(name)),
-            // It may be new itself, and has no id yet.
+            // The parent may be new, too, and have no id yet.
             parent_id: Set(None),
         })
         .collect();
@@ -64,45 +64,46 @@ async fn put_regions(
         let all = region::Entity::find().select_only().columns([region::Column::Slug, region::Column::Id]);
         ids = all.into_tuple::<(String, i32)>().all(transaction).await?.into_iter().collect();
     }
-    let known: HashMap<i32, &region::Model> = known.iter().map(|region| (region.id, region)).collect();
+    let existing: HashMap<i32, &region::Model> = existing.iter().map(|region| (region.id, region)).collect();
     let changed: Vec<region::ActiveModel> = regions
         .into_iter()
-        .filter_map(|Region { slug, name, parent_slug }| {
+        .filter_map(|RegionInput { slug, name, parent_slug }| {
             let parent_id = parent_slug.0.and_then(|slug| ids.get(&slug).copied());
-            let wanted = region::Model { id: *ids.get(&slug)?, slug, folded_name: fold_name(&name), name, parent_id };
-            let is_known = known.get(&wanted.id).is_some_and(|known| **known == wanted);
-            let is_whole = is_known || wanted.parent_id.is_none() && !known.contains_key(&wanted.id);
-            (!is_whole).then(|| wanted.into())
+            let row = region::Model { id: *ids.get(&slug)?, slug, folded_name: fold_name(&name), name, parent_id };
+            let is_unchanged = match existing.get(&row.id) {
+                Some(existing) => **existing == row,
+                // It was inserted above, without its parent.
+                None => row.parent_id.is_none(),
+            };
+            (!is_unchanged).then(|| row.into())
         })
         .collect();
     let on_conflict = OnConflict::column(region::Column::Id)
         .update_columns([region::Column::Name, region::Column::FoldedName, region::Column::ParentId])
         .to_owned();
     for chunk in changed.chunks(ROWS_PER_STATEMENT) {
-        // An active model of a whole row counts as unchanged, and would not be written.
+        // An active model that was converted from a row counts as unchanged, and would not be written.
         let rows = chunk.iter().cloned().map(sea_orm::ActiveModelTrait::reset_all);
         region::Entity::insert_many(rows).on_conflict(on_conflict.clone()).exec_without_returning(transaction).await?;
     }
     Ok((ids, !new.is_empty() || !changed.is_empty()))
 }
 
-/// Writes the places of the list, takes all others from it, and says whether anything was new.
-async fn put_places(
+/// Inserts and updates the places of the list, and unlists all others. Returns whether anything changed.
+async fn replace_places(
     transaction: &DatabaseTransaction,
-    places: Vec<Place>,
+    places: Vec<PlaceInput>,
     regions: &HashMap<String, i32>,
 ) -> Result<bool, DbErr> {
-    let known = place::Entity::find().all(transaction).await?;
-    let mut known: HashMap<String, place::Model> = known.into_iter().map(|place| (place.code.clone(), place)).collect();
+    let rows = place::Entity::find().all(transaction).await?;
+    let mut existing: HashMap<String, place::Model> = rows.into_iter().map(|place| (place.code.clone(), place)).collect();
     let mut changed = Vec::new();
-    for Place { code, name, region_slug } in places {
+    for PlaceInput { code, name, region_slug } in places {
         let region_id = region_slug.0.and_then(|slug| regions.get(&slug).copied());
         let folded_name = fold_name(&name);
-        let is_known =
-            known.remove(&code).is_some_and(|place::Model { name: known_name, region_id: known_region, listed, .. }| {
-                (known_name, known_region, listed) == (name.clone(), region_id, true)
-            });
-        if !is_known {
+        let is_unchanged =
+            existing.remove(&code).is_some_and(|place| place.name == name && place.region_id == region_id && place.listed);
+        if !is_unchanged {
             changed.push(place::ActiveModel {
                 id: NotSet,
                 code: Set(code),
@@ -119,30 +120,30 @@ async fn put_places(
     for chunk in changed.chunks(ROWS_PER_STATEMENT) {
         place::Entity::insert_many(chunk.to_vec()).on_conflict(on_conflict.clone()).exec_without_returning(transaction).await?;
     }
-    let gone: Vec<i32> = known.into_values().filter(|place| place.listed).map(|place| place.id).collect();
-    for ids in gone.chunks(ROWS_PER_STATEMENT) {
+    let removed: Vec<i32> = existing.into_values().filter(|place| place.listed).map(|place| place.id).collect();
+    for ids in removed.chunks(ROWS_PER_STATEMENT) {
         place::Entity::update_many()
             .col_expr(place::Column::Listed, false.into())
-            // The region may go, too.
+            // The region may be removed, too.
             .col_expr(place::Column::RegionId, None::<i32>.into())
             .filter(place::COLUMN.id.is_in(ids.to_vec()))
             .exec(transaction)
             .await?;
     }
-    Ok(!changed.is_empty() || !gone.is_empty())
+    Ok(!changed.is_empty() || !removed.is_empty())
 }
 
-/// Removes regions that the list does not hold, and says whether there were any. No place lies in them any more.
-async fn remove_regions(transaction: &DatabaseTransaction, gone: Vec<i32>) -> Result<bool, DbErr> {
-    for ids in gone.chunks(ROWS_PER_STATEMENT) {
+/// Deletes regions that are not in the list, and that contain no places any more. Returns whether there were any.
+async fn delete_regions(transaction: &DatabaseTransaction, removed: Vec<i32>) -> Result<bool, DbErr> {
+    for ids in removed.chunks(ROWS_PER_STATEMENT) {
         region::Entity::update_many()
             .col_expr(region::Column::ParentId, None::<i32>.into())
             .filter(region::COLUMN.id.is_in(ids.to_vec()))
             .exec(transaction)
             .await?;
     }
-    for ids in gone.chunks(ROWS_PER_STATEMENT) {
+    for ids in removed.chunks(ROWS_PER_STATEMENT) {
         region::Entity::delete_many().filter(region::COLUMN.id.is_in(ids.to_vec())).exec(transaction).await?;
     }
-    Ok(!gone.is_empty())
+    Ok(!removed.is_empty())
 }

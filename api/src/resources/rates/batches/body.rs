@@ -1,4 +1,4 @@
-//! What a batch looks like, for the description: it is never in memory as a whole.
+//! The formats of a batch, for OpenAPI. A batch is never in memory as a whole.
 
 use poem_openapi::{
     Object,
@@ -14,17 +14,17 @@ use crate::upload::Contents;
 #[derive(Debug)]
 pub struct BatchBody;
 
-/// One price.
+/// A price.
 #[derive(Debug, Object, Serialize)]
 #[oai(example)]
 pub struct RateItem {
-    /// From where: the code of a place.
+    /// The code of the origin.
     pub orig_code: String,
-    /// To where: the code of a place.
+    /// The code of the destination.
     pub dest_code: String,
-    /// The day, such as 2021-01-31.
+    /// The day of travel, such as 2021-01-31.
     pub day: String,
-    /// The price: 0 to 100,000,000, with at most two decimals.
+    /// The price, 0 to 100,000,000 with at most two decimals.
     pub price: f64,
 }
 
@@ -41,7 +41,7 @@ impl BatchBody {
 
 impl Contents for BatchBody {
     const MEDIA_TYPES: &'static [&'static str] = &["application/json", "application/x-ndjson", "text/csv"];
-    const ACCEPTED: &'static str = "a body of Content-Type application/json, application/x-ndjson or text/csv";
+    const ACCEPTED: &'static str = "a `Content-Type` of application/json, application/x-ndjson or text/csv";
 
     fn described() -> Vec<MetaMediaType> {
         let lines = |example: &str, description| {
@@ -53,10 +53,10 @@ impl Contents for BatchBody {
         let csv = "orig_code,dest_code,day,price\nCNGGZ,EETLL,2021-01-31,1154.33\n";
         vec![
             MetaMediaType { content_type: "application/json", schema: Vec::<RateItem>::schema_ref() },
-            MetaMediaType { content_type: "application/x-ndjson", schema: lines(ndjson, "A RateItem on each line.") },
+            MetaMediaType { content_type: "application/x-ndjson", schema: lines(ndjson, "One RateItem per line") },
             MetaMediaType {
                 content_type: "text/csv",
-                schema: lines(csv, "A header with the names of the columns in any order, and a line for each price."),
+                schema: lines(csv, "A header with the column names in any order, and one price per line"),
             },
         ]
     }

@@ -1,9 +1,10 @@
-//! `/rates/batches`: prices that come together, stay together and go together.
+//! `/rates/batches`: prices that are imported and deleted together.
 
-mod answer;
-mod arrival;
 mod body;
+mod body_reader;
 mod filters;
+mod import;
+mod response;
 mod rows;
 
 use poem::Request;
@@ -15,78 +16,78 @@ use tracing::Instrument;
 
 pub(crate) use self::filters::BatchesQuery;
 pub use self::{
-    answer::{Batch, BatchList},
     body::{BatchBody, RateItem},
+    response::{Batch, BatchList},
 };
 use crate::{
     auth::{Caller, Scope},
     error::ApiError,
-    query::{CursorText, Documented, Limit, Parameters, no_parameters},
+    query::{CursorText, Documented, Limit, Parameters, no_parameters, parse_path},
     response::{Encoded, Envelope, PageReply, Reply},
     state::State,
-    upload::{Upload, content_coding},
+    upload::Upload,
 };
 
 /// The operations.
 #[derive(Debug)]
 pub struct BatchesApi(pub State);
 
-/// A batch was sent.
+/// The response to an imported batch.
 #[derive(ApiResponse, Debug)]
-pub enum BatchTaken {
-    /// It is in, whole; or it was when the same key brought it before
+pub enum ImportResponse {
+    /// The batch is imported, now or by an earlier request with the same key
     #[oai(status = 201)]
     Created(
         Encoded<Envelope<Batch>>,
-        /// Where it is told of
+        /// The batch
         #[oai(header = "Location")]
         String,
     ),
 }
 
-/// A batch was to go.
+/// The response to a deleted batch.
 #[derive(ApiResponse, Debug)]
-pub enum BatchTakenBack {
-    /// It is gone, whole
+pub enum DeleteResponse {
+    /// The batch is deleted
     #[oai(status = 204)]
-    Gone,
+    Deleted,
 }
 
 #[OpenApi]
 impl BatchesApi {
-    /// Bring prices in
+    /// Import a batch of prices
     ///
-    /// All of the batch, or nothing: one wrong item refuses it with 422, and `errors` names up to a hundred by their line. Equal items count
-    /// as often as they come. The batch may be compressed with gzip. With an `Idempotency-Key` it may be sent again, also after an answer
-    /// was lost: the same key and body are taken once, and answered as the first time.
+    /// The batch is imported as a whole or not at all: one invalid item rejects it with 422, and `errors` lists up to 100 invalid items
+    /// by line. Equal items count as often as they occur. The body may be compressed with gzip. With an `Idempotency-Key` the request
+    /// can be retried, also after a lost response: the same key and body are imported once, and the response is the same.
     #[oai(path = "/rates/batches", method = "post", operation_id = "post_rate_batch")]
     async fn post_batch(
         &self,
         request: &Request,
         caller: Caller,
-        /// A text of your own that names this batch, such as a UUID; it is yours for ever
+        /// A unique key for this batch, such as a UUID. It is never valid for another batch
         #[oai(name = "Idempotency-Key")]
         _key: Header<Option<String>>,
         upload: Upload<BatchBody>,
-    ) -> Result<BatchTaken, ApiError> {
+    ) -> Result<ImportResponse, ApiError> {
         no_parameters(request)?;
-        self.0.keys.admit(request, &caller, &Scope::Rates)?;
-        let batch = arrival::take(&self.0, request, upload).await?;
+        self.0.keys.authorize(request, &caller, &Scope::Rates)?;
+        let batch = import::import(&self.0, request, upload).await?;
         let location = format!("/rates/batches/{}", batch.id);
-        Ok(BatchTaken::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location))
+        Ok(ImportResponse::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location))
     }
 
-    /// The batches that are in
+    /// List the imported batches
     ///
-    /// Newest first. What was taken back is not told of.
+    /// Newest first, without deleted batches.
     #[oai(path = "/rates/batches", method = "get", operation_id = "rate_batches")]
     async fn batches(
         &self,
         request: &Request,
-        /// At most this many batches
+        /// The maximum number of batches
         #[oai(name = "limit")]
         _limit: Documented<Limit>,
-        /// Where to go on, from the Link header of the page before
+        /// The cursor of the next page, from the `Link` header
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
     ) -> Result<PageReply<Envelope<BatchList>>, ApiError> {
@@ -96,55 +97,47 @@ impl BatchesApi {
         PageReply::json(request, &Envelope::from(BatchList::from(batches)), next).await
     }
 
-    /// One batch
+    /// Get a batch
     #[oai(path = "/rates/batches/:id", method = "get", operation_id = "rate_batch")]
     async fn batch(
         &self,
         request: &Request,
-        /// The batch's number
+        /// The id of the batch
         id: Path<String>,
     ) -> Result<Reply<Envelope<Batch>>, ApiError> {
         no_parameters(request)?;
-        let batch = self.0.reader.read(rows::batch(&self.0.reader.database, rows::batch_id(&id)?)).await?.ok_or(NO_SUCH_BATCH)?;
+        let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
+        let batch = self.0.reader.read(rows::batch(&self.0.reader.database, id)).await?;
+        let batch = batch.ok_or_else(|| ApiError::not_found("batch", id))?;
         Reply::json(request, &Envelope::from(Batch::from(batch))).await
     }
 
-    /// Take a batch back
+    /// Delete a batch
     ///
-    /// All of it, or nothing. Its idempotency key stays used, so that a late repetition does not bring it again.
+    /// All of its prices are deleted together. Its idempotency key remains used, so that a late retry does not import it again.
     #[oai(path = "/rates/batches/:id", method = "delete", operation_id = "delete_rate_batch")]
     async fn delete_batch(
         &self,
         request: &Request,
         caller: Caller,
-        /// The batch's number
+        /// The id of the batch
         id: Path<String>,
-    ) -> Result<BatchTakenBack, ApiError> {
+    ) -> Result<DeleteResponse, ApiError> {
         no_parameters(request)?;
-        self.0.keys.admit(request, &caller, &Scope::Rates)?;
-        let id = rows::batch_id(&id)?;
+        self.0.keys.authorize(request, &caller, &Scope::Rates)?;
+        let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
         let state = self.0.clone();
-        // To its end, whether or not the client still listens.
+        // A task, so that it completes even if the client disconnects.
         let deleting = async move {
             let deleted = {
                 let _turn = state.writer.lock_batches().await?;
                 rates::delete_batch(&state.writer.database, id).await?
             };
             state.refresh_version().await;
-            deleted.ok_or(NO_SUCH_BATCH)
+            deleted.ok_or_else(|| ApiError::not_found("batch", id))?;
+            tracing::info!(batch.id = id, "rate batch deleted");
+            Ok(DeleteResponse::Deleted)
         };
-        tokio::spawn(deleting.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)??;
-        Ok(BatchTakenBack::Gone)
-    }
-}
-
-const NO_SUCH_BATCH: ApiError = ApiError::NotFound { what: "batch" };
-
-/// How the body is compressed.
-fn coding(request: &Request) -> Result<rates::BatchEncoding, ApiError> {
-    match content_coding(request).as_str() {
-        "" => Ok(rates::BatchEncoding::Identity),
-        "gzip" => Ok(rates::BatchEncoding::Gzip),
-        _ => Err(ApiError::UnsupportedMediaType { accepted: "no `Content-Encoding`, or gzip" }),
+        tokio::spawn(deleting.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
     }
 }

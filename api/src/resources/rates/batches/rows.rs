@@ -1,15 +1,9 @@
-//! What is read of batches.
+//! Queries of batches.
 
 use entity::rate_batch;
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::filters::BatchesQuery;
-use crate::error::ApiError;
-
-/// Reads the number of a batch.
-pub(super) fn batch_id(text: &str) -> Result<i64, ApiError> {
-    text.parse().map_err(|_| ApiError::parameter("id", "want the number of a batch"))
-}
 
 /// The batches of a page and one more, newest first.
 pub(super) async fn batches(database: &DatabaseConnection, query: &BatchesQuery) -> Result<Vec<rate_batch::Model>, DbErr> {
@@ -21,7 +15,7 @@ pub(super) async fn batches(database: &DatabaseConnection, query: &BatchesQuery)
     select.limit(query.page.rows() + 1).all(database).await
 }
 
-/// One batch.
+/// A batch that was not deleted.
 pub(super) async fn batch(database: &DatabaseConnection, id: i64) -> Result<Option<rate_batch::Model>, DbErr> {
     rate_batch::Entity::find_by_id(id).filter(rate_batch::Column::TakenBackAt.is_null()).one(database).await
 }

@@ -1,74 +1,74 @@
-//! What is told of documents that were pushed.
+//! The responses of the operations on feeds.
 
 use poem_openapi::{Object, types::Example};
 use serde::{Deserialize, Serialize};
 
 use crate::response::Nullable;
 
-/// What was queued.
+/// A queued sync run.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
-pub struct Accepted {
-    /// The number of its run: `/sync-runs/{id}` tells how it goes.
+pub struct QueuedRun {
+    /// The id of the run. `/sync-runs/{id}` returns its state.
     pub sync_run: i64,
 }
 
-/// What a document would change. The counts are of events, and all 0 if it would be refused.
+/// What a document would change. All counts are 0 if it would fail.
 #[derive(Clone, Debug, Default, Deserialize, Object, Serialize)]
 #[oai(example)]
 #[serde(default)]
-pub struct Rehearsal {
-    /// How its run would end: `succeeded`, `unchanged` or `failed`.
+pub struct DryRunReport {
+    /// The final state of the run: `succeeded`, `unchanged` or `failed`.
     pub state: String,
-    /// Why it would fail, a stable word.
+    /// Why the run would fail: a stable code.
     pub reason_code: Nullable<String>,
-    /// The same in a sentence.
+    /// Why the run would fail: a sentence.
     pub reason: Nullable<String>,
-    /// Events that the document holds, rejected ones not counted.
+    /// Valid events in the document.
     pub fetched: u64,
-    /// Events that no copy held before.
+    /// Events that would be inserted.
     pub inserted: u64,
-    /// Events that would change, or come back.
+    /// Events that would be updated, or would return to the feed.
     pub updated: u64,
-    /// Events that say what they said before.
+    /// Events that would not change.
     pub unchanged: u64,
-    /// Events that the copy holds and this document does not.
+    /// Events that would be removed from the feed.
     pub left: u64,
-    /// Items that could not be taken.
+    /// Rejected items.
     pub rejected: u64,
-    /// The first thousand of them.
-    pub rejects: Vec<RehearsedReject>,
+    /// The first 1,000 rejected items.
+    pub rejects: Vec<DryRunReject>,
 }
 
-/// An item that could not be taken.
+/// A rejected item.
 #[derive(Clone, Debug, Deserialize, Object, Serialize)]
-pub struct RehearsedReject {
-    /// The line on which it begins, from 1.
+pub struct DryRunReject {
+    /// The line on which the item begins, from 1.
     pub line: u64,
-    /// The column, from 1.
+    /// The column at which the item begins, from 1.
     pub column: u64,
-    /// The provider's id of the base event, as far as it could be read.
+    /// The provider's id of the base event, if it could be read.
     pub base_event_id: Nullable<String>,
-    /// The provider's id of the event, if it is one.
+    /// The provider's id of the event, if the item is one.
     pub event_id: Nullable<String>,
-    /// Why.
+    /// Why the item was rejected.
     pub reason: String,
 }
 
-impl Example for Accepted {
+impl Example for QueuedRun {
     fn example() -> Self {
         Self { sync_run: 42 }
     }
 }
 
-impl Example for Rehearsal {
+impl Example for DryRunReport {
     fn example() -> Self {
-        let reject = RehearsedReject {
+        let reject = DryRunReject {
             line: 12,
             column: 5,
             base_event_id: Nullable(Some("322".to_owned())),
             event_id: Nullable(Some("1642".to_owned())),
-            reason: "event_start_date: there is no such day as 2021-09-31".to_owned(),
+            reason: "`event_start_date` must be an existing day, got `2021-09-31`".to_owned(),
         };
         Self {
             state: "succeeded".to_owned(),

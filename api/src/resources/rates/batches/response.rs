@@ -1,4 +1,4 @@
-//! What is told of batches.
+//! The responses of the operations on batches.
 
 use entity::rate_batch;
 use poem_openapi::{Object, types::Example};
@@ -14,21 +14,21 @@ pub struct BatchList {
     pub batches: Vec<Batch>,
 }
 
-/// Prices that came together.
+/// An imported batch of prices.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Batch {
-    /// Rises with each batch.
+    /// The id, which increases with each batch.
     pub id: i64,
-    /// How many prices it holds.
+    /// The number of prices.
     pub count: i64,
-    /// How many days have prices from it.
+    /// The number of days with prices of this batch.
     pub days: i32,
-    /// How many pairs of places have prices from it.
+    /// The number of pairs of places with prices of this batch.
     pub routes: i64,
-    /// The key that it came with.
+    /// The `Idempotency-Key` of the request.
     pub idempotency_key: Nullable<String>,
-    /// When it was taken in.
+    /// When the batch was imported.
     pub taken_at: String,
 }
 

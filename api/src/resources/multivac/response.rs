@@ -1,4 +1,4 @@
-//! What the probe says.
+//! The responses of the probe.
 
 use entity::datum;
 use poem_openapi::{Object, types::Example};
@@ -6,36 +6,36 @@ use serde::Serialize;
 
 use crate::{query::to_rfc3339, response::Nullable};
 
-/// A datum is queued. The words are those of the system that the probe comes from.
+/// The confirmation of a queued datum. Its text is that of the system that the probe was taken from.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
-pub struct Updated {
-    /// Always the same.
+pub struct DatumQueued {
+    /// Always `MultiVAC updated!`.
     pub response: String,
 }
 
 /// A page of data.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
-pub struct Acquired {
+pub struct DatumList {
     /// The data, newest first.
     pub data: Vec<Datum>,
 }
 
-/// What was given at one time.
+/// A datum.
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct Datum {
-    /// Rises with each datum.
+    /// The id, which increases with each datum.
     pub id: i64,
-    /// What it says.
+    /// The text of the datum.
     pub data: String,
-    /// When it was accepted.
+    /// When the datum was accepted.
     pub accepted_at: String,
-    /// When a worker acquired it; null while it waits.
+    /// When a worker processed the datum; null while it is queued.
     pub processed_at: Nullable<String>,
 }
 
-impl Default for Updated {
+impl Default for DatumQueued {
     fn default() -> Self {
         Self { response: "MultiVAC updated!".to_owned() }
     }
@@ -52,19 +52,19 @@ impl From<datum::Model> for Datum {
     }
 }
 
-impl From<Vec<datum::Model>> for Acquired {
+impl From<Vec<datum::Model>> for DatumList {
     fn from(data: Vec<datum::Model>) -> Self {
         Self { data: data.into_iter().map(Datum::from).collect() }
     }
 }
 
-impl Example for Updated {
+impl Example for DatumQueued {
     fn example() -> Self {
         Self::default()
     }
 }
 
-impl Example for Acquired {
+impl Example for DatumList {
     fn example() -> Self {
         let datum = Datum {
             id: 7,

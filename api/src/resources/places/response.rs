@@ -1,17 +1,17 @@
-//! What is told of places.
+//! The response to a replaced list of places.
 
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-/// How much is known.
+/// The numbers of regions and places.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct PlacesCounts {
-    /// How many regions there are.
+    /// The number of regions.
     pub regions: u64,
-    /// How many places there are.
+    /// The number of places.
     pub places: u64,
-    /// Whether the list said anything new.
+    /// Whether the new list differs from the previous one.
     pub changed: bool,
 }
 
