@@ -11,6 +11,7 @@ use migration::{
     Migrator, MigratorTrait,
     testing::{Backend, TestDatabase},
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
@@ -191,7 +192,7 @@ async fn idle_connections_do_not_delay_shutdown() {
 async fn every_request_is_logged_without_passwords() {
     let url = "postgres://marquee:hunter2@127.0.0.1:1/marquee?password=hunter2";
     let process = RunningApi::start(url, &["--log-format", "json"]).await;
-    assert!(process.first_line.contains("\"database.url\":\"postgres://***@127.0.0.1:1/marquee\""), "{}", process.first_line);
+    assert!(process.first_line.contains("postgres://***@127.0.0.1:1/marquee"), "{}", process.first_line);
     process.get("/livez").await;
     process.get("/readyz").await;
     process.exchange(b"POST /providers/fever/sync HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
@@ -199,19 +200,29 @@ async fn every_request_is_logged_without_passwords() {
     let (code, log) = process.stop("-TERM").await;
 
     assert_eq!(code, Some(0));
-    let requests: Vec<serde_json::Value> = log
+    let mut requests: Vec<Value> = log
         .iter()
         .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &serde_json::Value| line["span"]["name"] == "request")
+        .filter(|line: &Value| line["span"]["name"] == "request")
         .collect();
-    let logged: Vec<_> = requests
-        .iter()
-        .map(|line| (line["span"]["http.route"].as_str().unwrap(), line["http.status"].as_u64().unwrap()))
-        .collect();
-    assert_eq!(logged, [("/livez", 200), ("/readyz", 503), ("/providers/{slug}/sync", 503)]);
-    assert_eq!(requests[2]["span"]["caller.key"], "local");
-    assert!(requests[1]["error"].as_str().unwrap().starts_with("the database is unavailable"), "the cause is logged");
+    for (name, value) in requests.iter_mut().flat_map(log_fields) {
+        if ["timestamp", "request.id", "http.duration_ms"].contains(&name.as_str()) {
+            *value = json!(format!("[{name}]"));
+        }
+    }
+    insta::assert_snapshot!("log_lines", serde_json::to_string_pretty(&requests).unwrap());
     assert!(!log.concat().contains("hunter2"));
+}
+
+/// The fields of a log line and of its span.
+fn log_fields(line: &mut Value) -> Vec<(&String, &mut Value)> {
+    let fields = line.as_object_mut().unwrap().iter_mut();
+    fields
+        .flat_map(|(name, value)| match value {
+            Value::Object(fields) if name == "span" => fields.iter_mut().collect(),
+            value => vec![(name, value)],
+        })
+        .collect()
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     connect, get,
-    redis_server::{RedisCluster, eventually},
+    redis_process::{RedisCluster, eventually},
 };
 use crate::recorder::RecordedLog;
 

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::{
     GET_ERRORS, assert_misses, assert_recovers, connect, get,
-    redis_server::{RedisServer, eventually},
+    redis_process::{RedisProcess, eventually},
     store_until_readable,
 };
 use crate::recorder::{RecordedLog, RecordedMetrics};
@@ -27,7 +27,7 @@ fn count_dropped(metrics: &RecordedMetrics) -> u64 {
 async fn connects_once_the_server_starts() {
     let log = RecordedLog::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let mut server = RedisServer::stopped(&[]);
+    let mut server = RedisProcess::stopped(&[]);
     let redis = connect(&server.url());
     assert_misses(&redis, "key", 100).await;
     eventually("a log line", async || (log.lines().len() == 1).then_some(())).await;
@@ -45,7 +45,7 @@ async fn connects_once_the_server_starts() {
 async fn recovers_after_the_server_was_killed() {
     let (log, metrics) = (RecordedLog::default(), RecordedMetrics::default());
     let _guards = (tracing::subscriber::set_default(log.clone()), metrics::set_default_local_recorder(&metrics));
-    let mut server = RedisServer::start(&[]).await;
+    let mut server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     for round in 1..=2 {
         assert_recovers(&redis, "key").await;
@@ -71,7 +71,7 @@ async fn recovers_after_the_server_was_killed() {
 async fn recovers_after_the_server_was_frozen() {
     let (log, metrics) = (RecordedLog::default(), RecordedMetrics::default());
     let _guards = (tracing::subscriber::set_default(log.clone()), metrics::set_default_local_recorder(&metrics));
-    let server = RedisServer::start(&[]).await;
+    let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
 
@@ -93,7 +93,7 @@ async fn recovers_after_the_server_was_frozen() {
 
 #[tokio::test]
 async fn the_heartbeat_detects_a_killed_server() {
-    let mut server = RedisServer::start(&[]).await;
+    let mut server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     eventually("a connection", async || redis.is_up().then_some(())).await;
     server.kill();
@@ -104,7 +104,7 @@ async fn the_heartbeat_detects_a_killed_server() {
 async fn writes_to_a_frozen_server_are_dropped_beyond_the_buffer() {
     let metrics = RecordedMetrics::default();
     let _guard = metrics::set_default_local_recorder(&metrics);
-    let server = RedisServer::start(&[]).await;
+    let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
 
@@ -128,7 +128,7 @@ async fn writes_to_a_frozen_server_are_dropped_beyond_the_buffer() {
 async fn oversized_values_are_not_stored() {
     let metrics = RecordedMetrics::default();
     let _guard = metrics::set_default_local_recorder(&metrics);
-    let server = RedisServer::start(&[]).await;
+    let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
     let before = count_dropped(&metrics);
@@ -142,7 +142,7 @@ async fn oversized_values_are_not_stored() {
 async fn a_server_out_of_memory_still_serves_reads() {
     let (log, metrics) = (RecordedLog::default(), RecordedMetrics::default());
     let _guards = (tracing::subscriber::set_default(log.clone()), metrics::set_default_local_recorder(&metrics));
-    let server = RedisServer::start(&["--maxmemory-policy", "noeviction"]).await;
+    let server = RedisProcess::start(&["--maxmemory-policy", "noeviction"]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
     assert_eq!(server.query("CONFIG SET maxmemory 1").await, "+OK\r\n");
@@ -163,7 +163,7 @@ async fn a_server_out_of_memory_still_serves_reads() {
 async fn a_read_only_replica_serves_reads() {
     let metrics = RecordedMetrics::default();
     let _guard = metrics::set_default_local_recorder(&metrics);
-    let server = RedisServer::start(&["--replica-serve-stale-data", "yes"]).await;
+    let server = RedisProcess::start(&["--replica-serve-stale-data", "yes"]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
     assert_eq!(server.query("REPLICAOF 127.0.0.1 1").await, "+OK\r\n");
@@ -179,7 +179,7 @@ async fn a_read_only_replica_serves_reads() {
 
 #[tokio::test]
 async fn a_key_of_another_type_is_a_miss() {
-    let server = RedisServer::start(&[]).await;
+    let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
     assert_eq!(server.query("LPUSH list one").await, ":1\r\n");
@@ -194,7 +194,7 @@ async fn a_key_of_another_type_is_a_miss() {
 async fn a_wrong_password_is_logged_once_and_recovers_when_corrected() {
     let log = RecordedLog::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let server = RedisServer::start(&["--requirepass", "right"]).await;
+    let server = RedisProcess::start(&["--requirepass", "right"]).await;
     let redis = connect(&format!("redis://:secret@127.0.0.1:{}", server.port));
     let started = Instant::now();
     eventually("several attempts", async || {
@@ -220,7 +220,7 @@ async fn a_server_without_tls_is_unavailable_over_rediss() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let log = RecordedLog::default();
     let _guard = tracing::subscriber::set_default(log.clone());
-    let server = RedisServer::start(&[]).await;
+    let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url().replace("redis://", "rediss://"));
     eventually("a log line", async || {
         assert_misses(&redis, "key", 10).await;

@@ -3,7 +3,7 @@
 
 mod cluster;
 mod faults;
-mod redis_server;
+mod redis_process;
 mod sentinel;
 mod shared_cache;
 
@@ -13,7 +13,7 @@ use api::cache::redis::{MAX_VALUE_BYTES, Redis, RedisSettings};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use self::redis_server::{RedisServer, eventually};
+use self::redis_process::{RedisProcess, eventually};
 
 /// Much longer than the read timeout, because the machine may be busy.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ async fn stored_values_can_be_read_back() {
 
 #[tokio::test]
 async fn values_expire_within_an_hour() {
-    let server = RedisServer::start(&[]).await;
+    let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     store_until_readable(&redis, "key").await;
     let seconds: u32 = server.query("TTL key").await.trim_start_matches(':').trim().parse().unwrap();

@@ -2,15 +2,15 @@
 
 use super::{
     assert_recovers, connect,
-    redis_server::{RedisServer, eventually},
+    redis_process::{RedisProcess, eventually},
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn follows_a_failover_to_the_replica() {
-    let mut master = RedisServer::start(&[]).await;
+    let mut master = RedisProcess::start(&[]).await;
     let replica =
-        RedisServer::start(&["--replicaof", "127.0.0.1", &master.port.to_string(), "--repl-diskless-sync-delay", "0"]).await;
-    let sentinel = RedisServer::start_sentinel(&master).await;
+        RedisProcess::start(&["--replicaof", "127.0.0.1", &master.port.to_string(), "--repl-diskless-sync-delay", "0"]).await;
+    let sentinel = RedisProcess::start_sentinel(&master).await;
     let redis = connect(&format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{}/main", sentinel.port));
     assert_recovers(&redis, "key").await;
     assert_eq!(master.query("EXISTS key").await, ":1\r\n");
@@ -28,8 +28,8 @@ async fn follows_a_failover_to_the_replica() {
 
 #[tokio::test]
 async fn unreachable_sentinels_and_unknown_masters_are_misses() {
-    let master = RedisServer::start(&[]).await;
-    let sentinel = RedisServer::start_sentinel(&master).await;
+    let master = RedisProcess::start(&[]).await;
+    let sentinel = RedisProcess::start_sentinel(&master).await;
     for url in ["redis+sentinel://127.0.0.1:1/main".to_owned(), format!("redis+sentinel://127.0.0.1:{}/other", sentinel.port)] {
         let redis = connect(&url);
         super::assert_misses(&redis, "key", 10).await;

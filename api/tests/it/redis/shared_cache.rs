@@ -9,7 +9,7 @@ use poem::http::Method;
 
 use super::{
     connect,
-    redis_server::{RedisServer, eventually},
+    redis_process::{RedisProcess, eventually},
 };
 use crate::{
     fixtures::{CatalogueFixture, NewEvent},
@@ -23,7 +23,7 @@ on_every_backend!(
 );
 
 /// Starts a process with an empty process cache that knows the catalogue version and is connected to Redis.
-async fn start_process(database: &TestDatabase, redis: &RedisServer) -> TestApp {
+async fn start_process(database: &TestDatabase, redis: &RedisProcess) -> TestApp {
     let shared = connect(&redis.url());
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let state = State::new(reads, watch, 64 * 1024 * 1024, Some(shared.clone()));
@@ -37,7 +37,7 @@ fn cache_status(response: &TestResponse) -> &str {
 }
 
 /// Waits for this number of keys, because values are stored in the background.
-async fn wait_for_keys(redis: &RedisServer, count: usize) -> Vec<String> {
+async fn wait_for_keys(redis: &RedisProcess, count: usize) -> Vec<String> {
     eventually("the keys are stored", async || {
         let keys: Vec<String> = redis.query("KEYS marquee:*").await.lines().map(str::to_owned).collect();
         let keys: Vec<String> = keys.into_iter().filter(|line| line.starts_with("marquee:")).collect();
@@ -52,7 +52,7 @@ const FROM_REDIS: &str = "marquee-redis; hit, marquee-process; fwd=miss; stored"
 async fn a_response_cached_by_one_process_is_a_hit_for_another(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert((0..3).map(|number| NewEvent::titled(&format!("show {number}")))).await;
-    let redis = RedisServer::start(&[]).await;
+    let redis = RedisProcess::start(&[]).await;
     let (one, other) = (start_process(&database, &redis).await, start_process(&database, &redis).await);
     let zipped = [("accept-encoding", "gzip")];
 
@@ -75,7 +75,7 @@ async fn a_response_cached_by_one_process_is_a_hit_for_another(database: Arc<Tes
 async fn invalid_values_are_replaced_from_the_database(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert([NewEvent::titled("show")]).await;
-    let redis = RedisServer::start(&[]).await;
+    let redis = RedisProcess::start(&[]).await;
     start_process(&database, &redis).await.get("/search").await;
     let [key] = &wait_for_keys(&redis, 1).await[..] else { panic!("expected one key") };
 
@@ -102,7 +102,7 @@ async fn invalid_values_are_replaced_from_the_database(database: Arc<TestDatabas
 async fn responses_of_older_versions_are_not_used(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert_with_new_version(NewEvent::titled("first")).await;
-    let redis = RedisServer::start(&[]).await;
+    let redis = RedisProcess::start(&[]).await;
     assert_eq!(start_process(&database, &redis).await.get("/search").await.titles(), ["first"]);
     wait_for_keys(&redis, 1).await;
 

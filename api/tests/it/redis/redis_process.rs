@@ -39,14 +39,14 @@ pub(crate) async fn eventually<T>(condition: &str, mut check: impl AsyncFnMut() 
 }
 
 /// A server on its own port.
-pub(crate) struct RedisServer {
+pub(crate) struct RedisProcess {
     pub(crate) port: u16,
     arguments: Vec<String>,
     folder: TempDir,
     process: Option<Child>,
 }
 
-impl RedisServer {
+impl RedisProcess {
     /// Starts a server.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         let mut server = Self::stopped(arguments);
@@ -139,7 +139,7 @@ impl RedisServer {
     }
 }
 
-impl Drop for RedisServer {
+impl Drop for RedisProcess {
     fn drop(&mut self) {
         self.kill();
     }
@@ -159,14 +159,14 @@ fn find_free_port() -> u16 {
 
 /// Three masters.
 pub(crate) struct RedisCluster {
-    pub(crate) nodes: Vec<RedisServer>,
+    pub(crate) nodes: Vec<RedisProcess>,
 }
 
 impl RedisCluster {
     pub(crate) async fn start() -> Self {
         let arguments = ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", "--cluster-node-timeout", "1000"];
         let (one, two, three) =
-            tokio::join!(RedisServer::start(&arguments), RedisServer::start(&arguments), RedisServer::start(&arguments));
+            tokio::join!(RedisProcess::start(&arguments), RedisProcess::start(&arguments), RedisProcess::start(&arguments));
         let nodes = vec![one, two, three];
         let mut create = tokio::process::Command::new("redis-cli");
         create.args(["--cluster", "create"]).args(nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)));
