@@ -154,7 +154,7 @@ fn day(number: u32) -> String {
     day.to_string()
 }
 
-/// One base event whose zones fill the document.
+/// One base event with enough zones to fill the document.
 fn document(number: u32) -> String {
     let (day, title) = (day(number), title(number));
     let mut text = format!(

@@ -23,7 +23,7 @@ impl Table {
         self.notes.push(note.into());
     }
 
-    /// Adds a result whose median must be at most `limit` times that of the baseline.
+    /// Adds a result with a median that must be at most `limit` times that of the baseline.
     pub(crate) fn ratio(&mut self, name: &str, marquee: &Samples, baseline: &Samples, limit: f64) {
         match (marquee.median(), baseline.median()) {
             (Some(our), Some(reference)) if reference > 0.0 => {
@@ -35,7 +35,7 @@ impl Table {
         }
     }
 
-    /// Adds a result whose median must be at least `limit` times that of the baseline.
+    /// Adds a result with a median that must be at least `limit` times that of the baseline.
     pub(crate) fn ratio_at_least(&mut self, name: &str, marquee: &Samples, baseline: &Samples, limit: f64) {
         match (marquee.median(), baseline.median()) {
             (Some(our), Some(reference)) if reference > 0.0 => {

@@ -20,7 +20,7 @@ pub(super) fn in_process(canonical_query: &str, coding: ContentCoding) -> String
 }
 
 /// The key in Redis, which several programs and databases may share. It contains the version, so that a late body is stored under a
-/// key that nobody reads any more.
+/// key that is not read any more.
 #[must_use]
 pub(super) fn in_redis(version: i64, raised_at: UtcInstant, in_process: &str) -> String {
     let mut key = String::with_capacity(in_process.len() + 48);

@@ -43,7 +43,7 @@ use crate::{
 /// for a sync. Later requests wait for the new body.
 const REVALIDATION_TIME: Duration = Duration::from_secs(2);
 
-/// A query whose output changes only with the version of the catalogue. Its canonical form is its cache key.
+/// A query with an output that changes only with the version of the catalogue. Its canonical form is its cache key.
 pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
     /// Whether the previous body may be served for [`REVALIDATION_TIME`]. False where clients write what they read, because they expect
     /// to read their writes.
@@ -115,8 +115,8 @@ impl Cache {
         }
     }
 
-    /// The error for a request that misses the process, if waiting is pointless: so many requests wait for the database that one more
-    /// would be shed there, and there is no Redis to read first.
+    /// The error for a request that misses the process, if waiting is pointless: the database would shed one more waiting request,
+    /// and there is no Redis to read first.
     pub(crate) fn shed(&self) -> Option<ApiError> {
         let is_overloaded = self.reader.is_full() && !self.is_redis_up().unwrap_or_default();
         is_overloaded.then(|| self.reader.shed())

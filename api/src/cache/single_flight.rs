@@ -24,7 +24,7 @@ pub(super) type InFlight = Shared<BoxFuture<'static, Fetched>>;
 pub(super) struct SingleFlight(Mutex<HashMap<String, InFlight>>);
 
 impl SingleFlight {
-    /// Joins the fetch of a key, or starts it; the flag says whether it was started. It completes even if nobody awaits it any more.
+    /// Joins the fetch of a key, or starts it; the flag is whether it was started. It completes even if no request awaits it any more.
     pub(super) fn join<Fetch>(self: &Arc<Self>, key: String, fetch: impl FnOnce() -> Fetch) -> (InFlight, bool)
     where
         Fetch: Future<Output = Result<(Arc<CachedBody>, CacheTier), ApiError>> + Send + 'static,
@@ -33,7 +33,7 @@ impl SingleFlight {
         if let Some(in_flight) = in_progress.get(&key) {
             return (in_flight.clone(), false);
         }
-        let entry = Entry { fetches: self.clone(), key: key.clone() };
+        let entry = FetchEntry { fetches: self.clone(), key: key.clone() };
         let fetch = fetch();
         let fetch = async move {
             let _entry = entry;
@@ -49,12 +49,12 @@ impl SingleFlight {
 }
 
 /// Removes a fetch from the list when it completes or panics.
-struct Entry {
+struct FetchEntry {
     fetches: Arc<SingleFlight>,
     key: String,
 }
 
-impl Drop for Entry {
+impl Drop for FetchEntry {
     fn drop(&mut self) {
         self.fetches.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }

@@ -67,7 +67,7 @@ impl Availability {
         }
     }
 
-    /// Asks whoever performs the checks for one now.
+    /// Requests a check now from the task that performs them.
     pub(crate) fn request_check(&self) {
         self.check_requested.notify_one();
     }

@@ -49,7 +49,7 @@ struct Metrics {
 }
 
 impl Reader {
-    /// A reader of `database` that fails fast while `availability` says that the database is unavailable.
+    /// A reader of `database` that fails fast while `availability` reports that the database is unavailable.
     #[must_use]
     pub fn new(database: DatabaseConnection, availability: Arc<Availability>) -> Self {
         let metrics = Metrics {

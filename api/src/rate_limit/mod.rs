@@ -51,7 +51,7 @@ pub struct RateSettings {
     /// Requests that a client may make in a burst; by default, those of one second
     #[arg(long, env = "RATE_LIMIT_BURST", value_name = "NUMBER", requires = "rate_limit_per_second")]
     pub rate_limit_burst: Option<NonZeroU32>,
-    /// Networks of proxies whose X-Forwarded-For is trusted: `10.0.0.0/8,fd00::/8`
+    /// Networks of proxies with a trusted X-Forwarded-For header: `10.0.0.0/8,fd00::/8`
     #[arg(long, env = "TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = parse_network)]
     pub trusted_proxies: Vec<IpNet>,
 }

@@ -60,7 +60,7 @@ impl ContentCoding {
     ///
     /// # Errors
     ///
-    /// When the request accepts none of ours, not even `identity`.
+    /// When the request accepts no supported coding, not even `identity`.
     pub fn negotiate(headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut fields = headers.get_all(header::ACCEPT_ENCODING).iter().peekable();
         if fields.peek().is_none() {

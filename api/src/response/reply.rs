@@ -36,7 +36,7 @@ pub struct PageReply<T>(Reply<T>);
 pub struct TextReply(Response);
 
 impl<T> Reply<T> {
-    /// A response to a GET whose body is the JSON of a `T`.
+    /// A response to a GET with the JSON of a `T` as its body.
     ///
     /// `Content-Length` is set because the router answers HEAD by dropping the body of this response.
     #[must_use]
@@ -60,7 +60,7 @@ impl<T: Serialize> Reply<T> {
 }
 
 impl<T> PageReply<T> {
-    /// A page whose response is complete.
+    /// A page with a complete response.
     #[must_use]
     pub fn new(reply: Reply<T>) -> Self {
         Self(reply)

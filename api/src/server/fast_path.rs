@@ -26,7 +26,7 @@ const MAX_PARSED_BYTES: usize = 256;
 const SEARCH: &str = "/search";
 const CONCERTS: &str = "/concerts";
 const RATES: &str = "/rates";
-/// The routes whose GET is handled here.
+/// The routes with a GET that is handled here.
 pub(crate) const HOT_ROUTES: [&str; 3] = [SEARCH, CONCERTS, RATES];
 
 /// A parsed query of a hot route.

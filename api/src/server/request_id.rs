@@ -15,7 +15,7 @@ const MAX_CHARACTERS: usize = 128;
 pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The id that the client sent, if it is well formed, so that one id can follow a request through several systems; else a new one.
+    /// The id that the client sent, if it is valid, so that one id can follow a request through several systems; else a new one.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let is_well_formed = |id: &&HeaderValue| {
             (1..=MAX_CHARACTERS).contains(&id.len())

@@ -109,7 +109,7 @@ impl Connection {
 }
 
 impl ResponseHead {
-    /// Parses a head whose lines end with CR LF.
+    /// Parses a head with lines that end with CR LF.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let status = bytes.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
         let status = std::str::from_utf8(status).ok()?.parse().ok()?;

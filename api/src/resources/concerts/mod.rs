@@ -55,7 +55,7 @@ impl ConcertsApi {
         /// Only concerts that end at or before this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "ends_at")]
         _ends_at: Documented<Moment>,
-        /// Only concerts whose lowest price is at most this, in the provider's currency
+        /// Only concerts with a lowest price of at most this, in the provider's currency
         #[oai(name = "max_price")]
         _max_price: Documented<Number>,
         /// The maximum number of concerts

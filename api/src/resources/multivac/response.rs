@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::{query::to_rfc3339, response::Nullable};
 
-/// The confirmation of a queued datum. Its text is that of the system that the probe was taken from.
+/// The confirmation of a queued datum. Its text is the one that clients of the original probe expect.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct DatumQueued {

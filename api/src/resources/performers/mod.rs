@@ -25,13 +25,13 @@ pub struct PerformersApi(pub State);
 impl PerformersApi {
     /// Find performers by name
     ///
-    /// Returns performers whose name begins with `q`, sorted by name. Accents, case and punctuation are ignored: `motley crue` finds
+    /// Returns performers with a name that begins with `q`, sorted by name. Accents, case and punctuation are ignored: `motley crue` finds
     /// `Mötley Crüe`.
     #[oai(path = "/performers", method = "get", operation_id = "performers")]
     async fn performers(
         &self,
         request: &Request,
-        /// Only performers whose name begins with this text
+        /// Only performers with a name that begins with this text
         #[oai(name = "q")]
         _q: Documented<Word>,
         /// The maximum number of performers

@@ -30,7 +30,7 @@ pub struct PlacesApi(pub State);
 impl PlacesApi {
     /// Find places and regions by name
     ///
-    /// Returns those whose name, code or slug begins with `q`, sorted by name. Accents, case and punctuation are ignored. A page
+    /// Returns those with a name, code or slug that begins with `q`, sorted by name. Accents, case and punctuation are ignored. A page
     /// contains regions and places together. Without `q` and `limit`, `data` is a valid body of `PUT /places`.
     #[oai(path = "/places", method = "get", operation_id = "places")]
     async fn places(
