@@ -7,6 +7,7 @@ mod deployment;
 mod edges;
 mod journey;
 mod killed_worker;
+mod language;
 mod probe;
 mod pushes;
 mod pushes_under_kills;

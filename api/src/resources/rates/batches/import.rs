@@ -1,7 +1,7 @@
 //! The import of a batch, from the socket to the database.
 //!
 //! The body is parsed while it arrives, on a thread that may block. The database is only written once the body is complete and valid,
-//! so a slow or broken client delays nobody else. The write completes even if the client disconnects: the client retries with the same
+//! so a slow or broken client delays no other. The write completes even if the client disconnects: the client retries with the same
 //! key.
 
 use std::time::Duration;
