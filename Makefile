@@ -29,7 +29,7 @@ check: ## Check format, lints, docs, licenses, unused dependencies, crate bounda
 	@scripts/require-tools cargo-deny cargo-machete
 	$(CARGO) deny --locked --log-level error check bans licenses sources
 	$(CARGO) machete
-	$(CARGO) test --workspace --locked --quiet -- edges::
+	$(CARGO) test --workspace --locked --quiet -- edges:: drift::
 
 audit: ## Check dependencies for security advisories (downloads the RustSec database)
 	@scripts/require-tools --install cargo-deny

@@ -4,7 +4,9 @@
 
 mod closed_log;
 mod deployment;
+mod drift;
 mod edges;
+mod help;
 mod journey;
 mod killed_worker;
 mod language;
