@@ -14,5 +14,6 @@ mod probe;
 mod pushes;
 mod pushes_under_kills;
 mod rates;
+mod traces;
 mod wait;
 mod workers;
