@@ -21,13 +21,16 @@ pub(crate) struct RequestContext {
     id: RequestId,
     method: Method,
     uri: Uri,
+    /// The `traceparent` header: the caller's span.
+    trace_parent: Option<HeaderValue>,
     started: Instant,
 }
 
 impl RequestContext {
     pub(crate) fn new(request: &Request, started: Instant) -> Self {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        Self { id: RequestId::from_headers(request.headers()), method, uri, started }
+        let trace_parent = request.headers().get("traceparent").cloned();
+        Self { id: RequestId::from_headers(request.headers()), method, uri, trace_parent, started }
     }
 }
 
@@ -59,6 +62,9 @@ impl Observer {
             http.route = template,
             caller.key = Empty
         );
+        if let Some(trace_parent) = request.trace_parent.as_ref().and_then(|value| value.to_str().ok()) {
+            telemetry::set_remote_parent(&span, trace_parent);
+        }
         async {
             let (mut response, error) = match respond.await {
                 Ok(response) if !is_error(response.status()) => (response, None),
