@@ -31,7 +31,7 @@ use self::{
         concerts, errors, events, feeds, health, multivac, performers, places, providers, rates, search, sync_runs, venues,
     },
     response::{StaticDocument, TextReply},
-    server::{Entry, HOT_ROUTES, Limits, Observer},
+    server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
 };
 pub use self::{
     settings::{Command, Settings, StateError},
@@ -45,7 +45,7 @@ pub fn app(state: State) -> impl Endpoint<Output = Response> {
     }
     let (limiter, cache) = (state.rate.clone(), state.cache.clone());
     let router = router(state).with(CatchPanic::new()).around(server::bound_body);
-    Entry { limiter, cache, observer: Observer::new(&Operations::meta(), &HOT_ROUTES), router }
+    ServiceEntry { limiter, cache, observer: Observer::new(&Operations::meta(), &HOT_ROUTES), router }
 }
 
 /// The OpenAPI document as served at `/openapi.json`.

@@ -41,33 +41,36 @@ const VALUES: [(&str, &str, &str); 15] = [
 ];
 const ID: &str = "c4a626ff-9f25-5533-a0a8-2b67472b5ee3";
 
+type Canonicalize = Box<dyn Fn(&str) -> Result<String, ApiError>>;
+type NextCursor = Box<dyn Fn(&str) -> String>;
+
 /// How an operation reads its query string.
-struct Operation {
-    canonical: Box<dyn Fn(&str) -> Result<String, ApiError>>,
+struct ReadOperation {
+    canonical: Canonicalize,
     /// The cursor of the next page, if the operation has pages.
-    next_cursor: Option<Box<dyn Fn(&str) -> String>>,
+    next_cursor: Option<NextCursor>,
 }
 
 fn list<F: ListFilters>(
     parse: impl Fn(Parameters<'_>) -> Result<ListQuery<F>, ApiError> + Clone + 'static,
     sort_key: F::SortKey,
-) -> Operation {
+) -> ReadOperation {
     let next = parse.clone();
     let next_cursor = move |query: &str| {
         let link: HeaderValue = next(Parameters::parse(query)).unwrap().next_link(sort_key.clone()).unwrap();
         let (_, cursor) = link.to_str().unwrap().split_once("cursor=").unwrap();
         cursor.split_once('>').unwrap().0.to_owned()
     };
-    Operation {
+    ReadOperation {
         canonical: Box::new(move |query| Ok(parse(Parameters::parse(query))?.canonical())),
         next_cursor: Some(Box::new(next_cursor)),
     }
 }
 
-fn operation(id: &str) -> Operation {
+fn operation(id: &str) -> ReadOperation {
     let row = RowId(Uuid::nil());
     let without_pages =
-        |canonical: fn(&str) -> Result<String, ApiError>| Operation { canonical: Box::new(canonical), next_cursor: None };
+        |canonical: fn(&str) -> Result<String, ApiError>| ReadOperation { canonical: Box::new(canonical), next_cursor: None };
     match id {
         "search" => list(SearchQuery::parse, (1, row)),
         "concerts" => list(ConcertsQuery::parse, (1, row, 1)),

@@ -4,9 +4,9 @@ use metrics::{Counter, counter};
 
 use super::{CacheResponse, Freshness};
 
-/// Counters, looked up once.
+/// CacheCounters, looked up once.
 #[derive(Debug)]
-pub(super) struct Counters {
+pub(super) struct CacheCounters {
     responses: [Counter; 3],
     revalidating: Counter,
     database_unavailable: Counter,
@@ -15,7 +15,7 @@ pub(super) struct Counters {
     coalesced: Counter,
 }
 
-impl Counters {
+impl CacheCounters {
     /// Looks up the counters; the recorder of the process must be installed.
     pub(super) fn new() -> Self {
         let tiers = ["process", "redis", "database"];

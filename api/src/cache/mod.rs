@@ -28,7 +28,7 @@ pub use self::{
     settings::CacheSettings,
 };
 use self::{
-    counters::Counters,
+    counters::CacheCounters,
     single_flight::{InFlight, SingleFlight},
     version::{KnownVersion, VersionWatch},
 };
@@ -73,7 +73,7 @@ pub struct Cache {
     version: Arc<VersionWatch>,
     availability: Arc<Availability>,
     reader: Arc<Reader>,
-    counters: Counters,
+    counters: CacheCounters,
 }
 
 impl Cache {
@@ -90,7 +90,7 @@ impl Cache {
             .max_capacity(process_bytes)
             .weigher(|key: &String, body: &Arc<CachedBody>| body.weight(key))
             .build();
-        Self { process, redis, fetches: Arc::default(), version, availability, reader, counters: Counters::new() }
+        Self { process, redis, fetches: Arc::default(), version, availability, reader, counters: CacheCounters::new() }
     }
 
     /// Whether Redis responds, if there is one.

@@ -32,7 +32,7 @@ pub struct Required<K>(PhantomData<fn() -> K>);
 
 /// A date and time, or a date.
 #[derive(Debug)]
-pub struct Moment;
+pub struct DateOrTime;
 
 /// A date.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl<K: ParameterKind> ParameterKind for Required<K> {
     }
 }
 
-impl ParameterKind for Moment {
+impl ParameterKind for DateOrTime {
     fn schema() -> MetaSchema {
         MetaSchema { example: Some("2021-02-01T00:00:00Z".into()), ..MetaSchema::new("string") }
     }

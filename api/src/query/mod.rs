@@ -11,10 +11,10 @@ mod range;
 pub(crate) use self::filters::serialize_text;
 pub use self::{
     cursor::{Cursor, RowId, SortKey},
-    documented::{CursorText, Date, Documented, Limit, Moment, Number, ParameterKind, Required, Word, Words},
+    documented::{CursorText, Date, DateOrTime, Documented, Limit, Number, ParameterKind, Required, Word, Words},
     filters::{Canonical, Filters},
     list::{ListFilters, ListQuery, MAX_ROWS, Page},
     moment::{Edge, parse_moment, to_rfc3339},
     parameters::{Parameters, no_parameters, parse_path},
-    range::Range,
+    range::TimeRange,
 };

@@ -7,7 +7,7 @@ use super::{Edge, Parameters, filters::serialize_instant, parse_moment, to_rfc33
 
 /// A range of time. Absent bounds are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Range {
+pub struct TimeRange {
     /// Events that start at or after this instant.
     #[serde(serialize_with = "serialize_instant", skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<UtcInstant>,
@@ -16,7 +16,7 @@ pub struct Range {
     pub ends_at: Option<UtcInstant>,
 }
 
-impl Range {
+impl TimeRange {
     /// Reads the two parameters.
     #[must_use]
     pub fn read(parameters: &mut Parameters<'_>) -> Self {

@@ -12,14 +12,14 @@ use super::{
 use crate::{cache::Cache, error::ApiError, rate_limit::RateLimiter, response::problem_response};
 
 /// The service without its sockets.
-pub(crate) struct Entry<Router> {
+pub(crate) struct ServiceEntry<Router> {
     pub(crate) limiter: Option<Arc<RateLimiter>>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) observer: Observer,
     pub(crate) router: Router,
 }
 
-impl<Router: Endpoint<Output = Response>> Endpoint for Entry<Router> {
+impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
@@ -42,7 +42,7 @@ impl<Router: Endpoint<Output = Response>> Endpoint for Entry<Router> {
     }
 }
 
-impl<Router: Endpoint<Output = Response>> Entry<Router> {
+impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
     /// Responds to a GET of a hot route, which is parsed once, whether or not the process has the response.
     async fn respond_hot(&self, route: &'static str, request: Request, started: Instant) -> Response {
         let query = match HotQuery::parse(route, &request) {

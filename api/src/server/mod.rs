@@ -31,7 +31,9 @@ pub use self::{
     limits::{CONNECTIONS, DRAIN_TIME, Limits, ServeSettings},
 };
 use self::{connection::serve_connection, request_id::RequestId, shutdown::ShutdownPhases};
-pub(crate) use self::{entry::Entry, fast_path::HOT_ROUTES, observe::Observer, request_metrics::describe as describe_metrics};
+pub(crate) use self::{
+    entry::ServiceEntry, fast_path::HOT_ROUTES, observe::Observer, request_metrics::describe as describe_metrics,
+};
 pub use crate::state::Readiness;
 
 /// The pause after a failed accept (no file descriptors are left). Retrying immediately would use a whole core.

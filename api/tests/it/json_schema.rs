@@ -58,7 +58,7 @@ impl<'a> SchemaChecker<'a> {
         for (keyword, argument) in schema {
             match keyword.as_str() {
                 "type" if !has_type(argument.as_str().unwrap(), value) => {
-                    violations.push(format!("{path} is not of {keyword} {argument}: {value}"))
+                    violations.push(format!("{path} is not of {keyword} {argument}: {value}"));
                 }
                 "format" if !has_format(argument.as_str().unwrap(), value) => {
                     violations.push(format!("{path} is not of {keyword} {argument}: {value}"));

@@ -9,7 +9,7 @@ use crate::{
     cache::{CachedQuery, QueryOutput},
     database::reader::Reader,
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, Range, RowId},
+    query::{Filters, ListFilters, ListQuery, Parameters, RowId, TimeRange},
     resources::venues::near::{self, Near},
 };
 
@@ -36,7 +36,7 @@ pub struct ConcertFilters {
     pub near: Option<Near>,
     /// When they take place.
     #[serde(flatten)]
-    pub(super) range: Range,
+    pub(super) range: TimeRange,
     /// The maximum of the lowest price, in ten-thousandths.
     #[serde(serialize_with = "serialize_price", skip_serializing_if = "Option::is_none")]
     pub(super) max_price: Option<i64>,
@@ -68,7 +68,7 @@ impl ConcertsQuery {
         }
         let bands = parameters.list("bandIds").map(|ids| read_bands(&ids, &mut parameters)).unwrap_or_default();
         let near = Near::read(&mut parameters);
-        let range = Range::read(&mut parameters);
+        let range = TimeRange::read(&mut parameters);
         let max_price = parameters.get("max_price", parse_price);
         let query = Self::read(ConcertFilters { bands, near, range, max_price }, &mut parameters);
         parameters.finish(query)

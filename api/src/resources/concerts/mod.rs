@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, Documented, Limit, Moment, Number, Parameters, Words},
+    query::{CursorText, DateOrTime, Documented, Limit, Number, Parameters, Words},
     response::PageReply,
     state::State,
 };
@@ -51,10 +51,10 @@ impl ConcertsApi {
         _radius: Documented<Number>,
         /// Only concerts that start at or after this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "starts_at")]
-        _starts_at: Documented<Moment>,
+        _starts_at: Documented<DateOrTime>,
         /// Only concerts that end at or before this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "ends_at")]
-        _ends_at: Documented<Moment>,
+        _ends_at: Documented<DateOrTime>,
         /// Only concerts with a lowest price of at most this, in the provider's currency
         #[oai(name = "max_price")]
         _max_price: Documented<Number>,

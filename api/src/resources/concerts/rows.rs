@@ -32,7 +32,7 @@ const LATEST_PER_ROW: u64 = 4;
 const MIN_LATEST: u64 = 2_000;
 
 /// The version of a snapshot.
-type Snapshot = (i64, UtcInstant);
+type SnapshotVersion = (i64, UtcInstant);
 
 /// Reads and encodes a page.
 pub(super) async fn find(database: &DatabaseConnection, query: &ConcertsQuery) -> Result<QueryOutput, ApiError> {
@@ -56,7 +56,7 @@ pub(super) async fn find(database: &DatabaseConnection, query: &ConcertsQuery) -
 struct Reading<'a> {
     database: &'a DatabaseConnection,
     query: &'a ConcertsQuery,
-    snapshots: Vec<Snapshot>,
+    snapshots: Vec<SnapshotVersion>,
 }
 
 impl Reading<'_> {
@@ -175,7 +175,7 @@ impl Reading<'_> {
         Ok(rows)
     }
 
-    fn record_snapshot(&mut self, snapshot: Snapshot) {
+    fn record_snapshot(&mut self, snapshot: SnapshotVersion) {
         if self.snapshots.last() != Some(&snapshot) {
             self.snapshots.push(snapshot);
         }

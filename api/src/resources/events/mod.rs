@@ -34,7 +34,7 @@ impl EventsApi {
         no_parameters(request)?;
         let event_id: Uuid = parse_path("id", &id, "must be a UUID as in /search")?;
         let rows = self.0.reader.read(rows::find(&self.0.reader.database, event_id)).await?;
-        let event = rows.map(EventDetails::from).ok_or_else(|| ApiError::not_found("event", event_id))?;
+        let event = rows.map(EventDetails::from).ok_or_else(|| ApiError::not_found("event", &event_id))?;
         Reply::json(request, &Envelope::from(event)).await
     }
 }

@@ -35,11 +35,11 @@ pub struct EventDetails {
     /// The currency of all prices (ISO 4217).
     pub currency: String,
     /// The priced areas. A provider may use one id twice with different prices.
-    pub zones: Vec<Zone>,
+    pub zones: Vec<EventZone>,
     /// The performers, in the provider's order.
-    pub performers: Vec<Performer>,
+    pub performers: Vec<EventPerformer>,
     /// The venue.
-    pub venue: Nullable<Venue>,
+    pub venue: Nullable<EventVenue>,
     /// The provider, with its ids of the event.
     pub provider: EventSource,
     /// When the event was first seen in the feed.
@@ -54,7 +54,7 @@ pub struct EventDetails {
 
 /// A priced area.
 #[derive(Clone, Debug, Object, Serialize)]
-pub struct Zone {
+pub struct EventZone {
     /// The provider's id.
     pub id: String,
     /// The name.
@@ -69,7 +69,7 @@ pub struct Zone {
 
 /// A performer.
 #[derive(Clone, Debug, Object, Serialize)]
-pub struct Performer {
+pub struct EventPerformer {
     /// The provider's id.
     pub id: String,
     /// The name.
@@ -78,7 +78,7 @@ pub struct Performer {
 
 /// A venue.
 #[derive(Clone, Debug, Object, Serialize)]
-pub struct Venue {
+pub struct EventVenue {
     /// The provider's id.
     pub id: String,
     /// The name.
@@ -117,9 +117,9 @@ impl From<EventRows> for EventDetails {
             sell_mode: base_event.sell_mode,
             organizer_company_id: base_event.organizer_company_id.into(),
             currency: provider.currency,
-            zones: zones.into_iter().map(|zone| Zone::new(zone, digits)).collect(),
-            performers: performers.into_iter().map(Performer::from).collect(),
-            venue: venue.map(Venue::from).into(),
+            zones: zones.into_iter().map(|zone| EventZone::new(zone, digits)).collect(),
+            performers: performers.into_iter().map(EventPerformer::from).collect(),
+            venue: venue.map(EventVenue::from).into(),
             provider: EventSource { slug: provider.slug, base_event_id: base_event.source_id, event_id: event.source_id.clone() },
             first_seen: to_rfc3339(event.first_seen_at),
             last_seen: last_seen.map(to_rfc3339).into(),
@@ -136,7 +136,7 @@ impl From<EventRows> for EventDetails {
     }
 }
 
-impl Zone {
+impl EventZone {
     fn new(zone: entity::zone::Model, currency_digits: i16) -> Self {
         Self {
             id: zone.source_id,
@@ -148,13 +148,13 @@ impl Zone {
     }
 }
 
-impl From<entity::performer::Model> for Performer {
+impl From<entity::performer::Model> for EventPerformer {
     fn from(performer: entity::performer::Model) -> Self {
         Self { id: performer.source_id, name: performer.name }
     }
 }
 
-impl From<entity::venue::Model> for Venue {
+impl From<entity::venue::Model> for EventVenue {
     fn from(venue: entity::venue::Model) -> Self {
         Self {
             id: venue.source_id,
@@ -180,15 +180,15 @@ impl Example for EventDetails {
             sell_mode: text("online"),
             organizer_company_id: some("2"),
             currency: text("EUR"),
-            zones: vec![Zone {
+            zones: vec![EventZone {
                 id: text("311"),
                 name: some("A42"),
                 capacity: Nullable(Some(2)),
                 price: 55.0,
                 numbered: Nullable(Some(true)),
             }],
-            performers: vec![Performer { id: text("12"), name: text("Pantomima Full") }],
-            venue: Nullable(Some(Venue {
+            performers: vec![EventPerformer { id: text("12"), name: text("Pantomima Full") }],
+            venue: Nullable(Some(EventVenue {
                 id: text("7"),
                 name: text("Sala Apolo"),
                 latitude: 41.374,

@@ -16,12 +16,12 @@ const MIN_COUNT: i64 = 3;
 #[oai(example)]
 pub struct RateList {
     /// The averages, one for each day, latest first.
-    pub rates: Vec<Rate>,
+    pub rates: Vec<DailyRate>,
 }
 
 /// The average price of one day.
 #[derive(Clone, Debug, Object, Serialize)]
-pub struct Rate {
+pub struct DailyRate {
     /// The number of prices.
     pub count: i64,
     /// The day, in the form `2021-01-31`.
@@ -49,7 +49,7 @@ impl RateList {
         let rates = (first.0..=last.0).rev().map(|day| {
             let (count, sum) = sums.next_if(|(of_day, ..)| *of_day == day).map_or((0, 0), |(_, count, sum)| (count, sum));
             let price = (count >= MIN_COUNT).then(|| compute_mean(sum, count));
-            Rate { count, day: Day(day).to_string(), price: price.into() }
+            DailyRate { count, day: Day(day).to_string(), price: price.into() }
         });
         Self { rates: rates.collect() }
     }
@@ -57,7 +57,7 @@ impl RateList {
 
 impl Example for RateList {
     fn example() -> Self {
-        let rate = |day: &str, count, price| Rate { count, day: day.to_owned(), price: Nullable(price) };
+        let rate = |day: &str, count, price| DailyRate { count, day: day.to_owned(), price: Nullable(price) };
         Self {
             rates: vec![
                 rate("2021-01-31", 3, Some(1_154.333_333_333_333_3)),

@@ -9,7 +9,7 @@ use crate::{
     cache::{CachedQuery, QueryOutput},
     database::reader::Reader,
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, Range, RowId},
+    query::{Filters, ListFilters, ListQuery, Parameters, RowId, TimeRange},
 };
 
 /// Which events.
@@ -17,7 +17,7 @@ use crate::{
 pub struct SearchFilters {
     /// When they take place.
     #[serde(flatten)]
-    pub range: Range,
+    pub range: TimeRange,
 }
 
 /// A search.
@@ -40,7 +40,7 @@ impl SearchQuery {
     ///
     /// When any are unknown, repeated, malformed or contradictory; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
-        let filters = SearchFilters { range: Range::read(&mut parameters) };
+        let filters = SearchFilters { range: TimeRange::read(&mut parameters) };
         let query = Self::read(filters, &mut parameters);
         parameters.finish(query)
     }

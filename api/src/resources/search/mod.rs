@@ -15,7 +15,7 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, Documented, Limit, Moment, Parameters},
+    query::{CursorText, DateOrTime, Documented, Limit, Parameters},
     response::{Envelope, PageReply},
     state::State,
 };
@@ -36,10 +36,10 @@ impl SearchApi {
         request: &Request,
         /// Only events that start at or after this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "starts_at")]
-        _starts_at: Documented<Moment>,
+        _starts_at: Documented<DateOrTime>,
         /// Only events that end at or before this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "ends_at")]
-        _ends_at: Documented<Moment>,
+        _ends_at: Documented<DateOrTime>,
         /// The maximum number of events
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

@@ -64,7 +64,7 @@ impl SyncRunsApi {
             .reader
             .read(rows::run(&self.0.reader.database, run_id))
             .await?
-            .ok_or_else(|| ApiError::not_found("sync run", run_id))?;
+            .ok_or_else(|| ApiError::not_found("sync run", &run_id))?;
         Reply::json(request, &Envelope::from(SyncRun::from(row))).await
     }
 

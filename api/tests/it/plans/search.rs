@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{
-    query::{Canonical, Cursor, Page, Range, RowId},
+    query::{Canonical, Cursor, Page, RowId, TimeRange},
     resources::search::{SearchFilters, SearchQuery, select},
 };
 use entity::UtcInstant;
@@ -63,13 +63,13 @@ fn numbered_event(number: usize) -> NewEvent {
 }
 
 fn searches() -> Vec<(&'static str, SearchQuery)> {
-    let range = Range { starts_at: Some(instant("2022-03-01")), ends_at: Some(instant("2022-03-31")) };
+    let range = TimeRange { starts_at: Some(instant("2022-03-01")), ends_at: Some(instant("2022-03-31")) };
     let search = |range| SearchQuery { filters: SearchFilters { range }, page: Page::default() };
     let page = |search: &SearchQuery, limit, after| SearchQuery { page: Page { limit, after }, ..search.clone() };
     let month = search(range);
-    let from = search(Range { ends_at: None, ..range });
-    let until = search(Range { starts_at: None, ..range });
-    let all = search(Range::default());
+    let from = search(TimeRange { ends_at: None, ..range });
+    let until = search(TimeRange { starts_at: None, ..range });
+    let all = search(TimeRange::default());
     let after = |search: &SearchQuery| {
         let sort_key = (instant("2022-03-15T20:00:00").0, RowId(Uuid::from_u128(u128::MAX / 2)));
         Some(Cursor::new(sort_key, &search.filters.canonical()))

@@ -174,7 +174,7 @@ async fn many_connections_drain_without_losing_requests() {
             let (address, answered) = (server.address, Arc::new(AtomicUsize::new(0)));
             let counted = answered.clone();
             let requests = async move {
-                super::process::send_requests_until_closed(&mut ClientConnection::open(address).await, "/a", &counted).await
+                super::process::send_requests_until_closed(&mut ClientConnection::open(address).await, "/a", &counted).await;
             };
             (tokio::spawn(requests), answered)
         })

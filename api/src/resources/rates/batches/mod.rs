@@ -108,7 +108,7 @@ impl BatchesApi {
         no_parameters(request)?;
         let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
         let batch = self.0.reader.read(rows::batch(&self.0.reader.database, id)).await?;
-        let batch = batch.ok_or_else(|| ApiError::not_found("batch", id))?;
+        let batch = batch.ok_or_else(|| ApiError::not_found("batch", &id))?;
         Reply::json(request, &Envelope::from(Batch::from(batch))).await
     }
 
@@ -134,7 +134,7 @@ impl BatchesApi {
                 rates::delete_batch(&state.writer.database, id).await?
             };
             state.refresh_version().await;
-            deleted.ok_or_else(|| ApiError::not_found("batch", id))?;
+            deleted.ok_or_else(|| ApiError::not_found("batch", &id))?;
             tracing::info!(batch.id = id, "rate batch deleted");
             Ok(DeleteResponse::Deleted)
         };
