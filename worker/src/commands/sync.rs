@@ -80,7 +80,9 @@ impl SyncCommand {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         let bar = ProgressBar::on_terminal();
-        let syncing = sync::sync_with_progress(&database, &entry, &source, &claim, bar.progress()).instrument(job_span(&claim));
+        let span = job_span(&claim);
+        span.record("provider.slug", entry.slug.as_str());
+        let syncing = sync::sync_with_progress(&database, &entry, &source, &claim, bar.progress()).instrument(span);
         let report = tokio::select! {
             report = syncing => Some(report),
             () = renew_until_lost(&database, &claim, self.lease.lease) => Some(Err(SyncError::LeaseLost)),

@@ -50,7 +50,6 @@ pub async fn sync_with_progress(
     lease: &job::Claim,
     progress: &ProgressCounter,
 ) -> Result<SyncReport, SyncError> {
-    tracing::Span::current().record("provider.slug", entry.slug.as_str());
     let started = Instant::now();
     let outcome = SyncAttempt { database, entry, source, lease, progress }.run().await;
     let duration = started.elapsed();
