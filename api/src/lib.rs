@@ -34,7 +34,7 @@ use self::{
     server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
 };
 pub use self::{
-    settings::{Command, Settings, StateError},
+    settings::{ApiCommand, Settings, StateError},
     state::State,
 };
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error, process::ExitCode};
 
-use api::{Command, Settings, State, auth::command::KeysCommand, server::Limits};
+use api::{ApiCommand, Settings, State, auth::command::KeysCommand, server::Limits};
 use clap::Parser;
 use tokio::net::TcpListener;
 
@@ -12,7 +12,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> ExitCode {
     let settings = Settings::parse();
-    if let Some(Command::Keys(command)) = &settings.command {
+    if let Some(ApiCommand::Keys(command)) = &settings.command {
         return execute(command);
     }
     let telemetry = telemetry::start(&settings.telemetry, "marquee-api");

@@ -59,12 +59,12 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
     /// The subcommand; without one, the API is served.
     #[command(subcommand)]
-    pub command: Option<Command>,
+    pub command: Option<ApiCommand>,
 }
 
 /// Subcommands.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub enum ApiCommand {
     /// Create API keys for clients that write
     Keys(KeysCommand),
 }

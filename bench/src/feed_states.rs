@@ -14,7 +14,7 @@ use crate::{
     samples::Samples,
     server::{DocumentServer, HttpDocument},
     settings::{SyncSettings, SyncWork},
-    stack::{BenchStack, ProviderEntry, SLUG, SyncRun},
+    stack::{BenchProvider, BenchStack, LedgerRun, SLUG},
     table::{Table, progress},
 };
 
@@ -78,7 +78,7 @@ pub(crate) async fn measure(settings: &SyncSettings, table: &mut Table) -> Resul
 impl Bench<'_> {
     async fn round(&self, backend: Backend, measured: &mut Measured) -> Result<(), Failure> {
         let stack =
-            BenchStack::new(backend, &[ProviderEntry { slug: SLUG, url: &self.server.url(), schedule: "0 0 0 1 1 *" }]).await?;
+            BenchStack::new(backend, &[BenchProvider { slug: SLUG, url: &self.server.url(), schedule: "0 0 0 1 1 *" }]).await?;
         let outcome = self.measure_states(&stack, backend, measured).await;
         stack.remove().await;
         outcome
@@ -158,7 +158,7 @@ impl Bench<'_> {
         measured.same_content.marquee.push(run.ledger);
         measured.peak_kib = measured.peak_kib.max(run.usage.peak_kib);
         // On its own thread, while the server is idle.
-        let baseline::xml::ParsedFeed { elapsed, processor, found } =
+        let baseline::xml::BaselineFeed { elapsed, processor, found } =
             tokio::task::spawn_blocking(move || baseline::xml::read(&body)).await??;
         if found[2] as u64 != self.feed.zone_count() {
             return Err(format!("the baseline parsed {} zones", found[2]).into());
@@ -211,7 +211,7 @@ impl Bench<'_> {
     }
 }
 
-async fn sync_expecting(stack: &BenchStack, expected: RunState, name: &str) -> Result<SyncRun, Failure> {
+async fn sync_expecting(stack: &BenchStack, expected: RunState, name: &str) -> Result<LedgerRun, Failure> {
     let run = stack.sync().await.map_err(|failure| format!("{name}: {failure}"))?;
     if run.row.state == expected {
         Ok(run)

@@ -15,7 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     Failure, process,
     samples::Samples,
-    stack::{BenchStack, ProviderEntry, SLUG},
+    stack::{BenchProvider, BenchStack, SLUG},
     table::{Table, progress},
 };
 
@@ -43,8 +43,8 @@ pub(crate) async fn measure(table: &mut Table) -> Result<(), Failure> {
             (format!("provider-{number}"), format!("{address}?provider={number}{fault}"))
         })
         .collect();
-    let entries: Vec<ProviderEntry<'_>> =
-        named.iter().map(|(slug, url)| ProviderEntry { slug, url, schedule: "*/10 * * * * *" }).collect();
+    let entries: Vec<BenchProvider<'_>> =
+        named.iter().map(|(slug, url)| BenchProvider { slug, url, schedule: "*/10 * * * * *" }).collect();
     let stack = BenchStack::new(Backend::Postgres, &entries).await?;
     let started = UtcInstant::now();
     let outcome = run_workers(&stack, WORKERS).await;
@@ -128,7 +128,7 @@ async fn ticks(database: &TestDatabase) -> Result<RunStarts, Failure> {
 /// Syncs a changing provider every second for a minute, on SQLite, and adds its ledger below the table.
 pub(crate) async fn measure_ledger(table: &mut Table) -> Result<(), Failure> {
     let (address, _stops) = serve_provider(SimCatalogue { events: 2_000, churn: 1.0, ..SimCatalogue::default() }).await?;
-    let entry = ProviderEntry { slug: SLUG, url: &address, schedule: "* * * * * *" };
+    let entry = BenchProvider { slug: SLUG, url: &address, schedule: "* * * * * *" };
     let stack = BenchStack::new(Backend::Sqlite, &[entry]).await?;
     let outcome = run_workers(&stack, 1).await;
     let summary = match outcome {

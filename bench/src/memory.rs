@@ -8,7 +8,7 @@ use crate::{
     feed::BenchFeed,
     server::{DocumentServer, HttpDocument},
     settings::SyncSettings,
-    stack::{BenchStack, ProviderEntry, SLUG},
+    stack::{BenchProvider, BenchStack, SLUG},
     table::{Table, progress},
 };
 
@@ -26,7 +26,7 @@ pub(crate) async fn measure(settings: &SyncSettings, table: &mut Table) {
 
 async fn on(backend: Backend, settings: &SyncSettings, table: &mut Table) -> Result<(), Failure> {
     let server = DocumentServer::start().await?;
-    let stack = BenchStack::new(backend, &[ProviderEntry { slug: SLUG, url: &server.url(), schedule: "0 0 0 1 1 *" }]).await?;
+    let stack = BenchStack::new(backend, &[BenchProvider { slug: SLUG, url: &server.url(), schedule: "0 0 0 1 1 *" }]).await?;
     let outcome = loads(&server, &stack, backend, settings, table).await;
     stack.remove().await;
     outcome

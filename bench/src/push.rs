@@ -12,7 +12,7 @@ use crate::{
     samples::Samples,
     search::programs::{ApiServer, ApiSettings},
     settings::PushSettings,
-    stack::{BenchStack, ProviderEntry, SLUG},
+    stack::{BenchProvider, BenchStack, SLUG},
     table::{Table, progress},
 };
 
@@ -39,7 +39,7 @@ pub(crate) fn describe(settings: &PushSettings) -> String {
 }
 
 pub(crate) async fn measure(settings: &PushSettings, table: &mut Table) -> Result<(), Failure> {
-    let entry = ProviderEntry { slug: SLUG, url: "http://127.0.0.1:9/", schedule: "0 0 0 1 1 *" };
+    let entry = BenchProvider { slug: SLUG, url: "http://127.0.0.1:9/", schedule: "0 0 0 1 1 *" };
     let stack = BenchStack::new(Backend::Postgres, &[entry]).await?;
     let outcome = measure_on(&stack, settings, table).await;
     stack.remove().await;

@@ -28,7 +28,7 @@ pub(crate) struct BenchStack {
 
 /// A successful `marquee-worker sync`.
 #[derive(Debug)]
-pub(crate) struct SyncRun {
+pub(crate) struct LedgerRun {
     /// Its row in the ledger.
     pub(crate) row: sync_run::Model,
     /// From start to end in the ledger, without the start of the process and the commit.
@@ -39,7 +39,7 @@ pub(crate) struct SyncRun {
 }
 
 /// An entry of `providers.toml`.
-pub(crate) struct ProviderEntry<'a> {
+pub(crate) struct BenchProvider<'a> {
     pub(crate) slug: &'a str,
     pub(crate) url: &'a str,
     pub(crate) schedule: &'a str,
@@ -47,15 +47,15 @@ pub(crate) struct ProviderEntry<'a> {
 
 impl BenchStack {
     /// Creates an empty, migrated database.
-    pub(crate) async fn new(backend: Backend, entries: &[ProviderEntry<'_>]) -> Result<Self, Failure> {
+    pub(crate) async fn new(backend: Backend, entries: &[BenchProvider<'_>]) -> Result<Self, Failure> {
         let database = TestDatabase::migrated(backend).await;
         let stack = Self { database, folder: TempDir::new()? };
         stack.write_providers(entries)?;
         Ok(stack)
     }
 
-    fn write_providers(&self, entries: &[ProviderEntry<'_>]) -> Result<(), Failure> {
-        let entries = entries.iter().map(|ProviderEntry { slug, url, schedule }| {
+    fn write_providers(&self, entries: &[BenchProvider<'_>]) -> Result<(), Failure> {
+        let entries = entries.iter().map(|BenchProvider { slug, url, schedule }| {
             format!(
                 "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\nschedule = \"{schedule}\"\n\
                  currency = \"EUR\"\nmax_body_bytes = {MAX_BODY_BYTES}\nanswer_timeout_seconds = 600\nallow_private_addresses = true\n"
@@ -102,7 +102,7 @@ impl BenchStack {
     }
 
     /// Runs `marquee-worker sync`.
-    pub(crate) async fn sync(&self) -> Result<SyncRun, Failure> {
+    pub(crate) async fn sync(&self) -> Result<LedgerRun, Failure> {
         let started = Instant::now();
         let mut child = self.worker_command(&["sync", SLUG])?.spawn()?;
         let (status, usage) = process::wait_for_exit(&mut child).await?;
@@ -113,7 +113,7 @@ impl BenchStack {
         let row = ledger::latest_run(&self.database).await?;
         let UtcInstant(ended_at) = row.ended_at.ok_or("the run has no end")?;
         let ledger = Duration::from_micros(u64::try_from(ended_at - row.started_at.0)?);
-        Ok(SyncRun { row, ledger, process, usage })
+        Ok(LedgerRun { row, ledger, process, usage })
     }
 
     pub(crate) async fn remove(self) {

@@ -14,11 +14,11 @@ struct Arguments {
     #[arg(long, env = "DATABASE_URL", default_value = "sqlite://marquee.db?mode=rwc", hide_env_values = true)]
     database_url: String,
     #[command(subcommand)]
-    command: Command,
+    command: MigrateCommand,
 }
 
 #[derive(Clone, Copy, Subcommand)]
-enum Command {
+enum MigrateCommand {
     /// Apply all pending migrations
     Up,
     /// Revert the newest migrations. The data in their tables and columns is lost
@@ -81,9 +81,9 @@ async fn run(arguments: &Arguments) -> Result<String, MigrateError> {
     let options = ConnectOptions::new(&arguments.database_url).max_connections(1).sqlx_logging(false).to_owned();
     let database = Database::connect(options).await.map_err(MigrateError::Connect)?;
     let migrated = match arguments.command {
-        Command::Up => Migrator::up(&database, None).await,
-        Command::Down { steps } => Migrator::down(&database, Some(steps)).await,
-        Command::Status => Ok(()),
+        MigrateCommand::Up => Migrator::up(&database, None).await,
+        MigrateCommand::Down { steps } => Migrator::down(&database, Some(steps)).await,
+        MigrateCommand::Status => Ok(()),
     };
     migrated.map_err(MigrateError::Migrate)?;
     let migrations = Migrator::get_migration_with_status_read_only(&database).await.map_err(MigrateError::Migrate)?;

@@ -57,7 +57,7 @@ struct ParsedZone {
 }
 
 /// A parsed document.
-pub(crate) struct ParsedFeed {
+pub(crate) struct BaselineFeed {
     pub(crate) elapsed: Duration,
     /// CPU time.
     pub(crate) processor: Duration,
@@ -66,7 +66,7 @@ pub(crate) struct ParsedFeed {
 }
 
 /// Parses a document on this thread.
-pub(crate) fn read(document: &[u8]) -> Result<ParsedFeed, Failure> {
+pub(crate) fn read(document: &[u8]) -> Result<BaselineFeed, Failure> {
     let (started, cpu_started) = (Instant::now(), cpu_time()?);
     let base_events = parse(std::str::from_utf8(document)?)?;
     let (elapsed, processor) = (started.elapsed(), cpu_time()?.saturating_sub(cpu_started));
@@ -74,7 +74,7 @@ pub(crate) fn read(document: &[u8]) -> Result<ParsedFeed, Failure> {
     let zones = base_events.iter().flat_map(|base_event| &base_event.events).map(|event| event.zones.len()).sum();
     let found = [base_events.len(), events, zones];
     std::hint::black_box(base_events);
-    Ok(ParsedFeed { elapsed, processor, found })
+    Ok(BaselineFeed { elapsed, processor, found })
 }
 
 /// The CPU time of this thread.

@@ -17,7 +17,7 @@ use crate::{
     load::LoadSettings,
     process,
     server::{DocumentServer, HttpDocument},
-    stack::{BenchStack, ProviderEntry, SLUG},
+    stack::{BenchProvider, BenchStack, SLUG},
     table::{Table, progress},
 };
 
@@ -40,7 +40,7 @@ const MINUTE_MICROS: i64 = 60_000_000;
 pub(super) async fn measure(search: &SearchStack<'_>, table: &mut Table) -> Result<(), Failure> {
     let server = DocumentServer::start().await?;
     let stack =
-        BenchStack::new(Backend::Postgres, &[ProviderEntry { slug: SLUG, url: &server.url(), schedule: SCHEDULE }]).await?;
+        BenchStack::new(Backend::Postgres, &[BenchProvider { slug: SLUG, url: &server.url(), schedule: SCHEDULE }]).await?;
     let outcome = measure_on(search, &server, &stack, table).await;
     stack.remove().await;
     outcome

@@ -11,14 +11,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A served provider, which stops on drop.
-pub(crate) struct ServedProvider {
+pub(crate) struct SimProviderServer {
     pub(crate) provider: SimProvider,
     address: SocketAddr,
     task: JoinHandle<io::Result<()>>,
     shutdown: DropGuard,
 }
 
-impl ServedProvider {
+impl SimProviderServer {
     pub(crate) async fn start(catalogue: SimCatalogue) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

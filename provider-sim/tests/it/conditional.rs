@@ -2,11 +2,11 @@
 
 use provider_sim::{SimCatalogue, SimStatistics};
 
-use crate::client::ServedProvider;
+use crate::client::SimProviderServer;
 
 #[tokio::test]
 async fn a_matching_etag_is_not_modified() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let full = served.get("/feed", &[]).await;
     let etag = full.etag();
     for condition in [etag, "*", &format!("W/{etag}"), &format!("\"other\", {etag}")] {
@@ -22,7 +22,7 @@ async fn a_matching_etag_is_not_modified() {
 #[tokio::test]
 async fn a_full_response_advances_the_poll() {
     let catalogue = SimCatalogue { churn: 10.0, ..SimCatalogue::default() };
-    let served = ServedProvider::start(catalogue).await;
+    let served = SimProviderServer::start(catalogue).await;
     let first = served.get("/feed", &[]).await;
     let second = served.get("/feed", &[("If-None-Match", first.etag())]).await;
     assert_eq!(second.status, 200);
@@ -42,7 +42,7 @@ async fn settings_that_change_the_feed_change_its_etag() {
         SimCatalogue { churn: 1.0, ..default },
         SimCatalogue { anchor: default.anchor.succ_opt().unwrap(), ..default },
     ] {
-        etags.push(ServedProvider::start(catalogue).await.get("/feed", &[]).await.etag().to_owned());
+        etags.push(SimProviderServer::start(catalogue).await.get("/feed", &[]).await.etag().to_owned());
     }
     let count = etags.len();
     etags.sort();

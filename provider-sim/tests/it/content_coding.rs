@@ -4,11 +4,11 @@ use std::io::Read;
 
 use provider_sim::SimCatalogue;
 
-use crate::client::ServedProvider;
+use crate::client::SimProviderServer;
 
 #[tokio::test]
 async fn gzip_has_the_same_document_and_another_etag() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await;
     let gzip = served.get("/feed", &[("Accept-Encoding", "deflate, gzip, br")]).await;
     assert_eq!(plain.header("content-encoding"), None);
@@ -23,7 +23,7 @@ async fn gzip_has_the_same_document_and_another_etag() {
 
 #[tokio::test]
 async fn the_etag_of_one_coding_does_not_match_another() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await;
     let headers = [("Accept-Encoding", "gzip"), ("If-None-Match", plain.etag())];
     assert_eq!(served.get("/feed", &headers).await.status, 200);
@@ -31,7 +31,7 @@ async fn the_etag_of_one_coding_does_not_match_another() {
 
 #[tokio::test]
 async fn a_coding_is_used_only_if_accepted() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     for (accepted, expected) in [
         ("gzip", Some("gzip")),
         ("GZIP;q=0.2", Some("gzip")),
@@ -53,7 +53,7 @@ async fn a_coding_is_used_only_if_accepted() {
 
 #[tokio::test]
 async fn brotli_and_zstd_have_the_same_document() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let plain = served.get("/feed", &[]).await.body;
     let brotli = served.get("/feed", &[("Accept-Encoding", "br")]).await;
     let mut text = Vec::new();

@@ -7,7 +7,7 @@ use flate2::read::GzDecoder;
 use provider_sim::{InjectedFault, SimCatalogue};
 use tokio::io::AsyncReadExt;
 
-use crate::client::{ResponseEnd, ServedProvider};
+use crate::client::{ResponseEnd, SimProviderServer};
 
 #[test]
 fn faults_are_formatted_as_they_are_parsed() {
@@ -45,7 +45,7 @@ fn an_unknown_fault_is_rejected_with_a_list_of_faults() {
 
 #[tokio::test]
 async fn an_unknown_fault_is_a_bad_request() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.get("/feed?fault=flood", &[]).await;
     assert_eq!(response.status, 400);
     assert!(response.text().contains("`flood`") && response.text().contains("gzip-garbage"));
@@ -53,7 +53,7 @@ async fn an_unknown_fault_is_a_bad_request() {
 
 #[tokio::test]
 async fn status() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.get("/feed?fault=status:503", &[("If-None-Match", "*")]).await;
     assert_eq!((response.status, response.header("retry-after"), response.header("etag")), (503, None, None));
     let response = served.get("/feed?fault=status%3A429%3A120", &[]).await;
@@ -62,7 +62,7 @@ async fn status() {
 
 #[tokio::test]
 async fn latency() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let started = Instant::now();
     let response = served.get("/feed?fault=latency:60,latency:60", &[]).await;
     // A lower bound, so that a busy machine cannot fail it.
@@ -72,7 +72,7 @@ async fn latency() {
 
 #[tokio::test]
 async fn slow() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     served.provider.serve_document(vec![b' '; 100]);
     let started = Instant::now();
     let response = served.get("/feed?fault=slow:500", &[]).await;
@@ -83,7 +83,7 @@ async fn slow() {
 
 #[tokio::test]
 async fn hang() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let mut hanging = served.open("GET", "/feed?fault=hang", &[]).await;
     let mut delayed = served.open("GET", "/feed?fault=latency:600000", &[]).await;
     // Other connections are not affected.
@@ -101,7 +101,7 @@ async fn hang() {
 
 #[tokio::test]
 async fn reset() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     for (headers, length) in [(&[][..], Some(SimCatalogue::default().feed(0).len())), (&[("Accept-Encoding", "gzip")], None)] {
         let response = served.get("/feed?fault=reset", headers).await;
         let declared: usize = response.header("content-length").unwrap().parse().unwrap();
@@ -113,7 +113,7 @@ async fn reset() {
 
 #[tokio::test]
 async fn truncate_after_bytes() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let feed = SimCatalogue::default().feed(0);
     for bytes in [0, 1, 40_000, feed.len(), feed.len() + 1] {
         let response = served.get(&format!("/feed?fault=truncate:{bytes}"), &[]).await;
@@ -124,7 +124,7 @@ async fn truncate_after_bytes() {
 
 #[tokio::test]
 async fn truncate_between_two_tags() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let feed = SimCatalogue::default().feed(0);
     for headers in [&[][..], &[("Accept-Encoding", "gzip")]] {
         let response = served.get("/feed?fault=truncate", headers).await;
@@ -137,7 +137,7 @@ async fn truncate_between_two_tags() {
 
 #[tokio::test]
 async fn garbage() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.get("/feed?fault=garbage", &[]).await;
     assert_eq!((response.status, response.end), (200, ResponseEnd::Complete));
     assert!(!response.body.starts_with(b"<") && str::from_utf8(&response.body).is_err());
@@ -145,7 +145,7 @@ async fn garbage() {
 
 #[tokio::test]
 async fn html() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.get("/feed?fault=html", &[]).await;
     assert_eq!((response.status, response.header("content-type")), (200, Some("text/html; charset=utf-8")));
     assert!(response.text().starts_with("<!DOCTYPE html>"));
@@ -153,7 +153,7 @@ async fn html() {
 
 #[tokio::test]
 async fn encoding() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.get("/feed?fault=encoding", &[]).await;
     assert!(response.body.starts_with(br#"<?xml version="1.0" encoding="UTF-8"?>"#));
     assert!(str::from_utf8(&response.body).is_err());
@@ -164,7 +164,7 @@ async fn encoding() {
 
 #[tokio::test]
 async fn gzip_garbage() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     for headers in [&[][..], &[("Accept-Encoding", "gzip")]] {
         let response = served.get("/feed?fault=gzip-garbage", headers).await;
         assert_eq!((response.status, response.header("content-encoding")), (200, Some("gzip")));
@@ -174,7 +174,7 @@ async fn gzip_garbage() {
 
 #[tokio::test]
 async fn bomb() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.get("/feed?fault=bomb:8", &[]).await;
     let feed = SimCatalogue::default().feed(0);
     assert!(response.body.len() < 200_000, "{}", response.body.len());
@@ -185,7 +185,7 @@ async fn bomb() {
 
 #[tokio::test]
 async fn a_fault_ignores_if_none_match_and_does_not_advance_the_poll() {
-    let served = ServedProvider::start(SimCatalogue { churn: 10.0, ..SimCatalogue::default() }).await;
+    let served = SimProviderServer::start(SimCatalogue { churn: 10.0, ..SimCatalogue::default() }).await;
     for fault in ["truncate", "encoding", "reset", "garbage", "html", "gzip-garbage", "bomb:1", "status:500"] {
         let response = served.get(&format!("/feed?fault={fault}"), &[("If-None-Match", "*")]).await;
         assert_ne!(response.status, 304, "{fault}");
@@ -196,7 +196,7 @@ async fn a_fault_ignores_if_none_match_and_does_not_advance_the_poll() {
 
 #[tokio::test]
 async fn redirects_lead_to_the_feed_after_the_last_hop() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let first = served.get("/feed?fault=redirect:2", &[]).await;
     assert_eq!((first.status, first.header("location")), (302, Some("/feed?hop=1&fault=redirect:2")));
     let second = served.get("/feed?hop=1&fault=redirect:2", &[]).await;
@@ -209,7 +209,7 @@ async fn redirects_lead_to_the_feed_after_the_last_hop() {
 
 #[tokio::test]
 async fn a_declared_coding_and_gzip_with_several_members() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.get("/feed?fault=coding:rot13", &[("Accept-Encoding", "gzip")]).await;
     assert_eq!(
         (response.header("content-encoding"), response.body.len()),

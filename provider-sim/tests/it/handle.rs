@@ -2,13 +2,13 @@
 
 use provider_sim::{InjectedFault, SimCatalogue};
 
-use crate::client::ServedProvider;
+use crate::client::SimProviderServer;
 
 const UNAVAILABLE: InjectedFault = InjectedFault::Status { code: 503, retry_after: None };
 
 #[tokio::test]
 async fn the_next_responses_fail_in_order() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     served.provider.fail_next([UNAVAILABLE]);
     served.provider.fail_next([]);
     served.provider.fail_next([InjectedFault::Html]);
@@ -20,7 +20,7 @@ async fn the_next_responses_fail_in_order() {
 
 #[tokio::test]
 async fn every_response_has_the_set_faults_unless_the_request_has_its_own() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     served.provider.set_faults([UNAVAILABLE]);
     assert_eq!(served.get("/feed", &[]).await.status, 503);
     assert_eq!(served.get("/feed", &[]).await.status, 503);
@@ -32,7 +32,7 @@ async fn every_response_has_the_set_faults_unless_the_request_has_its_own() {
 
 #[tokio::test]
 async fn a_document_replaces_the_catalogue() {
-    let served = ServedProvider::start(SimCatalogue::default()).await;
+    let served = SimProviderServer::start(SimCatalogue::default()).await;
     served.provider.serve_document("<eventList/>");
     let first = served.get("/feed", &[]).await;
     assert_eq!(first.text(), "<eventList/>");
@@ -47,7 +47,7 @@ async fn a_document_replaces_the_catalogue() {
 #[tokio::test]
 async fn a_frozen_poll_advances_only_by_hand() {
     let catalogue = SimCatalogue { churn: 10.0, ..SimCatalogue::default() };
-    let served = ServedProvider::start(catalogue).await;
+    let served = SimProviderServer::start(catalogue).await;
     served.provider.freeze();
     let first = served.get("/feed", &[]).await;
     assert_eq!(served.get("/feed", &[("If-None-Match", first.etag())]).await.status, 304);
