@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::{Debug, Write},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Once,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -14,6 +14,7 @@ use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
+    subscriber::DefaultGuard,
 };
 
 /// Records the log lines of the Redis tier.
@@ -21,6 +22,17 @@ use tracing::{
 pub(crate) struct RecordedLog(Arc<Mutex<Vec<String>>>);
 
 impl RecordedLog {
+    /// Records the log lines of this thread until the guard is dropped.
+    pub(crate) fn start() -> (Self, DefaultGuard) {
+        // With a single subscriber, `tracing` decides once, by the subscriber of the first thread, whether a log statement is enabled.
+        // A global one makes it ask the subscribers of all threads.
+        static GLOBAL: Once = Once::new();
+        GLOBAL.call_once(|| tracing::subscriber::set_global_default(Self::default()).unwrap());
+        let log = Self::default();
+        let guard = tracing::subscriber::set_default(log.clone());
+        (log, guard)
+    }
+
     pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }

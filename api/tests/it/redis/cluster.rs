@@ -37,8 +37,7 @@ async fn store_all(redis: &api::cache::redis::Redis) {
 
 #[tokio::test]
 async fn a_killed_node_loses_only_its_own_keys() {
-    let log = RecordedLog::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _guard) = RecordedLog::start();
     let mut cluster = RedisCluster::start().await;
     let redis = connect(&cluster.url());
     store_all(&redis).await;
@@ -63,8 +62,7 @@ async fn a_killed_node_loses_only_its_own_keys() {
 
 #[tokio::test]
 async fn a_frozen_node_does_not_block_reads() {
-    let log = RecordedLog::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _guard) = RecordedLog::start();
     let cluster = RedisCluster::start().await;
     let redis = connect(&cluster.url());
     store_all(&redis).await;

@@ -25,8 +25,7 @@ fn count_dropped(metrics: &RecordedMetrics) -> u64 {
 
 #[tokio::test]
 async fn connects_once_the_server_starts() {
-    let log = RecordedLog::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _guard) = RecordedLog::start();
     let mut server = RedisProcess::stopped(&[]);
     let redis = connect(&server.url());
     assert_misses(&redis, "key", 100).await;
@@ -43,8 +42,8 @@ async fn connects_once_the_server_starts() {
 
 #[tokio::test]
 async fn recovers_after_the_server_was_killed() {
-    let (log, metrics) = (RecordedLog::default(), RecordedMetrics::default());
-    let _guards = (tracing::subscriber::set_default(log.clone()), metrics::set_default_local_recorder(&metrics));
+    let ((log, _guard), metrics) = (RecordedLog::start(), RecordedMetrics::default());
+    let _recorder = metrics::set_default_local_recorder(&metrics);
     let mut server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     for round in 1..=2 {
@@ -69,8 +68,8 @@ async fn recovers_after_the_server_was_killed() {
 
 #[tokio::test]
 async fn recovers_after_the_server_was_frozen() {
-    let (log, metrics) = (RecordedLog::default(), RecordedMetrics::default());
-    let _guards = (tracing::subscriber::set_default(log.clone()), metrics::set_default_local_recorder(&metrics));
+    let ((log, _guard), metrics) = (RecordedLog::start(), RecordedMetrics::default());
+    let _recorder = metrics::set_default_local_recorder(&metrics);
     let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
@@ -140,8 +139,8 @@ async fn oversized_values_are_not_stored() {
 
 #[tokio::test]
 async fn a_server_out_of_memory_still_serves_reads() {
-    let (log, metrics) = (RecordedLog::default(), RecordedMetrics::default());
-    let _guards = (tracing::subscriber::set_default(log.clone()), metrics::set_default_local_recorder(&metrics));
+    let ((log, _guard), metrics) = (RecordedLog::start(), RecordedMetrics::default());
+    let _recorder = metrics::set_default_local_recorder(&metrics);
     let server = RedisProcess::start(&["--maxmemory-policy", "noeviction"]).await;
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
@@ -192,8 +191,7 @@ async fn a_key_of_another_type_is_a_miss() {
 
 #[tokio::test]
 async fn a_wrong_password_is_logged_once_and_recovers_when_corrected() {
-    let log = RecordedLog::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _guard) = RecordedLog::start();
     let server = RedisProcess::start(&["--requirepass", "right"]).await;
     let redis = connect(&format!("redis://:secret@127.0.0.1:{}", server.port));
     let started = Instant::now();
@@ -218,8 +216,7 @@ async fn a_wrong_password_is_logged_once_and_recovers_when_corrected() {
 #[tokio::test]
 async fn a_server_without_tls_is_unavailable_over_rediss() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let log = RecordedLog::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _guard) = RecordedLog::start();
     let server = RedisProcess::start(&[]).await;
     let redis = connect(&server.url().replace("redis://", "rediss://"));
     eventually("a log line", async || {
@@ -232,8 +229,7 @@ async fn a_server_without_tls_is_unavailable_over_rediss() {
 
 #[tokio::test]
 async fn a_server_of_another_protocol_is_unavailable() {
-    let log = RecordedLog::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let (log, _guard) = RecordedLog::start();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let redis = connect(&format!("redis://{}", listener.local_addr().unwrap()));
     let responder = tokio::spawn(async move {
