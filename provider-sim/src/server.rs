@@ -16,7 +16,7 @@ use crate::provider::SimProvider;
 use crate::response::respond;
 
 /// Serves the provider's feed at `/feed` until `shutdown` is cancelled. Responses in progress may then complete within
-/// [`GRACE`]; those with an injected delay are dropped immediately.
+/// `GRACE`; those with an injected delay are dropped immediately.
 ///
 /// # Errors
 ///

@@ -45,7 +45,7 @@ const REVALIDATION_TIME: Duration = Duration::from_secs(2);
 
 /// A query with an output that changes only with the version of the catalogue. Its canonical form is its cache key.
 pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
-    /// Whether the previous body may be served for [`REVALIDATION_TIME`]. False where clients write what they read, because they expect
+    /// Whether the previous body may be served for `REVALIDATION_TIME`. False where clients write what they read, because they expect
     /// to read their writes.
     const MAY_BE_STALE: bool = true;
 
