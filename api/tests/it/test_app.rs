@@ -14,6 +14,9 @@ use poem::{
 use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 
+/// Attempts of a read that takes seconds, and longer than the API allows while other programs use the processor.
+const MAX_RETRIES: usize = 20;
+
 /// The whole API over one database.
 pub(crate) struct TestApp {
     client: TestClient<BoxEndpoint<'static, Response>>,
@@ -78,6 +81,17 @@ impl TestApp {
             headers: response.headers().clone(),
             body: response.take_body().into_vec().await.unwrap(),
         }
+    }
+
+    /// Requests a page that a busy machine may not read within the time limit of the API: retries on 503, as its detail says.
+    pub(crate) async fn get_with_retries(&self, uri: &str) -> TestResponse {
+        for _ in 0..MAX_RETRIES {
+            let response = self.get(uri).await;
+            if response.status != StatusCode::SERVICE_UNAVAILABLE {
+                return response;
+            }
+        }
+        self.get(uri).await
     }
 
     /// Requests this page and follows the `next` links to the last one.
