@@ -9,9 +9,12 @@ use std::{
 use entity::{ConnectionRole, catalogue_version, event, sync_run, zone};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::SimCatalogue;
-use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, PaginatorTrait, Statement, TransactionTrait};
 
-use crate::deployment::{Deployment, SLUG};
+use crate::{
+    deployment::{Deployment, SLUG},
+    wait::eventually,
+};
 
 /// How long the worker may take to reach its write on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -63,11 +66,10 @@ async fn killed_during_a_write_on_postgres() {
     lock.execute_unprepared("LOCK TABLE zone IN ACCESS EXCLUSIVE MODE").await.unwrap();
     let worker = deployment.worker_command(&["sync", SLUG]).spawn().unwrap();
     let waiting = "SELECT 1 FROM pg_locks WHERE relation = 'zone'::regclass AND NOT granted";
-    let started = Instant::now();
-    while reader.query_one_raw(sea_orm::Statement::from_string(reader.get_database_backend(), waiting)).await.unwrap().is_none() {
-        assert!(started.elapsed() < PATIENCE, "the worker did not reach the zones");
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
+    eventually("the worker reaches the zones", async || {
+        reader.query_one_raw(Statement::from_string(reader.get_database_backend(), waiting)).await.unwrap()
+    })
+    .await;
     kill_running(worker);
     lock.rollback().await.unwrap();
 

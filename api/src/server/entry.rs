@@ -79,7 +79,8 @@ impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
     }
 
     async fn reject(&self, request: RequestContext, error: ApiError) -> Response {
-        self.observer.observe(request, ready(Err(error.into()))).await
+        // Boxed as in `call`.
+        Box::pin(self.observer.observe(request, ready(Err(error.into())))).await
     }
 
     async fn fetch(&self, query: Arc<HotQuery>, request_headers: HeaderMap) -> poem::Result<Response> {
