@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     Operations,
     error::ApiError,
-    query::{Canonical, ListFilters, ListQuery, Parameters, RowId},
+    query::{Canonical, ListFilters, ListQuery, Parameters},
     resources::{
         concerts::ConcertsQuery,
         multivac::DataQuery,
@@ -68,7 +68,7 @@ fn list<F: ListFilters>(
 }
 
 fn operation(id: &str) -> ReadOperation {
-    let row = RowId(Uuid::nil());
+    let row = Uuid::nil();
     let without_pages =
         |canonical: fn(&str) -> Result<String, ApiError>| ReadOperation { canonical: Box::new(canonical), next_cursor: None };
     match id {

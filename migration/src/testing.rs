@@ -25,11 +25,11 @@ pub enum Backend {
 pub struct TestDatabase {
     /// Its settings, as for a program.
     pub settings: DatabaseSettings,
-    server: TestServer,
+    location: Location,
 }
 
 #[derive(Debug)]
-enum TestServer {
+enum Location {
     Sqlite { _folder: TempDir },
     Postgres { maintenance: DatabaseSettings, name: String },
 }
@@ -41,7 +41,7 @@ impl TestDatabase {
             Backend::Sqlite => {
                 let folder = TempDir::new().expect("a temporary folder");
                 let url = format!("sqlite://{}?mode=rwc", folder.path().join("marquee.db").display());
-                Self { settings: settings(&url), server: TestServer::Sqlite { _folder: folder } }
+                Self { settings: settings(&url), location: Location::Sqlite { _folder: folder } }
             }
             Backend::Postgres => {
                 let url = std::env::var("TEST_DATABASE_URL").expect(
@@ -50,7 +50,7 @@ impl TestDatabase {
                 let name = format!("marquee_test_{}", uuid::Uuid::new_v4().simple());
                 let maintenance = settings(&url);
                 run_statement(&maintenance, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")).await;
-                Self { settings: settings(&with_database(&url, &name)), server: TestServer::Postgres { maintenance, name } }
+                Self { settings: settings(&with_database(&url, &name)), location: Location::Postgres { maintenance, name } }
             }
         }
     }
@@ -71,7 +71,7 @@ impl TestDatabase {
 
     /// Drops the database, even if connections are open.
     pub async fn remove(self) {
-        if let TestServer::Postgres { maintenance, name } = &self.server {
+        if let Location::Postgres { maintenance, name } = &self.location {
             run_statement(maintenance, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
         }
     }

@@ -10,7 +10,7 @@ mod range;
 
 pub(crate) use self::filters::serialize_text;
 pub use self::{
-    cursor::{Cursor, RowId, SortKey},
+    cursor::{Cursor, SortKey},
     documented::{CursorText, Date, DateOrTime, Documented, Limit, Number, ParameterKind, Required, Word, Words},
     filters::{Canonical, Filters},
     list::{ListFilters, ListQuery, MAX_ROWS, Page},

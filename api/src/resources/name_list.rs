@@ -3,19 +3,20 @@
 use entity::{UtcInstant, fold_name};
 use sea_orm::{DatabaseConnection, FromQueryResult};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     cache::QueryOutput,
     database::sql::{Sql, VERSION_COLUMNS},
     error::ApiError,
-    query::{Cursor, ListFilters, ListQuery, Parameters, RowId},
+    query::{Cursor, ListFilters, ListQuery, Parameters},
 };
 
 /// Characters of a filter: more than any name has.
 const MAX_CHARACTERS: usize = 200;
 
 /// The folded name, and the id.
-pub(crate) type NameSortKey = (String, RowId);
+pub(crate) type NameSortKey = (String, Uuid);
 
 /// The filter `q`: the beginning of a name, folded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -80,7 +81,7 @@ where
 {
     let NameTable { table, columns, joins } = source;
     conditions.extend(prefix.condition(table, &mut sql));
-    if let Some(Cursor { sort_key: (name, RowId(id)), .. }) = &query.page.after {
+    if let Some(Cursor { sort_key: (name, id), .. }) = &query.page.after {
         let (name, id) = (sql.bind(name.clone()), sql.bind(*id));
         conditions.push(format!("({table}.folded_name, {table}.id) > ({name}, {id})"));
     }

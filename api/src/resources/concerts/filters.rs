@@ -5,11 +5,13 @@ use std::{borrow::Cow, sync::Arc};
 use serde::{Serialize, Serializer};
 
 use super::rows;
+use uuid::Uuid;
+
 use crate::{
     cache::{CachedQuery, QueryOutput},
     database::reader::Reader,
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, RowId, TimeRange},
+    query::{Filters, ListFilters, ListQuery, Parameters, TimeRange},
     resources::venues::near::{self, Near},
 };
 
@@ -23,7 +25,7 @@ const UNITS_PER_PRICE: f64 = 10_000.0;
 const MAX_PRICE: f64 = 1e12;
 
 /// Latest first: the start, the event, and the position of the performer in it.
-pub(super) type ConcertSortKey = (i64, RowId, i32);
+pub(super) type ConcertSortKey = (i64, Uuid, i32);
 
 /// Which concerts.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -16,7 +16,6 @@ use crate::{
     cache::QueryOutput,
     database::sql::{Sql, VERSION_COLUMNS},
     error::ApiError,
-    query::RowId,
     resources::venues::near::Near,
 };
 
@@ -188,6 +187,6 @@ fn venue_arms(venues: &[Uuid]) -> Vec<Arm> {
 
 impl ConcertRow {
     fn sort_key(&self) -> ConcertSortKey {
-        (self.starts_at.0, RowId(self.event_id), self.position)
+        (self.starts_at.0, self.event_id, self.position)
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{DbBackend, Statement, prelude::Uuid};
 use super::filters::{ConcertFilters, ConcertsQuery};
 use crate::{
     database::sql::{Sql, VERSION_COLUMNS},
-    query::{Cursor, ListQuery, RowId},
+    query::{Cursor, ListQuery},
     resources::venues::near::Near,
 };
 
@@ -55,7 +55,7 @@ pub fn statement(backend: DbBackend, query: &ConcertsQuery, arms: &[Arm], near: 
         joined += " CROSS JOIN event";
         conditions.push("event.id = concert.event_id".to_owned());
     }
-    if let Some(Cursor { sort_key: (starts_at, RowId(event_id), position), .. }) = page.after {
+    if let Some(Cursor { sort_key: (starts_at, event_id, position), .. }) = page.after {
         let [starts_at, event_id, position] = [sql.bind(starts_at), sql.bind(event_id), sql.bind(position)];
         in_range += &format!(" AND (starts_at, event_id, position) < ({starts_at}, {event_id}, {position})");
     }

@@ -5,10 +5,7 @@ use poem_openapi::{Object, types::Example};
 use sea_orm::{FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
-use crate::{
-    query::RowId,
-    resources::name_list::{NameSortKey, NamedRow},
-};
+use crate::resources::name_list::{NameSortKey, NamedRow};
 
 /// A page of performers.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -45,7 +42,7 @@ pub(super) struct PerformerRow {
 
 impl NamedRow for PerformerRow {
     fn sort_key(&self) -> NameSortKey {
-        (self.folded_name.clone(), RowId(self.id))
+        (self.folded_name.clone(), self.id)
     }
 
     fn snapshot(&self) -> (i64, UtcInstant) {

@@ -5,11 +5,13 @@ use std::{borrow::Cow, sync::Arc};
 use serde::Serialize;
 
 use super::rows;
+use uuid::Uuid;
+
 use crate::{
     cache::{CachedQuery, QueryOutput},
     database::reader::Reader,
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, RowId, TimeRange},
+    query::{Filters, ListFilters, ListQuery, Parameters, TimeRange},
 };
 
 /// Which events.
@@ -30,7 +32,7 @@ impl Filters for SearchFilters {
 }
 
 impl ListFilters for SearchFilters {
-    type SortKey = (i64, RowId);
+    type SortKey = (i64, Uuid);
 }
 
 impl SearchQuery {

@@ -10,11 +10,7 @@ use sea_orm::{
 };
 
 use super::{filters::SearchQuery, response::EventListWriter};
-use crate::{
-    cache::QueryOutput,
-    error::ApiError,
-    query::{Cursor, RowId},
-};
+use crate::{cache::QueryOutput, error::ApiError, query::Cursor};
 
 /// The capacity of the body is at most that of this many rows; it grows for more.
 const EXPECTED_ROWS: u64 = 1_000;
@@ -47,7 +43,7 @@ pub(super) async fn find(database: &DatabaseConnection, query: &SearchQuery) -> 
             break;
         }
         snapshot = Some((row.version, row.raised_at));
-        last = Some((row.starts_at.0, RowId(row.id)));
+        last = Some((row.starts_at.0, row.id));
         list.push(row).map_err(ApiError::Encoding)?;
         count += 1;
     }
@@ -84,7 +80,7 @@ pub fn select(query: &SearchQuery) -> Select<event::Entity> {
         // No event ends before it starts, so the second condition follows from the first; it bounds the scan.
         select = select.filter(event::COLUMN.ends_at.lte(ends_at)).filter(event::COLUMN.starts_at.lte(ends_at));
     }
-    if let Some(Cursor { sort_key: (starts_at, RowId(id)), .. }) = query.page.after {
+    if let Some(Cursor { sort_key: (starts_at, id), .. }) = query.page.after {
         select = select.filter(sort_key().gt(Expr::tuple([Expr::value(starts_at), Expr::value(id)])));
     }
     select

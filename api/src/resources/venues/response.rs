@@ -6,7 +6,6 @@ use sea_orm::{FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
 use crate::{
-    query::RowId,
     resources::name_list::{NameSortKey, NamedRow},
     response::Nullable,
 };
@@ -53,7 +52,7 @@ pub(super) struct VenueRow {
 
 impl NamedRow for VenueRow {
     fn sort_key(&self) -> NameSortKey {
-        (self.folded_name.clone(), RowId(self.id))
+        (self.folded_name.clone(), self.id)
     }
 
     fn snapshot(&self) -> (i64, UtcInstant) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{
-    query::{Canonical, Cursor, Page, RowId, TimeRange},
+    query::{Canonical, Cursor, Page, TimeRange},
     resources::search::{SearchFilters, SearchQuery, select},
 };
 use entity::UtcInstant;
@@ -71,7 +71,7 @@ fn searches() -> Vec<(&'static str, SearchQuery)> {
     let until = search(TimeRange { starts_at: None, ..range });
     let all = search(TimeRange::default());
     let after = |search: &SearchQuery| {
-        let sort_key = (instant("2022-03-15T20:00:00").0, RowId(Uuid::from_u128(u128::MAX / 2)));
+        let sort_key = (instant("2022-03-15T20:00:00").0, Uuid::from_u128(u128::MAX / 2));
         Some(Cursor::new(sort_key, &search.filters.canonical()))
     };
     vec![
