@@ -5,7 +5,7 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server test tests check audit coverage smoke fmt format migrate openapi tools \
+.PHONY: help run start server test tests test-browser check audit coverage smoke fmt format migrate openapi tools \
 	bench bench-sync bench-search bench-concerts bench-rates bench-push
 
 help: ## List the commands
@@ -30,6 +30,9 @@ check: ## Check format, lints, docs, licenses, unused dependencies, crate bounda
 	$(CARGO) deny --locked --log-level error check bans licenses sources
 	$(CARGO) machete
 	$(CARGO) test --workspace --locked --quiet -- edges:: drift::
+
+test-browser: ## Test the API in a real Chromium (installs playwright-core into target/browser)
+	@scripts/test-browser
 
 audit: ## Check dependencies for security advisories (downloads the RustSec database)
 	@scripts/require-tools --install cargo-deny

@@ -18,7 +18,7 @@ mod state;
 mod tests;
 pub mod upload;
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{collections::HashMap, io};
 
 use poem::{
     Endpoint, EndpointExt, Request, Response, Route, RouteMethod, endpoint::make, http::StatusCode, middleware::CatchPanic,
@@ -27,6 +27,7 @@ use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    auth::Caller,
     resources::{
         concerts, errors, events, feeds, health, multivac, performers, places, providers, rates, search, sync_runs, venues,
     },
@@ -43,9 +44,10 @@ pub fn app(state: State) -> impl Endpoint<Output = Response> {
     if state.recorder.is_some() {
         server::describe_metrics();
     }
-    let (limiter, cache) = (state.rate.clone(), state.cache.clone());
+    let State { keys, rate: limiter, cors, cache, .. } = state.clone();
     let router = router(state).with(CatchPanic::new()).around(server::bound_body);
-    ServiceEntry { limiter, cache, observer: Observer::new(&Operations::meta(), &HOT_ROUTES), router }
+    let observer = Observer::new(&Operations::meta(), &HOT_ROUTES);
+    ServiceEntry { keys, limiter, cors, cache, observer, router }
 }
 
 /// The OpenAPI document as served at `/openapi.json`.
@@ -120,21 +122,28 @@ fn router(state: State) -> Route {
     let service = service(state.clone());
     let mut operation_routes = HashMap::new();
     operations(state.clone()).add_routes(&mut operation_routes);
-    let docs = Arc::new(StaticDocument::new("text/html; charset=utf-8", service.swagger_ui_html()));
+    let docs = StaticDocument::new("text/html; charset=utf-8", service.swagger_ui_html());
     let router = Route::new()
         .at("/metrics", poem::get(make(move |request| render_metrics(state.clone(), request))))
         .at("/openapi.json", poem::get(StaticDocument::new("application/json", service.spec())))
         .at("/errors", poem::get(StaticDocument::new("text/html; charset=utf-8", errors::page())))
-        .at("/docs", poem::get(docs.clone()))
-        .at("/docs/", poem::get(docs));
+        .at("/docs", poem::get(docs))
+        .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("favicon.svg").to_owned())))
+        .at("/", poem::get(make(|_| async { Ok::<_, poem::Error>(redirect_to_docs()) })));
     operation_routes.into_iter().fold(router, |router, (path, methods)| {
         let methods = methods.into_iter().fold(RouteMethod::new(), |route, (method, endpoint)| route.method(method, endpoint));
         router.at(path, methods)
     })
 }
 
+/// `GET /`: there is no page yet, and a person who opens the address in a browser looks for one.
+fn redirect_to_docs() -> Response {
+    server::redirect(StatusCode::FOUND, "docs").unwrap_or_default()
+}
+
 /// `GET /metrics`. It is not an operation of the API, because Prometheus defines its format.
 async fn render_metrics(state: State, request: Request) -> poem::Result<TextReply> {
+    state.keys.authorize_operations(&Caller::from_headers(request.headers()))?;
     let recorder = state.recorder.ok_or(StatusCode::NOT_FOUND)?;
     state.cache.record_size();
     Ok(TextReply::prometheus(&request, recorder.render()).await?)

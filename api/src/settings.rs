@@ -7,10 +7,11 @@ use entity::{ConnectError, ConnectionRole, DatabaseSettings, RedactedUrl};
 use telemetry::TelemetrySettings;
 
 use crate::{
-    auth::{Keys, KeysFileError, KeysSettings, command::KeysCommand},
+    auth::{AccessSettings, Keys, KeysFileError, KeysSettings, command::KeysCommand},
     cache::{CacheSettings, Redis, RedisUrlError},
     database::writer::Writer,
     rate_limit::{RateLimiter, RateSettings},
+    response::{Cors, CorsSettings},
     server::ServeSettings,
     state::State,
 };
@@ -51,6 +52,12 @@ pub struct Settings {
     /// API keys.
     #[command(flatten)]
     pub keys: KeysSettings,
+    /// Which reads require a key.
+    #[command(flatten)]
+    pub access: AccessSettings,
+    /// Which web pages may read.
+    #[command(flatten)]
+    pub cors: CorsSettings,
     /// Caches.
     #[command(flatten)]
     pub cache: CacheSettings,
@@ -90,7 +97,8 @@ impl State {
         let writer = Arc::new(Writer::new(entity::connect(&settings.database, ConnectionRole::Write).await?));
         let redis = Redis::new(&settings.cache.redis)?;
         let rate = RateLimiter::from_settings(&settings.rate);
-        let keys = Keys::load(&settings.keys)?;
-        Ok(Self { rate, writer, keys, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
+        let keys = Keys::load(&settings.keys, settings.access)?;
+        let cors = Cors::from_settings(&settings.cors);
+        Ok(Self { rate, writer, keys, cors, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
     }
 }

@@ -77,7 +77,8 @@ pub(crate) fn content_coding(request: &Request) -> String {
     names.map(|name| if name == "x-gzip" { "gzip" } else { name }).collect::<Vec<_>>().join(",")
 }
 
-/// The `Idempotency-Key` of a request.
+/// The `Idempotency-Key` of a request: a text, or the same text as a string of a structured field
+/// ([RFC 9651, 3.3.3](https://www.rfc-editor.org/rfc/rfc9651#section-3.3.3)).
 ///
 /// # Errors
 ///
@@ -89,8 +90,35 @@ pub(crate) fn idempotency_key(request: &Request) -> Result<Option<rates::Idempot
     if given.next().is_some() {
         return Err(invalid("is given more than once".to_owned()));
     }
-    let key = key.to_str().unwrap_or_default().parse().map_err(invalid)?;
+    let text = key.to_str().unwrap_or_default().trim();
+    let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let key = quoted.map_or_else(|| text.to_owned(), unescape).parse().map_err(invalid)?;
     Ok(Some(key))
+}
+
+/// The content of a string, in which `\` escapes the next character.
+fn unescape(quoted: &str) -> String {
+    let mut is_escaped = false;
+    quoted
+        .chars()
+        .filter(|character| {
+            is_escaped = *character == '\\' && !is_escaped;
+            !is_escaped
+        })
+        .collect()
+}
+
+/// Checks that the body has no content coding.
+///
+/// # Errors
+///
+/// When it has.
+pub(crate) fn require_no_coding(request: &Request) -> Result<(), ApiError> {
+    if content_coding(request).is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::UnsupportedMediaType { accepted: "no `Content-Encoding`" })
+    }
 }
 
 impl<'a, C: Contents> ApiExtractor<'a> for Upload<C> {

@@ -20,17 +20,40 @@ const MAX_HEADER_BYTES: usize = 1_024;
 const BEARER: &str = "Key";
 const BASIC: &str = "KeyAsPassword";
 
-/// The digest of the API key in a request, if it has one.
-pub struct Caller(Option<[u8; DIGEST_BYTES]>);
+/// The API key of a request, if it has one.
+pub struct Caller(Option<Credentials>);
+
+/// How a request sends its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    /// `Bearer KEY` ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)). Only a program or a script sets it.
+    Bearer,
+    /// `Basic` with any user name ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)). A browser that knows the password adds it to
+    /// requests of pages of other origins.
+    Basic,
+}
+
+struct Credentials {
+    scheme: Scheme,
+    digest: [u8; DIGEST_BYTES],
+}
 
 impl Caller {
-    fn from_headers(headers: &HeaderMap) -> Self {
+    /// The key in the headers of a request.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        Self(header.filter(|header| header.len() <= MAX_HEADER_BYTES).and_then(parse_key).map(|key| digest(&key)))
+        let parsed = header.filter(|header| header.len() <= MAX_HEADER_BYTES).and_then(parse_key);
+        Self(parsed.map(|(scheme, key)| Credentials { scheme, digest: digest(&key) }))
     }
 
+    /// The digest of the key.
     pub(super) fn digest(&self) -> Option<&[u8; DIGEST_BYTES]> {
-        self.0.as_ref()
+        self.0.as_ref().map(|credentials| &credentials.digest)
+    }
+
+    /// Whether the client sent a key on purpose, which a browser never does by itself.
+    pub(super) fn is_bearer(&self) -> bool {
+        self.0.as_ref().is_some_and(|credentials| credentials.scheme == Scheme::Bearer)
     }
 }
 
@@ -44,20 +67,18 @@ pub(super) fn digest(key: &str) -> [u8; DIGEST_BYTES] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// The key in `Bearer KEY` ([RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)), or in `Basic` with any user name
-/// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
-fn parse_key(authorization: &str) -> Option<String> {
+fn parse_key(authorization: &str) -> Option<(Scheme, String)> {
     let (scheme, credentials) = authorization.trim().split_once(' ')?;
     let credentials = credentials.trim();
-    let key = if scheme.eq_ignore_ascii_case("bearer") {
-        credentials.to_owned()
+    let (scheme, key) = if scheme.eq_ignore_ascii_case("bearer") {
+        (Scheme::Bearer, credentials.to_owned())
     } else if scheme.eq_ignore_ascii_case("basic") {
         let pair = String::from_utf8(STANDARD.decode(credentials).ok()?).ok()?;
-        pair.split_once(':')?.1.to_owned()
+        (Scheme::Basic, pair.split_once(':')?.1.to_owned())
     } else {
         return None;
     };
-    Some(key).filter(|key| !key.is_empty())
+    Some((scheme, key)).filter(|(_, key)| !key.is_empty())
 }
 
 impl<'a> ApiExtractor<'a> for Caller {
@@ -115,7 +136,7 @@ mod tests {
             ("Digest mq_1", None),
             ("", None),
         ] {
-            assert_eq!(parse_key(header).as_deref(), expected, "{header}");
+            assert_eq!(parse_key(header).map(|(_, key)| key).as_deref(), expected, "{header}");
         }
     }
 }

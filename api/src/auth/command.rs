@@ -3,6 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::{self, Write},
+    num::NonZeroU32,
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
@@ -34,9 +35,12 @@ enum Task {
     New {
         /// Name of the key, which appears in the log
         name: String,
-        /// Scope of the key: rates, places, admin or feed:SLUG. Repeat the flag for several scopes
+        /// Scope of the key: read, rates, places, operations, admin or feed:SLUG. Repeat the flag for several scopes
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
+        /// Requests per second that clients with this key may make together; by default, RATE_LIMIT_PER_SECOND
+        #[arg(long = "key-rate-limit", value_name = "NUMBER")]
+        rate_limit: Option<NonZeroU32>,
         #[command(flatten)]
         settings: KeysSettings,
     },
@@ -72,14 +76,14 @@ impl KeysCommand {
     ///
     /// When no key was created.
     pub fn execute(&self) -> Result<String, KeysCommandError> {
-        let Task::New { name, scopes, settings } = &self.task;
+        let Task::New { name, scopes, rate_limit, settings } = &self.task;
         if !is_valid_name(name) {
             return Err(KeysCommandError::InvalidName { name: name.clone() });
         }
         let mut bytes = [0; KEY_BYTES];
         getrandom::fill(&mut bytes).map_err(KeysCommandError::Random)?;
         let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
-        let entry = format_entry(name, scopes, &key);
+        let entry = format_entry(name, scopes, *rate_limit, &key);
         match &settings.keys_file {
             Some(path) => {
                 append(path, name, &entry)?;
@@ -91,11 +95,12 @@ impl KeysCommand {
 }
 
 /// The entry of the key in the keys file.
-fn format_entry(name: &str, scopes: &[Scope], key: &str) -> String {
+fn format_entry(name: &str, scopes: &[Scope], rate_limit: Option<NonZeroU32>, key: &str) -> String {
     let scopes: Vec<String> = scopes.iter().map(|scope| format!("\"{scope}\"")).collect();
     let sha256: String = digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
     let name = toml::Value::String(name.to_owned());
-    format!("[[key]]\nname = {name}\nscopes = [{}]\nsha256 = \"{sha256}\"\n", scopes.join(", "))
+    let rate_limit = rate_limit.map(|limit| format!("rate_limit_per_second = {limit}\n")).unwrap_or_default();
+    format!("[[key]]\nname = {name}\nscopes = [{}]\nsha256 = \"{sha256}\"\n{rate_limit}", scopes.join(", "))
 }
 
 fn append(path: &Path, name: &str, entry: &str) -> Result<(), KeysCommandError> {

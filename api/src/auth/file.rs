@@ -3,22 +3,26 @@
 use std::{
     collections::HashSet,
     fmt, fs, io,
+    num::NonZeroU32,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::Deserialize;
 
 use super::Scope;
+use crate::rate_limit::{KeyLimiter, Quota};
 
 /// Bytes of a SHA-256 digest.
 pub(super) const DIGEST_BYTES: usize = 32;
 /// Longest key name. Names appear in every log line of a write.
 const MAX_NAME_CHARACTERS: usize = 100;
+/// Keys of one file: each has its own series in the metrics, and each is compared with every request that has a key.
+const MAX_KEYS: usize = 1_000;
 /// What a key name must be.
 pub(super) const INVALID_NAME: &str = "a name must have 1 to 100 printable characters";
 
 /// An API key, as the keys file lists it.
-#[derive(Clone, PartialEq, Eq)]
 pub struct KeyRecord {
     /// The name of the key.
     pub name: String,
@@ -26,6 +30,8 @@ pub struct KeyRecord {
     pub scopes: HashSet<Scope>,
     /// The digest of the key.
     pub(super) sha256: [u8; DIGEST_BYTES],
+    /// The rate limit of the key, if it has its own.
+    pub(crate) limiter: Option<KeyLimiter>,
 }
 
 /// Why the keys file cannot be used. No message contains a digest.
@@ -49,6 +55,9 @@ pub enum KeysFileError {
         #[source]
         source: io::Error,
     },
+    /// A setting requires keys, and there are none.
+    #[error("RESTRICT_OPERATIONS requires API_KEYS_FILE: without keys, no client could read what is restricted")]
+    Required,
     /// The content of the file is invalid.
     #[error("the keys file {} is invalid: {reason}", path.display())]
     Invalid {
@@ -72,6 +81,8 @@ struct KeyEntry {
     name: String,
     scopes: Vec<String>,
     sha256: String,
+    rate_limit_per_second: Option<NonZeroU32>,
+    rate_limit_burst: Option<NonZeroU32>,
 }
 
 pub(super) fn read_text(path: &Path) -> Result<String, KeysFileError> {
@@ -79,9 +90,12 @@ pub(super) fn read_text(path: &Path) -> Result<String, KeysFileError> {
 }
 
 /// Parses the text of a keys file.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<KeyRecord>, KeysFileError> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<Arc<KeyRecord>>, KeysFileError> {
     let invalid = |reason: String| KeysFileError::Invalid { path: path.to_owned(), reason };
     let document: KeysDocument = toml::from_str(text).map_err(|error| invalid(describe_syntax_error(text, &error)))?;
+    if document.key.len() > MAX_KEYS {
+        return Err(invalid(format!("it must have at most {MAX_KEYS} keys, got {}", document.key.len())));
+    }
     let mut names = HashSet::new();
     let records = document.key.into_iter().map(|entry| {
         if !is_valid_name(&entry.name) {
@@ -90,7 +104,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<KeyRecord>, KeysFileE
         if !names.insert(entry.name.clone()) {
             return Err(invalid(format!("two keys have the name `{}`", entry.name)));
         }
-        to_record(entry).map_err(invalid)
+        to_record(entry).map(Arc::new).map_err(invalid)
     });
     records.collect()
 }
@@ -110,11 +124,16 @@ pub(super) fn is_valid_name(name: &str) -> bool {
     (1..=MAX_NAME_CHARACTERS).contains(&name.chars().count()) && !name.chars().any(char::is_control)
 }
 
-fn to_record(KeyEntry { name, scopes, sha256 }: KeyEntry) -> Result<KeyRecord, String> {
+fn to_record(entry: KeyEntry) -> Result<KeyRecord, String> {
+    let KeyEntry { name, scopes, sha256, rate_limit_per_second, rate_limit_burst } = entry;
+    if rate_limit_burst.is_some() && rate_limit_per_second.is_none() {
+        return Err(format!("`rate_limit_burst` of the key `{name}` requires `rate_limit_per_second`"));
+    }
+    let limiter = rate_limit_per_second.map(|per_second| KeyLimiter::new(Quota::new("key", per_second, rate_limit_burst)));
     let scopes: Result<HashSet<Scope>, String> = scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|reason| format!("a scope of the key `{name}` {reason}"))?;
     let sha256 = parse_digest(&sha256).ok_or_else(|| format!("`sha256` of the key `{name}` must be 64 hexadecimal digits"))?;
-    Ok(KeyRecord { name, scopes, sha256 })
+    Ok(KeyRecord { name, scopes, sha256, limiter })
 }
 
 fn parse_digest(text: &str) -> Option<[u8; DIGEST_BYTES]> {
@@ -126,6 +145,14 @@ fn parse_digest(text: &str) -> Option<[u8; DIGEST_BYTES]> {
         *byte = u8::from_str_radix(text.get(start..start + 2)?, 16).ok()?;
     }
     Some(digest)
+}
+
+impl KeyRecord {
+    /// Counts a request with the key. There are at most [`MAX_KEYS`] keys, and so as many series.
+    pub(crate) fn count(&self, is_limited: bool) {
+        let outcome = if is_limited { "rate_limited" } else { "accepted" };
+        metrics::counter!("marquee_key_requests_total", "key" => self.name.clone(), "outcome" => outcome).increment(1);
+    }
 }
 
 impl fmt::Debug for KeyRecord {
@@ -140,7 +167,7 @@ mod tests {
 
     const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
-    fn parse_text(text: &str) -> Result<Vec<KeyRecord>, String> {
+    fn parse_text(text: &str) -> Result<Vec<Arc<KeyRecord>>, String> {
         parse(Path::new("keys.toml"), text).map_err(|error| error.to_string())
     }
 
@@ -155,7 +182,7 @@ mod tests {
         assert_eq!(records[0].scopes, HashSet::from([Scope::Rates, Scope::Feed("fever".to_owned())]));
         assert_eq!((records[0].sha256[0], records[0].sha256[31]), (0x9f, 0x08));
         assert_eq!(records[0].sha256, records[1].sha256);
-        assert_eq!(parse_text("").unwrap(), []);
+        assert!(parse_text("").unwrap().is_empty());
         assert!(!format!("{records:?}").contains("159"), "Debug shows a digest");
     }
 
@@ -165,12 +192,17 @@ mod tests {
             format!("[[key]]\nname = {name}\nscopes = {scopes}\nsha256 = \"{sha256}\"\n")
         };
         for (text, part) in [
-            (key("\"a\"", "[\"rate\"]", DIGEST), "a scope of the key `a` must be rates, places, admin or feed:SLUG, got `rate`"),
+            (
+                key("\"a\"", "[\"rate\"]", DIGEST),
+                "a scope of the key `a` must be read, rates, places, operations, admin or feed:SLUG, got `rate`",
+            ),
             (key("\"a\"", "[]", &DIGEST[1..]), "64 hexadecimal digits"),
             (key("\"a\"", "[]", &format!("{}ü", &DIGEST[2..])), "64 hexadecimal digits"),
             (key("\"\"", "[]", DIGEST), "a name must have 1 to 100"),
             (key("\"a\"", "[]", DIGEST).repeat(2), "two keys have the name `a`"),
             (key("7", "[]", DIGEST), "line 2 is not a valid part of a keys file: invalid type"),
+            (format!("{}rate_limit_burst = 9\n", key("\"a\"", "[]", DIGEST)), "requires `rate_limit_per_second`"),
+            (format!("{}rate_limit_per_second = 0\n", key("\"a\"", "[]", DIGEST)), "line 5 is not a valid part"),
             (format!("{}secret = 1\n", key("\"a\"", "[]", DIGEST)), "unknown field `secret`"),
             ("key = ".to_owned() + DIGEST, "line 1 is not"),
         ] {

@@ -7,6 +7,7 @@ use poem::{
     http::header::{self, HeaderMap, HeaderName},
 };
 
+use super::cross_origin::effective_host;
 use crate::error::ApiError;
 
 /// Headers of a forwarded request. A proxy on this machine forwards requests of other machines.
@@ -21,7 +22,7 @@ const FORWARDED: [HeaderName; 4] =
 pub(super) fn require_local(request: &Request) -> Result<(), ApiError> {
     // A request without a socket address was created in this process, by a test.
     let is_local = request.remote_addr().as_socket_addr().is_none_or(is_loopback_address);
-    let has_local_host = request.headers().get(header::HOST).is_none_or(|host| host.to_str().is_ok_and(is_loopback_host));
+    let has_local_host = effective_host(request).is_none_or(is_loopback_host);
     if is_local && has_local_host && !is_forwarded(request.headers()) { Ok(()) } else { Err(ApiError::RemoteWriteForbidden) }
 }
 

@@ -1,10 +1,11 @@
-//! Authorization of writes: API keys, their scopes, and the keys file.
+//! Authorization: API keys, their scopes and rate limits, and the keys file.
 //!
 //! A key is 256 random bits. The file holds its name, its scopes and its SHA-256. A slow password hash is not needed, because 256
 //! random bits cannot be guessed. No key is ever logged, counted or returned.
 
 mod caller;
 pub mod command;
+mod cross_origin;
 mod file;
 mod local;
 
@@ -15,8 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Args;
-use poem::Request;
+use clap::{ArgAction, Args, builder::BoolishValueParser};
+use poem::{Request, http::HeaderMap};
 use subtle::ConstantTimeEq;
 
 pub use self::{
@@ -36,6 +37,15 @@ pub struct KeysSettings {
     pub keys_file: Option<PathBuf>,
 }
 
+/// Which reads require a key.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct AccessSettings {
+    /// Require a key with the scope `operations` to read /sync-runs, /rates/batches, /zzz and /metrics
+    #[arg(long, env = "RESTRICT_OPERATIONS", value_name = "BOOL", default_value = "false", action = ArgAction::Set,
+        value_parser = BoolishValueParser::new())]
+    pub restrict_operations: bool,
+}
+
 /// What a key permits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -45,7 +55,11 @@ pub enum Scope {
     Rates,
     /// Replacing the list of places.
     Places,
-    /// Every write.
+    /// Reading what the operator may restrict: sync runs, batches, data of the probe, and metrics.
+    Operations,
+    /// Nothing beyond what everyone may read. The key identifies its client, for a rate limit and for metrics.
+    Read,
+    /// Everything.
     Admin,
 }
 
@@ -55,6 +69,8 @@ impl fmt::Display for Scope {
             Self::Feed(slug) => write!(formatter, "feed:{slug}"),
             Self::Rates => formatter.write_str("rates"),
             Self::Places => formatter.write_str("places"),
+            Self::Operations => formatter.write_str("operations"),
+            Self::Read => formatter.write_str("read"),
             Self::Admin => formatter.write_str("admin"),
         }
     }
@@ -71,9 +87,11 @@ impl std::str::FromStr for Scope {
         match (text, text.strip_prefix("feed:")) {
             ("rates", _) => Ok(Self::Rates),
             ("places", _) => Ok(Self::Places),
+            ("operations", _) => Ok(Self::Operations),
+            ("read", _) => Ok(Self::Read),
             ("admin", _) => Ok(Self::Admin),
             (_, Some(slug)) if is_slug(slug) => Ok(Self::Feed(slug.to_owned())),
-            _ => Err(format!("must be rates, places, admin or feed:SLUG, got `{text}`")),
+            _ => Err(format!("must be read, rates, places, operations, admin or feed:SLUG, got `{text}`")),
         }
     }
 }
@@ -81,9 +99,13 @@ impl std::str::FromStr for Scope {
 /// What the log shows instead of a key name on a server without keys.
 const LOCAL_CALLER: &str = "local";
 
-/// Authorizes the writes of this process.
+/// Authorizes the requests of this process.
 #[derive(Clone, Debug, Default)]
-pub struct Keys(Option<Arc<KeysFile>>);
+pub struct Keys {
+    file: Option<Arc<KeysFile>>,
+    /// Whether reads of operational data require a key.
+    restricts_operations: bool,
+}
 
 #[derive(Debug)]
 struct KeysFile {
@@ -95,50 +117,74 @@ struct KeysFile {
 #[derive(Debug)]
 struct KeysSnapshot {
     text: String,
-    records: Arc<[KeyRecord]>,
+    records: Records,
     read_at: Instant,
     /// Whether the current error of the file has been logged.
     is_failing: bool,
 }
+
+type Records = Arc<[Arc<KeyRecord>]>;
 
 impl Keys {
     /// Loads the keys file. It is reloaded while it is used. Without a file, only the local machine may write.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or is invalid.
-    pub fn load(settings: &KeysSettings) -> Result<Self, KeysFileError> {
-        let Some(path) = settings.keys_file.clone() else { return Ok(Self(None)) };
+    /// When the file cannot be read or is invalid, or when a file is required and not set.
+    pub fn load(settings: &KeysSettings, access: AccessSettings) -> Result<Self, KeysFileError> {
+        let restricts_operations = access.restrict_operations;
+        let Some(path) = settings.keys_file.clone() else {
+            return if restricts_operations { Err(KeysFileError::Required) } else { Ok(Self::default()) };
+        };
         let text = file::read_text(&path)?;
         let records = file::parse(&path, &text)?.into();
         let snapshot = Mutex::new(KeysSnapshot { text, records, read_at: Instant::now(), is_failing: false });
-        Ok(Self(Some(Arc::new(KeysFile { path, snapshot }))))
+        Ok(Self { file: Some(Arc::new(KeysFile { path, snapshot })), restricts_operations })
     }
 
-    /// Checks that the caller may do what requires `scope`, and records the name of its key in the span of the request.
+    /// The key that a request sends. A server without keys ignores it, and so it ignores an unknown key of Basic authentication, which
+    /// a proxy may require for its own purposes.
     ///
     /// # Errors
     ///
-    /// When the request has no key, an unknown key, or a key without the scope. On a server without keys, when the request does not
-    /// come from the local machine.
+    /// When the key is unknown.
+    pub(crate) fn identify(&self, headers: &HeaderMap) -> Result<Option<Arc<KeyRecord>>, ApiError> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let caller = Caller::from_headers(headers);
+        match file.find(&caller) {
+            None if caller.is_bearer() => Err(ApiError::InvalidKey),
+            record => Ok(record),
+        }
+    }
+
+    /// Checks that the caller may write what requires `scope`, and records the name of its key in the span of the request.
+    ///
+    /// # Errors
+    ///
+    /// When the request has no key, an unknown key, or a key without the scope, or when a web page of another origin sent it without
+    /// one. On a server without keys, when the request does not come from the local machine.
     pub fn authorize(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
-        let Some(file) = &self.0 else {
+        let Some(file) = &self.file else {
+            cross_origin::require_same_origin(request)?;
             local::require_local(request)?;
             record_caller(LOCAL_CALLER);
             return Ok(());
         };
-        let digest = caller.digest().ok_or(ApiError::AuthenticationRequired)?;
-        let records = file.records();
-        // All records are compared, so that the time does not depend on which one matches.
-        let matching = records
-            .iter()
-            .fold(None, |matching, record| if bool::from(record.sha256.ct_eq(digest)) { Some(record) } else { matching });
-        let record = matching.ok_or(ApiError::InvalidKey)?;
-        if record.scopes.contains(scope) || record.scopes.contains(&Scope::Admin) {
-            record_caller(&record.name);
-            Ok(())
-        } else {
-            Err(ApiError::MissingScope { scope: scope.to_string() })
+        if !caller.is_bearer() {
+            cross_origin::require_same_origin(request)?;
+        }
+        file.authorize(caller, scope)
+    }
+
+    /// Checks that the caller may read operational data, which anyone may unless the operator restricts it.
+    ///
+    /// # Errors
+    ///
+    /// When they are restricted, and the request has no key with the scope `operations`.
+    pub fn authorize_operations(&self, caller: &Caller) -> Result<(), ApiError> {
+        match &self.file {
+            Some(file) if self.restricts_operations => file.authorize(caller, &Scope::Operations),
+            _ => Ok(()),
         }
     }
 }
@@ -148,8 +194,30 @@ fn record_caller(name: &str) {
 }
 
 impl KeysFile {
+    fn authorize(&self, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
+        if caller.digest().is_none() {
+            return Err(ApiError::AuthenticationRequired);
+        }
+        let record = self.find(caller).ok_or(ApiError::InvalidKey)?;
+        if record.scopes.contains(scope) || record.scopes.contains(&Scope::Admin) {
+            record_caller(&record.name);
+            Ok(())
+        } else {
+            Err(ApiError::MissingScope { scope: scope.to_string() })
+        }
+    }
+
+    /// The record of the caller's key. All records are compared, so that the time does not depend on which one matches.
+    fn find(&self, caller: &Caller) -> Option<Arc<KeyRecord>> {
+        let digest = caller.digest()?;
+        let records = self.records();
+        let matching =
+            records.iter().fold(None, |found, record| if bool::from(record.sha256.ct_eq(digest)) { Some(record) } else { found });
+        matching.cloned()
+    }
+
     /// The records of the file, reloaded if they are too old.
-    fn records(&self) -> Arc<[KeyRecord]> {
+    fn records(&self) -> Records {
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         if snapshot.read_at.elapsed() >= RELOAD_INTERVAL {
             snapshot.read_at = Instant::now();
@@ -189,7 +257,7 @@ mod tests {
 
     #[test]
     fn scopes_are_parsed_as_they_are_formatted() {
-        for text in ["rates", "places", "admin", "feed:fever", "feed:north-stage-2"] {
+        for text in ["read", "rates", "places", "operations", "admin", "feed:fever", "feed:north-stage-2"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
         for text in ["", "Rates", "feed", "feed:", "feed:*", "feed:Fever", "all"] {

@@ -60,6 +60,7 @@ error_codes! {
     InvalidKey = "invalid_key", UNAUTHORIZED, "Invalid API key";
     MissingScope = "missing_scope", FORBIDDEN, "Missing scope";
     RemoteWriteForbidden = "remote_write_forbidden", FORBIDDEN, "Remote write forbidden";
+    CrossOriginWrite = "cross_origin_write", FORBIDDEN, "Cross-origin write";
     PathNotFound = "path_not_found", NOT_FOUND, "Path not found";
     NotFound = "not_found", NOT_FOUND, "Not found";
     UnknownPlace = "unknown_place", NOT_FOUND, "Unknown place";
@@ -67,10 +68,13 @@ error_codes! {
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable content coding";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timeout";
     IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, "Idempotency key in use";
+    PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Precondition failed";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
     InvalidItems = "invalid_items", UNPROCESSABLE_ENTITY, "Invalid items";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key reused";
+    UriTooLong = "uri_too_long", URI_TOO_LONG, "URI too long";
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limit exceeded";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "Database unavailable";

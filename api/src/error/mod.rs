@@ -93,6 +93,21 @@ pub enum ApiError {
     /// Without API keys, only the local machine may write.
     #[error("a remote write without API keys")]
     RemoteWriteForbidden,
+    /// A web page of another origin sent the write.
+    #[error("a cross-origin write without an API key")]
+    CrossOriginWrite,
+    /// `If-Match` does not contain the current `ETag`.
+    #[error("the resource has changed since the client read it")]
+    PreconditionFailed,
+    /// The request is not valid HTTP.
+    #[error("the request is malformed")]
+    Malformed(&'static str),
+    /// The URL is longer than the HTTP parser accepts.
+    #[error("the URL is too long")]
+    UriTooLong,
+    /// The head of the request is larger than the HTTP parser accepts.
+    #[error("the head of the request is too large")]
+    HeadersTooLarge,
     /// A temporary file could not be written or read.
     #[error("a temporary file failed")]
     Disk(#[source] io::Error),
@@ -173,6 +188,11 @@ impl ApiError {
             Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::RemoteWriteForbidden => ErrorCode::RemoteWriteForbidden,
+            Self::CrossOriginWrite => ErrorCode::CrossOriginWrite,
+            Self::PreconditionFailed => ErrorCode::PreconditionFailed,
+            Self::Malformed(_) => ErrorCode::BadRequest,
+            Self::UriTooLong => ErrorCode::UriTooLong,
+            Self::HeadersTooLarge => ErrorCode::HeadersTooLarge,
             Self::AuthenticationRequired => ErrorCode::AuthenticationRequired,
             Self::InvalidKey => ErrorCode::InvalidKey,
             Self::MissingScope { .. } => ErrorCode::MissingScope,
@@ -282,6 +302,15 @@ impl ApiError {
                 "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy"
                     .to_owned()
             }
+            Self::CrossOriginWrite => {
+                "a web page of another origin must send its writes with an API key, as `Authorization: Bearer KEY`".to_owned()
+            }
+            Self::PreconditionFailed => {
+                "`If-Match` does not contain the current `ETag`, so nothing was changed; read the resource again".to_owned()
+            }
+            Self::Malformed(detail) => (*detail).to_owned(),
+            Self::UriTooLong => "the URL must be at most 65534 bytes long".to_owned(),
+            Self::HeadersTooLarge => "the request line and headers must be at most 32 KiB and 100 headers".to_owned(),
             Self::NotFound { what, id } => format!("{what} `{id}` does not exist"),
             Self::Shared(error) => error.detail(),
             Self::Overloaded => "too many requests are waiting; retry later".to_owned(),

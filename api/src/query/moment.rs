@@ -17,7 +17,8 @@ pub enum Edge {
     End,
 }
 
-/// Parses an RFC 3339 date and time, in UTC if it has no offset, or a date.
+/// Parses an RFC 3339 date and time, in UTC if it has no offset, or a date. The seconds may be omitted, as HTML forms do
+/// ([`datetime-local`](https://html.spec.whatwg.org/#local-date-and-time-state-(type=datetime-local))).
 ///
 /// An unescaped `+` in a query string arrives as a space; in the place of an offset's sign, it is read as `+`.
 ///
@@ -34,11 +35,11 @@ pub fn parse_moment(text: &str, edge: Edge) -> Result<UtcInstant, String> {
     if time.is_empty() {
         return Ok(edge_of_day(date, edge));
     }
-    let restored = restore_plus(text);
+    let restored = add_seconds(restore_plus(text));
     let instant = match DateTime::parse_from_rfc3339(&restored) {
         Ok(instant) => instant.to_utc(),
         Err(_) => match NaiveDateTime::parse_from_str(&restored, "%Y-%m-%dT%H:%M:%S%.f") {
-            Ok(local) if time.len() >= "T00:00:00".len() => local.and_utc(),
+            Ok(local) if restored.len() >= "2021-02-01T00:00:00".len() => local.and_utc(),
             _ => return Err(malformed()),
         },
     };
@@ -73,6 +74,16 @@ fn round_inwards(instant: DateTime<Utc>, edge: Edge) -> UtcInstant {
     if is_finer && edge == Edge::Start { UtcInstant(floor.0 + 1) } else { floor }
 }
 
+/// Adds the seconds to a time such as `20:00` or `20:00+01:00`.
+fn add_seconds(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text.split_at_checked("2021-02-01T00:00".len()) {
+        Some((minutes, offset)) if offset.is_empty() || offset.starts_with(['Z', 'z', '+', '-']) => {
+            format!("{minutes}:00{offset}").into()
+        }
+        _ => text,
+    }
+}
+
 fn restore_plus(text: &str) -> Cow<'_, str> {
     let is_offset = |text: &str| matches!(text.as_bytes(), [b'0'..=b'9', b'0'..=b'9', b':', b'0'..=b'9', b'0'..=b'9']);
     match text.rsplit_once(' ') {
@@ -99,6 +110,9 @@ mod tests {
             ("2021-02-01T00:00:00+01:00", "2021-01-31T23:00:00Z"),
             ("2021-02-01T00:00:00 01:00", "2021-01-31T23:00:00Z"),
             ("2021-02-01T00:00:00-03:30", "2021-02-01T03:30:00Z"),
+            ("2021-02-01T20:00", "2021-02-01T20:00:00Z"),
+            ("2021-02-01T20:00Z", "2021-02-01T20:00:00Z"),
+            ("2021-02-01T20:00 01:00", "2021-02-01T19:00:00Z"),
         ] {
             assert_eq!(parse(text, Edge::Start), instant, "{text}");
             assert_eq!(parse(text, Edge::End), instant, "{text}");
@@ -132,7 +146,9 @@ mod tests {
             "20210201",
             "2021-02-01T",
             "2021-02-01T00",
-            "2021-02-01T00:00",
+            "2021-02-01T0:00",
+            "2021-02-01T00:0",
+            "2021-02-01T00:00.5",
             "2021-02-01T25:00:00Z",
             "2021-02-01T00:00:00+1",
             "2021-02-01T00:00:00Zjunk",

@@ -1,8 +1,9 @@
 //! Query strings, parsed once and strictly: an unknown parameter is an error, because ignoring a misspelled filter would return the
-//! wrong rows.
+//! wrong rows. A parameter with an empty value is absent, because HTML forms send all their fields.
 
 use std::{borrow::Cow, str::FromStr};
 
+use percent_encoding::percent_decode_str;
 use poem::Request;
 
 use crate::error::{ApiError, ValidationError};
@@ -13,6 +14,10 @@ const MIN_SIMILARITY: f64 = 0.5;
 const MAX_ERRORS: usize = 20;
 /// Characters of an unknown name or an invalid value that are repeated in the response: four times the longest known name.
 const MAX_REPEATED_CHARACTERS: usize = 64;
+
+/// Parameters that scripts and links of campaigns add to any URL, to avoid caches and to count visitors.
+const IGNORED: &str = "_";
+const IGNORED_PREFIX: &str = "utm_";
 
 /// The parameters of one request. The parameters that an operation reads are the ones that it accepts; errors are collected, so that a
 /// client sees all of them at the same time.
@@ -51,13 +56,27 @@ impl<'a> Parameters<'a> {
     /// Parses a query string, without its `?`.
     #[must_use]
     pub fn parse(query: &'a str) -> Self {
-        Self { pairs: form_urlencoded::parse(query.as_bytes()).collect(), known: Vec::new(), errors: Vec::new() }
+        let mut parameters = Self { pairs: Vec::new(), known: Vec::new(), errors: Vec::new() };
+        for pair in query.split('&') {
+            let mut decoded = form_urlencoded::parse(pair.as_bytes());
+            if percent_decode_str(pair).decode_utf8().is_ok() {
+                parameters.pairs.extend(decoded);
+            } else if let Some((name, _)) = decoded.next() {
+                parameters.add_error(&shorten(&name), "must be percent-encoded UTF-8");
+            }
+        }
+        parameters
     }
 
     /// Whether the request has a parameter.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.pairs.iter().any(|(given, _)| given == name)
+        self.values(name).next().is_some()
+    }
+
+    /// The values of a parameter that are not empty.
+    fn values(&self, name: &str) -> impl Iterator<Item = &Cow<'a, str>> {
+        self.pairs.iter().filter(move |(given, value)| given == name && !value.is_empty()).map(|(_, value)| value)
     }
 
     /// Whether an error was found so far.
@@ -70,9 +89,11 @@ impl<'a> Parameters<'a> {
     /// `must be a price such as 27.50`.
     pub fn get<T>(&mut self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         self.known.push(name);
-        let mut values = self.pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
-        let value = values.next()?;
-        let error = if values.next().is_some() {
+        let (value, is_repeated) = {
+            let mut values = self.values(name);
+            (values.next()?, values.next().is_some())
+        };
+        let error = if is_repeated {
             "must be given only once".to_owned()
         } else if value.contains('\0') {
             CONTAINS_NUL.to_owned()
@@ -97,7 +118,7 @@ impl<'a> Parameters<'a> {
     /// The values of a list, separated by commas or given as repeated parameters. `None` if the parameter is absent.
     pub fn list(&mut self, name: &'static str) -> Option<Vec<String>> {
         self.known.push(name);
-        let values = self.pairs.iter().filter(|(given, _)| given == name).flat_map(|(_, value)| value.split(','));
+        let values = self.values(name).flat_map(|value| value.split(','));
         let values: Vec<String> = values.map(str::to_owned).collect();
         if values.iter().any(|value| value.contains('\0')) {
             self.add_error(name, CONTAINS_NUL);
@@ -123,7 +144,7 @@ impl<'a> Parameters<'a> {
             if self.errors.len() == MAX_ERRORS {
                 break;
             }
-            if !self.known.contains(&name.as_ref()) {
+            if !self.known.contains(&name.as_ref()) && name != IGNORED && !name.starts_with(IGNORED_PREFIX) {
                 let name = shorten(&name);
                 let message = describe_unknown(&name, &self.known);
                 self.add_error(&name, message);

@@ -13,6 +13,8 @@ pub(super) enum Client {
     V4(Ipv4Addr),
     /// The 64-bit network, because that is what one client is assigned.
     V6(u64),
+    /// The hash of the name of an API key.
+    Key(u64),
     /// There is no socket, as in tests.
     Unknown,
 }

@@ -17,14 +17,14 @@ use std::{
 
 use clap::Args;
 use governor::{
-    DefaultKeyedRateLimiter, Quota,
-    clock::{Clock, DefaultClock},
-    middleware::StateInformationMiddleware,
+    DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil,
+    clock::{Clock, DefaultClock, QuantaInstant},
+    middleware::{StateInformationMiddleware, StateSnapshot},
 };
 use ipnet::IpNet;
 use poem::{
     Request, Response,
-    http::{HeaderName, HeaderValue},
+    http::{HeaderName, HeaderValue, Method},
 };
 
 use self::client::Client;
@@ -56,13 +56,67 @@ pub struct RateSettings {
     pub trusted_proxies: Vec<IpNet>,
 }
 
-/// The buckets of all clients.
+/// How many requests a client may make.
+#[derive(Clone, Debug)]
+pub(crate) struct Quota {
+    per_second: NonZeroU32,
+    burst: NonZeroU32,
+    /// The name of the quota in the headers.
+    name: &'static str,
+    /// The value of `RateLimit-Policy`.
+    policy: HeaderValue,
+}
+
+impl Quota {
+    /// A quota. By default, a burst has the requests of one second.
+    pub(crate) fn new(name: &'static str, per_second: NonZeroU32, burst: Option<NonZeroU32>) -> Self {
+        let burst = burst.unwrap_or(per_second);
+        let window = round_up_to_seconds(Duration::from_secs_f64(f64::from(burst.get()) / f64::from(per_second.get())));
+        let policy = HeaderValue::from_str(&format!("\"{name}\";q={burst};w={window}"));
+        Self { per_second, burst, name, policy: policy.unwrap_or(HeaderValue::from_static("\"default\"")) }
+    }
+
+    fn to_governor(&self) -> governor::Quota {
+        governor::Quota::per_second(self.per_second).allow_burst(self.burst)
+    }
+
+    /// The decision about a request, from what its bucket allows.
+    fn decide(&self, checked: Result<StateSnapshot, NotUntil<QuantaInstant>>) -> RateDecision {
+        let (remaining, retry_after) = match checked {
+            Ok(state) => (state.remaining_burst_capacity(), None),
+            Err(not_until) => (0, Some(not_until.wait_time_from(DefaultClock::default().now()))),
+        };
+        if retry_after.is_some() {
+            metrics::counter!("marquee_rate_limited_total").increment(1);
+        }
+        let missing = f64::from(self.burst.get().saturating_sub(remaining));
+        let full_in = Duration::from_secs_f64(missing / f64::from(self.per_second.get()));
+        RateDecision { name: self.name, policy: self.policy.clone(), remaining, full_in, retry_after }
+    }
+}
+
+/// The limit of one API key, whichever addresses its clients have.
+pub(crate) struct KeyLimiter {
+    bucket: DefaultDirectRateLimiter<StateInformationMiddleware>,
+    quota: Quota,
+}
+
+impl KeyLimiter {
+    pub(crate) fn new(quota: Quota) -> Self {
+        Self { bucket: governor::RateLimiter::direct(quota.to_governor()).with_middleware(), quota }
+    }
+
+    /// Takes a request from the bucket.
+    pub(crate) fn decide(&self) -> RateDecision {
+        self.quota.decide(self.bucket.check())
+    }
+}
+
+/// The buckets of all clients that have no separate limit.
 #[derive(Debug)]
 pub struct RateLimiter {
     buckets: DefaultKeyedRateLimiter<Bucket, StateInformationMiddleware>,
-    per_second: NonZeroU32,
-    burst: NonZeroU32,
-    policy: HeaderValue,
+    quota: Quota,
     trusted: Vec<IpNet>,
     /// There are more clients than [`MAX_CLIENTS`], so they share buckets.
     is_crowded: AtomicBool,
@@ -77,8 +131,10 @@ enum Bucket {
 }
 
 /// The decision about a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RateDecision {
+    name: &'static str,
+    policy: HeaderValue,
     remaining: u32,
     /// Time until the bucket is full again.
     full_in: Duration,
@@ -88,28 +144,38 @@ pub(crate) struct RateDecision {
 
 impl RateDecision {
     /// The error of a request that exceeds the limit.
-    pub(crate) fn rejection(self) -> Option<ApiError> {
+    pub(crate) fn rejection(&self) -> Option<ApiError> {
         self.retry_after.map(|wait| ApiError::RateLimited { retry_after: round_up_to_seconds(wait) })
     }
+
+    /// Sets the headers that tell a client its remaining requests.
+    pub(crate) fn set_headers(self, response: &mut Response) {
+        let text = format!("\"{}\";r={};t={}", self.name, self.remaining, round_up_to_seconds(self.full_in));
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            response.headers_mut().insert(RATELIMIT, value);
+        }
+        response.headers_mut().insert(RATELIMIT_POLICY, self.policy);
+    }
+}
+
+/// Whether a request counts. The clients of the other paths decide whether the process is restarted, and a page cannot read
+/// why its preflight was rejected.
+pub(crate) fn is_limited(request: &Request) -> bool {
+    !UNLIMITED.contains(&request.uri().path()) && request.method() != Method::OPTIONS
 }
 
 impl RateLimiter {
     /// The limiter of these settings, if they set a limit.
     #[must_use]
     pub fn from_settings(settings: &RateSettings) -> Option<Arc<Self>> {
-        let per_second = settings.rate_limit_per_second?;
-        let burst = settings.rate_limit_burst.unwrap_or(per_second);
-        Some(Arc::new(Self::new(per_second, burst, settings.trusted_proxies.clone(), MAX_CLIENTS)))
+        let quota = Quota::new("default", settings.rate_limit_per_second?, settings.rate_limit_burst);
+        Some(Arc::new(Self::new(quota, settings.trusted_proxies.clone(), MAX_CLIENTS)))
     }
 
-    fn new(per_second: NonZeroU32, burst: NonZeroU32, trusted: Vec<IpNet>, max_clients: usize) -> Self {
-        let window = round_up_to_seconds(Duration::from_secs_f64(f64::from(burst.get()) / f64::from(per_second.get())));
-        let policy = format!("\"default\";q={burst};w={window}");
+    fn new(quota: Quota, trusted: Vec<IpNet>, max_clients: usize) -> Self {
         Self {
-            buckets: governor::RateLimiter::keyed(Quota::per_second(per_second).allow_burst(burst)).with_middleware(),
-            per_second,
-            burst,
-            policy: HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("\"default\"")),
+            buckets: governor::RateLimiter::keyed(quota.to_governor()).with_middleware(),
+            quota,
             trusted,
             is_crowded: AtomicBool::new(false),
             max_clients,
@@ -123,12 +189,7 @@ impl RateLimiter {
         } else {
             Bucket::Own(client)
         };
-        let (remaining, retry_after) = match self.buckets.check_key(&bucket) {
-            Ok(state) => (state.remaining_burst_capacity(), None),
-            Err(not_until) => (0, Some(not_until.wait_time_from(DefaultClock::default().now()))),
-        };
-        let missing = f64::from(self.burst.get().saturating_sub(remaining));
-        RateDecision { remaining, full_in: Duration::from_secs_f64(missing / f64::from(self.per_second.get())), retry_after }
+        self.quota.decide(self.buckets.check_key(&bucket))
     }
 
     /// Removes full buckets periodically. Never returns.
@@ -146,26 +207,13 @@ impl RateLimiter {
         self.is_crowded.store(self.buckets.len() > self.max_clients, Ordering::Relaxed);
     }
 
-    /// Counts a request, unless its path has no limit.
-    pub(crate) fn decide(&self, request: &Request) -> Option<RateDecision> {
-        if UNLIMITED.contains(&request.uri().path()) {
-            return None;
-        }
+    /// Takes a request from the bucket of its client: of the API key that it sends, or else of its address.
+    pub(crate) fn decide(&self, request: &Request, key_name: Option<&str>) -> RateDecision {
         let peer = request.remote_addr().as_socket_addr().map(std::net::SocketAddr::ip);
-        let decision = self.check(Client::identify(peer, request.headers(), &self.trusted));
-        if decision.retry_after.is_some() {
-            metrics::counter!("marquee_rate_limited_total").increment(1);
-        }
-        Some(decision)
-    }
-
-    /// Sets the headers that tell a client its remaining requests.
-    pub(crate) fn set_headers(&self, response: &mut Response, decision: RateDecision) {
-        let text = format!("\"default\";r={};t={}", decision.remaining, round_up_to_seconds(decision.full_in));
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            response.headers_mut().insert(RATELIMIT, value);
-        }
-        response.headers_mut().insert(RATELIMIT_POLICY, self.policy.clone());
+        self.check(match key_name {
+            Some(name) => Client::Key(self.hasher.hash_one(name)),
+            None => Client::identify(peer, request.headers(), &self.trusted),
+        })
     }
 }
 

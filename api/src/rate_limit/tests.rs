@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn number(number: u32) -> NonZeroU32 {
-    NonZeroU32::new(number).unwrap()
+fn quota(per_second: u32, burst: u32) -> Quota {
+    Quota::new("default", NonZeroU32::new(per_second).unwrap(), NonZeroU32::new(burst))
 }
 
 fn client(number: u64) -> Client {
@@ -12,7 +12,7 @@ fn client(number: u64) -> Client {
 
 #[test]
 fn allows_a_burst_and_no_more() {
-    let limiter = RateLimiter::new(number(1), number(3), Vec::new(), MAX_CLIENTS);
+    let limiter = RateLimiter::new(quota(1, 3), Vec::new(), MAX_CLIENTS);
     for remaining in [2, 1, 0] {
         let decision = limiter.check(client(1));
         assert_eq!((decision.remaining, decision.retry_after), (remaining, None));
@@ -25,7 +25,7 @@ fn allows_a_burst_and_no_more() {
 
 #[test]
 fn removes_full_buckets() {
-    let limiter = RateLimiter::new(number(1_000_000_000), number(1), Vec::new(), MAX_CLIENTS);
+    let limiter = RateLimiter::new(quota(1_000_000_000, 1), Vec::new(), MAX_CLIENTS);
     for number in 0..1_000 {
         limiter.check(client(number));
     }
@@ -35,7 +35,7 @@ fn removes_full_buckets() {
 
 #[test]
 fn many_clients_use_bounded_memory_and_are_limited() {
-    let limiter = RateLimiter::new(number(1), number(10), Vec::new(), 1_000);
+    let limiter = RateLimiter::new(quota(1, 10), Vec::new(), 1_000);
     for number in 0..1_001 {
         limiter.check(client(number));
     }

@@ -48,8 +48,7 @@ impl NamePrefix {
     /// Reads `q`.
     pub(crate) fn read(parameters: &mut Parameters<'_>) -> Self {
         let folded = parameters.get("q", |text| match text.chars().count() {
-            0 => Err("must be the beginning of a name".to_owned()),
-            1..=MAX_CHARACTERS => Ok(fold_name(text)),
+            0..=MAX_CHARACTERS => Ok(fold_name(text)),
             _ => Err(format!("must have at most {MAX_CHARACTERS} characters")),
         });
         Self { folded }

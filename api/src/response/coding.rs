@@ -38,6 +38,8 @@ const PREFERRED: [ContentCoding; 4] = [ContentCoding::Brotli, ContentCoding::Zst
 impl ContentCoding {
     /// The number of codings.
     pub(crate) const COUNT: usize = PREFERRED.len();
+    /// All codings.
+    pub(crate) const ALL: [Self; Self::COUNT] = PREFERRED;
 
     /// The name in headers.
     #[must_use]

@@ -1,20 +1,24 @@
 //! Building blocks of responses: content codings, representations and validators, envelopes, problems.
 
 mod coding;
+mod cors;
 mod document;
 mod encoded;
 mod envelope;
 mod nullable;
+mod precondition;
 mod problem;
 mod reply;
 mod representation;
 
 pub use self::{
     coding::ContentCoding,
+    cors::{Cors, CorsSettings},
     document::StaticDocument,
     encoded::Encoded,
     envelope::Envelope,
     nullable::Nullable,
+    precondition::Precondition,
     problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},
     reply::{PageReply, Reply, TextReply},
     representation::{JSON, Representation, etag_of},

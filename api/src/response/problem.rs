@@ -77,6 +77,7 @@ impl Problem {
 pub fn problem_response(error: &ApiError, request_id: &str, path: &str) -> Response {
     let body = serde_json::to_vec(&Problem::new(error, request_id, path)).unwrap_or_default();
     let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }

@@ -1,19 +1,32 @@
-//! The first layer of the service: the rate limit, the fast path, and the router for all other requests.
+//! The first layer of the service: what applies to every request (keys, rate limits, cross-origin headers), the fast path, and the
+//! router for all other requests.
 
 use std::{future::ready, sync::Arc, time::Instant};
 
-use poem::{Endpoint, Request, Response, http::HeaderMap};
+use poem::{
+    Endpoint, Request, Response,
+    http::{HeaderMap, Method},
+};
 
 use super::{
     RequestId,
     fast_path::{self, HotQuery},
     observe::{Observer, RequestContext},
+    request_target,
 };
-use crate::{cache::Cache, error::ApiError, rate_limit::RateLimiter, response::problem_response};
+use crate::{
+    auth::{KeyRecord, Keys},
+    cache::Cache,
+    error::ApiError,
+    rate_limit::{self, RateDecision, RateLimiter},
+    response::{Cors, problem_response},
+};
 
 /// The service without its sockets.
 pub(crate) struct ServiceEntry<Router> {
+    pub(crate) keys: Keys,
     pub(crate) limiter: Option<Arc<RateLimiter>>,
+    pub(crate) cors: Cors,
     pub(crate) cache: Arc<Cache>,
     pub(crate) observer: Observer,
     pub(crate) router: Router,
@@ -22,27 +35,58 @@ pub(crate) struct ServiceEntry<Router> {
 impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
     type Output = Response;
 
-    async fn call(&self, request: Request) -> poem::Result<Response> {
+    async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        let limited = self.limiter.as_ref().and_then(|limiter| Some((limiter, limiter.decide(&request)?)));
-        let rejection = limited.as_ref().and_then(|(_, decision)| decision.rejection());
+        let allowed_origin = self.cors.allow(request.headers());
+        let identified = request_target::check(&mut request).and_then(|()| self.keys.identify(request.headers()));
+        let decision = self.limit(&request, identified.as_ref().ok().and_then(Option::as_deref));
+        let rejection = decision.as_ref().and_then(RateDecision::rejection).or(identified.err());
         let mut response = match (rejection, fast_path::find_route(&request)) {
             (Some(error), _) => self.reject(RequestContext::new(&request, started), error).await,
             (None, Some(route)) => self.respond_hot(route, request, started).await,
             (None, None) => {
                 let context = RequestContext::new(&request, started);
                 // Boxed, because the future is large, and every connection would hold and move it for every request.
-                Box::pin(self.observer.observe(context, self.router.call(request))).await
+                Box::pin(self.observer.observe(context, self.route(request))).await
             }
         };
-        if let Some((limiter, decision)) = limited {
-            limiter.set_headers(&mut response, decision);
+        if let Some(decision) = decision {
+            decision.set_headers(&mut response);
         }
+        self.cors.set_headers(&mut response, allowed_origin);
         Ok(response)
     }
 }
 
 impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
+    /// Takes the request from the bucket of its client, if there is a limit, and counts it for its key.
+    fn limit(&self, request: &Request, key: Option<&KeyRecord>) -> Option<RateDecision> {
+        if !rate_limit::is_limited(request) {
+            return None;
+        }
+        let decision = match key.and_then(|key| key.limiter.as_ref()) {
+            Some(limiter) => Some(limiter.decide()),
+            None => self.limiter.as_ref().map(|limiter| limiter.decide(request, key.map(|key| key.name.as_str()))),
+        };
+        if let Some(key) = key {
+            key.count(decision.as_ref().is_some_and(|decision| decision.rejection().is_some()));
+        }
+        decision
+    }
+
+    /// Responds to requests that the fast path does not handle.
+    async fn route(&self, request: Request) -> poem::Result<Response> {
+        if *request.method() == Method::OPTIONS
+            && let Some(methods) = self.observer.routes.allow(request.uri().path())
+        {
+            return Ok(Cors::respond_to_options(request.headers(), methods));
+        }
+        if let Some(redirect) = request_target::redirect_to_canonical(&request, &self.observer.routes) {
+            return Ok(redirect);
+        }
+        self.router.call(request).await
+    }
+
     /// Responds to a GET of a hot route, which is parsed once, whether or not the process has the response.
     async fn respond_hot(&self, route: &'static str, request: Request, started: Instant) -> Response {
         let query = match HotQuery::parse(route, &request) {

@@ -8,9 +8,11 @@ mod entry;
 mod fast_path;
 mod limits;
 mod observe;
+mod parse_error;
 mod progress;
 mod request_id;
 mod request_metrics;
+mod request_target;
 mod routes;
 mod shutdown;
 mod socket;
@@ -33,6 +35,7 @@ pub use self::{
 use self::{connection::serve_connection, request_id::RequestId, shutdown::ShutdownPhases};
 pub(crate) use self::{
     entry::ServiceEntry, fast_path::HOT_ROUTES, observe::Observer, request_metrics::describe as describe_metrics,
+    request_target::redirect,
 };
 pub use crate::state::Readiness;
 

@@ -37,7 +37,7 @@ impl RequestContext {
 /// Observes requests.
 #[derive(Debug)]
 pub(crate) struct Observer {
-    routes: Routes,
+    pub(super) routes: Routes,
     metrics: RequestMetrics,
 }
 
@@ -100,8 +100,8 @@ impl Observer {
         let path = request.uri.path();
         let mut response = problem_response(&error, request.id.as_str(), path);
         if error.status() == StatusCode::METHOD_NOT_ALLOWED
-            && let Some(route) = self.routes.find(path)
-            && let Ok(allow) = HeaderValue::from_str(&route.allow)
+            && let Some(methods) = self.routes.allow(path)
+            && let Ok(allow) = HeaderValue::from_str(methods)
         {
             response.headers_mut().insert(header::ALLOW, allow);
         }

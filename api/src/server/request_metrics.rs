@@ -8,6 +8,10 @@ use poem::http::StatusCode;
 /// Describes each metric for Prometheus. The recorder of the process must be installed.
 pub(crate) fn describe() {
     describe_counter!("marquee_http_requests_total", "Completed requests");
+    describe_counter!(
+        "marquee_key_requests_total",
+        "Requests with an API key, by key and by whether its rate limit rejected them"
+    );
     describe_histogram!("marquee_http_seconds", Unit::Seconds, "Time from the head of a request to the head of its response");
     describe_counter!("marquee_cache_responses_total", "Responses of cached operations, by the tier that had them");
     describe_counter!("marquee_cache_stale_responses_total", "Responses that may be outdated, marked as such, by reason");

@@ -3,9 +3,11 @@
 use poem_openapi::registry::MetaApi;
 
 /// Documents that are not part of the OpenAPI document.
-const DOCUMENTS: [&str; 5] = ["/docs", "/docs/", "/errors", "/metrics", "/openapi.json"];
+const DOCUMENTS: [&str; 6] = ["/", "/docs", "/errors", "/favicon.ico", "/metrics", "/openapi.json"];
 /// The methods of documents.
-const DOCUMENT_METHODS: &str = "GET, HEAD";
+const DOCUMENT_METHODS: &str = "GET, HEAD, OPTIONS";
+/// The methods of all routes, for `OPTIONS *`.
+const ALL_METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
 /// All routes.
 #[derive(Debug)]
@@ -17,7 +19,7 @@ pub(crate) struct Route {
     /// The path as the OpenAPI document writes it: `/events/{id}`.
     pub(crate) template: String,
     /// The value of `Allow`.
-    pub(crate) allow: String,
+    allow: String,
     parameters: usize,
 }
 
@@ -29,6 +31,7 @@ impl Routes {
             if methods.contains(&"GET") {
                 methods.push("HEAD");
             }
+            methods.push("OPTIONS");
             Route::new(&path.path, methods.join(", "))
         });
         let documents = DOCUMENTS.into_iter().map(|path| Route::new(path, DOCUMENT_METHODS.to_owned()));
@@ -36,6 +39,11 @@ impl Routes {
         // A literal segment takes precedence over a parameter, as in the router.
         routes.sort_by_key(|route| route.parameters);
         Self(routes)
+    }
+
+    /// The methods of a path: the value of `Allow`. The path `*` stands for the whole server.
+    pub(crate) fn allow(&self, path: &str) -> Option<&str> {
+        if path == "*" { Some(ALL_METHODS) } else { self.find(path).map(|route| route.allow.as_str()) }
     }
 
     /// The route of a path.

@@ -7,12 +7,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
-use super::progress::Progress;
+use super::{parse_error::replace_response, progress::Progress};
 
 /// Bytes that are read and discarded after the last response: the rest of a body that was rejected.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -25,11 +26,13 @@ pub(super) struct Socket {
     /// Whether our side is closed.
     is_shut: bool,
     lingered_bytes: usize,
+    /// The rest of a response that is sent instead of one of hyper.
+    replacement: Bytes,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> Self {
-        Self { stream, progress, has_ended: false, is_shut: false, lingered_bytes: 0 }
+        Self { stream, progress, has_ended: false, is_shut: false, lingered_bytes: 0, replacement: Bytes::new() }
     }
 
     fn record_write(&self, written: &Poll<io::Result<usize>>, offered: usize) {
@@ -38,6 +41,25 @@ impl Socket {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.progress.record_blocked(),
         }
+    }
+
+    /// Replaces a response that hyper writes to a request that it cannot parse.
+    fn replace(&mut self, head: &[u8]) -> bool {
+        let Some(replacement) = replace_response(head) else { return false };
+        self.replacement = replacement.into();
+        true
+    }
+
+    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.replacement.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(context, &self.replacement);
+            self.record_write(&written, self.replacement.len());
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.replacement.advance(count),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads and discards until the client closes. Closing a socket with unread bytes would reset the connection, and the client might
@@ -71,6 +93,9 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.replace(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.record_write(&written, bytes.len());
         written
@@ -81,8 +106,12 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        if slices.first().is_some_and(|head| self.replace(head)) {
+            return Poll::Ready(Ok(offered));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.record_write(&written, slices.iter().map(|slice| slice.len()).sum());
+        self.record_write(&written, offered);
         written
     }
 
@@ -91,10 +120,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_replacement(context))?;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_replacement(context))?;
         if !self.is_shut {
             ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
             self.is_shut = true;

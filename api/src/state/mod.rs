@@ -16,6 +16,7 @@ use crate::{
     cache::{Cache, Redis, version::VersionWatch},
     database::{Availability, reader::Reader, writer::Writer},
     rate_limit::RateLimiter,
+    response::Cors,
 };
 
 /// Shared by all requests of the process.
@@ -33,6 +34,8 @@ pub struct State {
     pub cache: Arc<Cache>,
     /// API keys.
     pub keys: Keys,
+    /// Which web pages may read.
+    pub cors: Cors,
     /// Limits of a batch of prices.
     pub batch_limits: BatchLimits,
     /// Whether the process accepts new work.
@@ -59,6 +62,7 @@ impl State {
             writer,
             cache,
             keys: Keys::default(),
+            cors: Cors::default(),
             batch_limits: BatchLimits::REQUEST,
             readiness: Readiness::default(),
             rate: None,

@@ -9,7 +9,7 @@ use std::{
 
 use api::{
     State,
-    auth::{Keys, KeysSettings},
+    auth::{AccessSettings, Keys, KeysSettings},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use entity::ConnectionRole;
@@ -32,7 +32,7 @@ on_every_backend!(
 /// Longer than the interval at which the keys file is reloaded.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-fn run_keys_new(file: Option<&Path>, arguments: &[&str]) -> Output {
+pub(crate) fn run_keys_new(file: Option<&Path>, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-api"));
     command.args(["keys", "new"]).args(arguments).env_remove("API_KEYS_FILE");
     if let Some(file) = file {
@@ -57,7 +57,7 @@ pub(crate) fn create_keys_file_path() -> (TempDir, PathBuf) {
 
 pub(crate) async fn start_app(database: &TestDatabase, file: &Path) -> TestApp {
     let connection = database.connect(ConnectionRole::Api).await;
-    let keys = Keys::load(&KeysSettings { keys_file: Some(file.to_owned()) }).unwrap();
+    let keys = Keys::load(&KeysSettings { keys_file: Some(file.to_owned()) }, AccessSettings::default()).unwrap();
     TestApp::with_state(&State { keys, ..State::new(connection.clone(), connection, 0, None) })
 }
 
@@ -98,7 +98,9 @@ async fn a_key_needs_the_scope_of_the_operation(database: Arc<TestDatabase>) {
     }
     // A key in the URL would be logged by every proxy.
     let body = ("application/json", r#"{"regions":[],"places":[]}"#);
-    let response = app.upload(Method::PUT, &format!("/places?key={places}"), body, &[]).await;
+    let authorization = format!("Bearer {places}");
+    let headers = [("authorization", authorization.as_str())];
+    let response = app.upload(Method::PUT, &format!("/places?key={places}"), body, &headers).await;
     assert_eq!(response.validation_errors()[0].0, "key");
     assert!(!response.text().contains(&places), "{}", response.text());
 }
@@ -204,9 +206,9 @@ fn keys_new_prints_the_key_and_stores_its_hash() {
 fn an_invalid_keys_file_fails_at_startup() {
     let (_folder, file) = create_keys_file_path();
     let settings = KeysSettings { keys_file: Some(file.clone()) };
-    let error = Keys::load(&settings).unwrap_err().to_string();
+    let error = Keys::load(&settings, AccessSettings::default()).unwrap_err().to_string();
     assert!(error.contains("cannot read the keys file"), "{error}");
     std::fs::write(&file, "[[key]]\nname = \"a\"\n").unwrap();
-    let error = Keys::load(&settings).unwrap_err().to_string();
+    let error = Keys::load(&settings, AccessSettings::default()).unwrap_err().to_string();
     assert!(error.contains("keys.toml is invalid: line 1 is not a valid part of a keys file: missing field"), "{error}");
 }

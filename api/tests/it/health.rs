@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 
-on_every_backend!(readiness_reports_the_catalogue_version, rejects_query_parameters);
+on_every_backend!(readiness_reports_the_catalogue_version, ignores_query_parameters);
 
 #[tokio::test]
 async fn liveness_does_not_need_a_database() {
@@ -55,15 +55,10 @@ async fn a_missing_schema_is_not_ready_and_leaks_no_database_message() {
     }
 }
 
-async fn rejects_query_parameters(database: Arc<TestDatabase>) {
+async fn ignores_query_parameters(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
-    for path in ["/livez", "/readyz"] {
-        let errors = app.get(&format!("{path}?verbose=1")).await.validation_errors();
-        assert_eq!(
-            errors,
-            [("verbose".to_owned(), "is not a known parameter; this operation accepts none".to_owned())],
-            "{path}"
-        );
+    for path in ["/livez?verbose=1", "/readyz?verbose=1", "/readyz?%FF"] {
+        assert_eq!(app.get(path).await.status, 200, "{path}");
     }
 }
 

@@ -32,17 +32,14 @@ async fn search_errors(app: &TestApp, query: &str) -> Vec<String> {
 async fn rejects_malformed_timestamps(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     let expected = "must be RFC 3339 such as 2021-02-01T00:00:00Z or 2021-02-01T00:00:00+01:00, or a date such as 2021-02-01";
-    for text in ["", "soon", "2021", "1612137600", "2021-02-01T", "2021-02-01T25:00:00Z", "2021-02-01T00:00Z"] {
+    for text in ["soon", "2021", "1612137600", "2021-02-01T", "2021-02-01T25:00:00Z", "2021-02-01T00Z"] {
         for parameter in ["starts_at", "ends_at"] {
             let errors = search_errors(&app, &format!("{parameter}={text}")).await;
             assert_eq!(errors, [format!("`{parameter}` {expected}, got `{text}`")]);
         }
     }
-    assert_eq!(search_errors(&app, "starts_at").await, [format!("`starts_at` {expected}, got ``")]);
-    for bytes in ["%01", "%F0%9F"] {
-        let errors = search_errors(&app, &format!("starts_at={bytes}")).await;
-        assert!(errors[0].starts_with(&format!("`starts_at` {expected}, got `")), "{errors:?}");
-    }
+    let errors = search_errors(&app, "starts_at=%01").await;
+    assert!(errors[0].starts_with(&format!("`starts_at` {expected}, got `")), "{errors:?}");
 }
 
 async fn rejects_nonexistent_days(database: Arc<TestDatabase>) {
@@ -68,7 +65,7 @@ async fn rejects_ranges_that_end_before_they_start(database: Arc<TestDatabase>) 
 
 async fn limit_must_be_between_1_and_50_000(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
-    for limit in ["0", "-1", "x", "50001", "", "1.5", "1e3", "0x10", "99999999999999999999", "10%20"] {
+    for limit in ["0", "-1", "x", "50001", "1.5", "1e3", "0x10", "99999999999999999999", "10%20"] {
         let value = limit.replace("%20", " ");
         let expected = format!("`limit` must be an integer between 1 and 50000, got `{value}`");
         assert_eq!(search_errors(&app, &format!("limit={limit}")).await, [expected], "{limit}");

@@ -22,7 +22,7 @@ fn app_without_database() -> TestApp {
 #[tokio::test]
 async fn an_unknown_path_is_404() {
     let app = app_without_database();
-    for path in ["/", "/search/", "/unknown", "/Search", "//search", "/events", "/events/", "/events/x/y", "/livez/"] {
+    for path in ["/unknown", "/unknown/", "/Search", "/events", "/events/", "/events/x/y"] {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let problem = app.send(method, path, &[]).await.problem(404, "path_not_found");
             assert_eq!(problem["errors"], serde_json::json!([]), "{path}");
@@ -35,11 +35,11 @@ async fn an_unknown_path_is_404() {
 async fn an_unsupported_method_is_405_with_allow() {
     let app = app_without_database();
     for path in PATHS {
-        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS, Method::TRACE] {
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::TRACE, Method::CONNECT] {
             let response = app.send(method.clone(), path, &[]).await;
             assert_eq!(response.status, 405, "{method} {path}");
             response.problem(405, "method_not_allowed");
-            assert_eq!(response.header("allow"), Some("GET, HEAD"), "{method} {path}");
+            assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"), "{method} {path}");
         }
     }
 }
@@ -113,6 +113,6 @@ async fn a_rejected_method_changes_nothing(database: Arc<TestDatabase>) {
     let response = app.send(Method::DELETE, &path, &[]).await;
 
     response.problem(405, "method_not_allowed");
-    assert_eq!(response.header("allow"), Some("GET, HEAD"));
+    assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
     assert_eq!(app.get(&path).await.status, 200);
 }

@@ -45,7 +45,7 @@ impl TestApp {
     }
 
     fn with_endpoint(endpoint: impl Endpoint<Output = Response> + 'static) -> Self {
-        Self { client: TestClient::new(endpoint.boxed()) }
+        Self { client: TestClient::new(endpoint.boxed()).default_header("host", "localhost") }
     }
 
     pub(crate) async fn get(&self, uri: &str) -> TestResponse {

@@ -88,7 +88,7 @@ fn is_well_quoted(line: &[u8]) -> bool {
     }
 }
 
-/// The position of each of [`COLUMNS`] in the header.
+/// The position of each of [`COLUMNS`] in the header. Its names may be in any case.
 fn parse_header(fields: &[&[u8]]) -> Result<[usize; 4], String> {
     let expected = COLUMNS.join(",");
     if let [only] = fields
@@ -97,9 +97,10 @@ fn parse_header(fields: &[&[u8]]) -> Result<[usize; 4], String> {
         let separator = if *separator == b'\t' { "tabs".to_owned() } else { format!("`{}`", char::from(*separator)) };
         return Err(format!("fields must be separated by commas, such as `{expected}`, got {separator}"));
     }
-    let column = |name: &str| match fields.iter().filter(|field| **field == name.as_bytes()).count() {
+    let has_name = |field: &&[u8], name: &str| field.eq_ignore_ascii_case(name.as_bytes());
+    let column = |name: &str| match fields.iter().filter(|field| has_name(field, name)).count() {
         0 => Err(format!("the header must have the columns {expected} in any order, `{name}` is missing")),
-        1 => Ok(fields.iter().position(|field| *field == name.as_bytes()).unwrap_or_default()),
+        1 => Ok(fields.iter().position(|field| has_name(field, name)).unwrap_or_default()),
         _ => Err(format!("the header must have each column once, `{name}` is repeated")),
     };
     let order = [column(COLUMNS[0])?, column(COLUMNS[1])?, column(COLUMNS[2])?, column(COLUMNS[3])?];

@@ -3,10 +3,9 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde::{Serialize, Serializer};
-
-use super::rows;
 use uuid::Uuid;
 
+use super::rows;
 use crate::{
     cache::{CachedQuery, QueryOutput},
     database::reader::Reader,

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::request::FeedRequest;
 use crate::{
     error::ApiError,
-    upload::{Contents, Upload, content_coding},
+    upload::{Contents, Upload, content_coding, media_type},
 };
 
 /// The largest body. Larger documents must be served by the provider and fetched by a worker.
@@ -22,20 +22,29 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// The size of the decompression buffer.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// Accepted and not documented: generated clients expect one JSON type.
+const JSON_LD: &str = "application/ld+json";
+
 /// A document in the format of its provider.
 #[derive(Debug)]
 pub struct FeedBody;
 
 impl Contents for FeedBody {
-    const MEDIA_TYPES: &'static [&'static str] = &["application/xml", "text/xml", "application/json", "application/octet-stream"];
-    const ACCEPTED: &'static str = "a document in the format of the provider";
+    const MEDIA_TYPES: &'static [&'static str] =
+        &["application/xml", "text/xml", "application/json", JSON_LD, "text/html", "text/calendar", "application/octet-stream"];
+    const ACCEPTED: &'static str = "the `Content-Type` of its document, such as application/xml, application/json, text/html or \
+                                    text/calendar, or application/octet-stream";
 
     fn described() -> Vec<MetaMediaType> {
         let document = || {
             let description = Some("A document in the provider's format (docs/feed-format.md)");
             MetaSchemaRef::Inline(Box::new(MetaSchema { description, ..MetaSchema::new_with_format("string", "binary") }))
         };
-        Self::MEDIA_TYPES.iter().map(|content_type| MetaMediaType { content_type, schema: document() }).collect()
+        Self::MEDIA_TYPES
+            .iter()
+            .filter(|name| **name != JSON_LD)
+            .map(|content_type| MetaMediaType { content_type, schema: document() })
+            .collect()
     }
 
     fn register(_: &mut Registry) {}
@@ -50,8 +59,10 @@ pub(super) struct FeedUpload {
     pub(super) hash: String,
 }
 
-/// Reads the document. Its media type is ignored, because the provider's entry defines its format.
+/// Reads the document. Its media type is not used, because the provider's entry defines its format. It is required, because browsers
+/// send forms of other origins with a few media types only, none of them a document's.
 pub(super) async fn read(request: &Request, upload: Upload<FeedBody>, options: &FeedRequest) -> Result<FeedUpload, ApiError> {
+    media_type::<FeedBody>(request)?;
     let coding = parse_coding(request)?;
     let body = upload.bytes(MAX_BYTES).await?;
     if body.is_empty() {

@@ -1,4 +1,4 @@
-//! `GET /livez` and `GET /readyz`: liveness and readiness.
+//! `GET /livez` and `GET /readyz`: liveness and readiness. They ignore parameters, because some load balancers add their own.
 
 use poem::Request;
 use poem_openapi::{Object, OpenApi, types::Example};
@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::{
     error::ApiError,
-    query::no_parameters,
     response::{Nullable, Reply},
     state::State,
 };
@@ -42,7 +41,6 @@ impl HealthApi {
     /// Succeeds while the process runs. It uses no other service, because restarting this process does not repair another one.
     #[oai(path = "/livez", method = "get", operation_id = "livez")]
     async fn livez(&self, request: &Request) -> Result<Reply<Live>, ApiError> {
-        no_parameters(request)?;
         Reply::json(request, &Live::example()).await
     }
 
@@ -51,7 +49,6 @@ impl HealthApi {
     /// Responds with 503 while the database is unavailable or has no schema, and once the process is shutting down.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, request: &Request) -> Result<Reply<Ready>, ApiError> {
-        no_parameters(request)?;
         if self.0.readiness.is_draining() {
             return Err(ApiError::ShuttingDown);
         }

@@ -1,6 +1,7 @@
 //! The form of a datum.
 
-use poem::Request;
+use percent_encoding::percent_decode;
+use poem::{FromRequest, Request, RequestBody, web::Multipart};
 use poem_openapi::{
     Object,
     registry::{MetaMediaType, Registry},
@@ -9,7 +10,7 @@ use poem_openapi::{
 
 use crate::{
     error::ApiError,
-    upload::{Contents, Upload, media_type},
+    upload::{Contents, Upload, media_type, require_no_coding},
 };
 
 /// The largest datum.
@@ -24,12 +25,15 @@ pub struct DatumForm {
     pub data: String,
 }
 
+const URL_ENCODED: &str = "application/x-www-form-urlencoded";
+const MULTIPART: &str = "multipart/form-data";
+
 impl Contents for DatumForm {
-    const MEDIA_TYPES: &'static [&'static str] = &["application/x-www-form-urlencoded"];
-    const ACCEPTED: &'static str = "a `Content-Type` of application/x-www-form-urlencoded";
+    const MEDIA_TYPES: &'static [&'static str] = &[URL_ENCODED, MULTIPART];
+    const ACCEPTED: &'static str = "a `Content-Type` of application/x-www-form-urlencoded or multipart/form-data";
 
     fn described() -> Vec<MetaMediaType> {
-        vec![MetaMediaType { content_type: "application/x-www-form-urlencoded", schema: Self::schema_ref() }]
+        Self::MEDIA_TYPES.iter().map(|content_type| MetaMediaType { content_type, schema: Self::schema_ref() }).collect()
     }
 
     fn register(registry: &mut Registry) {
@@ -39,14 +43,46 @@ impl Contents for DatumForm {
 
 /// Reads the form.
 pub(super) async fn read(request: &Request, upload: Upload<DatumForm>) -> Result<String, ApiError> {
-    media_type::<DatumForm>(request)?;
+    let media_type = media_type::<DatumForm>(request)?;
+    require_no_coding(request)?;
     let form = upload.bytes(MAX_FORM_BYTES).await?;
-    let mut fields = form_urlencoded::parse(&form);
-    let data = fields.find(|(name, _)| name == "data").map(|(_, value)| value.into_owned()).unwrap_or_default();
-    match data.len() {
-        0 => Err(ApiError::parameter("data", "must have 1 to 65536 bytes, got none")),
-        1..=MAX_DATA_BYTES if data.contains('\0') => Err(ApiError::parameter("data", "must not contain a NUL character")),
-        1..=MAX_DATA_BYTES => Ok(data),
-        _ => Err(ApiError::BodyTooLarge { what: "bytes of `data`", limit: MAX_DATA_BYTES as u64 }),
+    let mut data = match media_type {
+        MULTIPART => parse_multipart(request, form).await?,
+        _ => parse_url_encoded(&form)?,
+    };
+    let invalid = |message: &str| Err(ApiError::parameter("data", message));
+    match (data.pop().unwrap_or_default(), data.is_empty()) {
+        (_, false) => invalid("must be given only once"),
+        (data, _) if data.is_empty() => invalid("must have 1 to 65536 bytes, got none"),
+        (data, _) if data.len() > MAX_DATA_BYTES => {
+            Err(ApiError::BodyTooLarge { what: "bytes of `data`", limit: MAX_DATA_BYTES as u64 })
+        }
+        (data, _) if data.contains('\0') => invalid("must not contain a NUL character"),
+        (data, _) => Ok(data),
     }
 }
+
+/// The fields `data` of a form as browsers and `curl -d` send it.
+fn parse_url_encoded(form: &[u8]) -> Result<Vec<String>, ApiError> {
+    percent_decode(form).decode_utf8().map_err(|_| NOT_UTF8)?;
+    let fields = form_urlencoded::parse(form).filter(|(name, _)| name == "data");
+    Ok(fields.map(|(_, value)| value.into_owned()).collect())
+}
+
+/// The same as `curl -F` sends it ([RFC 7578](https://www.rfc-editor.org/rfc/rfc7578)).
+async fn parse_multipart(request: &Request, form: Vec<u8>) -> Result<Vec<String>, ApiError> {
+    const INVALID: ApiError =
+        ApiError::InvalidBody("the body must be multipart/form-data with the boundary that `Content-Type` declares");
+    let mut body = RequestBody::new(form.into());
+    let mut fields = Multipart::from_request(request, &mut body).await.map_err(|_| INVALID)?;
+    let mut data = Vec::new();
+    while let Some(field) = fields.next_field().await.map_err(|_| INVALID)? {
+        if field.name() == Some("data") {
+            let value = field.bytes().await.map_err(|_| INVALID)?;
+            data.push(String::from_utf8(value).map_err(|_| NOT_UTF8)?);
+        }
+    }
+    Ok(data)
+}
+
+const NOT_UTF8: ApiError = ApiError::InvalidBody("the fields of the form must be UTF-8");

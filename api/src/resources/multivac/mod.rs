@@ -37,8 +37,8 @@ impl MultivacApi {
     /// The datum is durably queued before the response is sent. A worker processes it.
     #[oai(path = "/multivac/data", method = "post", operation_id = "multivac_data")]
     async fn data(&self, request: &Request, caller: Caller, upload: Upload<DatumForm>) -> Result<Encoded<DatumQueued>, ApiError> {
-        no_parameters(request)?;
         self.0.keys.authorize(request, &caller, &Scope::Admin)?;
+        no_parameters(request)?;
         let data = body::read(request, upload).await?;
         let id = rows::queue(&self.0.writer.database, data).await?;
         tracing::info!(datum.id = id, "datum queued");
@@ -62,6 +62,7 @@ impl MultivacApi {
     async fn zzz(
         &self,
         request: &Request,
+        caller: Caller,
         /// The maximum number of data
         #[oai(name = "limit")]
         _limit: Documented<Limit>,
@@ -69,6 +70,7 @@ impl MultivacApi {
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
     ) -> Result<PageReply<Envelope<DatumList>>, ApiError> {
+        self.0.keys.authorize_operations(&caller)?;
         let query = DataQuery::parse(Parameters::of(request))?;
         let rows = self.0.reader.read(rows::data(&self.0.reader.database, &query)).await?;
         let (data, next) = query.paginate(rows, |datum| datum.id);

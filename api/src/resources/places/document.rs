@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::{ApiError, ValidationError},
     response::Nullable,
-    upload::{Contents, Upload, media_type},
+    upload::{Contents, Upload, media_type, require_no_coding},
 };
 
 /// The largest body: several times the complete UN/LOCODE list of about 116,000 places.
@@ -79,14 +79,20 @@ impl Contents for PlacesDocument {
 /// Parses and validates a list.
 pub(super) async fn read(request: &Request, upload: Upload<PlacesDocument>) -> Result<PlacesDocument, ApiError> {
     media_type::<PlacesDocument>(request)?;
+    require_no_coding(request)?;
     let bytes = upload.bytes(MAX_BYTES).await?;
     // Parsing a long list would block the runtime.
     let parsed = tokio::task::spawn_blocking(move || {
-        let document: PlacesDocument = serde_json::from_slice(&bytes).map_err(|error| syntax_error(&error))?;
+        let document: PlacesDocument = serde_json::from_slice(without_bom(&bytes)).map_err(|error| syntax_error(&error))?;
         document.validate()?;
         Ok(document)
     });
     parsed.await.map_err(|_| ApiError::TaskPanicked)?
+}
+
+/// Other readers of JSON accept a byte order mark, which some editors write, so it is ignored here, too.
+fn without_bom(json: &[u8]) -> &[u8] {
+    json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json)
 }
 
 fn syntax_error(error: &serde_json::Error) -> ApiError {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use entity::{UtcInstant, fold_name};
-use sea_orm::{DatabaseConnection, FromQueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 
 use super::document::{PlaceInput, PlacesDocument, RegionInput};
@@ -14,7 +14,7 @@ use crate::{
         sql::{Sql, VERSION_COLUMNS},
     },
     error::ApiError,
-    query::{Cursor, Filters, ListFilters, ListQuery, Parameters},
+    query::{Cursor, Filters, ListFilters, ListQuery, Page, Parameters},
     response::Envelope,
 };
 
@@ -63,16 +63,20 @@ impl PlacesQuery {
     /// When any are unknown, repeated or malformed; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
         let prefix = parameters.get("q", |text| match text.chars().count() {
-            0 => Err("must be the beginning of a name or a code".to_owned()),
-            1..=MAX_CHARACTERS => Ok(text.to_owned()),
+            0..=MAX_CHARACTERS => Ok(text.to_owned()),
             _ => Err(format!("must have at most {MAX_CHARACTERS} characters")),
         });
         let query = Self::read(PlaceFilters { prefix }, &mut parameters);
         parameters.finish(query)
     }
 
+    /// A request for all places and regions.
+    pub(super) fn all() -> Self {
+        Self { filters: PlaceFilters { prefix: None }, page: Page::default() }
+    }
+
     /// The rows of a page and one more. Regions and places are few, so all names are scanned.
-    async fn rows(&self, database: &DatabaseConnection) -> Result<Vec<PlaceRow>, ApiError> {
+    async fn rows(&self, database: &impl ConnectionTrait) -> Result<Vec<PlaceRow>, ApiError> {
         let mut sql = Sql::default();
         let mut conditions = Vec::new();
         if let Some(prefix) = &self.filters.prefix {
@@ -105,7 +109,8 @@ impl PlacesQuery {
         Ok(PlaceRow::find_by_statement(statement).all(database).await?)
     }
 
-    async fn find(&self, database: &DatabaseConnection) -> Result<QueryOutput, ApiError> {
+    /// The page.
+    pub(super) async fn find(&self, database: &impl ConnectionTrait) -> Result<QueryOutput, ApiError> {
         let rows = self.rows(database).await?;
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
         let (rows, link) = self.paginate(rows, |row| (row.folded_name.clone(), row.code.clone()));

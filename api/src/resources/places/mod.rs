@@ -17,7 +17,7 @@ use crate::{
     auth::{Caller, Scope},
     error::ApiError,
     query::{CursorText, Documented, Limit, Parameters, Word, no_parameters},
-    response::{Encoded, Envelope, PageReply},
+    response::{Encoded, Envelope, PageReply, Precondition},
     state::State,
     upload::Upload,
 };
@@ -53,7 +53,8 @@ impl PlacesApi {
     /// Replace the list of places and regions
     ///
     /// The list is replaced as a whole or not at all. Prices of a removed place are hidden, and reappear if the place is added again. A
-    /// slug must differ from every place code, because requests use both.
+    /// slug must differ from every place code, because requests use both. With `If-Match`, the list is replaced only if its `ETag` is
+    /// still that of `GET /places`.
     #[oai(path = "/places", method = "put", operation_id = "put_places")]
     async fn put_places(
         &self,
@@ -61,11 +62,12 @@ impl PlacesApi {
         caller: Caller,
         upload: Upload<PlacesDocument>,
     ) -> Result<Encoded<Envelope<PlacesCounts>>, ApiError> {
-        no_parameters(request)?;
         self.0.keys.authorize(request, &caller, &Scope::Places)?;
+        no_parameters(request)?;
+        let precondition = Precondition::of(request.headers())?;
         let _permit = self.0.writer.reserve_body().await?;
         let document = document::read(request, upload).await?;
-        let counts = write::replace(&self.0.writer, document).await?;
+        let counts = write::replace(&self.0.writer, document, precondition).await?;
         self.0.refresh_version().await;
         let PlacesCounts { regions, places, changed } = counts;
         tracing::info!(places.count = places, regions.count = regions, places.changed = changed, "places replaced");

@@ -10,20 +10,29 @@ use sea_orm::{
 };
 
 use super::{
+    PlacesQuery,
     document::{PlaceInput, PlacesDocument, RegionInput},
     response::PlacesCounts,
 };
-use crate::{database::writer::Writer, error::ApiError};
+use crate::{database::writer::Writer, error::ApiError, response::Precondition};
 
 /// Rows per statement: within the 32,766 bound values of SQLite.
 const ROWS_PER_STATEMENT: usize = 5_000;
 
-/// Replaces all places and regions by those of a valid list.
-pub(super) async fn replace(writer: &Writer, document: PlacesDocument) -> Result<PlacesCounts, ApiError> {
+/// Replaces all places and regions by those of a valid list, if the list that they form now meets the condition of the client.
+pub(super) async fn replace(
+    writer: &Writer,
+    document: PlacesDocument,
+    precondition: Option<Precondition>,
+) -> Result<PlacesCounts, ApiError> {
     let (regions, places) = (document.regions.len() as u64, document.places.len() as u64);
     let transaction = begin_write(&writer.database).await?;
     // The row of the version serializes concurrent lists.
     catalogue_version::Entity::find().lock_exclusive().one(&transaction).await?;
+    if let Some(precondition) = precondition {
+        let current = PlacesQuery::all().find(&transaction).await?;
+        precondition.check(current.body.into()).await?;
+    }
     let existing = region::Entity::find().all(&transaction).await?;
     let slugs: HashSet<String> = document.regions.iter().map(|region| region.slug.clone()).collect();
     let (ids, regions_changed) = upsert_regions(&transaction, document.regions, &existing).await?;

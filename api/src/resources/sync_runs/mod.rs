@@ -11,6 +11,7 @@ use self::filters::parse_run_id;
 pub(crate) use self::filters::{RejectsQuery, SyncRunsQuery};
 pub use self::response::{RejectList, SyncRun, SyncRunList};
 use crate::{
+    auth::Caller,
     error::ApiError,
     query::{CursorText, Documented, Limit, Parameters, Word, no_parameters},
     response::{Envelope, PageReply, Reply},
@@ -30,6 +31,7 @@ impl SyncRunsApi {
     async fn sync_runs(
         &self,
         request: &Request,
+        caller: Caller,
         /// Only runs of the provider with this slug
         #[oai(name = "provider")]
         _provider: Documented<Word>,
@@ -43,6 +45,7 @@ impl SyncRunsApi {
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
     ) -> Result<PageReply<Envelope<SyncRunList>>, ApiError> {
+        self.0.keys.authorize_operations(&caller)?;
         let query = SyncRunsQuery::parse(Parameters::of(request))?;
         let rows = self.0.reader.read(rows::runs(&self.0.reader.database, &query)).await?;
         let (rows, next) = query.paginate(rows, |(run, _)| run.id);
@@ -54,9 +57,11 @@ impl SyncRunsApi {
     async fn sync_run(
         &self,
         request: &Request,
+        caller: Caller,
         /// The number of the run
         id: Path<String>,
     ) -> Result<Reply<Envelope<SyncRun>>, ApiError> {
+        self.0.keys.authorize_operations(&caller)?;
         no_parameters(request)?;
         let run_id = parse_run_id(&id)?;
         let row = self
@@ -75,6 +80,7 @@ impl SyncRunsApi {
     async fn rejects(
         &self,
         request: &Request,
+        caller: Caller,
         /// The number of the run
         id: Path<String>,
         /// The maximum number of rejected items
@@ -84,6 +90,7 @@ impl SyncRunsApi {
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
     ) -> Result<PageReply<Envelope<RejectList>>, ApiError> {
+        self.0.keys.authorize_operations(&caller)?;
         let query = RejectsQuery::parse(&id, Parameters::of(request))?;
         let rows = self.0.reader.read(rows::rejects(&self.0.reader.database, &query)).await?;
         let rows = rows.ok_or_else(|| ApiError::not_found("sync run", &*id))?;

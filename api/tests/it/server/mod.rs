@@ -5,6 +5,7 @@ mod connections;
 mod graceful_shutdown;
 mod process;
 mod rate_limit;
+mod raw_requests;
 mod request_limits;
 mod timeouts;
 

@@ -23,7 +23,7 @@ use crate::{
     auth::{Caller, Scope},
     error::ApiError,
     query::{CursorText, Documented, Limit, Parameters, no_parameters, parse_path},
-    response::{Encoded, Envelope, PageReply, Reply},
+    response::{Encoded, Envelope, PageReply, Precondition, Reply},
     state::State,
     upload::Upload,
 };
@@ -70,8 +70,8 @@ impl BatchesApi {
         _key: Header<Option<String>>,
         upload: Upload<BatchBody>,
     ) -> Result<ImportResponse, ApiError> {
-        no_parameters(request)?;
         self.0.keys.authorize(request, &caller, &Scope::Rates)?;
+        no_parameters(request)?;
         let batch = import::import(&self.0, request, upload).await?;
         let location = format!("/rates/batches/{}", batch.id);
         Ok(ImportResponse::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location))
@@ -84,6 +84,7 @@ impl BatchesApi {
     async fn batches(
         &self,
         request: &Request,
+        caller: Caller,
         /// The maximum number of batches
         #[oai(name = "limit")]
         _limit: Documented<Limit>,
@@ -91,6 +92,7 @@ impl BatchesApi {
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
     ) -> Result<PageReply<Envelope<BatchList>>, ApiError> {
+        self.0.keys.authorize_operations(&caller)?;
         let query = BatchesQuery::parse(Parameters::of(request))?;
         let rows = self.0.reader.read(rows::batches(&self.0.reader.database, &query)).await?;
         let (batches, next) = query.paginate(rows, |batch| batch.id);
@@ -102,9 +104,11 @@ impl BatchesApi {
     async fn batch(
         &self,
         request: &Request,
+        caller: Caller,
         /// The id of the batch
         id: Path<String>,
     ) -> Result<Reply<Envelope<Batch>>, ApiError> {
+        self.0.keys.authorize_operations(&caller)?;
         no_parameters(request)?;
         let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
         let batch = self.0.reader.read(rows::batch(&self.0.reader.database, id)).await?;
@@ -114,7 +118,7 @@ impl BatchesApi {
 
     /// Delete a batch
     ///
-    /// All of its prices are deleted together. Its idempotency key remains used, so that a late retry does not import it again.
+    /// All of its prices are deleted together. With `If-Match`, only if its `ETag` is current. Its idempotency key remains used, so that a late retry does not import it again.
     #[oai(path = "/rates/batches/:id", method = "delete", operation_id = "delete_rate_batch")]
     async fn delete_batch(
         &self,
@@ -123,9 +127,15 @@ impl BatchesApi {
         /// The id of the batch
         id: Path<String>,
     ) -> Result<DeleteResponse, ApiError> {
-        no_parameters(request)?;
         self.0.keys.authorize(request, &caller, &Scope::Rates)?;
+        no_parameters(request)?;
         let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
+        if let Some(precondition) = Precondition::of(request.headers())? {
+            let batch = rows::batch(&self.0.writer.database, id).await?.ok_or_else(|| ApiError::not_found("batch", &id))?;
+            let body = serde_json::to_vec(&Envelope::from(Batch::from(batch))).map_err(ApiError::Encoding)?;
+            // A batch never changes before it is deleted.
+            precondition.check(body.into()).await?;
+        }
         let state = self.0.clone();
         // A task, so that it completes even if the client disconnects.
         let deleting = async move {
