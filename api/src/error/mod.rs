@@ -102,9 +102,12 @@ pub enum ApiError {
     /// The request is not valid HTTP.
     #[error("the request is malformed")]
     Malformed(&'static str),
-    /// The URL is longer than the HTTP parser accepts.
-    #[error("the URL is too long")]
-    UriTooLong,
+    /// The URL is too long.
+    #[error("the URL is longer than {limit} bytes")]
+    UriTooLong {
+        /// The limit.
+        limit: usize,
+    },
     /// The head of the request is larger than the HTTP parser accepts.
     #[error("the head of the request is too large")]
     HeadersTooLarge,
@@ -191,7 +194,7 @@ impl ApiError {
             Self::CrossOriginWrite => ErrorCode::CrossOriginWrite,
             Self::PreconditionFailed => ErrorCode::PreconditionFailed,
             Self::Malformed(_) => ErrorCode::BadRequest,
-            Self::UriTooLong => ErrorCode::UriTooLong,
+            Self::UriTooLong { .. } => ErrorCode::UriTooLong,
             Self::HeadersTooLarge => ErrorCode::HeadersTooLarge,
             Self::AuthenticationRequired => ErrorCode::AuthenticationRequired,
             Self::InvalidKey => ErrorCode::InvalidKey,
@@ -309,7 +312,7 @@ impl ApiError {
                 "`If-Match` does not contain the current `ETag`, so nothing was changed; read the resource again".to_owned()
             }
             Self::Malformed(detail) => (*detail).to_owned(),
-            Self::UriTooLong => "the URL must be at most 65534 bytes long".to_owned(),
+            Self::UriTooLong { limit } => format!("the URL must be at most {limit} bytes long"),
             Self::HeadersTooLarge => "the request line and headers must be at most 32 KiB and 100 headers".to_owned(),
             Self::NotFound { what, id } => format!("{what} `{id}` does not exist"),
             Self::Shared(error) => error.detail(),

@@ -18,7 +18,6 @@ const EMPTY_BODY: &str = "content-length: 0\r\n";
 pub(super) fn replace_response(written: &[u8]) -> Option<Vec<u8>> {
     let error = match written.strip_prefix(b"HTTP/1.1 ").or_else(|| written.strip_prefix(b"HTTP/1.0 "))?.get(..3)? {
         b"400" => ApiError::Malformed("the request line or a header is not valid HTTP/1.1"),
-        b"414" => ApiError::UriTooLong,
         b"431" => ApiError::HeadersTooLarge,
         _ => return None,
     };

@@ -12,18 +12,23 @@ use poem::{
 use super::routes::Routes;
 use crate::error::ApiError;
 
+/// The longest path and query: room for 500 ids, and less than the parser's limit of the whole head, so that the error names the URL.
+pub const MAX_TARGET_BYTES: usize = 24 * 1024;
 /// The deepest path that is redirected. All routes are less deep.
 const MAX_DEPTH: usize = 16;
 /// Punctuation of hosts: of names, of addresses, and of the port.
 const HOST_PUNCTUATION: &[u8] = b"-._~:[]%!$&'()*+;=";
 
-/// Checks the host and the path of a request, and decodes characters of the path that need no encoding.
+/// Checks the host, the length and the path of a request, and decodes characters of the path that need no encoding.
 ///
 /// # Errors
 ///
-/// When `Host` is missing, repeated or invalid, or when the path is not UTF-8.
+/// When `Host` is missing, repeated or invalid, or when the path is too long or not UTF-8.
 pub(super) fn check(request: &mut Request) -> Result<(), ApiError> {
     check_host(request)?;
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET_BYTES) {
+        return Err(ApiError::UriTooLong { limit: MAX_TARGET_BYTES });
+    }
     let path = request.uri().path();
     if path.contains('%') {
         percent_decode_str(path).decode_utf8().map_err(|_| ApiError::Malformed("the path must be percent-encoded UTF-8"))?;

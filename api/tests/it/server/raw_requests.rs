@@ -139,6 +139,7 @@ fn targets() -> Vec<(&'static str, String, &'static [u16])> {
         ("HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), &[]),
         ("HTTP/1.9", request_line("GET /livez HTTP/1.9"), &[400]),
         ("HTTP/0.9", "GET /livez\r\n\r\n".to_owned(), &[400]),
+        ("a path of 25,000 bytes", request_line(&format!("GET /{} HTTP/1.1", "a".repeat(25_000))), &[414, 200]),
         ("a path of 66,000 bytes", request_line(&format!("GET /{} HTTP/1.1", "a".repeat(66_000))), &[431]),
         ("a path of 20,000 slashes", request_line(&format!("GET {} HTTP/1.1", "/".repeat(20_000))), &[404, 200]),
     ]
