@@ -12,7 +12,7 @@ use poem::{
 use super::routes::Routes;
 use crate::error::ApiError;
 
-/// The longest path and query: room for 500 ids, and less than the parser's limit of the whole head, so that the error names the URL.
+/// The longest path and query: enough for 500 ids, and less than the parser's limit of the whole head, so that the error names the URL.
 const MAX_TARGET_BYTES: usize = 24 * 1024;
 /// The deepest path that is redirected. All routes are less deep.
 const MAX_DEPTH: usize = 16;

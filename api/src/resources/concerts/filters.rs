@@ -173,7 +173,7 @@ mod tests {
             ("latitude=1&longitude=2", "radius", "is required"),
             ("bandIds=1&radius=2", "latitude", "is required"),
             ("band=32", "band", "did you mean `bandIds`?"),
-            ("bandIds=", "bandIds", "empty id"),
+            ("bandIds=", "bandIds", "is required, unless"),
             ("bandIds=1,,2", "bandIds", "empty id"),
             ("bandIds=1,", "bandIds", "empty id"),
             ("bandIds=a%07b", "bandIds", "control characters"),
