@@ -54,7 +54,13 @@ const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
     /// Database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
-    #[arg(long = "database-url", env = "DATABASE_URL", default_value = "sqlite://marquee.db?mode=rwc", hide_env_values = true)]
+    #[arg(
+        long = "database-url",
+        env = "DATABASE_URL",
+        default_value = "sqlite://marquee.db?mode=rwc",
+        hide_env_values = true,
+        global = true
+    )]
     pub url: RedactedUrl,
 }
 
@@ -73,6 +79,8 @@ pub enum ConnectionRole {
     Worker,
     /// Writes of API clients, who wait for them.
     Write,
+    /// Changes of the schema, which may take as long as they need.
+    Migrate,
     /// One short query at a time, repeatedly: whether the database is available, and its catalogue version.
     Watch,
 }
@@ -125,6 +133,9 @@ pub async fn connect(settings: &DatabaseSettings, role: ConnectionRole) -> Resul
                 .statement_timeout(WRITE_STATEMENT_TIMEOUT)
                 .acquire_timeout(API_ACQUIRE_TIMEOUT)
                 .set_application_name("marquee-api-write");
+        }
+        ConnectionRole::Migrate => {
+            options.max_connections(1).set_application_name("marquee-migrate");
         }
         ConnectionRole::Watch => {
             options
@@ -184,7 +195,7 @@ pub fn is_connection_lost(error: &DbErr) -> bool {
     }
 }
 
-fn is_sqlx_unavailable(error: &sqlx::Error) -> bool {
+pub(crate) fn is_sqlx_unavailable(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

@@ -9,6 +9,7 @@
 
 pub mod base_event;
 pub mod catalogue_version;
+mod check;
 mod connect;
 pub mod datum;
 mod day;
@@ -28,14 +29,17 @@ mod redacted_url;
 pub mod region;
 pub mod reject;
 mod schedule;
+mod schema;
 pub mod sphere;
 pub mod sync_run;
 pub mod venue;
 pub mod zone;
 
+pub use check::{DatabaseError, check_connection, open};
 pub use connect::{ConnectError, ConnectionRole, DatabaseSettings, begin_write, connect, is_connection_lost, is_unavailable};
 pub use day::{DayError, parse_day};
 pub use fold_name::fold_name;
 pub use instant::UtcInstant;
 pub use redacted_url::RedactedUrl;
 pub use schedule::Schedule;
+pub use schema::{NEWEST_MIGRATION, is_schema_current};

@@ -49,6 +49,12 @@ async fn every_step_can_be_reverted_and_reapplied(database: Arc<TestDatabase>) {
     }
 }
 
+/// The programs compare this migration with the database.
+#[test]
+fn the_programs_need_the_newest_migration() {
+    assert_eq!(Migrator::migrations().last().unwrap().name(), entity::NEWEST_MIGRATION);
+}
+
 async fn a_new_schema_has_version_0(database: Arc<TestDatabase>) {
     let connection = database.connect(ConnectionRole::Worker).await;
     assert_eq!(entity::catalogue_version::fetch_version(&connection).await.unwrap(), 0);

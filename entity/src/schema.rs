@@ -1,0 +1,42 @@
+//! Whether the schema of a database is current: whether the newest migration that the programs need was applied.
+
+use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement, sqlx};
+
+/// The newest migration that the programs need. Migrations of newer releases may be applied, too: a release only adds to the schema of the
+/// one before. A test of `migration` compares this with its list.
+pub const NEWEST_MIGRATION: &str = "m20261121_000008_pushes";
+
+/// PostgreSQL's code for a table that does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
+/// PostgreSQL's code for a table that the role may not read.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+
+/// Checks whether [`NEWEST_MIGRATION`] was applied. In a database without tables it was not. For a role that may not read the list of
+/// migrations, the schema counts as current.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn is_schema_current(database: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM seaql_migrations WHERE version = $1";
+    let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [NEWEST_MIGRATION.into()]);
+    match database.query_one_raw(statement).await {
+        Ok(row) => Ok(row.is_some()),
+        Err(error) => match rejection_code(&error).as_deref() {
+            Some(UNDEFINED_TABLE) => Ok(false),
+            Some(INSUFFICIENT_PRIVILEGE) => Ok(true),
+            _ => Err(error),
+        },
+    }
+}
+
+/// The code of a statement that the database rejected.
+fn rejection_code(error: &DbErr) -> Option<String> {
+    let DbErr::Query(RuntimeErr::SqlxError(cause)) = error else { return None };
+    let sqlx::Error::Database(error) = &**cause else { return None };
+    // SQLite has only a general code for errors in a statement.
+    if error.message().starts_with("no such table") {
+        return Some(UNDEFINED_TABLE.to_owned());
+    }
+    error.code().map(Into::into)
+}
