@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod cache;
+pub mod commands;
 pub mod database;
 pub mod error;
 pub mod query;
@@ -35,7 +36,7 @@ use self::{
     server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
 };
 pub use self::{
-    settings::{ApiCommand, Settings, StateError},
+    settings::{Settings, StateError},
     state::State,
 };
 

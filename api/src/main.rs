@@ -2,18 +2,16 @@
 
 use std::{error::Error, process::ExitCode};
 
-use api::{ApiCommand, Settings, State, auth::command::KeysCommand, server::Limits};
-use clap::Parser;
-use tokio::net::TcpListener;
+use api::{Settings, State, server::Limits};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
-    if let Some(ApiCommand::Keys(command)) = &settings.command {
-        return execute(command);
+    let settings: Settings = command_line::parse();
+    if let Some(command) = &settings.command {
+        return command.execute(&settings).await;
     }
     let telemetry = telemetry::start(&settings.telemetry, "marquee-api");
     // Several TLS providers are linked. Without a default, the first TLS connection would panic.
@@ -36,24 +34,10 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let recorder = telemetry::start_metrics()?;
     let limits = Limits::of_process(&settings.serve);
     let state = State { recorder: Some(recorder), ..State::connect(&settings).await? };
-    let listener =
-        TcpListener::bind(settings.listen).await.map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
+    let listener = settings.listen.bind("API_LISTEN").await?;
     tracing::info!(api.listen = %listener.local_addr()?, database.url = %settings.database.url, "API started");
+    tokio::spawn(api::database::report_unavailable(settings.databases()));
     state.start_background_tasks(settings.database, shutdown.clone());
     api::run(listener, state, limits, shutdown).await?;
     Ok(())
-}
-
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
-fn execute(command: &KeysCommand) -> ExitCode {
-    match command.execute() {
-        Ok(text) => {
-            print!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("marquee-api: {}", telemetry::with_causes(&error));
-            ExitCode::FAILURE
-        }
-    }
 }

@@ -1,14 +1,16 @@
 //! The settings of `marquee-api`: flags and environment variables.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use command_line::ListenAddress;
 use entity::{ConnectError, ConnectionRole, DatabaseSettings, RedactedUrl};
 use telemetry::TelemetrySettings;
 
 use crate::{
-    auth::{AccessSettings, Keys, KeysFileError, KeysSettings, command::KeysCommand},
+    auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
     cache::{CacheSettings, Redis, RedisUrlError},
+    commands::ApiCommand,
     database::writer::Writer,
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
@@ -32,11 +34,11 @@ pub enum StateError {
 
 /// Serves the HTTP API from the local copy of the catalogues.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "marquee-api", version, args_conflicts_with_subcommands = true)]
+#[command(name = "marquee-api", version)]
 pub struct Settings {
     /// Address to listen on
-    #[arg(long = "api-listen", env = "API_LISTEN", default_value = "127.0.0.1:8000")]
-    pub listen: SocketAddr,
+    #[arg(long = "api-listen", env = "API_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    pub listen: ListenAddress,
     /// Shutdown.
     #[command(flatten)]
     pub serve: ServeSettings,
@@ -69,18 +71,18 @@ pub struct Settings {
     pub command: Option<ApiCommand>,
 }
 
-/// Subcommands.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ApiCommand {
-    /// Create API keys for clients that write
-    Keys(KeysCommand),
-}
-
 impl Settings {
     /// The database that requests read: the replica, or else the primary.
     #[must_use]
     pub fn read_database(&self) -> DatabaseSettings {
         self.database_read_url.clone().map_or_else(|| self.database.clone(), |url| DatabaseSettings { url })
+    }
+
+    /// The primary, and the replica if there is one.
+    #[must_use]
+    pub fn databases(&self) -> Vec<DatabaseSettings> {
+        let replica = self.database_read_url.clone().map(|url| DatabaseSettings { url });
+        [self.database.clone()].into_iter().chain(replica).collect()
     }
 }
 

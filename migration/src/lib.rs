@@ -16,7 +16,10 @@ pub mod testing;
 mod version;
 
 use sea_orm_migration::prelude::*;
-pub use sea_orm_migration::{MigratorTrait, migrator::MigrationStatus};
+pub use sea_orm_migration::{
+    MigratorTrait,
+    migrator::{Migration, MigrationStatus},
+};
 
 /// All migrations, oldest first.
 #[derive(Debug)]

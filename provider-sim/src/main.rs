@@ -5,16 +5,14 @@ mod settings;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use provider_sim::{SimProvider, serve};
 use settings::SimSettings;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(SimSettings::parse()).await {
+    match run(command_line::parse::<SimSettings>()).await {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of the printed feed has closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -35,10 +33,7 @@ async fn run(settings: SimSettings) -> io::Result<()> {
     provider.set_faults(settings.faults);
     let shutdown = CancellationToken::new();
     cancel_at_signal(shutdown.clone())?;
-    let listen = settings.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}")))?;
+    let listener = settings.listen.bind("SIMULATOR_LISTEN").await.map_err(io::Error::other)?;
     writeln!(io::stdout(), "http://{}/feed", listener.local_addr()?)?;
     serve(listener, provider, shutdown).await
 }

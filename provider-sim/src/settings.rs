@@ -1,9 +1,8 @@
 //! The command line of `marquee-provider`.
 
-use std::net::SocketAddr;
-
 use chrono::{Datelike, NaiveDate, Utc};
 use clap::Parser;
+use command_line::ListenAddress;
 use provider_sim::{InjectedFault, SimCatalogue};
 
 /// Simulates an event provider: serves a generated catalogue as an XML feed at /feed
@@ -32,8 +31,14 @@ pub(crate) struct SimSettings {
     #[arg(long, value_name = "SECONDS")]
     pub(crate) max_age: Option<u32>,
     /// Address to listen on; port 0 selects a free port
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    pub(crate) listen: SocketAddr,
+    #[arg(
+        long = "simulator-listen",
+        alias = "listen",
+        env = "SIMULATOR_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    pub(crate) listen: ListenAddress,
     #[arg(long = "fault", value_name = "FAULT", value_delimiter = ',', help = fault_help())]
     pub(crate) faults: Vec<InjectedFault>,
     /// Print the feed instead of serving it

@@ -9,7 +9,8 @@ use clap::Args;
 use tracing::Subscriber;
 use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt, registry::Registry, util::SubscriberInitExt};
 
-pub use logs::{LogFormat, LogSettings, with_causes};
+pub use command_line::with_causes;
+pub use logs::{LogFormat, LogSettings};
 pub use metrics::{MetricsRecorder, MetricsSettings, UPKEEP_EVERY, serve_metrics, start_metrics};
 pub use shutdown::shutdown_signal;
 pub use traces::{TraceSettings, set_remote_parent};

@@ -1,9 +1,6 @@
 //! Logs: one event per line on standard error. Standard output is for the output of commands.
 
-use std::{
-    error::Error,
-    io::{self, IsTerminal},
-};
+use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
 use tracing::Subscriber;
@@ -50,23 +47,6 @@ where
         // Requests and jobs have one span each, so the list of spans would only repeat the current one.
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
     }
-}
-
-/// The message of an error followed by those of its causes, for a log or a terminal. Never for a client.
-#[must_use]
-pub fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        // Some errors repeat the message of their cause.
-        if !text.ends_with(&message) {
-            text.push_str(": ");
-            text.push_str(&message);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Whether standard error is a terminal and [`NO_COLOR`](https://no-color.org) is not set.

@@ -3,9 +3,10 @@
 //!
 //! Programs record with the `metrics` crate. This module defines the buckets of durations and serves `GET /metrics`.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use clap::Args;
+use command_line::ListenAddress;
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
@@ -32,7 +33,7 @@ const CONNECTIONS: usize = 16;
 pub struct MetricsSettings {
     /// Listen address of the Prometheus endpoint /metrics
     #[arg(long, env = "METRICS_LISTEN", default_value = "127.0.0.1:9100", value_name = "ADDRESS")]
-    pub metrics_listen: SocketAddr,
+    pub metrics_listen: ListenAddress,
 }
 
 /// The metrics of the process.

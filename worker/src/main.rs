@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use worker::commands::{self, WorkerArguments};
 
 #[global_allocator]
@@ -10,22 +9,23 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = WorkerArguments::parse();
+    let arguments: WorkerArguments = command_line::parse();
     let telemetry = telemetry::start(&arguments.telemetry, "marquee-worker");
     // The build contains more than one TLS library; without a choice the first connection would panic.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::debug!("a TLS library was already chosen");
     }
-    let code = match commands::execute(arguments).await {
-        Ok(code) => code,
-        Err(error) => {
-            #[expect(clippy::print_stderr, reason = "a command reports its failure on standard error")]
-            {
-                eprintln!("marquee-worker: {}", telemetry::with_causes(error.as_ref()));
-            }
-            ExitCode::FAILURE
+    let result = commands::execute(arguments).await;
+    if let Err(error) = &result {
+        #[expect(clippy::print_stderr, reason = "a command reports its failure on standard error")]
+        {
+            eprintln!("marquee-worker: {}", telemetry::with_causes(error.as_ref()));
         }
-    };
+    }
     telemetry.shutdown().await;
-    code
+    match result {
+        Ok(code) => code,
+        // Returning would wait for threads that are blocked, for example by looking up a host name.
+        Err(_) => std::process::exit(1),
+    }
 }

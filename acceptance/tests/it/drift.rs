@@ -15,13 +15,13 @@ const TABLE_COLUMNS: usize = 200;
 
 /// A command line option that can also be set by an environment variable.
 #[derive(Debug, PartialEq, Eq)]
-struct Setting {
+pub(crate) struct Setting {
     flag: String,
     default: Option<String>,
 }
 
 /// All settings of the programs by name, from the help of each program and its subcommands.
-fn load_settings() -> BTreeMap<String, Setting> {
+pub(crate) fn load_settings() -> BTreeMap<String, Setting> {
     let mut settings = BTreeMap::new();
     for name in PROGRAMS {
         collect_settings(name, &[], &mut settings);

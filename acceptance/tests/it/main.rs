@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod closed_log;
+mod color;
 mod deployment;
 mod drift;
 mod edges;
@@ -14,6 +15,8 @@ mod probe;
 mod pushes;
 mod pushes_under_kills;
 mod rates;
+mod settings;
 mod traces;
+mod unusable_database;
 mod wait;
 mod workers;

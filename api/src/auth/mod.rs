@@ -33,7 +33,7 @@ const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Args, Clone, Debug, Default)]
 pub struct KeysSettings {
     /// File of API keys; unset, writes are accepted from the local machine only
-    #[arg(long = "api-keys-file", env = "API_KEYS_FILE", value_name = "FILE")]
+    #[arg(long = "api-keys-file", env = "API_KEYS_FILE", value_name = "FILE", global = true)]
     pub keys_file: Option<PathBuf>,
 }
 
@@ -140,6 +140,14 @@ impl Keys {
         let records = file::parse(&path, &text)?.into();
         let snapshot = Mutex::new(KeysSnapshot { text, records, read_at: Instant::now(), is_failing: false });
         Ok(Self { file: Some(Arc::new(KeysFile { path, snapshot })), restricts_operations })
+    }
+
+    /// The names of the keys that were loaded.
+    #[must_use]
+    pub fn list_names(&self) -> Vec<String> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let snapshot = file.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.records.iter().map(|record| record.name.clone()).collect()
     }
 
     /// The key that a request sends. A server without keys ignores it, and so it ignores an unknown key of Basic authentication, which

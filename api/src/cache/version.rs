@@ -2,12 +2,12 @@
 //!
 //! [`VersionWatch::run`] reads the version twice a second, and immediately when PostgreSQL notifies of a new version or when a query
 //! loses its connection. It has its own connection, so that a busy pool is not mistaken for an unavailable database. It reads no other
-//! row of the catalogue.
+//! row of the catalogue. It also checks whether the schema is current.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -53,6 +53,7 @@ pub struct VersionWatch {
     known: watch::Sender<Option<KnownVersion>>,
     /// The same without a lock: the version, or -1 while none is known.
     current: AtomicI64,
+    is_schema_outdated: AtomicBool,
     /// When the last read began, and its result.
     last_read: Mutex<Option<(Instant, Option<i64>)>>,
 }
@@ -62,7 +63,14 @@ impl VersionWatch {
     /// `availability`.
     #[must_use]
     pub fn new(database: DatabaseConnection, availability: Arc<Availability>) -> Self {
-        Self { database, availability, known: watch::Sender::new(None), current: AtomicI64::new(-1), last_read: Mutex::new(None) }
+        Self {
+            database,
+            availability,
+            known: watch::Sender::new(None),
+            current: AtomicI64::new(-1),
+            is_schema_outdated: AtomicBool::new(false),
+            last_read: Mutex::new(None),
+        }
     }
 
     /// The newest version seen, if any.
@@ -75,6 +83,12 @@ impl VersionWatch {
     #[must_use]
     pub fn current(&self) -> Option<i64> {
         Some(self.current.load(Ordering::Acquire)).filter(|version| *version >= 0)
+    }
+
+    /// Whether the schema was older than this program when the database last responded.
+    #[must_use]
+    pub fn is_schema_outdated(&self) -> bool {
+        self.is_schema_outdated.load(Ordering::Relaxed)
     }
 
     /// Records that a snapshot had this version.
@@ -113,12 +127,28 @@ impl VersionWatch {
     }
 
     async fn read(&self) -> Result<i64, DbErr> {
-        let row = timeout(READ_TIMEOUT, catalogue_version::fetch(&self.database)).await;
+        let read = async {
+            self.record_schema(entity::is_schema_current(&self.database).await?);
+            catalogue_version::fetch(&self.database).await
+        };
+        let row = timeout(READ_TIMEOUT, read).await;
         let row = row.map_err(|_| DbErr::Custom("reading the catalogue version timed out".to_owned())).flatten();
         self.availability.record_check(row.as_ref().err());
         let row = row?;
         self.observe(row.version, row.raised_at);
         Ok(row.version)
+    }
+
+    fn record_schema(&self, is_current: bool) {
+        let was_outdated = self.is_schema_outdated.swap(!is_current, Ordering::Relaxed);
+        match (was_outdated, is_current) {
+            (false, false) => tracing::error!(
+                schema.migration = entity::NEWEST_MIGRATION,
+                "schema outdated: the database lacks a migration; run `marquee-migrate up`"
+            ),
+            (true, true) => tracing::info!("schema up to date"),
+            _ => (),
+        }
     }
 
     /// Watches the version until `shutdown` is cancelled. `notifier` is the database that sends notifications, if it can.

@@ -1,8 +1,9 @@
 //! Database access for requests: bounded reads and writes, availability, and SQL that several resources share.
 
 mod availability;
+mod outage;
 pub mod reader;
 pub(crate) mod sql;
 pub mod writer;
 
-pub use self::availability::Availability;
+pub use self::{availability::Availability, outage::report_unavailable};

@@ -78,6 +78,7 @@ error_codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limit exceeded";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "Database unavailable";
+    SchemaOutdated = "schema_outdated", SERVICE_UNAVAILABLE, "Schema outdated";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Server overloaded";
     QueueFull = "queue_full", SERVICE_UNAVAILABLE, "Job queue full";
     WorkerUnavailable = "worker_unavailable", SERVICE_UNAVAILABLE, "Worker unavailable";

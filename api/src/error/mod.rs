@@ -123,6 +123,9 @@ pub enum ApiError {
     /// The database has been unavailable since an earlier request, which logged the cause.
     #[error("the database is still unavailable")]
     DatabaseStillUnavailable,
+    /// The schema of the database is older than this program.
+    #[error("the schema of the database is outdated")]
+    SchemaOutdated,
     /// Too many requests wait for the database.
     #[error("too many requests wait for the database")]
     Overloaded,
@@ -206,6 +209,7 @@ impl ApiError {
             }
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::ShuttingDown => ErrorCode::ShuttingDown,
+            Self::SchemaOutdated => ErrorCode::SchemaOutdated,
             Self::Overloaded => ErrorCode::Overloaded,
             Self::NotAcceptable => ErrorCode::NotAcceptable,
             Self::Shared(error) => error.code(),
@@ -234,7 +238,7 @@ impl ApiError {
             Self::RateLimited { retry_after } => Some(*retry_after),
             Self::Overloaded | Self::IdempotencyKeyInUse => Some(RETRY_AFTER_OVERLOAD_SECONDS),
             Self::QueueFull | Self::WorkerUnavailable => Some(RETRY_AFTER_QUEUE_SECONDS),
-            Self::ShuttingDown => Some(RETRY_AFTER_SECONDS),
+            Self::ShuttingDown | Self::SchemaOutdated => Some(RETRY_AFTER_SECONDS),
             Self::Shared(error) => error.retry_after(),
             _ => self.is_database_unavailable().then_some(RETRY_AFTER_SECONDS),
         }
@@ -249,6 +253,7 @@ impl ApiError {
             | Self::QueueFull
             | Self::WorkerUnavailable
             | Self::DatabaseStillUnavailable
+            | Self::SchemaOutdated
             | Self::ShuttingDown => false,
             Self::Shared(error) => error.should_log(),
             error => error.status().is_server_error(),
@@ -322,6 +327,9 @@ impl ApiError {
             }
             Self::DatabaseUnavailable(_) | Self::DatabaseStillUnavailable | Self::DatabaseTimeout => {
                 "the database is unavailable; retry later".to_owned()
+            }
+            Self::SchemaOutdated => {
+                "the schema of the database is older than this program; the operator must run `marquee-migrate up`".to_owned()
             }
             Self::RateLimited { retry_after: 1 } => "rate limit exceeded; retry in 1 second".to_owned(),
             Self::RateLimited { retry_after } => format!("rate limit exceeded; retry in {retry_after} seconds"),

@@ -119,7 +119,7 @@ pub(crate) async fn create_sqlite_database() -> (TestDatabase, String) {
 
 #[tokio::test]
 async fn help_matches_the_snapshots() {
-    for arguments in [&["--help"][..], &["keys", "--help"], &["keys", "new", "--help"]] {
+    for arguments in [&["--help"][..], &["check", "--help"], &["keys", "--help"], &["keys", "new", "--help"]] {
         let help = run(arguments).await;
         assert_eq!(help.status.code(), Some(0), "{arguments:?}");
         insta::assert_snapshot!(arguments.join("_").replace("--", ""), String::from_utf8(help.stdout).unwrap());

@@ -13,7 +13,7 @@ use entity::ConnectionRole;
 use futures_util::{StreamExt, stream};
 use migration::testing::{Backend, TestDatabase};
 use poem::{Body, http::Method};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -153,6 +153,9 @@ async fn feed_errors(database: &TestDatabase) -> Vec<TestResponse> {
 async fn availability_errors(database: &TestDatabase) -> Vec<TestResponse> {
     let without_schema = TestDatabase::empty(Backend::Sqlite).await;
     let mut responses = vec![TestApp::new(&without_schema).await.get("/readyz").await];
+    let damaged = TestDatabase::migrated(Backend::Sqlite).await;
+    damaged.connect(ConnectionRole::Worker).await.execute_unprepared("DROP TABLE catalogue_version").await.unwrap();
+    responses.push(TestApp::new(&damaged).await.get("/readyz").await);
 
     let connection = database.connect(ConnectionRole::Api).await;
     let readiness = Readiness::default();

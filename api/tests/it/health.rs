@@ -40,7 +40,7 @@ async fn a_missing_schema_is_not_ready_and_leaks_no_database_message() {
         let app = TestApp::new(&database).await;
 
         let not_ready = app.get("/readyz").await;
-        not_ready.problem(503, "database_unavailable");
+        not_ready.problem(503, "schema_outdated");
         assert_eq!(not_ready.header("retry-after"), Some("2"));
         assert_eq!(app.get("/livez").await.status, 200);
         for path in ["/search", "/providers", "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3"] {

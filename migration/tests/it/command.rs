@@ -1,6 +1,9 @@
 //! `marquee-migrate` as an operator runs it.
 
-use std::process::{Command, Output};
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
 
 use migration::{Migrator, MigratorTrait};
 use tempfile::TempDir;
@@ -18,41 +21,103 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("output is UTF-8")
 }
 
+/// A database file that does not exist yet.
+fn new_database(folder: &TempDir) -> String {
+    format!("sqlite://{}?mode=rwc", folder.path().join("marquee.db").display())
+}
+
+fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
+/// The output of `status` with this number of applied migrations.
+fn status(applied: usize) -> String {
+    let line = |(index, name): (usize, &String)| format!("{}  {name}\n", if index < applied { "applied" } else { "pending" });
+    names().iter().enumerate().map(line).collect()
+}
+
 #[test]
-fn up_down_and_status_list_all_migrations() {
-    let folder = TempDir::new().unwrap();
-    let url = format!("sqlite://{}?mode=rwc", folder.path().join("marquee.db").display());
-    let names: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-    let list = |applied: usize| -> String {
-        let line = |(index, name): (usize, &String)| format!("{} {name}\n", if index < applied { "applied" } else { "pending" });
-        names.iter().enumerate().map(line).collect()
+fn up_and_down_report_what_they_did() {
+    let (folder, names) = (TempDir::new().unwrap(), names());
+    let url = new_database(&folder);
+    let count = names.len();
+    let report = |verb: &str, names: &[&String], total: &str| {
+        names.iter().map(|name| format!("{verb} {name}\n")).collect::<String>() + total + "\n"
     };
-    for (arguments, applied) in
-        [(&["status"][..], 0), (&["up"], names.len()), (&["down"], names.len() - 1), (&["down", "--steps", "2"], names.len() - 3)]
-    {
+    let newest: Vec<&String> = names.iter().rev().collect();
+    for (arguments, expected, applied) in [
+        (&["up"][..], report("applied", &names.iter().collect::<Vec<_>>(), &format!("{count} migrations applied")), count),
+        (&["up"], format!("already up to date: all {count} migrations are applied\n"), count),
+        (&["down"], report("reverted", &newest[..1], "1 migration reverted"), count - 1),
+        (&["down", "--steps", "2", "--yes"], report("reverted", &newest[1..3], "2 migrations reverted"), count - 3),
+        (&["down", "--steps", "99", "--yes"], report("reverted", &newest[3..], &format!("{} migrations reverted", count - 3)), 0),
+        (&["down"], "nothing to revert: no migration is applied\n".to_owned(), 0),
+    ] {
         let output = run(arguments, &url);
-        assert_eq!((stdout(&output), stderr(&output)), (list(applied), String::new()), "{arguments:?}");
+        assert_eq!((stdout(&output), stderr(&output)), (expected, String::new()), "{arguments:?}");
         assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert_eq!(stdout(&run(&["status"], &url)), status(applied), "{arguments:?}");
+    }
+}
+
+#[test]
+fn reverting_several_migrations_without_a_terminal_requires_a_flag() {
+    let folder = TempDir::new().unwrap();
+    let url = new_database(&folder);
+    run(&["up"], &url);
+    let output = run(&["down", "--steps", "2"], &url);
+    let expected = "marquee-migrate: to revert 2 migrations without a terminal, add `--yes`; nothing was reverted\n";
+    assert_eq!((stderr(&output).as_str(), output.status.code()), (expected, Some(2)));
+    assert_eq!(stdout(&run(&["status"], &url)), status(names().len()));
+}
+
+/// Runs a command on a terminal on which `answer` is typed.
+fn run_on_terminal(arguments: &str, url: &str, answer: &str) -> Output {
+    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_marquee-migrate"));
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &command, "/dev/null"]).env("DATABASE_URL", url);
+    let script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("`script` of util-linux");
+    writeln!(script.stdin.as_ref().unwrap(), "{answer}").unwrap();
+    script.wait_with_output().unwrap()
+}
+
+#[test]
+fn reverting_several_migrations_on_a_terminal_asks_for_confirmation() {
+    let folder = TempDir::new().unwrap();
+    let url = new_database(&folder);
+    run(&["up"], &url);
+    let count = names().len();
+    for (answer, code, applied) in [("", 1, count), ("no", 1, count), ("y", 0, count - 2)] {
+        let output = run_on_terminal("down --steps 2", &url, answer);
+        let text = stdout(&output);
+        assert!(text.contains("2 migrations of sqlite://") && text.contains("Continue? [y/N]"), "{text}");
+        assert_eq!(text.contains("not confirmed; nothing was reverted"), code == 1, "{text}");
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert_eq!(stdout(&run(&["status"], &url)), status(applied), "{answer}");
     }
 }
 
 #[test]
 fn an_invalid_url_is_an_error_that_does_not_show_it() {
     let output = run(&["up"], "postgress://marquee:open-sesame@db/marquee");
-    let expected =
-        "marquee-migrate: the database URL must be sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME (DATABASE_URL)\n";
+    let expected = "marquee-migrate: the database URL must be sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME\n";
     assert_eq!((stderr(&output).as_str(), output.status.code()), (expected, Some(1)));
 }
 
 #[test]
 fn an_unavailable_database_is_an_error_with_its_cause() {
     let output = run(&["up"], "sqlite:///no-such-directory/marquee.db");
-    assert!(stderr(&output).starts_with("marquee-migrate: cannot connect to the database: "), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("marquee-migrate: cannot connect to the database sqlite:///no-such-directory/marquee.db: "),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
 fn help_describes_the_commands_and_settings() {
+    // An empty variable is unset, but still has a name.
     let output = run(&["--help"], "");
     let help = stdout(&output);
     for text in [
@@ -60,7 +125,7 @@ fn help_describes_the_commands_and_settings() {
         "up      Apply all pending migrations",
         "down    Revert the newest migrations",
         "status  List all migrations and their status",
-        "--database-url <DATABASE_URL>",
+        "--database-url <URL>",
         "[env: DATABASE_URL]",
     ] {
         assert!(help.contains(text), "`{text}` is not in:\n{help}");

@@ -26,7 +26,7 @@ fn wrong_arguments_exit_with_2() {
         ["--churn", "101"],
         ["--now", "tomorrow"],
         ["--now", "9999-01-01"],
-        ["--listen", "here"],
+        ["--simulator-listen", "here"],
         ["--event", "1"],
     ] {
         let output = run(&arguments);
@@ -38,7 +38,7 @@ fn wrong_arguments_exit_with_2() {
 #[test]
 fn an_address_in_use_exits_with_1() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let output = run(&["--listen", &listener.local_addr().unwrap().to_string()]);
+    let output = run(&["--simulator-listen", &listener.local_addr().unwrap().to_string()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().starts_with("marquee-provider: "));
 }
@@ -46,7 +46,8 @@ fn an_address_in_use_exits_with_1() {
 #[test]
 fn a_signal_shuts_it_down() {
     for signal in ["-INT", "-TERM"] {
-        let mut server = Command::new(COMMAND).args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut server =
+            Command::new(COMMAND).args(["--simulator-listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("http://127.0.0.1:") && line.ends_with("/feed\n"), "{line}");

@@ -1,8 +1,12 @@
 //! `marquee-worker jobs`: shows and retries jobs.
 
-use std::{error::Error, fmt::Write, process::ExitCode};
+use std::{error::Error, process::ExitCode};
 
 use clap::{Args, Subcommand};
+use command_line::{
+    Alignment::{Left, Right},
+    Table,
+};
 use entity::{DatabaseSettings, job};
 use serde_json::{Value, json};
 
@@ -21,15 +25,11 @@ enum JobsAction {
         /// Print a JSON array instead of a table
         #[arg(long)]
         json: bool,
-        #[command(flatten)]
-        database: DatabaseSettings,
     },
     /// Retry a dead or queued job now
     Retry {
         /// Id of the job, as shown by `jobs list`
         id: i64,
-        #[command(flatten)]
-        database: DatabaseSettings,
     },
 }
 
@@ -41,16 +41,15 @@ struct JobNotFound {
 }
 
 impl JobsCommand {
-    pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+    pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
+        let database = connect(database).await?;
         match self.action {
-            JobsAction::List { json, database } => {
-                let database = connect(&database).await?;
+            JobsAction::List { json } => {
                 let jobs = job::queue::list(&database).await?;
                 database.close().await?;
-                print(&if json { format!("{:#}\n", Value::from_iter(jobs.iter().map(to_json))) } else { format_table(&jobs)? });
+                print(&if json { format!("{:#}\n", Value::from_iter(jobs.iter().map(to_json))) } else { format_table(&jobs) });
             }
-            JobsAction::Retry { id, database } => {
-                let database = connect(&database).await?;
+            JobsAction::Retry { id } => {
                 let is_revived = job::queue::revive(&database, id).await?;
                 database.close().await?;
                 if !is_revived {
@@ -63,28 +62,30 @@ impl JobsCommand {
     }
 }
 
-fn format_table(jobs: &[job::Model]) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    writeln!(
-        text,
-        "{:>8} {:<8} {:<28} {:<8} {:>8} {:<20} {:<24} REASON",
-        "ID", "KIND", "LANE", "STATE", "ATTEMPT", "DUE", "WORKER"
-    )?;
+fn format_table(jobs: &[job::Model]) -> String {
+    let mut table = Table::with_header([
+        ("ID", Right),
+        ("KIND", Left),
+        ("LANE", Left),
+        ("STATE", Left),
+        ("ATTEMPT", Right),
+        ("DUE", Left),
+        ("WORKER", Left),
+        ("REASON", Left),
+    ]);
     for job in jobs {
-        let attempt = format!("{}/{}", job.attempt, job.max_attempts);
-        writeln!(
-            text,
-            "{:>8} {:<8} {:<28} {:<8} {attempt:>8} {:<20} {:<24} {}",
-            job.id,
-            job.kind,
-            job.lane,
+        table.add([
+            &job.id.to_string(),
+            &job.kind,
+            &job.lane,
             job.state.name(),
-            format_instant(job.run_at),
+            &format!("{}/{}", job.attempt, job.max_attempts),
+            &format_instant(job.run_at),
             job.worker.as_deref().unwrap_or("-"),
             job.reason.as_deref().unwrap_or("-"),
-        )?;
+        ]);
     }
-    Ok(text)
+    table.to_string()
 }
 
 fn to_json(job: &job::Model) -> Value {

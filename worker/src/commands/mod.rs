@@ -1,5 +1,6 @@
 //! The commands of `marquee-worker`, one file per command.
 
+mod check;
 mod jobs;
 mod lint;
 mod output;
@@ -12,18 +13,18 @@ mod sync;
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use entity::{ConnectError, ConnectionRole, DatabaseSettings, catalogue_version};
-use sea_orm::{ConnAcquireErr, DatabaseConnection, DbErr};
-use telemetry::TelemetrySettings;
+use entity::{ConnectionRole, DatabaseError, DatabaseSettings};
+use sea_orm::DatabaseConnection;
+use telemetry::{MetricsSettings, TelemetrySettings};
 use tokio_util::sync::CancellationToken;
+
+use crate::jobs::lease::LeaseSettings;
 
 /// The pause between attempts to reach the database: short compared with the time it takes to restart one.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The exit code of a process that was ended by Ctrl-C, as in a shell.
 const INTERRUPTED: u8 = 130;
-/// How long the first response of the database may take: the caller of a command waits for it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Polls event providers and maintains a searchable copy of their catalogues.
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ pub struct WorkerArguments {
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
     #[command(subcommand)]
     command: WorkerCommand,
 }
@@ -42,6 +45,8 @@ enum WorkerCommand {
     Run(run::RunCommand),
     /// Sync one provider once, now
     Sync(sync::SyncCommand),
+    /// Validate the settings and the providers file, without contacting any server
+    Check(check::CheckCommand),
     /// Validate a feed from a file, a URL or standard input, without a database
     Lint(lint::LintCommand),
     /// Show the state, the age and the last run of each provider
@@ -50,6 +55,17 @@ enum WorkerCommand {
     Jobs(jobs::JobsCommand),
     /// Load and delete batches of travel prices
     Rates(rates::RatesCommand),
+}
+
+/// The settings of a worker that polls providers.
+#[derive(clap::Args, Clone, Debug)]
+struct RunSettings {
+    #[command(flatten)]
+    providers: ProvidersSettings,
+    #[command(flatten)]
+    lease: LeaseSettings,
+    #[command(flatten)]
+    metrics: MetricsSettings,
 }
 
 /// Which providers are polled.
@@ -66,72 +82,42 @@ struct ProvidersSettings {
 ///
 /// When the command could not be executed. A command that found a problem returns a failing exit code instead.
 pub async fn execute(arguments: WorkerArguments) -> Result<ExitCode, Box<dyn Error>> {
+    let database = &arguments.database;
     match arguments.command {
-        WorkerCommand::Run(run) => run.execute().await,
-        WorkerCommand::Sync(sync) => sync.execute().await,
+        WorkerCommand::Run(run) => run.execute(database).await,
+        WorkerCommand::Sync(sync) => sync.execute(database).await,
+        WorkerCommand::Check(check) => check.execute(database).await,
         WorkerCommand::Lint(lint) => lint.execute().await,
-        WorkerCommand::Status(status) => status.execute().await,
-        WorkerCommand::Jobs(jobs) => jobs.execute().await,
-        WorkerCommand::Rates(rates) => rates.execute().await,
+        WorkerCommand::Status(status) => status.execute(database).await,
+        WorkerCommand::Jobs(jobs) => jobs.execute(database).await,
+        WorkerCommand::Rates(rates) => rates.execute(database).await,
     }
 }
 
-/// The database could not be used.
-#[derive(Debug, thiserror::Error)]
-enum DatabaseError {
-    #[error(transparent)]
-    InvalidUrl(ConnectError),
-    #[error("the database {url} is unavailable")]
-    Unavailable {
-        url: String,
-        #[source]
-        source: DbErr,
-    },
-    #[error("the database {url} cannot be used; if it is new, run `marquee-migrate up`")]
-    Unusable {
-        url: String,
-        #[source]
-        source: DbErr,
-    },
-}
-
-/// Connects to a database that responds and has the schema.
+/// Opens a database that responds and has the current schema.
 async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DatabaseError> {
-    let connected = async {
-        let database = entity::connect(settings, ConnectionRole::Worker).await?;
-        catalogue_version::fetch_version(&database).await?;
-        Ok(database)
-    };
-    let timeout = |_| Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout).into());
-    tokio::time::timeout(CONNECT_TIMEOUT, connected).await.unwrap_or_else(timeout).map_err(|error| {
-        let url = settings.url.to_string();
-        match error {
-            ConnectError::InvalidUrl => DatabaseError::InvalidUrl(error),
-            ConnectError::Database(source) if entity::is_unavailable(&source) => DatabaseError::Unavailable { url, source },
-            ConnectError::Database(source) => DatabaseError::Unusable { url, source },
-        }
-    })
+    entity::open(settings, ConnectionRole::Worker).await
 }
 
-/// [`connect`], waiting for a database that is unavailable; `None` if `shutdown` is cancelled first.
+/// [`connect`], waiting until the database can be used; `None` if `shutdown` is cancelled first.
 async fn wait_and_connect(
     settings: &DatabaseSettings,
     shutdown: &CancellationToken,
 ) -> Result<Option<DatabaseConnection>, DatabaseError> {
-    let mut is_logged = false;
+    let mut logged = String::new();
     loop {
-        match connect(settings).await {
-            Err(error @ DatabaseError::Unavailable { .. }) => {
-                if !is_logged {
-                    tracing::warn!(error = telemetry::with_causes(&error), "database unavailable, retrying");
-                    is_logged = true;
+        match shutdown.run_until_cancelled(connect(settings)).await {
+            None => return Ok(None),
+            Some(Ok(database)) => return Ok(Some(database)),
+            Some(Err(error)) if error.is_invalid_url() => return Err(error),
+            Some(Err(error)) => {
+                let error = telemetry::with_causes(&error);
+                if error != logged {
+                    tracing::error!(error, "the database cannot be used, retrying");
+                    logged = error;
                 }
             }
-            outcome => return outcome.map(Some),
         }
-        tokio::select! {
-            () = tokio::time::sleep(RECONNECT_PAUSE) => {}
-            () = shutdown.cancelled() => return Ok(None),
-        }
+        let _cancelled = shutdown.run_until_cancelled(tokio::time::sleep(RECONNECT_PAUSE)).await;
     }
 }

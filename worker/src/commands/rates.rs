@@ -39,8 +39,6 @@ enum RatesAction {
     Delete {
         /// Id of the batch, as shown by `rates load` and GET /rates/batches
         id: i64,
-        #[command(flatten)]
-        database: DatabaseSettings,
     },
 }
 
@@ -55,8 +53,6 @@ struct LoadCommand {
     /// Name of this batch: a file is loaded once under its key
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<IdempotencyKey>,
-    #[command(flatten)]
-    database: DatabaseSettings,
 }
 
 /// A format by its file extension.
@@ -79,11 +75,11 @@ struct UnknownFormat(PathBuf);
 struct BatchNotFound(i64);
 
 impl RatesCommand {
-    pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+    pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
         match self.action {
-            RatesAction::Load(load) => load.execute().await,
-            RatesAction::Delete { id, database } => {
-                let database = connect(&database).await?;
+            RatesAction::Load(load) => load.execute(database).await,
+            RatesAction::Delete { id } => {
+                let database = connect(database).await?;
                 let batch = rates::delete_batch(&database, id).await?.ok_or(BatchNotFound(id))?;
                 database.close().await?;
                 print(&format!("batch {id} deleted: {}\n", count(batch.price_count, "price")));
@@ -94,11 +90,11 @@ impl RatesCommand {
 }
 
 impl LoadCommand {
-    async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+    async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
         let (format, encoding) = self.detect_format()?;
         let (source, bytes) = open(&self.file).map_err(|error| format!("{} cannot be read: {error}", self.file.display()))?;
-        let database = connect(&self.database).await?;
+        let database = connect(database).await?;
         let bar = ProgressBar::on_terminal();
         bar.progress().begin(ProgressStage::Reading, bytes);
         let source = ProgressReader { source, progress: bar.progress().clone() };

@@ -1,9 +1,13 @@
 //! `marquee-worker status`: the state of every provider, from the database alone.
 
-use std::{error::Error, fmt::Write, process::ExitCode};
+use std::{error::Error, process::ExitCode};
 
 use chrono::{DateTime, SecondsFormat};
 use clap::Args;
+use command_line::{
+    Alignment::{Left, Right},
+    Table,
+};
 use entity::{
     DatabaseSettings, Schedule, UtcInstant,
     provider::{self, ProviderState, ProviderSummary},
@@ -21,8 +25,6 @@ pub(super) struct StatusCommand {
     /// Print a JSON array instead of a table
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    database: DatabaseSettings,
 }
 
 /// One line of the table.
@@ -36,13 +38,13 @@ struct ProviderStatus {
 }
 
 impl StatusCommand {
-    pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        let database = connect(&self.database).await?;
+    pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
+        let database = connect(database).await?;
         let now = UtcInstant::now();
         let summaries = provider::load_summaries(&database).await?;
         database.close().await?;
         let statuses = summaries.into_iter().map(|summary| ProviderStatus::new(summary, now)).collect();
-        print(&if self.json { format_json(statuses)? } else { format_table(statuses, now)? });
+        print(&if self.json { format_json(statuses)? } else { format_table(statuses, now) });
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -59,16 +61,16 @@ impl ProviderStatus {
     }
 }
 
-fn format_table(statuses: Vec<ProviderStatus>, now: UtcInstant) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    writeln!(text, "{:<24} {:<8} {:>8} {:>10}  LAST RUN", "PROVIDER", "STATE", "AGE", "NEXT POLL")?;
+fn format_table(statuses: Vec<ProviderStatus>, now: UtcInstant) -> String {
+    let mut table =
+        Table::with_header([("PROVIDER", Left), ("STATE", Left), ("AGE", Right), ("NEXT POLL", Right), ("LAST RUN", Left)]);
     for ProviderStatus { provider, newest_run, state, age_seconds, next_poll_at, paused_until: _ } in statuses {
         let age = age_seconds.map_or_else(|| "-".to_owned(), format_seconds);
         let next = next_poll_at.map_or_else(|| "-".to_owned(), |at| format!("in {}", format_seconds(now.seconds_until(at))));
         let run = newest_run.map_or_else(|| "-".to_owned(), describe_run);
-        writeln!(text, "{:<24} {:<8} {age:>8} {next:>10}  {run}", provider.slug, state.name())?;
+        table.add([provider.slug, state.name().to_owned(), age, next, run]);
     }
-    Ok(text)
+    table.to_string()
 }
 
 fn describe_run(run: sync_run::Model) -> String {

@@ -49,8 +49,6 @@ pub(super) struct SyncCommand {
     #[arg(long)]
     accept_shrink: bool,
     #[command(flatten)]
-    database: DatabaseSettings,
-    #[command(flatten)]
     providers: ProvidersSettings,
     #[command(flatten)]
     lease: LeaseSettings,
@@ -64,7 +62,7 @@ struct LaneBusy {
 }
 
 impl SyncCommand {
-    pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
+    pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
         let providers = read_providers(&self.providers.providers_file)?;
         let mut entry = entry::find(&providers, &self.slug)?.clone();
@@ -75,7 +73,7 @@ impl SyncCommand {
             Some(path) => FeedSource::File(path.clone()),
             None => FeedSource::Provider(fetch::build_client()?),
         };
-        let database = connect(&self.database).await?;
+        let database = connect(database).await?;
         let Some(claim) = self.wait_for_lane(&database, &shutdown).await? else {
             return Ok(ExitCode::from(INTERRUPTED));
         };

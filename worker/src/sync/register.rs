@@ -3,7 +3,7 @@
 use entity::{UtcInstant, provider};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    sea_query::OnConflict,
+    QueryOrder, sea_query::OnConflict,
 };
 
 use crate::provider::entry::ProviderEntry;
@@ -60,17 +60,45 @@ async fn insert(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<
     find(database, entry).await?.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", entry.slug)))
 }
 
-/// Marks providers without an entry as retired. Their events are retained.
+/// Why no provider was retired.
+#[derive(Debug, thiserror::Error)]
+pub enum RetireError {
+    /// Every provider would be retired: the providers file is probably wrong.
+    #[error(
+        "the providers file has no entry for any provider of the database ({slugs}), so all of them would be retired; nothing was \
+         changed. If this is intended, run `marquee-worker run --allow-retire`"
+    )]
+    AllProviders {
+        /// The providers that are not retired yet.
+        slugs: String,
+    },
+    /// The database is unavailable.
+    #[error("the providers could not be retired")]
+    Database(#[from] DbErr),
+}
+
+/// Marks providers without an entry as retired. Their events are retained. Retiring all of them requires `allow_all`.
 ///
 /// # Errors
 ///
-/// When the database is unavailable.
-pub async fn retire_others(database: &DatabaseConnection, entries: &[ProviderEntry]) -> Result<(), DbErr> {
+/// When all providers would be retired, or the database is unavailable. Nothing is changed then.
+pub async fn retire_others(database: &DatabaseConnection, entries: &[ProviderEntry], allow_all: bool) -> Result<(), RetireError> {
+    let active = provider::Entity::find().filter(provider::COLUMN.retired_at.is_null());
+    let active = active.order_by_asc(provider::Column::Slug).all(database).await?;
+    let is_listed = |provider: &&provider::Model| entries.iter().any(|entry| entry.slug == provider.slug);
+    let (listed, others): (Vec<_>, Vec<_>) = active.iter().partition(is_listed);
+    if others.is_empty() {
+        return Ok(());
+    }
+    let slugs = others.iter().map(|provider| provider.slug.as_str()).collect::<Vec<_>>().join(", ");
+    if listed.is_empty() && !allow_all {
+        return Err(RetireError::AllProviders { slugs });
+    }
     provider::Entity::update_many()
         .col_expr(provider::Column::RetiredAt, UtcInstant::now().into())
-        .filter(provider::COLUMN.retired_at.is_null())
-        .filter(provider::COLUMN.slug.is_not_in(entries.iter().map(|entry| entry.slug.as_str())))
+        .filter(provider::COLUMN.id.is_in(others.iter().map(|provider| provider.id)))
         .exec(database)
         .await?;
+    tracing::warn!(provider.slugs = slugs, "providers retired, because the providers file has no entry for them");
     Ok(())
 }

@@ -72,6 +72,16 @@ impl Redis {
         }))
     }
 
+    /// Checks the settings without connecting.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is invalid. The error does not contain the URL.
+    pub fn validate(settings: &RedisSettings) -> Result<(), RedisUrlError> {
+        let Some(url) = &settings.redis_url else { return Ok(()) };
+        RedisTarget::new(RedisAddress::parse(url)?).map(drop)
+    }
+
     /// Reads a value. Any error or timeout is a miss. It takes at most [`GET_TIMEOUT`], and no time while Redis is unavailable.
     pub async fn get(&self, key: &str) -> Option<Bytes> {
         let connection = self.shared.for_reads()?;

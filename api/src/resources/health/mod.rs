@@ -46,14 +46,17 @@ impl HealthApi {
 
     /// Check readiness
     ///
-    /// Responds with 503 while the database is unavailable or has no schema, and once the process is shutting down.
+    /// Responds with 503 while the database is unavailable or its schema is outdated, and once the process is shutting down.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(&self, request: &Request) -> Result<Reply<Ready>, ApiError> {
         if self.0.readiness.is_draining() {
             return Err(ApiError::ShuttingDown);
         }
-        // A database without a schema counts as unavailable until it is migrated.
-        let catalogue_version = self.0.version.refresh().await.map_err(ApiError::DatabaseUnavailable)?;
+        let catalogue_version = self.0.version.refresh().await;
+        if self.0.version.is_schema_outdated() {
+            return Err(ApiError::SchemaOutdated);
+        }
+        let catalogue_version = catalogue_version.map_err(ApiError::DatabaseUnavailable)?;
         let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { "up" } else { "unavailable" }.to_owned());
         Reply::json(request, &Ready { status: "ready".to_owned(), catalogue_version, redis: redis.into() }).await
     }

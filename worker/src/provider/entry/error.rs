@@ -28,6 +28,12 @@ pub enum ProvidersError {
         /// Column of the error in characters, from 1.
         column: usize,
     },
+    /// There are no entries.
+    #[error("the providers file {path} is invalid: it must have at least one [[provider]] entry")]
+    Empty {
+        /// The file.
+        path: String,
+    },
     /// Two entries have the same slug.
     #[error("the providers file {path} is invalid: two providers have the slug `{slug}`")]
     DuplicateSlug {

@@ -73,11 +73,14 @@ struct ProvidersFile {
 ///
 /// # Errors
 ///
-/// When it cannot be read, or anything in it is invalid, including an unknown key.
+/// When it cannot be read, has no providers, or anything in it is invalid, including an unknown key.
 pub fn read_providers(path: &Path) -> Result<Vec<ProviderEntry>, ProvidersError> {
     let name = || path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|source| ProvidersError::Unreadable { path: name(), source })?;
     let file: ProvidersFile = toml::from_str(&text).map_err(|error| ProvidersError::invalid(name(), &text, &error))?;
+    if file.providers.is_empty() {
+        return Err(ProvidersError::Empty { path: name() });
+    }
     let mut slugs = HashSet::new();
     if let Some(duplicate) = file.providers.iter().find(|entry| !slugs.insert(&entry.slug)) {
         return Err(ProvidersError::DuplicateSlug { path: name(), slug: duplicate.slug.clone() });

@@ -81,6 +81,19 @@ async fn rejects_two_providers_with_the_same_slug() {
 }
 
 #[tokio::test]
+async fn rejects_a_file_without_providers() {
+    let sandbox = Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, "# nothing\n");
+    for arguments in [&["sync", SLUG][..], &["run"]] {
+        let output = sandbox.run(arguments);
+        assert_eq!(output.code, Some(1));
+        assert_eq!(
+            output.error_message(),
+            "marquee-worker: the providers file providers.toml is invalid: it must have at least one [[provider]] entry"
+        );
+    }
+}
+
+#[tokio::test]
 async fn reports_a_missing_file_with_its_variable() {
     let sandbox = Sandbox::new().await;
     let output = sandbox.run(&["sync", SLUG, "--providers-file", "nowhere.toml"]);

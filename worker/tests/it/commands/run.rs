@@ -135,12 +135,26 @@ async fn a_provider_removed_from_the_file_is_retired_and_its_events_retained() {
     let from = fixtures::path("three_polls/first.xml");
     assert_eq!(sandbox.run(&["sync", "old-stage", "--from", from.to_str().unwrap()]).code, Some(0));
     sandbox.write("providers.toml", entries::entry_text(SLUG, &served.url, ""));
-    let mut running = RunningWorker::start(&sandbox);
+
+    // All providers of the database would be retired.
+    let refused = sandbox.run(&["run"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.error_message().contains("any provider of the database (old-stage)")
+            && refused.error_message().contains("nothing was changed")
+            && refused.error_message().contains("--allow-retire"),
+        "{}",
+        refused.stderr
+    );
+    let database = sandbox.database.connect(ConnectionRole::Worker).await;
+    assert_eq!(provider_of(&database, "old-stage").await.retired_at, None);
+
+    let mut running = RunningWorker::spawn(sandbox.command(&["run", "--allow-retire"]));
+    running.wait_for_log("WARN providers retired").await;
+    running.wait_for_log("provider.slugs=\"old-stage\"").await;
     running.wait_for_log("sync completed").await;
     running.signal("TERM");
     assert_eq!(running.wait().await.code(), Some(0));
-
-    let database = sandbox.database.connect(ConnectionRole::Worker).await;
     let providers = provider::Entity::find().all(&database).await.unwrap();
     let retired: Vec<(&str, bool)> =
         providers.iter().map(|provider| (provider.slug.as_str(), provider.retired_at.is_some())).collect();
@@ -153,6 +167,24 @@ async fn a_provider_removed_from_the_file_is_retired_and_its_events_retained() {
     sandbox.write("providers.toml", entries::entry_text("old-stage", &served.url, ""));
     assert_eq!(sandbox.run(&["sync", "old-stage"]).code, Some(0));
     assert_eq!(provider_of(&database, "old-stage").await.retired_at, None);
+}
+
+/// Only retiring all providers is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_several_providers_is_retired_without_a_flag() {
+    let served = ServedProvider::with_faults("").await;
+    let sandbox = sandbox_for(&served).await;
+    let database = sandbox.database.connect(ConnectionRole::Worker).await;
+    for slug in ["old-stage", SLUG] {
+        worker::sync::register::register(&database, &entries::entry(slug, &served.url, "")).await.unwrap();
+    }
+    let mut running = RunningWorker::start(&sandbox);
+    running.wait_for_log("provider.slugs=\"old-stage\"").await;
+    running.wait_for_log("worker started").await;
+    running.signal("TERM");
+    assert_eq!(running.wait().await.code(), Some(0));
+    assert!(provider_of(&database, "old-stage").await.retired_at.is_some());
+    assert_eq!(provider_of(&database, SLUG).await.retired_at, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +226,7 @@ async fn a_metrics_address_in_use_does_not_prevent_syncs() {
     let address = occupied.local_addr().unwrap().to_string();
     let worker = sandbox.command(&["run", "--metrics-listen", &address]);
     let mut running = RunningWorker::spawn(worker);
-    running.wait_for_log("set METRICS_LISTEN to another address").await;
+    running.wait_for_log("to use another address, set METRICS_LISTEN").await;
     running.wait_for_log("sync completed").await;
     running.signal("TERM");
     assert_eq!(running.wait().await.code(), Some(0));

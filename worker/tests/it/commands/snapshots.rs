@@ -19,7 +19,8 @@ use crate::{entries, fixtures};
 #[tokio::test]
 async fn help_of_every_command() {
     let sandbox = Sandbox::new().await;
-    for command in ["", "run", "sync", "lint", "status", "jobs", "jobs list", "jobs retry", "rates", "rates load", "rates delete"]
+    for command in
+        ["", "run", "sync", "check", "lint", "status", "jobs", "jobs list", "jobs retry", "rates", "rates load", "rates delete"]
     {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();
         arguments.push("--help");

@@ -94,10 +94,17 @@ async fn a_missing_schema_is_reported_with_advice() {
     let providers = entries::entry_text(SLUG, "http://127.0.0.1:1/feed", "");
     let sandbox = Sandbox::with(TestDatabase::empty(Backend::Sqlite).await, &providers);
     let from = path("three_polls/first.xml");
-    for arguments in [&["sync", SLUG, "--from", &from][..], &["status"], &["run"]] {
+    // Creates the file.
+    sandbox.database.connect(ConnectionRole::Worker).await.close().await.unwrap();
+    for arguments in [&["sync", SLUG, "--from", &from][..], &["status"], &["jobs", "list"]] {
         let output = sandbox.run(arguments);
         assert_eq!((output.code, output.stdout.as_str()), (Some(1), ""), "{arguments:?}");
-        assert!(output.error_message().contains("if it is new, run `marquee-migrate up`"), "{arguments:?}: {}", output.stderr);
+        assert!(
+            output.error_message().contains("is outdated: it lacks the migration ")
+                && output.stderr.contains("; run `marquee-migrate up`"),
+            "{arguments:?}: {}",
+            output.stderr
+        );
     }
 }
 

@@ -1,0 +1,49 @@
+//! `marquee-api check`: validates settings and files.
+
+use command_line::CheckReport;
+use entity::DatabaseSettings;
+
+use crate::{Settings, auth::Keys, cache::Redis};
+
+/// Checks every setting that the parser of the command line cannot check.
+pub(super) async fn check(settings: &Settings) -> CheckReport {
+    let mut report = CheckReport::default();
+    report.add("DATABASE_URL", describe(&settings.database));
+    report.add(
+        "DATABASE_READ_URL",
+        match &settings.database_read_url {
+            Some(url) => describe(&DatabaseSettings { url: url.clone() }),
+            None => Ok("unset: same as DATABASE_URL".to_owned()),
+        },
+    );
+    let redis = &settings.cache.redis;
+    report.add(
+        "REDIS_URL",
+        match (&redis.redis_url, Redis::validate(redis)) {
+            (_, Err(error)) => Err(error.to_string()),
+            (Some(url), Ok(())) => Ok(url.to_string()),
+            (None, Ok(())) => Ok("unset: responses are cached in the process only".to_owned()),
+        },
+    );
+    report.add_address("API_LISTEN", &settings.listen).await;
+    report.add("API_KEYS_FILE", describe_keys(settings));
+    report.add("RESTRICT_OPERATIONS", Ok(settings.access.restrict_operations.to_string()));
+    report.add(
+        "RATE_LIMIT_PER_SECOND",
+        Ok(settings.rate.rate_limit_per_second.map_or_else(|| "unset: no limit".to_owned(), |limit| limit.to_string())),
+    );
+    report
+}
+
+fn describe(database: &DatabaseSettings) -> Result<String, String> {
+    database.describe().map_err(|error| telemetry::with_causes(&error))
+}
+
+fn describe_keys(settings: &Settings) -> Result<String, String> {
+    let keys = Keys::load(&settings.keys, settings.access).map_err(|error| telemetry::with_causes(&error))?;
+    let Some(file) = &settings.keys.keys_file else {
+        return Ok("unset: writes are accepted from the local machine only".to_owned());
+    };
+    let names = keys.list_names().join(", ");
+    Ok(format!("{}: {}", file.display(), if names.is_empty() { "no keys, so no writes are accepted" } else { &names }))
+}
