@@ -11,6 +11,7 @@ mod help;
 mod journey;
 mod killed_worker;
 mod language;
+mod make_run;
 mod probe;
 mod pushes;
 mod pushes_under_kills;
