@@ -1,12 +1,18 @@
 //! The commands of `marquee-migrate`.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    collections::HashSet,
+    io::{self, IsTerminal, Write},
+};
 
 use clap::Subcommand;
 use command_line::{Alignment::Left, Table};
 use entity::{ConnectError, ConnectionRole, DatabaseError, DatabaseSettings};
 use migration::{Migration, MigrationStatus, Migrator, MigratorTrait};
-use sea_orm_migration::sea_orm::{DatabaseConnection, DbErr};
+use sea_orm_migration::{
+    sea_orm::{DatabaseConnection, DbErr, EntityTrait},
+    seaql_migrations,
+};
 
 #[derive(Clone, Copy, Subcommand)]
 pub(crate) enum MigrateCommand {
@@ -38,6 +44,8 @@ pub(crate) enum MigrateError {
     },
     #[error("the migrations failed")]
     Migrate(#[from] DbErr),
+    #[error("the database has migrations of a newer release ({names}); use `marquee-migrate` of that release")]
+    NewerDatabase { names: String },
     #[error("to revert {steps} migrations without a terminal, add `--yes`; nothing was reverted")]
     ConfirmationRequired { steps: usize },
     #[error("not confirmed; nothing was reverted")]
@@ -56,12 +64,31 @@ impl MigrateCommand {
         let database = entity::connect(settings, ConnectionRole::Migrate)
             .await
             .map_err(|source| MigrateError::Connect { url: settings.url.to_string(), source })?;
+        match (self, list_newer(&database).await?) {
+            // A previous release is deployed again. It works with a newer schema.
+            (Self::Up, Some(names)) => {
+                return Ok(format!("already up to date: the database has migrations of a newer release ({names})\n"));
+            }
+            (_, Some(names)) => return Err(MigrateError::NewerDatabase { names }),
+            (_, None) => (),
+        }
         match self {
             Self::Up => apply_pending(&database).await,
             Self::Down { steps, yes } => revert_newest(&database, settings, steps, yes).await,
             Self::Status => list(&database).await,
         }
     }
+}
+
+/// The applied migrations that this release does not have, if there are any.
+async fn list_newer(database: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+    if !entity::is_schema_current(database).await? {
+        return Ok(None);
+    }
+    let known: HashSet<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let applied = seaql_migrations::Entity::find().all(database).await?;
+    let newer: Vec<String> = applied.into_iter().map(|row| row.version).filter(|version| !known.contains(version)).collect();
+    Ok((!newer.is_empty()).then(|| newer.join(", ")))
 }
 
 async fn apply_pending(database: &DatabaseConnection) -> Result<String, MigrateError> {

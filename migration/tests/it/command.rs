@@ -5,7 +5,9 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use entity::{ConnectionRole, DatabaseSettings};
 use migration::{Migrator, MigratorTrait};
+use sea_orm_migration::sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 
 fn run(arguments: &[&str], database_url: &str) -> Output {
@@ -94,6 +96,28 @@ fn reverting_several_migrations_on_a_terminal_asks_for_confirmation() {
         assert_eq!(text.contains("not confirmed; nothing was reverted"), code == 1, "{text}");
         assert_eq!(output.status.code(), Some(code), "{text}");
         assert_eq!(stdout(&run(&["status"], &url)), status(applied), "{answer}");
+    }
+}
+
+/// The database was migrated by a newer release, and an older one is deployed again.
+#[tokio::test]
+async fn a_newer_database_is_up_to_date_and_is_not_reverted() {
+    let folder = TempDir::new().unwrap();
+    let url = new_database(&folder);
+    run(&["up"], &url);
+    let settings = DatabaseSettings { url: url.parse().unwrap() };
+    let database = entity::connect(&settings, ConnectionRole::Worker).await.unwrap();
+    let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000001_newer', 0)";
+    database.execute_unprepared(newer).await.unwrap();
+    database.close().await.unwrap();
+
+    let up = run(&["up"], &url);
+    let expected = "already up to date: the database has migrations of a newer release (m20991231_000001_newer)\n";
+    assert_eq!((stdout(&up).as_str(), up.status.code()), (expected, Some(0)));
+    for arguments in [&["down"][..], &["down", "--steps", "2", "--yes"], &["status"]] {
+        let output = run(arguments, &url);
+        assert!(stderr(&output).contains("a newer release (m20991231_000001_newer); use `marquee-migrate` of that release"));
+        assert_eq!(output.status.code(), Some(1));
     }
 }
 
