@@ -14,6 +14,8 @@ pub enum ApiCommand {
     /// Create API keys for clients that write
     Keys(KeysCommand),
     /// Validate the settings and the API keys file, without contacting any server
+    ///
+    /// Flags of the service precede the command: marquee-api --api-listen ADDRESS check
     Check,
 }
 
