@@ -62,10 +62,14 @@ async fn path_ids_handle_any_text(database: Arc<TestDatabase>) {
     let paths = prop::sample::select(vec![("/events/", ""), ("/sync-runs/", ""), ("/sync-runs/", "/rejects")]);
     let uris = (paths, values()).prop_map(|((before, after), id)| format!("{before}{id}{after}"));
     send_random_requests(&app, &uris, |response| {
+        // An id that is empty or ends with a slash leads to the path without it.
+        if response.status == StatusCode::PERMANENT_REDIRECT {
+            return;
+        }
         let problem: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
         let code = problem["error"]["code"].as_str().unwrap();
         let (status, codes) = match response.status {
-            // An id with a slash is another path, and one that is not UTF-8 is rejected by the framework.
+            // An id with a slash is another path, and one that is not UTF-8 is rejected.
             StatusCode::NOT_FOUND => (404, ["not_found", "path_not_found"]),
             _ => (400, ["invalid_parameter", "bad_request"]),
         };

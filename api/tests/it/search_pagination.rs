@@ -176,7 +176,7 @@ async fn rejects_malformed_cursors(database: Arc<TestDatabase>) {
 
     let shorter = &cursor[..cursor.len() - 1];
     let longer = format!("{cursor}A");
-    for cursor in ["", "x", "1", "%01", "%FF%FE", "null", "....", shorter, &longer, &format!("{cursor}%3D")] {
+    for cursor in ["x", "1", "%01", "null", "....", shorter, &longer, &format!("{cursor}%3D")] {
         let errors = app.get(&format!("/search?cursor={cursor}")).await.validation_errors();
         let expected = "must be a cursor from the `Link` header of a previous page, got `";
         assert!(errors.len() == 1 && errors[0].0 == "cursor" && errors[0].1.starts_with(expected), "{errors:?}");

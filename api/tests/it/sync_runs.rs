@@ -117,7 +117,7 @@ async fn an_unknown_provider_has_no_runs(database: Arc<TestDatabase>) {
     let fever = catalogue.insert_provider("fever", "EUR", 2).await;
     catalogue.insert_run(&fever, RunState::Failed).await;
     let app = TestApp::new(&database).await;
-    for slug in ["apollo", "", "FEVER", "fever%20", "%25", "%F0%9F%8E%AD", "%FF", "' OR 1=1 --"] {
+    for slug in ["apollo", "FEVER", "fever%20", "%25", "%F0%9F%8E%AD", "' OR 1=1 --"] {
         let response = app.get(&format!("/sync-runs?provider={}", slug.replace(' ', "+"))).await;
         assert_eq!(run_ids(&response), [0; 0], "{slug}");
     }

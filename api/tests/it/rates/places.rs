@@ -173,7 +173,7 @@ async fn filters_places_by_name_and_code_in_pages(database: Arc<TestDatabase>) {
             assert_eq!(listed, expected, "{q} {limit}");
         }
     }
-    for (query, parameter) in [("q=", "q"), ("town=x", "town"), ("q=a&cursor=x", "cursor"), ("limit=0", "limit")] {
+    for (query, parameter) in [("town=x", "town"), ("q=a&cursor=x", "cursor"), ("limit=0", "limit")] {
         assert_eq!(app.get(&format!("/places?{query}")).await.validation_errors()[0].0, parameter);
     }
 }
