@@ -30,7 +30,8 @@ use tokio_util::sync::CancellationToken;
 use self::{
     auth::Caller,
     resources::{
-        concerts, errors, events, feeds, health, multivac, performers, places, providers, rates, search, sync_runs, venues,
+        concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers, places, providers, rates,
+        search, sync_runs, venues,
     },
     response::{StaticDocument, TextReply},
     server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
@@ -54,7 +55,7 @@ pub fn app(state: State) -> impl Endpoint<Output = Response> {
 /// The OpenAPI document as served at `/openapi.json`.
 #[must_use]
 pub fn openapi(state: State) -> String {
-    service(state).spec()
+    openapi_document::document(&service(state))
 }
 
 /// Serves until `shutdown` is cancelled, then completes the requests that were accepted.
@@ -75,6 +76,8 @@ pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits
         () = sweep => Ok(()),
     }
 }
+
+const LICENSE: &str = "MIT OR Apache-2.0";
 
 type Operations = (
     search::SearchApi,
@@ -113,8 +116,8 @@ fn operations(state: State) -> Operations {
 fn service(state: State) -> OpenApiService<Operations, ()> {
     OpenApiService::new(operations(state), "Marquee", env!("CARGO_PKG_VERSION"))
         .description(include_str!("description.md"))
-        .server("/")
-        .license(LicenseObject::new("MIT OR Apache-2.0"))
+        .server(".")
+        .license(LicenseObject::new(LICENSE).identifier(LICENSE))
 }
 
 /// The routes of all operations and documents. They are added here and not by [`OpenApiService`], which would parse the query string of
@@ -123,10 +126,11 @@ fn router(state: State) -> Route {
     let service = service(state.clone());
     let mut operation_routes = HashMap::new();
     operations(state.clone()).add_routes(&mut operation_routes);
-    let docs = StaticDocument::new("text/html; charset=utf-8", service.swagger_ui_html());
+    let document = openapi_document::document(&service);
+    let docs = StaticDocument::new("text/html; charset=utf-8", openapi_document::swagger_ui(&service, &document));
     let router = Route::new()
         .at("/metrics", poem::get(make(move |request| render_metrics(state.clone(), request))))
-        .at("/openapi.json", poem::get(StaticDocument::new("application/json", service.spec())))
+        .at("/openapi.json", poem::get(StaticDocument::new("application/json", document)))
         .at("/errors", poem::get(StaticDocument::new("text/html; charset=utf-8", errors::page())))
         .at("/docs", poem::get(docs))
         .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("favicon.svg").to_owned())))

@@ -10,14 +10,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The longest key in characters: several UUIDs.
-const MAX_CHARACTERS: usize = 255;
-
 /// The value of an `Idempotency-Key` header.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
+    /// The longest key: several UUIDs.
+    pub const MAX_CHARACTERS: usize = 255;
+
     /// The text of the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -30,8 +30,11 @@ impl FromStr for IdempotencyKey {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-        if text.trim().is_empty() || text.len() > MAX_CHARACTERS || !is_printable {
-            return Err(format!("must be 1 to {MAX_CHARACTERS} printable ASCII characters, such as a new UUID for each request"));
+        if text.trim().is_empty() || text.len() > Self::MAX_CHARACTERS || !is_printable {
+            return Err(format!(
+                "must be 1 to {} printable ASCII characters, such as a new UUID for each request",
+                Self::MAX_CHARACTERS
+            ));
         }
         Ok(Self(text.to_owned()))
     }

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn body() -> CachedBody {
-        let link = HeaderValue::from_static("</search?cursor=AQ>; rel=\"next\"");
+        let link = HeaderValue::from_static("<?cursor=AQ>; rel=\"next\"");
         CachedBody::new(7, Bytes::from_static(b"{\"data\":{}}"), Some(link))
     }
 

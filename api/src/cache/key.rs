@@ -7,7 +7,7 @@ use entity::UtcInstant;
 use crate::response::ContentCoding;
 
 /// To be incremented when the format or the meaning of cached bodies changes, so that bodies of older programs are never read.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// The key in the process: the canonical form of the query, and the coding of the response.
 #[must_use]

@@ -70,12 +70,15 @@ impl<F: ListFilters> ListQuery<F> {
         (rows, next)
     }
 
-    /// The value of the `Link` header of a page that ends with the row of this sort key.
+    /// The value of the `Link` header of a page that ends with the row of this sort key: a reference relative to the request's URL.
     #[must_use]
     pub fn next_link(&self, last: F::SortKey) -> Option<HeaderValue> {
         let after = Some(Cursor::new(last, &self.filters.canonical()));
         let next = Self { filters: self.filters.clone(), page: Page { limit: self.page.limit, after } };
-        format!("<{}>; rel=\"next\"", next.canonical()).try_into().ok()
+        let url = next.canonical();
+        // Only the query: the path that the client requested may have a prefix that a proxy removed.
+        let query = &url[url.find('?')?..];
+        format!("<{query}>; rel=\"next\"").try_into().ok()
     }
 }
 

@@ -11,7 +11,10 @@ mod range;
 pub(crate) use self::filters::serialize_text;
 pub use self::{
     cursor::{Cursor, SortKey},
-    documented::{CursorText, Date, DateOrTime, Documented, Limit, Number, ParameterKind, Required, Word, Words},
+    documented::{
+        CursorText, DateOrTime, Documented, IdempotencyKeyText, Limit, ParameterKind, Path, ProviderSlugText, Required,
+        RowNumber, UuidText, WITHOUT_CONTROLS, WITHOUT_NUL,
+    },
     filters::{Canonical, Filters},
     list::{ListFilters, ListQuery, MAX_ROWS, Page},
     moment::{Edge, parse_moment, to_rfc3339},

@@ -7,6 +7,7 @@ pub mod feeds;
 pub mod health;
 pub mod multivac;
 mod name_list;
+pub(crate) mod openapi;
 pub mod performers;
 pub mod places;
 pub mod providers;

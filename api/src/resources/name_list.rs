@@ -1,6 +1,7 @@
 //! Lists that are filtered by the beginning of a name and sorted by name.
 
 use entity::{UtcInstant, fold_name};
+use poem_openapi::registry::MetaSchema;
 use sea_orm::{DatabaseConnection, FromQueryResult};
 use serde::Serialize;
 use uuid::Uuid;
@@ -9,11 +10,11 @@ use crate::{
     cache::QueryOutput,
     database::sql::{Sql, VERSION_COLUMNS},
     error::ApiError,
-    query::{Cursor, ListFilters, ListQuery, Parameters},
+    query::{Cursor, ListFilters, ListQuery, ParameterKind, Parameters, WITHOUT_NUL},
 };
 
 /// Characters of a filter: more than any name has.
-const MAX_CHARACTERS: usize = 200;
+pub(crate) const MAX_CHARACTERS: usize = 200;
 
 /// The folded name, and the id.
 pub(crate) type NameSortKey = (String, Uuid);
@@ -24,6 +25,10 @@ pub(crate) struct NamePrefix {
     #[serde(rename = "q", skip_serializing_if = "Option::is_none")]
     folded: Option<String>,
 }
+
+/// The text of `q`.
+#[derive(Debug)]
+pub(crate) struct NamePrefixText;
 
 /// The table of such a list.
 #[derive(Debug)]
@@ -42,6 +47,17 @@ pub(crate) trait NamedRow: FromQueryResult {
 
     /// The version of the snapshot from which it was read.
     fn snapshot(&self) -> (i64, UtcInstant);
+}
+
+impl ParameterKind for NamePrefixText {
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            min_length: Some(1),
+            max_length: Some(MAX_CHARACTERS),
+            pattern: Some(WITHOUT_NUL.to_owned()),
+            ..MetaSchema::new("string")
+        }
+    }
 }
 
 impl NamePrefix {

@@ -6,7 +6,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::Nullable;
+use super::AlwaysNull;
 
 /// A successful response. Errors have the same two members, with `data` null.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -15,12 +15,12 @@ pub struct Envelope<T: Type + ParseFromJSON + ToJSON + Example> {
     /// The result.
     pub data: T,
     /// Always null.
-    pub error: Nullable<bool>,
+    pub error: AlwaysNull,
 }
 
 impl<T: Type + ParseFromJSON + ToJSON + Example> From<T> for Envelope<T> {
     fn from(data: T) -> Self {
-        Self { data, error: Nullable(None) }
+        Self { data, error: AlwaysNull }
     }
 }
 

@@ -10,6 +10,7 @@ mod precondition;
 mod problem;
 mod reply;
 mod representation;
+mod text;
 
 pub use self::{
     coding::ContentCoding,
@@ -22,4 +23,5 @@ pub use self::{
     problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},
     reply::{PageReply, Reply, TextReply},
     representation::{JSON, Representation, etag_of},
+    text::{AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug},
 };

@@ -34,10 +34,8 @@ impl<T: Type> Type for Nullable<T> {
     fn schema_ref() -> MetaSchemaRef {
         let schema = match T::schema_ref() {
             MetaSchemaRef::Inline(schema) => MetaSchema { nullable: true, ..*schema },
-            // OpenAPI 3.0 ignores keys beside a reference, so it is wrapped. All our references are to objects.
-            reference @ MetaSchemaRef::Reference(_) => {
-                MetaSchema { nullable: true, all_of: vec![reference], ..MetaSchema::new("object") }
-            }
+            // A reference has no other members here; the OpenAPI document states both as alternatives.
+            reference @ MetaSchemaRef::Reference(_) => MetaSchema { nullable: true, all_of: vec![reference], ..MetaSchema::ANY },
         };
         MetaSchemaRef::Inline(Box::new(schema))
     }

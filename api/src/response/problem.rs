@@ -11,7 +11,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::Nullable;
+use super::AlwaysNull;
 use crate::error::{ApiError, ErrorCode, ValidationError};
 
 /// The media type of a problem.
@@ -40,7 +40,7 @@ pub struct Problem {
     /// The id of the request in the server's log.
     pub request_id: String,
     /// Always null.
-    pub data: Nullable<bool>,
+    pub data: AlwaysNull,
     /// The error code and the detail.
     pub error: ErrorSummary,
 }
@@ -65,7 +65,7 @@ impl Problem {
             status: code.status().as_u16(),
             errors: error.errors().to_vec(),
             request_id: request_id.to_owned(),
-            data: Nullable(None),
+            data: AlwaysNull,
             error: ErrorSummary { code, message: detail.clone() },
             detail,
         }
@@ -96,21 +96,15 @@ fn reference(code: ErrorCode, path: &str) -> String {
 
 impl ApiResponse for ApiError {
     fn meta() -> MetaResponses {
-        let problem = |status, description| MetaResponse {
-            description,
-            status,
+        // Stands for the errors of each operation, which the OpenAPI document lists by status.
+        let any = MetaResponse {
+            description: "An error",
+            status: None,
             status_range: None,
             content: vec![MetaMediaType { content_type: PROBLEM_JSON, schema: Problem::schema_ref() }],
             headers: Vec::new(),
         };
-        MetaResponses {
-            responses: vec![
-                problem(Some(400), "The request is invalid; `errors` lists why"),
-                problem(Some(429), "The client exceeded its rate limit; retry after `Retry-After`"),
-                problem(Some(503), "The service is temporarily unavailable; retry after `Retry-After`"),
-                problem(None, "Any other error, as the same problem document"),
-            ],
-        }
+        MetaResponses { responses: vec![any] }
     }
 
     fn register(registry: &mut Registry) {

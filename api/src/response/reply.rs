@@ -141,7 +141,13 @@ impl<T: Type + Serialize> ApiResponse for Reply<T> {
 impl<T: Type + Serialize> ApiResponse for PageReply<T> {
     fn meta() -> MetaResponses {
         let content = MetaMediaType { content_type: Encoded::<T>::MEDIA_TYPE, schema: T::schema_ref() };
-        responses(content, vec![optional_header("LINK", "The next page (`rel=\"next\"`). Absent on the last page.")])
+        responses(
+            content,
+            vec![optional_header(
+                "Link",
+                "The next page (`rel=\"next\"`), relative to the request's URL. Absent on the last page",
+            )],
+        )
     }
 
     fn register(registry: &mut Registry) {

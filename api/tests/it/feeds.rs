@@ -71,9 +71,9 @@ async fn an_accepted_feed_is_stored_and_queued(database: Arc<TestDatabase>) {
     let run = response.json()["data"]["sync_run"].as_i64().unwrap();
     assert_eq!(
         (response.header("location"), response.header("retry-after")),
-        (Some(format!("/sync-runs/{run}").as_str()), Some("1"))
+        (Some(format!("../../sync-runs/{run}").as_str()), Some("1"))
     );
-    assert_eq!(app.get(response.header("location").unwrap()).await.json()["data"]["state"], "queued");
+    assert_eq!(app.get(&response.location()).await.json()["data"]["state"], "queued");
     let stored = pushed_feed::Entity::find().one(&database).await.unwrap().unwrap();
     assert_eq!((stored.body, stored.coding.as_str(), stored.sync_run_id), (Some(body), "gzip", Some(run)));
     let job = job::Entity::find_by_id(stored.job_id).one(&database).await.unwrap().unwrap();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, NaiveDate};
+use sea_orm::prelude::Uuid;
 use serde_json::{Map, Value, json};
 
 /// Keywords that do not constrain values.
@@ -24,7 +26,7 @@ impl<'a> SchemaChecker<'a> {
         let object = schema.as_object().unwrap();
         match object.get("$ref") {
             Some(reference) => {
-                assert_eq!(object.len(), 1, "keywords beside `$ref` are ignored: {schema}");
+                assert!(object.keys().all(|key| ["$ref", "description"].contains(&key.as_str())), "{schema}");
                 let path = reference.as_str().unwrap().strip_prefix('#').unwrap();
                 self.resolve(self.description.pointer(path).unwrap_or_else(|| panic!("{path} does not exist")))
             }
@@ -42,25 +44,22 @@ impl<'a> SchemaChecker<'a> {
         }
     }
 
-    /// The names of all properties that a schema and its `allOf` parts declare.
+    /// The names of all properties that a schema and its alternatives declare.
     fn declared_properties(&self, schema: &'a Value) -> BTreeSet<&'a str> {
         let schema = self.resolve(schema);
         let own = schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys).map(String::as_str);
-        let parts = schema.get("allOf").and_then(Value::as_array).into_iter().flatten();
-        own.chain(parts.flat_map(|part| self.declared_properties(part))).collect()
+        let alternatives = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+        own.chain(alternatives.flat_map(|alternative| self.declared_properties(alternative))).collect()
     }
 
     fn check_value(&self, schema: &'a Value, value: &Value, path: &str, violations: &mut Vec<String>) {
         let schema = self.resolve(schema);
-        if value.is_null() && schema.get("nullable") == Some(&json!(true)) {
-            return;
-        }
         for (keyword, argument) in schema {
             match keyword.as_str() {
-                "type" if !has_type(argument.as_str().unwrap(), value) => {
+                "type" if !has_any_type(argument, value) => {
                     violations.push(format!("{path} is not of {keyword} {argument}: {value}"));
                 }
-                "format" if !has_format(argument.as_str().unwrap(), value) => {
+                "format" if !value.is_null() && !has_format(argument.as_str().unwrap(), value) => {
                     violations.push(format!("{path} is not of {keyword} {argument}: {value}"));
                 }
                 "enum" if !argument.as_array().unwrap().contains(value) => {
@@ -82,12 +81,37 @@ impl<'a> SchemaChecker<'a> {
                         self.check(argument, value, &format!("{path}[{number}]"), violations);
                     }
                 }
-                "allOf" => argument.as_array().unwrap().iter().for_each(|part| self.check_value(part, value, path, violations)),
-                "type" | "format" | "enum" | "nullable" => (),
+                "anyOf" => {
+                    let is_valid = |alternative: &&Value| {
+                        let mut violations = Vec::new();
+                        self.check_value(alternative, value, path, &mut violations);
+                        violations.is_empty()
+                    };
+                    match argument.as_array().unwrap().iter().find(is_valid) {
+                        Some(alternative) => self.check_value(alternative, value, path, violations),
+                        None => violations.push(format!("{path} is none of {argument}: {value}")),
+                    }
+                }
+                "minimum" if value.as_f64().is_some_and(|number| number < argument.as_f64().unwrap()) => {
+                    violations.push(format!("{path} is less than {argument}: {value}"));
+                }
+                "maximum" if value.as_f64().is_some_and(|number| number > argument.as_f64().unwrap()) => {
+                    violations.push(format!("{path} is more than {argument}: {value}"));
+                }
+                // Schemathesis checks the patterns of responses.
+                "type" | "format" | "enum" | "minimum" | "maximum" | "pattern" | "minLength" | "maxLength" => (),
                 annotation if ANNOTATIONS.contains(&annotation) => (),
                 unknown => panic!("{path}: unsupported keyword `{unknown}`"),
             }
         }
+    }
+}
+
+/// Whether a value has a type, or one of several.
+fn has_any_type(names: &Value, value: &Value) -> bool {
+    match names {
+        Value::Array(names) => names.iter().any(|name| has_type(name.as_str().unwrap(), value)),
+        name => has_type(name.as_str().unwrap(), value),
     }
 }
 
@@ -99,18 +123,19 @@ fn has_type(name: &str, value: &Value) -> bool {
         "boolean" => value.is_boolean(),
         "number" => value.is_number(),
         "integer" => value.is_i64() || value.is_u64(),
+        "null" => value.is_null(),
         unknown => panic!("unsupported type `{unknown}`"),
     }
 }
 
 fn has_format(name: &str, value: &Value) -> bool {
     match name {
-        "int16" => value.as_i64().is_some_and(|number| i16::try_from(number).is_ok()),
         "int32" => value.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
         "int64" => value.is_i64(),
-        "uint16" => value.as_u64().is_some_and(|number| u16::try_from(number).is_ok()),
-        "uint64" => value.is_u64(),
         "double" => value.is_number(),
+        "date" => value.as_str().is_some_and(|text| text.parse::<NaiveDate>().is_ok()),
+        "date-time" => value.as_str().is_some_and(|text| DateTime::parse_from_rfc3339(text).is_ok()),
+        "uuid" => value.as_str().is_some_and(|text| text.parse::<Uuid>().is_ok()),
         unknown => panic!("unsupported format `{unknown}`"),
     }
 }
@@ -122,23 +147,27 @@ fn the_checker_reports_violations() {
     } } });
     let name = json!({ "$ref": "#/components/schemas/Name" });
     let schema = json!({
-        "allOf": [name, {
-            "type": "object",
-            "required": ["counts"],
-            "properties": {
-                "counts": { "type": "array", "items": { "type": "integer", "format": "uint64" } },
-                "maybe": { "nullable": true, "allOf": [name] },
-            },
-        }],
+        "type": "object",
+        "required": ["name", "counts"],
+        "properties": {
+            "name": { "type": "string", "enum": ["a", "b"] },
+            "counts": { "type": "array", "items": { "type": "integer", "format": "int32", "minimum": 0 } },
+            "maybe": { "anyOf": [name, { "type": "null" }] },
+            "day": { "type": ["string", "null"], "format": "date" },
+        },
     });
     let violations = |value: Value| find_violations(&description, &schema, &value).join(", ");
-    assert_eq!(violations(json!({ "name": "a", "counts": [1, 2], "maybe": null })), "");
+    assert_eq!(violations(json!({ "name": "a", "counts": [1, 2], "maybe": null, "day": null })), "");
     assert_eq!(violations(json!({ "name": "a", "counts": [], "maybe": { "name": "b" } })), "");
     assert_eq!(
         violations(json!({ "name": "c", "counts": [-1] })),
-        "$.name is not one of [\"a\",\"b\"]: \"c\", $.counts[0] is not of format \"uint64\": -1"
+        "$.counts[0] is less than 0: -1, $.name is not one of [\"a\",\"b\"]: \"c\""
     );
     assert_eq!(violations(json!({ "counts": [], "more": 1 })), "$.name is missing, $.more is not declared");
+    assert_eq!(
+        violations(json!({ "name": "a", "counts": [], "day": "2021-02-30" })),
+        "$.day is not of format \"date\": \"2021-02-30\""
+    );
     assert_eq!(violations(json!({ "name": "a", "counts": null })), "$.counts is not of type \"array\": null");
     assert_eq!(violations(json!({ "name": "a", "counts": [], "maybe": { "name": "a", "x": 1 } })), "$.maybe.x is not declared");
 }

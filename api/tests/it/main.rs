@@ -14,6 +14,7 @@ mod contract;
 mod cross_origin;
 mod database_outages;
 mod database_proxy;
+mod documented;
 mod error_bodies;
 mod errors_page;
 mod events;

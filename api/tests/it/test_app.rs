@@ -14,6 +14,8 @@ use poem::{
 use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 
+use crate::documented::assert_documented;
+
 /// Attempts of a read that takes seconds, and longer than the API allows while other programs use the processor.
 const MAX_RETRIES: usize = 20;
 
@@ -25,6 +27,8 @@ pub(crate) struct TestApp {
 /// A response with its complete body.
 #[derive(Clone, Debug)]
 pub(crate) struct TestResponse {
+    /// The path of the request.
+    pub(crate) path: String,
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
@@ -53,7 +57,8 @@ impl TestApp {
     }
 
     pub(crate) async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)]) -> TestResponse {
-        Self::send_request(self.client.request(method, uri), headers).await
+        let request = self.client.request(method.clone(), uri);
+        Self::send_request(request, (&method, uri), headers).await
     }
 
     /// Sends a body with its media type.
@@ -64,23 +69,27 @@ impl TestApp {
         (media_type, body): (&str, impl Into<Body>),
         headers: &[(&str, &str)],
     ) -> TestResponse {
-        let request = self.client.request(method, uri).header("content-type", media_type).body(body);
-        Self::send_request(request, headers).await
+        let request = self.client.request(method.clone(), uri).header("content-type", media_type).body(body);
+        Self::send_request(request, (&method, uri), headers).await
     }
 
     async fn send_request(
         mut request: TestRequestBuilder<'_, BoxEndpoint<'static, Response>>,
+        (method, uri): (&Method, &str),
         headers: &[(&str, &str)],
     ) -> TestResponse {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut response = request.send().await.0;
-        TestResponse {
+        let response = TestResponse {
+            path: uri.split('?').next().unwrap_or_default().to_owned(),
             status: response.status(),
             headers: response.headers().clone(),
             body: response.take_body().into_vec().await.unwrap(),
-        }
+        };
+        assert_documented(method, uri, &response);
+        response
     }
 
     /// Requests a page that a busy machine may not read within the time limit of the API: retries on 503, as its detail says.
@@ -175,11 +184,21 @@ impl TestResponse {
         events.iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The target of the `next` link.
+    /// The path to which `Location` refers, relative to that of the request.
+    pub(crate) fn location(&self) -> String {
+        let location = self.header("location").unwrap();
+        let parents = location.matches("../").count();
+        let base = self.path.rsplitn(parents + 2, '/').last().unwrap();
+        format!("{base}/{}", location.trim_start_matches("../"))
+    }
+
+    /// The target of the `next` link, which refers to another query of the same path.
     pub(crate) fn next(&self) -> Option<String> {
         let link = self.header("link")?;
         let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
-        Some(target.unwrap_or_else(|| panic!("expected a link to the next page, got {link}")).to_owned())
+        let query = target.filter(|target| target.starts_with('?'));
+        let query = query.unwrap_or_else(|| panic!("expected a link to the next page, got {link}"));
+        Some(format!("{}{query}", self.path))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

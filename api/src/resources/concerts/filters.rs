@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ use crate::{
     cache::{CachedQuery, QueryOutput},
     database::reader::Reader,
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, TimeRange},
+    query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, TimeRange},
     resources::venues::near::{self, Near},
 };
 
@@ -43,6 +44,14 @@ pub struct ConcertFilters {
     pub(super) max_price: Option<i64>,
 }
 
+/// Ids of performers.
+#[derive(Debug)]
+pub(super) struct PerformerIds;
+
+/// The maximum of the lowest price.
+#[derive(Debug)]
+pub(super) struct MaxPrice;
+
 /// A request for concerts.
 pub type ConcertsQuery = ListQuery<ConcertFilters>;
 
@@ -54,6 +63,28 @@ impl Filters for ConcertFilters {
 
 impl ListFilters for ConcertFilters {
     type SortKey = ConcertSortKey;
+}
+
+impl ParameterKind for PerformerIds {
+    fn schema() -> MetaSchema {
+        let id = MetaSchema {
+            max_length: Some(MAX_ID_CHARACTERS),
+            // Without commas, control characters, surrounding spaces, and a colon at an end.
+            pattern: Some(r"^[^\s\x00-\x1f\x7f-\x9f,:]([^\x00-\x1f\x7f-\x9f,]*[^\s\x00-\x1f\x7f-\x9f,:])?$".to_owned()),
+            ..MetaSchema::new("string")
+        };
+        MetaSchema {
+            items: Some(Box::new(MetaSchemaRef::Inline(Box::new(id)))),
+            max_items: Some(MAX_BANDS),
+            ..MetaSchema::new("array")
+        }
+    }
+}
+
+impl ParameterKind for MaxPrice {
+    fn schema() -> MetaSchema {
+        MetaSchema { minimum: Some(0.0), maximum: Some(MAX_PRICE), ..MetaSchema::new_with_format("number", "double") }
+    }
 }
 
 impl ConcertsQuery {

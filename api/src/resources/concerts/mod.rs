@@ -8,6 +8,7 @@ mod statement;
 use poem::Request;
 use poem_openapi::OpenApi;
 
+use self::filters::{MaxPrice, PerformerIds};
 pub use self::{
     filters::{ConcertFilters, ConcertsQuery},
     response::Concert,
@@ -15,7 +16,11 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, DateOrTime, Documented, Limit, Number, Parameters, Words},
+    query::{CursorText, DateOrTime, Documented, Limit, Parameters},
+    resources::{
+        openapi::Tag,
+        venues::near::{Latitude, Longitude, Radius},
+    },
     response::PageReply,
     state::State,
 };
@@ -25,7 +30,7 @@ use crate::{
 pub struct ConcertsApi(pub State);
 
 #[expect(clippy::too_many_arguments, reason = "the OpenAPI document lists each parameter")]
-#[OpenApi]
+#[OpenApi(tag = "Tag::Concerts")]
 impl ConcertsApi {
     /// Find concerts by performer and location
     ///
@@ -39,16 +44,16 @@ impl ConcertsApi {
         /// Only concerts of these performers: ids from the provider, separated by commas or given as repeated parameters. An id
         /// matches the performers of all providers with that id; `provider:id` matches those of one. `/performers` lists them
         #[oai(name = "bandIds")]
-        _band_ids: Documented<Words>,
+        _band_ids: Documented<PerformerIds>,
         /// The latitude of the point, -90 to 90
         #[oai(name = "latitude")]
-        _latitude: Documented<Number>,
+        _latitude: Documented<Latitude>,
         /// The longitude of the point, -180 to 180
         #[oai(name = "longitude")]
-        _longitude: Documented<Number>,
+        _longitude: Documented<Longitude>,
         /// The maximum distance from the point in kilometres, 0 to 20,038
         #[oai(name = "radius")]
-        _radius: Documented<Number>,
+        _radius: Documented<Radius>,
         /// Only concerts that start at or after this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "starts_at")]
         _starts_at: Documented<DateOrTime>,
@@ -57,7 +62,7 @@ impl ConcertsApi {
         _ends_at: Documented<DateOrTime>,
         /// Only concerts with a lowest price of at most this, in the provider's currency
         #[oai(name = "max_price")]
-        _max_price: Documented<Number>,
+        _max_price: Documented<MaxPrice>,
         /// The maximum number of concerts
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

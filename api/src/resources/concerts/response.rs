@@ -18,8 +18,10 @@ pub struct Concert {
     /// The start in milliseconds since 1970-01-01T00:00:00Z.
     pub date: i64,
     /// The latitude of the venue (WGS 84).
+    #[oai(validator(minimum(value = "-90"), maximum(value = "90")))]
     pub latitude: f64,
     /// The longitude of the venue (WGS 84).
+    #[oai(validator(minimum(value = "-180"), maximum(value = "180")))]
     pub longitude: f64,
 }
 

@@ -4,13 +4,14 @@ mod response;
 mod rows;
 
 use poem::Request;
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::OpenApi;
 use sea_orm::prelude::Uuid;
 
 pub use self::response::EventDetails;
 use crate::{
     error::ApiError,
-    query::{no_parameters, parse_path},
+    query::{Path, UuidText, no_parameters, parse_path},
+    resources::openapi::Tag,
     response::{Envelope, Reply},
     state::State,
 };
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct EventsApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::Events")]
 impl EventsApi {
     /// Get an event
     ///
@@ -29,7 +30,7 @@ impl EventsApi {
         &self,
         request: &Request,
         /// The event's id, as in `/search`
-        id: Path<String>,
+        id: Path<UuidText>,
     ) -> Result<Reply<Envelope<EventDetails>>, ApiError> {
         no_parameters(request)?;
         let event_id: Uuid = parse_path("id", &id, "must be a UUID as in /search")?;

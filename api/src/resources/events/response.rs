@@ -5,9 +5,8 @@ use serde::Serialize;
 
 use super::rows::EventRows;
 use crate::{
-    query::to_rfc3339,
     resources::search::{EventSummary, to_decimal},
-    response::Nullable,
+    response::{CurrencyCode, Instant, LocalDateTime, Nullable, ProviderSlug},
 };
 
 /// An event. Instants are RFC 3339 in UTC; `start_*`, `end_*` and `sell_*` are in the venue's local time.
@@ -19,13 +18,13 @@ pub struct EventDetails {
     #[oai(flatten)]
     pub event: EventSummary,
     /// The start as an instant.
-    pub starts_at: String,
+    pub starts_at: Instant,
     /// The end as an instant; an event without an end ends when it starts.
-    pub ends_at: String,
+    pub ends_at: Instant,
     /// When the sale begins.
-    pub sell_from: Nullable<String>,
+    pub sell_from: Nullable<LocalDateTime>,
     /// When the sale ends.
-    pub sell_to: Nullable<String>,
+    pub sell_to: Nullable<LocalDateTime>,
     /// Whether the provider marks the event as sold out.
     pub sold_out: bool,
     /// The provider's current sell mode, such as `online`.
@@ -33,7 +32,7 @@ pub struct EventDetails {
     /// The provider's id of the organizer.
     pub organizer_company_id: Nullable<String>,
     /// The currency of all prices (ISO 4217).
-    pub currency: String,
+    pub currency: CurrencyCode,
     /// The priced areas. A provider may use one id twice with different prices.
     pub zones: Vec<EventZone>,
     /// The performers, in the provider's order.
@@ -43,13 +42,13 @@ pub struct EventDetails {
     /// The provider, with its ids of the event.
     pub provider: EventSource,
     /// When the event was first seen in the feed.
-    pub first_seen: String,
+    pub first_seen: Instant,
     /// When the event was last seen in the feed.
-    pub last_seen: Nullable<String>,
+    pub last_seen: Nullable<Instant>,
     /// When the event was removed from the feed; null while it is in the feed.
-    pub left: Nullable<String>,
+    pub left: Nullable<Instant>,
     /// When the event last returned to the feed after it had been removed.
-    pub came_back: Nullable<String>,
+    pub came_back: Nullable<Instant>,
 }
 
 /// A priced area.
@@ -60,8 +59,10 @@ pub struct EventZone {
     /// The name.
     pub name: Nullable<String>,
     /// The number of available tickets.
+    #[oai(validator(minimum(value = "0")))]
     pub capacity: Nullable<i64>,
     /// The price of a ticket.
+    #[oai(validator(minimum(value = "0")))]
     pub price: f64,
     /// Whether the seats are numbered.
     pub numbered: Nullable<bool>,
@@ -84,8 +85,10 @@ pub struct EventVenue {
     /// The name.
     pub name: String,
     /// The latitude (WGS 84).
+    #[oai(validator(minimum(value = "-90"), maximum(value = "90")))]
     pub latitude: f64,
     /// The longitude (WGS 84).
+    #[oai(validator(minimum(value = "-180"), maximum(value = "180")))]
     pub longitude: f64,
     /// The code of the venue's place, as in `/places`.
     pub place_code: Nullable<String>,
@@ -95,7 +98,7 @@ pub struct EventVenue {
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct EventSource {
     /// The provider's slug.
-    pub slug: String,
+    pub slug: ProviderSlug,
     /// The provider's id of the base event.
     pub base_event_id: String,
     /// The provider's id of the event, unique only within the base event.
@@ -109,22 +112,26 @@ impl From<EventRows> for EventDetails {
         // The newest copy of the feed contains the event, unless it was removed.
         let last_seen = if event.left_at.is_none() { provider.last_success_at } else { event.last_seen_at };
         Self {
-            starts_at: to_rfc3339(event.starts_at),
-            ends_at: to_rfc3339(event.ends_at),
-            sell_from: event.sell_from.clone().into(),
-            sell_to: event.sell_to.clone().into(),
+            starts_at: event.starts_at.into(),
+            ends_at: event.ends_at.into(),
+            sell_from: event.sell_from.clone().map(LocalDateTime).into(),
+            sell_to: event.sell_to.clone().map(LocalDateTime).into(),
             sold_out: event.sold_out,
             sell_mode: base_event.sell_mode,
             organizer_company_id: base_event.organizer_company_id.into(),
-            currency: provider.currency,
+            currency: provider.currency.into(),
             zones: zones.into_iter().map(|zone| EventZone::new(zone, digits)).collect(),
             performers: performers.into_iter().map(EventPerformer::from).collect(),
             venue: venue.map(EventVenue::from).into(),
-            provider: EventSource { slug: provider.slug, base_event_id: base_event.source_id, event_id: event.source_id.clone() },
-            first_seen: to_rfc3339(event.first_seen_at),
-            last_seen: last_seen.map(to_rfc3339).into(),
-            left: event.left_at.map(to_rfc3339).into(),
-            came_back: event.came_back_at.map(to_rfc3339).into(),
+            provider: EventSource {
+                slug: provider.slug.into(),
+                base_event_id: base_event.source_id,
+                event_id: event.source_id.clone(),
+            },
+            first_seen: event.first_seen_at.into(),
+            last_seen: last_seen.map(Instant::from).into(),
+            left: event.left_at.map(Instant::from).into(),
+            came_back: event.came_back_at.map(Instant::from).into(),
             event: EventSummary::new(
                 event.id,
                 base_event.title,
@@ -172,14 +179,14 @@ impl Example for EventDetails {
         let some = |text: &str| Nullable(Some(text.to_owned()));
         Self {
             event: EventSummary::example(),
-            starts_at: text("2021-02-10T19:00:00Z"),
-            ends_at: text("2021-02-10T20:30:00Z"),
-            sell_from: some("2021-01-01T00:00:00"),
-            sell_to: some("2021-02-09T19:50:00"),
+            starts_at: "2021-02-10T19:00:00Z".into(),
+            ends_at: "2021-02-10T20:30:00Z".into(),
+            sell_from: Nullable(Some("2021-01-01T00:00:00".into())),
+            sell_to: Nullable(Some("2021-02-09T19:50:00".into())),
             sold_out: false,
             sell_mode: text("online"),
             organizer_company_id: some("2"),
-            currency: text("EUR"),
+            currency: "EUR".into(),
             zones: vec![EventZone {
                 id: text("311"),
                 name: some("A42"),
@@ -195,10 +202,10 @@ impl Example for EventDetails {
                 longitude: 2.169,
                 place_code: some("ESBCN"),
             })),
-            provider: EventSource { slug: text("fever"), base_event_id: text("322"), event_id: text("1642") },
-            first_seen: text("2021-01-02T08:00:00Z"),
-            last_seen: some("2021-02-09T08:00:00Z"),
-            left: some("2021-02-09T09:00:00Z"),
+            provider: EventSource { slug: "fever".into(), base_event_id: text("322"), event_id: text("1642") },
+            first_seen: "2021-01-02T08:00:00Z".into(),
+            last_seen: Nullable(Some("2021-02-09T08:00:00Z".into())),
+            left: Nullable(Some("2021-02-09T09:00:00Z".into())),
             came_back: Nullable(None),
         }
     }

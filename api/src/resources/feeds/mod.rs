@@ -8,12 +8,9 @@ mod request;
 mod response;
 
 use poem::Request;
-use poem_openapi::{
-    ApiResponse, OpenApi,
-    param::{Header, Path},
-};
+use poem_openapi::{ApiResponse, OpenApi};
 
-use self::request::FeedRequest;
+use self::request::{DryRun, FeedRequest, ModeName};
 pub use self::{
     body::FeedBody,
     response::{DryRunReport, QueuedRun},
@@ -21,7 +18,8 @@ pub use self::{
 use crate::{
     auth::{Caller, Scope},
     error::ApiError,
-    query::{Documented, Word, no_parameters},
+    query::{Documented, IdempotencyKeyText, Path, ProviderSlugText, no_parameters},
+    resources::openapi::Tag,
     response::{Encoded, Envelope},
     state::State,
     upload::Upload,
@@ -69,7 +67,7 @@ pub enum SyncResponse {
     ),
 }
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::ProvidersAndSyncs")]
 impl FeedsApi {
     /// Push a feed
     ///
@@ -83,20 +81,20 @@ impl FeedsApi {
         request: &Request,
         caller: Caller,
         /// The slug of the provider
-        slug: Path<String>,
-        /// `snapshot` (the default): events that are not in the document were removed from the feed. `delta`: base events that are not in
+        slug: Path<ProviderSlugText>,
+        /// `snapshot`: events that are not in the document were removed from the feed. `delta`: base events that are not in
         /// the document stay as they are
         #[oai(name = "mode")]
-        _mode: Documented<Word>,
+        _mode: Documented<ModeName>,
         /// `true`: return what the document would change, without changing anything. A worker must be running
         #[oai(name = "dry_run")]
-        _dry_run: Documented<Word>,
+        _dry_run: Documented<DryRun>,
         /// A unique key for this document, such as a UUID
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
+        _key: Documented<IdempotencyKeyText>,
         upload: Upload<FeedBody>,
     ) -> Result<FeedResponse, ApiError> {
-        self.0.keys.authorize(request, &caller, &Scope::Feed(slug.0.clone()))?;
+        self.0.keys.authorize(request, &caller, &Scope::Feed(slug.to_owned()))?;
         let options = FeedRequest::parse(request)?;
         let accepted = {
             let _permit = self.0.writer.reserve_body().await?;
@@ -105,11 +103,11 @@ impl FeedsApi {
         };
         match accepted.run_id {
             Some(run_id) => {
-                tracing::info!(provider.slug = *slug, sync_run.id = run_id, "feed accepted");
+                tracing::info!(provider.slug = &*slug, sync_run.id = run_id, "feed accepted");
                 Ok(FeedResponse::Queued(queued(run_id)?, location(run_id), RETRY_AFTER_SECONDS))
             }
             None => {
-                tracing::info!(provider.slug = *slug, "feed accepted for a dry run");
+                tracing::info!(provider.slug = &*slug, "feed accepted for a dry run");
                 Ok(FeedResponse::DryRun(dry_run::wait_for_report(&self.0.writer.database, accepted.id).await?))
             }
         }
@@ -124,18 +122,19 @@ impl FeedsApi {
         request: &Request,
         caller: Caller,
         /// The slug of the provider
-        slug: Path<String>,
+        slug: Path<ProviderSlugText>,
     ) -> Result<SyncResponse, ApiError> {
         self.0.keys.authorize(request, &caller, &Scope::Admin)?;
         no_parameters(request)?;
         let run_id = accept::accept_sync(&self.0.writer.database, &slug).await?;
-        tracing::info!(provider.slug = *slug, sync_run.id = run_id, "sync queued");
+        tracing::info!(provider.slug = &*slug, sync_run.id = run_id, "sync queued");
         Ok(SyncResponse::Queued(queued(run_id)?, location(run_id), RETRY_AFTER_SECONDS))
     }
 }
 
+/// A reference relative to the path of both requests, which may have a prefix that a proxy removed.
 fn location(run_id: i64) -> String {
-    format!("/sync-runs/{run_id}")
+    format!("../../sync-runs/{run_id}")
 }
 
 fn queued(run_id: i64) -> Result<Encoded<Envelope<QueuedRun>>, ApiError> {

@@ -2,9 +2,14 @@
 
 use entity::pushed_feed::Mode;
 use poem::Request;
+use poem_openapi::registry::MetaSchema;
 use rates::IdempotencyKey;
 
-use crate::{error::ApiError, query::Parameters, upload::idempotency_key};
+use crate::{
+    error::ApiError,
+    query::{ParameterKind, Parameters},
+    upload::idempotency_key,
+};
 
 /// The parameters and headers of a pushed feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +17,28 @@ pub(super) struct FeedRequest {
     pub(super) mode: Mode,
     pub(super) is_dry_run: bool,
     pub(super) key: Option<IdempotencyKey>,
+}
+
+/// The name of a mode.
+#[derive(Debug)]
+pub(super) struct ModeName;
+
+/// Whether a feed is only tried.
+#[derive(Debug)]
+pub(super) struct DryRun;
+
+impl ParameterKind for ModeName {
+    fn schema() -> MetaSchema {
+        let names = vec!["snapshot".into(), "delta".into()];
+        MetaSchema { enum_items: names, default: Some("snapshot".into()), ..MetaSchema::new("string") }
+    }
+}
+
+impl ParameterKind for DryRun {
+    /// The example changes nothing.
+    fn schema() -> MetaSchema {
+        MetaSchema { default: Some(false.into()), example: Some(true.into()), ..MetaSchema::new("boolean") }
+    }
 }
 
 impl FeedRequest {

@@ -1,6 +1,6 @@
 //! The responses of the operations on feeds.
 
-use poem_openapi::{Object, types::Example};
+use poem_openapi::{Enum, Object, types::Example};
 use serde::{Deserialize, Serialize};
 
 use crate::response::Nullable;
@@ -10,6 +10,7 @@ use crate::response::Nullable;
 #[oai(example)]
 pub struct QueuedRun {
     /// The id of the run. `/sync-runs/{id}` returns its state.
+    #[oai(validator(minimum(value = "1")))]
     pub sync_run: i64,
 }
 
@@ -18,8 +19,8 @@ pub struct QueuedRun {
 #[oai(example)]
 #[serde(default)]
 pub struct DryRunReport {
-    /// The final state of the run: `succeeded`, `unchanged` or `failed`.
-    pub state: String,
+    /// The final state of the run.
+    pub state: DryRunState,
     /// Why the run would fail: a stable code.
     pub reason_code: Nullable<String>,
     /// Why the run would fail: a sentence.
@@ -40,12 +41,28 @@ pub struct DryRunReport {
     pub rejects: Vec<DryRunReject>,
 }
 
+/// How a run would end.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum DryRunState {
+    /// The feed would be imported and change the copy.
+    Succeeded,
+    /// The feed would change nothing.
+    Unchanged,
+    /// The feed would be rejected.
+    #[default]
+    Failed,
+}
+
 /// A rejected item.
 #[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct DryRunReject {
     /// The line on which the item begins, from 1.
+    #[oai(validator(minimum(value = "1")))]
     pub line: u64,
     /// The column at which the item begins, from 1.
+    #[oai(validator(minimum(value = "1")))]
     pub column: u64,
     /// The provider's id of the base event, if it could be read.
     pub base_event_id: Nullable<String>,
@@ -71,7 +88,7 @@ impl Example for DryRunReport {
             reason: "`event_start_date` must be an existing day, got `2021-09-31`".to_owned(),
         };
         Self {
-            state: "succeeded".to_owned(),
+            state: DryRunState::Succeeded,
             fetched: 3,
             inserted: 1,
             updated: 1,

@@ -1,11 +1,12 @@
 //! `GET /livez` and `GET /readyz`: liveness and readiness. They ignore parameters, because some load balancers add their own.
 
 use poem::Request;
-use poem_openapi::{Object, OpenApi, types::Example};
+use poem_openapi::{Enum, Object, OpenApi, types::Example};
 use serde::Serialize;
 
 use crate::{
     error::ApiError,
+    resources::openapi::Tag,
     response::{Nullable, Reply},
     state::State,
 };
@@ -18,23 +19,53 @@ pub struct HealthApi(pub State);
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Live {
-    /// Always `live`.
-    pub status: String,
+    /// Always the same: a process that is not live does not respond.
+    pub status: Liveness,
 }
 
 /// The response of a ready process.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct Ready {
-    /// Always `ready`: a process that is not ready responds with 503.
-    pub status: String,
+    /// Always the same: a process that is not ready responds with 503.
+    pub status: Readiness,
     /// The version of the catalogue in the database.
+    #[oai(validator(minimum(value = "0")))]
     pub catalogue_version: i64,
-    /// The state of Redis: `up` or `unavailable`; null if no Redis is configured. Without Redis, responses come from the database.
-    pub redis: Nullable<String>,
+    /// The state of Redis; null if no Redis is configured. Without Redis, responses come from the database.
+    pub redis: Nullable<RedisState>,
 }
 
-#[OpenApi]
+/// The state of a live process.
+#[derive(Clone, Copy, Debug, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Liveness {
+    /// The process runs.
+    Live,
+}
+
+/// The state of a ready process.
+#[derive(Clone, Copy, Debug, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// The process can respond to all requests.
+    Ready,
+}
+
+/// The state of Redis.
+#[derive(Clone, Copy, Debug, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum RedisState {
+    /// It responds.
+    Up,
+    /// It does not respond.
+    Unavailable,
+}
+
+#[OpenApi(tag = "Tag::Health")]
 impl HealthApi {
     /// Check liveness
     ///
@@ -57,19 +88,19 @@ impl HealthApi {
             return Err(ApiError::SchemaOutdated);
         }
         let catalogue_version = catalogue_version.map_err(ApiError::DatabaseUnavailable)?;
-        let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { "up" } else { "unavailable" }.to_owned());
-        Reply::json(request, &Ready { status: "ready".to_owned(), catalogue_version, redis: redis.into() }).await
+        let redis = self.0.cache.is_redis_up().map(|is_up| if is_up { RedisState::Up } else { RedisState::Unavailable });
+        Reply::json(request, &Ready { status: Readiness::Ready, catalogue_version, redis: redis.into() }).await
     }
 }
 
 impl Example for Live {
     fn example() -> Self {
-        Self { status: "live".to_owned() }
+        Self { status: Liveness::Live }
     }
 }
 
 impl Example for Ready {
     fn example() -> Self {
-        Self { status: "ready".to_owned(), catalogue_version: 42, redis: Nullable(Some("up".to_owned())) }
+        Self { status: Readiness::Ready, catalogue_version: 42, redis: Nullable(Some(RedisState::Up)) }
     }
 }

@@ -5,7 +5,7 @@ use poem::{FromRequest, Request, RequestBody, web::Multipart};
 use poem_openapi::{
     Object,
     registry::{MetaMediaType, Registry},
-    types::Type,
+    types::{Example, Type},
 };
 
 use crate::{
@@ -20,13 +20,21 @@ const MAX_FORM_BYTES: usize = 3 * MAX_DATA_BYTES + 1_024;
 
 /// The form of a datum.
 #[derive(Debug, Object)]
+#[oai(example)]
 pub struct DatumForm {
-    /// The datum, 1 byte to 64 KiB.
+    /// The datum, 1 byte to 64 KiB of UTF-8, without NUL.
+    #[oai(validator(min_length = 1, max_length = 65536, pattern = r"^[^\x00]*$"))]
     pub data: String,
 }
 
 const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
+
+impl Example for DatumForm {
+    fn example() -> Self {
+        Self { data: "LET THERE BE LIGHT!".to_owned() }
+    }
+}
 
 impl Contents for DatumForm {
     const MEDIA_TYPES: &'static [&'static str] = &[URL_ENCODED, MULTIPART];

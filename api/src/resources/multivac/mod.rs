@@ -18,6 +18,7 @@ use crate::{
     auth::{Caller, Scope},
     error::ApiError,
     query::{CursorText, Documented, Limit, Parameters, no_parameters},
+    resources::openapi::Tag,
     response::{Encoded, Envelope, PageReply, TextReply},
     state::State,
     upload::Upload,
@@ -30,7 +31,7 @@ const INSUFFICIENT: &str = "INSUFFICIENT DATA FOR MEANINGFUL ANSWER.";
 #[derive(Debug)]
 pub struct MultivacApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::Probe")]
 impl MultivacApi {
     /// Submit a datum to the probe
     ///

@@ -1,17 +1,26 @@
 //! The responses of the probe.
 
 use entity::datum;
-use poem_openapi::{Object, types::Example};
+use poem_openapi::{Enum, Object, types::Example};
 use serde::Serialize;
 
-use crate::{query::to_rfc3339, response::Nullable};
+use crate::response::{Instant, Nullable};
 
 /// The confirmation of a queued datum. Its text is the one that clients of the original probe expect.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct DatumQueued {
-    /// Always `MultiVAC updated!`.
-    pub response: String,
+    /// Always the same.
+    pub response: Confirmation,
+}
+
+/// What the probe responds to a datum.
+#[derive(Clone, Copy, Debug, Enum, Serialize)]
+pub enum Confirmation {
+    /// The datum is queued.
+    #[oai(rename = "MultiVAC updated!")]
+    #[serde(rename = "MultiVAC updated!")]
+    Updated,
 }
 
 /// A page of data.
@@ -26,18 +35,19 @@ pub struct DatumList {
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct Datum {
     /// The id, which increases with each datum.
+    #[oai(validator(minimum(value = "1")))]
     pub id: i64,
     /// The text of the datum.
     pub data: String,
     /// When the datum was accepted.
-    pub accepted_at: String,
+    pub accepted_at: Instant,
     /// When a worker processed the datum; null while it is queued.
-    pub processed_at: Nullable<String>,
+    pub processed_at: Nullable<Instant>,
 }
 
 impl Default for DatumQueued {
     fn default() -> Self {
-        Self { response: "MultiVAC updated!".to_owned() }
+        Self { response: Confirmation::Updated }
     }
 }
 
@@ -46,8 +56,8 @@ impl From<datum::Model> for Datum {
         Self {
             id: datum.id,
             data: datum.data,
-            accepted_at: to_rfc3339(datum.accepted_at),
-            processed_at: datum.processed_at.map(to_rfc3339).into(),
+            accepted_at: datum.accepted_at.into(),
+            processed_at: datum.processed_at.map(Instant::from).into(),
         }
     }
 }
@@ -69,8 +79,8 @@ impl Example for DatumList {
         let datum = Datum {
             id: 7,
             data: "LET THERE BE LIGHT!".to_owned(),
-            accepted_at: "2021-01-02T08:00:00Z".to_owned(),
-            processed_at: Nullable(Some("2021-01-02T08:00:00.25Z".to_owned())),
+            accepted_at: "2021-01-02T08:00:00Z".into(),
+            processed_at: Nullable(Some("2021-01-02T08:00:00.25Z".into())),
         };
         Self { data: vec![datum] }
     }

@@ -12,7 +12,8 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, Documented, Limit, Parameters, Word},
+    query::{CursorText, Documented, Limit, Parameters},
+    resources::{name_list::NamePrefixText, openapi::Tag},
     response::PageReply,
     state::State,
 };
@@ -21,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub struct PerformersApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::Concerts")]
 impl PerformersApi {
     /// Find performers by name
     ///
@@ -33,7 +34,7 @@ impl PerformersApi {
         request: &Request,
         /// Only performers with a name that begins with this text
         #[oai(name = "q")]
-        _q: Documented<Word>,
+        _q: Documented<NamePrefixText>,
         /// The maximum number of performers
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

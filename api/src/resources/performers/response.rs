@@ -5,7 +5,10 @@ use poem_openapi::{Object, types::Example};
 use sea_orm::{FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
-use crate::resources::name_list::{NameSortKey, NamedRow};
+use crate::{
+    resources::name_list::{NameSortKey, NamedRow},
+    response::ProviderSlug,
+};
 
 /// A page of performers.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -21,7 +24,7 @@ pub struct ListedPerformer {
     /// The provider's id.
     pub id: String,
     /// The provider's slug.
-    pub provider: String,
+    pub provider: ProviderSlug,
     /// The id for `bandIds` of `/concerts` that identifies only this performer.
     pub band_id: String,
     /// The name.
@@ -56,7 +59,7 @@ impl From<PerformerRow> for ListedPerformer {
         // Commas separate ids, and surrounding spaces are trimmed: such an id is replaced by ours.
         let is_plain = !source_id.contains(',') && source_id.trim() == source_id && !source_id.ends_with(':');
         let band_id = if is_plain { format!("{slug}:{source_id}") } else { id.to_string() };
-        Self { id: source_id, provider: slug, band_id, name }
+        Self { id: source_id, provider: slug.into(), band_id, name }
     }
 }
 
@@ -70,7 +73,7 @@ impl Example for PerformerList {
     fn example() -> Self {
         let text = |text: &str| text.to_owned();
         let performer =
-            ListedPerformer { id: text("12"), provider: text("fever"), band_id: text("fever:12"), name: text("Pantomima Full") };
+            ListedPerformer { id: text("12"), provider: "fever".into(), band_id: text("fever:12"), name: text("Pantomima Full") };
         Self { performers: vec![performer] }
     }
 }

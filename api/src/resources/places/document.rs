@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{ApiError, ValidationError},
-    response::Nullable,
+    response::{Nullable, PlaceCode},
     upload::{Contents, Upload, media_type, require_no_coding},
 };
 
@@ -42,11 +42,18 @@ pub struct PlacesDocument {
 #[serde(deny_unknown_fields)]
 pub struct RegionInput {
     /// The slug, by which requests refer to the region.
+    #[oai(validator(min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_-]+$"))]
     pub slug: String,
     /// The name.
+    #[oai(validator(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    ))]
     pub name: String,
     /// The slug of the parent region; null if there is none.
     #[serde(default)]
+    #[oai(default)]
     pub parent_slug: Nullable<String>,
 }
 
@@ -55,11 +62,17 @@ pub struct RegionInput {
 #[serde(deny_unknown_fields)]
 pub struct PlaceInput {
     /// The code, like UN/LOCODE: two capital letters of the country, and three capital letters or digits.
-    pub code: String,
+    pub code: PlaceCode,
     /// The name.
+    #[oai(validator(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    ))]
     pub name: String,
     /// The slug of the region that contains the place; null if there is none.
     #[serde(default)]
+    #[oai(default)]
     pub region_slug: Nullable<String>,
 }
 
@@ -123,7 +136,7 @@ impl PlacesDocument {
     }
 
     fn validate_regions(&self, parents: &Parents<'_>, errors: &mut DocumentErrors) {
-        let codes: HashSet<&str> = self.places.iter().map(|place| place.code.as_str()).collect();
+        let codes: HashSet<&str> = self.places.iter().map(|place| place.code.0.as_str()).collect();
         let mut slugs = HashSet::new();
         for (index, RegionInput { slug, name, parent_slug }) in self.regions.iter().enumerate() {
             let pointer = |member| format!("/regions/{index}/{member}");
@@ -148,7 +161,7 @@ impl PlacesDocument {
 
     fn validate_places(&self, parents: &Parents<'_>, errors: &mut DocumentErrors) {
         let mut codes = HashSet::new();
-        for (index, PlaceInput { code, name, region_slug }) in self.places.iter().enumerate() {
+        for (index, PlaceInput { code: PlaceCode(code), name, region_slug }) in self.places.iter().enumerate() {
             let pointer = |member| format!("/places/{index}/{member}");
             let quoted = quote(code.as_bytes());
             if !is_code(code) {
@@ -258,7 +271,7 @@ impl Example for PlacesDocument {
                 RegionInput { slug: text("northern_europe"), name: text("Northern Europe"), parent_slug: Nullable(None) },
                 RegionInput { slug: text("baltic"), name: text("Baltic"), parent_slug: Nullable(Some(text("northern_europe"))) },
             ],
-            places: vec![PlaceInput { code: text("EETLL"), name: text("Tallinn"), region_slug: Nullable(Some(text("baltic"))) }],
+            places: vec![PlaceInput { code: "EETLL".into(), name: text("Tallinn"), region_slug: Nullable(Some(text("baltic"))) }],
         }
     }
 }
@@ -274,7 +287,7 @@ mod tests {
 
     fn place(code: &str, region: &str) -> PlaceInput {
         let region_slug = Some(region.to_owned()).filter(|region| !region.is_empty()).into();
-        PlaceInput { code: code.to_owned(), name: "P".to_owned(), region_slug }
+        PlaceInput { code: code.into(), name: "P".to_owned(), region_slug }
     }
 
     fn errors(regions: &[RegionInput], places: &[PlaceInput]) -> Vec<(String, String)> {

@@ -15,11 +15,9 @@ use crate::{
     },
     error::ApiError,
     query::{Cursor, Filters, ListFilters, ListQuery, Page, Parameters},
+    resources::name_list::MAX_CHARACTERS,
     response::Envelope,
 };
-
-/// Characters of a filter: more than any name has.
-const MAX_CHARACTERS: usize = 200;
 
 /// Which places and regions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -117,7 +115,7 @@ impl PlacesQuery {
         let mut data = PlacesDocument::default();
         for PlaceRow { is_place, code, name, parent_slug, .. } in rows {
             if is_place {
-                data.places.push(PlaceInput { code, name, region_slug: parent_slug.into() });
+                data.places.push(PlaceInput { code: code.into(), name, region_slug: parent_slug.into() });
             } else {
                 data.regions.push(RegionInput { slug: code, name, parent_slug: parent_slug.into() });
             }

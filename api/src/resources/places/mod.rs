@@ -16,7 +16,8 @@ pub use self::{
 use crate::{
     auth::{Caller, Scope},
     error::ApiError,
-    query::{CursorText, Documented, Limit, Parameters, Word, no_parameters},
+    query::{CursorText, Documented, IfMatchText, Limit, Parameters, no_parameters},
+    resources::{name_list::NamePrefixText, openapi::Tag},
     response::{Encoded, Envelope, PageReply, Precondition},
     state::State,
     upload::Upload,
@@ -26,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct PlacesApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::PlacesAndPrices")]
 impl PlacesApi {
     /// Find places and regions by name
     ///
@@ -38,7 +39,7 @@ impl PlacesApi {
         request: &Request,
         /// The beginning of the name, code or slug
         #[oai(name = "q")]
-        _q: Documented<Word>,
+        _q: Documented<NamePrefixText>,
         /// The maximum number of places and regions together
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

@@ -14,7 +14,11 @@ use super::{
     document::{PlaceInput, PlacesDocument, RegionInput},
     response::PlacesCounts,
 };
-use crate::{database::writer::Writer, error::ApiError, response::Precondition};
+use crate::{
+    database::writer::Writer,
+    error::ApiError,
+    response::{PlaceCode, Precondition},
+};
 
 /// Rows per statement: within the 32,766 bound values of SQLite.
 const ROWS_PER_STATEMENT: usize = 5_000;
@@ -107,7 +111,7 @@ async fn replace_places(
     let rows = place::Entity::find().all(transaction).await?;
     let mut existing: HashMap<String, place::Model> = rows.into_iter().map(|place| (place.code.clone(), place)).collect();
     let mut changed = Vec::new();
-    for PlaceInput { code, name, region_slug } in places {
+    for PlaceInput { code: PlaceCode(code), name, region_slug } in places {
         let region_id = region_slug.0.and_then(|slug| regions.get(&slug).copied());
         let folded_name = fold_name(&name);
         let is_unchanged =

@@ -10,6 +10,7 @@ pub use self::response::ProviderList;
 use crate::{
     error::ApiError,
     query::no_parameters,
+    resources::openapi::Tag,
     response::{Envelope, Reply},
     state::State,
 };
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub struct ProvidersApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::ProvidersAndSyncs")]
 impl ProvidersApi {
     /// List providers
     ///

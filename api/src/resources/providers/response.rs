@@ -8,7 +8,10 @@ use entity::{
 use poem_openapi::{Enum, Object, types::Example};
 use serde::Serialize;
 
-use crate::{query::to_rfc3339, response::Nullable};
+use crate::{
+    resources::sync_runs::RunState,
+    response::{CurrencyCode, Instant, Nullable, ProviderSlug},
+};
 
 /// All providers.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -22,19 +25,19 @@ pub struct ProviderList {
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct Provider {
     /// The slug.
-    pub slug: String,
+    pub slug: ProviderSlug,
     /// The state.
     pub state: ProviderState,
     /// When the newest successful run started.
-    pub last_success: Nullable<String>,
+    pub last_success: Nullable<Instant>,
     /// The seconds since then.
     pub age_seconds: Nullable<u64>,
     /// When the provider is polled next; null if it is retired.
-    pub next_tick: Nullable<String>,
+    pub next_tick: Nullable<Instant>,
     /// Until when polling is paused; null if it is not paused.
-    pub paused_until: Nullable<String>,
-    /// The reason of the pause: `retry_after` or `cache_control` if the provider requested it, `circuit_open` after repeated failures.
-    pub pause_reason: Nullable<String>,
+    pub paused_until: Nullable<Instant>,
+    /// The reason of the pause.
+    pub pause_reason: Nullable<PauseReason>,
     /// The schedule of polling: cron with seconds, in UTC.
     pub schedule: String,
     /// The format of its feed.
@@ -42,7 +45,7 @@ pub struct Provider {
     /// The time zone of local dates in the feed (IANA).
     pub time_zone: String,
     /// The currency of the prices (ISO 4217).
-    pub currency: String,
+    pub currency: CurrencyCode,
     /// The newest run.
     pub last_run: Nullable<LastRun>,
 }
@@ -62,17 +65,31 @@ pub enum ProviderState {
     Retired,
 }
 
+/// Why a provider is not polled for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
+#[oai(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum PauseReason {
+    /// The provider sent `Retry-After`.
+    RetryAfter,
+    /// The provider's document is fresh according to `Cache-Control`.
+    CacheControl,
+    /// The provider's runs keep failing.
+    CircuitOpen,
+}
+
 /// The newest run of a provider.
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct LastRun {
     /// The number of the run.
+    #[oai(validator(minimum(value = "1")))]
     pub id: i64,
-    /// The state: `queued`, `running`, `succeeded`, `unchanged` or `failed`.
-    pub state: String,
+    /// The state.
+    pub state: RunState,
     /// When the run started.
-    pub started_at: String,
+    pub started_at: Instant,
     /// When the run ended.
-    pub ended_at: Nullable<String>,
+    pub ended_at: Nullable<Instant>,
     /// A stable code of the reason, if the run failed.
     pub reason_code: Nullable<String>,
     /// The reason, if the run failed.
@@ -94,16 +111,16 @@ impl Provider {
         let next_tick = schedule.and_then(|schedule| schedule.next_after(paused_until.unwrap_or(now)));
         Self {
             state,
-            last_success: provider.last_success_at.map(to_rfc3339).into(),
+            last_success: provider.last_success_at.map(Instant::from).into(),
             age_seconds: provider.last_success_at.map(|at| at.seconds_until(now)).into(),
-            next_tick: next_tick.map(to_rfc3339).into(),
-            paused_until: paused_until.map(to_rfc3339).into(),
-            pause_reason: paused_until.and(provider.pause_reason).into(),
-            slug: provider.slug,
+            next_tick: next_tick.map(Instant::from).into(),
+            paused_until: paused_until.map(Instant::from).into(),
+            pause_reason: paused_until.and(provider.pause_reason).and_then(|reason| PauseReason::parse(&reason)).into(),
+            slug: provider.slug.into(),
             schedule: provider.schedule,
             format: provider.format,
             time_zone: provider.time_zone,
-            currency: provider.currency,
+            currency: provider.currency.into(),
             last_run: newest_run.map(LastRun::from).into(),
         }
     }
@@ -120,13 +137,25 @@ impl From<provider::ProviderState> for ProviderState {
     }
 }
 
+impl PauseReason {
+    /// The reason of this name. A newer worker may know others, which are not shown.
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "retry_after" => Some(Self::RetryAfter),
+            "cache_control" => Some(Self::CacheControl),
+            "circuit_open" => Some(Self::CircuitOpen),
+            _ => None,
+        }
+    }
+}
+
 impl From<sync_run::Model> for LastRun {
     fn from(run: sync_run::Model) -> Self {
         Self {
             id: run.id,
-            state: run.state.name().to_owned(),
-            started_at: to_rfc3339(run.started_at),
-            ended_at: run.ended_at.map(to_rfc3339).into(),
+            state: run.state.into(),
+            started_at: run.started_at.into(),
+            ended_at: run.ended_at.map(Instant::from).into(),
             reason_code: run.reason_code.into(),
             reason: run.reason.into(),
         }
@@ -137,23 +166,24 @@ impl Example for ProviderList {
     fn example() -> Self {
         let text = |text: &str| text.to_owned();
         let some = |text: &str| Nullable(Some(text.to_owned()));
+        let instant = |text: &str| Nullable(Some(Instant::from(text)));
         let provider = Provider {
-            slug: text("fever"),
+            slug: "fever".into(),
             state: ProviderState::Failing,
-            last_success: some("2021-02-09T08:00:00Z"),
+            last_success: instant("2021-02-09T08:00:00Z"),
             age_seconds: Nullable(Some(3_660)),
-            next_tick: some("2021-02-09T09:10:00Z"),
-            paused_until: some("2021-02-09T09:02:17.5Z"),
-            pause_reason: some("circuit_open"),
+            next_tick: instant("2021-02-09T09:10:00Z"),
+            paused_until: instant("2021-02-09T09:02:17.5Z"),
+            pause_reason: Nullable(Some(PauseReason::CircuitOpen)),
             schedule: text("0 */10 * * * *"),
             format: text("event-list-xml"),
             time_zone: text("Europe/Madrid"),
-            currency: text("EUR"),
+            currency: "EUR".into(),
             last_run: Nullable(Some(LastRun {
                 id: 42,
-                state: text("failed"),
-                started_at: text("2021-02-09T09:00:00Z"),
-                ended_at: some("2021-02-09T09:00:01.25Z"),
+                state: RunState::Failed,
+                started_at: "2021-02-09T09:00:00Z".into(),
+                ended_at: instant("2021-02-09T09:00:01.25Z"),
                 reason_code: some("http_status"),
                 reason: some("the provider responded with status 503"),
             })),

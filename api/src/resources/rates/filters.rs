@@ -4,6 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use chrono::NaiveDate;
 use entity::{event, venue};
+use poem_openapi::registry::MetaSchema;
 use rates::Day;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, prelude::Uuid};
 use serde::Serialize;
@@ -16,15 +17,15 @@ use crate::{
     cache::{CachedQuery, QueryOutput},
     database::{reader::Reader, sql::begin_snapshot},
     error::{ApiError, ValidationError},
-    query::{Filters, Parameters, parse_path, serialize_text},
+    query::{Filters, ParameterKind, Parameters, WITHOUT_CONTROLS, parse_path, serialize_text},
 };
 
 /// Days of one request: two years. Between two large regions, more could not be summed within the time of one statement.
 const MAX_DAYS: i32 = 732;
 /// Days before and after an event, for guests who travel far.
 const DAYS_AROUND: i32 = 3;
-/// Bytes of a code or slug: the maximum length of a slug.
-const MAX_CODE_BYTES: usize = 200;
+/// Characters of a code or slug: the maximum length of a slug.
+const MAX_CODE_CHARACTERS: usize = 200;
 
 /// Which rates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +45,31 @@ pub struct EventRatesFilters {
     #[serde(skip)]
     event_id: Uuid,
     orig_code: String,
+}
+
+/// A day of travel.
+#[derive(Debug)]
+pub(super) struct TravelDay;
+
+/// The code of a place, or the slug of a region.
+#[derive(Debug)]
+pub(super) struct PlaceOrRegion;
+
+impl ParameterKind for TravelDay {
+    fn schema() -> MetaSchema {
+        MetaSchema::new_with_format("string", "date")
+    }
+}
+
+impl ParameterKind for PlaceOrRegion {
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            min_length: Some(1),
+            max_length: Some(MAX_CODE_CHARACTERS),
+            pattern: Some(WITHOUT_CONTROLS.to_owned()),
+            ..MetaSchema::new("string")
+        }
+    }
 }
 
 impl Filters for RatesFilters {
@@ -161,7 +187,7 @@ fn days_around(event: &event::Model) -> (Day, Day) {
 }
 
 fn parse_code(text: &str) -> Result<String, String> {
-    let is_well_formed = (1..=MAX_CODE_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+    let is_well_formed = (1..=MAX_CODE_CHARACTERS).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if is_well_formed {
         Ok(text.to_owned())
     } else {

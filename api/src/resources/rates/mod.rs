@@ -6,8 +6,9 @@ mod response;
 mod statement;
 
 use poem::Request;
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::OpenApi;
 
+use self::filters::{PlaceOrRegion, TravelDay};
 pub use self::{
     filters::{EventRatesFilters, RatesFilters},
     response::RateList,
@@ -15,7 +16,8 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{Date, Documented, Parameters, Required, Word},
+    query::{Documented, Parameters, Path, Required, UuidText},
+    resources::openapi::Tag,
     response::Reply,
     state::State,
 };
@@ -24,7 +26,7 @@ use crate::{
 #[derive(Debug)]
 pub struct RatesApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::PlacesAndPrices")]
 impl RatesApi {
     /// List daily average prices between places
     ///
@@ -37,16 +39,16 @@ impl RatesApi {
         request: &Request,
         /// The first day
         #[oai(name = "date_from")]
-        _date_from: Documented<Required<Date>>,
+        _date_from: Documented<Required<TravelDay>>,
         /// The last day, at most 731 days after the first
         #[oai(name = "date_to")]
-        _date_to: Documented<Required<Date>>,
+        _date_to: Documented<Required<TravelDay>>,
         /// The origin: the code of a place or the slug of a region, as in `/places`
         #[oai(name = "orig_code")]
-        _orig_code: Documented<Required<Word>>,
+        _orig_code: Documented<Required<PlaceOrRegion>>,
         /// The destination: the code of a place or the slug of a region, as in `/places`
         #[oai(name = "dest_code")]
-        _dest_code: Documented<Required<Word>>,
+        _dest_code: Documented<Required<PlaceOrRegion>>,
     ) -> Result<Reply<RateList>, ApiError> {
         self.0.cache.respond(request, RatesFilters::parse(Parameters::of(request))?).await
     }
@@ -59,10 +61,10 @@ impl RatesApi {
         &self,
         request: &Request,
         /// The event's id, as in `/search`
-        id: Path<String>,
+        id: Path<UuidText>,
         /// The origin: the code of a place or the slug of a region, as in `/places`
         #[oai(name = "orig_code")]
-        _orig_code: Documented<Required<Word>>,
+        _orig_code: Documented<Required<PlaceOrRegion>>,
     ) -> Result<Reply<RateList>, ApiError> {
         self.0.cache.respond(request, EventRatesFilters::parse(&id, Parameters::of(request))?).await
     }

@@ -6,7 +6,7 @@ use rates::{Day, compute_mean};
 use sea_orm::FromQueryResult;
 use serde::Serialize;
 
-use crate::response::Nullable;
+use crate::response::{LocalDate, Nullable};
 
 /// Fewer prices have no average: it would be the price of one seller, not the cost of travelling.
 const MIN_COUNT: i64 = 3;
@@ -23,10 +23,12 @@ pub struct RateList {
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct DailyRate {
     /// The number of prices.
+    #[oai(validator(minimum(value = "0")))]
     pub count: i64,
-    /// The day, in the form `2021-01-31`.
-    pub day: String,
+    /// The day.
+    pub day: LocalDate,
     /// The average of the prices, not rounded; null if there are fewer than three.
+    #[oai(validator(minimum(value = "0")))]
     pub price: Nullable<f64>,
 }
 
@@ -49,7 +51,7 @@ impl RateList {
         let rates = (first.0..=last.0).rev().map(|day| {
             let (count, sum) = sums.next_if(|(of_day, ..)| *of_day == day).map_or((0, 0), |(_, count, sum)| (count, sum));
             let price = (count >= MIN_COUNT).then(|| compute_mean(sum, count));
-            DailyRate { count, day: Day(day).to_string(), price: price.into() }
+            DailyRate { count, day: Day(day).to_string().into(), price: price.into() }
         });
         Self { rates: rates.collect() }
     }
@@ -57,7 +59,7 @@ impl RateList {
 
 impl Example for RateList {
     fn example() -> Self {
-        let rate = |day: &str, count, price| DailyRate { count, day: day.to_owned(), price: Nullable(price) };
+        let rate = |day: &str, count, price| DailyRate { count, day: day.into(), price: Nullable(price) };
         Self {
             rates: vec![
                 rate("2021-01-31", 3, Some(1_154.333_333_333_333_3)),

@@ -16,6 +16,7 @@ pub use self::{
 use crate::{
     error::ApiError,
     query::{CursorText, DateOrTime, Documented, Limit, Parameters},
+    resources::openapi::Tag,
     response::{Envelope, PageReply},
     state::State,
 };
@@ -24,7 +25,7 @@ use crate::{
 #[derive(Debug)]
 pub struct SearchApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::Events")]
 impl SearchApi {
     /// Find events by date
     ///

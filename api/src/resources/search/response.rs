@@ -5,7 +5,7 @@ use serde::Serialize;
 use uuid::{Uuid, uuid};
 
 use super::rows::SearchRow;
-use crate::response::Nullable;
+use crate::response::{EventId, LocalDate, LocalTime, Nullable};
 
 /// Bytes of a typical event in a response, and of the envelope.
 const EVENT_BYTES: usize = 240;
@@ -23,20 +23,22 @@ pub struct EventList {
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct EventSummary {
     /// The permanent id.
-    pub id: String,
+    pub id: EventId,
     /// The title.
     pub title: String,
     /// The start date in the venue's local time.
-    pub start_date: String,
+    pub start_date: LocalDate,
     /// The start time in the venue's local time, if known.
-    pub start_time: Nullable<String>,
+    pub start_time: Nullable<LocalTime>,
     /// The end date in the venue's local time, if known.
-    pub end_date: Nullable<String>,
+    pub end_date: Nullable<LocalDate>,
     /// The end time in the venue's local time, if known.
-    pub end_time: Nullable<String>,
+    pub end_time: Nullable<LocalTime>,
     /// The lowest price of all zones, if there are zones.
+    #[oai(validator(minimum(value = "0")))]
     pub min_price: Nullable<f64>,
     /// The highest price of all zones, if there are zones.
+    #[oai(validator(minimum(value = "0")))]
     pub max_price: Nullable<f64>,
 }
 
@@ -89,7 +91,7 @@ impl EventSummary {
         let (end_date, end_time) = end.map(split_date_and_time).unzip();
         let price = |minor_units: Option<i64>| Nullable(minor_units.map(|units| to_decimal(units, currency_digits)));
         Self {
-            id: id.to_string(),
+            id: id.to_string().into(),
             title,
             start_date,
             start_time: start_time.into(),
@@ -102,10 +104,10 @@ impl EventSummary {
 }
 
 /// Splits a local date and time, or a date.
-fn split_date_and_time(local: &str) -> (String, Option<String>) {
+fn split_date_and_time(local: &str) -> (LocalDate, Option<LocalTime>) {
     match local.split_once('T') {
-        Some((date, time)) => (date.to_owned(), Some(time.to_owned())),
-        None => (local.to_owned(), None),
+        Some((date, time)) => (date.into(), Some(time.into())),
+        None => (local.into(), None),
     }
 }
 

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use entity::sync_run::RunState;
+use poem_openapi::registry::MetaSchema;
 use sea_orm::Iterable;
 use serde::{Serialize, Serializer};
 
 use crate::{
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, parse_path},
+    query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, WITHOUT_NUL, parse_path},
 };
 
 /// Which runs.
@@ -32,6 +33,26 @@ pub(crate) struct RejectFilters {
 pub(crate) type SyncRunsQuery = ListQuery<SyncRunFilters>;
 /// A request for rejected items.
 pub(crate) type RejectsQuery = ListQuery<RejectFilters>;
+
+/// The slug of a provider, or any other text, which has no runs.
+#[derive(Debug)]
+pub(super) struct ProviderText;
+
+/// The name of a state.
+#[derive(Debug)]
+pub(super) struct StateName;
+
+impl ParameterKind for ProviderText {
+    fn schema() -> MetaSchema {
+        MetaSchema { pattern: Some(WITHOUT_NUL.to_owned()), ..MetaSchema::new("string") }
+    }
+}
+
+impl ParameterKind for StateName {
+    fn schema() -> MetaSchema {
+        MetaSchema { enum_items: RunState::iter().map(|state| state.name().into()).collect(), ..MetaSchema::new("string") }
+    }
+}
 
 impl Filters for SyncRunFilters {
     fn path(&self) -> Cow<'static, str> {

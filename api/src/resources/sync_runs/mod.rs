@@ -3,17 +3,22 @@
 mod filters;
 mod response;
 mod rows;
+mod state;
 
 use poem::Request;
-use poem_openapi::{OpenApi, param::Path};
+use poem_openapi::OpenApi;
 
-use self::filters::parse_run_id;
+use self::filters::{ProviderText, StateName, parse_run_id};
 pub(crate) use self::filters::{RejectsQuery, SyncRunsQuery};
-pub use self::response::{RejectList, SyncRun, SyncRunList};
+pub use self::{
+    response::{RejectList, SyncRun, SyncRunList},
+    state::RunState,
+};
 use crate::{
     auth::Caller,
     error::ApiError,
-    query::{CursorText, Documented, Limit, Parameters, Word, no_parameters},
+    query::{CursorText, Documented, Limit, Parameters, Path, RowNumber, no_parameters},
+    resources::openapi::Tag,
     response::{Envelope, PageReply, Reply},
     state::State,
 };
@@ -22,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct SyncRunsApi(pub State);
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::ProvidersAndSyncs")]
 impl SyncRunsApi {
     /// List sync runs
     ///
@@ -34,10 +39,10 @@ impl SyncRunsApi {
         caller: Caller,
         /// Only runs of the provider with this slug
         #[oai(name = "provider")]
-        _provider: Documented<Word>,
-        /// Only runs in this state: `queued`, `running`, `succeeded`, `unchanged` or `failed`
+        _provider: Documented<ProviderText>,
+        /// Only runs in this state
         #[oai(name = "state")]
-        _state: Documented<Word>,
+        _state: Documented<StateName>,
         /// The maximum number of runs
         #[oai(name = "limit")]
         _limit: Documented<Limit>,
@@ -53,13 +58,15 @@ impl SyncRunsApi {
     }
 
     /// Get a sync run
+    ///
+    /// Returns one attempt to copy the catalogue of a provider, queued and running ones included.
     #[oai(path = "/sync-runs/:id", method = "get", operation_id = "sync_run")]
     async fn sync_run(
         &self,
         request: &Request,
         caller: Caller,
         /// The number of the run
-        id: Path<String>,
+        id: Path<RowNumber>,
     ) -> Result<Reply<Envelope<SyncRun>>, ApiError> {
         self.0.keys.authorize_operations(&caller)?;
         no_parameters(request)?;
@@ -82,7 +89,7 @@ impl SyncRunsApi {
         request: &Request,
         caller: Caller,
         /// The number of the run
-        id: Path<String>,
+        id: Path<RowNumber>,
         /// The maximum number of rejected items
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

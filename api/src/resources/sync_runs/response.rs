@@ -4,8 +4,8 @@ use entity::{provider, reject, sync_run};
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use super::rows::RunRow;
-use crate::{query::to_rfc3339, response::Nullable};
+use super::{rows::RunRow, state::RunState};
+use crate::response::{Instant, Nullable, ProviderSlug};
 
 /// A page of runs.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -20,38 +20,50 @@ pub struct SyncRunList {
 #[oai(example)]
 pub struct SyncRun {
     /// The number of the run.
+    #[oai(validator(minimum(value = "1")))]
     pub id: i64,
     /// The provider's slug.
-    pub provider: String,
-    /// The state: `queued`, `running`, `succeeded`, `unchanged` or `failed`.
-    pub state: String,
+    pub provider: ProviderSlug,
+    /// The state.
+    pub state: RunState,
     /// The scheduled time of the run; null if it was not started by the schedule.
-    pub tick: Nullable<String>,
+    pub tick: Nullable<Instant>,
     /// When the run started.
-    pub started_at: String,
+    pub started_at: Instant,
     /// When the run ended.
-    pub ended_at: Nullable<String>,
+    pub ended_at: Nullable<Instant>,
     /// Milliseconds spent parsing the document; null until the run has succeeded.
+    #[oai(validator(minimum(value = "0")))]
     pub parse_ms: Nullable<i32>,
     /// Milliseconds spent comparing the document with the copy.
+    #[oai(validator(minimum(value = "0")))]
     pub diff_ms: Nullable<i32>,
     /// Milliseconds spent writing the differences.
+    #[oai(validator(minimum(value = "0")))]
     pub write_ms: Nullable<i32>,
     /// The HTTP status of the provider's response.
+    #[oai(validator(minimum(value = "100"), maximum(value = "999")))]
     pub http_status: Nullable<i16>,
     /// The size of the decompressed document.
+    #[oai(validator(minimum(value = "0")))]
     pub bytes: Nullable<i64>,
     /// Events in the feed, without rejected ones.
+    #[oai(validator(minimum(value = "0")))]
     pub fetched: i32,
     /// Events that are new.
+    #[oai(validator(minimum(value = "0")))]
     pub inserted: i32,
     /// Events that changed or returned to the feed.
+    #[oai(validator(minimum(value = "0")))]
     pub updated: i32,
     /// Events that did not change.
+    #[oai(validator(minimum(value = "0")))]
     pub unchanged: i32,
     /// Events that were removed from the feed.
+    #[oai(validator(minimum(value = "0")))]
     pub left: i32,
     /// Items that were rejected.
+    #[oai(validator(minimum(value = "0")))]
     pub rejected: i32,
     /// A stable code of the reason, if the run failed.
     pub reason_code: Nullable<String>,
@@ -71,8 +83,10 @@ pub struct RejectList {
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct Reject {
     /// The line of the document in which the item begins, from 1.
+    #[oai(validator(minimum(value = "1")))]
     pub line: i64,
     /// The column in that line in characters, from 1.
+    #[oai(validator(minimum(value = "1")))]
     pub column: i64,
     /// The provider's id of the base event, if it could be read.
     pub base_event_id: Nullable<String>,
@@ -94,11 +108,11 @@ impl From<RunRow> for SyncRun {
     fn from((run, provider): (sync_run::Model, provider::Model)) -> Self {
         Self {
             id: run.id,
-            provider: provider.slug,
-            state: run.state.name().to_owned(),
-            tick: run.tick_at.map(to_rfc3339).into(),
-            started_at: to_rfc3339(run.started_at),
-            ended_at: run.ended_at.map(to_rfc3339).into(),
+            provider: provider.slug.into(),
+            state: run.state.into(),
+            tick: run.tick_at.map(Instant::from).into(),
+            started_at: run.started_at.into(),
+            ended_at: run.ended_at.map(Instant::from).into(),
             parse_ms: run.parse_ms.into(),
             diff_ms: run.diff_ms.into(),
             write_ms: run.write_ms.into(),
@@ -139,11 +153,11 @@ impl Example for SyncRun {
     fn example() -> Self {
         Self {
             id: 42,
-            provider: "fever".to_owned(),
-            state: "succeeded".to_owned(),
-            tick: Nullable(Some("2021-02-09T09:00:00Z".to_owned())),
-            started_at: "2021-02-09T09:00:00.183Z".to_owned(),
-            ended_at: Nullable(Some("2021-02-09T09:00:00.433Z".to_owned())),
+            provider: "fever".into(),
+            state: RunState::Succeeded,
+            tick: Nullable(Some("2021-02-09T09:00:00Z".into())),
+            started_at: "2021-02-09T09:00:00.183Z".into(),
+            ended_at: Nullable(Some("2021-02-09T09:00:00.433Z".into())),
             parse_ms: Nullable(Some(6)),
             diff_ms: Nullable(Some(1)),
             write_ms: Nullable(Some(12)),

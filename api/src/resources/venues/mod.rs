@@ -7,6 +7,7 @@ mod response;
 use poem::Request;
 use poem_openapi::OpenApi;
 
+use self::near::{Latitude, Longitude, Radius};
 pub use self::{
     filters::{VenueFilters, VenuesQuery},
     near::Near,
@@ -14,7 +15,8 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, Documented, Limit, Number, Parameters, Word},
+    query::{CursorText, Documented, Limit, Parameters},
+    resources::{name_list::NamePrefixText, openapi::Tag},
     response::PageReply,
     state::State,
 };
@@ -24,7 +26,7 @@ use crate::{
 pub struct VenuesApi(pub State);
 
 #[expect(clippy::too_many_arguments, reason = "the OpenAPI document lists each parameter")]
-#[OpenApi]
+#[OpenApi(tag = "Tag::Concerts")]
 impl VenuesApi {
     /// Find venues by name and location
     ///
@@ -36,16 +38,16 @@ impl VenuesApi {
         request: &Request,
         /// Only venues with a name that begins with this text
         #[oai(name = "q")]
-        _q: Documented<Word>,
+        _q: Documented<NamePrefixText>,
         /// The latitude of the point, -90 to 90
         #[oai(name = "latitude")]
-        _latitude: Documented<Number>,
+        _latitude: Documented<Latitude>,
         /// The longitude of the point, -180 to 180
         #[oai(name = "longitude")]
-        _longitude: Documented<Number>,
+        _longitude: Documented<Longitude>,
         /// The maximum distance from the point in kilometres, 0 to 20,038
         #[oai(name = "radius")]
-        _radius: Documented<Number>,
+        _radius: Documented<Radius>,
         /// The maximum number of venues
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

@@ -3,17 +3,33 @@
 use std::fmt::Write;
 
 use entity::sphere::{Direction, chord_squared, degrees_of_latitude};
+use poem_openapi::registry::MetaSchema;
 use serde::Serialize;
 
 use crate::{
     database::sql::Sql,
-    query::{Parameters, serialize_text},
+    query::{ParameterKind, Parameters, serialize_text},
 };
 
 /// The parameters of an area.
 pub(crate) const PARAMETERS: [&str; 3] = ["latitude", "longitude", "radius"];
 /// Half of the Earth's circumference at the equator, rounded up: the largest distance.
 const MAX_RADIUS_KM: f64 = 20_038.0;
+const LATITUDES: [f64; 2] = [-90.0, 90.0];
+const LONGITUDES: [f64; 2] = [-180.0, 180.0];
+const RADII: [f64; 2] = [0.0, MAX_RADIUS_KM];
+
+/// The latitude of a point. The examples are the center of Barcelona.
+#[derive(Debug)]
+pub(crate) struct Latitude;
+
+/// The longitude of a point.
+#[derive(Debug)]
+pub(crate) struct Longitude;
+
+/// A distance from a point.
+#[derive(Debug)]
+pub(crate) struct Radius;
 
 /// The points within a distance of a point, along great circles.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -38,9 +54,9 @@ impl Near {
                 parameters.add_error(name, "is required: `latitude`, `longitude` and `radius` must be given together");
             }
         }
-        let latitude = parameters.get("latitude", |text| parse_number(text, -90.0, 90.0));
-        let longitude = parameters.get("longitude", |text| parse_number(text, -180.0, 180.0));
-        let radius = parameters.get("radius", |text| parse_number(text, 0.0, MAX_RADIUS_KM));
+        let latitude = parameters.get("latitude", |text| parse_number(text, LATITUDES));
+        let longitude = parameters.get("longitude", |text| parse_number(text, LONGITUDES));
+        let radius = parameters.get("radius", |text| parse_number(text, RADII));
         Some(Self { latitude: latitude?, longitude: longitude?, radius: radius? })
     }
 
@@ -62,7 +78,34 @@ impl Near {
     }
 }
 
-fn parse_number(text: &str, min: f64, max: f64) -> Result<f64, String> {
+impl ParameterKind for Latitude {
+    fn schema() -> MetaSchema {
+        number(LATITUDES, 41.3874)
+    }
+}
+
+impl ParameterKind for Longitude {
+    fn schema() -> MetaSchema {
+        number(LONGITUDES, 2.1686)
+    }
+}
+
+impl ParameterKind for Radius {
+    fn schema() -> MetaSchema {
+        number(RADII, 5.0)
+    }
+}
+
+fn number([min, max]: [f64; 2], example: f64) -> MetaSchema {
+    MetaSchema {
+        minimum: Some(min),
+        maximum: Some(max),
+        example: Some(example.into()),
+        ..MetaSchema::new_with_format("number", "double")
+    }
+}
+
+fn parse_number(text: &str, [min, max]: [f64; 2]) -> Result<f64, String> {
     match text.parse::<f64>() {
         // Adding zero turns -0 into 0, so that both have one canonical form.
         Ok(number) if (min..=max).contains(&number) => Ok(number + 0.0),

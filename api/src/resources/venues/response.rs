@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     resources::name_list::{NameSortKey, NamedRow},
-    response::Nullable,
+    response::{Nullable, ProviderSlug},
 };
 
 /// A page of venues.
@@ -24,12 +24,14 @@ pub struct ListedVenue {
     /// The provider's id.
     pub id: String,
     /// The provider's slug.
-    pub provider: String,
+    pub provider: ProviderSlug,
     /// The name.
     pub name: String,
     /// The latitude (WGS 84).
+    #[oai(validator(minimum(value = "-90"), maximum(value = "90")))]
     pub latitude: f64,
     /// The longitude (WGS 84).
+    #[oai(validator(minimum(value = "-180"), maximum(value = "180")))]
     pub longitude: f64,
     /// The code of the venue's place, as in `/places`.
     pub place_code: Nullable<String>,
@@ -63,7 +65,7 @@ impl NamedRow for VenueRow {
 impl From<VenueRow> for ListedVenue {
     fn from(row: VenueRow) -> Self {
         let VenueRow { source_id, name, latitude, longitude, place_code, slug, .. } = row;
-        Self { id: source_id, provider: slug, name, latitude, longitude, place_code: place_code.into() }
+        Self { id: source_id, provider: slug.into(), name, latitude, longitude, place_code: place_code.into() }
     }
 }
 
@@ -78,7 +80,7 @@ impl Example for VenueList {
         let text = |text: &str| text.to_owned();
         let venue = ListedVenue {
             id: text("7"),
-            provider: text("fever"),
+            provider: "fever".into(),
             name: text("Sala Apolo"),
             latitude: 41.374,
             longitude: 2.169,

@@ -41,9 +41,9 @@ async fn an_accepted_batch_is_found_at_its_location(database: Arc<TestDatabase>)
         "id": batch["id"], "count": 4, "days": 2, "routes": 2, "idempotency_key": "k 1", "taken_at": batch["taken_at"],
     });
     assert_eq!(batch, expected);
-    let location = response.header("location").unwrap();
-    assert_eq!(location, format!("{BATCHES}/{}", batch["id"]));
-    assert_eq!(app.get(location).await.json()["data"], batch);
+    assert_eq!(response.header("location").unwrap(), format!("batches/{}", batch["id"]));
+    assert_eq!(response.location(), format!("{BATCHES}/{}", batch["id"]));
+    assert_eq!(app.get(&response.location()).await.json()["data"], batch);
     assert_eq!(assert_sums_match_prices(&database).await, 4);
 }
 

@@ -88,7 +88,7 @@ async fn a_rejected_request_frees_its_key(database: Arc<TestDatabase>) {
 async fn a_repeated_request_does_not_restore_a_deleted_batch(database: Arc<TestDatabase>) {
     let app = start_app_with_place(&database).await;
     let first = post_batch(&app, &batch_with_price("1"), &KEY).await;
-    assert_eq!(app.send(Method::DELETE, first.header("location").unwrap(), &[]).await.status, 204);
+    assert_eq!(app.send(Method::DELETE, &first.location(), &[]).await.status, 204);
     let again = post_batch(&app, &batch_with_price("1"), &KEY).await;
     assert_eq!((again.status, again.text()), (first.status, first.text()));
     assert_eq!(assert_sums_match_prices(&database).await, 0);

@@ -8,7 +8,10 @@ use poem_openapi::{
 use rates::BatchFormat;
 use serde::Serialize;
 
-use crate::upload::Contents;
+use crate::{
+    response::{LocalDate, PlaceCode},
+    upload::Contents,
+};
 
 /// A batch in one of its formats.
 #[derive(Debug)]
@@ -19,12 +22,13 @@ pub struct BatchBody;
 #[oai(example)]
 pub struct RateItem {
     /// The code of the origin.
-    pub orig_code: String,
+    pub orig_code: PlaceCode,
     /// The code of the destination.
-    pub dest_code: String,
+    pub dest_code: PlaceCode,
     /// The day of travel, such as 2021-01-31.
-    pub day: String,
+    pub day: LocalDate,
     /// The price, 0 to 100,000,000 with at most two decimals.
+    #[oai(validator(minimum(value = "0"), maximum(value = "100000000")))]
     pub price: f64,
 }
 
@@ -49,8 +53,8 @@ impl Contents for BatchBody {
                 MetaSchema { example: Some(example.into()), description: Some(description), ..MetaSchema::new("string") };
             MetaSchemaRef::Inline(Box::new(schema))
         };
-        let ndjson = "{\"orig_code\":\"CNGGZ\",\"dest_code\":\"EETLL\",\"day\":\"2021-01-31\",\"price\":1154.33}\n";
-        let csv = "orig_code,dest_code,day,price\nCNGGZ,EETLL,2021-01-31,1154.33\n";
+        let ndjson = "{\"orig_code\":\"ZZAAA\",\"dest_code\":\"ZZBBB\",\"day\":\"2021-01-31\",\"price\":1154.33}\n";
+        let csv = "orig_code,dest_code,day,price\nZZAAA,ZZBBB,2021-01-31,1154.33\n";
         vec![
             MetaMediaType { content_type: "application/json", schema: Vec::<RateItem>::schema_ref() },
             MetaMediaType { content_type: "application/x-ndjson", schema: lines(ndjson, "One RateItem per line") },
@@ -68,7 +72,7 @@ impl Contents for BatchBody {
 
 impl Example for RateItem {
     fn example() -> Self {
-        let text = |text: &str| text.to_owned();
-        Self { orig_code: text("CNGGZ"), dest_code: text("EETLL"), day: text("2021-01-31"), price: 1_154.33 }
+        // No country has the code ZZ: the example is rejected, and adds no price to those of a user who executes it.
+        Self { orig_code: "ZZAAA".into(), dest_code: "ZZBBB".into(), day: "2021-01-31".into(), price: 1_154.33 }
     }
 }

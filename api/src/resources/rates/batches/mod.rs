@@ -8,10 +8,7 @@ mod response;
 mod rows;
 
 use poem::Request;
-use poem_openapi::{
-    ApiResponse, OpenApi,
-    param::{Header, Path},
-};
+use poem_openapi::{ApiResponse, OpenApi};
 use tracing::Instrument;
 
 pub(crate) use self::filters::BatchesQuery;
@@ -22,7 +19,10 @@ pub use self::{
 use crate::{
     auth::{Caller, Scope},
     error::ApiError,
-    query::{CursorText, Documented, Limit, Parameters, no_parameters, parse_path},
+    query::{
+        CursorText, Documented, IdempotencyKeyText, IfMatchText, Limit, Parameters, Path, RowNumber, no_parameters, parse_path,
+    },
+    resources::openapi::Tag,
     response::{Encoded, Envelope, PageReply, Precondition, Reply},
     state::State,
     upload::Upload,
@@ -53,7 +53,7 @@ pub enum DeleteResponse {
     Deleted,
 }
 
-#[OpenApi]
+#[OpenApi(tag = "Tag::PlacesAndPrices")]
 impl BatchesApi {
     /// Import a batch of prices
     ///
@@ -67,13 +67,14 @@ impl BatchesApi {
         caller: Caller,
         /// A unique key for this batch, such as a UUID. It is never valid for another batch
         #[oai(name = "Idempotency-Key")]
-        _key: Header<Option<String>>,
+        _key: Documented<IdempotencyKeyText>,
         upload: Upload<BatchBody>,
     ) -> Result<ImportResponse, ApiError> {
         self.0.keys.authorize(request, &caller, &Scope::Rates)?;
         no_parameters(request)?;
         let batch = import::import(&self.0, request, upload).await?;
-        let location = format!("/rates/batches/{}", batch.id);
+        // Relative to the path of the request, which may have a prefix that a proxy removed.
+        let location = format!("batches/{}", batch.id);
         Ok(ImportResponse::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location))
     }
 
@@ -100,13 +101,15 @@ impl BatchesApi {
     }
 
     /// Get a batch
+    ///
+    /// Returns a batch that was imported and not deleted.
     #[oai(path = "/rates/batches/:id", method = "get", operation_id = "rate_batch")]
     async fn batch(
         &self,
         request: &Request,
         caller: Caller,
         /// The id of the batch
-        id: Path<String>,
+        id: Path<RowNumber>,
     ) -> Result<Reply<Envelope<Batch>>, ApiError> {
         self.0.keys.authorize_operations(&caller)?;
         no_parameters(request)?;
@@ -125,7 +128,7 @@ impl BatchesApi {
         request: &Request,
         caller: Caller,
         /// The id of the batch
-        id: Path<String>,
+        id: Path<RowNumber>,
     ) -> Result<DeleteResponse, ApiError> {
         self.0.keys.authorize(request, &caller, &Scope::Rates)?;
         no_parameters(request)?;

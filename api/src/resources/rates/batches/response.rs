@@ -4,7 +4,7 @@ use entity::rate_batch;
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use crate::{query::to_rfc3339, response::Nullable};
+use crate::response::{Instant, Nullable};
 
 /// A page of batches.
 #[derive(Clone, Debug, Object, Serialize)]
@@ -19,17 +19,21 @@ pub struct BatchList {
 #[oai(example)]
 pub struct Batch {
     /// The id, which increases with each batch.
+    #[oai(validator(minimum(value = "1")))]
     pub id: i64,
     /// The number of prices.
+    #[oai(validator(minimum(value = "1")))]
     pub count: i64,
     /// The number of days with prices of this batch.
+    #[oai(validator(minimum(value = "1")))]
     pub days: i32,
     /// The number of pairs of places with prices of this batch.
+    #[oai(validator(minimum(value = "1")))]
     pub routes: i64,
     /// The `Idempotency-Key` of the request.
     pub idempotency_key: Nullable<String>,
     /// When the batch was imported.
-    pub taken_at: String,
+    pub taken_at: Instant,
 }
 
 impl From<rate_batch::Model> for Batch {
@@ -40,7 +44,7 @@ impl From<rate_batch::Model> for Batch {
             days: batch.day_count,
             routes: batch.route_count,
             idempotency_key: batch.idempotency_key.into(),
-            taken_at: to_rfc3339(batch.taken_at),
+            taken_at: batch.taken_at.into(),
         }
     }
 }
@@ -59,7 +63,7 @@ impl Example for Batch {
             days: 31,
             routes: 1_080,
             idempotency_key: Nullable(Some("ce0f5a18-6f2c-4f8e-9d3c-0b8e0d1f5a77".to_owned())),
-            taken_at: "2021-01-02T08:00:00Z".to_owned(),
+            taken_at: "2021-01-02T08:00:00Z".into(),
         }
     }
 }

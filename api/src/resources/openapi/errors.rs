@@ -1,0 +1,142 @@
+//! The errors of each operation, with examples.
+//!
+//! The match over all codes is the only place that states which operation returns which error: a new code does not compile without it,
+//! and the tests of the API compare every response with the document.
+
+use super::{
+    json::{Json, Object},
+    operation::Operation,
+};
+use crate::{
+    error::{ApiError, ErrorCode, ValidationError},
+    query::{MAX_ROWS, Parameters},
+    response::{PROBLEM_JSON, Problem},
+};
+
+const REQUEST_ID: &str = "5f0c2b9e-6f6d-4e0a-9a51-3f1d0c7b8a42";
+
+/// Adds the responses of all errors to an operation.
+pub(super) fn add_responses(operation: &Operation<'_>, responses: &mut Object) {
+    let mut codes: Vec<ErrorCode> = ErrorCode::ALL.iter().copied().filter(|code| can_return(*code, operation)).collect();
+    codes.sort_by_key(|code| code.status());
+    responses.remove("default");
+    for codes in codes.chunk_by(|left, right| left.status() == right.status()) {
+        responses.set(codes[0].status().as_str(), response(codes, operation));
+    }
+}
+
+/// The error that a code of an operation stands for.
+pub(super) fn samples(operation: &Operation<'_>, status: &str) -> Vec<ApiError> {
+    let codes = ErrorCode::ALL.iter().filter(|code| code.status().as_str() == status && can_return(**code, operation));
+    codes.map(|code| sample(*code, operation)).collect()
+}
+
+fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
+    let Operation { id, is_read, is_write, has_body, .. } = *operation;
+    let is_health = operation.is_health();
+    match code {
+        // Health checks ignore parameters.
+        ErrorCode::InvalidParameter | ErrorCode::RateLimited => !is_health,
+        ErrorCode::AuthenticationRequired | ErrorCode::InvalidKey | ErrorCode::MissingScope | ErrorCode::RemoteWriteForbidden => {
+            is_write
+        }
+        ErrorCode::NotFound => operation.has_path_parameter(),
+        ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
+        ErrorCode::NotAcceptable => is_read,
+        ErrorCode::InvalidBody
+        | ErrorCode::IncompleteBody
+        | ErrorCode::BodyTimeout
+        | ErrorCode::BodyTooLarge
+        | ErrorCode::UnsupportedMediaType => has_body,
+        ErrorCode::InvalidItems => ["put_places", "post_rate_batch"].contains(&id),
+        ErrorCode::IdempotencyKeyInUse => id == "post_rate_batch",
+        ErrorCode::IdempotencyKeyReused => operation.has_parameter("Idempotency-Key"),
+        ErrorCode::InternalError | ErrorCode::DatabaseUnavailable => id != "livez",
+        ErrorCode::Overloaded => is_read && !is_health || ["put_places", "push_feed", "post_rate_batch"].contains(&id),
+        ErrorCode::QueueFull => ["push_feed", "multivac_data"].contains(&id),
+        ErrorCode::WorkerUnavailable => id == "push_feed",
+        ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
+        // Of requests that are malformed, or that reach no operation.
+        ErrorCode::BadRequest | ErrorCode::PathNotFound | ErrorCode::MethodNotAllowed => false,
+    }
+}
+
+fn response(codes: &[ErrorCode], operation: &Operation<'_>) -> Object {
+    let titles: Vec<&str> = codes.iter().map(|code| code.title()).collect();
+    let mut examples = Object::default();
+    for code in codes {
+        let problem = Json::of(&Problem::new(&sample(*code, operation), REQUEST_ID, operation.path));
+        examples.set(code.name(), Object::default().with("summary", code.title()).with("value", problem));
+    }
+    let schema = Object::default().with("$ref", "#/components/schemas/Problem");
+    let media_type = Object::default().with("schema", schema).with("examples", examples);
+    Object::default().with("description", titles.join("; ")).with("content", Object::default().with(PROBLEM_JSON, media_type))
+}
+
+/// An error of an operation that has this code.
+fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
+    let item = |pointer: &str, message: &str| ValidationError::at_pointer(pointer.to_owned(), message);
+    match code {
+        ErrorCode::InvalidParameter => invalid_parameter(operation),
+        ErrorCode::InvalidBody => {
+            ApiError::InvalidBody("the body cannot be decoded as its `Content-Encoding` declares, or it is truncated")
+        }
+        ErrorCode::IncompleteBody => ApiError::IncompleteBody,
+        ErrorCode::AuthenticationRequired => ApiError::AuthenticationRequired,
+        ErrorCode::InvalidKey => ApiError::InvalidKey,
+        ErrorCode::MissingScope => ApiError::MissingScope { scope: operation.scope() },
+        ErrorCode::RemoteWriteForbidden => ApiError::RemoteWriteForbidden,
+        ErrorCode::NotFound => not_found(operation),
+        ErrorCode::UnknownPlace => {
+            let message = "must be the code of a place or the slug of a region, as in /places, got `EETLL`";
+            ApiError::UnknownPlaces(vec![ValidationError::for_parameter("orig_code", message)])
+        }
+        ErrorCode::NotAcceptable => ApiError::NotAcceptable,
+        ErrorCode::BodyTimeout => ApiError::BodyTimeout,
+        ErrorCode::IdempotencyKeyInUse => ApiError::IdempotencyKeyInUse,
+        ErrorCode::BodyTooLarge => ApiError::BodyTooLarge { what: "bytes", limit: 16 << 20 },
+        ErrorCode::UnsupportedMediaType => ApiError::UnsupportedMediaType { accepted: operation.accepted() },
+        ErrorCode::InvalidItems => {
+            let error = match operation.id {
+                "put_places" => item("/places/0/region_slug", "must be the slug of a region in the list, got `baltic`"),
+                _ => ValidationError {
+                    line: Some(1),
+                    ..item("/0", "`orig_code` must be the code of a place that was imported with PUT /places, got `ZZAAA`")
+                },
+            };
+            ApiError::InvalidItems { errors: vec![error], count: 1 }
+        }
+        ErrorCode::IdempotencyKeyReused => ApiError::IdempotencyKeyReused,
+        ErrorCode::RateLimited => ApiError::RateLimited { retry_after: 1 },
+        ErrorCode::InternalError => ApiError::ResponseBody,
+        ErrorCode::DatabaseUnavailable => ApiError::DatabaseStillUnavailable,
+        ErrorCode::Overloaded => ApiError::Overloaded,
+        ErrorCode::QueueFull => ApiError::QueueFull,
+        ErrorCode::WorkerUnavailable => ApiError::WorkerUnavailable,
+        ErrorCode::ShuttingDown => ApiError::ShuttingDown,
+        ErrorCode::BadRequest => ApiError::Rejected(code.status()),
+        ErrorCode::PathNotFound => ApiError::PathNotFound,
+        ErrorCode::MethodNotAllowed => ApiError::MethodNotAllowed,
+    }
+}
+
+/// The error of an invalid `limit`, or of an unknown parameter where there is no list.
+fn invalid_parameter(operation: &Operation<'_>) -> ApiError {
+    if operation.has_parameter("limit") {
+        return ApiError::parameter("limit", format!("must be an integer between 1 and {MAX_ROWS}, got `0`"));
+    }
+    match Parameters::parse("page=2").finish(()) {
+        Err(error) => error,
+        Ok(()) => unreachable!("no parameter was read"),
+    }
+}
+
+fn not_found(operation: &Operation<'_>) -> ApiError {
+    let what = match operation.path.split('/').nth(1) {
+        Some("events") => "event",
+        Some("sync-runs") => "sync run",
+        Some("providers") => "provider",
+        _ => "batch",
+    };
+    ApiError::not_found(what, operation.sample_id())
+}

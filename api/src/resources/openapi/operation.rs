@@ -1,0 +1,80 @@
+//! What the errors and headers of an operation depend on.
+
+use super::json::{Json, Object};
+use crate::{
+    auth::Scope,
+    resources::{feeds::FeedBody, multivac::DatumForm, places::PlacesDocument, rates::batches::BatchBody},
+    upload::Contents,
+};
+
+/// An operation of the document.
+#[derive(Debug)]
+pub(super) struct Operation<'a> {
+    pub(super) id: &'a str,
+    pub(super) path: &'a str,
+    pub(super) is_read: bool,
+    /// Whether it requires a key, on a server that has keys.
+    pub(super) is_write: bool,
+    pub(super) has_body: bool,
+    parameters: &'a [Json],
+}
+
+impl<'a> Operation<'a> {
+    pub(super) fn new(path: &'a str, method: &str, definition: &'a Object) -> Self {
+        Self {
+            id: definition.get("operationId").and_then(Json::as_str).unwrap_or_default(),
+            path,
+            is_read: method == "get",
+            is_write: definition.get("security").is_some(),
+            has_body: definition.get("requestBody").is_some(),
+            parameters: definition.get("parameters").map(Json::elements).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it checks the process, so that it ignores parameters and has no rate limit.
+    pub(super) fn is_health(&self) -> bool {
+        ["livez", "readyz"].contains(&self.id)
+    }
+
+    pub(super) fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.iter().any(|parameter| member(parameter, "name") == Some(name))
+    }
+
+    pub(super) fn has_path_parameter(&self) -> bool {
+        self.parameters.iter().any(|parameter| member(parameter, "in") == Some("path"))
+    }
+
+    /// An id or slug of its path parameter that does not exist.
+    pub(super) fn sample_id(&self) -> &'static str {
+        match self.path.split('/').nth(1) {
+            Some("events") => "00000000-0000-0000-0000-000000000000",
+            Some("providers") => "unknown",
+            _ => "999999999",
+        }
+    }
+
+    /// The scope that a key needs for a write.
+    pub(super) fn scope(&self) -> String {
+        let scope = match self.id {
+            "put_places" => Scope::Places,
+            "post_rate_batch" | "delete_rate_batch" => Scope::Rates,
+            "push_feed" => Scope::Feed(self.sample_id().to_owned()),
+            _ => Scope::Admin,
+        };
+        scope.to_string()
+    }
+
+    /// What a body must be.
+    pub(super) fn accepted(&self) -> &'static str {
+        match self.id {
+            "put_places" => PlacesDocument::ACCEPTED,
+            "post_rate_batch" => BatchBody::ACCEPTED,
+            "multivac_data" => DatumForm::ACCEPTED,
+            _ => FeedBody::ACCEPTED,
+        }
+    }
+}
+
+fn member<'a>(value: &'a Json, name: &str) -> Option<&'a str> {
+    value.as_object()?.get(name)?.as_str()
+}
