@@ -109,7 +109,7 @@ impl ParameterKind for Limit {
 
 impl ParameterKind for CursorText {
     fn schema() -> MetaSchema {
-        MetaSchema::new("string")
+        MetaSchema { pattern: Some("^[A-Za-z0-9_-]+$".to_owned()), ..MetaSchema::new("string") }
     }
 }
 

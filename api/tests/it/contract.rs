@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use entity::sync_run::RunState;
 use migration::{on_every_backend, testing::TestDatabase};
+use poem::http::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,6 +20,7 @@ on_every_backend!(
     error_responses_match_the_problem_schema,
     accepts_exactly_the_declared_parameters,
     declared_bounds_are_enforced,
+    examples_of_errors_are_real_bodies,
 );
 
 /// Parameters that may be repeated.
@@ -26,6 +28,10 @@ const LISTS: [&str; 1] = ["bandIds"];
 
 /// Operations that load balancers call with parameters of their own.
 const IGNORE_PARAMETERS: [&str; 2] = ["/livez", "/readyz"];
+
+/// Ids that do not exist.
+const NO_EVENT: &str = "00000000-0000-0000-0000-000000000000";
+const NO_ROW: &str = "999999999";
 
 /// Values for the path parameters, from a database with a row of every kind.
 struct PathExamples {
@@ -103,6 +109,34 @@ async fn success_responses_match_their_schema(database: Arc<TestDatabase>) {
             assert_eq!(find_violations(&document, success_schema(operation), &response), [""; 0], "{path}");
         }
     }
+}
+
+async fn examples_of_errors_are_real_bodies(database: Arc<TestDatabase>) {
+    let examples = PathExamples::insert(&database).await;
+    let app = TestApp::new(&database).await;
+    let document = build_document();
+    let mut compared = 0;
+    for (template, operation) in read_operations(&document) {
+        let path = &examples.expand(template)[0];
+        let missing = template.replace("{id}", if template.starts_with("/events") { NO_EVENT } else { NO_ROW });
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        for (status, code, uri, headers) in [
+            ("400", "invalid_parameter", append_query(path, "limit=0"), &[][..]),
+            ("404", "not_found", format!("{missing}?{query}"), &[]),
+            ("406", "not_acceptable", path.clone(), &[("accept-encoding", "identity;q=0")]),
+        ] {
+            let example = &operation["responses"][status]["content"]["application/problem+json"]["examples"][code]["value"];
+            let is_about_other_parameter = code == "invalid_parameter" && example["errors"][0]["parameter"] != "limit";
+            if example.is_null() || is_about_other_parameter {
+                continue;
+            }
+            let mut body: Value = serde_json::from_slice(&app.send(Method::GET, &uri, headers).await.body).unwrap();
+            body["request_id"] = example["request_id"].clone();
+            assert_eq!(&body, example, "{uri}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "{compared}");
 }
 
 /// Appends parameters to a path that may have a query.

@@ -99,7 +99,15 @@ impl<'a> SchemaChecker<'a> {
                     violations.push(format!("{path} is more than {argument}: {value}"));
                 }
                 // Schemathesis checks the patterns of responses.
-                "type" | "format" | "enum" | "minimum" | "maximum" | "pattern" | "minLength" | "maxLength" => (),
+                "type"
+                | "format"
+                | "enum"
+                | "minimum"
+                | "maximum"
+                | "pattern"
+                | "minLength"
+                | "maxLength"
+                | "additionalProperties" => (),
                 annotation if ANNOTATIONS.contains(&annotation) => (),
                 unknown => panic!("{path}: unsupported keyword `{unknown}`"),
             }

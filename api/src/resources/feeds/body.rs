@@ -22,6 +22,7 @@ const ZSTD_WINDOW_LOG: u32 = 23;
 /// The size of the decompression buffer.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+const JSON: &str = "application/json";
 /// Accepted and not documented: generated clients expect one JSON type.
 const JSON_LD: &str = "application/ld+json";
 
@@ -31,20 +32,19 @@ pub struct FeedBody;
 
 impl Contents for FeedBody {
     const MEDIA_TYPES: &'static [&'static str] =
-        &["application/xml", "text/xml", "application/json", JSON_LD, "text/html", "text/calendar", "application/octet-stream"];
+        &["application/xml", "text/xml", JSON, JSON_LD, "text/html", "text/calendar", "application/octet-stream"];
     const ACCEPTED: &'static str = "the `Content-Type` of its document, such as application/xml, application/json, text/html or \
                                     text/calendar, or application/octet-stream";
 
     fn described() -> Vec<MetaMediaType> {
-        let document = || {
+        let document = |media_type: &str| {
+            // Any JSON is a document; the others are not JSON.
+            let form = if media_type == JSON { MetaSchema::ANY } else { MetaSchema::new_with_format("string", "binary") };
             let description = Some("A document in the provider's format (docs/feed-format.md)");
-            MetaSchemaRef::Inline(Box::new(MetaSchema { description, ..MetaSchema::new_with_format("string", "binary") }))
+            MetaSchemaRef::Inline(Box::new(MetaSchema { description, ..form }))
         };
-        Self::MEDIA_TYPES
-            .iter()
-            .filter(|name| **name != JSON_LD)
-            .map(|content_type| MetaMediaType { content_type, schema: document() })
-            .collect()
+        let documented = Self::MEDIA_TYPES.iter().filter(|media_type| **media_type != JSON_LD);
+        documented.map(|content_type| MetaMediaType { content_type, schema: document(content_type) }).collect()
     }
 
     fn register(_: &mut Registry) {}

@@ -47,12 +47,12 @@ impl FeedRequest {
         let mode = parameters.get("mode", |mode| match mode {
             "snapshot" => Ok(Mode::Snapshot),
             "delta" => Ok(Mode::Delta),
-            _ => Err(format!("must be `snapshot` or `delta`, got `{mode}`")),
+            _ => Err("must be `snapshot` or `delta`".to_owned()),
         });
         let is_dry_run = parameters.get("dry_run", |dry_run| match dry_run {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(format!("must be `true` or `false`, got `{dry_run}`")),
+            _ => Err("must be `true` or `false`".to_owned()),
         });
         parameters.finish(())?;
         let is_dry_run = is_dry_run.unwrap_or_default();

@@ -120,10 +120,16 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
     }
 }
 
-/// The error of an invalid `limit`, or of an unknown parameter where there is no list.
+/// The error of an invalid or missing parameter, or of an unknown one if the operation has none.
 fn invalid_parameter(operation: &Operation<'_>) -> ApiError {
     if operation.has_parameter("limit") {
         return ApiError::parameter("limit", format!("must be an integer between 1 and {MAX_ROWS}, got `0`"));
+    }
+    if let Some(name) = operation.required_query_parameter() {
+        return ApiError::parameter(name, "is required");
+    }
+    if operation.has_parameter("mode") {
+        return ApiError::parameter("mode", "must be `snapshot` or `delta`, got `full`");
     }
     match Parameters::parse("page=2").finish(()) {
         Err(error) => error,

@@ -66,6 +66,18 @@ impl Json {
         }
     }
 
+    /// Calls a function for each member of each object of the value.
+    pub(super) fn for_each_member(&self, call: &mut impl FnMut(&str, &Self)) {
+        match self {
+            Self::Object(object) => object.0.iter().for_each(|(name, value)| {
+                call(name, value);
+                value.for_each_member(call);
+            }),
+            Self::Array(elements) => elements.iter().for_each(|element| element.for_each_member(call)),
+            Self::Scalar(_) => {}
+        }
+    }
+
     /// Changes each object of the value, from the innermost to the outermost.
     pub(super) fn visit_objects(&mut self, change: &mut impl FnMut(&mut Object)) {
         match self {

@@ -38,6 +38,9 @@ fn complete(document: &str) -> String {
         root.set("openapi", VERSION);
         root.object("components").set("headers", headers::components());
         complete_operations(root.object("paths"));
+        if let Some(paths) = root.get("paths").cloned() {
+            schemas::close_bodies(&paths, root.object("components").object("schemas"));
+        }
         sort_tags(root);
     }
     serde_json::to_string_pretty(&document).unwrap_or_default()
@@ -99,10 +102,10 @@ fn complete_parameter(parameter: &mut Json) {
 /// Sorts the tags as the operations, and so as Swagger UI shows them.
 fn sort_tags(root: &mut Object) {
     let mut names: Vec<String> = Vec::new();
-    root.object("paths").0.iter_mut().for_each(|(_, path)| {
-        path.visit_objects(&mut |object| {
-            names
-                .extend(object.get("tags").into_iter().flat_map(Json::elements).filter_map(|tag| Some(tag.as_str()?.to_owned())));
+    root.get("paths").into_iter().for_each(|paths| {
+        paths.for_each_member(&mut |name, value| {
+            let tags = if name == "tags" { value.elements() } else { &[] };
+            names.extend(tags.iter().filter_map(|tag| Some(tag.as_str()?.to_owned())));
         });
     });
     let position = |tag: &Json| {

@@ -40,6 +40,14 @@ impl<'a> Operation<'a> {
         self.parameters.iter().any(|parameter| member(parameter, "name") == Some(name))
     }
 
+    pub(super) fn required_query_parameter(&self) -> Option<&'a str> {
+        let is_required = |parameter: &&Json| {
+            let required = parameter.as_object().and_then(|parameter| parameter.get("required"));
+            member(parameter, "in") == Some("query") && required == Some(&true.into())
+        };
+        self.parameters.iter().find(is_required).and_then(|parameter| member(parameter, "name"))
+    }
+
     pub(super) fn has_path_parameter(&self) -> bool {
         self.parameters.iter().any(|parameter| member(parameter, "in") == Some("path"))
     }

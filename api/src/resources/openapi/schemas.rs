@@ -5,6 +5,9 @@ use serde_json::{Number, Value};
 
 use super::json::{Json, Object};
 
+const JSON_BODY: &str = "application/json";
+const COMPONENTS: &str = "#/components/schemas/";
+
 /// Integers of Rust, and what states their range to clients: the formats of OpenAPI are signed.
 const INTEGERS: [(&str, &str, bool); 5] = [
     ("int16", "int32", false),
@@ -21,6 +24,36 @@ pub(super) fn convert(document: &mut Json) {
         convert_integer(object);
         unwrap_all_of(object);
         convert_nullable(object);
+    });
+}
+
+/// States that the objects of a JSON body have no other properties: an unknown one is an error, so that a misspelled property is not
+/// ignored.
+pub(super) fn close_bodies(paths: &Json, schemas: &mut Object) {
+    let mut names = Vec::new();
+    paths.for_each_member(&mut |name, value| {
+        if name == "requestBody" {
+            let content = value.as_object().and_then(|body| body.get("content")?.as_object()?.get(JSON_BODY));
+            content.into_iter().for_each(|json| collect_references(json, &mut names));
+        }
+    });
+    let mut next = 0;
+    while let Some(name) = names.get(next).cloned() {
+        next += 1;
+        if let Some(schema) = schemas.get_mut(&name) {
+            collect_references(schema, &mut names);
+            schema.as_object_mut().into_iter().for_each(|schema| schema.set("additionalProperties", false));
+        }
+    }
+}
+
+/// Adds the names of the components to which a value refers, each once.
+fn collect_references(value: &Json, names: &mut Vec<String>) {
+    value.for_each_member(&mut |name, value| {
+        let component = value.as_str().filter(|_| name == "$ref").and_then(|reference| reference.strip_prefix(COMPONENTS));
+        if let Some(component) = component.filter(|component| !names.iter().any(|known| known == component)) {
+            names.push(component.to_owned());
+        }
     });
 }
 

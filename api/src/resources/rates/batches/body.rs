@@ -56,7 +56,10 @@ impl Contents for BatchBody {
         let ndjson = "{\"orig_code\":\"ZZAAA\",\"dest_code\":\"ZZBBB\",\"day\":\"2021-01-31\",\"price\":1154.33}\n";
         let csv = "orig_code,dest_code,day,price\nZZAAA,ZZBBB,2021-01-31,1154.33\n";
         vec![
-            MetaMediaType { content_type: "application/json", schema: Vec::<RateItem>::schema_ref() },
+            MetaMediaType {
+                content_type: "application/json",
+                schema: Vec::<RateItem>::schema_ref().merge(MetaSchema { min_items: Some(1), ..MetaSchema::ANY }),
+            },
             MetaMediaType { content_type: "application/x-ndjson", schema: lines(ndjson, "One RateItem per line") },
             MetaMediaType {
                 content_type: "text/csv",
