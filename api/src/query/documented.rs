@@ -55,6 +55,10 @@ pub struct CursorText;
 #[derive(Debug)]
 pub struct IdempotencyKeyText;
 
+/// The header `If-Match`.
+#[derive(Debug)]
+pub struct IfMatchText;
+
 /// A UUID in a path.
 #[derive(Debug)]
 pub struct UuidText;
@@ -72,7 +76,7 @@ pub const WITHOUT_NUL: &str = r"^[^\x00]*$";
 /// Any text without control characters.
 pub const WITHOUT_CONTROLS: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 const LOCAL_TIME: &str =
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?$";
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?$";
 
 impl<K: ParameterKind> ParameterKind for Required<K> {
     const IN: MetaParamIn = K::IN;
@@ -109,7 +113,7 @@ impl ParameterKind for Limit {
 
 impl ParameterKind for CursorText {
     fn schema() -> MetaSchema {
-        MetaSchema { pattern: Some("^[A-Za-z0-9_-]+$".to_owned()), ..MetaSchema::new("string") }
+        MetaSchema { pattern: Some("^[A-Za-z0-9_-]*$".to_owned()), ..MetaSchema::new("string") }
     }
 }
 
@@ -119,8 +123,21 @@ impl ParameterKind for IdempotencyKeyText {
     fn schema() -> MetaSchema {
         MetaSchema {
             max_length: Some(IdempotencyKey::MAX_CHARACTERS),
-            // Printable ASCII; spaces around a header are not part of it.
-            pattern: Some("^[!-~]([ -~]*[!-~])?$".to_owned()),
+            // Printable ASCII. Spaces around a header are not part of it, and a quote begins a string.
+            pattern: Some("^[!#-~]([ -~]*[!-~])?$".to_owned()),
+            ..MetaSchema::new("string")
+        }
+    }
+}
+
+impl ParameterKind for IfMatchText {
+    const IN: MetaParamIn = MetaParamIn::Header;
+
+    /// The example is the validator of no response: a request that is prefilled with it changes nothing.
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            pattern: Some(r#"^(\*|"[!#-~]*"(, *"[!#-~]*")*)$"#.to_owned()),
+            example: Some(r#""replace-by-an-etag""#.into()),
             ..MetaSchema::new("string")
         }
     }

@@ -12,8 +12,8 @@ pub(crate) use self::filters::serialize_text;
 pub use self::{
     cursor::{Cursor, SortKey},
     documented::{
-        CursorText, DateOrTime, Documented, IdempotencyKeyText, Limit, ParameterKind, Path, ProviderSlugText, Required,
-        RowNumber, UuidText, WITHOUT_CONTROLS, WITHOUT_NUL,
+        CursorText, DateOrTime, Documented, IdempotencyKeyText, IfMatchText, Limit, ParameterKind, Path, ProviderSlugText,
+        Required, RowNumber, UuidText, WITHOUT_CONTROLS, WITHOUT_NUL,
     },
     filters::{Canonical, Filters},
     list::{ListFilters, ListQuery, MAX_ROWS, Page},

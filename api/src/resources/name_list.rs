@@ -51,12 +51,7 @@ pub(crate) trait NamedRow: FromQueryResult {
 
 impl ParameterKind for NamePrefixText {
     fn schema() -> MetaSchema {
-        MetaSchema {
-            min_length: Some(1),
-            max_length: Some(MAX_CHARACTERS),
-            pattern: Some(WITHOUT_NUL.to_owned()),
-            ..MetaSchema::new("string")
-        }
+        MetaSchema { max_length: Some(MAX_CHARACTERS), pattern: Some(WITHOUT_NUL.to_owned()), ..MetaSchema::new("string") }
     }
 }
 

@@ -75,7 +75,6 @@ impl ParameterKind for PerformerIds {
         };
         MetaSchema {
             items: Some(Box::new(MetaSchemaRef::Inline(Box::new(id)))),
-            min_items: Some(1),
             max_items: Some(MAX_BANDS),
             ..MetaSchema::new("array")
         }

@@ -32,14 +32,16 @@ pub(super) fn samples(operation: &Operation<'_>, status: &str) -> Vec<ApiError> 
 }
 
 fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
-    let Operation { id, is_read, is_write, has_body, .. } = *operation;
+    let Operation { id, is_read, is_write, is_protected, has_body, .. } = *operation;
     let is_health = operation.is_health();
     match code {
         // Health checks ignore parameters.
         ErrorCode::InvalidParameter | ErrorCode::RateLimited => !is_health,
-        ErrorCode::AuthenticationRequired | ErrorCode::InvalidKey | ErrorCode::MissingScope | ErrorCode::RemoteWriteForbidden => {
-            is_write
-        }
+        // An unknown key is an error wherever it is sent.
+        ErrorCode::InvalidKey => true,
+        ErrorCode::AuthenticationRequired | ErrorCode::MissingScope => is_protected,
+        ErrorCode::RemoteWriteForbidden | ErrorCode::CrossOriginWrite => is_write,
+        ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
         ErrorCode::NotFound => operation.has_path_parameter(),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
         ErrorCode::NotAcceptable => is_read,
@@ -57,7 +59,11 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::WorkerUnavailable => id == "push_feed",
         ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
         // Of requests that are malformed, or that reach no operation.
-        ErrorCode::BadRequest | ErrorCode::PathNotFound | ErrorCode::MethodNotAllowed => false,
+        ErrorCode::BadRequest
+        | ErrorCode::PathNotFound
+        | ErrorCode::MethodNotAllowed
+        | ErrorCode::UriTooLong
+        | ErrorCode::HeadersTooLarge => false,
     }
 }
 
@@ -86,6 +92,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::InvalidKey => ApiError::InvalidKey,
         ErrorCode::MissingScope => ApiError::MissingScope { scope: operation.scope() },
         ErrorCode::RemoteWriteForbidden => ApiError::RemoteWriteForbidden,
+        ErrorCode::CrossOriginWrite => ApiError::CrossOriginWrite,
         ErrorCode::NotFound => not_found(operation),
         ErrorCode::UnknownPlace => {
             let message = "must be the code of a place or the slug of a region, as in /places, got `EETLL`";
@@ -94,6 +101,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::NotAcceptable => ApiError::NotAcceptable,
         ErrorCode::BodyTimeout => ApiError::BodyTimeout,
         ErrorCode::IdempotencyKeyInUse => ApiError::IdempotencyKeyInUse,
+        ErrorCode::PreconditionFailed => ApiError::PreconditionFailed,
         ErrorCode::BodyTooLarge => ApiError::BodyTooLarge { what: "bytes", limit: 16 << 20 },
         ErrorCode::UnsupportedMediaType => ApiError::UnsupportedMediaType { accepted: operation.accepted() },
         ErrorCode::InvalidItems => {
@@ -117,6 +125,8 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::BadRequest => ApiError::Rejected(code.status()),
         ErrorCode::PathNotFound => ApiError::PathNotFound,
         ErrorCode::MethodNotAllowed => ApiError::MethodNotAllowed,
+        ErrorCode::UriTooLong => ApiError::UriTooLong,
+        ErrorCode::HeadersTooLarge => ApiError::HeadersTooLarge,
     }
 }
 

@@ -42,6 +42,7 @@ fn complete(document: &str) -> String {
             schemas::close_bodies(&paths, root.object("components").object("schemas"));
         }
         sort_tags(root);
+        set_default_security(root);
     }
     serde_json::to_string_pretty(&document).unwrap_or_default()
 }
@@ -63,7 +64,7 @@ fn complete_operation(path: &str, method: &str, definition: &mut Object) {
     if let Some(body) = definition.get_mut("requestBody").and_then(Json::as_object_mut) {
         strip_media_type_parameters(body);
     }
-    if !operation.is_write {
+    if operation.is_health() {
         definition.set("security", Vec::new());
     }
     for parameter in definition.get_mut("parameters").into_iter().flat_map(Json::elements_mut) {
@@ -97,6 +98,19 @@ fn complete_parameter(parameter: &mut Json) {
     } else {
         parameter.remove("explode");
     }
+}
+
+/// States that each operation accepts the keys that one of them may require: they identify a reader, for a rate limit.
+fn set_default_security(root: &mut Object) {
+    let mut security = None;
+    root.get("paths").into_iter().for_each(|paths| {
+        paths.for_each_member(&mut |name, value| {
+            if name == "security" && !value.elements().is_empty() {
+                security.get_or_insert_with(|| value.clone());
+            }
+        });
+    });
+    root.set("security", security.unwrap_or_else(|| Vec::new().into()));
 }
 
 /// Sorts the tags as the operations, and so as Swagger UI shows them.

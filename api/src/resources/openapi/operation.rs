@@ -13,8 +13,9 @@ pub(super) struct Operation<'a> {
     pub(super) id: &'a str,
     pub(super) path: &'a str,
     pub(super) is_read: bool,
-    /// Whether it requires a key, on a server that has keys.
     pub(super) is_write: bool,
+    /// Whether it may require a key.
+    pub(super) is_protected: bool,
     pub(super) has_body: bool,
     parameters: &'a [Json],
 }
@@ -25,7 +26,8 @@ impl<'a> Operation<'a> {
             id: definition.get("operationId").and_then(Json::as_str).unwrap_or_default(),
             path,
             is_read: method == "get",
-            is_write: definition.get("security").is_some(),
+            is_write: method != "get",
+            is_protected: definition.get("security").is_some(),
             has_body: definition.get("requestBody").is_some(),
             parameters: definition.get("parameters").map(Json::elements).unwrap_or_default(),
         }
@@ -61,11 +63,12 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// The scope that a key needs for a write.
+    /// The scope that a key needs.
     pub(super) fn scope(&self) -> String {
         let scope = match self.id {
             "put_places" => Scope::Places,
             "post_rate_batch" | "delete_rate_batch" => Scope::Rates,
+            _ if self.is_read => Scope::Operations,
             "push_feed" => Scope::Feed(self.sample_id().to_owned()),
             _ => Scope::Admin,
         };

@@ -61,6 +61,9 @@ impl PlacesApi {
         &self,
         request: &Request,
         caller: Caller,
+        /// The `ETag` of the list that is replaced, as in `GET /places`
+        #[oai(name = "If-Match")]
+        _if_match: Documented<IfMatchText>,
         upload: Upload<PlacesDocument>,
     ) -> Result<Encoded<Envelope<PlacesCounts>>, ApiError> {
         self.0.keys.authorize(request, &caller, &Scope::Places)?;

@@ -127,6 +127,9 @@ impl BatchesApi {
         &self,
         request: &Request,
         caller: Caller,
+        /// The `ETag` of the batch
+        #[oai(name = "If-Match")]
+        _if_match: Documented<IfMatchText>,
         /// The id of the batch
         id: Path<RowNumber>,
     ) -> Result<DeleteResponse, ApiError> {
