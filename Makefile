@@ -5,7 +5,7 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server test tests test-browser check audit coverage smoke fmt format migrate openapi tools \
+.PHONY: help run start server test tests test-browser test-openapi check audit coverage smoke fmt format migrate openapi tools \
 	bench bench-sync bench-search bench-concerts bench-rates bench-push
 
 help: ## List the commands
@@ -51,6 +51,9 @@ format: fmt ## Alias of fmt
 migrate: ## Update the schema of DATABASE_URL to the newest migration
 	$(CARGO) build --bins --locked --quiet
 	$${CARGO_TARGET_DIR:-target}/debug/marquee-migrate up
+
+test-openapi: ## Lint openapi.json and test a running API with generated requests (installs tools into target/openapi-tools)
+	@scripts/test-openapi
 
 openapi: ## Regenerate openapi.json from the code
 	UPDATE_OPENAPI=1 $(CARGO) test --workspace --locked --quiet openapi::

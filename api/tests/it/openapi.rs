@@ -1,6 +1,6 @@
 //! The OpenAPI document, committed as `openapi.json` so that contract changes appear in a diff. Needs no database.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use api::State;
 use sea_orm::DatabaseConnection;
@@ -136,4 +136,40 @@ fn every_parameter_and_property_is_described() {
             assert!(is_described, "{name}.{property}");
         }
     }
+}
+
+/// The rows of docs/openapi-rules.md: operations, text of the error, rule and test.
+fn rules() -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(root().join("docs/openapi-rules.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| ")).skip(1);
+    rows.map(|row| row.trim_matches(['|', ' ']).split(" | ").map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn rules_that_openapi_cannot_express_have_operations_and_tests() {
+    let document = build_document();
+    let ids: Vec<&str> =
+        operations(&document).into_iter().filter_map(|(.., operation)| operation["operationId"].as_str()).collect();
+    let sources: String = ["api/src", "api/tests", "rates/src"].iter().map(|folder| read_sources(&root().join(folder))).collect();
+    let rules = rules();
+    assert!(!rules.is_empty());
+    for rule in rules {
+        let [listed, _, _, test] = &rule[..] else { panic!("a row has four cells: {rule:?}") };
+        for id in listed.split(", ").filter(|id| *id != "all lists") {
+            assert!(ids.contains(&id.trim_matches('`')), "{id} is not an operation");
+        }
+        assert!(sources.contains(&format!("fn {}(", test.trim_matches('`'))), "the test {test} does not exist");
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The text of all files below a folder.
+fn read_sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read =
+        |path: PathBuf| if path.is_dir() { read_sources(&path) } else { std::fs::read_to_string(path).unwrap_or_default() };
+    entries.map(read).collect()
 }
