@@ -35,10 +35,8 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
     let Operation { id, is_read, is_write, is_protected, has_body, .. } = *operation;
     let is_health = operation.is_health();
     match code {
-        // Health checks ignore parameters.
-        ErrorCode::InvalidParameter | ErrorCode::RateLimited => !is_health,
-        // An unknown key is an error wherever it is sent.
-        ErrorCode::InvalidKey => true,
+        // Health checks ignore parameters and keys. Elsewhere, an unknown key is an error wherever it is sent.
+        ErrorCode::InvalidParameter | ErrorCode::InvalidKey | ErrorCode::RateLimited => !is_health,
         ErrorCode::AuthenticationRequired | ErrorCode::MissingScope => is_protected,
         ErrorCode::RemoteWriteForbidden | ErrorCode::CrossOriginWrite => is_write,
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
@@ -57,6 +55,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::Overloaded => is_read && !is_health || ["put_places", "push_feed", "post_rate_batch"].contains(&id),
         ErrorCode::QueueFull => ["push_feed", "multivac_data"].contains(&id),
         ErrorCode::WorkerUnavailable => id == "push_feed",
+        ErrorCode::SchemaOutdated => id == "readyz",
         ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
         // Of requests that are malformed, or that reach no operation.
         ErrorCode::BadRequest
@@ -121,11 +120,12 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::Overloaded => ApiError::Overloaded,
         ErrorCode::QueueFull => ApiError::QueueFull,
         ErrorCode::WorkerUnavailable => ApiError::WorkerUnavailable,
+        ErrorCode::SchemaOutdated => ApiError::SchemaOutdated,
         ErrorCode::ShuttingDown => ApiError::ShuttingDown,
         ErrorCode::BadRequest => ApiError::Rejected(code.status()),
         ErrorCode::PathNotFound => ApiError::PathNotFound,
         ErrorCode::MethodNotAllowed => ApiError::MethodNotAllowed,
-        ErrorCode::UriTooLong => ApiError::UriTooLong,
+        ErrorCode::UriTooLong => ApiError::UriTooLong { limit: 0 },
         ErrorCode::HeadersTooLarge => ApiError::HeadersTooLarge,
     }
 }
