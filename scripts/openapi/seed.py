@@ -1,13 +1,11 @@
-"""Waits until the API responds, or imports data for the operations that need some: places, a batch of prices, and a datum.
+"""Imports data for the operations that need some: places, a batch of prices, and a datum.
 
-usage: seed.py URL KEY [--wait]
+usage: seed.py URL KEY
 """
 
 import datetime
 import json
 import sys
-import time
-import urllib.error
 import urllib.request
 
 url, key = sys.argv[1:3]
@@ -22,17 +20,6 @@ def send(method, path, media_type=None, body=None):
     with urllib.request.urlopen(request, timeout=SECONDS) as response:
         return response.read()
 
-
-if "--wait" in sys.argv:
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            send("GET", "/readyz")
-            sys.exit()
-        except (urllib.error.URLError, ConnectionError) as error:
-            if time.monotonic() > deadline:
-                sys.exit(f"the API does not become ready: {error}")
-            time.sleep(0.1)
 
 places = {
     "regions": [{"slug": "iberia", "name": "Iberia"}],

@@ -75,8 +75,9 @@ pub struct RowNumber;
 pub const WITHOUT_NUL: &str = r"^[^\x00]*$";
 /// Any text without control characters.
 pub const WITHOUT_CONTROLS: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+/// A date and time without an offset, or an empty text, which means that the parameter is absent.
 const LOCAL_TIME: &str =
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?$";
+    r"^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?)?$";
 
 impl<K: ParameterKind> ParameterKind for Required<K> {
     const IN: MetaParamIn = K::IN;

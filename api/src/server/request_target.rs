@@ -13,7 +13,7 @@ use super::routes::Routes;
 use crate::error::ApiError;
 
 /// The longest path and query: enough for 500 ids, and less than the parser's limit of the whole head, so that the error names the URL.
-const MAX_TARGET_BYTES: usize = 24 * 1024;
+pub(crate) const MAX_TARGET_BYTES: usize = 24 * 1024;
 /// The deepest path that is redirected. All routes are less deep.
 const MAX_DEPTH: usize = 16;
 /// Punctuation of hosts: of names, of addresses, and of the port.

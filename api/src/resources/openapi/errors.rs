@@ -11,6 +11,7 @@ use crate::{
     error::{ApiError, ErrorCode, ValidationError},
     query::{MAX_ROWS, Parameters},
     response::{PROBLEM_JSON, Problem},
+    server::MAX_TARGET_BYTES,
 };
 
 const REQUEST_ID: &str = "5f0c2b9e-6f6d-4e0a-9a51-3f1d0c7b8a42";
@@ -40,6 +41,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::AuthenticationRequired | ErrorCode::MissingScope => is_protected,
         ErrorCode::RemoteWriteForbidden | ErrorCode::CrossOriginWrite => is_write,
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
+        ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
         ErrorCode::NotAcceptable => is_read,
@@ -58,11 +60,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::SchemaOutdated => id == "readyz",
         ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
         // Of requests that are malformed, or that reach no operation.
-        ErrorCode::BadRequest
-        | ErrorCode::PathNotFound
-        | ErrorCode::MethodNotAllowed
-        | ErrorCode::UriTooLong
-        | ErrorCode::HeadersTooLarge => false,
+        ErrorCode::BadRequest | ErrorCode::PathNotFound | ErrorCode::MethodNotAllowed | ErrorCode::HeadersTooLarge => false,
     }
 }
 
@@ -125,7 +123,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::BadRequest => ApiError::Rejected(code.status()),
         ErrorCode::PathNotFound => ApiError::PathNotFound,
         ErrorCode::MethodNotAllowed => ApiError::MethodNotAllowed,
-        ErrorCode::UriTooLong => ApiError::UriTooLong { limit: 0 },
+        ErrorCode::UriTooLong => ApiError::UriTooLong { limit: MAX_TARGET_BYTES },
         ErrorCode::HeadersTooLarge => ApiError::HeadersTooLarge,
     }
 }

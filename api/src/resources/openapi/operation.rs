@@ -50,6 +50,10 @@ impl<'a> Operation<'a> {
         self.parameters.iter().find(is_required).and_then(|parameter| member(parameter, "name"))
     }
 
+    pub(super) fn has_query_parameter(&self) -> bool {
+        self.parameters.iter().any(|parameter| member(parameter, "in") == Some("query"))
+    }
+
     pub(super) fn has_path_parameter(&self) -> bool {
         self.parameters.iter().any(|parameter| member(parameter, "in") == Some("path"))
     }
