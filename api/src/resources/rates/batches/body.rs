@@ -49,8 +49,11 @@ impl Contents for BatchBody {
 
     fn described() -> Vec<MetaMediaType> {
         let lines = |example: &str, description| {
-            let schema =
-                MetaSchema { example: Some(example.into()), description: Some(description), ..MetaSchema::new("string") };
+            let schema = MetaSchema {
+                example: Some(example.into()),
+                description: Some(description),
+                ..MetaSchema::new_with_format("string", "binary")
+            };
             MetaSchemaRef::Inline(Box::new(schema))
         };
         let ndjson = "{\"orig_code\":\"ZZAAA\",\"dest_code\":\"ZZBBB\",\"day\":\"2021-01-31\",\"price\":1154.33}\n";
