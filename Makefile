@@ -5,8 +5,8 @@ CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server test tests test-browser test-openapi check audit coverage smoke fmt format migrate openapi tools \
-	bench bench-sync bench-search bench-concerts bench-rates bench-push
+.PHONY: help run start server test tests test-browser test-clients test-openapi check audit coverage smoke fmt format migrate \
+	openapi tools bench bench-sync bench-search bench-concerts bench-rates bench-push
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: ## Run all tests on SQLite, PostgreSQL and Redis (TEST_DATABASE_URL, TEST_
 	@scripts/with-servers $(CARGO) test --workspace --locked --no-fail-fast
 
 tests: test ## Alias of test
+
+test-clients: ## Generate API clients for Python and TypeScript, and call every operation with them (needs Node.js and Python)
+	@scripts/test-clients
 
 check: ## Check format, lints, docs, licenses, unused dependencies, crate boundaries and documentation
 	$(CARGO) fmt --all --check
