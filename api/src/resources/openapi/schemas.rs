@@ -5,6 +5,7 @@ use serde_json::{Number, Value};
 
 use super::json::{Json, Object};
 
+const JSON_BODY: &str = "application/json";
 const COMPONENTS: &str = "#/components/schemas/";
 
 /// Integers of Rust, and what states their range to clients: the formats of OpenAPI are signed.
@@ -26,13 +27,14 @@ pub(super) fn convert(document: &mut Json) {
     });
 }
 
-/// States that the objects of a body have no other properties: an unknown one is an error of JSON, so that a misspelled property is not
+/// States that the objects of a JSON body have no other properties: an unknown one is an error, so that a misspelled property is not
 /// ignored.
 pub(super) fn close_bodies(paths: &Json, schemas: &mut Object) {
     let mut names = Vec::new();
     paths.for_each_member(&mut |name, value| {
         if name == "requestBody" {
-            collect_references(value, &mut names);
+            let content = value.as_object().and_then(|body| body.get("content")?.as_object()?.get(JSON_BODY));
+            content.into_iter().for_each(|json| collect_references(json, &mut names));
         }
     });
     let mut next = 0;
