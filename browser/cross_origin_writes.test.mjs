@@ -27,12 +27,12 @@ function form(action, enctype) {
     <script>document.forms[0].submit()</script>`;
 }
 
-/** What a write could change. */
+/** What a write could change. The schedule starts syncs, too; these have a tick. */
 async function observe(api) {
-  const bodies = ['/zzz', '/places', '/rates/batches', '/sync-runs?state=queued'].map(async (path) =>
-    (await fetch(api + path)).text(),
-  );
-  return Promise.all(bodies);
+  const read = async (path) => (await (await fetch(api + path)).json()).data;
+  const { sync_runs: runs } = await read('/sync-runs');
+  const requested = runs.filter((run) => run.tick === null);
+  return { requested, data: await read('/zzz'), places: await read('/places'), batches: await read('/rates/batches') };
 }
 
 for (const host of ['127.0.0.1', 'localhost']) {

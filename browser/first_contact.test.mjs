@@ -32,8 +32,8 @@ test('the documentation executes a search unchanged', async (t) => {
   await search.locator('.opblock-summary').click();
   await search.getByRole('button', { name: 'Try it out' }).click();
   await search.getByRole('button', { name: 'Execute' }).click();
-  const status = search.locator('.live-responses-table td.response-col_status').first();
+  const status = search.locator('.live-responses-table tbody .response-col_status').first();
   await status.waitFor();
   assert.match(await status.innerText(), /^200/);
-  assert.match(await search.locator('.live-responses-table .response-col_description').first().innerText(), /"title"/);
+  assert.match(await search.locator('.live-responses-table tbody .response-col_description').first().innerText(), /"title"/);
 });
