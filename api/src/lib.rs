@@ -13,11 +13,9 @@ pub mod rate_limit;
 pub mod resources;
 pub mod response;
 pub mod server;
-mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
-pub mod upload;
 
 use std::{collections::HashMap, io};
 
@@ -37,7 +35,7 @@ use self::{
     server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
 };
 pub use self::{
-    settings::{Settings, StateError},
+    commands::{Settings, StateError},
     state::State,
 };
 
@@ -133,7 +131,7 @@ fn router(state: State) -> Route {
         .at("/openapi.json", poem::get(StaticDocument::new("application/json", document)))
         .at("/errors", poem::get(StaticDocument::new("text/html; charset=utf-8", errors::page())))
         .at("/docs", poem::get(docs))
-        .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("favicon.svg").to_owned())))
+        .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("resources/favicon.svg").to_owned())))
         .at("/", poem::get(make(|_| async { Ok::<_, poem::Error>(redirect_to_docs()) })));
     operation_routes.into_iter().fold(router, |router, (path, methods)| {
         let methods = methods.into_iter().fold(RouteMethod::new(), |route, (method, endpoint)| route.method(method, endpoint));

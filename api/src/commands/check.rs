@@ -3,7 +3,8 @@
 use command_line::CheckReport;
 use entity::DatabaseSettings;
 
-use crate::{Settings, auth::Keys, cache::Redis};
+use super::Settings;
+use crate::{auth::Keys, cache::Redis};
 
 /// Checks every setting that the parser of the command line cannot check.
 pub(super) async fn check(settings: &Settings) -> CheckReport {

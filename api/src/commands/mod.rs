@@ -1,12 +1,14 @@
-//! The subcommands of `marquee-api`. They print their result and exit.
+//! The command line of `marquee-api`: its settings, and its subcommands, which print their result and exit.
 
 mod check;
+mod settings;
 
 use std::{error::Error, process::ExitCode};
 
 use clap::Subcommand;
 
-use crate::{Settings, auth::command::KeysCommand};
+pub use self::settings::{Settings, StateError};
+use crate::auth::command::KeysCommand;
 
 /// Subcommands.
 #[derive(Clone, Debug, Subcommand)]

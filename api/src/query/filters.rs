@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use entity::UtcInstant;
 use serde::{Serialize, Serializer};
 
-use super::to_rfc3339;
+use crate::response::to_rfc3339;
 
 /// What an operation selects, without paging. Fields serialize to the query parameters of the same names, in one form for each meaning.
 pub trait Filters: Serialize + Clone + Send + Sync + 'static {

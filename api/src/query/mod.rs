@@ -8,7 +8,6 @@ mod moment;
 mod parameters;
 mod range;
 
-pub(crate) use self::filters::serialize_text;
 pub use self::{
     cursor::{Cursor, SortKey},
     documented::{
@@ -17,7 +16,8 @@ pub use self::{
     },
     filters::{Canonical, Filters},
     list::{ListFilters, ListQuery, MAX_ROWS, Page},
-    moment::{Edge, parse_moment, to_rfc3339},
+    moment::{Edge, parse_moment},
     parameters::{Parameters, no_parameters, parse_path},
     range::TimeRange,
 };
+pub(crate) use self::{filters::serialize_text, parameters::MAX_TARGET_BYTES};

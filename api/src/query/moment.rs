@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use entity::{DayError, UtcInstant, parse_day};
 
 /// The years that RFC 3339 can express: an offset must not lead out of them, because links express instants in UTC.
@@ -49,12 +49,6 @@ pub fn parse_moment(text: &str, edge: Edge) -> Result<UtcInstant, String> {
     Ok(round_inwards(instant, edge))
 }
 
-/// Formats an instant as RFC 3339 in UTC.
-#[must_use]
-pub fn to_rfc3339(instant: UtcInstant) -> String {
-    instant.to_utc().map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)).unwrap_or_default()
-}
-
 fn malformed() -> String {
     "must be RFC 3339 such as 2021-02-01T00:00:00Z or 2021-02-01T00:00:00+01:00, or a date such as 2021-02-01".to_owned()
 }
@@ -95,6 +89,7 @@ fn restore_plus(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::response::to_rfc3339;
 
     fn parse(text: &str, edge: Edge) -> String {
         parse_moment(text, edge).map_or_else(|error| format!("error: {error}"), to_rfc3339)

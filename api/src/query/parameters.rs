@@ -8,6 +8,8 @@ use poem::Request;
 
 use crate::error::{ApiError, ValidationError};
 
+/// The longest path and query: enough for 500 ids, and less than the parser's limit of the whole head, so that the error names the URL.
+pub(crate) const MAX_TARGET_BYTES: usize = 24 * 1024;
 /// How similar an unknown name must be to a known one to be suggested, from 0 to 1.
 const MIN_SIMILARITY: f64 = 0.5;
 /// Errors of one response: more than anyone makes by accident, and a bound for the size of the response.

@@ -3,7 +3,8 @@
 use entity::UtcInstant;
 use serde::Serialize;
 
-use super::{Edge, Parameters, filters::serialize_instant, parse_moment, to_rfc3339};
+use super::{Edge, Parameters, filters::serialize_instant, parse_moment};
+use crate::response::to_rfc3339;
 
 /// A range of time. Absent bounds are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -1,4 +1,4 @@
-//! The resources of the API, a folder each: its operation, its request, its rows and its response.
+//! The resources of the API, a folder each: its operation, its request, its rows and its response; and the bodies of their requests.
 
 pub mod concerts;
 pub(crate) mod errors;
@@ -14,4 +14,5 @@ pub mod providers;
 pub mod rates;
 pub mod search;
 pub mod sync_runs;
+pub mod upload;
 pub mod venues;

@@ -23,5 +23,7 @@ pub use self::{
     problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},
     reply::{PageReply, Reply, TextReply},
     representation::{JSON, Representation, etag_of},
-    text::{AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug},
+    text::{
+        AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug, to_rfc3339,
+    },
 };

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use chrono::SecondsFormat;
 use entity::UtcInstant;
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
@@ -9,8 +10,6 @@ use poem_openapi::{
 };
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-
-use crate::query::to_rfc3339;
 
 macro_rules! formatted_texts {
     ($($(#[doc = $doc:literal])+ $name:ident { $($key:ident: $value:expr),+ })+) => {$(
@@ -86,6 +85,12 @@ formatted_texts! {
     CurrencyCode { pattern: r"^[A-Z]{3}$" }
     /// A place, like UN/LOCODE: two letters of the country, and three letters or digits.
     PlaceCode { pattern: r"^[A-Z]{2}[A-Z0-9]{3}$" }
+}
+
+/// Formats an instant as RFC 3339 in UTC.
+#[must_use]
+pub fn to_rfc3339(instant: UtcInstant) -> String {
+    instant.to_utc().map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)).unwrap_or_default()
 }
 
 impl From<UtcInstant> for Instant {

@@ -34,11 +34,8 @@ pub use self::{
 };
 use self::{connection::serve_connection, request_id::RequestId, shutdown::ShutdownPhases};
 pub(crate) use self::{
-    entry::ServiceEntry,
-    fast_path::HOT_ROUTES,
-    observe::Observer,
-    request_metrics::describe as describe_metrics,
-    request_target::{MAX_TARGET_BYTES, redirect},
+    entry::ServiceEntry, fast_path::HOT_ROUTES, observe::Observer, request_metrics::describe as describe_metrics,
+    request_target::redirect,
 };
 pub use crate::state::Readiness;
 

@@ -10,10 +10,8 @@ use poem::{
 };
 
 use super::routes::Routes;
-use crate::error::ApiError;
+use crate::{error::ApiError, query::MAX_TARGET_BYTES};
 
-/// The longest path and query: enough for 500 ids, and less than the parser's limit of the whole head, so that the error names the URL.
-pub(crate) const MAX_TARGET_BYTES: usize = 24 * 1024;
 /// The deepest path that is redirected. All routes are less deep.
 const MAX_DEPTH: usize = 16;
 /// Punctuation of hosts: of names, of addresses, and of the port.

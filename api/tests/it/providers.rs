@@ -110,7 +110,7 @@ async fn a_provider_is_failing_after_a_failed_run_and_reports_its_age(database: 
     let listed = fetch_only_provider(&database).await;
 
     assert_eq!(listed["state"], "failing");
-    assert_eq!(listed["last_success"], api::query::to_rfc3339(copied_at));
+    assert_eq!(listed["last_success"], api::response::to_rfc3339(copied_at));
     assert!(listed["age_seconds"].as_u64().unwrap() >= 7_200);
     assert_eq!(listed["last_run"]["state"], "failed");
     assert_eq!(listed["last_run"]["reason_code"], "http_status");

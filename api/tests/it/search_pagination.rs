@@ -76,7 +76,7 @@ fn random_event((start, id, length, shown): &(i64, u128, i64, bool)) -> NewEvent
     let event = NewEvent::titled(&format!("{start} {id}")).id(Uuid::from_u128(*id)).with(|row| {
         row.starts_at = UtcInstant(start * 1_000_000);
         row.ends_at = UtcInstant((start + length) * 1_000_000);
-        row.local_start = api::query::to_rfc3339(row.starts_at).trim_end_matches('Z').to_owned();
+        row.local_start = api::response::to_rfc3339(row.starts_at).trim_end_matches('Z').to_owned();
     });
     if *shown { event } else { event.hidden() }
 }

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::request::FeedRequest;
 use crate::{
     error::ApiError,
-    upload::{Contents, Upload, content_coding, media_type},
+    resources::upload::{Contents, Upload, content_coding, media_type},
 };
 
 /// The largest body. Larger documents must be served by the provider and fetched by a worker.

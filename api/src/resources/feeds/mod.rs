@@ -20,9 +20,9 @@ use crate::{
     error::ApiError,
     query::{Documented, IdempotencyKeyText, Path, ProviderSlugText, no_parameters},
     resources::openapi::Tag,
+    resources::upload::Upload,
     response::{Encoded, Envelope},
     state::State,
-    upload::Upload,
 };
 
 /// Seconds after which a run may be completed: workers claim jobs twice per second.

@@ -8,7 +8,7 @@ use rates::IdempotencyKey;
 use crate::{
     error::ApiError,
     query::{ParameterKind, Parameters},
-    upload::idempotency_key,
+    resources::upload::idempotency_key,
 };
 
 /// The parameters and headers of a pushed feed.

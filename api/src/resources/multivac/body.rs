@@ -10,7 +10,7 @@ use poem_openapi::{
 
 use crate::{
     error::ApiError,
-    upload::{Contents, Upload, media_type, require_no_coding},
+    resources::upload::{Contents, Upload, media_type, require_no_coding},
 };
 
 /// The largest datum.

@@ -19,9 +19,9 @@ use crate::{
     error::ApiError,
     query::{CursorText, Documented, Limit, Parameters, no_parameters},
     resources::openapi::Tag,
+    resources::upload::Upload,
     response::{Encoded, Envelope, PageReply, TextReply},
     state::State,
-    upload::Upload,
 };
 
 /// The response while no datum was processed.

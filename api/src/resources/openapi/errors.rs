@@ -9,9 +9,8 @@ use super::{
 };
 use crate::{
     error::{ApiError, ErrorCode, ValidationError},
-    query::{MAX_ROWS, Parameters},
+    query::{MAX_ROWS, MAX_TARGET_BYTES, Parameters},
     response::{PROBLEM_JSON, Problem},
-    server::MAX_TARGET_BYTES,
 };
 
 const REQUEST_ID: &str = "5f0c2b9e-6f6d-4e0a-9a51-3f1d0c7b8a42";

@@ -3,8 +3,8 @@
 use super::json::{Json, Object};
 use crate::{
     auth::Scope,
+    resources::upload::Contents,
     resources::{feeds::FeedBody, multivac::DatumForm, places::PlacesDocument, rates::batches::BatchBody},
-    upload::Contents,
 };
 
 /// An operation of the document.

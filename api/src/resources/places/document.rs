@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{ApiError, ValidationError},
+    resources::upload::{Contents, Upload, media_type, require_no_coding},
     response::{Nullable, PlaceCode},
-    upload::{Contents, Upload, media_type, require_no_coding},
 };
 
 /// The largest body: several times the complete UN/LOCODE list of about 116,000 places.

@@ -17,10 +17,10 @@ use crate::{
     auth::{Caller, Scope},
     error::ApiError,
     query::{CursorText, Documented, IfMatchText, Limit, Parameters, no_parameters},
+    resources::upload::Upload,
     resources::{name_list::NamePrefixText, openapi::Tag},
     response::{Encoded, Envelope, PageReply, Precondition},
     state::State,
-    upload::Upload,
 };
 
 /// The operations.

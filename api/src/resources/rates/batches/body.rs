@@ -9,8 +9,8 @@ use rates::BatchFormat;
 use serde::Serialize;
 
 use crate::{
+    resources::upload::Contents,
     response::{LocalDate, PlaceCode},
-    upload::Contents,
 };
 
 /// A batch in one of its formats.

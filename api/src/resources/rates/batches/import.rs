@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     error::{ApiError, ValidationError},
+    resources::upload::{Upload, content_coding, idempotency_key, media_type},
     state::State,
-    upload::{Upload, content_coding, idempotency_key, media_type},
 };
 
 /// Imports a batch.

@@ -23,9 +23,9 @@ use crate::{
         CursorText, Documented, IdempotencyKeyText, IfMatchText, Limit, Parameters, Path, RowNumber, no_parameters, parse_path,
     },
     resources::openapi::Tag,
+    resources::upload::Upload,
     response::{Encoded, Envelope, PageReply, Precondition, Reply},
     state::State,
-    upload::Upload,
 };
 
 /// The operations.

@@ -7,10 +7,10 @@ use command_line::ListenAddress;
 use entity::{ConnectError, ConnectionRole, DatabaseSettings, RedactedUrl};
 use telemetry::TelemetrySettings;
 
+use super::ApiCommand;
 use crate::{
     auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
     cache::{CacheSettings, Redis, RedisUrlError},
-    commands::ApiCommand,
     database::writer::Writer,
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
