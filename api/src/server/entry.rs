@@ -38,8 +38,15 @@ impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
         let allowed_origin = self.cors.allow(request.headers());
-        let identified = request_target::check(&mut request).and_then(|()| self.identify(&request));
-        let decision = self.limit(&request, identified.as_ref().ok().and_then(Option::as_deref));
+        let is_limited = rate_limit::is_limited(&request);
+        let identified = match request_target::check(&mut request) {
+            // Health checks must not fail because of a key that was revoked.
+            Ok(()) if is_limited => self.keys.identify(request.headers()),
+            Ok(()) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let key = identified.as_ref().ok().and_then(Option::as_deref);
+        let decision = if is_limited { self.limit(&request, key) } else { None };
         let rejection = decision.as_ref().and_then(RateDecision::rejection).or(identified.err());
         let mut response = match (rejection, fast_path::find_route(&request)) {
             (Some(error), _) => self.reject(RequestContext::new(&request, started), error).await,
@@ -59,16 +66,8 @@ impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
 }
 
 impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
-    /// The key of a request. Health checks must not fail because of a key that was revoked.
-    fn identify(&self, request: &Request) -> Result<Option<Arc<KeyRecord>>, ApiError> {
-        if rate_limit::is_limited(request) { self.keys.identify(request.headers()) } else { Ok(None) }
-    }
-
     /// Takes the request from the bucket of its client, if there is a limit, and counts it for its key.
     fn limit(&self, request: &Request, key: Option<&KeyRecord>) -> Option<RateDecision> {
-        if !rate_limit::is_limited(request) {
-            return None;
-        }
         let decision = match key.and_then(|key| key.limiter.as_ref()) {
             Some(limiter) => Some(limiter.decide()),
             None => self.limiter.as_ref().map(|limiter| limiter.decide(request, key.map(|key| key.name.as_str()))),
