@@ -184,7 +184,7 @@ impl TestResponse {
         events.iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The path to which `Location` refers, relative to that of the request.
+    /// The path in `Location`, resolved against the path of the request.
     pub(crate) fn location(&self) -> String {
         let location = self.header("location").unwrap();
         let parents = location.matches("../").count();

@@ -67,7 +67,7 @@ fn request_line(line: &str) -> String {
     format!("{line}\r\nHost: localhost\r\n\r\n")
 }
 
-/// What is sent, and the statuses of all responses, that of the last request included if it was answered.
+/// What is sent, and the statuses of all responses, including the response to the last request if there is one.
 fn table() -> Vec<(&'static str, String, &'static [u16])> {
     let mut table = framing();
     table.extend(heads());

@@ -87,7 +87,7 @@ async fn assert_rejected(database: &TestDatabase, price: &str) {
     assert_eq!(copying.accept(at_price(price)).await.updated, 1, "the next poll reads it although its hash is known");
 }
 
-/// A poll whose lease is lost, and `takeover` runs, before the provider responds with `price`.
+/// A poll that loses its lease, and `takeover` runs, before the provider responds with `price`.
 async fn late_poll(
     copying: &Copying,
     price: &str,
