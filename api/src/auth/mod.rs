@@ -150,8 +150,8 @@ impl Keys {
         snapshot.records.iter().map(|record| record.name.clone()).collect()
     }
 
-    /// The key that a request sends. A server without keys ignores it, and so it ignores an unknown key of Basic authentication, which
-    /// a proxy may require for its own purposes.
+    /// The key that a request sends. A server without keys ignores it. An unknown key of Basic authentication is ignored, too, because a
+    /// proxy may require a password for its own purposes.
     ///
     /// # Errors
     ///
