@@ -7,7 +7,7 @@ use sea_orm::{
     sqlx::{self, Connection, PgConnection, postgres::PgConnectOptions, sqlite::SqliteConnectOptions},
 };
 
-use crate::{ConnectError, ConnectionRole, DatabaseSettings, connect, connect::is_sqlx_unavailable, is_unavailable, schema};
+use crate::{ConnectError, ConnectionRole, DatabaseSettings, Failure, connect, is_unavailable, schema};
 
 /// How long a database may take to respond: every program reports an unavailable database within 5 s.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -107,7 +107,7 @@ impl DatabaseSettings {
         let url = self.url.to_string();
         let is_rejected = match &source {
             DbErr::Conn(RuntimeErr::SqlxError(cause)) => {
-                matches!(**cause, sqlx::Error::Database(_)) && !is_sqlx_unavailable(cause)
+                matches!(**cause, sqlx::Error::Database(_)) && Failure::of_sqlx(cause) == Failure::Rejected
             }
             other => !is_unavailable(other),
         };

@@ -36,7 +36,9 @@ pub mod venue;
 pub mod zone;
 
 pub use check::{DatabaseError, check_connection, open};
-pub use connect::{ConnectError, ConnectionRole, DatabaseSettings, begin_write, connect, is_connection_lost, is_unavailable};
+pub use connect::{
+    ConnectError, ConnectionRole, DatabaseSettings, Failure, begin_write, connect, is_connection_lost, is_unavailable,
+};
 pub use day::{DayError, parse_day};
 pub use fold_name::fold_name;
 pub use instant::UtcInstant;

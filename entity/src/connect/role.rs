@@ -1,0 +1,96 @@
+//! What a pool is used for: its size, its timeouts, and the settings of its connections.
+
+use std::time::Duration;
+
+use sea_orm::ConnectOptions;
+
+/// Connections of an API process: queries are short, so a few connections serve many requests, and a PostgreSQL server (100 connections by
+/// default) supports several replicas.
+const API_CONNECTIONS: u32 = 16;
+/// Connections of a worker process: three syncs write at the same time, and others start and end their runs.
+const WORKER_CONNECTIONS: u32 = 5;
+/// How long a request waits for a connection before it gets a 503.
+const API_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a sync waits for a connection: longer than a statement can hold one, because no client is waiting.
+const WORKER_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Timeout of a statement of the API: a search takes milliseconds, so the client of a longer one has usually given up.
+const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long after its last use a connection of the API is used without a ping: a ping before each query would take as long as the query.
+/// The price is one failed request for a connection that broke in this time.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Planner settings of PostgreSQL for the API: one generic plan for each statement and connection, on one core, that reads rows from an
+/// index in their order. By default PostgreSQL plans some statements again for each request, which takes longer than running them. It
+/// also expects far more rows than a page has, and prepares for them with hashes, sorts, parallel workers and JIT compilation.
+const API_PLANNER_SETTINGS: [(&str, &str); 8] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+];
+/// Timeout of a statement that writes: a bulk write of a large feed or the sums of a large batch take seconds.
+const WRITE_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections of an API process for writes: a few for batches of prices, the others for short writes.
+const WRITE_CONNECTIONS: u32 = 12;
+/// Timeout of a query for the catalogue version: it reads one row, so a database that needs longer counts as unavailable.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a pool of connections is used for. It determines the size of the pool and its timeouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionRole {
+    /// Many short reads.
+    Api,
+    /// Few long writes.
+    Worker,
+    /// Writes of API clients, who wait for them.
+    Write,
+    /// Changes of the schema, which may take as long as they need.
+    Migrate,
+    /// One short query at a time, repeatedly: whether the database is available, and its catalogue version.
+    Watch,
+}
+
+impl ConnectionRole {
+    /// Sets the options of a pool for this role.
+    pub(super) fn configure(self, options: &mut ConnectOptions) {
+        match self {
+            Self::Api => {
+                options
+                    .max_connections(API_CONNECTIONS)
+                    .statement_timeout(API_STATEMENT_TIMEOUT)
+                    .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+                    .acquire_timeout(API_ACQUIRE_TIMEOUT)
+                    .map_sqlx_postgres_opts(|postgres| postgres.options(API_PLANNER_SETTINGS))
+                    .set_application_name("marquee-api");
+            }
+            Self::Worker => {
+                options
+                    .max_connections(WORKER_CONNECTIONS)
+                    .statement_timeout(WRITE_STATEMENT_TIMEOUT)
+                    .acquire_timeout(WORKER_ACQUIRE_TIMEOUT)
+                    .set_application_name("marquee-worker");
+            }
+            Self::Write => {
+                options
+                    .max_connections(WRITE_CONNECTIONS)
+                    .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+                    .statement_timeout(WRITE_STATEMENT_TIMEOUT)
+                    .acquire_timeout(API_ACQUIRE_TIMEOUT)
+                    .set_application_name("marquee-api-write");
+            }
+            Self::Migrate => {
+                options.max_connections(1).set_application_name("marquee-migrate");
+            }
+            Self::Watch => {
+                options
+                    .max_connections(1)
+                    .statement_timeout(WATCH_TIMEOUT)
+                    .acquire_timeout(WATCH_TIMEOUT)
+                    .set_application_name("marquee-watch");
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The setting that names the database.
+
+use clap::Args;
+
+use crate::RedactedUrl;
+
+/// The database.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseSettings {
+    /// Database: sqlite://FILE?mode=rwc or postgres://USER:PASSWORD@HOST/NAME
+    #[arg(
+        long = "database-url",
+        env = "DATABASE_URL",
+        default_value = "sqlite://marquee.db?mode=rwc",
+        hide_env_values = true,
+        global = true
+    )]
+    pub url: RedactedUrl,
+}
+
+impl DatabaseSettings {
+    pub(crate) fn is_postgres(&self) -> bool {
+        ["postgres://", "postgresql://"].iter().any(|scheme| self.url.expose().starts_with(scheme))
+    }
+}
