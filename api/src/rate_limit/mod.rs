@@ -10,7 +10,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -39,6 +39,8 @@ const MAX_CLIENTS: usize = 100_000;
 /// Buckets that are shared by more clients than that. Rejecting all of them would let a flood block everyone else; accepting all would
 /// disable the limit when it is needed; with shared buckets, a client is affected only by others in its bucket.
 const SHARED_BUCKETS: u64 = 16_384;
+/// Clients are counted once per this many requests, so at most this many more than [`MAX_CLIENTS`] have a bucket.
+const REQUESTS_PER_COUNT: usize = 10_000;
 /// How often full buckets are removed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -120,6 +122,7 @@ pub struct RateLimiter {
     trusted: Vec<IpNet>,
     /// There are more clients than [`MAX_CLIENTS`], so they share buckets.
     is_crowded: AtomicBool,
+    requests: AtomicUsize,
     max_clients: usize,
     hasher: RandomState,
 }
@@ -178,12 +181,16 @@ impl RateLimiter {
             quota,
             trusted,
             is_crowded: AtomicBool::new(false),
+            requests: AtomicUsize::new(0),
             max_clients,
             hasher: RandomState::new(),
         }
     }
 
     fn check(&self, client: Client) -> RateDecision {
+        if self.requests.fetch_add(1, Ordering::Relaxed) % REQUESTS_PER_COUNT == REQUESTS_PER_COUNT - 1 {
+            self.count_clients();
+        }
         let bucket = if self.is_crowded.load(Ordering::Relaxed) {
             Bucket::Shared(self.hasher.hash_one(client) % SHARED_BUCKETS)
         } else {
@@ -204,6 +211,10 @@ impl RateLimiter {
     fn remove_full_buckets(&self) {
         self.buckets.retain_recent();
         self.buckets.shrink_to_fit();
+        self.count_clients();
+    }
+
+    fn count_clients(&self) {
         self.is_crowded.store(self.buckets.len() > self.max_clients, Ordering::Relaxed);
     }
 

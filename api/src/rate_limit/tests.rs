@@ -48,6 +48,17 @@ fn many_clients_use_bounded_memory_and_are_limited() {
     assert!(rejected >= 10, "{rejected}");
 }
 
+/// Without waiting for a sweep.
+#[test]
+fn a_flood_of_clients_uses_bounded_memory() {
+    let limiter = RateLimiter::new(quota(1, 10), Vec::new(), 1_000);
+    for number in 0..100_000 {
+        limiter.check(client(number));
+    }
+    let limit = REQUESTS_PER_COUNT + usize::try_from(SHARED_BUCKETS).unwrap();
+    assert!(limiter.buckets.len() <= limit, "{}", limiter.buckets.len());
+}
+
 #[test]
 fn seconds_are_rounded_up() {
     for (millis, expected) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2)] {

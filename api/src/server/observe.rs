@@ -4,22 +4,31 @@ use std::time::{Duration, Instant};
 
 use poem::{
     Request, Response,
-    http::{HeaderValue, Method, StatusCode, Uri, header},
+    http::{HeaderValue, StatusCode, Uri, header},
 };
 use poem_openapi::registry::MetaApi;
 use tracing::{Instrument, field::Empty};
 
-use super::{RequestId, request_metrics::RequestMetrics, routes::Routes};
+use super::{
+    RequestId,
+    request_metrics::{RequestMetrics, method_name},
+    routes::Routes,
+};
 use crate::{error::ApiError, response::problem_response};
 
 /// The route of requests that match none.
 const UNMATCHED: &str = "unmatched";
+/// The part of a path that is logged. The paths of all routes are shorter, but a client may send [`MAX_TARGET_BYTES`], many of them in the
+/// queue of the trace exporter.
+///
+/// [`MAX_TARGET_BYTES`]: crate::query::MAX_TARGET_BYTES
+const MAX_LOGGED_PATH_CHARACTERS: usize = 512;
 
 /// A request as logs and metrics describe it.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     id: RequestId,
-    method: Method,
+    method: &'static str,
     uri: Uri,
     /// The `traceparent` header: the caller's span.
     trace_parent: Option<HeaderValue>,
@@ -28,7 +37,7 @@ pub(crate) struct RequestContext {
 
 impl RequestContext {
     pub(crate) fn new(request: &Request, started: Instant) -> Self {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (method, uri) = (method_name(request.method()), request.uri().clone());
         let trace_parent = request.headers().get("traceparent").cloned();
         Self { id: RequestId::from_headers(request.headers()), method, uri, trace_parent, started }
     }
@@ -58,7 +67,7 @@ impl Observer {
         let span = tracing::info_span!(
             "request",
             request.id = request.id.as_str(),
-            http.method = request.method.as_str(),
+            http.method = request.method,
             http.route = template,
             caller.key = Empty
         );
@@ -77,7 +86,7 @@ impl Observer {
             };
             request.id.set_header(&mut response);
             let duration = request.started.elapsed();
-            self.metrics.count(template, request.method.as_str(), response.status(), duration);
+            self.metrics.count(template, request.method, response.status(), duration);
             log(&request, response.status(), duration, error.as_ref());
             response
         }
@@ -114,7 +123,7 @@ fn is_error(status: StatusCode) -> bool {
 }
 
 fn log(request: &RequestContext, status: StatusCode, duration: Duration, error: Option<&ApiError>) {
-    let (path, status, duration_ms) = (request.uri.path(), status.as_u16(), milliseconds(duration));
+    let (path, status, duration_ms) = (shorten(request.uri.path()), status.as_u16(), milliseconds(duration));
     match error.filter(|error| error.should_log()) {
         None => {
             tracing::info!(http.path = path, http.status = status, http.duration_ms = duration_ms, "request completed");
@@ -124,6 +133,11 @@ fn log(request: &RequestContext, status: StatusCode, duration: Duration, error: 
             tracing::error!(http.path = path, http.status = status, http.duration_ms = duration_ms, error, "request failed");
         }
     }
+}
+
+/// The part of a path that is logged.
+fn shorten(path: &str) -> &str {
+    path.char_indices().nth(MAX_LOGGED_PATH_CHARACTERS).map_or(path, |(end, _)| &path[..end])
 }
 
 /// Milliseconds with three decimals.

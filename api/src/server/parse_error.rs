@@ -5,7 +5,7 @@
 
 use poem::http::HeaderMap;
 
-use super::RequestId;
+use super::{RequestId, request_metrics::OTHER_METHOD};
 use crate::{
     error::ApiError,
     response::{PROBLEM_JSON, Problem},
@@ -29,7 +29,7 @@ pub(super) fn replace_response(written: &[u8]) -> Option<Vec<u8>> {
     let id = RequestId::from_headers(&HeaderMap::new());
     let status = error.status();
     tracing::info!(request.id = id.as_str(), http.status = status.as_u16(), "request rejected by the HTTP parser");
-    metrics::counter!("marquee_http_requests_total", "route" => "unmatched", "method" => "unknown", "status" => status.as_str().to_owned())
+    metrics::counter!("marquee_http_requests_total", "route" => "unmatched", "method" => OTHER_METHOD, "status" => status.as_str().to_owned())
         .increment(1);
     let body = serde_json::to_string(&Problem::new(&error, id.as_str(), "/")).ok()?;
     let id = id.as_str();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
-use poem::http::StatusCode;
+use poem::http::{Method, StatusCode};
 
 /// Describes each metric for Prometheus. The recorder of the process must be installed.
 pub(crate) fn describe() {
@@ -26,6 +26,25 @@ pub(crate) fn describe() {
     describe_gauge!("marquee_catalogue_version", "Newest version of the catalogue that this process has seen");
     describe_gauge!("marquee_catalogue_version_age_seconds", Unit::Seconds, "Time since a sync created that version");
     crate::cache::describe_metrics();
+}
+
+/// The name of requests that the parser rejects, or with a method that is not in the standard.
+pub(super) const OTHER_METHOD: &str = "other";
+
+/// The name of a method in logs and metrics. A client may send any text, and each name is a series of metrics that is never removed.
+pub(super) fn method_name(method: &Method) -> &'static str {
+    const STANDARD: [(Method, &str); 9] = [
+        (Method::GET, "GET"),
+        (Method::HEAD, "HEAD"),
+        (Method::POST, "POST"),
+        (Method::PUT, "PUT"),
+        (Method::DELETE, "DELETE"),
+        (Method::OPTIONS, "OPTIONS"),
+        (Method::PATCH, "PATCH"),
+        (Method::TRACE, "TRACE"),
+        (Method::CONNECT, "CONNECT"),
+    ];
+    STANDARD.iter().find(|(standard, _)| standard == method).map_or(OTHER_METHOD, |(_, name)| name)
 }
 
 /// Counts and durations of requests by route.
@@ -61,8 +80,8 @@ impl RequestMetrics {
         }
     }
 
-    /// Counts any request. The route is a template, never a path, so that there are few label values.
-    pub(super) fn count(&self, route: &str, method: &str, status: StatusCode, duration: Duration) {
+    /// Counts any request. The route is a template, never a path, and the method is a [`method_name`], so that there are few label values.
+    pub(super) fn count(&self, route: &str, method: &'static str, status: StatusCode, duration: Duration) {
         let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.as_str().to_owned())];
         counter!("marquee_http_requests_total", &labels).increment(1);
         histogram!("marquee_http_seconds", "route" => route.to_owned()).record(duration);

@@ -3,6 +3,7 @@
 
 mod connections;
 mod graceful_shutdown;
+mod memory;
 mod process;
 mod rate_limit;
 mod raw_requests;
