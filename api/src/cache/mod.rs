@@ -6,7 +6,9 @@
 
 mod body;
 mod counters;
+mod detections;
 mod key;
+mod query;
 pub mod redis;
 mod request;
 mod response;
@@ -18,10 +20,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use metrics::gauge;
-use poem::{Request, http::HeaderValue};
+use poem::Request;
 
 pub use self::{
     body::CachedBody,
+    query::{CachedQuery, QueryOutput, SnapshotVersion},
     redis::{Redis, RedisUrlError, describe_metrics},
     request::CacheRequest,
     response::{CacheResponse, CacheTier, Freshness},
@@ -29,40 +32,19 @@ pub use self::{
 };
 use self::{
     counters::CacheCounters,
+    query::run_versioned,
     single_flight::{InFlight, SingleFlight},
     version::{KnownVersion, VersionWatch},
 };
 use crate::{
     database::{Availability, reader::Reader},
     error::ApiError,
-    query::Canonical,
     response::{ContentCoding, Reply},
 };
 
-/// How long the previous body may be served after a new version became known, while the new body is fetched: so that no request waits
-/// for a sync. Later requests wait for the new body.
-const REVALIDATION_TIME: Duration = Duration::from_secs(2);
-
-/// A query with an output that changes only with the version of the catalogue. Its canonical form is its cache key.
-pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
-    /// Whether the previous body may be served for `REVALIDATION_TIME`. False where clients write what they read, because they expect
-    /// to read their writes.
-    const MAY_BE_STALE: bool = true;
-
-    /// Reads the database.
-    fn run(self, reader: Arc<Reader>) -> impl Future<Output = Result<QueryOutput, ApiError>> + Send;
-}
-
-/// The output of a query.
-#[derive(Debug)]
-pub struct QueryOutput {
-    /// The version of the snapshot that was read; `None` if there are no rows, so that it is unknown.
-    pub snapshot: Option<(i64, entity::UtcInstant)>,
-    /// The JSON body.
-    pub body: Vec<u8>,
-    /// The value of the `Link` header.
-    pub link: Option<HeaderValue>,
-}
+/// How long a body may be served after its own version was superseded, while the new body is fetched: so that no request waits for a sync.
+/// Later requests wait for the new body.
+pub const REVALIDATE_WITHIN: Duration = Duration::from_secs(2);
 
 /// Both tiers.
 #[derive(Debug)]
@@ -73,14 +55,17 @@ pub struct Cache {
     version: Arc<VersionWatch>,
     availability: Arc<Availability>,
     reader: Arc<Reader>,
+    revalidate_within: Duration,
     counters: CacheCounters,
 }
 
 impl Cache {
-    /// An empty cache of this many bytes in the process; 0 disables that tier.
+    /// An empty cache of this many bytes in the process; 0 disables that tier. `revalidate_within` is [`REVALIDATE_WITHIN`] except in
+    /// tests.
     #[must_use]
     pub fn new(
         process_bytes: u64,
+        revalidate_within: Duration,
         redis: Option<Redis>,
         version: Arc<VersionWatch>,
         availability: Arc<Availability>,
@@ -90,7 +75,16 @@ impl Cache {
             .max_capacity(process_bytes)
             .weigher(|key: &String, body: &Arc<CachedBody>| body.weight(key))
             .build();
-        Self { process, redis, fetches: Arc::default(), version, availability, reader, counters: CacheCounters::new() }
+        Self {
+            process,
+            redis,
+            fetches: Arc::default(),
+            version,
+            availability,
+            reader,
+            revalidate_within,
+            counters: CacheCounters::new(),
+        }
     }
 
     /// Whether Redis responds, if there is one.
@@ -162,8 +156,7 @@ impl Cache {
             Err(error) => {
                 // A stale response, marked as such, is better than none.
                 let stale = self.process.get(&request.key).filter(|_| error.is_database_unavailable());
-                let freshness = Freshness::DatabaseUnavailable(self.availability.time_since_response());
-                stale.map(|body| self.serve(body, CacheTier::Process, freshness, false)).ok_or(ApiError::Shared(error))
+                stale.map(|body| self.serve_unconfirmed(body)).ok_or(ApiError::Shared(error))
             }
         }
     }
@@ -182,18 +175,30 @@ impl Cache {
         response
     }
 
+    /// A body that could not be fetched again.
+    fn serve_unconfirmed(&self, body: Arc<CachedBody>) -> CacheResponse {
+        let age = self.age(&body).max(self.availability.time_since_response());
+        self.serve(body, CacheTier::Process, Freshness::DatabaseUnavailable(age), false)
+    }
+
     fn freshness(&self, body: &CachedBody) -> Freshness {
+        let age = self.age(body);
         if !self.availability.is_available() {
-            return Freshness::DatabaseUnavailable(self.availability.time_since_response());
+            return Freshness::DatabaseUnavailable(age.max(self.availability.time_since_response()));
         }
         match self.version.current() {
-            Some(version) if body.version < version => {
-                let stale = self.version.known().map_or(Duration::ZERO, |known| known.since.elapsed());
-                if stale < REVALIDATION_TIME { Freshness::Revalidating(stale) } else { Freshness::Outdated(stale) }
-            }
-            // Read before the database was restored from a backup.
-            Some(version) if body.version > version => Freshness::Outdated(Duration::ZERO),
+            Some(current) if body.version < current && age < self.revalidate_within => Freshness::Revalidating(age),
+            // A higher version than the current one was read before the database was restored from a backup.
+            Some(current) if body.version != current => Freshness::Outdated(age),
             _ => Freshness::Fresh,
+        }
+    }
+
+    /// The time since the version of the body was superseded; 0 if it is current.
+    fn age(&self, body: &CachedBody) -> Duration {
+        match self.version.current() {
+            Some(current) if body.version != current => self.version.time_since_superseded(body.version),
+            _ => Duration::ZERO,
         }
     }
 
@@ -209,26 +214,27 @@ impl Cache {
         request: CacheRequest<Q>,
         known: Option<KnownVersion>,
     ) -> Result<(Arc<CachedBody>, CacheTier), ApiError> {
+        // Another fetch may have completed between the lookup of this request and now.
+        if let Some(body) = self.process.get(&request.key).filter(|body| self.freshness(body) == Freshness::Fresh) {
+            return Ok((body, CacheTier::Process));
+        }
         if let Some(body) = self.read_redis(&request.key, request.coding, known).await {
             self.counters.count_fetch_from_redis();
             return Ok((self.store(request.key, body), CacheTier::Redis));
         }
         if request.coding != ContentCoding::Identity {
-            // Boxed, because the future's type would contain itself.
-            let identity = Box::pin(self.get(&request.identity())).await?;
+            // Not `get`, which may return the previous body. Boxed, because the future's type would contain itself.
+            let identity = Box::pin(self.fetch(&request.identity())).await?;
             let encoded = request.coding.encode(identity.body.bytes().clone()).await?;
             let body = identity.body.with_coding(request.coding, encoded);
             self.write_redis(&request.key, &body, self.version.known());
             return Ok((self.store(request.key, body), identity.tier));
         }
-        let QueryOutput { snapshot, body, link } = request.query.run(self.reader.clone()).await?;
+        let read = run_versioned(&request.query, &self.reader.database);
+        let (output, (version, raised_at)) = self.reader.read(read).await?;
         self.counters.count_fetch_from_database();
-        if let Some((version, raised_at)) = snapshot {
-            self.version.observe(version, raised_at);
-        }
-        // `known` was read before the query ran, so the rows cannot be older than it says.
-        let version = snapshot.map(|(version, _)| version).or(known.map(|known| known.version)).unwrap_or_default();
-        let body = CachedBody::new(version, Bytes::from(body), link);
+        self.version.observe(version, raised_at);
+        let body = CachedBody::new(version, Bytes::from(output.body), output.link);
         self.write_redis(&request.key, &body, self.version.known());
         Ok((self.store(request.key, body), CacheTier::Database))
     }

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -21,6 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::detections::Detections;
 use crate::database::Availability;
 
 /// How often the version is read: without notifications, a new version is detected within a second.
@@ -34,15 +35,13 @@ const LISTEN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// For this long, a version lower than the known one may be that of a lagging replica; after that the database was restored.
 const RESTORE_DETECTION_TIME: Duration = Duration::from_secs(10);
 
-/// A version, and since when this process knows it.
+/// A version that this process knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownVersion {
     /// The number.
     pub version: i64,
     /// When the worker incremented the version to this number.
     pub raised_at: UtcInstant,
-    /// When this process detected it.
-    pub since: Instant,
 }
 
 /// The newest version that this process has seen.
@@ -53,6 +52,7 @@ pub struct VersionWatch {
     known: watch::Sender<Option<KnownVersion>>,
     /// The same without a lock: the version, or -1 while none is known.
     current: AtomicI64,
+    detections: std::sync::Mutex<Detections>,
     is_schema_outdated: AtomicBool,
     /// When the last read began, and its result.
     last_read: Mutex<Option<(Instant, Option<i64>)>>,
@@ -68,6 +68,7 @@ impl VersionWatch {
             availability,
             known: watch::Sender::new(None),
             current: AtomicI64::new(-1),
+            detections: std::sync::Mutex::new(Detections::new(Instant::now())),
             is_schema_outdated: AtomicBool::new(false),
             last_read: Mutex::new(None),
         }
@@ -85,6 +86,12 @@ impl VersionWatch {
         Some(self.current.load(Ordering::Acquire)).filter(|version| *version >= 0)
     }
 
+    /// For how long this process has known a later version than this one, or longer.
+    #[must_use]
+    pub fn time_since_superseded(&self, version: i64) -> Duration {
+        self.detections.lock().unwrap_or_else(PoisonError::into_inner).superseded_at(version).elapsed()
+    }
+
     /// Whether the schema was older than this program when the database last responded.
     #[must_use]
     pub fn is_schema_outdated(&self) -> bool {
@@ -96,7 +103,8 @@ impl VersionWatch {
         let is_new = self.known.send_if_modified(|known| {
             let is_new = known.is_none_or(|known| known.version < version);
             if is_new {
-                *known = Some(KnownVersion { version, raised_at, since: Instant::now() });
+                *known = Some(KnownVersion { version, raised_at });
+                self.detections.lock().unwrap_or_else(PoisonError::into_inner).record(version, Instant::now());
                 self.current.store(version, Ordering::Release);
             }
             is_new
@@ -182,6 +190,7 @@ impl VersionWatch {
 
     /// Accepts the next version that is read, whatever it is.
     fn reset(&self) {
+        self.detections.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.current.store(-1, Ordering::Release);
         self.known.send_replace(None);
     }

@@ -1,8 +1,8 @@
 //! Statements that the query builder cannot express. Values are always bound, never part of the text.
 
 use sea_orm::{
-    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement, TransactionOptions,
-    TransactionTrait, Value,
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement, StreamTrait,
+    TransactionOptions, TransactionTrait, Value,
 };
 
 /// The values of a statement, numbered in the order in which they are bound: both databases accept `$1`.
@@ -38,10 +38,15 @@ impl Sql {
 pub(crate) const VERSION_COLUMNS: &str =
     "(SELECT version FROM catalogue_version) AS version, (SELECT raised_at FROM catalogue_version) AS raised_at";
 
+/// A database, or a transaction that reads one snapshot of it.
+pub trait ReadConnection: ConnectionTrait + StreamTrait + TransactionTrait<Transaction = DatabaseTransaction> {}
+
+impl<C: ConnectionTrait + StreamTrait + TransactionTrait<Transaction = DatabaseTransaction>> ReadConnection for C {}
+
 /// Begins a transaction in which all statements read the same snapshot. SQLite always does that; PostgreSQL needs a higher isolation
 /// level.
-pub(crate) async fn begin_snapshot(database: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options = match database.get_database_backend() {
+pub(crate) async fn begin_snapshot(database: &impl ReadConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = match ConnectionTrait::get_database_backend(database) {
         DbBackend::Postgres => TransactionOptions {
             isolation_level: Some(IsolationLevel::RepeatableRead),
             access_mode: Some(AccessMode::ReadOnly),

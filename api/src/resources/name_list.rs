@@ -1,13 +1,13 @@
 //! Lists that are filtered by the beginning of a name and sorted by name.
 
-use entity::{UtcInstant, fold_name};
+use entity::fold_name;
 use poem_openapi::registry::MetaSchema;
-use sea_orm::{DatabaseConnection, FromQueryResult};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::{
-    cache::QueryOutput,
+    cache::{QueryOutput, SnapshotVersion},
     database::sql::{Sql, VERSION_COLUMNS},
     error::ApiError,
     query::{Cursor, ListFilters, ListQuery, ParameterKind, Parameters, WITHOUT_NUL},
@@ -46,7 +46,7 @@ pub(crate) trait NamedRow: FromQueryResult {
     fn sort_key(&self) -> NameSortKey;
 
     /// The version of the snapshot from which it was read.
-    fn snapshot(&self) -> (i64, UtcInstant);
+    fn snapshot(&self) -> SnapshotVersion;
 }
 
 impl ParameterKind for NamePrefixText {
@@ -79,7 +79,7 @@ impl NamePrefix {
 pub(crate) async fn find_page<F, Row, Body>(
     query: &ListQuery<F>,
     prefix: &NamePrefix,
-    database: &DatabaseConnection,
+    database: &impl ConnectionTrait,
     source: &NameTable,
     mut conditions: Vec<String>,
     mut sql: Sql,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::readiness::Readiness;
 use crate::{
     auth::Keys,
-    cache::{Cache, Redis, version::VersionWatch},
+    cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
     database::{Availability, reader::Reader, writer::Writer},
     rate_limit::RateLimiter,
     response::Cors,
@@ -54,7 +54,8 @@ impl State {
         let version = Arc::new(VersionWatch::new(watch, availability.clone()));
         let writer = Arc::new(Writer::new(database.clone()));
         let reader = Arc::new(Reader::new(database, availability.clone()));
-        let cache = Arc::new(Cache::new(cache_bytes, redis, version.clone(), availability.clone(), reader.clone()));
+        let cache =
+            Arc::new(Cache::new(cache_bytes, REVALIDATE_WITHIN, redis, version.clone(), availability.clone(), reader.clone()));
         Self {
             version,
             availability,

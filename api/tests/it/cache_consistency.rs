@@ -1,5 +1,5 @@
-//! Random syncs and requests in two processes: no response is older than the known version unless it is marked stale, and no
-//! cache key goes back to an older response.
+//! Random syncs and requests in two processes: no response is older than the known version unless it is marked stale, none was
+//! superseded for longer than its bound, and no cache key goes back to an older response.
 
 use std::{
     collections::HashMap,
@@ -7,9 +7,10 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
-use api::State;
+use api::{State, cache::Cache};
 use entity::{ConnectionRole, catalogue_version};
 use futures_util::future::join_all;
 use migration::{on_every_backend, testing::TestDatabase};
@@ -33,6 +34,8 @@ const CASES: u32 = 24;
 /// One size evicts responses constantly, the other never.
 const CACHE_BYTES: [u64; 2] = [3_000, 64 * 1024 * 1024];
 const PROCESSES: usize = 2;
+/// Short, so that pauses exceed it.
+const REVALIDATE_WITHIN: Duration = Duration::from_millis(40);
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -40,6 +43,8 @@ enum Step {
     Sync,
     /// A process reads the version.
     CheckVersion(usize),
+    /// Nothing happens for this many milliseconds.
+    Pause(u64),
     /// A client sends a request.
     Request { process: usize, limit: u64, coding: &'static str },
 }
@@ -47,7 +52,8 @@ enum Step {
 fn steps() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => Just(Step::Sync),
-        1 => (0..PROCESSES).prop_map(Step::CheckVersion),
+        2 => (0..PROCESSES).prop_map(Step::CheckVersion),
+        1 => (1_u64..30).prop_map(Step::Pause),
         6 => (0..PROCESSES, 40_u64..43, prop_oneof![Just("identity"), Just("gzip")])
             .prop_map(|(process, limit, coding)| Step::Request { process, limit, coding }),
     ]
@@ -85,7 +91,8 @@ async fn run_step(step: Step, catalogue: &CatalogueFixture, processes: &[TestPro
             let title = format!("show {}", written.fetch_add(1, Ordering::Relaxed));
             catalogue.insert_with_new_version(NewEvent::titled(&title)).await;
         }
-        Step::CheckVersion(process) => drop(processes[process].state.version.refresh().await.unwrap()),
+        Step::CheckVersion(process) => processes[process].check_version().await,
+        Step::Pause(milliseconds) => tokio::time::sleep(Duration::from_millis(milliseconds)).await,
         Step::Request { process, limit, coding } => processes[process].request(limit, coding).await,
     }
 }
@@ -97,23 +104,40 @@ struct TestProcess {
     first_version: i64,
     /// The newest version in a response for each cache key.
     newest: Mutex<HashMap<(u64, &'static str), i64>>,
+    /// The versions that the process knew, each with an instant at which it did.
+    known: Mutex<Vec<(i64, Instant)>>,
 }
 
 impl TestProcess {
     async fn start(database: &TestDatabase, cache_bytes: u64, is_shared: bool, first_version: i64) -> Self {
         let redis = if is_shared { Some(redis::connect_to_shared_server().await) } else { None };
-        let state = State::new(
-            database.connect(ConnectionRole::Api).await,
-            database.connect(ConnectionRole::Watch).await,
-            cache_bytes,
-            redis,
-        );
-        Self { app: TestApp::with_state(&state), state, first_version, newest: Mutex::default() }
+        let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
+        let state = State::new(reads, watch, cache_bytes, None);
+        let (version, availability, reader) = (state.version.clone(), state.availability.clone(), state.reader.clone());
+        let cache = Cache::new(cache_bytes, REVALIDATE_WITHIN, redis, version, availability, reader);
+        let state = State { cache: Arc::new(cache), ..state };
+        Self { app: TestApp::with_state(&state), state, first_version, newest: Mutex::default(), known: Mutex::default() }
+    }
+
+    async fn check_version(&self) {
+        self.state.version.refresh().await.unwrap();
+        self.record_known();
+    }
+
+    fn record_known(&self) {
+        self.known.lock().unwrap().extend(self.state.version.current().map(|version| (version, Instant::now())));
+    }
+
+    /// For how long the process had known a later version than this one at `sent`, or less.
+    fn superseded_for(&self, version: i64, sent: Instant) -> Option<Duration> {
+        let known = self.known.lock().unwrap();
+        known.iter().filter(|(known, _)| *known > version).map(|(_, at)| sent.saturating_duration_since(*at)).max()
     }
 
     async fn request(&self, limit: u64, coding: &'static str) {
         let known = self.state.version.current();
         let newest = self.newest.lock().unwrap().get(&(limit, coding)).copied();
+        let sent = Instant::now();
 
         let response = self.app.send(Method::GET, &format!("/search?limit={limit}"), &[("accept-encoding", coding)]).await;
 
@@ -127,6 +151,12 @@ impl TestProcess {
             newest.is_none_or(|newest| newest <= version),
             "version {version} is older than {newest:?} of an earlier response"
         );
+        let superseded_for = self.superseded_for(version, sent);
+        assert!(
+            superseded_for.is_none_or(|time| time < REVALIDATE_WITHIN),
+            "version {version} had been superseded for {superseded_for:?}"
+        );
+        self.record_known();
         let mut newest_by_key = self.newest.lock().unwrap();
         let newest = newest_by_key.entry((limit, coding)).or_insert(version);
         *newest = version.max(*newest);

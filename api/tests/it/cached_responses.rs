@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use api::State;
+use api::{State, cache::Cache};
 use entity::{ConnectionRole, catalogue_version};
 use futures_util::future::join_all;
 use migration::{
@@ -10,7 +10,7 @@ use migration::{
     testing::{Backend, TestDatabase},
 };
 use poem::http::Method;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -28,6 +28,8 @@ on_every_backend!(
     a_matching_if_none_match_is_304,
     head_returns_the_headers_without_a_body,
     a_stale_response_is_marked_while_it_is_revalidated,
+    the_age_counts_from_when_the_response_was_superseded,
+    empty_responses_have_the_version_of_their_snapshot,
     new_catalogue_versions_are_detected,
     error_responses_are_not_cached,
     uncached_responses_support_etags_and_codings,
@@ -231,6 +233,44 @@ async fn a_stale_response_is_marked_while_it_is_revalidated(database: Arc<TestDa
     let fresh = timeout(TIMEOUT, fresh).await.unwrap();
     assert_eq!(fresh.titles().len(), 2);
     assert_eq!(cache_status(&fresh), "marquee-process; hit");
+}
+
+/// However many versions follow.
+async fn the_age_counts_from_when_the_response_was_superseded(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let state = create_state(&database).await;
+    let (version, availability, reader) = (state.version.clone(), state.availability.clone(), state.reader.clone());
+    let cache = Cache::new(CACHE_BYTES, TIMEOUT, None, version, availability, reader);
+    let state = State { cache: Arc::new(cache), ..state };
+    let app = TestApp::with_state(&state);
+    assert_eq!(app.get("/search").await.header("age"), Some("0"));
+
+    for _ in 0..14 {
+        catalogue.insert_with_new_version(NewEvent::titled("new")).await;
+        state.version.refresh().await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+    }
+    let stale = app.get("/search").await;
+
+    assert_eq!(stale.header("warning"), Some("110 - \"Response is Stale\""));
+    let age: u64 = stale.header("age").unwrap().parse().unwrap();
+    assert!((1..30).contains(&age), "{age}");
+}
+
+async fn empty_responses_have_the_version_of_their_snapshot(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let state = create_state(&database).await;
+    let app = TestApp::with_state(&state);
+    for path in ["/search", "/concerts?bandIds=1", "/performers", "/venues", "/places"] {
+        state.version.refresh().await.unwrap();
+        catalogue_version::increment(&catalogue.database).await.unwrap();
+
+        assert_eq!(app.get(path).await.status, 200, "{path}");
+
+        let stored = catalogue_version::fetch_version(&catalogue.database).await.unwrap();
+        assert_eq!(state.version.current(), Some(stored), "the version that {path} read");
+        assert_eq!(cache_status(&app.get(path).await), "marquee-process; hit", "{path}");
+    }
 }
 
 async fn new_catalogue_versions_are_detected(database: Arc<TestDatabase>) {

@@ -1,6 +1,6 @@
 //! The filters of concerts.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde::{Serialize, Serializer};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::rows;
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::reader::Reader,
+    database::sql::ReadConnection,
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, TimeRange},
     resources::venues::near::{self, Near},
@@ -108,8 +108,8 @@ impl ConcertsQuery {
 }
 
 impl CachedQuery for ConcertsQuery {
-    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
-        reader.read(rows::find(&reader.database, &self)).await
+    async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
+        rows::find(database, self).await
     }
 }
 

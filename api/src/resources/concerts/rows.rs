@@ -4,8 +4,7 @@
 //! statement for each performer, venue, or performer at a venue, which the database merges: it reads one row for each arm and one for
 //! each row of the response, however many concerts there are ([ADR 14](../../../docs/adr/0014-concerts.md)).
 
-use entity::UtcInstant;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, prelude::Uuid};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, prelude::Uuid};
 
 use super::{
     filters::{ConcertSortKey, ConcertsQuery},
@@ -13,7 +12,7 @@ use super::{
     statement::{Arm, statement},
 };
 use crate::{
-    cache::QueryOutput,
+    cache::{QueryOutput, SnapshotVersion},
     database::sql::{Sql, VERSION_COLUMNS},
     error::ApiError,
     resources::venues::near::Near,
@@ -30,11 +29,8 @@ const MAX_ATTEMPTS: usize = 3;
 const LATEST_PER_ROW: u64 = 4;
 const MIN_LATEST: u64 = 2_000;
 
-/// The version of a snapshot.
-type SnapshotVersion = (i64, UtcInstant);
-
 /// Reads and encodes a page.
-pub(super) async fn find(database: &DatabaseConnection, query: &ConcertsQuery) -> Result<QueryOutput, ApiError> {
+pub(super) async fn find(database: &impl ConnectionTrait, query: &ConcertsQuery) -> Result<QueryOutput, ApiError> {
     let mut attempt = 1;
     let (rows, snapshot) = loop {
         let mut reading = Reading { database, query, snapshots: Vec::new() };
@@ -52,13 +48,13 @@ pub(super) async fn find(database: &DatabaseConnection, query: &ConcertsQuery) -
 }
 
 /// One attempt, and the versions that its statements read.
-struct Reading<'a> {
-    database: &'a DatabaseConnection,
+struct Reading<'a, C> {
+    database: &'a C,
     query: &'a ConcertsQuery,
     snapshots: Vec<SnapshotVersion>,
 }
 
-impl Reading<'_> {
+impl<C: ConnectionTrait> Reading<'_, C> {
     /// The rows of a page and one more, latest first.
     async fn rows(&mut self) -> Result<Vec<ConcertRow>, DbErr> {
         let filters = &self.query.filters;

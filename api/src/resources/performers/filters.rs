@@ -1,13 +1,13 @@
 //! The filters of performers.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use serde::Serialize;
 
 use super::response::{PerformerList, PerformerRow};
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::{reader::Reader, sql::Sql},
+    database::sql::{ReadConnection, Sql},
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, Parameters},
     resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
@@ -53,10 +53,8 @@ impl PerformersQuery {
 }
 
 impl CachedQuery for PerformersQuery {
-    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
+    async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let prefix = &self.filters.name;
-        let page =
-            find_page::<_, PerformerRow, PerformerList>(&self, prefix, &reader.database, &TABLE, Vec::new(), Sql::default());
-        reader.read(page).await
+        find_page::<_, PerformerRow, PerformerList>(self, prefix, database, &TABLE, Vec::new(), Sql::default()).await
     }
 }

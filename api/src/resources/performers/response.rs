@@ -6,6 +6,7 @@ use sea_orm::{FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
 use crate::{
+    cache::SnapshotVersion,
     resources::name_list::{NameSortKey, NamedRow},
     response::ProviderSlug,
 };
@@ -48,7 +49,7 @@ impl NamedRow for PerformerRow {
         (self.folded_name.clone(), self.id)
     }
 
-    fn snapshot(&self) -> (i64, UtcInstant) {
+    fn snapshot(&self) -> SnapshotVersion {
         (self.version, self.raised_at)
     }
 }

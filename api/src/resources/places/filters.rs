@@ -1,6 +1,6 @@
 //! The filters of places.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use entity::{UtcInstant, fold_name};
 use sea_orm::{ConnectionTrait, FromQueryResult};
@@ -9,10 +9,7 @@ use serde::Serialize;
 use super::document::{PlaceInput, PlacesDocument, RegionInput};
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::{
-        reader::Reader,
-        sql::{Sql, VERSION_COLUMNS},
-    },
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS},
     error::ApiError,
     query::{Cursor, Filters, ListFilters, ListQuery, Page, Parameters},
     resources::name_list::MAX_CHARACTERS,
@@ -128,7 +125,7 @@ impl PlacesQuery {
 impl CachedQuery for PlacesQuery {
     const MAY_BE_STALE: bool = false;
 
-    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
-        reader.read(self.find(&reader.database)).await
+    async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
+        self.find(database).await
     }
 }

@@ -1,6 +1,6 @@
 //! The filters of rates.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use chrono::NaiveDate;
 use entity::{event, venue};
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::{reader::Reader, sql::begin_snapshot},
+    database::sql::{ReadConnection, begin_snapshot},
     error::{ApiError, ValidationError},
     query::{Filters, ParameterKind, Parameters, WITHOUT_CONTROLS, parse_path, serialize_text},
 };
@@ -148,14 +148,14 @@ impl EventRatesFilters {
         parameters.finish(Self { event_id, orig_code })
     }
 
-    async fn find(self, reader: &Reader) -> Result<QueryOutput, ApiError> {
-        let snapshot = begin_snapshot(&reader.database).await?;
+    async fn find(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
+        let snapshot = begin_snapshot(database).await?;
         let event = event::Entity::find_by_id(self.event_id).filter(event::Column::Shown.eq(true));
         let found = event.find_also_related(venue::Entity).one(&snapshot).await?;
         let (event, venue) = found.ok_or_else(|| ApiError::not_found("event", &self.event_id))?;
         let dest_code = venue.and_then(|venue| venue.place_code).ok_or_else(no_place)?;
         let (date_from, date_to) = days_around(&event);
-        let rates = RatesFilters { date_from, date_to, orig_code: self.orig_code, dest_code };
+        let rates = RatesFilters { date_from, date_to, orig_code: self.orig_code.clone(), dest_code };
         let output = rates.find(&snapshot).await.map_err(|error| match error {
             ApiError::UnknownPlaces(mut errors) => {
                 // The request has no `dest_code`.
@@ -198,15 +198,15 @@ fn parse_code(text: &str) -> Result<String, String> {
 impl CachedQuery for RatesFilters {
     const MAY_BE_STALE: bool = false;
 
-    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
-        reader.read(self.find(&reader.database)).await
+    async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
+        self.find(database).await
     }
 }
 
 impl CachedQuery for EventRatesFilters {
     const MAY_BE_STALE: bool = false;
 
-    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
-        reader.read(self.find(&reader)).await
+    async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
+        self.find(database).await
     }
 }

@@ -1,6 +1,6 @@
 //! The filters of a search.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rows;
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::reader::Reader,
+    database::sql::ReadConnection,
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, Parameters, TimeRange},
 };
@@ -48,7 +48,7 @@ impl SearchQuery {
 }
 
 impl CachedQuery for SearchQuery {
-    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
-        reader.read(rows::find(&reader.database, &self)).await
+    async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
+        rows::find(database, self).await
     }
 }

@@ -3,14 +3,14 @@
 use entity::{UtcInstant, base_event, catalogue_version, event, provider};
 use futures_util::TryStreamExt;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, RelationTrait, Select,
+    ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    RelationTrait, Select,
     prelude::Uuid,
     sea_query::{Expr, SimpleExpr, SubQueryStatement},
 };
 
 use super::{filters::SearchQuery, response::EventListWriter};
-use crate::{cache::QueryOutput, error::ApiError, query::Cursor};
+use crate::{cache::QueryOutput, database::sql::ReadConnection, error::ApiError, query::Cursor};
 
 /// The capacity of the body is at most that of this many rows; it grows for more.
 const EXPECTED_ROWS: u64 = 1_000;
@@ -31,7 +31,7 @@ pub(super) struct SearchRow {
 }
 
 /// Reads and encodes a page.
-pub(super) async fn find(database: &DatabaseConnection, query: &SearchQuery) -> Result<QueryOutput, ApiError> {
+pub(super) async fn find(database: &impl ReadConnection, query: &SearchQuery) -> Result<QueryOutput, ApiError> {
     let limit = query.page.rows();
     let mut rows = select(query).limit(limit + 1).into_model::<SearchRow>().stream(database).await?;
     let mut list = EventListWriter::new(usize::try_from(Ord::min(limit, EXPECTED_ROWS)).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! The filters of venues.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::{reader::Reader, sql::Sql},
+    database::sql::{ReadConnection, Sql},
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, Parameters},
     resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
@@ -58,11 +58,10 @@ impl VenuesQuery {
 }
 
 impl CachedQuery for VenuesQuery {
-    async fn run(self, reader: Arc<Reader>) -> Result<QueryOutput, ApiError> {
+    async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let mut sql = Sql::default();
         let conditions = Vec::from_iter(self.filters.near.map(|near| near.condition(&mut sql)));
         let prefix = &self.filters.name;
-        let page = find_page::<_, VenueRow, VenueList>(&self, prefix, &reader.database, &TABLE, conditions, sql);
-        reader.read(page).await
+        find_page::<_, VenueRow, VenueList>(self, prefix, database, &TABLE, conditions, sql).await
     }
 }

@@ -6,6 +6,7 @@ use sea_orm::{FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
 use crate::{
+    cache::SnapshotVersion,
     resources::name_list::{NameSortKey, NamedRow},
     response::{Nullable, ProviderSlug},
 };
@@ -57,7 +58,7 @@ impl NamedRow for VenueRow {
         (self.folded_name.clone(), self.id)
     }
 
-    fn snapshot(&self) -> (i64, UtcInstant) {
+    fn snapshot(&self) -> SnapshotVersion {
         (self.version, self.raised_at)
     }
 }

@@ -1,0 +1,52 @@
+//! Queries that the cache can answer, and the version of what they read.
+
+use entity::{UtcInstant, catalogue_version};
+use poem::http::HeaderValue;
+use sea_orm::DatabaseConnection;
+
+use crate::{
+    database::sql::{ReadConnection, begin_snapshot},
+    error::ApiError,
+    query::Canonical,
+};
+
+/// The version of a snapshot, and when it was raised.
+pub type SnapshotVersion = (i64, UtcInstant);
+
+/// A query with an output that changes only with the version of the catalogue. Its canonical form is its cache key.
+pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
+    /// Whether the previous body may be served for `REVALIDATE_WITHIN`. False where clients write what they read, because they expect
+    /// to read their writes.
+    const MAY_BE_STALE: bool = true;
+
+    /// Reads the database.
+    fn run(&self, database: &impl ReadConnection) -> impl Future<Output = Result<QueryOutput, ApiError>> + Send;
+}
+
+/// The output of a query.
+#[derive(Debug)]
+pub struct QueryOutput {
+    /// The version of the snapshot that was read; `None` if there are no rows that contain it.
+    pub snapshot: Option<SnapshotVersion>,
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// The value of the `Link` header.
+    pub link: Option<HeaderValue>,
+}
+
+/// Runs a query, and returns the version of the snapshot that it read. Without rows, that needs a transaction: a statement before or after
+/// the query may be answered by another replica, or after a sync.
+pub(super) async fn run_versioned(
+    query: &impl CachedQuery,
+    database: &DatabaseConnection,
+) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
+    let output = query.run(database).await?;
+    if let Some(version) = output.snapshot {
+        return Ok((output, version));
+    }
+    let snapshot = begin_snapshot(database).await?;
+    let catalogue = catalogue_version::fetch(&snapshot).await?;
+    let output = query.run(&snapshot).await?;
+    snapshot.commit().await?;
+    Ok((output, (catalogue.version, catalogue.raised_at)))
+}
