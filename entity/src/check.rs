@@ -1,6 +1,12 @@
 //! Checks a database before a program uses it: whether its URL is valid, whether it responds, and whether its schema is current.
 
-use std::{io, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    io,
+    path::{self, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use sea_orm::{
     DatabaseConnection, DbErr, RuntimeErr,
@@ -85,6 +91,25 @@ impl DatabaseSettings {
     pub fn describe(&self) -> Result<String, DatabaseError> {
         let is_missing = find_missing_file(&self.parse_url()?, self.url.expose()).is_some();
         Ok(format!("{}{}", self.url, if is_missing { " (does not exist yet)" } else { "" }))
+    }
+
+    /// The server, port and name of a PostgreSQL database, or the absolute path of a SQLite file: what identifies the database among
+    /// others, without user and password.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is invalid.
+    pub fn location(&self) -> Result<String, DatabaseError> {
+        Ok(match self.parse_url()? {
+            DatabaseUrl::Postgres(options) => {
+                let name = options.get_database().unwrap_or_else(|| options.get_username());
+                format!("{}:{}/{name}", options.get_host(), options.get_port())
+            }
+            DatabaseUrl::Sqlite(options) => {
+                let path = options.get_filename();
+                path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+            }
+        })
     }
 
     fn parse_url(&self) -> Result<DatabaseUrl, DatabaseError> {
@@ -175,4 +200,21 @@ async fn within_timeout<T>(
         let message = format!("no response within {} s", TIMEOUT.as_secs());
         Err(settings.reject(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_is_that_of_the_database_without_secrets() {
+        for (url, location) in [
+            ("postgres://marquee:secret@db.example/shows", "db.example:5432/shows"),
+            ("postgresql://other@db.example:6432/shows?sslmode=require", "db.example:6432/shows"),
+            ("sqlite:///var/lib/marquee.db?mode=rwc", "/var/lib/marquee.db"),
+        ] {
+            let settings = DatabaseSettings { url: url.parse().expect("any text is accepted") };
+            assert_eq!(settings.location().expect("a valid URL"), location);
+        }
+    }
 }

@@ -2,13 +2,13 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use poem::http::HeaderValue;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::response::{ContentCoding, JSON, Representation};
 
 /// The first bytes of a body in Redis.
-const MAGIC: [u8; 4] = *b"MQA1";
-/// Magic, checksum of what follows, version, coding, length of the link.
+const MAGIC: [u8; 4] = *b"MQA2";
+/// Magic, checksum of the key and of what follows, version, coding, length of the link.
 const HEAD_BYTES: usize = 4 + 8 + 8 + 1 + 2;
 /// Memory used by an entry beside its body, link and key: about what the allocator and the cache's own lists take.
 const OVERHEAD_BYTES: usize = 512;
@@ -53,9 +53,9 @@ impl CachedBody {
         u32::try_from(body + body / ROUNDED_UP_BY + link + key.len() + OVERHEAD_BYTES).unwrap_or(u32::MAX)
     }
 
-    /// Encodes it for Redis. A link that is longer than its length field can hold has no encoding.
+    /// Encodes it for Redis, under this key. A link that is longer than its length field can hold has no encoding.
     #[must_use]
-    pub(super) fn to_bytes(&self) -> Option<Bytes> {
+    pub(super) fn to_bytes(&self, key: &str) -> Option<Bytes> {
         let link = self.link.as_ref().map_or(&[][..], HeaderValue::as_bytes);
         let link_length = u16::try_from(link.len()).ok()?;
         let mut bytes = BytesMut::with_capacity(HEAD_BYTES + link.len() + self.bytes().len());
@@ -66,17 +66,17 @@ impl CachedBody {
         bytes.put_u16(link_length);
         bytes.put_slice(link);
         bytes.put_slice(self.bytes());
-        let checksum = xxh3_64(&bytes[12..]).to_be_bytes();
+        let checksum = checksum(key, &bytes[12..]).to_be_bytes();
         bytes[4..12].copy_from_slice(&checksum);
         Some(bytes.freeze())
     }
 
-    /// Decodes what [`to_bytes`](Self::to_bytes) encoded. `None` if it is damaged, or of another version or coding.
+    /// Decodes what [`to_bytes`](Self::to_bytes) encoded. `None` if it is damaged, or of another key, version or coding.
     #[must_use]
-    pub(super) fn from_bytes(bytes: &Bytes, version: i64, coding: ContentCoding) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &Bytes, key: &str, version: i64, coding: ContentCoding) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<4>()?;
-        let (checksum, rest) = rest.split_first_chunk::<8>()?;
-        if *magic != MAGIC || u64::from_be_bytes(*checksum) != xxh3_64(rest) {
+        let (stored_checksum, rest) = rest.split_first_chunk::<8>()?;
+        if *magic != MAGIC || u64::from_be_bytes(*stored_checksum) != checksum(key, rest) {
             return None;
         }
         let (stored_version, rest) = rest.split_first_chunk::<8>()?;
@@ -92,11 +92,20 @@ impl CachedBody {
     }
 }
 
+fn checksum(key: &str, content: &[u8]) -> u64 {
+    let mut hash = Xxh3Default::new();
+    hash.update(key.as_bytes());
+    hash.update(content);
+    hash.digest()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    const KEY: &str = "/search?limit=1 identity";
 
     fn body() -> CachedBody {
         let link = HeaderValue::from_static("<?cursor=AQ>; rel=\"next\"");
@@ -107,39 +116,40 @@ mod tests {
     fn encoding_for_redis_round_trips() {
         let gzip = body().with_coding(ContentCoding::Gzip, Bytes::from_static(b"compressed"));
         for body in [body(), CachedBody { link: None, ..body() }, gzip] {
-            let bytes = body.to_bytes().unwrap_or_default();
-            assert_eq!(CachedBody::from_bytes(&bytes, 7, body.representation.coding), Some(body));
+            let bytes = body.to_bytes(KEY).unwrap_or_default();
+            assert_eq!(CachedBody::from_bytes(&bytes, KEY, 7, body.representation.coding), Some(body));
         }
     }
 
     #[test]
     fn a_link_over_64_kib_has_no_encoding() {
         let link = |length: usize| HeaderValue::from_str(&"x".repeat(length)).ok();
-        assert!(CachedBody { link: link(65_535), ..body() }.to_bytes().is_some());
-        assert_eq!(CachedBody { link: link(65_536), ..body() }.to_bytes(), None);
+        assert!(CachedBody { link: link(65_535), ..body() }.to_bytes(KEY).is_some());
+        assert_eq!(CachedBody { link: link(65_536), ..body() }.to_bytes(KEY), None);
     }
 
     #[test]
-    fn rejects_another_version_or_coding() {
-        let bytes = body().to_bytes().unwrap_or_default();
-        assert_eq!(CachedBody::from_bytes(&bytes, 8, ContentCoding::Identity), None);
-        assert_eq!(CachedBody::from_bytes(&bytes, 7, ContentCoding::Brotli), None);
+    fn rejects_another_key_version_or_coding() {
+        let bytes = body().to_bytes(KEY).unwrap_or_default();
+        assert_eq!(CachedBody::from_bytes(&bytes, "/search?limit=2 identity", 7, ContentCoding::Identity), None);
+        assert_eq!(CachedBody::from_bytes(&bytes, KEY, 8, ContentCoding::Identity), None);
+        assert_eq!(CachedBody::from_bytes(&bytes, KEY, 7, ContentCoding::Brotli), None);
     }
 
     proptest! {
         #[test]
         fn rejects_truncated_and_changed_bytes(at in 0_usize..100, change in 1_u8..) {
-            let bytes = body().to_bytes().unwrap_or_default();
+            let bytes = body().to_bytes(KEY).unwrap_or_default();
             let at = at % bytes.len();
-            prop_assert_eq!(CachedBody::from_bytes(&bytes.slice(..at), 7, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(&bytes.slice(..at), KEY, 7, ContentCoding::Identity), None);
             let mut changed = bytes.to_vec();
             changed[at] ^= change;
-            prop_assert_eq!(CachedBody::from_bytes(&changed.into(), 7, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(&changed.into(), KEY, 7, ContentCoding::Identity), None);
         }
 
         #[test]
         fn rejects_arbitrary_bytes(bytes: Vec<u8>) {
-            prop_assert_eq!(CachedBody::from_bytes(&bytes.into(), 7, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(&bytes.into(), KEY, 7, ContentCoding::Identity), None);
         }
     }
 }

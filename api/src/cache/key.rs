@@ -6,8 +6,15 @@ use entity::UtcInstant;
 
 use crate::response::ContentCoding;
 
-/// To be incremented when the format or the meaning of cached bodies changes, so that bodies of older programs are never read.
-const SCHEMA: u32 = 3;
+/// The format of cached responses. To be incremented when the bytes or the meaning of a response change, so that programs of two releases
+/// can share a Redis. A test compares the responses of a fixed catalogue with those that are recorded for this number.
+pub const FORMAT: u32 = 4;
+
+/// The beginning of the keys in a Redis that several databases and releases may share. `database` is the location of the primary.
+#[must_use]
+pub fn namespace(database: &str) -> String {
+    format!("marquee:{FORMAT}:{database}:")
+}
 
 /// The key in the process: the canonical form of the query, and the coding of the response.
 #[must_use]
@@ -19,12 +26,11 @@ pub(super) fn in_process(canonical_query: &str, coding: ContentCoding) -> String
     key
 }
 
-/// The key in Redis, which several programs and databases may share. It contains the version, so that a late body is stored under a
-/// key that is not read any more.
+/// The key in Redis, within the namespace. It contains the version, so that a late body is stored under a key that is not read any more.
 #[must_use]
 pub(super) fn in_redis(version: i64, raised_at: UtcInstant, in_process: &str) -> String {
-    let mut key = String::with_capacity(in_process.len() + 48);
+    let mut key = String::with_capacity(in_process.len() + 40);
     // Writing to a string cannot fail.
-    let _written = write!(key, "marquee:{SCHEMA}:{version}-{}:{in_process}", raised_at.0);
+    let _written = write!(key, "{version}-{}:{in_process}", raised_at.0);
     key
 }

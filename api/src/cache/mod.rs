@@ -24,6 +24,7 @@ use poem::Request;
 
 pub use self::{
     body::CachedBody,
+    key::{FORMAT, namespace},
     query::{CachedQuery, QueryOutput, SnapshotVersion},
     redis::{Redis, RedisUrlError, describe_metrics},
     request::CacheRequest,
@@ -242,15 +243,15 @@ impl Cache {
     async fn read_redis(&self, key: &str, coding: ContentCoding, known: Option<KnownVersion>) -> Option<CachedBody> {
         let (redis, known) = (self.redis.as_ref()?, known?);
         let bytes = redis.get(&key::in_redis(known.version, known.raised_at, key)).await?;
-        CachedBody::from_bytes(&bytes, known.version, coding)
+        CachedBody::from_bytes(&bytes, key, known.version, coding)
     }
 
     fn write_redis(&self, key: &str, body: &CachedBody, known: Option<KnownVersion>) {
         if let (Some(redis), Some(known)) = (&self.redis, known)
             && known.version == body.version
-            && let Some(bytes) = body.to_bytes()
+            && let Some(bytes) = body.to_bytes(key)
         {
-            redis.put(key::in_redis(known.version, known.raised_at, key), bytes);
+            redis.put(&key::in_redis(known.version, known.raised_at, key), bytes);
         }
     }
 

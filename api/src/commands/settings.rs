@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use clap::Parser;
 use command_line::ListenAddress;
-use entity::{ConnectError, ConnectionRole, DatabaseSettings, RedactedUrl};
+use entity::{ConnectError, ConnectionRole, DatabaseError, DatabaseSettings, RedactedUrl};
 use telemetry::TelemetrySettings;
 
 use super::ApiCommand;
 use crate::{
     auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
-    cache::{CacheSettings, Redis, RedisUrlError},
+    cache::{self, CacheSettings, Redis, RedisUrlError},
     database::writer::Writer,
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
@@ -24,6 +24,9 @@ pub enum StateError {
     /// The database URL is invalid, or the file cannot be opened.
     #[error("the database cannot be used")]
     Database(#[from] ConnectError),
+    /// The database URL is invalid.
+    #[error(transparent)]
+    DatabaseUrl(#[from] DatabaseError),
     /// The Redis URL is invalid.
     #[error("Redis cannot be used")]
     Redis(#[from] RedisUrlError),
@@ -97,7 +100,7 @@ impl State {
         let database = entity::connect(&read, ConnectionRole::Api).await?;
         let watch = entity::connect(&read, ConnectionRole::Watch).await?;
         let writer = Arc::new(Writer::new(entity::connect(&settings.database, ConnectionRole::Write).await?));
-        let redis = Redis::new(&settings.cache.redis)?;
+        let redis = Redis::new(&settings.cache.redis, &cache::namespace(&settings.database.location()?))?;
         let rate = RateLimiter::from_settings(&settings.rate);
         let keys = Keys::load(&settings.keys, settings.access)?;
         let cors = Cors::from_settings(&settings.cors);

@@ -6,6 +6,7 @@
 mod api_keys;
 mod api_process;
 mod cache_consistency;
+mod cached_format;
 mod cached_responses;
 mod concerts;
 mod concerts_oracle;

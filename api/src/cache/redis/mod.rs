@@ -44,13 +44,15 @@ const WAITING_UNIT_BYTES: usize = 64 * 1024;
 /// The Redis tier. Clones share everything.
 #[derive(Clone)]
 pub struct Redis {
+    /// The beginning of all keys.
+    namespace: Arc<str>,
     shared: Arc<SharedConnections>,
     waiting: Arc<Semaphore>,
     _supervisor: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Redis {
-    /// The Redis of the settings, if there is one. It connects and reconnects in the background until all clones are dropped. Until
+    /// The Redis of the settings, if there is one; all keys begin with `namespace`. It connects and reconnects in the background until all clones are dropped. Until
     /// it is connected, reads are misses.
     ///
     /// # Errors
@@ -60,12 +62,13 @@ impl Redis {
     /// # Panics
     ///
     /// Outside of a tokio runtime, if there is a Redis.
-    pub fn new(settings: &RedisSettings) -> Result<Option<Self>, RedisUrlError> {
+    pub fn new(settings: &RedisSettings, namespace: &str) -> Result<Option<Self>, RedisUrlError> {
         let Some(url) = &settings.redis_url else { return Ok(None) };
         let target = RedisTarget::new(RedisAddress::parse(url)?)?;
         let shared = Arc::new(SharedConnections::new(url.clone()));
         let supervisor = tokio::spawn(supervisor::supervise(target, shared.clone()));
         Ok(Some(Self {
+            namespace: namespace.into(),
             shared,
             waiting: Arc::new(Semaphore::new(MAX_WAITING_BYTES / WAITING_UNIT_BYTES)),
             _supervisor: Arc::new(AbortOnDropHandle::new(supervisor)),
@@ -87,7 +90,7 @@ impl Redis {
         let connection = self.shared.for_reads()?;
         let is_cluster = connection.is_cluster();
         let started = Instant::now();
-        let result = connection.get(key).await;
+        let result = connection.get(&self.key(key)).await;
         metrics::record_duration(RedisOperation::Get, started.elapsed());
         match result {
             Ok(value) => {
@@ -104,9 +107,9 @@ impl Redis {
 
     /// Stores a value in the background, for [`TIME_TO_LIVE`]. It is dropped if it is larger than [`MAX_VALUE_BYTES`], if too many
     /// values are waiting, or if Redis is unavailable.
-    pub fn put(&self, key: String, value: Bytes) {
+    pub fn put(&self, key: &str, value: Bytes) {
         match self.prepare_write(&value) {
-            Ok((connection, permit)) => drop(tokio::spawn(store(self.shared.clone(), connection, key, value, permit))),
+            Ok((connection, permit)) => drop(tokio::spawn(store(self.shared.clone(), connection, self.key(key), value, permit))),
             Err(reason) => metrics::count_dropped(reason),
         }
     }
@@ -115,6 +118,10 @@ impl Redis {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.shared.is_up()
+    }
+
+    fn key(&self, key: &str) -> String {
+        [&self.namespace, key].concat()
     }
 
     fn prepare_write(&self, value: &Bytes) -> Result<(RedisConnection, OwnedSemaphorePermit), DropReason> {

@@ -28,7 +28,7 @@ async fn count_hits(redis: &api::cache::redis::Redis) -> usize {
 async fn store_all(redis: &api::cache::redis::Redis) {
     eventually("all keys are stored", async || {
         for number in 0..KEYS {
-            redis.put(key(number), Bytes::from(key(number)));
+            redis.put(&key(number), Bytes::from(key(number)));
         }
         (count_hits(redis).await == KEYS).then_some(())
     })

@@ -110,7 +110,7 @@ async fn writes_to_a_frozen_server_are_dropped_beyond_the_buffer() {
     server.freeze();
     let value = Bytes::from(vec![1; 100_000]);
     for number in 0..10_000 {
-        redis.put(format!("flood:{number}"), value.clone());
+        redis.put(&format!("flood:{number}"), value.clone());
         if number % 1_000 == 0 {
             tokio::task::yield_now().await;
         }
@@ -131,7 +131,7 @@ async fn oversized_values_are_not_stored() {
     let redis = connect(&server.url());
     assert_recovers(&redis, "key").await;
     let before = count_dropped(&metrics);
-    redis.put("large".to_owned(), Bytes::from(vec![1; MAX_VALUE_BYTES + 1]));
+    redis.put("large", Bytes::from(vec![1; MAX_VALUE_BYTES + 1]));
     assert_eq!(count_dropped(&metrics), before + 1);
     store_until_readable(&redis, "other").await;
     assert_eq!(server.query("EXISTS large").await, ":0\r\n");
@@ -147,7 +147,7 @@ async fn a_server_out_of_memory_still_serves_reads() {
     assert_eq!(server.query("CONFIG SET maxmemory 1").await, "+OK\r\n");
 
     for _ in 0..50 {
-        redis.put("late".to_owned(), Bytes::from_static(b"value"));
+        redis.put("late", Bytes::from_static(b"value"));
         tokio::task::yield_now().await;
         assert_eq!(get(&redis, "key").await.unwrap(), "value");
     }
@@ -167,7 +167,7 @@ async fn a_read_only_replica_serves_reads() {
     assert_recovers(&redis, "key").await;
     assert_eq!(server.query("REPLICAOF 127.0.0.1 1").await, "+OK\r\n");
 
-    redis.put("key".to_owned(), Bytes::from_static(b"newer"));
+    redis.put("key", Bytes::from_static(b"newer"));
     eventually("a rejected write", async || (metrics.counter(PUT_ERRORS) == 1).then_some(())).await;
     assert_eq!(get(&redis, "key").await.unwrap(), "value");
     assert!(redis.is_up());
@@ -185,7 +185,7 @@ async fn a_key_of_another_type_is_a_miss() {
     assert_misses(&redis, "list", 20).await;
     assert_eq!(get(&redis, "key").await.unwrap(), "value");
     assert!(redis.is_up());
-    redis.put("list".to_owned(), Bytes::from_static(b"value"));
+    redis.put("list", Bytes::from_static(b"value"));
     eventually("the replaced value", async || get(&redis, "list").await).await;
 }
 

@@ -21,7 +21,11 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const GET_ERRORS: &str = "marquee_redis_errors_total{operation=get}";
 
 fn connect(url: &str) -> Redis {
-    Redis::new(&RedisSettings { redis_url: Some(url.parse().unwrap()) }).unwrap().unwrap()
+    connect_within(url, "")
+}
+
+fn connect_within(url: &str, namespace: &str) -> Redis {
+    Redis::new(&RedisSettings { redis_url: Some(url.parse().unwrap()) }, namespace).unwrap().unwrap()
 }
 
 /// Connects to the server that all tests share.
@@ -40,7 +44,7 @@ async fn get(redis: &Redis, key: &str) -> Option<Bytes> {
 /// Stores a value until it can be read, because the tier may drop a write at any time.
 async fn store_until_readable(redis: &Redis, key: &str) {
     eventually("a stored value", async || {
-        redis.put(key.to_owned(), Bytes::from_static(b"value"));
+        redis.put(key, Bytes::from_static(b"value"));
         get(redis, key).await.filter(|value| value == "value").map(drop)
     })
     .await;
@@ -65,7 +69,7 @@ async fn stored_values_can_be_read_back() {
     store_until_readable(&redis, &key).await;
     assert!(redis.is_up());
     for value in [Bytes::new(), Bytes::from_static(b"\0\xff\r\n$-1\r\n"), Bytes::from(vec![7; MAX_VALUE_BYTES])] {
-        redis.put(key.clone(), value.clone());
+        redis.put(&key, value.clone());
         eventually("the newer value", async || (redis.get(&key).await.as_ref() == Some(&value)).then_some(())).await;
     }
     assert_eq!(redis.clone().get(&format!("{key}:other")).await, None);
@@ -82,7 +86,7 @@ async fn values_expire_within_an_hour() {
 
 #[test]
 fn an_unset_url_disables_redis_and_an_invalid_one_is_rejected() {
-    assert!(Redis::new(&RedisSettings::default()).unwrap().is_none());
-    let error = Redis::new(&RedisSettings { redis_url: Some("http://:secret@cache".parse().unwrap()) }).unwrap_err();
+    assert!(Redis::new(&RedisSettings::default(), "").unwrap().is_none());
+    let error = Redis::new(&RedisSettings { redis_url: Some("http://:secret@cache".parse().unwrap()) }, "").unwrap_err();
     assert!(error.to_string().contains("redis://") && !error.to_string().contains("secret"), "{error}");
 }

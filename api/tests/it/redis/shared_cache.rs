@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use api::State;
+use api::{
+    State,
+    cache::{FORMAT, namespace},
+};
 use entity::ConnectionRole;
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 
 use super::{
-    connect,
+    connect_within,
     redis_process::{RedisProcess, eventually},
 };
 use crate::{
@@ -20,11 +23,16 @@ on_every_backend!(
     a_response_cached_by_one_process_is_a_hit_for_another,
     invalid_values_are_replaced_from_the_database,
     responses_of_older_versions_are_not_used,
+    responses_of_other_databases_are_not_used,
 );
 
 /// Starts a process with an empty process cache that knows the catalogue version and is connected to Redis.
 async fn start_process(database: &TestDatabase, redis: &RedisProcess) -> TestApp {
-    let shared = connect(&redis.url());
+    start_process_within(&namespace("db.example:5432/marquee"), database, redis).await
+}
+
+async fn start_process_within(namespace: &str, database: &TestDatabase, redis: &RedisProcess) -> TestApp {
+    let shared = connect_within(&redis.url(), namespace);
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     let state = State::new(reads, watch, 64 * 1024 * 1024, Some(shared.clone()));
     state.version.refresh().await.unwrap();
@@ -39,7 +47,8 @@ fn cache_status(response: &TestResponse) -> &str {
 /// Waits for this number of keys, because values are stored in the background.
 async fn wait_for_keys(redis: &RedisProcess, count: usize) -> Vec<String> {
     eventually("the keys are stored", async || {
-        let keys: Vec<String> = redis.query("KEYS marquee:*").await.lines().map(str::to_owned).collect();
+        let pattern = format!("marquee:{FORMAT}:db.example:5432/marquee:*");
+        let keys: Vec<String> = redis.query(&format!("KEYS {pattern}")).await.lines().map(str::to_owned).collect();
         let keys: Vec<String> = keys.into_iter().filter(|line| line.starts_with("marquee:")).collect();
         (keys.len() == count).then_some(keys)
     })
@@ -76,14 +85,19 @@ async fn invalid_values_are_replaced_from_the_database(database: Arc<TestDatabas
     let catalogue = CatalogueFixture::new(&database).await;
     catalogue.insert([NewEvent::titled("show")]).await;
     let redis = RedisProcess::start(&[]).await;
-    start_process(&database, &redis).await.get("/search").await;
-    let [key] = &wait_for_keys(&redis, 1).await[..] else { panic!("expected one key") };
+    for path in ["/search", "/search?starts_at=2000-01-01"] {
+        start_process(&database, &redis).await.get(path).await;
+    }
+    let mut keys = wait_for_keys(&redis, 2).await;
+    keys.sort_unstable_by_key(String::len);
+    let [key, other] = &keys[..] else { panic!("expected two keys") };
 
     for command in [
         format!("SET \"{key}\" hello"),
         format!("SET \"{key}\" \"\""),
-        // An older format version, and a corrupt value.
+        // An older format version, a corrupt value, and a valid one of another key.
         format!("SETRANGE \"{key}\" 0 MQA0"),
+        format!("COPY \"{other}\" \"{key}\" REPLACE"),
         format!("SETRANGE \"{key}\" 60 x"),
         format!("DEL \"{key}\""),
     ] {
@@ -111,4 +125,17 @@ async fn responses_of_older_versions_are_not_used(database: Arc<TestDatabase>) {
     let response = start_process(&database, &redis).await.get("/search").await;
     assert_eq!(response.titles().len(), 2);
     assert_eq!(cache_status(&response), FROM_DATABASE);
+}
+
+/// Even if their version is the same.
+async fn responses_of_other_databases_are_not_used(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert([NewEvent::titled("show")]).await;
+    let redis = RedisProcess::start(&[]).await;
+    start_process(&database, &redis).await.get("/search").await;
+    wait_for_keys(&redis, 1).await;
+
+    let other = start_process_within(&namespace("db.example:5432/other"), &database, &redis).await;
+
+    assert_eq!(cache_status(&other.get("/search").await), FROM_DATABASE);
 }
