@@ -6,7 +6,7 @@ export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run start server test tests test-browser test-clients test-openapi check audit coverage smoke fmt format migrate \
-	openapi tools bench bench-sync bench-search bench-concerts bench-rates bench-push
+	openapi tools ha bench bench-sync bench-search bench-concerts bench-rates bench-push
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ smoke: ## Test a running deployment end to end: make smoke URL=http://127.0.0.1:
 
 tools: ## Install the tools of `make check` (takes minutes, once per machine)
 	@scripts/require-tools --install cargo-deny cargo-machete
+
+ha: ## Measure failovers of PostgreSQL and Redis (needs patroni, etcd, haproxy and redis-sentinel; HA="--only switchover" to run a part)
+	$(CARGO) build --workspace --bins --locked
+	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos ha $(HA)
 
 bench: bench-sync bench-search bench-concerts bench-rates bench-push ## Run all benchmarks
 

@@ -6,8 +6,6 @@ use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::{ConnectionTrait, Statement};
 
-use crate::process;
-
 /// How long other processes are observed.
 const WATCHED: Duration = Duration::from_secs(1);
 /// Processes that use less of a core are not reported.
@@ -57,7 +55,7 @@ async fn other_processes() -> String {
 
 fn processor_times() -> HashMap<u32, (String, Duration)> {
     let ids = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter_map(|id| Some((id, process::cpu_time(id)?))).collect()
+    ids.filter_map(|id| Some((id, programs::cpu_time(id)?))).collect()
 }
 
 /// The load average over 1, 5 and 15 minutes.

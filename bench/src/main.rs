@@ -25,6 +25,7 @@ mod table;
 use std::process::ExitCode;
 
 use clap::Parser;
+use programs::Failure;
 
 use self::{
     settings::{
@@ -35,9 +36,6 @@ use self::{
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// The reason of a failed measurement.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
     let command = BenchArguments::parse().command;

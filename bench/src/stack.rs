@@ -9,13 +9,11 @@ use std::{
 
 use entity::{UtcInstant, sync_run};
 use migration::testing::{Backend, TestDatabase};
+use programs::ProcessUsage;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{
-    Failure, ledger,
-    process::{self, ProcessUsage},
-};
+use crate::{Failure, ledger, process};
 
 /// The slug of the default provider.
 pub(crate) const SLUG: &str = "bench";
@@ -78,7 +76,7 @@ impl BenchStack {
     /// `marquee-worker` with these arguments, which logs to a file.
     pub(crate) fn worker_command(&self, arguments: &[&str]) -> Result<Command, Failure> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file())?;
-        let mut command = Command::new(process::find_built_program("marquee-worker")?);
+        let mut command = Command::new(programs::find_built_program("marquee-worker")?);
         command
             .args(arguments)
             .env("DATABASE_URL", self.database.settings.url.expose())
@@ -98,7 +96,7 @@ impl BenchStack {
 
     /// The last lines of the log of all workers.
     pub(crate) fn log_tail(&self) -> String {
-        process::tail(&self.log_file())
+        programs::read_tail(&self.log_file())
     }
 
     /// Runs `marquee-worker sync`.

@@ -10,13 +10,15 @@ use std::{
 use serde_json::Value;
 
 /// Each crate and the crates of the workspace that its programs may use.
-const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 10] = [
+const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 12] = [
     ("marquee-acceptance", &[]),
     ("marquee-api", &["marquee-command-line", "marquee-entity", "marquee-rates", "marquee-telemetry"]),
-    ("marquee-bench", &["marquee-entity", "marquee-migration", "marquee-provider-sim"]),
+    ("marquee-bench", &["marquee-entity", "marquee-migration", "marquee-programs", "marquee-provider-sim"]),
+    ("marquee-chaos", &["marquee-programs", "marquee-provider-sim"]),
     ("marquee-command-line", &[]),
     ("marquee-entity", &[]),
     ("marquee-migration", &["marquee-command-line", "marquee-entity"]),
+    ("marquee-programs", &[]),
     ("marquee-provider-sim", &["marquee-command-line"]),
     ("marquee-rates", &["marquee-entity"]),
     ("marquee-telemetry", &["marquee-command-line"]),
@@ -31,7 +33,7 @@ const LIBRARY_OWNERS: [(&str, &[&str]); 6] = [
     ("poem", &["marquee-api"]),
     ("redis", &["marquee-api"]),
     ("quick-xml", &["marquee-worker"]),
-    ("reqwest", &["marquee-worker", "marquee-telemetry"]),
+    ("reqwest", &["marquee-worker", "marquee-telemetry", "marquee-chaos"]),
     ("tokio-cron-scheduler", &["marquee-worker"]),
     ("opentelemetry", &["marquee-telemetry"]),
 ];
@@ -39,7 +41,7 @@ const LIBRARY_OWNERS: [(&str, &[&str]); 6] = [
 /// Library paths that may only be written below some folders.
 const LIBRARY_FOLDERS: [(&str, &[&str]); 4] = [
     ("quick_xml::", &["worker/src/provider/format"]),
-    ("reqwest::", &["worker/src/provider", "telemetry/src/traces.rs"]),
+    ("reqwest::", &["worker/src/provider", "telemetry/src/traces.rs", "chaos/src"]),
     ("redis::", &["api/src/cache"]),
     ("poem::", &["api/src"]),
 ];

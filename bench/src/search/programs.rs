@@ -1,26 +1,13 @@
 //! The measured programs and the baseline servers, on free ports. They are killed on drop.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::PathBuf,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{fs, net::SocketAddr};
 
+use programs::{ProcessUsage, free_address, start_and_wait};
 use tempfile::TempDir;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    process::{Child, Command},
-};
+use tokio::process::{Child, Command};
 
 use super::{CACHE_MIB, make_readable};
 use crate::{Failure, load::ResponseTier, process};
-
-/// The timeout until a program listens.
-const START_TIME: Duration = Duration::from_secs(20);
-/// The interval between two connection attempts.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The settings of an API.
 #[derive(Clone, Debug)]
@@ -48,7 +35,7 @@ pub(crate) struct ApiServer {
 impl ApiServer {
     pub(crate) async fn start(settings: &ApiSettings) -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
-        let mut command = Command::new(process::find_built_program("marquee-api")?);
+        let mut command = Command::new(programs::find_built_program("marquee-api")?);
         command
             .env("API_LISTEN", address.to_string())
             .env("DATABASE_URL", &settings.database_url)
@@ -70,8 +57,8 @@ impl ApiServer {
         Some(self.usage()?.peak_kib / 1024)
     }
 
-    pub(crate) fn usage(&self) -> Option<process::ProcessUsage> {
-        process::sample_usage(self.process.id()?)
+    pub(crate) fn usage(&self) -> Option<ProcessUsage> {
+        programs::sample_usage(self.process.id()?)
     }
 
     /// The body and `Cache-Status` of a response.
@@ -123,7 +110,7 @@ impl RedisServer {
     }
 
     async fn spawn(address: SocketAddr, folder: &TempDir) -> Result<Child, Failure> {
-        let mut command = Command::new(process::find_installed_program("redis-server", "redis-server")?);
+        let mut command = Command::new(programs::find_installed_program("redis-server", "redis-server")?);
         command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
         start_and_wait(command, address, &folder.path().join("redis.log")).await
@@ -167,7 +154,7 @@ impl BaselineServer {
 
     /// nginx with one worker and an open file cache.
     pub(super) async fn nginx(body: &[u8]) -> Result<Self, Failure> {
-        let program = process::find_installed_program("nginx", "nginx-light")?;
+        let program = programs::find_installed_program("nginx", "nginx-light")?;
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let root = folder.path().display();
         make_readable(folder.path())?;
@@ -198,34 +185,11 @@ impl BaselineServer {
     }
 }
 
-/// Starts a program and waits until it listens.
-async fn start_and_wait(mut command: Command, address: SocketAddr, log: &PathBuf) -> Result<Child, Failure> {
-    let file = fs::OpenOptions::new().create(true).append(true).open(log)?;
-    command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).kill_on_drop(true);
-    let mut child = command.spawn()?;
-    let until = Instant::now() + START_TIME;
-    while TcpStream::connect(address).await.is_err() {
-        if let Some(status) = child.try_wait()? {
-            return Err(format!("{:?} exited with {status}: {}", command.as_std().get_program(), process::tail(log)).into());
-        }
-        if Instant::now() > until {
-            return Err(format!("{:?} does not listen: {}", command.as_std().get_program(), process::tail(log)).into());
-        }
-        tokio::time::sleep(POLL_INTERVAL).await;
-    }
-    Ok(child)
-}
-
-/// A free address. The servers cannot report a port that they select.
-async fn free_address() -> Result<SocketAddr, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
-}
-
 /// The versions of the baseline servers.
 pub(super) async fn versions() -> String {
     let mut texts = Vec::new();
     for (name, argument) in [("redis-server", "--version"), ("nginx", "-v")] {
-        let output = match process::find_installed_program(name, name) {
+        let output = match programs::find_installed_program(name, name) {
             Ok(program) => Command::new(program).arg(argument).output().await.ok(),
             Err(_) => None,
         };

@@ -1,0 +1,119 @@
+//! Marquee itself: APIs and workers on one database, with a simulated provider.
+
+use std::net::SocketAddr;
+
+use programs::{Failure, find_built_program};
+use provider_sim::{SimCatalogue, SimProvider};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    process::Program,
+    sandbox::{Sandbox, free_address},
+};
+
+/// The provider that receives pushed feeds.
+pub(crate) const PUSHED: &str = "pushed";
+/// The places of all prices.
+pub(crate) const ORIGIN: &str = "XXAAA";
+pub(crate) const DESTINATION: &str = "XXBBB";
+
+/// Percentage of the polled events that change between two polls, so that cached responses expire.
+const CHURN: f64 = 5.0;
+/// Short, so that the jobs of a killed worker are soon claimed by another one.
+const LEASE_SECONDS: u32 = 5;
+
+/// An API or a worker, and its address.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) program: Program,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) async fn start(&mut self) -> Result<(), Failure> {
+        self.program.start(self.address).await
+    }
+}
+
+/// The settings of the programs.
+#[derive(Clone, Debug)]
+pub(crate) struct DeploymentSettings {
+    pub(crate) database_url: String,
+    pub(crate) database_read_url: Option<String>,
+    /// One API for each.
+    pub(crate) redis_urls: Vec<String>,
+    pub(crate) workers: usize,
+}
+
+/// Running programs.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) apis: Vec<Server>,
+    pub(crate) workers: Vec<Server>,
+    _stop_provider_on_drop: DropGuard,
+}
+
+impl Deployment {
+    /// Creates the schema, and starts the programs.
+    pub(crate) async fn start(sandbox: &Sandbox, settings: &DeploymentSettings) -> Result<Self, Failure> {
+        let (provider_url, stop_provider) = start_provider().await?;
+        let providers = sandbox.write("providers.toml", &format_providers(&provider_url))?;
+        let database_url = &settings.database_url;
+        sandbox
+            .program("migrate", find_built_program("marquee-migrate")?)
+            .args(["up"])
+            .env("DATABASE_URL", database_url)
+            .run()
+            .await?;
+        let (mut apis, mut workers) = (Vec::new(), Vec::new());
+        for (index, redis_url) in settings.redis_urls.iter().enumerate() {
+            let address = free_address()?;
+            let program = sandbox
+                .program(&format!("api-{}", index + 1), find_built_program("marquee-api")?)
+                .env("API_LISTEN", &address)
+                .env("DATABASE_URL", database_url)
+                .env("DATABASE_READ_URL", settings.database_read_url.as_ref().unwrap_or(database_url))
+                .env("REDIS_URL", redis_url);
+            apis.push(Server { program, address });
+        }
+        for index in 0..settings.workers {
+            let address = free_address()?;
+            let program = sandbox
+                .program(&format!("worker-{}", index + 1), find_built_program("marquee-worker")?)
+                .args(["run"])
+                .env("METRICS_LISTEN", &address)
+                .env("DATABASE_URL", database_url)
+                .env("PROVIDERS_FILE", &providers.display())
+                .env("JOB_LEASE_SECONDS", &LEASE_SECONDS);
+            workers.push(Server { program, address });
+        }
+        for server in apis.iter_mut().chain(&mut workers) {
+            server.start().await?;
+        }
+        Ok(Self { apis, workers, _stop_provider_on_drop: stop_provider })
+    }
+}
+
+async fn start_provider() -> Result<(String, DropGuard), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/feed", listener.local_addr()?);
+    let stop = CancellationToken::new();
+    tokio::spawn(provider_sim::serve(
+        listener,
+        SimProvider::new(SimCatalogue { churn: CHURN, ..SimCatalogue::default() }),
+        stop.clone(),
+    ));
+    Ok((url, stop.drop_guard()))
+}
+
+/// A provider that is polled, and one that receives pushed feeds.
+fn format_providers(url: &str) -> String {
+    let entry = |slug: &str, url: &str, schedule: &str| {
+        format!(
+            "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\nschedule = \"{schedule}\"\n\
+             currency = \"EUR\"\nallow_private_addresses = true\n\n"
+        )
+    };
+    entry("polled", url, "*/2 * * * * *") + &entry(PUSHED, "http://127.0.0.1:1/", "0 0 0 1 1 *")
+}
