@@ -20,6 +20,8 @@ const ROUNDED_UP_BY: usize = 8;
 pub struct CachedBody {
     /// The version of the catalogue from which it was read.
     pub version: i64,
+    /// How often the process had seen the database restored before it read the body.
+    pub restores: u64,
     /// The bytes, with their coding and validator.
     pub representation: Representation,
     /// The value of the `Link` header.
@@ -29,14 +31,21 @@ pub struct CachedBody {
 impl CachedBody {
     /// A body without a coding.
     #[must_use]
-    pub fn new(version: i64, body: Bytes, link: Option<HeaderValue>) -> Self {
-        Self { version, representation: Representation::new(JSON, ContentCoding::Identity, body), link }
+    pub fn new(version: i64, restores: u64, body: Bytes, link: Option<HeaderValue>) -> Self {
+        Self { version, restores, representation: Representation::new(JSON, ContentCoding::Identity, body), link }
     }
 
     /// The same response, with its bytes in another coding.
     #[must_use]
     pub fn with_coding(&self, coding: ContentCoding, body: Bytes) -> Self {
-        Self { version: self.version, representation: Representation::new(JSON, coding, body), link: self.link.clone() }
+        let representation = Representation::new(JSON, coding, body);
+        Self { version: self.version, restores: self.restores, representation, link: self.link.clone() }
+    }
+
+    /// Whether it was read from a later state of the catalogue.
+    #[must_use]
+    pub(super) fn is_newer_than(&self, other: &Self) -> bool {
+        (self.restores, self.version) > (other.restores, other.version)
     }
 
     /// The bytes.
@@ -71,7 +80,7 @@ impl CachedBody {
         Some(bytes.freeze())
     }
 
-    /// Decodes what [`to_bytes`](Self::to_bytes) encoded. `None` if it is damaged, or of another key, version or coding.
+    /// Decodes what [`to_bytes`](Self::to_bytes) encoded, as read after no restore. `None` if it is damaged, or of another key, version or coding.
     #[must_use]
     pub(super) fn from_bytes(bytes: &Bytes, key: &str, version: i64, coding: ContentCoding) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<4>()?;
@@ -88,7 +97,7 @@ impl CachedBody {
         }
         let link = if link.is_empty() { None } else { Some(HeaderValue::from_bytes(link).ok()?) };
         let representation = Representation::new(JSON, coding, bytes.slice_ref(body));
-        Some(Self { version, representation, link })
+        Some(Self { version, restores: 0, representation, link })
     }
 }
 
@@ -109,7 +118,7 @@ mod tests {
 
     fn body() -> CachedBody {
         let link = HeaderValue::from_static("<?cursor=AQ>; rel=\"next\"");
-        CachedBody::new(7, Bytes::from_static(b"{\"data\":{}}"), Some(link))
+        CachedBody::new(7, 0, Bytes::from_static(b"{\"data\":{}}"), Some(link))
     }
 
     #[test]

@@ -27,8 +27,8 @@ impl Detections {
     }
 
     /// Forgets all versions: the next one may be lower.
-    pub(super) fn clear(&mut self) {
-        self.detected.clear();
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self::new(now);
     }
 
     /// When this process detected the first version after `version`, or earlier: for a version before all that are remembered, the start.

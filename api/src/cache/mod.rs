@@ -6,6 +6,7 @@
 
 mod body;
 mod counters;
+mod database;
 mod detections;
 mod key;
 mod query;
@@ -33,7 +34,6 @@ pub use self::{
 };
 use self::{
     counters::CacheCounters,
-    query::run_versioned,
     single_flight::{InFlight, SingleFlight},
     version::{KnownVersion, VersionWatch},
 };
@@ -178,29 +178,31 @@ impl Cache {
 
     /// A body that could not be fetched again.
     fn serve_unconfirmed(&self, body: Arc<CachedBody>) -> CacheResponse {
-        let age = self.age(&body).max(self.availability.time_since_response());
-        self.serve(body, CacheTier::Process, Freshness::DatabaseUnavailable(age), false)
+        let freshness = Freshness::DatabaseUnavailable(self.time_since_confirmed(&body));
+        self.serve(body, CacheTier::Process, freshness, false)
     }
 
     fn freshness(&self, body: &CachedBody) -> Freshness {
-        let age = self.age(body);
         if !self.availability.is_available() {
-            return Freshness::DatabaseUnavailable(age.max(self.availability.time_since_response()));
+            return Freshness::DatabaseUnavailable(self.time_since_confirmed(body));
         }
-        match self.version.current() {
-            Some(current) if body.version < current && age < self.revalidate_within => Freshness::Revalidating(age),
-            // A higher version than the current one was read before the database was restored from a backup.
-            Some(current) if body.version != current => Freshness::Outdated(age),
-            _ => Freshness::Fresh,
+        match self.time_since_superseded(body) {
+            None => Freshness::Fresh,
+            Some(age) if age < self.revalidate_within => Freshness::Revalidating(age),
+            Some(age) => Freshness::Outdated(age),
         }
     }
 
-    /// The time since the version of the body was superseded; 0 if it is current.
-    fn age(&self, body: &CachedBody) -> Duration {
-        match self.version.current() {
-            Some(current) if body.version != current => self.version.time_since_superseded(body.version),
-            _ => Duration::ZERO,
-        }
+    /// The time since the version of the body was superseded; `None` while it is the current one.
+    fn time_since_superseded(&self, body: &CachedBody) -> Option<Duration> {
+        let is_current = self.version.current().is_none_or(|current| current == body.version);
+        let is_superseded = !is_current || body.restores != self.version.restores();
+        is_superseded.then(|| self.version.time_since_superseded(body.version))
+    }
+
+    /// The time since the version of the body was last known to be the current one.
+    fn time_since_confirmed(&self, body: &CachedBody) -> Duration {
+        self.time_since_superseded(body).unwrap_or_default().max(self.availability.time_since_response())
     }
 
     /// Starts or joins the fetch for the version that is known now. Requests that know a newer version do not join it.
@@ -231,11 +233,11 @@ impl Cache {
             self.write_redis(&request.key, &body, self.version.known());
             return Ok((self.store(request.key, body), identity.tier));
         }
-        let read = run_versioned(&request.query, &self.reader.database);
-        let (output, (version, raised_at)) = self.reader.read(read).await?;
+        // Before the query: a restore during the query makes its output outdated.
+        let restores = self.version.restores();
+        let (output, (version, _)) = self.query_database(&request.query).await?;
         self.counters.count_fetch_from_database();
-        self.version.observe(version, raised_at);
-        let body = CachedBody::new(version, Bytes::from(output.body), output.link);
+        let body = CachedBody::new(version, restores, Bytes::from(output.body), output.link);
         self.write_redis(&request.key, &body, self.version.known());
         Ok((self.store(request.key, body), CacheTier::Database))
     }
@@ -243,28 +245,28 @@ impl Cache {
     async fn read_redis(&self, key: &str, coding: ContentCoding, known: Option<KnownVersion>) -> Option<CachedBody> {
         let (redis, known) = (self.redis.as_ref()?, known?);
         let bytes = redis.get(&key::in_redis(known.version, known.raised_at, key)).await?;
-        CachedBody::from_bytes(&bytes, key, known.version, coding)
+        let body = CachedBody::from_bytes(&bytes, key, known.version, coding)?;
+        Some(CachedBody { restores: known.restores, ..body })
     }
 
     fn write_redis(&self, key: &str, body: &CachedBody, known: Option<KnownVersion>) {
         if let (Some(redis), Some(known)) = (&self.redis, known)
-            && known.version == body.version
+            && (known.version, known.restores) == (body.version, body.restores)
             && let Some(bytes) = body.to_bytes(key)
         {
             redis.put(&key::in_redis(known.version, known.raised_at, key), bytes);
         }
     }
 
-    /// Stores a body in the process, unless a newer one is there. A body newer than all known versions was read before a restore.
+    /// Stores a body in the process, unless a newer one is there.
     fn store(&self, key: String, body: CachedBody) -> Arc<CachedBody> {
         let body = Arc::new(body);
         if self.process.policy().max_capacity() == Some(0) {
             // It would stay until the next insert.
             return body;
         }
-        let newest = self.version.current().unwrap_or(i64::MAX);
         self.process.entry(key).and_upsert_with(|stored| match stored {
-            Some(stored) if (body.version + 1..=newest).contains(&stored.value().version) => stored.into_value(),
+            Some(stored) if stored.value().is_newer_than(&body) => stored.into_value(),
             _ => body.clone(),
         });
         body

@@ -1,13 +1,13 @@
 //! Watches the version of the catalogue: which version the database holds, and since when this process knows it.
 //!
-//! [`VersionWatch::run`] reads the version twice a second, and immediately when PostgreSQL notifies of a new version or when a query
-//! loses its connection. It has its own connection, so that a busy pool is not mistaken for an unavailable database. It reads no other
-//! row of the catalogue. It also checks whether the schema is current.
+//! [`VersionWatch::run`] reads the version from the primary twice a second, and immediately when PostgreSQL notifies of a new version or
+//! when a query loses its connection. It has its own connection, so that a busy pool is not mistaken for an unavailable database. It reads
+//! no other row of the catalogue. It also checks whether the schema is current.
 
 use std::{
     sync::{
         Arc, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -32,8 +32,9 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause before listening for notifications again.
 const LISTEN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
-/// For this long, a version lower than the known one may be that of a lagging replica; after that the database was restored.
-const RESTORE_DETECTION_TIME: Duration = Duration::from_secs(10);
+/// For this long, a version lower than the known one may be that of a server that is no longer the primary; after that the database was
+/// restored from a backup, or lost transactions in a failover.
+const RESTORE_DETECTION_TIME: Duration = Duration::from_secs(2);
 
 /// A version that this process knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,15 @@ pub struct KnownVersion {
     pub version: i64,
     /// When the worker incremented the version to this number.
     pub raised_at: UtcInstant,
+    /// How often the process had seen the database restored.
+    pub restores: u64,
+}
+
+impl KnownVersion {
+    /// Whether a row that was read later belongs to another history: versions never decrease, and each is raised once.
+    fn is_contradicted_by(&self, row: &catalogue_version::Model) -> bool {
+        row.version < self.version || row.version == self.version && row.raised_at != self.raised_at
+    }
 }
 
 /// The newest version that this process has seen.
@@ -53,6 +63,10 @@ pub struct VersionWatch {
     /// The same without a lock: the version, or -1 while none is known.
     current: AtomicI64,
     detections: std::sync::Mutex<Detections>,
+    /// How often the database was restored.
+    restores: AtomicU64,
+    /// Since when the row contradicts the known version.
+    contradicted_since: std::sync::Mutex<Option<Instant>>,
     is_schema_outdated: AtomicBool,
     /// When the last read began, and its result.
     last_read: Mutex<Option<(Instant, Option<i64>)>>,
@@ -69,6 +83,8 @@ impl VersionWatch {
             known: watch::Sender::new(None),
             current: AtomicI64::new(-1),
             detections: std::sync::Mutex::new(Detections::new(Instant::now())),
+            restores: AtomicU64::new(0),
+            contradicted_since: std::sync::Mutex::default(),
             is_schema_outdated: AtomicBool::new(false),
             last_read: Mutex::new(None),
         }
@@ -84,6 +100,13 @@ impl VersionWatch {
     #[must_use]
     pub fn current(&self) -> Option<i64> {
         Some(self.current.load(Ordering::Acquire)).filter(|version| *version >= 0)
+    }
+
+    /// How often this process has seen that the database was restored. A version identifies a state of the catalogue only together with
+    /// this number.
+    #[must_use]
+    pub fn restores(&self) -> u64 {
+        self.restores.load(Ordering::Acquire)
     }
 
     /// For how long this process has known a later version than this one, or longer.
@@ -103,7 +126,7 @@ impl VersionWatch {
         let is_new = self.known.send_if_modified(|known| {
             let is_new = known.is_none_or(|known| known.version < version);
             if is_new {
-                *known = Some(KnownVersion { version, raised_at });
+                *known = Some(KnownVersion { version, raised_at, restores: self.restores() });
                 self.detections.lock().unwrap_or_else(PoisonError::into_inner).record(version, Instant::now());
                 self.current.store(version, Ordering::Release);
             }
@@ -135,6 +158,7 @@ impl VersionWatch {
     }
 
     async fn read(&self) -> Result<i64, DbErr> {
+        let known = self.known();
         let read = async {
             self.record_schema(entity::is_schema_current(&self.database).await?);
             catalogue_version::fetch(&self.database).await
@@ -143,8 +167,30 @@ impl VersionWatch {
         let row = row.map_err(|_| DbErr::Custom("reading the catalogue version timed out".to_owned())).flatten();
         self.availability.record_check(row.as_ref().err());
         let row = row?;
-        self.observe(row.version, row.raised_at);
+        let is_contradiction = known.is_some_and(|known| known.is_contradicted_by(&row));
+        if self.confirm_restore(is_contradiction) {
+            self.restart(&row);
+        } else if !is_contradiction {
+            self.observe(row.version, row.raised_at);
+        }
         Ok(row.version)
+    }
+
+    /// Whether all rows have contradicted the known version for [`RESTORE_DETECTION_TIME`].
+    fn confirm_restore(&self, is_contradiction: bool) -> bool {
+        let mut since = self.contradicted_since.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = since.filter(|_| is_contradiction).or_else(|| is_contradiction.then(Instant::now));
+        since.take_if(|since| since.elapsed() > RESTORE_DETECTION_TIME).is_some()
+    }
+
+    /// Begins a new history with this row.
+    fn restart(&self, row: &catalogue_version::Model) {
+        tracing::warn!(catalogue.version = row.version, "database restored: its catalogue version contradicts the known one");
+        self.restores.fetch_add(1, Ordering::AcqRel);
+        self.detections.lock().unwrap_or_else(PoisonError::into_inner).restart(Instant::now());
+        self.current.store(-1, Ordering::Release);
+        self.known.send_replace(None);
+        self.observe(row.version, row.raised_at);
     }
 
     fn record_schema(&self, is_current: bool) {
@@ -171,28 +217,13 @@ impl VersionWatch {
     async fn poll(&self) {
         let age = gauge!("marquee_catalogue_version_age_seconds");
         let up = gauge!("marquee_database_up");
-        let mut lower_since: Option<Instant> = None;
         loop {
             let version = self.refresh().await;
             up.set(if version.is_ok() { 1.0 } else { 0.0 });
             record_age(&age, self.known());
-            let is_lower = version.is_ok_and(|version| self.current().is_some_and(|known| version < known));
-            lower_since = lower_since.filter(|_| is_lower).or_else(|| is_lower.then(Instant::now));
-            if lower_since.is_some_and(|since| since.elapsed() > RESTORE_DETECTION_TIME) {
-                tracing::warn!("database restored: its catalogue version is lower than before");
-                self.reset();
-                lower_since = None;
-            }
             let interval = if self.availability.is_available() { POLL_INTERVAL } else { RETRY_INTERVAL };
             let _requested = timeout(interval, self.availability.wait_for_check_request()).await;
         }
-    }
-
-    /// Accepts the next version that is read, whatever it is.
-    fn reset(&self) {
-        self.detections.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.current.store(-1, Ordering::Release);
-        self.known.send_replace(None);
     }
 
     async fn listen(&self, notifier: &DatabaseSettings) {

@@ -1,6 +1,6 @@
 //! The settings of `marquee-api`: flags and environment variables.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use clap::Parser;
 use command_line::ListenAddress;
@@ -11,7 +11,7 @@ use super::ApiCommand;
 use crate::{
     auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
     cache::{self, CacheSettings, Redis, RedisUrlError},
-    database::writer::Writer,
+    database::{Replica, writer::Writer},
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
     server::ServeSettings,
@@ -54,6 +54,9 @@ pub struct Settings {
     /// URL of a read replica; unset, reads use the primary database
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
     pub database_read_url: Option<RedactedUrl>,
+    /// How long a response may be superseded on the primary and still be read from the replica
+    #[arg(long, env = "REPLICA_MAX_LAG_SECONDS", default_value_t = 2, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3_600))]
+    pub replica_max_lag_seconds: u64,
     /// API keys.
     #[command(flatten)]
     pub keys: KeysSettings,
@@ -75,17 +78,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The database that requests read: the replica, or else the primary.
-    #[must_use]
-    pub fn read_database(&self) -> DatabaseSettings {
-        self.database_read_url.clone().map_or_else(|| self.database.clone(), |url| DatabaseSettings { url })
+    /// The replica that requests read, if there is one.
+    fn replica(&self) -> Option<DatabaseSettings> {
+        self.database_read_url.clone().map(|url| DatabaseSettings { url })
     }
 
     /// The primary, and the replica if there is one.
     #[must_use]
     pub fn databases(&self) -> Vec<DatabaseSettings> {
-        let replica = self.database_read_url.clone().map(|url| DatabaseSettings { url });
-        [self.database.clone()].into_iter().chain(replica).collect()
+        [self.database.clone()].into_iter().chain(self.replica()).collect()
     }
 }
 
@@ -96,14 +97,29 @@ impl State {
     ///
     /// When the settings are invalid, whether or not the services respond.
     pub async fn connect(settings: &Settings) -> Result<Self, StateError> {
-        let read = settings.read_database();
-        let database = entity::connect(&read, ConnectionRole::Api).await?;
-        let watch = entity::connect(&read, ConnectionRole::Watch).await?;
+        let connect = async |database| {
+            let connection = entity::connect(database, ConnectionRole::Api).await?;
+            Ok::<_, ConnectError>((connection, entity::connect(database, ConnectionRole::Watch).await?))
+        };
+        let (database, watch) = connect(&settings.database).await?;
+        let replica = match settings.replica() {
+            Some(replica) => {
+                let (database, watch) = connect(&replica).await?;
+                Some(Replica::new(database, watch, Duration::from_secs(settings.replica_max_lag_seconds)))
+            }
+            None => None,
+        };
         let writer = Arc::new(Writer::new(entity::connect(&settings.database, ConnectionRole::Write).await?));
         let redis = Redis::new(&settings.cache.redis, &cache::namespace(&settings.database.location()?))?;
         let rate = RateLimiter::from_settings(&settings.rate);
         let keys = Keys::load(&settings.keys, settings.access)?;
         let cors = Cors::from_settings(&settings.cors);
-        Ok(Self { rate, writer, keys, cors, ..Self::new(database, watch, settings.cache.process_bytes(), redis) })
+        Ok(Self {
+            rate,
+            writer,
+            keys,
+            cors,
+            ..Self::with_replica(database, watch, replica, settings.cache.process_bytes(), redis)
+        })
     }
 }

@@ -11,6 +11,8 @@ use tokio::sync::{Notify, watch};
 /// Shared by everything that uses the database. It starts as available.
 #[derive(Debug)]
 pub struct Availability {
+    /// What the database is called in logs.
+    role: &'static str,
     unavailable: watch::Sender<bool>,
     started: Instant,
     /// Milliseconds from `started` to the last response of the database.
@@ -18,18 +20,19 @@ pub struct Availability {
     check_requested: Notify,
 }
 
-impl Default for Availability {
-    fn default() -> Self {
+impl Availability {
+    /// Of the database with this role: `primary` or `replica`.
+    #[must_use]
+    pub fn new(role: &'static str) -> Self {
         Self {
+            role,
             unavailable: watch::Sender::new(false),
             started: Instant::now(),
             last_response: AtomicU64::new(0),
             check_requested: Notify::new(),
         }
     }
-}
 
-impl Availability {
     /// Whether the last check succeeded and no connection has been lost since.
     #[must_use]
     pub fn is_available(&self) -> bool {
@@ -83,8 +86,10 @@ impl Availability {
             self.unavailable.send_if_modified(|unavailable| std::mem::replace(unavailable, is_unavailable) != is_unavailable);
         if has_changed {
             match error {
-                Some(error) => tracing::error!(error = telemetry::with_causes(error), "database unavailable"),
-                None => tracing::info!("database available again"),
+                Some(error) => {
+                    tracing::error!(database.role = self.role, error = telemetry::with_causes(error), "database unavailable");
+                }
+                None => tracing::info!(database.role = self.role, "database available again"),
             }
         }
     }

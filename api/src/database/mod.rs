@@ -3,7 +3,8 @@
 mod availability;
 mod outage;
 pub mod reader;
+mod replica;
 pub(crate) mod sql;
 pub mod writer;
 
-pub use self::{availability::Availability, outage::report_unavailable};
+pub use self::{availability::Availability, outage::report_unavailable, reader::ReadSource, replica::Replica};

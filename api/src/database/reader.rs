@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::Availability;
+use super::{Availability, Replica};
 use crate::error::ApiError;
 
 /// Concurrent reads: one for each connection of the pool, so that no read waits for a connection inside the pool.
@@ -30,12 +30,20 @@ const WAITING_TIME: Duration = Duration::from_secs(1);
 /// limits have failed because the server or the network stopped responding. Less than the drain time.
 const READ_TIME: Duration = Duration::from_secs(9);
 
+/// A database from which requests read.
+#[derive(Clone, Debug)]
+pub struct ReadSource {
+    /// The connection pool.
+    pub connection: DatabaseConnection,
+    /// Whether it responds.
+    pub availability: Arc<Availability>,
+}
+
 /// Reads on behalf of requests.
 #[derive(Debug)]
 pub struct Reader {
-    /// The connection pool.
-    pub database: DatabaseConnection,
-    availability: Arc<Availability>,
+    primary: ReadSource,
+    replica: Option<Arc<Replica>>,
     reads: Semaphore,
     waiting: Semaphore,
     metrics: Metrics,
@@ -49,9 +57,9 @@ struct Metrics {
 }
 
 impl Reader {
-    /// A reader of `database` that fails fast while `availability` reports that the database is unavailable.
+    /// A reader of the primary and the replica, if there is one.
     #[must_use]
-    pub fn new(database: DatabaseConnection, availability: Arc<Availability>) -> Self {
+    pub fn new(primary: ReadSource, replica: Option<Arc<Replica>>) -> Self {
         let metrics = Metrics {
             seconds: histogram!("marquee_database_seconds"),
             waiting: gauge!("marquee_database_waiting"),
@@ -59,29 +67,58 @@ impl Reader {
         };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reads = Ord::min(MAX_READS, READS_PER_CORE * cores);
-        Self { database, availability, reads: Semaphore::new(reads), waiting: Semaphore::new(MAX_WAITING), metrics }
+        Self { primary, replica, reads: Semaphore::new(reads), waiting: Semaphore::new(MAX_WAITING), metrics }
     }
 
-    /// Runs a query.
+    /// The primary, for reads of what a client may have just written. While it is unavailable, the replica.
+    #[must_use]
+    pub fn primary(&self) -> &ReadSource {
+        match &self.replica {
+            Some(replica) if !self.primary.availability.is_available() => &replica.source,
+            _ => &self.primary,
+        }
+    }
+
+    /// The replica, if it has this version of the catalogue, or else the primary.
+    #[must_use]
+    pub fn with_version(&self, version: Option<i64>) -> &ReadSource {
+        match &self.replica {
+            Some(replica) if replica.source.availability.is_available() && replica.version() >= version => &replica.source,
+            _ => self.primary(),
+        }
+    }
+
+    /// The replica, if there is one.
+    #[must_use]
+    pub fn replica(&self) -> Option<&Arc<Replica>> {
+        self.replica.as_ref()
+    }
+
+    /// Runs a query on a source.
     ///
     /// # Errors
     ///
     /// When the query fails, when the database is unavailable or stops responding, and immediately when too many reads wait.
-    pub async fn read<T, E: Into<ApiError>>(&self, query: impl Future<Output = Result<T, E>>) -> Result<T, ApiError> {
-        if !self.availability.is_available() {
+    pub async fn read<T, E: Into<ApiError>>(
+        &self,
+        source: &ReadSource,
+        query: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        let availability = &source.availability;
+        if !availability.is_available() {
             return Err(ApiError::DatabaseStillUnavailable);
         }
-        let _permit = self.acquire().await?;
+        let _permit = self.acquire(availability).await?;
         let started = Instant::now();
         let result = tokio::select! {
             result = timeout(READ_TIME, query) => result.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into),
-            () = self.availability.wait_until_unavailable() => Err(ApiError::DatabaseStillUnavailable),
+            () = availability.wait_until_unavailable() => Err(ApiError::DatabaseStillUnavailable),
         };
         self.metrics.seconds.record(started.elapsed());
         if let Err(ApiError::DatabaseUnavailable(error)) = &result
             && entity::is_connection_lost(error)
         {
-            self.availability.report_lost_connection(error);
+            availability.report_lost_connection(error);
         }
         result
     }
@@ -98,7 +135,7 @@ impl Reader {
         ApiError::Overloaded
     }
 
-    async fn acquire(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+    async fn acquire(&self, availability: &Availability) -> Result<SemaphorePermit<'_>, ApiError> {
         if let Ok(permit) = self.reads.try_acquire() {
             return Ok(permit);
         }
@@ -106,7 +143,7 @@ impl Reader {
         self.record_waiting();
         let permit = tokio::select! {
             permit = timeout(WAITING_TIME, self.reads.acquire()) => permit,
-            () = self.availability.wait_until_unavailable() => return Err(ApiError::DatabaseStillUnavailable),
+            () = availability.wait_until_unavailable() => return Err(ApiError::DatabaseStillUnavailable),
         };
         self.record_waiting();
         match permit {

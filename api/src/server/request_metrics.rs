@@ -21,7 +21,8 @@ pub(crate) fn describe() {
     describe_gauge!("marquee_cache_entries", "Entries of the cache in the process");
     describe_histogram!("marquee_database_seconds", Unit::Seconds, "Duration of database reads");
     describe_gauge!("marquee_database_waiting", "Requests that wait for a database read");
-    describe_gauge!("marquee_database_up", "Whether the last check of the database succeeded");
+    describe_gauge!("marquee_database_up", "Whether the last check of the primary database succeeded");
+    describe_gauge!("marquee_replica_up", "Whether the last check of the read replica succeeded");
     describe_counter!("marquee_shed_requests_total", "Requests rejected because too many were waiting");
     describe_gauge!("marquee_catalogue_version", "Newest version of the catalogue that this process has seen");
     describe_gauge!("marquee_catalogue_version_age_seconds", Unit::Seconds, "Time since a sync created that version");

@@ -14,7 +14,7 @@ pub use self::readiness::Readiness;
 use crate::{
     auth::Keys,
     cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
-    database::{Availability, reader::Reader, writer::Writer},
+    database::{Availability, ReadSource, Replica, reader::Reader, writer::Writer},
     rate_limit::RateLimiter,
     response::Cors,
 };
@@ -24,7 +24,7 @@ use crate::{
 pub struct State {
     /// The version of the catalogue.
     pub version: Arc<VersionWatch>,
-    /// Whether the database responds.
+    /// Whether the primary responds.
     pub availability: Arc<Availability>,
     /// Database reads.
     pub reader: Arc<Reader>,
@@ -50,10 +50,23 @@ impl State {
     /// A state over one database, with a cache of this many bytes in the process. `watch` is used for the version only.
     #[must_use]
     pub fn new(database: DatabaseConnection, watch: DatabaseConnection, cache_bytes: u64, redis: Option<Redis>) -> Self {
-        let availability = Arc::<Availability>::default();
+        Self::with_replica(database, watch, None, cache_bytes, redis)
+    }
+
+    /// A state over a primary and its replica, if there is one.
+    #[must_use]
+    pub fn with_replica(
+        database: DatabaseConnection,
+        watch: DatabaseConnection,
+        replica: Option<Replica>,
+        cache_bytes: u64,
+        redis: Option<Redis>,
+    ) -> Self {
+        let availability = Arc::new(Availability::new("primary"));
         let version = Arc::new(VersionWatch::new(watch, availability.clone()));
         let writer = Arc::new(Writer::new(database.clone()));
-        let reader = Arc::new(Reader::new(database, availability.clone()));
+        let primary = ReadSource { connection: database, availability: availability.clone() };
+        let reader = Arc::new(Reader::new(primary, replica.map(Arc::new)));
         let cache =
             Arc::new(Cache::new(cache_bytes, REVALIDATE_WITHIN, redis, version.clone(), availability.clone(), reader.clone()));
         Self {
@@ -78,7 +91,7 @@ impl State {
     }
 
     /// Starts the background tasks, which run until `shutdown` is cancelled: the version watch, which `primary` notifies of new
-    /// versions, and the upkeep of the metrics.
+    /// versions, the check of the replica, and the upkeep of the metrics.
     pub fn start_background_tasks(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
         if let Some(recorder) = self.recorder.clone() {
             tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
@@ -88,6 +101,10 @@ impl State {
                     recorder.run_upkeep();
                 }
             }));
+        }
+        if let Some(replica) = self.reader.replica().cloned() {
+            let shutdown = shutdown.clone();
+            tokio::spawn(async move { replica.run(&shutdown).await });
         }
         let version = self.version.clone();
         tokio::spawn(async move { version.run(&primary, &shutdown).await });

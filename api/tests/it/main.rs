@@ -35,6 +35,7 @@ mod rates;
 mod reader_keys;
 mod recorder;
 mod redis;
+mod replica;
 mod routing;
 mod search_pagination;
 mod search_range;

@@ -34,7 +34,8 @@ impl EventsApi {
     ) -> Result<Reply<Envelope<EventDetails>>, ApiError> {
         no_parameters(request)?;
         let event_id: Uuid = parse_path("id", &id, "must be a UUID as in /search")?;
-        let rows = self.0.reader.read(rows::find(&self.0.reader.database, event_id)).await?;
+        let source = self.0.reader.with_version(self.0.version.current());
+        let rows = self.0.reader.read(source, rows::find(&source.connection, event_id)).await?;
         let event = rows.map(EventDetails::from).ok_or_else(|| ApiError::not_found("event", &event_id))?;
         Reply::json(request, &Envelope::from(event)).await
     }

@@ -52,7 +52,8 @@ impl MultivacApi {
     #[oai(path = "/multivac", method = "get", operation_id = "multivac")]
     async fn multivac(&self, request: &Request) -> Result<TextReply, ApiError> {
         no_parameters(request)?;
-        let latest = self.0.reader.read(rows::latest(&self.0.reader.database)).await?;
+        let source = self.0.reader.primary();
+        let latest = self.0.reader.read(source, rows::latest(&source.connection)).await?;
         TextReply::new(request, latest.unwrap_or_else(|| INSUFFICIENT.to_owned())).await
     }
 
@@ -73,7 +74,8 @@ impl MultivacApi {
     ) -> Result<PageReply<Envelope<DatumList>>, ApiError> {
         self.0.keys.authorize_operations(&caller)?;
         let query = DataQuery::parse(Parameters::of(request))?;
-        let rows = self.0.reader.read(rows::data(&self.0.reader.database, &query)).await?;
+        let source = self.0.reader.primary();
+        let rows = self.0.reader.read(source, rows::data(&source.connection, &query)).await?;
         let (data, next) = query.paginate(rows, |datum| datum.id);
         PageReply::json(request, &Envelope::from(DatumList::from(data)), next).await
     }

@@ -27,7 +27,8 @@ impl ProvidersApi {
     #[oai(path = "/providers", method = "get", operation_id = "providers")]
     async fn providers(&self, request: &Request) -> Result<Reply<Envelope<ProviderList>>, ApiError> {
         no_parameters(request)?;
-        let providers = self.0.reader.read(provider::load_summaries(&self.0.reader.database)).await?;
+        let source = self.0.reader.with_version(self.0.version.current());
+        let providers = self.0.reader.read(source, provider::load_summaries(&source.connection)).await?;
         Reply::json(request, &Envelope::from(ProviderList::new(providers, UtcInstant::now()))).await
     }
 }

@@ -52,7 +52,8 @@ impl SyncRunsApi {
     ) -> Result<PageReply<Envelope<SyncRunList>>, ApiError> {
         self.0.keys.authorize_operations(&caller)?;
         let query = SyncRunsQuery::parse(Parameters::of(request))?;
-        let rows = self.0.reader.read(rows::runs(&self.0.reader.database, &query)).await?;
+        let source = self.0.reader.primary();
+        let rows = self.0.reader.read(source, rows::runs(&source.connection, &query)).await?;
         let (rows, next) = query.paginate(rows, |(run, _)| run.id);
         PageReply::json(request, &Envelope::from(SyncRunList::from(rows)), next).await
     }
@@ -71,12 +72,9 @@ impl SyncRunsApi {
         self.0.keys.authorize_operations(&caller)?;
         no_parameters(request)?;
         let run_id = parse_run_id(&id)?;
-        let row = self
-            .0
-            .reader
-            .read(rows::run(&self.0.reader.database, run_id))
-            .await?
-            .ok_or_else(|| ApiError::not_found("sync run", &run_id))?;
+        let source = self.0.reader.primary();
+        let row = self.0.reader.read(source, rows::run(&source.connection, run_id)).await?;
+        let row = row.ok_or_else(|| ApiError::not_found("sync run", &run_id))?;
         Reply::json(request, &Envelope::from(SyncRun::from(row))).await
     }
 
@@ -99,7 +97,8 @@ impl SyncRunsApi {
     ) -> Result<PageReply<Envelope<RejectList>>, ApiError> {
         self.0.keys.authorize_operations(&caller)?;
         let query = RejectsQuery::parse(&id, Parameters::of(request))?;
-        let rows = self.0.reader.read(rows::rejects(&self.0.reader.database, &query)).await?;
+        let source = self.0.reader.primary();
+        let rows = self.0.reader.read(source, rows::rejects(&source.connection, &query)).await?;
         let rows = rows.ok_or_else(|| ApiError::not_found("sync run", &*id))?;
         let (rows, next) = query.paginate(rows, |reject| reject.position.into());
         PageReply::json(request, &Envelope::from(RejectList::from(rows)), next).await

@@ -95,7 +95,8 @@ impl BatchesApi {
     ) -> Result<PageReply<Envelope<BatchList>>, ApiError> {
         self.0.keys.authorize_operations(&caller)?;
         let query = BatchesQuery::parse(Parameters::of(request))?;
-        let rows = self.0.reader.read(rows::batches(&self.0.reader.database, &query)).await?;
+        let source = self.0.reader.primary();
+        let rows = self.0.reader.read(source, rows::batches(&source.connection, &query)).await?;
         let (batches, next) = query.paginate(rows, |batch| batch.id);
         PageReply::json(request, &Envelope::from(BatchList::from(batches)), next).await
     }
@@ -114,7 +115,8 @@ impl BatchesApi {
         self.0.keys.authorize_operations(&caller)?;
         no_parameters(request)?;
         let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
-        let batch = self.0.reader.read(rows::batch(&self.0.reader.database, id)).await?;
+        let source = self.0.reader.primary();
+        let batch = self.0.reader.read(source, rows::batch(&source.connection, id)).await?;
         let batch = batch.ok_or_else(|| ApiError::not_found("batch", &id))?;
         Reply::json(request, &Envelope::from(Batch::from(batch))).await
     }

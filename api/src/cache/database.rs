@@ -1,0 +1,55 @@
+//! The last tier: the replica, as far as it keeps up with the primary, and the primary.
+
+use std::time::Duration;
+
+use super::{Cache, CachedQuery, QueryOutput, SnapshotVersion, query::run_versioned};
+use crate::{
+    database::{ReadSource, Replica},
+    error::ApiError,
+};
+
+impl Cache {
+    /// Runs a query on the replica if its version is recent enough, or else on the primary. While the primary is unavailable, any version
+    /// is recent enough: the headers of the response show its age.
+    pub(super) async fn query_database<Q: CachedQuery>(&self, query: &Q) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
+        if let Some(replica) = self.reader.replica().filter(|replica| self.may_read::<Q>(replica)) {
+            match self.query_source(&replica.source, query).await {
+                Ok((output, snapshot)) => {
+                    replica.record_version(snapshot.0);
+                    if self.version.current().is_none_or(|current| snapshot.0 > current) {
+                        // Only the primary decides which version is current.
+                        let _unavailable = self.version.refresh().await;
+                    }
+                    if self.is_recent::<Q>(snapshot.0, replica) {
+                        return Ok((output, snapshot));
+                    }
+                }
+                Err(error) if error.is_database_unavailable() && self.availability.is_available() => (),
+                Err(error) => return Err(error),
+            }
+        }
+        let (output, (version, raised_at)) = self.query_source(self.reader.primary(), query).await?;
+        self.version.observe(version, raised_at);
+        Ok((output, (version, raised_at)))
+    }
+
+    async fn query_source(
+        &self,
+        source: &ReadSource,
+        query: &impl CachedQuery,
+    ) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
+        self.reader.read(source, run_versioned(query, &source.connection)).await
+    }
+
+    /// Whether the replica responds and had a recent version when it was last read.
+    fn may_read<Q: CachedQuery>(&self, replica: &Replica) -> bool {
+        let is_recent = replica.version().is_none_or(|version| self.is_recent::<Q>(version, replica));
+        replica.source.availability.is_available() && is_recent
+    }
+
+    fn is_recent<Q: CachedQuery>(&self, version: i64, replica: &Replica) -> bool {
+        let max_lag = if Q::MAY_BE_STALE { replica.max_lag } else { Duration::ZERO };
+        let is_current = self.version.current().is_none_or(|current| version >= current);
+        is_current || !self.availability.is_available() || self.version.time_since_superseded(version) < max_lag
+    }
+}
