@@ -1,4 +1,4 @@
-//! `marquee-worker lint FILE|URL`: validates a feed, for those who write one. It needs no database and no settings.
+//! `marquee-worker lint FILE|URL...`: validates feeds, for those who write one. It needs no database and no settings.
 
 use std::{collections::BTreeMap, error::Error, fmt::Write, path::Path, process::ExitCode, sync::Arc};
 
@@ -23,10 +23,10 @@ use crate::{
 
 #[derive(Args, Debug)]
 pub(super) struct LintCommand {
-    /// Feed: a file, an http or https URL, or `-` for standard input
-    #[arg(value_name = "FILE|URL")]
-    feed: String,
-    /// Format of the feed
+    /// Feeds: files, http or https URLs, or `-` for standard input
+    #[arg(value_name = "FILE|URL", required = true)]
+    feeds: Vec<String>,
+    /// Format of the feeds
     #[arg(long, default_value = "event-list-xml", value_parser = parse_format)]
     format: FeedFormat,
     /// IANA time zone of dates without an offset
@@ -43,27 +43,43 @@ pub(super) struct LintCommand {
 impl LintCommand {
     /// Succeeds only if nothing is rejected.
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        let (name, spool) = self.open().await?;
+        let conventions = Conventions { time_zone: self.time_zone, currency: self.currency.clone() };
+        let (mut rejects, mut errors) = (0, Vec::new());
+        for feed in &self.feeds {
+            match self.lint(feed, &conventions).await {
+                Ok(count) => rejects += count,
+                Err(error) => errors.push(telemetry::with_causes(error.as_ref())),
+            }
+        }
+        match (errors.is_empty(), rejects) {
+            (true, 0) => Ok(ExitCode::SUCCESS),
+            (true, _) => Ok(ExitCode::FAILURE),
+            (false, _) => Err(errors.join("\n").into()),
+        }
+    }
+
+    /// Prints the report of a feed, and returns the number of rejects.
+    async fn lint(&self, feed: &str, conventions: &Conventions) -> Result<usize, Box<dyn Error>> {
+        let (name, spool) = self.open(feed).await?;
         let document = spool.read(0..spool.len()).map_err(|error| format!("{name} cannot be read: {error}"))?;
-        let conventions = Conventions { time_zone: self.time_zone, currency: self.currency };
         let feed =
-            self.format.parse(&document, &conventions).map_err(|error| format!("{name} is rejected as a whole: {error}"))?;
+            self.format.parse(&document, conventions).map_err(|error| format!("{name} is rejected as a whole: {error}"))?;
         print(&describe(&name, &feed, &spool)?);
-        Ok(if feed.rejects.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(feed.rejects.len())
     }
 
     /// Opens the document, and returns its name for messages.
-    async fn open(&self) -> Result<(String, Arc<Spool>), Box<dyn Error>> {
-        if self.feed.starts_with("http://") || self.feed.starts_with("https://") {
-            let url: FeedUrl = self.feed.parse().map_err(|error| format!("the feed {error}"))?;
+    async fn open(&self, feed: &str) -> Result<(String, Arc<Spool>), Box<dyn Error>> {
+        if feed.starts_with("http://") || feed.starts_with("https://") {
+            let url: FeedUrl = feed.parse().map_err(|error| format!("the feed {error}"))?;
             // The user and the query may be secret.
             let name = format!("{}{}", url.expose().host_str().unwrap_or_default(), url.expose().path());
             let bar = ProgressBar::on_terminal();
             let document = fetch(&url, self.max_body_bytes, bar.progress()).await?;
             return Ok((name, document));
         }
-        let name = if self.feed == "-" { "standard input".to_owned() } else { self.feed.clone() };
-        let spool = spool::copy_file(Path::new(&self.feed), self.max_body_bytes).await.map_err(|error| match error {
+        let name = if feed == "-" { "standard input".to_owned() } else { feed.to_owned() };
+        let spool = spool::copy_file(Path::new(feed), self.max_body_bytes).await.map_err(|error| match error {
             SpoolError::Unreadable(error) => format!("{name} cannot be read: {error}"),
             other => format!("{name} cannot be read: {}", telemetry::with_causes(&other)),
         })?;
@@ -100,6 +116,10 @@ fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<
         };
         writeln!(text, "{file}:{line}:{column}: {subject} rejected: {}", reject.reason)?;
     }
+    for warning in &feed.warnings.listed {
+        let (line, column) = locator.locate(warning.position as u64)?;
+        writeln!(text, "{file}:{line}:{column}: warning: {}", warning.reason)?;
+    }
     let mut sell_modes: BTreeMap<&str, usize> = BTreeMap::new();
     for base_event in &feed.base_events {
         *sell_modes.entry(&base_event.sell_mode).or_default() += 1;
@@ -110,7 +130,11 @@ fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<
     let modes = if modes.is_empty() { String::new() } else { format!(" ({})", modes.join(", ")) };
     let (events, zones) = (count(feed.event_count(), "event"), count(zones, "zone"));
     let rejects = count(feed.rejects.len(), "item");
-    writeln!(text, "{file}: {base_events}{modes}, {events} and {zones} accepted, {rejects} rejected")?;
+    let warnings = match feed.warnings.count {
+        0 => String::new(),
+        number => format!(", {}", count(number, "warning")),
+    };
+    writeln!(text, "{file}: {base_events}{modes}, {events} and {zones} accepted, {rejects} rejected{warnings}")?;
     Ok(text)
 }
 

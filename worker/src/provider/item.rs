@@ -104,6 +104,45 @@ pub struct ParsedFeed {
     pub base_events: Vec<BaseEventItem>,
     /// The rejected items.
     pub rejects: Vec<RejectedItem>,
+    /// Details that were ignored or changed.
+    pub warnings: FeedWarnings,
+}
+
+/// Warnings that are listed: beyond that the reasons repeat.
+const MAX_LISTED_WARNINGS: usize = 1_000;
+
+/// A detail that was ignored or changed. It rejects no item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedWarning {
+    /// Its first byte in the document.
+    pub position: usize,
+    /// The detail, and what was done.
+    pub reason: String,
+}
+
+/// The warnings of a feed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedWarnings {
+    /// The first ones, in the document's order.
+    pub listed: Vec<FeedWarning>,
+    /// Their number.
+    pub count: usize,
+}
+
+impl FeedWarnings {
+    pub(super) fn push(&mut self, position: usize, reason: String) {
+        self.count += 1;
+        if self.listed.len() < MAX_LISTED_WARNINGS {
+            self.listed.push(FeedWarning { position, reason });
+        }
+    }
+
+    /// Adds the warnings of a later part of the document.
+    pub(crate) fn append(&mut self, mut later: Self) {
+        self.count += later.count;
+        self.listed.append(&mut later.listed);
+        self.listed.truncate(MAX_LISTED_WARNINGS);
+    }
 }
 
 /// One rejected item.
@@ -200,7 +239,8 @@ impl ParsedFeed {
     /// Merges the elements of each base event and removes duplicate events.
     #[must_use]
     pub fn deduplicate(self) -> Self {
-        let mut unique = Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects };
+        let mut unique =
+            Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects, warnings: self.warnings };
         let mut indexes = HashMap::with_capacity(self.base_events.len());
         for base_event in self.base_events {
             match indexes.get(&base_event.source_id) {
@@ -226,5 +266,6 @@ impl ParsedFeed {
             base_event.events.iter_mut().for_each(|event| shift(&mut event.span));
         }
         self.rejects.iter_mut().for_each(|reject| shift(&mut reject.span));
+        self.warnings.listed.iter_mut().for_each(|warning| warning.position += bytes);
     }
 }

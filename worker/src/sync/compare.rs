@@ -71,8 +71,15 @@ pub(super) async fn compare(
 
 async fn summarize(feed: &Arc<SpooledFeed>) -> Result<FeedSummary, SyncError> {
     let feed = feed.clone();
-    let summary = tokio::task::spawn_blocking(move || feed.summarize()).await.map_err(SyncError::Panic)?;
-    Ok(summary?)
+    let summary = tokio::task::spawn_blocking(move || feed.summarize()).await.map_err(SyncError::Panic)??;
+    if let Some(first) = summary.warnings.listed.first() {
+        tracing::warn!(
+            sync.warnings = summary.warnings.count,
+            first = first.reason,
+            "the feed has warnings; `marquee-worker lint` lists them"
+        );
+    }
+    Ok(summary)
 }
 
 /// The content hash of each base event in a provider's copy, ordered by id.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::provider::{
     format::{Conventions, FeedDocumentError, FeedFormat, FeedReadError},
-    item::{BaseEventItem, ParsedFeed, RejectedItem},
+    item::{BaseEventItem, FeedWarnings, ParsedFeed, RejectedItem},
     spool::Spool,
 };
 
@@ -39,6 +39,7 @@ pub(super) struct FeedSummary {
     items: Vec<(BaseEventItem, RejectedEvents)>,
     pub(super) event_count: usize,
     pub(super) rejects: RejectSummary,
+    pub(super) warnings: FeedWarnings,
 }
 
 /// One element of a base event.
@@ -183,6 +184,7 @@ impl FeedSummary {
             }
         }
         summary.rejects = RejectSummary::new(feed.rejects, slug);
+        summary.warnings = feed.warnings;
         summary
     }
 
@@ -191,6 +193,7 @@ impl FeedSummary {
         self.items.append(&mut part.items);
         self.event_count += part.event_count;
         self.rejects.add(part.rejects);
+        self.warnings.append(part.warnings);
         if self.elements.len() + self.rejects.base_events.len() > MAX_BASE_EVENTS {
             return Err(FeedDocumentError::OverLimit { line: 1, limit: MAX_BASE_EVENTS, what: "base events in a feed" });
         }

@@ -1,11 +1,12 @@
 //! `event-list-xml`: base events with their events and the priced zones of each event.
 //!
 //! `docs/feed-format.md` is the reference. Elements and attributes have alternative names in real feeds (`plan` for `event`).
-//! Unknown ones are ignored, so a provider may extend its feed without asking us.
+//! Unknown ones are ignored, so a provider may extend its feed without asking us. Those that resemble known ones result in a warning.
 
 use super::{
     Conventions, FeedDocumentError,
     pieces::{Boundary, FeedPiece, MAX_ITEMS, PieceFormat},
+    unknown_element::{KnownElement, describe_resemblance},
     values::{self, ItemErrors},
     xml::{XmlAttributes, XmlElement, XmlReader, XmlStep},
 };
@@ -19,6 +20,22 @@ const BASE_EVENT_ID: [&str; 2] = ["base_event_id", "base_plan_id"];
 const EVENT_ID: [&str; 2] = ["event_id", "plan_id"];
 const START: [&str; 3] = ["event_start_date", "plan_start_date", "event_date"];
 const END: [&str; 2] = ["event_end_date", "plan_end_date"];
+
+const IN_OUTPUT: [KnownElement; 2] = [
+    KnownElement { name: "base_event", required: &[&["base_event_id"], &["title"], &["sell_mode"]] },
+    KnownElement { name: "base_plan", required: &[&["base_plan_id"], &["title"], &["sell_mode"]] },
+];
+const PERFORMER: KnownElement = KnownElement { name: "performer", required: &[&["performer_id"], &["name"]] };
+const IN_BASE_EVENT: [KnownElement; 3] = [
+    KnownElement { name: "event", required: &[&["event_id"], &START] },
+    KnownElement { name: "plan", required: &[&["plan_id"], &START] },
+    PERFORMER,
+];
+const IN_EVENT: [KnownElement; 3] = [
+    KnownElement { name: "zone", required: &[&["zone_id"], &["price"]] },
+    KnownElement { name: "venue", required: &[&["venue_id"], &["name"]] },
+    PERFORMER,
+];
 
 /// A document is split before base events. A marker may be wrong, but should rarely be.
 pub(super) const PIECES: PieceFormat = PieceFormat { markers: ["<base_event", "<base_plan"], parse_piece };
@@ -35,8 +52,9 @@ fn parse_piece(
             let (xml, root) = XmlReader::open(bytes, &ROOTS)?;
             (xml, root.full_name().to_owned(), None)
         }
-        Boundary::BaseEvents { root, output } => {
-            (XmlReader::resume(bytes, &[root.clone(), output.clone()]), root.clone(), Some(output.clone()))
+        Boundary::BaseEvents { root, output, namespaces } => {
+            let ancestors = vec![root.clone(), output.clone()];
+            (XmlReader::resume(bytes, ancestors, namespaces.clone()), root.clone(), Some(output.clone()))
         }
     };
     let mut has_output = output.is_some();
@@ -45,7 +63,8 @@ fn parse_piece(
         if let Some(output) = output.take()
             && reader.read_output()? == OutputEnd::OfInput
         {
-            return Ok(reader.into_piece(Boundary::BaseEvents { root, output }));
+            let namespaces = reader.xml.namespaces().cloned();
+            return Ok(reader.into_piece(Boundary::BaseEvents { root, output, namespaces }));
         }
         let Some(child) = reader.xml.next_child()? else { break };
         if child.name() == "output" {
@@ -97,7 +116,8 @@ struct EventFields {
 }
 
 impl<'a> EventListReader<'a> {
-    fn into_piece(self, end: Boundary) -> FeedPiece {
+    fn into_piece(mut self, end: Boundary) -> FeedPiece {
+        self.feed.warnings = self.xml.warnings;
         FeedPiece { feed: self.feed, items: self.items, end }
     }
 
@@ -107,7 +127,7 @@ impl<'a> EventListReader<'a> {
             match self.xml.step()? {
                 XmlStep::Child(child) => match child.name() {
                     "base_event" | "base_plan" => self.read_base_event(&child)?,
-                    _ => self.xml.skip(&child)?,
+                    _ => self.skip_unknown(&child, &IN_OUTPUT)?,
                 },
                 XmlStep::Closed => return Ok(OutputEnd::OfElement),
                 XmlStep::EndOfInput => return Ok(OutputEnd::OfInput),
@@ -130,7 +150,7 @@ impl<'a> EventListReader<'a> {
             match child.name() {
                 "event" | "plan" => outcomes.push(self.read_event(&child, fields.source_id.as_deref().unwrap_or_default())?),
                 "performer" => performers.extend(self.read_performer(&child, &mut errors)?),
-                _ => self.xml.skip(&child)?,
+                _ => self.skip_unknown(&child, &IN_BASE_EVENT)?,
             }
         }
         let span = element.start..self.xml.position();
@@ -167,7 +187,7 @@ impl<'a> EventListReader<'a> {
                 "zone" => zones.extend(self.read_zone(&child, &mut errors)?),
                 "performer" => performers.extend(self.read_performer(&child, &mut errors)?),
                 "venue" => venue = self.read_venue(&child, &mut errors)?,
-                _ => self.xml.skip(&child)?,
+                _ => self.skip_unknown(&child, &IN_EVENT)?,
             }
         }
         let span = element.start..self.xml.position();
@@ -210,6 +230,15 @@ impl<'a> EventListReader<'a> {
             return Err(FeedDocumentError::OverLimit { line, limit: MAX_ITEMS, what: "items in a feed" });
         }
         self.xml.read_attributes(element)
+    }
+
+    /// Skips an unknown element where these elements are known.
+    fn skip_unknown(&mut self, element: &XmlElement<'a>, known: &[KnownElement]) -> Result<(), FeedDocumentError> {
+        let attributes = self.xml.read_attributes(element)?;
+        if let Some(warning) = describe_resemblance(element.name(), &attributes, known) {
+            self.xml.warnings.push(element.start, warning);
+        }
+        self.xml.leave()
     }
 
     fn read_zone(&mut self, element: &XmlElement<'a>, errors: &mut ItemErrors) -> Result<Option<ZoneItem>, FeedDocumentError> {

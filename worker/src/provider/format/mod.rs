@@ -10,6 +10,7 @@ mod locator;
 mod pieces;
 mod schema_org_json;
 mod text;
+mod unknown_element;
 mod values;
 mod xml;
 

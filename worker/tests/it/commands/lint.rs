@@ -33,6 +33,36 @@ async fn each_reject_is_a_line_with_its_position() {
 }
 
 #[tokio::test]
+async fn each_warning_is_a_line_with_its_position_and_does_not_fail() {
+    let sandbox = Sandbox::new().await;
+    let feed = fixtures::text("sound/small.xml").replace("<zone ", "<zoen/>\n<zone ");
+    sandbox.write("feed.xml", feed);
+    let output = sandbox.run(&["lint", "feed.xml"]);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        output.stdout,
+        "feed.xml:6:9: warning: unknown element `<zoen>` is ignored; did you mean `<zone>`?\n\
+         feed.xml: 1 base event (1 online), 1 event and 1 zone accepted, 0 items rejected, 1 warning\n"
+    );
+}
+
+#[tokio::test]
+async fn several_feeds_are_all_reported() {
+    let sandbox = Sandbox::new().await;
+    sandbox.write("one.xml", fixtures::bytes("sound/small.xml"));
+    sandbox.write("two.xml", "<eventList");
+    sandbox.write("three.xml", fixtures::bytes("rejects/negative_price.xml"));
+    let output = sandbox.run(&["lint", "one.xml", "two.xml", "missing.xml", "three.xml"]);
+    assert_eq!(output.code, Some(1));
+    assert!(output.stdout.contains("one.xml: 1 base event") && output.stdout.contains("three.xml:6:"), "{}", output.stdout);
+    let errors: Vec<&str> = output.stderr.lines().collect();
+    let [truncated, missing] = errors.as_slice() else { panic!("{}", output.stderr) };
+    assert!(truncated.contains("two.xml is rejected as a whole") && missing.starts_with("missing.xml cannot be read"));
+    assert_eq!(sandbox.run(&["lint", "one.xml", "three.xml"]).code, Some(1));
+    assert_eq!(sandbox.run(&["lint", "one.xml", "one.xml"]).code, Some(0));
+}
+
+#[tokio::test]
 async fn an_item_without_an_id_is_identified_by_its_position() {
     let sandbox = Sandbox::new().await;
     for (name, line) in [

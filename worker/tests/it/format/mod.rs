@@ -4,6 +4,8 @@ pub(crate) mod any_bytes;
 mod rejects;
 mod schema_org;
 mod untrusted;
+mod warnings;
+mod well_formed;
 mod words;
 
 use worker::provider::{
@@ -21,7 +23,7 @@ pub(crate) fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
 
 /// Parses a fixture without errors.
 fn parse_valid(name: &str) -> Vec<BaseEventItem> {
-    let ParsedFeed { base_events, rejects } = parse(&fixtures::bytes(name)).unwrap();
+    let ParsedFeed { base_events, rejects, .. } = parse(&fixtures::bytes(name)).unwrap();
     assert_eq!(rejects, [], "{name}");
     base_events
 }

@@ -14,14 +14,14 @@ fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
 }
 
 fn parse_valid(document: &str) -> Vec<BaseEventItem> {
-    let ParsedFeed { base_events, rejects } = parse(document.as_bytes()).unwrap();
+    let ParsedFeed { base_events, rejects, .. } = parse(document.as_bytes()).unwrap();
     assert_eq!(rejects, [], "{document}");
     base_events
 }
 
 /// The subject and reason of the only reject of a document without valid events.
 fn parse_reject(document: &str) -> (RejectSubject, String) {
-    let ParsedFeed { base_events, mut rejects } = parse(document.as_bytes()).unwrap();
+    let ParsedFeed { base_events, mut rejects, .. } = parse(document.as_bytes()).unwrap();
     assert_eq!((base_events.len(), rejects.len()), (0, 1), "{document}");
     let reject = rejects.remove(0);
     assert!(document[reject.span.clone()].starts_with('{') && document[reject.span].ends_with('}'), "{document}");
@@ -130,7 +130,7 @@ fn rejects_an_invalid_node_and_accepts_the_others() {
         event(r#","superEvent":{"@id":"s","name":"NAME"}"#).replace("NAME", &"x".repeat(1_001)),
     ] {
         let document = format!("[{good},\n{bad}]");
-        let ParsedFeed { base_events, rejects } = parse(document.as_bytes()).unwrap();
+        let ParsedFeed { base_events, rejects, .. } = parse(document.as_bytes()).unwrap();
         assert_eq!((ids(&base_events), rejects.len()), (vec!["1/1".to_owned()], 1), "{bad:.200}");
         assert_eq!(document[rejects[0].span.clone()], *bad);
         assert!(!rejects[0].reason.contains(char::is_control), "{}", rejects[0].reason);

@@ -43,12 +43,12 @@ fn rejects_a_feed_truncated_at_any_byte() {
 #[test]
 fn reports_the_position_of_an_error() {
     for (name, expected) in [
-        ("malformed/undefined_entity_in_an_attribute.xml", "at line 4, column 5: invalid attribute"),
+        ("malformed/undefined_entity_in_an_attribute.xml", "at line 4, column 64: entity `&eacute;` is not defined"),
         ("malformed/undefined_entity_in_a_text.xml", "at line 3, column 11: entity `&nbsp;` is not defined"),
-        ("malformed/duplicate_attribute.xml", "at line 4, column 5: invalid attribute"),
+        ("malformed/duplicate_attribute.xml", "at line 4, column 54: the attribute `sell_mode` is repeated"),
         ("malformed/mismatched_end_tag.xml", "at line 7, column 7: the closing tag must be `</event>`, got `</plan>`"),
         ("malformed/two_roots.xml", "at line 11, column 1: no content is allowed after the root element"),
-        ("malformed/junk_after_the_root.xml", "at line 10, column 13: no content is allowed after the root element"),
+        ("malformed/junk_after_the_root.xml", "at line 11, column 1: no content is allowed after the root element"),
         ("malformed/nul_byte.xml", "at line 4, column 75: NUL bytes are not allowed"),
         ("not_utf8/latin_1_bytes.xml", "not valid UTF-8 at line 4, column 71"),
         ("doctype/bare_doctype.xml", "a DOCTYPE is not allowed (line 2)"),

@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use memchr::memmem::FinderRev;
 
-use super::{Conventions, FeedDocumentError, FeedReadError, Locator};
+use super::{Conventions, FeedDocumentError, FeedReadError, Locator, xml::Namespaces};
 use crate::provider::{item::ParsedFeed, spool::Spool};
 
 /// Items of one feed. They are not in memory together; a feed of one gigabyte has nine million.
@@ -57,6 +57,8 @@ pub(super) enum Boundary {
         root: String,
         /// The list of base events.
         output: String,
+        /// The prefixes that they declare; `None` if they are unknown and not checked.
+        namespaces: Option<Namespaces>,
     },
 }
 
@@ -84,8 +86,8 @@ impl PieceFormat {
         span: Range<u64>,
         conventions: &Conventions,
     ) -> Result<ParsedFeed, FeedReadError> {
-        // The names are only compared with closing tags, and the span has none of the ancestors'.
-        let ancestors = Boundary::BaseEvents { root: String::new(), output: String::new() };
+        // The names are only compared with closing tags, and the span has none of the ancestors'. Its prefixes were checked before.
+        let ancestors = Boundary::BaseEvents { root: String::new(), output: String::new(), namespaces: None };
         let mut feed = (self.parse_piece)(&spool.read(span.clone())?, &ancestors, conventions, MAX_ITEMS)?.feed;
         feed.shift_spans(usize::try_from(span.start).unwrap_or(usize::MAX));
         Ok(feed)

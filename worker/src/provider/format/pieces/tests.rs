@@ -22,6 +22,7 @@ fn parse_in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocume
     let read = reader.read_all(&mut |mut piece: ParsedFeed| {
         whole.base_events.append(&mut piece.base_events);
         whole.rejects.append(&mut piece.rejects);
+        whole.warnings.append(piece.warnings);
         Ok(())
     });
     match read {
@@ -32,7 +33,7 @@ fn parse_in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocume
 }
 
 /// The parts of generated documents: valid and invalid items, and constructs that may hide what looks like an item.
-const PARTS: [&str; 24] = [
+const PARTS: [&str; 27] = [
     "<base_event base_event_id=\"1\" sell_mode=\"online\" title=\"One\"><event event_id=\"1\" event_date=\"2031-07-01T20:00:00\"><zone zone_id=\"1\" price=\"9.50\"/></event></base_event>",
     "<base_plan base_plan_id=\"2\" sell_mode=\"offline\" title=\"Two\">\n<plan plan_id=\"7\" event_date=\"2031-09-31\"/></base_plan>\n",
     "<base_event base_event_id=\"3\" sell_mode=\"online\" title=\"\"/>",
@@ -55,6 +56,9 @@ const PARTS: [&str; 24] = [
     "<unknown><base_event a=\"b\"/></unknown>",
     "&amp;<base_event",
     "&broken",
+    "<base_evnt title=\"&#146;\"/><q:unknown xmlns:q=\"u\"/>",
+    "<q:unknown/><base_event q:a=\"\"/>",
+    " ]]> \u{1}",
     "\n  \u{e9}",
     "\0",
 ];

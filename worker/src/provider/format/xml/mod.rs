@@ -1,45 +1,51 @@
 //! Reads XML element by element and rejects untrusted documents. This module checks well-formedness and limits, and knows no format.
 //!
 //! quick-xml alone accepts a document that is truncated between two tags, has a second root or no root at all. Here the root must
-//! be the expected one, it must be closed, and nothing may follow it. Only the five predefined entities exist, because a DOCTYPE
-//! is rejected.
+//! be the expected one, it must be closed, and nothing may follow it. `well_formed` and `namespaces` have the rules for everything
+//! between two `<`.
 //!
 //! A reader may also start in the middle of a document, given the elements that are open there, and end in the middle.
 
-use std::borrow::Cow;
+mod attributes;
+mod controls;
+mod namespaces;
+mod well_formed;
 
 use quick_xml::{
-    Reader, XmlVersion,
+    Reader,
     errors::{Error as XmlError, IllFormedError},
-    escape::resolve_predefined_entity,
-    events::{BytesDecl, BytesEnd, BytesStart, Event},
+    events::{BytesEnd, BytesStart, Event},
 };
 
+use self::well_formed::IllFormed;
+pub(super) use self::{attributes::XmlAttributes, namespaces::Namespaces};
 use super::{
     FeedDocumentError,
     text::{locate, reject_byte_order_mark, split_valid_text},
-    values::{describe_missing, name_field},
 };
-use crate::provider::quote::quote;
+use crate::provider::{item::FeedWarnings, quote::quote};
 
 /// Nesting of elements. A feed needs five; the limit bounds memory.
 const MAX_DEPTH: usize = 32;
 /// Length of an attribute's value or of a text. A title has a few hundred bytes, so more is an error or an attack.
 const MAX_VALUE_BYTES: usize = 64 * 1024;
-/// Attributes of one element. A feed needs ten.
-const MAX_ATTRIBUTES: usize = 64;
 
 /// A reader of a document, or of a piece of one, that is always inside an element. Positions count from its first byte.
 pub(super) struct XmlReader<'a> {
     reader: Reader<&'a [u8]>,
-    document: &'a [u8],
+    /// The bytes up to the first that cannot be in a document.
+    text: &'a str,
     depth: usize,
     /// The full names of the elements that were opened before this piece and are still open, outermost first.
     ancestors: Vec<String>,
+    /// The declared prefixes; `None` if they are unknown and not checked.
+    namespaces: Option<Namespaces>,
     /// The last entered element is self-closing.
     is_empty: bool,
     /// The error at the first byte after the valid text.
     trailing_error: Option<FeedDocumentError>,
+    /// Details that the reader changed, and those that the format ignored.
+    pub(super) warnings: FeedWarnings,
 }
 
 /// The next item inside an element.
@@ -55,18 +61,16 @@ pub(super) enum XmlStep<'a> {
 /// The opening tag of an element.
 pub(super) struct XmlElement<'a> {
     tag: BytesStart<'a>,
+    has_prefix: bool,
     /// Its first byte in the document.
     pub(super) start: usize,
 }
-
-/// The attributes of one element.
-pub(super) struct XmlAttributes<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> XmlReader<'a> {
     /// Reads up to and including the opening tag of the root, which must have one of these names.
     pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<(Self, XmlElement<'a>), FeedDocumentError> {
         reject_byte_order_mark(document)?;
-        let mut xml = Self::new(document, Vec::new());
+        let mut xml = Self::resume(document, Vec::new(), Some(Namespaces::default()));
         let root = xml.read_root()?;
         xml.read_attributes(&root)?;
         if roots.contains(&root.name()) {
@@ -76,17 +80,20 @@ impl<'a> XmlReader<'a> {
         Err(FeedDocumentError::WrongRoot { actual: quote(&format!("<{}>", root.name())), expected })
     }
 
-    /// Starts in the middle of a document, inside elements with these full names, outermost first.
-    pub(super) fn resume(piece: &'a [u8], ancestors: &[String]) -> Self {
-        Self::new(piece, ancestors.to_vec())
-    }
-
-    fn new(document: &'a [u8], ancestors: Vec<String>) -> Self {
-        let (text, trailing_error) = split_valid_text(document);
+    /// Starts in the middle of a document, inside elements with these full names, outermost first. Without the namespaces of these
+    /// elements, prefixes are not checked.
+    pub(super) fn resume(piece: &'a [u8], ancestors: Vec<String>, namespaces: Option<Namespaces>) -> Self {
+        let (mut text, mut trailing_error) = split_valid_text(piece);
+        if let Some(IllFormed { offset, detail }) = well_formed::find_forbidden_character(text) {
+            let (line, column) = locate(piece, offset);
+            trailing_error = Some(FeedDocumentError::Malformed { line, column, detail });
+            text = &text[..offset];
+        }
         let mut reader = Reader::from_str(text);
         // `close` compares closing tags with the elements that were opened before this piece.
         reader.config_mut().allow_unmatched_ends = true;
-        Self { reader, document, depth: ancestors.len(), ancestors, is_empty: false, trailing_error }
+        let warnings = FeedWarnings::default();
+        Self { reader, text, depth: ancestors.len(), ancestors, namespaces, is_empty: false, trailing_error, warnings }
     }
 
     /// Enters the next child of the current element; `None` after its closing tag.
@@ -101,7 +108,7 @@ impl<'a> XmlReader<'a> {
     /// Like `next_child`, where the input may end.
     pub(super) fn step(&mut self) -> Result<XmlStep<'a>, FeedDocumentError> {
         if std::mem::take(&mut self.is_empty) {
-            self.depth -= 1;
+            self.leave_scope();
             return Ok(XmlStep::Closed);
         }
         loop {
@@ -120,18 +127,15 @@ impl<'a> XmlReader<'a> {
                 Event::Text(text) if text.len() > MAX_VALUE_BYTES => {
                     return Err(self.over_limit(start, MAX_VALUE_BYTES, "bytes in a text"));
                 }
-                Event::GeneralRef(reference) => {
-                    let is_known =
-                        resolve_predefined_entity(&reference).is_some() || matches!(reference.resolve_char_ref(), Ok(Some(_)));
-                    if !is_known {
-                        let entity = quote(&format!("&{};", &*reference));
-                        return Err(self.malformed(start, format!("entity {entity} is not defined")));
-                    }
-                }
                 Event::Decl(_) => {
                     return Err(self.malformed(start, "the XML declaration must be at the start of the document".to_owned()));
                 }
-                Event::Text(_) | Event::CData(_) | Event::Comment(_) | Event::PI(_) | Event::DocType(_) => {}
+                Event::Text(_)
+                | Event::CData(_)
+                | Event::Comment(_)
+                | Event::PI(_)
+                | Event::DocType(_)
+                | Event::GeneralRef(_) => {}
             }
         }
     }
@@ -149,8 +153,15 @@ impl<'a> XmlReader<'a> {
                 return Err(self.malformed(start, describe_xml_error(&XmlError::IllFormed(mismatch))));
             }
         }
-        self.depth -= 1;
+        self.leave_scope();
         Ok(())
+    }
+
+    fn leave_scope(&mut self) {
+        self.depth -= 1;
+        if let Some(namespaces) = &mut self.namespaces {
+            namespaces.leave(self.depth);
+        }
     }
 
     /// Skips an element that was just entered. It must be well-formed all the same.
@@ -177,37 +188,23 @@ impl<'a> XmlReader<'a> {
             match self.next_event()? {
                 Event::Eof => return Ok(()),
                 event if is_blank(&event) => {}
-                _ => return Err(self.malformed(start, "no content is allowed after the root element".to_owned())),
+                event => {
+                    return Err(
+                        self.malformed(start + leading_space(&event), "no content is allowed after the root element".to_owned())
+                    );
+                }
             }
         }
-    }
-
-    /// Reads the attributes of an element that was just entered.
-    pub(super) fn read_attributes<'e>(&self, element: &'e XmlElement<'a>) -> Result<XmlAttributes<'e>, FeedDocumentError> {
-        let mut attributes = Vec::with_capacity(8);
-        for attribute in element.tag.attributes() {
-            let attribute = attribute.map_err(|error| self.malformed(element.start, format!("invalid attribute: {error}")))?;
-            if attribute.value.len() > MAX_VALUE_BYTES {
-                return Err(self.over_limit(element.start, MAX_VALUE_BYTES, "bytes in an attribute"));
-            }
-            if attributes.len() == MAX_ATTRIBUTES {
-                return Err(self.over_limit(element.start, MAX_ATTRIBUTES, "attributes of an element"));
-            }
-            let value = if is_plain(&attribute.value) {
-                attribute.value
-            } else {
-                attribute
-                    .normalized_value(XmlVersion::Implicit1_0)
-                    .map_err(|error| self.malformed(element.start, format!("invalid attribute value: {error}")))?
-            };
-            attributes.push((attribute.key.into_inner(), value));
-        }
-        Ok(XmlAttributes(attributes))
     }
 
     /// The position after the last read event, in bytes.
     pub(super) fn position(&self) -> usize {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+    }
+
+    /// The prefixes that are declared in the current element; `None` if they are unknown.
+    pub(super) fn namespaces(&self) -> Option<&Namespaces> {
+        self.namespaces.as_ref()
     }
 
     fn read_root(&mut self) -> Result<XmlElement<'a>, FeedDocumentError> {
@@ -220,9 +217,16 @@ impl<'a> XmlReader<'a> {
                     return self.enter(tag, start);
                 }
                 Event::Eof => return Err(FeedDocumentError::Empty),
-                Event::Decl(declaration) if start == 0 => check_declaration(&declaration)?,
+                Event::Decl(declaration) if start == 0 => {
+                    let encoding = self.check(start + "<?".len(), well_formed::check_declaration(&declaration))?;
+                    check_encoding(encoding)?;
+                }
                 event if is_blank(&event) => {}
-                _ => return Err(self.malformed(start, "not an XML document: it must start with `<`".to_owned())),
+                event => {
+                    return Err(
+                        self.malformed(start + leading_space(&event), "not an XML document: it must start with `<`".to_owned())
+                    );
+                }
             }
         }
     }
@@ -232,7 +236,8 @@ impl<'a> XmlReader<'a> {
         if self.depth > MAX_DEPTH {
             return Err(self.over_limit(start, MAX_DEPTH, "nested elements"));
         }
-        Ok(XmlElement { tag, start })
+        let has_prefix = self.check(start + "<".len(), well_formed::check_name(tag.name().into_inner()))?;
+        Ok(XmlElement { tag, has_prefix, start })
     }
 
     fn next_event(&mut self) -> Result<Event<'a>, FeedDocumentError> {
@@ -240,21 +245,53 @@ impl<'a> XmlReader<'a> {
         match self.reader.read_event() {
             Ok(Event::DocType(_)) => Err(FeedDocumentError::Doctype { line: self.line_and_column(start).0 }),
             Ok(Event::Eof) => self.trailing_error.take().map_or(Ok(Event::Eof), Err),
-            Ok(event) => Ok(event),
-            // Every syntax error of quick-xml is a construct that is still open at the end of the input.
-            Err(XmlError::Syntax(_) | XmlError::IllFormed(IllFormedError::MissingEndTag(_))) => {
-                Err(self.trailing_error.take().unwrap_or(FeedDocumentError::Truncated))
+            Ok(event) => {
+                self.check_event(&event, start)?;
+                Ok(event)
             }
-            Err(error) => {
+            Err(error) => Err(self.convert_error(&error, start)),
+        }
+    }
+
+    /// Checks what is between tags. `enter` and `read_attributes` check opening tags.
+    fn check_event(&self, event: &Event<'a>, start: usize) -> Result<(), FeedDocumentError> {
+        match event {
+            Event::Text(text) => self.check(start, well_formed::check_text(text)),
+            Event::GeneralRef(reference) => {
+                let checked = well_formed::check_reference(reference);
+                self.check(start, checked.map_err(|detail| IllFormed::new(0, detail)))
+            }
+            Event::Comment(comment) => self.check(start + "<!--".len(), well_formed::check_comment(comment)),
+            Event::PI(instruction) => self.check(start + "<?".len(), well_formed::check_instruction(instruction)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Converts an error of quick-xml in the construct at `start`.
+    fn convert_error(&mut self, error: &XmlError, start: usize) -> FeedDocumentError {
+        match error {
+            // The construct is not closed, or it starts with `<!` and is none of the known ones.
+            XmlError::Syntax(_) => {
+                match self.check(start, well_formed::check_unclosed(self.text.get(start..).unwrap_or_default())) {
+                    Ok(()) => self.trailing_error.take().unwrap_or(FeedDocumentError::Truncated),
+                    Err(malformed) => malformed,
+                }
+            }
+            _ => {
                 let position = usize::try_from(self.reader.error_position()).unwrap_or(start);
-                Err(self.malformed(position, describe_xml_error(&error)))
+                self.malformed(position, describe_xml_error(error))
             }
         }
     }
 
+    /// Adds the position to a violation in the text that starts at `start`.
+    fn check<T>(&self, start: usize, checked: Result<T, IllFormed>) -> Result<T, FeedDocumentError> {
+        checked.map_err(|IllFormed { offset, detail }| self.malformed(start + offset, detail))
+    }
+
     /// Line and column of a byte, from 1.
     pub(super) fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        locate(self.document, offset)
+        locate(self.text.as_bytes(), offset)
     }
 
     fn malformed(&self, offset: usize, detail: String) -> FeedDocumentError {
@@ -279,29 +316,6 @@ impl XmlElement<'_> {
     }
 }
 
-impl XmlAttributes<'_> {
-    /// Parses the first of these attributes that is not empty. An empty attribute counts as missing.
-    pub(super) fn optional<T>(&self, names: &[&str], parse: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
-        let find = |name: &&str| self.0.iter().find(|(key, _)| key == name);
-        let attribute = names.iter().filter_map(find).find(|(_, value)| !is_blank_text(value));
-        attribute.map(|(name, value)| name_field(name, parse(value))).transpose()
-    }
-
-    /// Like `optional`, for an attribute that must be present.
-    pub(super) fn required<T>(&self, names: &[&str], parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {
-        self.optional(names, parse)?.ok_or_else(|| describe_missing(names))
-    }
-}
-
-fn is_blank_text(value: &str) -> bool {
-    !value.as_bytes().first().is_some_and(u8::is_ascii_graphic) && value.trim().is_empty()
-}
-
-/// Whether a value needs neither entity resolution nor normalization, as nearly all do.
-fn is_plain(value: &str) -> bool {
-    !value.bytes().any(|byte| matches!(byte, b'&' | b'\t' | b'\n' | b'\r'))
-}
-
 fn describe_xml_error(error: &XmlError) -> String {
     match error {
         XmlError::IllFormed(IllFormedError::MismatchedEndTag { expected, found }) => {
@@ -310,18 +324,18 @@ fn describe_xml_error(error: &XmlError) -> String {
         XmlError::IllFormed(IllFormedError::UnmatchedEndTag(name)) => {
             format!("the closing tag {} has no opening tag", quote(&format!("</{name}>")))
         }
+        XmlError::IllFormed(IllFormedError::UnclosedReference) => well_formed::UNESCAPED_AMPERSAND.to_owned(),
         other => format!("not well-formed XML: {other}"),
     }
 }
 
-fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), FeedDocumentError> {
-    let detail = match declaration.encoding() {
-        None => return Ok(()),
-        Some(Ok(name)) if ["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => return Ok(()),
-        Some(Ok(name)) => format!("names the encoding {}", quote(&name)),
-        Some(Err(error)) => format!("is invalid: {error}"),
-    };
-    Err(FeedDocumentError::OtherEncoding { detail })
+fn check_encoding(declared: Option<String>) -> Result<(), FeedDocumentError> {
+    match declared {
+        Some(name) if !["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
+            Err(FeedDocumentError::OtherEncoding { detail: format!("names the encoding {}", quote(&name)) })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_blank(event: &Event<'_>) -> bool {
@@ -329,5 +343,13 @@ fn is_blank(event: &Event<'_>) -> bool {
         Event::Text(text) => text.trim_ascii().is_empty(),
         Event::Comment(_) | Event::PI(_) => true,
         _ => false,
+    }
+}
+
+/// The bytes of white space at the start of a text.
+fn leading_space(event: &Event<'_>) -> usize {
+    match event {
+        Event::Text(text) => text.len() - text.trim_ascii_start().len(),
+        _ => 0,
     }
 }
