@@ -6,7 +6,7 @@ export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run start server test tests test-browser test-clients test-openapi check audit coverage smoke fmt format migrate \
-	openapi tools ha fuzz-xml bench bench-sync bench-search bench-concerts bench-rates bench-push
+	openapi tools ha chaos soak fuzz-xml bench bench-sync bench-search bench-concerts bench-rates bench-push
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,14 @@ tools: ## Install the tools of `make check` (takes minutes, once per machine)
 ha: ## Measure failovers of PostgreSQL and Redis (needs patroni, etcd, haproxy and redis-sentinel; HA="--only switchover" to run a part)
 	$(CARGO) build --workspace --bins --locked
 	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos ha $(HA)
+
+chaos: ## Run the programs under every fault on PostgreSQL and SQLite (CHAOS="--short" or CHAOS="--only redis" to run a part)
+	$(CARGO) build --workspace --bins --locked
+	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos matrix $(CHAOS)
+
+soak: ## Run the programs under load and changing faults for an hour (SOAK="--minutes 10" or SOAK="--database sqlite")
+	$(CARGO) build --workspace --bins --locked
+	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos soak $(SOAK)
 
 bench: bench-sync bench-search bench-concerts bench-rates bench-push ## Run all benchmarks
 

@@ -12,6 +12,8 @@ use crate::{
     sandbox::{Sandbox, free_address},
 };
 
+/// The provider that is polled.
+pub(crate) const POLLED: &str = "polled";
 /// The provider that receives pushed feeds.
 pub(crate) const PUSHED: &str = "pushed";
 /// The places of all prices.
@@ -41,9 +43,13 @@ impl Server {
 pub(crate) struct DeploymentSettings {
     pub(crate) database_url: String,
     pub(crate) database_read_url: Option<String>,
-    /// One API for each.
+    /// One API for each. An empty URL is none.
     pub(crate) redis_urls: Vec<String>,
     pub(crate) workers: usize,
+    /// The feed of the polled provider; `None` for one that this process simulates.
+    pub(crate) provider_url: Option<String>,
+    /// More variables of the first worker.
+    pub(crate) first_worker_variables: Vec<(&'static str, String)>,
 }
 
 /// Running programs.
@@ -51,21 +57,22 @@ pub(crate) struct DeploymentSettings {
 pub(crate) struct Deployment {
     pub(crate) apis: Vec<Server>,
     pub(crate) workers: Vec<Server>,
-    _stop_provider_on_drop: DropGuard,
+    migrate: Program,
+    _stop_provider_on_drop: Option<DropGuard>,
 }
 
 impl Deployment {
     /// Creates the schema, and starts the programs.
     pub(crate) async fn start(sandbox: &Sandbox, settings: &DeploymentSettings) -> Result<Self, Failure> {
-        let (provider_url, stop_provider) = start_provider().await?;
+        let (provider_url, stop_provider) = match &settings.provider_url {
+            Some(url) => (url.clone(), None),
+            None => start_provider().await.map(|(url, stop)| (url, Some(stop)))?,
+        };
         let providers = sandbox.write("providers.toml", &format_providers(&provider_url))?;
         let database_url = &settings.database_url;
-        sandbox
-            .program("migrate", find_built_program("marquee-migrate")?)
-            .args(["up"])
-            .env("DATABASE_URL", database_url)
-            .run()
-            .await?;
+        let migrate =
+            sandbox.program("migrate", find_built_program("marquee-migrate")?).args(["up"]).env("DATABASE_URL", database_url);
+        migrate.run().await?;
         let (mut apis, mut workers) = (Vec::new(), Vec::new());
         for (index, redis_url) in settings.redis_urls.iter().enumerate() {
             let address = free_address()?;
@@ -79,6 +86,7 @@ impl Deployment {
         }
         for index in 0..settings.workers {
             let address = free_address()?;
+            let more = if index == 0 { &settings.first_worker_variables[..] } else { &[] };
             let program = sandbox
                 .program(&format!("worker-{}", index + 1), find_built_program("marquee-worker")?)
                 .args(["run"])
@@ -86,12 +94,18 @@ impl Deployment {
                 .env("DATABASE_URL", database_url)
                 .env("PROVIDERS_FILE", &providers.display())
                 .env("JOB_LEASE_SECONDS", &LEASE_SECONDS);
+            let program = more.iter().fold(program, |program, (name, value)| program.env(name, value));
             workers.push(Server { program, address });
         }
         for server in apis.iter_mut().chain(&mut workers) {
             server.start().await?;
         }
-        Ok(Self { apis, workers, _stop_provider_on_drop: stop_provider })
+        Ok(Self { apis, workers, migrate, _stop_provider_on_drop: stop_provider })
+    }
+
+    /// Creates the schema, if it is missing.
+    pub(crate) async fn migrate(&self) -> Result<(), Failure> {
+        self.migrate.run().await.map(drop)
     }
 }
 
@@ -115,5 +129,5 @@ fn format_providers(url: &str) -> String {
              currency = \"EUR\"\nallow_private_addresses = true\n\n"
         )
     };
-    entry("polled", url, "*/2 * * * * *") + &entry(PUSHED, "http://127.0.0.1:1/", "0 0 0 1 1 *")
+    entry(POLLED, url, "*/2 * * * * *") + &entry(PUSHED, "http://127.0.0.1:1/", "0 0 0 1 1 *")
 }

@@ -5,12 +5,17 @@
 
 mod client;
 mod deployment;
+mod disk;
 mod ha;
 mod ledger;
 mod load;
+mod matrix;
 mod process;
+mod proxy;
 mod sandbox;
+mod servers;
 mod settings;
+mod soak;
 mod table;
 
 use std::process::ExitCode;
@@ -24,6 +29,8 @@ async fn main() -> ExitCode {
     let run = async {
         match ChaosArguments::parse().command {
             ChaosCommand::Ha(settings) => ha::run(&settings).await,
+            ChaosCommand::Matrix(settings) => matrix::run(&settings).await,
+            ChaosCommand::Soak(settings) => soak::run(&settings).await,
         }
     };
     // Programs are stopped on drop, so an interrupted run must return.

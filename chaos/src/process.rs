@@ -57,6 +57,11 @@ impl Program {
         self
     }
 
+    /// The id of its process, if it runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.join(format!("{}.log", self.name))
     }
@@ -110,7 +115,7 @@ impl Program {
     /// The processes: it, the server that it started, and their descendants, parents first.
     fn ids(&self) -> Vec<u32> {
         let children = list_children();
-        let mut ids: Vec<u32> = self.process.as_ref().and_then(Child::id).into_iter().collect();
+        let mut ids: Vec<u32> = self.id().into_iter().collect();
         ids.extend(self.read_pid_file().filter(|id| children.values().flatten().any(|running| running == id)));
         let mut next = 0;
         while let Some(id) = ids.get(next) {

@@ -69,13 +69,19 @@ impl Sandbox {
         Program::new(name, path, self.path("."), self.owner)
     }
 
+    /// Whether root runs this program.
+    pub(crate) fn is_root(&self) -> bool {
+        self.owner.is_some()
+    }
+
     /// Keeps the folder.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.folder.disable_cleanup(true);
         self.folder.path().to_owned()
     }
 
-    fn give_to_owner(&self, path: &std::path::Path) -> Result<(), Failure> {
+    /// Makes the user that runs the programs the owner of a file or folder.
+    pub(crate) fn give_to_owner(&self, path: &std::path::Path) -> Result<(), Failure> {
         match self.owner {
             Some(Owner { user, group }) => Ok(chown(path, Some(user), Some(group))?),
             None => Ok(()),

@@ -95,7 +95,7 @@ async fn measure(stack: &mut Stack, failover: Failover, ledger: &Arc<Ledger>, ta
     failover.inject_and_repair(stack).await?;
     let is_settled = load.settle(QUIET, SETTLE_WITHIN).await;
     let report = load.finish().await;
-    let lost = ledger.find_lost(&client).await;
+    let lost = ledger.find_lost(&client, 0).await;
     if !lost.is_empty() {
         report_progress(format_args!("lost: {lost:?}"));
     }
@@ -107,7 +107,7 @@ async fn measure(stack: &mut Stack, failover: Failover, ledger: &Arc<Ledger>, ta
             seconds(report.outage(LoadKind::Write)),
             seconds(report.slowest(LoadKind::Write)),
             seconds(report.outage(LoadKind::ColdRead)),
-            format!("{} of {}", report.failures(LoadKind::HotRead), report.successes(LoadKind::HotRead)),
+            format!("{} of {}", report.failures(LoadKind::HotRead), report.count(LoadKind::HotRead)),
             lost.len().to_string(),
             report.with_status(500).to_string(),
         ],
@@ -145,6 +145,8 @@ impl Stack {
             database_read_url: Some(url(&replicas)),
             redis_urls: vec![sentinels.url(), cluster.url()],
             workers: 2,
+            provider_url: None,
+            first_worker_variables: Vec::new(),
         };
         let deployment = Deployment::start(&sandbox, &programs).await?;
         let apis = Proxy::to_apis(&sandbox, &deployment.apis).await?;

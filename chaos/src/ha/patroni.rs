@@ -13,6 +13,7 @@ use crate::{
     client::Client,
     process::Program,
     sandbox::{Sandbox, free_address},
+    servers::find_postgres,
 };
 
 const NAMES: [&str; 3] = ["one", "two", "three"];
@@ -199,12 +200,4 @@ impl Member {
         let field = |name: &str| member[name].as_str().unwrap_or_default().to_owned();
         Self { name: field("name"), role: field("role"), state: field("state") }
     }
-}
-
-/// The folder of the newest installed PostgreSQL.
-fn find_postgres() -> Result<PathBuf, Failure> {
-    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));
-    let mut folders: Vec<_> = folders.filter(|folder| folder.join("postgres").exists()).collect();
-    folders.sort();
-    folders.pop().ok_or_else(|| "PostgreSQL is not installed; install it, for example with `apt-get install postgresql`".into())
 }

@@ -8,8 +8,8 @@ use std::{
 use programs::{Failure, find_installed_program};
 
 use crate::{
-    process::Program,
     sandbox::{Sandbox, free_address},
+    servers::RedisServer,
 };
 
 /// How long a failover may take.
@@ -19,13 +19,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const FAILED_AFTER_MS: u64 = 1000;
 /// The service of the sentinels.
 const SERVICE: &str = "cache";
-
-/// A Redis server or sentinel.
-#[derive(Debug)]
-pub(super) struct RedisServer {
-    pub(super) program: Program,
-    pub(super) address: SocketAddr,
-}
 
 /// A master, a replica, and three sentinels.
 #[derive(Debug)]
@@ -38,23 +31,6 @@ pub(super) struct Sentinels {
 #[derive(Debug)]
 pub(super) struct Cluster {
     pub(super) servers: Vec<RedisServer>,
-}
-
-impl RedisServer {
-    fn new(sandbox: &Sandbox, name: &str, more: &[String]) -> Result<Self, Failure> {
-        let address = free_address()?;
-        let folder = sandbox.create_folder(name)?.display().to_string();
-        let port = address.port().to_string();
-        let program = sandbox
-            .program(name, find_installed_program("redis-server", "redis-server")?)
-            .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no", "--dir", &folder])
-            .args(more);
-        Ok(Self { program, address })
-    }
-
-    pub(super) async fn start(&mut self) -> Result<(), Failure> {
-        self.program.start(self.address).await
-    }
 }
 
 impl Sentinels {

@@ -38,6 +38,23 @@ impl LoadKind {
     }
 }
 
+/// Why a request has no status that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestError {
+    /// The client stopped waiting.
+    Timeout,
+    /// The connection failed.
+    NoResponse,
+    /// The response showed a part of a batch.
+    HalfVisible,
+}
+
+impl From<reqwest::Error> for RequestError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() { Self::Timeout } else { Self::NoResponse }
+    }
+}
+
 /// The result of one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
@@ -45,7 +62,7 @@ pub(crate) struct Sample {
     pub(crate) started: Instant,
     pub(crate) duration: Duration,
     /// The status, or why there is none.
-    pub(crate) result: Result<u16, String>,
+    pub(crate) result: Result<u16, RequestError>,
 }
 
 impl Sample {
@@ -123,7 +140,6 @@ async fn measure(kind: LoadKind, client: Client, ledger: Arc<Ledger>, samples: A
         LoadKind::ColdRead => requests::read_uncached(&client, ledger.next_number()).await,
         LoadKind::Write => requests::write(&client, &ledger).await,
     };
-    let result = result.map_err(|error| if error.is_timeout() { "timeout".to_owned() } else { "no response".to_owned() });
     let sample = Sample { kind, started, duration: started.elapsed(), result };
     samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
 }

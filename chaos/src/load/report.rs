@@ -1,8 +1,11 @@
 //! What clients observed.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use super::{LoadKind, Sample};
+use super::{LoadKind, RequestError, Sample};
 
 /// The samples of a load, in the order of their start.
 #[derive(Debug)]
@@ -29,14 +32,26 @@ impl LoadReport {
         recovered.map_or(last.started + last.duration, |sample| sample.started).duration_since(first.started)
     }
 
+    /// From this instant to the end of the last request that failed.
+    pub(crate) fn recovery(&self, since: Instant) -> Duration {
+        let failed = self.samples.iter().filter(|sample| !sample.is_success());
+        let last = failed.map(|sample| sample.started + sample.duration).max();
+        last.map_or(Duration::ZERO, |last| last.saturating_duration_since(since))
+    }
+
     /// Requests that failed.
     pub(crate) fn failures(&self, kind: LoadKind) -> usize {
         self.of(kind).filter(|sample| !sample.is_success()).count()
     }
 
-    /// Requests that succeeded.
-    pub(crate) fn successes(&self, kind: LoadKind) -> usize {
-        self.of(kind).filter(|sample| sample.is_success()).count()
+    /// All requests.
+    pub(crate) fn count(&self, kind: LoadKind) -> usize {
+        self.of(kind).count()
+    }
+
+    /// Reads that showed a part of a batch.
+    pub(crate) fn half_visible(&self) -> usize {
+        self.samples.iter().filter(|sample| sample.result == Err(RequestError::HalfVisible)).count()
     }
 
     /// The longest time until a response.
@@ -55,7 +70,7 @@ impl LoadReport {
         for sample in self.samples.iter().filter(|sample| !sample.is_success()) {
             let cause = match &sample.result {
                 Ok(status) => status.to_string(),
-                Err(cause) => cause.clone(),
+                Err(cause) => format!("{cause:?}"),
             };
             *counts.entry(format!("{:?} {cause}", sample.kind)).or_default() += 1;
         }

@@ -1,0 +1,244 @@
+//! Marquee on one database, with everything that can fail.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use entity::{ConnectionRole, DatabaseSettings};
+use programs::{Failure, find_built_program};
+use sea_orm::{ConnectionTrait, Statement};
+
+use super::fault::{Storage, Target};
+use crate::{
+    client::Client,
+    deployment::{Deployment, DeploymentSettings},
+    disk::SmallDisk,
+    load::prepare,
+    process::Program,
+    proxy::FaultProxy,
+    sandbox::{Sandbox, free_address},
+    servers::{PostgresServer, RedisServer},
+};
+
+/// The file that contains the offset of a worker's clock.
+const CLOCK: &str = "clock";
+/// Tables that grow with every sync, push or batch.
+const GROWING_TABLES: [&str; 6] = ["event", "sync_run", "job", "pushed_feed", "rate_batch", "reject"];
+/// The extension of files that are moved elsewhere.
+const MOVED: &str = "moved";
+
+/// Servers, proxies and programs. Programs are dropped before the servers and the folder.
+pub(crate) struct Stack {
+    pub(crate) deployment: Deployment,
+    provider: Program,
+    provider_address: SocketAddr,
+    provider_proxy: FaultProxy,
+    postgres: Option<(PostgresServer, FaultProxy)>,
+    redis: Option<(RedisServer, FaultProxy)>,
+    database_file: PathBuf,
+    disk: Option<SmallDisk>,
+    has_faketime: bool,
+    /// The URL without a proxy.
+    pub(super) database_url: String,
+    pub(crate) storage: Storage,
+    pub(super) sandbox: Sandbox,
+}
+
+impl Stack {
+    pub(crate) async fn start(storage: Storage) -> Result<Self, Failure> {
+        let sandbox = Sandbox::new()?;
+        let provider_address = free_address()?;
+        let mut provider = sandbox.program("provider", find_built_program("marquee-provider")?).args([
+            "--simulator-listen",
+            &provider_address.to_string(),
+            "--events",
+            "300",
+            "--churn",
+            "5",
+        ]);
+        provider.start(provider_address).await?;
+        let provider_proxy = FaultProxy::start(provider_address).await?;
+
+        let disk = if storage == Storage::Sqlite && sandbox.is_root() { Some(SmallDisk::mount(&sandbox, "disk")?) } else { None };
+        let database_file = sandbox.path(if disk.is_some() { "disk/marquee.db" } else { "marquee.db" });
+        let (postgres, redis) = match storage {
+            Storage::Postgres => (Some(start_postgres(&sandbox).await?), Some(start_redis(&sandbox).await?)),
+            Storage::Sqlite => (None, None),
+        };
+        let sqlite_url = format!("sqlite://{}?mode=rwc", database_file.display());
+        let postgres_url =
+            |address: fn(&(PostgresServer, FaultProxy)) -> SocketAddr| postgres.as_ref().map(address).map(PostgresServer::url);
+        let redis_url = redis.as_ref().map(|(_, proxy)| format!("redis://{}", proxy.address)).unwrap_or_default();
+        let count = if storage == Storage::Postgres { 2 } else { 1 };
+        let faketime = find_faketime();
+        let settings = DeploymentSettings {
+            database_url: postgres_url(|(_, proxy)| proxy.address).unwrap_or_else(|| sqlite_url.clone()),
+            database_read_url: None,
+            redis_urls: vec![redis_url; count],
+            workers: count,
+            provider_url: Some(format!("http://{}/feed", provider_proxy.address)),
+            first_worker_variables: faketime.as_deref().map(|library| fake_clock(library, &sandbox)).unwrap_or_default(),
+        };
+        sandbox.write(CLOCK, "+0")?;
+        let deployment = Deployment::start(&sandbox, &settings).await?;
+        prepare(&Client::new(deployment.apis[0].address)?).await?;
+        Ok(Self {
+            deployment,
+            provider,
+            provider_address,
+            provider_proxy,
+            database_url: postgres_url(|(server, _)| server.address).unwrap_or(sqlite_url),
+            postgres,
+            redis,
+            database_file,
+            disk,
+            has_faketime: faketime.is_some(),
+            storage,
+            sandbox,
+        })
+    }
+
+    /// The proxy in front of a server.
+    pub(super) fn proxy(&self, target: Target) -> Result<&FaultProxy, Failure> {
+        let proxy = match target {
+            Target::Provider => Some(&self.provider_proxy),
+            Target::Redis => self.redis.as_ref().map(|(_, proxy)| proxy),
+            Target::Database => self.postgres.as_ref().map(|(_, proxy)| proxy),
+            Target::Worker | Target::Api | Target::Everything => None,
+        };
+        proxy.ok_or_else(|| format!("{target:?} has no proxy").into())
+    }
+
+    /// The programs of a target: of several workers or APIs, the first.
+    pub(super) fn programs(&mut self, target: Target) -> Result<Vec<&mut Program>, Failure> {
+        let Deployment { apis, workers, .. } = &mut self.deployment;
+        let programs: Vec<&mut Program> = match target {
+            Target::Provider => vec![&mut self.provider],
+            Target::Redis => self.redis.iter_mut().map(|(server, _)| &mut server.program).collect(),
+            Target::Database => self.postgres.iter_mut().map(|(server, _)| &mut server.program).collect(),
+            Target::Worker => workers.iter_mut().take(1).map(|server| &mut server.program).collect(),
+            Target::Api => apis.iter_mut().take(1).map(|server| &mut server.program).collect(),
+            Target::Everything => apis.iter_mut().chain(workers).map(|server| &mut server.program).collect(),
+        };
+        if programs.is_empty() { Err(format!("{target:?} does not run").into()) } else { Ok(programs) }
+    }
+
+    /// Starts the programs of a target again.
+    pub(super) async fn restart(&mut self, target: Target) -> Result<(), Failure> {
+        let Deployment { apis, workers, .. } = &mut self.deployment;
+        match target {
+            Target::Provider => self.provider.start(self.provider_address).await?,
+            Target::Redis => {
+                if let Some((server, _)) = &mut self.redis {
+                    server.start().await?;
+                }
+            }
+            Target::Database => {
+                if let Some((server, _)) = &mut self.postgres {
+                    server.program.start(server.address).await?;
+                }
+            }
+            Target::Worker => workers[0].start().await?,
+            Target::Api => apis[0].start().await?,
+            Target::Everything => {
+                for server in apis.iter_mut().chain(workers) {
+                    server.start().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs statements on PostgreSQL, as one of its administrators would.
+    pub(super) async fn execute(&self, statements: &[&str]) -> Result<(), Failure> {
+        let (server, _) = self.postgres.as_ref().ok_or("PostgreSQL does not run")?;
+        server.execute(&self.sandbox, statements).await
+    }
+
+    /// The rows of the tables that grow, each with the table's name.
+    pub(crate) async fn count_rows(&self) -> Result<Vec<(&'static str, i64)>, Failure> {
+        let settings = DatabaseSettings { url: self.database_url.parse()? };
+        let database = entity::connect(&settings, ConnectionRole::Worker).await?;
+        let mut counts = Vec::new();
+        for table in GROWING_TABLES {
+            let row = database.query_one_raw(Statement::from_string(
+                database.get_database_backend(),
+                format!("SELECT COUNT(*) AS rows FROM {table}"),
+            ));
+            let row = row.await?.ok_or("a count has no row")?;
+            counts.push((table, row.try_get("", "rows")?));
+        }
+        Ok(counts)
+    }
+
+    /// Moves the files of SQLite elsewhere, and returns their new paths.
+    pub(super) fn move_database_files(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut moved = Vec::new();
+        for path in self.database_files() {
+            let target = path.with_added_extension(MOVED);
+            fs::rename(&path, &target)?;
+            moved.push(target);
+        }
+        Ok(moved)
+    }
+
+    /// Puts the files back, in place of those that were created meanwhile.
+    pub(super) fn restore_database_files(&self, moved: &[PathBuf]) -> Result<(), Failure> {
+        for path in self.database_files() {
+            fs::remove_file(path)?;
+        }
+        for path in moved {
+            fs::rename(path, path.with_extension(""))?;
+        }
+        Ok(())
+    }
+
+    /// The database and its write-ahead log, as far as they exist.
+    fn database_files(&self) -> Vec<PathBuf> {
+        let name = self.database_file.display();
+        ["", "-wal", "-shm"].iter().map(|suffix| PathBuf::from(format!("{name}{suffix}"))).filter(|path| path.exists()).collect()
+    }
+
+    pub(super) fn disk(&self) -> Result<&SmallDisk, Failure> {
+        self.disk.as_ref().ok_or_else(|| "only root can mount a disk".into())
+    }
+
+    /// Sets the clock of the first worker to this many seconds ahead.
+    pub(super) fn set_clock(&self, seconds: i32) -> Result<(), Failure> {
+        if !self.has_faketime {
+            return Err("libfaketime is not installed; install it, for example with `apt-get install faketime`".into());
+        }
+        self.sandbox.write(CLOCK, &format!("{seconds:+}")).map(drop)
+    }
+}
+
+async fn start_postgres(sandbox: &Sandbox) -> Result<(PostgresServer, FaultProxy), Failure> {
+    let server = PostgresServer::start(sandbox).await?;
+    let proxy = FaultProxy::start(server.address).await?;
+    Ok((server, proxy))
+}
+
+async fn start_redis(sandbox: &Sandbox) -> Result<(RedisServer, FaultProxy), Failure> {
+    let mut server = RedisServer::new(sandbox, "redis", &[])?;
+    server.start().await?;
+    let proxy = FaultProxy::start(server.address).await?;
+    Ok((server, proxy))
+}
+
+/// The library that changes the clock of a program, as Debian installs it.
+fn find_faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|path| path.exists())
+}
+
+/// Variables of a program with a clock that can be changed while it runs.
+fn fake_clock(library: &Path, sandbox: &Sandbox) -> Vec<(&'static str, String)> {
+    vec![
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", sandbox.path(CLOCK).display().to_string()),
+        ("FAKETIME_CACHE_DURATION", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
+}
