@@ -16,8 +16,8 @@ use crate::process::Program;
 /// Ports of servers. The operating system uses higher ones for outgoing connections, which could occupy the port of a stopped server.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
-/// Unprivileged users that may exist, in this order.
-const USERS: [&str; 2] = ["postgres", "nobody"];
+/// The unprivileged user that the packages of PostgreSQL create.
+const USER: &str = "postgres";
 
 /// A user and its group.
 #[derive(Clone, Copy, Debug)]
@@ -97,12 +97,13 @@ pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
 }
 
 fn find_unprivileged_user() -> Result<Owner, Failure> {
-    for name in USERS {
-        if let (Ok(user), Ok(group)) = (query_id("-u", Some(name)), query_id("-g", Some(name))) {
-            return Ok(Owner { user, group });
+    match (query_id("-u", Some(USER)), query_id("-g", Some(USER))) {
+        (Ok(user), Ok(group)) => Ok(Owner { user, group }),
+        _ => {
+            Err(format!("PostgreSQL cannot run as root, and the user {USER} does not exist; start this program as another user")
+                .into())
         }
     }
-    Err("no unprivileged user exists to run PostgreSQL; start this program as another user than root".into())
 }
 
 fn query_id(option: &str, name: Option<&str>) -> Result<u32, Failure> {

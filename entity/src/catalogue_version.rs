@@ -1,19 +1,28 @@
 //! `catalogue_version`: one row with a number that is incremented in the transaction of any change that a search could see.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     DbBackend, ExprTrait, RuntimeErr,
     entity::prelude::*,
     sqlx::{self, postgres::PgListener},
 };
+use tokio::time::timeout;
 
-use crate::{DatabaseSettings, UtcInstant};
+use crate::{
+    DatabaseSettings, UtcInstant,
+    connect::{DatabaseUrl, connect_listener},
+};
 
 /// The key of the only row.
 pub const ONLY_ROW: i32 = 1;
 /// The channel on which PostgreSQL notifies listeners when an increment is committed.
 const CHANNEL: &str = "marquee_catalogue";
+/// How long a listener waits before it sends a statement: less than the idle time after which common proxies close a connection (30 s or
+/// more), and short enough to detect a server that does not respond.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How long the server may take to respond to it.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The catalogue version.
 #[sea_orm::model]
@@ -81,11 +90,9 @@ impl VersionListener {
     ///
     /// When the server is unreachable or does not support `LISTEN` (a replica, a transaction pooler).
     pub async fn listen(settings: &DatabaseSettings) -> Result<Option<Self>, DbErr> {
-        if !settings.is_postgres() {
-            return Ok(None);
-        }
+        let Ok(DatabaseUrl::Postgres(options)) = DatabaseUrl::parse(&settings.url) else { return Ok(None) };
         let listen = async {
-            let mut listener = PgListener::connect(settings.url.expose()).await?;
+            let mut listener = connect_listener(options).await?;
             // A lost connection is reported to the caller before a new one is made.
             listener.eager_reconnect(false);
             listener.listen(CHANNEL).await?;
@@ -94,16 +101,23 @@ impl VersionListener {
         listen.await.map(|listener| Some(Self(listener))).map_err(connection_error)
     }
 
-    /// Waits for the next increment.
+    /// Waits for the next increment. While there is none, a statement from time to time keeps the connection open.
     ///
     /// # Errors
     ///
     /// When the connection is lost, and notifications with it.
     pub async fn next(&mut self) -> Result<(), DbErr> {
-        match self.0.try_recv().await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(DbErr::Custom("the connection that listens for notifications was lost".to_owned())),
-            Err(error) => Err(connection_error(error)),
+        let lost = || DbErr::Custom("the connection that listens for notifications was lost".to_owned());
+        loop {
+            match timeout(KEEP_ALIVE_INTERVAL, self.0.try_recv()).await {
+                Ok(Ok(Some(_))) => return Ok(()),
+                Ok(Ok(None)) => return Err(lost()),
+                Ok(Err(error)) => return Err(connection_error(error)),
+                Err(_elapsed) => {
+                    let statement = sqlx::raw_sql("SELECT 1").execute(&mut self.0);
+                    timeout(KEEP_ALIVE_TIMEOUT, statement).await.map_err(|_elapsed| lost())?.map_err(connection_error)?;
+                }
+            }
         }
     }
 }

@@ -3,17 +3,17 @@
 use std::{
     io,
     path::{self, PathBuf},
-    str::FromStr,
     sync::Arc,
     time::Duration,
 };
 
-use sea_orm::{
-    DatabaseConnection, DbErr, RuntimeErr,
-    sqlx::{self, Connection, PgConnection, postgres::PgConnectOptions, sqlite::SqliteConnectOptions},
-};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 
-use crate::{ConnectError, ConnectionRole, DatabaseSettings, Failure, connect, is_unavailable, schema};
+use crate::{
+    ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, connect,
+    connect::{DatabaseUrl, is_writable_postgres},
+    is_unavailable, schema,
+};
 
 /// How long a database may take to respond: every program reports an unavailable database within 5 s.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -21,18 +21,9 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 /// Why a program cannot use a database.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The URL is not that of a supported database.
+    /// The URL is invalid.
     #[error(transparent)]
-    InvalidUrl(ConnectError),
-    /// A part of the URL is invalid, such as the port.
-    #[error("the database URL {url} is invalid")]
-    MalformedUrl {
-        /// The URL, without secrets.
-        url: String,
-        /// The cause.
-        #[source]
-        source: sqlx::Error,
-    },
+    InvalidUrl(#[from] DatabaseUrlError),
     /// The SQLite file does not exist. Only `marquee-migrate up` creates it, so that a misspelled path is detected.
     #[error("the SQLite file {} does not exist; to create it, run `marquee-migrate up`", .path.display())]
     MissingFile {
@@ -57,6 +48,21 @@ pub enum DatabaseError {
         #[source]
         source: DbErr,
     },
+    /// The server is a replica, or was demoted, and the program writes.
+    #[error("the database {url} is read-only: the server is a replica, or a demoted primary")]
+    ReadOnly {
+        /// Its URL, without secrets.
+        url: String,
+    },
+    /// A pooler sends the statements of one connection to several connections.
+    #[error(
+        "the database {url} is behind a pooler in transaction mode, which is not supported because prepared statements fail; use its \
+         session mode, for example `pool_mode = session` of PgBouncer"
+    )]
+    TransactionPooling {
+        /// Its URL, without secrets.
+        url: String,
+    },
     /// The schema is missing or older than the program.
     #[error(
         "the schema of the database {url} is outdated: it lacks the migration {}; run `marquee-migrate up`",
@@ -68,17 +74,11 @@ pub enum DatabaseError {
     },
 }
 
-/// A parsed URL.
-enum DatabaseUrl {
-    Postgres(PgConnectOptions),
-    Sqlite(SqliteConnectOptions),
-}
-
 impl DatabaseError {
     /// Whether the settings must be changed: waiting cannot help.
     #[must_use]
     pub fn is_invalid_url(&self) -> bool {
-        matches!(self, Self::InvalidUrl(_) | Self::MalformedUrl { .. })
+        matches!(self, Self::InvalidUrl(_))
     }
 }
 
@@ -89,7 +89,7 @@ impl DatabaseSettings {
     ///
     /// When the URL is invalid.
     pub fn describe(&self) -> Result<String, DatabaseError> {
-        let is_missing = find_missing_file(&self.parse_url()?, self.url.expose()).is_some();
+        let is_missing = find_missing_file(&DatabaseUrl::parse(&self.url)?, self.url.expose()).is_some();
         Ok(format!("{}{}", self.url, if is_missing { " (does not exist yet)" } else { "" }))
     }
 
@@ -99,8 +99,8 @@ impl DatabaseSettings {
     /// # Errors
     ///
     /// When the URL is invalid.
-    pub fn location(&self) -> Result<String, DatabaseError> {
-        Ok(match self.parse_url()? {
+    pub fn location(&self) -> Result<String, DatabaseUrlError> {
+        Ok(match DatabaseUrl::parse(&self.url)? {
             DatabaseUrl::Postgres(options) => {
                 let name = options.get_database().unwrap_or_else(|| options.get_username());
                 format!("{}:{}/{name}", options.get_host(), options.get_port())
@@ -112,24 +112,15 @@ impl DatabaseSettings {
         })
     }
 
-    fn parse_url(&self) -> Result<DatabaseUrl, DatabaseError> {
-        let url = self.url.expose();
-        let parsed = if self.is_postgres() {
-            PgConnectOptions::from_str(url).map(DatabaseUrl::Postgres)
-        } else if url.starts_with("sqlite:") {
-            SqliteConnectOptions::from_str(url).map(DatabaseUrl::Sqlite)
-        } else {
-            return Err(DatabaseError::InvalidUrl(ConnectError::InvalidUrl));
-        };
-        parsed.map_err(|source| DatabaseError::MalformedUrl { url: self.url.to_string(), source })
-    }
-
     fn reject(&self, error: sqlx::Error) -> DatabaseError {
         self.classify(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))
     }
 
     fn classify(&self, source: DbErr) -> DatabaseError {
         let url = self.url.to_string();
+        if is_prepared_statement_missing(&source) {
+            return DatabaseError::TransactionPooling { url };
+        }
         let is_rejected = match &source {
             DbErr::Conn(RuntimeErr::SqlxError(cause)) => {
                 matches!(**cause, sqlx::Error::Database(_)) && Failure::of_sqlx(cause) == Failure::Rejected
@@ -146,7 +137,7 @@ impl DatabaseSettings {
 ///
 /// When it does not respond in time, or rejects the connection.
 pub async fn check_connection(settings: &DatabaseSettings) -> Result<(), DatabaseError> {
-    within_timeout(settings, try_connection(settings)).await
+    within_timeout(settings, try_connection(settings)).await.map(drop)
 }
 
 /// Connects to a database that responds and has the current schema. A SQLite file must exist.
@@ -156,9 +147,12 @@ pub async fn check_connection(settings: &DatabaseSettings) -> Result<(), Databas
 /// When it does not respond in time, rejects the connection, or its schema is outdated.
 pub async fn open(settings: &DatabaseSettings, role: ConnectionRole) -> Result<DatabaseConnection, DatabaseError> {
     within_timeout(settings, async {
-        try_connection(settings).await?;
+        let is_writable = try_connection(settings).await?;
+        if role.writes() && !is_writable {
+            return Err(DatabaseError::ReadOnly { url: settings.url.to_string() });
+        }
         let database = connect(settings, role).await.map_err(|error| match error {
-            ConnectError::InvalidUrl => DatabaseError::InvalidUrl(error),
+            ConnectError::InvalidUrl(error) => DatabaseError::InvalidUrl(error),
             ConnectError::Database(source) => settings.classify(source),
         })?;
         if schema::is_schema_current(&database).await.map_err(|error| settings.classify(error))? {
@@ -178,18 +172,28 @@ fn find_missing_file(parsed: &DatabaseUrl, url: &str) -> Option<PathBuf> {
     (!is_in_memory && !path.exists()).then(|| path.to_owned())
 }
 
-/// Opens and closes one connection to PostgreSQL. A pool would retry a refused connection until its timeout, and then report the timeout
-/// instead of the cause.
-async fn try_connection(settings: &DatabaseSettings) -> Result<(), DatabaseError> {
-    let parsed = settings.parse_url()?;
+/// Opens and closes one connection to PostgreSQL, and returns whether the server accepts writes. A pool would retry a refused connection
+/// until its timeout, and then report the timeout instead of the cause.
+async fn try_connection(settings: &DatabaseSettings) -> Result<bool, DatabaseError> {
+    let parsed = DatabaseUrl::parse(&settings.url)?;
     if let Some(path) = find_missing_file(&parsed, settings.url.expose()) {
         return Err(DatabaseError::MissingFile { path });
     }
-    if let DatabaseUrl::Postgres(options) = parsed {
-        let connection = PgConnection::connect_with(&options).await.map_err(|error| settings.reject(error))?;
-        connection.close().await.map_err(|error| settings.reject(error))?;
+    match parsed {
+        DatabaseUrl::Postgres(options) => is_writable_postgres(options).await.map_err(|error| settings.reject(error)),
+        DatabaseUrl::Sqlite(_) => Ok(true),
     }
-    Ok(())
+}
+
+/// Whether the server does not know a prepared statement of the connection, or has that of another one.
+fn is_prepared_statement_missing(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return false;
+    };
+    matches!(&**cause, sqlx::Error::Database(error) if matches!(error.code().as_deref(), Some("26000" | "42P05")))
 }
 
 async fn within_timeout<T>(

@@ -27,7 +27,7 @@ pub use self::{
     body::CachedBody,
     key::{FORMAT, namespace},
     query::{CachedQuery, QueryOutput, SnapshotVersion},
-    redis::{Redis, RedisUrlError, describe_metrics},
+    redis::{Redis, RedisSettingsError, describe_metrics},
     request::CacheRequest,
     response::{CacheResponse, CacheTier, Freshness},
     settings::CacheSettings,
@@ -86,6 +86,14 @@ impl Cache {
             revalidate_within,
             counters: CacheCounters::new(),
         }
+    }
+
+    /// Whether the process has no cached response.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        // Recent inserts are not counted yet.
+        self.process.run_pending_tasks();
+        self.process.entry_count() == 0
     }
 
     /// Whether Redis responds, if there is one.

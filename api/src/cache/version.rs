@@ -68,6 +68,7 @@ pub struct VersionWatch {
     /// Since when the row contradicts the known version.
     contradicted_since: std::sync::Mutex<Option<Instant>>,
     is_schema_outdated: AtomicBool,
+    accepts_writes: AtomicBool,
     /// When the last read began, and its result.
     last_read: Mutex<Option<(Instant, Option<i64>)>>,
 }
@@ -86,6 +87,7 @@ impl VersionWatch {
             restores: AtomicU64::new(0),
             contradicted_since: std::sync::Mutex::default(),
             is_schema_outdated: AtomicBool::new(false),
+            accepts_writes: AtomicBool::new(true),
             last_read: Mutex::new(None),
         }
     }
@@ -119,6 +121,12 @@ impl VersionWatch {
     #[must_use]
     pub fn is_schema_outdated(&self) -> bool {
         self.is_schema_outdated.load(Ordering::Relaxed)
+    }
+
+    /// Whether the database accepted writes when it last responded.
+    #[must_use]
+    pub fn accepts_writes(&self) -> bool {
+        self.accepts_writes.load(Ordering::Relaxed)
     }
 
     /// Records that a snapshot had this version.
@@ -161,6 +169,7 @@ impl VersionWatch {
         let known = self.known();
         let read = async {
             self.record_schema(entity::is_schema_current(&self.database).await?);
+            self.accepts_writes.store(entity::accepts_writes(&self.database).await?, Ordering::Relaxed);
             catalogue_version::fetch(&self.database).await
         };
         let row = timeout(READ_TIMEOUT, read).await;
@@ -235,13 +244,11 @@ impl VersionWatch {
                     was_listening = true;
                     // The version may have changed before we listened.
                     self.availability.request_check();
-                    let error = loop {
-                        match raises.next().await {
-                            Ok(()) => self.availability.request_check(),
-                            Err(error) => break error,
-                        }
-                    };
-                    self.availability.report_lost_connection(&error);
+                    while raises.next().await.is_ok() {
+                        self.availability.request_check();
+                    }
+                    // A proxy may have closed an idle connection: only a check can tell whether the server failed.
+                    self.availability.request_check();
                 }
                 Err(error) if self.availability.is_available() && std::mem::take(&mut was_listening) => {
                     let error = telemetry::with_causes(&error);

@@ -21,7 +21,7 @@ pub(super) async fn check(settings: &Settings) -> CheckReport {
     report.add(
         "REDIS_URL",
         match (&redis.redis_url, Redis::validate(redis)) {
-            (_, Err(error)) => Err(error.to_string()),
+            (_, Err(error)) => Err(telemetry::with_causes(&error)),
             (Some(url), Ok(())) => Ok(url.to_string()),
             (None, Ok(())) => Ok("unset: responses are cached in the process only".to_owned()),
         },

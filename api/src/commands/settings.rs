@@ -4,13 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use clap::Parser;
 use command_line::ListenAddress;
-use entity::{ConnectError, ConnectionRole, DatabaseError, DatabaseSettings, RedactedUrl};
+use entity::{ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, RedactedUrl};
 use telemetry::TelemetrySettings;
 
 use super::ApiCommand;
 use crate::{
     auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
-    cache::{self, CacheSettings, Redis, RedisUrlError},
+    cache::{self, CacheSettings, Redis, RedisSettingsError},
     database::{Replica, writer::Writer},
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
@@ -26,10 +26,10 @@ pub enum StateError {
     Database(#[from] ConnectError),
     /// The database URL is invalid.
     #[error(transparent)]
-    DatabaseUrl(#[from] DatabaseError),
-    /// The Redis URL is invalid.
+    DatabaseUrl(#[from] DatabaseUrlError),
+    /// The settings of Redis are invalid.
     #[error("Redis cannot be used")]
-    Redis(#[from] RedisUrlError),
+    Redis(#[from] RedisSettingsError),
     /// The API keys file is invalid.
     #[error(transparent)]
     Keys(#[from] KeysFileError),
@@ -97,14 +97,16 @@ impl State {
     ///
     /// When the settings are invalid, whether or not the services respond.
     pub async fn connect(settings: &Settings) -> Result<Self, StateError> {
-        let connect = async |database| {
-            let connection = entity::connect(database, ConnectionRole::Api).await?;
-            Ok::<_, ConnectError>((connection, entity::connect(database, ConnectionRole::Watch).await?))
+        let connect = async |database, watch| {
+            Ok::<_, ConnectError>((
+                entity::connect(database, ConnectionRole::Api).await?,
+                entity::connect(database, watch).await?,
+            ))
         };
-        let (database, watch) = connect(&settings.database).await?;
+        let (database, watch) = connect(&settings.database, ConnectionRole::Watch).await?;
         let replica = match settings.replica() {
             Some(replica) => {
-                let (database, watch) = connect(&replica).await?;
+                let (database, watch) = connect(&replica, ConnectionRole::WatchReplica).await?;
                 Some(Replica::new(database, watch, Duration::from_secs(settings.replica_max_lag_seconds)))
             }
             None => None,

@@ -159,6 +159,9 @@ async fn accepts_exactly_the_declared_parameters(database: Arc<TestDatabase>) {
     let app = TestApp::new(&database).await;
     let document = build_document();
     for (path, operation) in read_operations(&document) {
+        if IGNORE_PARAMETERS.contains(&path) {
+            continue;
+        }
         let path = &examples.expand(path)[0];
         let declared = operation["parameters"].as_array().into_iter().flatten().filter(|parameter| parameter["in"] == "query");
         for parameter in declared {
@@ -175,9 +178,6 @@ async fn accepts_exactly_the_declared_parameters(database: Arc<TestDatabase>) {
             let is_about_area = |message: &str| message.contains("must be given together");
             assert!(errors.iter().all(|(parameter, message)| parameter == name || is_about_area(message)), "{path}: {errors:?}");
             assert!(errors.iter().any(|(_, message)| message == "must be given only once"), "{path}: {errors:?}");
-        }
-        if IGNORE_PARAMETERS.contains(&path.as_str()) {
-            continue;
         }
         let errors = app.get(&append_query(path, "undeclared=1")).await.validation_errors();
         assert!(errors[0].0 == "undeclared" && errors[0].1.contains("is not a known parameter"), "{path}: {errors:?}");

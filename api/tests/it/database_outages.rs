@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use api::State;
 use entity::{ConnectionRole, DatabaseSettings};
 use migration::testing::{Backend, TestDatabase};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     database_proxy::{DatabaseProxy, ProxyMode},
@@ -64,7 +66,7 @@ async fn assert_database_unavailable(app: &TestApp) {
 }
 
 /// Runs statements on the maintenance database of the server.
-async fn run_maintenance(statements: &[String]) {
+pub(crate) async fn run_maintenance(statements: &[String]) {
     let server = std::env::var("TEST_DATABASE_URL").unwrap();
     let maintenance = DatabaseSettings { url: server.parse().unwrap() };
     let connection = entity::connect(&maintenance, ConnectionRole::Worker).await.unwrap();
@@ -74,14 +76,14 @@ async fn run_maintenance(statements: &[String]) {
     connection.close().await.unwrap();
 }
 
-fn database_name(database: &TestDatabase) -> String {
+pub(crate) fn database_name(database: &TestDatabase) -> String {
     let url = database.settings.url.expose();
     let path = url.split('?').next().unwrap();
     path.rsplit('/').next().unwrap().to_owned()
 }
 
 /// A statement that closes all connections.
-fn disconnect_all(name: &str) -> String {
+pub(crate) fn disconnect_all(name: &str) -> String {
     format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
 }
 
@@ -197,4 +199,43 @@ async fn a_locked_table_times_out_with_503() {
     locker.execute_unprepared("ROLLBACK").await.unwrap();
     assert_available(&app).await;
     database.remove().await;
+}
+
+/// A proxy that closes idle connections does that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_connection_for_notifications_is_no_outage() {
+    let database = create_postgres_with_event().await;
+    let proxy = DatabaseProxy::start(&database, ProxyMode::Forward).await;
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
+    let state = State::new(reads.clone(), watch, 0, None);
+    let shutdown = CancellationToken::new();
+    state.start_background_tasks(proxy.settings(), shutdown.clone());
+    let first = wait_for_listener(&reads, 0).await;
+
+    let close = async {
+        proxy.set_mode(ProxyMode::Cut).await;
+        proxy.set_mode(ProxyMode::Forward).await;
+        wait_for_listener(&reads, first).await
+    };
+    tokio::select! {
+        () = state.availability.wait_until_unavailable() => panic!("the database counts as unavailable"),
+        second = timeout(TIMEOUT, close) => assert_ne!(second.expect("the API listens again"), first),
+    }
+    shutdown.cancel();
+    proxy.set_mode(ProxyMode::Cut).await;
+    database.remove().await;
+}
+
+/// The process id of the connection for notifications, once there is another one than `previous`.
+async fn wait_for_listener(database: &DatabaseConnection, previous: i32) -> i32 {
+    let sql =
+        "SELECT max(pid) AS pid FROM pg_stat_activity WHERE application_name = 'marquee-listen' AND datname = current_database()";
+    loop {
+        let row = database.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap().unwrap();
+        let pid: Option<i32> = row.try_get("", "pid").unwrap();
+        if let Some(pid) = pid.filter(|pid| *pid != previous) {
+            return pid;
+        }
+        tokio::task::yield_now().await;
+    }
 }

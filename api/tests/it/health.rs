@@ -10,9 +10,14 @@ use migration::{
     testing::{Backend, TestDatabase},
 };
 use sea_orm::DatabaseConnection;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{fixtures::CatalogueFixture, test_app::TestApp};
+use crate::{
+    database_outages::{database_name, disconnect_all, run_maintenance},
+    database_proxy::{DatabaseProxy, ProxyMode},
+    fixtures::{CatalogueFixture, NewEvent},
+    test_app::TestApp,
+};
 
 on_every_backend!(readiness_reports_the_catalogue_version, ignores_query_parameters);
 
@@ -22,15 +27,22 @@ async fn liveness_does_not_need_a_database() {
     assert_eq!(response.json(), json!({ "status": "live" }));
 }
 
+/// The body of a process that can respond to all requests.
+fn ready(version: i64) -> Value {
+    json!({ "status": "ready", "reading": "available", "writing": "available", "catalogue_version": version, "redis": null })
+}
+
 async fn readiness_reports_the_catalogue_version(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let app = TestApp::new(&database).await;
-    assert_eq!(app.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 0, "redis": null }));
+    assert_eq!(app.get("/readyz").await.json(), ready(0));
 
     for _ in 0..3 {
         catalogue_version::increment(&catalogue.database).await.unwrap();
     }
-    assert_eq!(app.get("/readyz").await.json(), json!({ "status": "ready", "catalogue_version": 3, "redis": null }));
+    for path in ["/readyz", "/readyz?strict"] {
+        assert_eq!(app.get(path).await.json(), ready(3));
+    }
 }
 
 #[tokio::test]
@@ -53,6 +65,52 @@ async fn a_missing_schema_is_not_ready_and_leaks_no_database_message() {
         }
         database.remove().await;
     }
+}
+
+/// It remains in the load balancer, because it can respond to repeated reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_with_cached_responses_is_degraded_without_its_database() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    CatalogueFixture::new(&database).await.insert([NewEvent::titled("show")]).await;
+    let proxy = DatabaseProxy::start(&database, ProxyMode::Forward).await;
+    let app = TestApp::with_state(&State::new(proxy.connect().await, proxy.connect_watch().await, 1 << 20, None));
+    let version = app.get("/readyz").await.json()["catalogue_version"].clone();
+    proxy.set_mode(ProxyMode::Cut).await;
+    app.get("/readyz").await.problem(503, "database_unavailable");
+
+    proxy.set_mode(ProxyMode::Forward).await;
+    while app.get("/readyz").await.status != 200 {}
+    assert_eq!(app.get("/search").await.status, 200);
+    proxy.set_mode(ProxyMode::Cut).await;
+
+    let expected = json!({
+        "status": "degraded", "reading": "cached", "writing": "unavailable", "catalogue_version": version, "redis": null,
+    });
+    assert_eq!(app.get("/readyz").await.json(), expected);
+    for path in ["/readyz?strict", "/readyz?strict=true", "/readyz?x=1&strict"] {
+        app.get(path).await.problem(503, "database_unavailable");
+    }
+    assert_eq!(app.get("/readyz?strict=false").await.status, 200);
+    assert_eq!(app.get("/search").await.status, 200);
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_database_is_reported_as_not_writable() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let name = database_name(&database);
+    run_maintenance(&[format!("ALTER DATABASE {name} SET default_transaction_read_only = on"), disconnect_all(&name)]).await;
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
+    let app = TestApp::with_state(&State::new(reads, watch, 0, None));
+
+    let readiness = app.get("/readyz").await.json();
+
+    assert_eq!(
+        (&readiness["status"], &readiness["reading"], &readiness["writing"]),
+        (&json!("degraded"), &json!("available"), &json!("unavailable"))
+    );
+    app.get("/readyz?strict").await.problem(503, "database_unavailable");
+    database.remove().await;
 }
 
 async fn ignores_query_parameters(database: Arc<TestDatabase>) {

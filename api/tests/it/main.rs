@@ -15,6 +15,7 @@ mod contract;
 mod cross_origin;
 mod database_outages;
 mod database_proxy;
+mod demoted_primary;
 mod documented;
 mod error_bodies;
 mod errors_page;

@@ -3,7 +3,7 @@
 mod failover;
 mod haproxy;
 mod patroni;
-mod redis;
+mod redis_servers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ pub(crate) use self::failover::Failover;
 use self::{
     haproxy::Proxy,
     patroni::{PASSWORD, Patroni},
-    redis::{Cluster, Sentinels},
+    redis_servers::{Cluster, Sentinels},
 };
 use crate::{
     client::Client,

@@ -53,13 +53,15 @@ impl Failure {
     }
 
     /// Classes: 08 (connection), 53 (insufficient resources), 57 (operator intervention: shutdown, statement timeout) and 40 (rollback:
-    /// deadlock, serialization failure). Codes: 25P03 (idle transaction timeout) and 55P03 (lock timeout).
+    /// deadlock, serialization failure). Codes: 25P03 (idle transaction timeout), 55P03 (lock timeout), 25006 (read-only: the server was
+    /// demoted), 26000 and 42P05 (prepared statement missing or repeated: a pooler in transaction mode).
     fn of_sqlstate(code: &str) -> Self {
         // Of class 57 only the codes 57P end the connection: shutdown by an administrator, or a crash.
         if ["08", "57P"].iter().any(|class| code.starts_with(class)) {
             return Self::ConnectionLost;
         }
-        let is_unavailable = ["53", "57", "40", "25P03", "55P03"].iter().any(|class| code.starts_with(class));
+        let is_unavailable =
+            ["53", "57", "40", "25P03", "55P03", "25006", "26000", "42P05"].iter().any(|class| code.starts_with(class));
         if is_unavailable { Self::Unavailable } else { Self::Rejected }
     }
 
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn distinguishes_outages_from_rejected_statements() {
-        for outage in ["57014", "53300", "40001", "40P01", "55P03", "25P03"] {
+        for outage in ["57014", "53300", "40001", "40P01", "55P03", "25P03", "25006"] {
             assert_eq!(Failure::of_sqlstate(outage), Failure::Unavailable, "{outage}");
         }
         for lost in ["57P01", "57P03", "08006"] {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sea_orm::ConnectOptions;
 
+use super::postgres::{self, ReadOnlyServer, SessionSetting};
+
 /// Connections of an API process: queries are short, so a few connections serve many requests, and a PostgreSQL server (100 connections by
 /// default) supports several replicas.
 const API_CONNECTIONS: u32 = 16;
@@ -49,8 +51,10 @@ pub enum ConnectionRole {
     Write,
     /// Changes of the schema, which may take as long as they need.
     Migrate,
-    /// One short query at a time, repeatedly: whether the database is available, and its catalogue version.
+    /// One short query at a time, repeatedly: whether the primary is available, and its catalogue version.
     Watch,
+    /// The same of a replica.
+    WatchReplica,
 }
 
 impl ConnectionRole {
@@ -60,16 +64,13 @@ impl ConnectionRole {
             Self::Api => {
                 options
                     .max_connections(API_CONNECTIONS)
-                    .statement_timeout(API_STATEMENT_TIMEOUT)
                     .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
                     .acquire_timeout(API_ACQUIRE_TIMEOUT)
-                    .map_sqlx_postgres_opts(|postgres| postgres.options(API_PLANNER_SETTINGS))
                     .set_application_name("marquee-api");
             }
             Self::Worker => {
                 options
                     .max_connections(WORKER_CONNECTIONS)
-                    .statement_timeout(WRITE_STATEMENT_TIMEOUT)
                     .acquire_timeout(WORKER_ACQUIRE_TIMEOUT)
                     .set_application_name("marquee-worker");
             }
@@ -77,20 +78,41 @@ impl ConnectionRole {
                 options
                     .max_connections(WRITE_CONNECTIONS)
                     .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
-                    .statement_timeout(WRITE_STATEMENT_TIMEOUT)
                     .acquire_timeout(API_ACQUIRE_TIMEOUT)
                     .set_application_name("marquee-api-write");
             }
             Self::Migrate => {
                 options.max_connections(1).set_application_name("marquee-migrate");
             }
-            Self::Watch => {
-                options
-                    .max_connections(1)
-                    .statement_timeout(WATCH_TIMEOUT)
-                    .acquire_timeout(WATCH_TIMEOUT)
-                    .set_application_name("marquee-watch");
+            Self::Watch | Self::WatchReplica => {
+                options.max_connections(1).acquire_timeout(WATCH_TIMEOUT).set_application_name("marquee-watch");
             }
         }
+        postgres::configure(options, &self.session_settings(), self.read_only_server());
+    }
+
+    /// The settings of connections to PostgreSQL.
+    fn session_settings(self) -> Vec<SessionSetting> {
+        let (statement_timeout, planner): (_, &[_]) = match self {
+            Self::Api => (API_STATEMENT_TIMEOUT, &API_PLANNER_SETTINGS),
+            Self::Worker | Self::Write => (WRITE_STATEMENT_TIMEOUT, &[]),
+            Self::Watch | Self::WatchReplica => (WATCH_TIMEOUT, &[]),
+            Self::Migrate => return Vec::new(),
+        };
+        let timeout = ("statement_timeout", statement_timeout.as_millis().to_string());
+        [timeout].into_iter().chain(planner.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
+    }
+
+    fn read_only_server(self) -> ReadOnlyServer {
+        match self {
+            Self::Worker | Self::Write => ReadOnlyServer::Reject,
+            Self::Watch => ReadOnlyServer::UseOnce,
+            Self::Api | Self::Migrate | Self::WatchReplica => ReadOnlyServer::Accept,
+        }
+    }
+
+    /// Whether every use of the pool may write.
+    pub(crate) fn writes(self) -> bool {
+        self.read_only_server() == ReadOnlyServer::Reject
     }
 }

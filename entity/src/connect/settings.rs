@@ -17,9 +17,3 @@ pub struct DatabaseSettings {
     )]
     pub url: RedactedUrl,
 }
-
-impl DatabaseSettings {
-    pub(crate) fn is_postgres(&self) -> bool {
-        ["postgres://", "postgresql://"].iter().any(|scheme| self.url.expose().starts_with(scheme))
-    }
-}

@@ -1,5 +1,7 @@
 //! The URL of Redis, and the servers that it names. Nothing here uses the network.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use entity::RedactedUrl;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, io::tcp::TcpSettings};
@@ -22,6 +24,9 @@ pub struct RedisSettings {
                 redis for TLS; unset, responses are cached in the process only"
     )]
     pub redis_url: Option<RedactedUrl>,
+    /// File with the certificates, in PEM format, of the authorities that `rediss` trusts; unset, those of the system
+    #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
+    pub redis_ca_file: Option<PathBuf>,
 }
 
 /// Why a Redis URL is invalid. No message repeats the URL, because a typing error can make any part of it the password.
@@ -71,6 +76,15 @@ impl RedisAddress {
             Some("sentinel") => parse_sentinel(plain, rest),
             Some(_) => Err(RedisUrlError::Scheme),
         }
+    }
+
+    /// Whether the connections use TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        let server = match self {
+            Self::Server(server) | Self::Sentinel { master: server, .. } => Some(server),
+            Self::Cluster(seeds) => seeds.first(),
+        };
+        server.is_some_and(|server| matches!(server.addr(), ConnectionAddr::TcpTls { .. }))
     }
 }
 

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisResult,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue, RedisResult, TlsCertificates, TlsMode,
     aio::MultiplexedConnection,
     cluster::ClusterClient,
     cluster_async::ClusterConnection,
     cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo},
     io::tcp::TcpSettings,
-    sentinel::{Sentinel, SentinelNodeConnectionInfo},
+    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
 use tokio::time::timeout;
 
@@ -136,36 +136,23 @@ pub(super) struct ConnectionPair {
 
 /// A client for each kind of address.
 pub(super) enum RedisTarget {
-    Server(Client),
+    Server(Box<Client>),
     Cluster(Box<ClusterClient>),
-    Sentinel { sentinels: Box<Sentinel>, service: String, master: SentinelNodeConnectionInfo },
+    Sentinel(Box<SentinelClient>),
 }
 
 impl RedisTarget {
-    pub(super) fn new(address: RedisAddress) -> Result<Self, RedisUrlError> {
+    /// The certificates are those of the authorities that are trusted instead of the system's.
+    pub(super) fn new(address: RedisAddress, certificates: Option<TlsCertificates>) -> Result<Self, RedisUrlError> {
         let target = match address {
-            RedisAddress::Server(info) => Client::open(info).map(Self::Server),
-            RedisAddress::Cluster(seeds) => ClusterClient::builder(seeds)
-                .connection_timeout(CONNECT_TIMEOUT)
-                .response_timeout(RESPONSE_TIMEOUT)
-                .retries(REDIRECTS)
-                .min_retry_wait(1)
-                .max_retry_wait(REDIRECT_PAUSE_MS)
-                .tcp_settings(TcpSettings::default().set_nodelay(true))
-                .build()
-                .map(|client| Self::Cluster(Box::new(client))),
+            RedisAddress::Server(info) => match certificates {
+                Some(certificates) => Client::build_with_tls(info, certificates),
+                None => Client::open(info),
+            }
+            .map(|client| Self::Server(Box::new(client))),
+            RedisAddress::Cluster(seeds) => open_cluster(seeds, certificates).map(Self::Cluster),
             RedisAddress::Sentinel { sentinels, service, master } => {
-                let mut info = SentinelNodeConnectionInfo::default()
-                    .set_redis_connection_info(master.redis_settings().clone())
-                    .set_tcp_settings(master.tcp_settings().clone());
-                if let redis::ConnectionAddr::TcpTls { insecure, .. } = master.addr() {
-                    info = info.set_tls_mode(if *insecure { redis::TlsMode::Insecure } else { redis::TlsMode::Secure });
-                }
-                Sentinel::build(sentinels).map(|sentinels| Self::Sentinel {
-                    sentinels: Box::new(sentinels),
-                    service,
-                    master: info,
-                })
+                open_sentinels(&sentinels, &service, &master, certificates).map(Self::Sentinel)
             }
         };
         target.map_err(|_| RedisUrlError::Server)
@@ -188,12 +175,51 @@ impl RedisTarget {
                 let (reads, writes) = tokio::try_join!(client.get_async_connection(), client.get_async_connection())?;
                 Ok(ConnectionPair { reads: RedisConnection::Cluster(reads), writes: RedisConnection::Cluster(writes) })
             }
-            Self::Sentinel { sentinels, service, master } => {
-                let client = sentinels.async_master_for(service, Some(master)).await?;
-                open_server(&client).await
-            }
+            Self::Sentinel(sentinels) => open_server(&sentinels.async_get_client().await?).await,
         }
     }
+}
+
+fn open_cluster(seeds: Vec<ConnectionInfo>, certificates: Option<TlsCertificates>) -> RedisResult<Box<ClusterClient>> {
+    let mut builder = ClusterClient::builder(seeds)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .response_timeout(RESPONSE_TIMEOUT)
+        .retries(REDIRECTS)
+        .min_retry_wait(1)
+        .max_retry_wait(REDIRECT_PAUSE_MS)
+        .tcp_settings(TcpSettings::default().set_nodelay(true));
+    if let Some(certificates) = certificates {
+        builder = builder.certs(certificates);
+    }
+    builder.build().map(Box::new)
+}
+
+fn open_sentinels(
+    sentinels: &[ConnectionInfo],
+    service: &str,
+    master: &ConnectionInfo,
+    certificates: Option<TlsCertificates>,
+) -> RedisResult<Box<SentinelClient>> {
+    let (addresses, redis) = (sentinels.iter().map(|sentinel| sentinel.addr().clone()), master.redis_settings());
+    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
+        .set_client_to_sentinel_tcp_settings(master.tcp_settings().clone())
+        .set_client_to_redis_tcp_settings(master.tcp_settings().clone())
+        .set_client_to_redis_protocol(redis.protocol())
+        .set_client_to_redis_db(redis.db());
+    if let Some(username) = redis.username() {
+        builder = builder.set_client_to_redis_username(username);
+    }
+    if let Some(password) = redis.password() {
+        builder = builder.set_client_to_redis_password(password);
+    }
+    if let ConnectionAddr::TcpTls { insecure, .. } = master.addr() {
+        builder = builder.set_client_to_redis_tls_mode(if *insecure { TlsMode::Insecure } else { TlsMode::Secure });
+    }
+    if let Some(certificates) = certificates {
+        builder =
+            builder.set_client_to_redis_certificates(certificates.clone()).set_client_to_sentinel_certificates(certificates);
+    }
+    builder.build().map(Box::new)
 }
 
 async fn open_server(client: &Client) -> RedisResult<ConnectionPair> {

@@ -8,6 +8,7 @@ mod address;
 mod connection;
 mod metrics;
 mod supervisor;
+mod tls;
 
 use std::{
     fmt,
@@ -16,6 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use entity::RedactedUrl;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -28,7 +30,19 @@ use self::{
 pub use self::{
     address::{RedisSettings, RedisUrlError},
     metrics::describe as describe_metrics,
+    tls::CaFileError,
 };
+
+/// Why the settings of Redis are invalid.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisSettingsError {
+    /// The URL is invalid.
+    #[error(transparent)]
+    Url(#[from] RedisUrlError),
+    /// The certificate authority cannot be used.
+    #[error(transparent)]
+    CaFile(#[from] CaFileError),
+}
 
 /// Limit of a read: the time of a search in the database, so that a slow Redis costs no more than none.
 pub const GET_TIMEOUT: Duration = Duration::from_millis(50);
@@ -57,14 +71,14 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// When the URL is invalid. The error does not contain the URL.
+    /// When the settings are invalid. The error does not contain the URL.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime, if there is a Redis.
-    pub fn new(settings: &RedisSettings, namespace: &str) -> Result<Option<Self>, RedisUrlError> {
+    pub fn new(settings: &RedisSettings, namespace: &str) -> Result<Option<Self>, RedisSettingsError> {
         let Some(url) = &settings.redis_url else { return Ok(None) };
-        let target = RedisTarget::new(RedisAddress::parse(url)?)?;
+        let target = open_target(settings, url)?;
         let shared = Arc::new(SharedConnections::new(url.clone()));
         let supervisor = tokio::spawn(supervisor::supervise(target, shared.clone()));
         Ok(Some(Self {
@@ -79,10 +93,9 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// When the URL is invalid. The error does not contain the URL.
-    pub fn validate(settings: &RedisSettings) -> Result<(), RedisUrlError> {
-        let Some(url) = &settings.redis_url else { return Ok(()) };
-        RedisTarget::new(RedisAddress::parse(url)?).map(drop)
+    /// When they are invalid. The error does not contain the URL.
+    pub fn validate(settings: &RedisSettings) -> Result<(), RedisSettingsError> {
+        settings.redis_url.as_ref().map_or(Ok(()), |url| open_target(settings, url).map(drop))
     }
 
     /// Reads a value. Any error or timeout is a miss. It takes at most [`GET_TIMEOUT`], and no time while Redis is unavailable.
@@ -133,6 +146,12 @@ impl Redis {
         let permit = self.waiting.clone().try_acquire_many_owned(units).map_err(|_| DropReason::Busy)?;
         Ok((connection, permit))
     }
+}
+
+fn open_target(settings: &RedisSettings, url: &RedactedUrl) -> Result<RedisTarget, RedisSettingsError> {
+    let address = RedisAddress::parse(url)?;
+    let certificates = tls::read_certificates(settings, address.is_tls())?;
+    Ok(RedisTarget::new(address, certificates)?)
 }
 
 impl fmt::Debug for Redis {

@@ -6,6 +6,7 @@ mod faults;
 mod redis_process;
 mod sentinel;
 mod shared_cache;
+mod tls;
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ fn connect(url: &str) -> Redis {
 }
 
 fn connect_within(url: &str, namespace: &str) -> Redis {
-    Redis::new(&RedisSettings { redis_url: Some(url.parse().unwrap()) }, namespace).unwrap().unwrap()
+    let settings = RedisSettings { redis_url: Some(url.parse().unwrap()), redis_ca_file: None };
+    Redis::new(&settings, namespace).unwrap().unwrap()
 }
 
 /// Connects to the server that all tests share.
@@ -87,6 +89,7 @@ async fn values_expire_within_an_hour() {
 #[test]
 fn an_unset_url_disables_redis_and_an_invalid_one_is_rejected() {
     assert!(Redis::new(&RedisSettings::default(), "").unwrap().is_none());
-    let error = Redis::new(&RedisSettings { redis_url: Some("http://:secret@cache".parse().unwrap()) }, "").unwrap_err();
+    let redis_url = Some("http://:secret@cache".parse().unwrap());
+    let error = Redis::new(&RedisSettings { redis_url, redis_ca_file: None }, "").unwrap_err();
     assert!(error.to_string().contains("redis://") && !error.to_string().contains("secret"), "{error}");
 }

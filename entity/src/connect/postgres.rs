@@ -1,0 +1,100 @@
+//! Connections to PostgreSQL: their settings, and whether the server accepts writes.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement,
+    sqlx::{
+        self, AssertSqlSafe, ConnectOptions as _, Connection, Row,
+        postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions},
+    },
+};
+
+/// How long a connection is used. After a failover, proxies send new connections to other servers, and the old ones must not stay where
+/// they are forever.
+const MAX_LIFETIME: Duration = Duration::from_secs(120);
+
+/// A setting of a connection, with its value.
+pub(super) type SessionSetting = (&'static str, String);
+
+/// What a pool does with a server that does not accept writes: a replica, or a demoted primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReadOnlyServer {
+    /// It uses the server.
+    Accept,
+    /// It uses each connection once, and then makes another one, which a proxy sends to the primary as soon as there is one.
+    UseOnce,
+    /// It makes connections until one accepts writes.
+    Reject,
+}
+
+/// Sets the options of connections to PostgreSQL. The settings are applied by statements instead of start-up options, which PgBouncer
+/// rejects.
+pub(super) fn configure(options: &mut ConnectOptions, settings: &[SessionSetting], read_only: ReadOnlyServer) {
+    let statements: String = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; ")).collect();
+    options.max_lifetime(MAX_LIFETIME).map_sqlx_postgres_opts(without_start_up_options).map_sqlx_postgres_pool_opts(
+        move |pool: PgPoolOptions| {
+            let statements = statements.clone();
+            let pool = pool.after_connect(move |connection, _| {
+                let statements = statements.clone();
+                Box::pin(async move {
+                    let is_writable = prepare(connection, &statements).await?;
+                    if is_writable || read_only != ReadOnlyServer::Reject { Ok(()) } else { Err(read_only_error()) }
+                })
+            });
+            if read_only == ReadOnlyServer::Accept {
+                return pool;
+            }
+            // Instead of a ping, to which a demoted server responds. The pool closes the connection and makes another one.
+            pool.test_before_acquire(false)
+                .before_acquire(|connection, _| Box::pin(async move { Ok(prepare(connection, "").await.unwrap_or(false)) }))
+        },
+    );
+}
+
+/// Connects once, and returns whether the server accepts writes.
+pub(crate) async fn is_writable_postgres(options: PgConnectOptions) -> Result<bool, sqlx::Error> {
+    let mut connection = without_start_up_options(options).connect().await?;
+    let is_writable = prepare(&mut connection, "").await?;
+    connection.close().await?;
+    Ok(is_writable)
+}
+
+/// Whether the database accepts writes now: it is not a replica, a demoted primary, or read-only by its settings.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn accepts_writes(database: &DatabaseConnection) -> Result<bool, DbErr> {
+    if database.get_database_backend() != DbBackend::Postgres {
+        return Ok(true);
+    }
+    let sql = "SELECT current_setting('transaction_read_only') = 'off' AS accepts_writes";
+    let row = database.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+    row.map_or(Ok(false), |row| row.try_get("", "accepts_writes"))
+}
+
+/// Connects for notifications.
+pub(crate) async fn connect_listener(options: PgConnectOptions) -> Result<PgListener, sqlx::Error> {
+    let options = without_start_up_options(options).application_name("marquee-listen");
+    // Only for this connection, which lives as long as it receives notifications.
+    let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).connect_with(options).await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.ignore_pool_close_event(true);
+    Ok(listener)
+}
+
+/// Without a default of the driver that PgBouncer rejects. The default of the server is as exact.
+fn without_start_up_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.extra_float_digits(None)
+}
+
+/// Applies settings, and returns whether the server accepts writes, in one round trip.
+async fn prepare(connection: &mut PgConnection, statements: &str) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql(AssertSqlSafe(format!("{statements}SHOW transaction_read_only"))).fetch_one(connection).await?;
+    Ok(row.try_get::<&str, _>(0)? == "off")
+}
+
+fn read_only_error() -> sqlx::Error {
+    sqlx::Error::Protocol("the server is read-only: a replica, or a demoted primary".to_owned())
+}
