@@ -2,7 +2,10 @@
 
 use std::{fmt, io, net::SocketAddr, str::FromStr};
 
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
+
+/// Connections that wait in the kernel until they are accepted: those of a burst, while all cores are busy.
+const BACKLOG: u32 = 1_024;
 
 /// An address to listen on: a host name or an IP address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +42,14 @@ impl ListenAddress {
     ///
     /// When the host name cannot be looked up, or the address is in use or not an address of this machine.
     pub async fn bind(&self, setting: &'static str) -> Result<TcpListener, ListenError> {
-        let bind = async { TcpListener::bind(self.resolve().await?).await };
+        let bind = async {
+            let address = self.resolve().await?;
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            // As the standard library does: a restarted program need not wait for its old connections.
+            socket.set_reuseaddr(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
         bind.await.map_err(|cause| ListenError { address: self.clone(), setting, cause })
     }
 }

@@ -99,6 +99,16 @@ impl std::str::FromStr for Scope {
 /// What the log shows instead of a key name on a server without keys.
 const LOCAL_CALLER: &str = "local";
 
+/// The name of an authorized caller: of its key, or [`LOCAL_CALLER`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallerName(Box<str>);
+
+impl From<&str> for CallerName {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
 /// Authorizes the requests of this process.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
@@ -165,18 +175,17 @@ impl Keys {
         }
     }
 
-    /// Checks that the caller may write what requires `scope`, and records the name of its key in the span of the request.
+    /// Checks that the caller may write what requires `scope`, records the name of its key in the span of the request, and returns it.
     ///
     /// # Errors
     ///
     /// When the request has no key, an unknown key, or a key without the scope, or when a web page of another origin sent it without
     /// one. On a server without keys, when the request does not come from the local machine.
-    pub fn authorize(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
+    pub fn authorize(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<CallerName, ApiError> {
         let Some(file) = &self.file else {
             cross_origin::require_same_origin(request)?;
             local::require_local(request)?;
-            record_caller(LOCAL_CALLER);
-            return Ok(());
+            return Ok(record_caller(LOCAL_CALLER));
         };
         if !caller.is_bearer() {
             cross_origin::require_same_origin(request)?;
@@ -191,25 +200,25 @@ impl Keys {
     /// When they are restricted, and the request has no key with the scope `operations`.
     pub fn authorize_operations(&self, caller: &Caller) -> Result<(), ApiError> {
         match &self.file {
-            Some(file) if self.restricts_operations => file.authorize(caller, &Scope::Operations),
+            Some(file) if self.restricts_operations => file.authorize(caller, &Scope::Operations).map(drop),
             _ => Ok(()),
         }
     }
 }
 
-fn record_caller(name: &str) {
+fn record_caller(name: &str) -> CallerName {
     tracing::Span::current().record("caller.key", name);
+    name.into()
 }
 
 impl KeysFile {
-    fn authorize(&self, caller: &Caller, scope: &Scope) -> Result<(), ApiError> {
+    fn authorize(&self, caller: &Caller, scope: &Scope) -> Result<CallerName, ApiError> {
         if caller.digest().is_none() {
             return Err(ApiError::AuthenticationRequired);
         }
         let record = self.find(caller).ok_or(ApiError::InvalidKey)?;
         if record.scopes.contains(scope) || record.scopes.contains(&Scope::Admin) {
-            record_caller(&record.name);
-            Ok(())
+            Ok(record_caller(&record.name))
         } else {
             Err(ApiError::MissingScope { scope: scope.to_string() })
         }

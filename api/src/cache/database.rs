@@ -38,7 +38,7 @@ impl Cache {
         source: &ReadSource,
         query: &impl CachedQuery,
     ) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
-        self.reader.read(source, run_versioned(query, &source.connection)).await
+        self.reader.read(source, query.read_size(), run_versioned(query, &source.connection)).await
     }
 
     /// Whether the replica responds and had a recent version when it was last read.

@@ -110,8 +110,10 @@ impl Cache {
             Freshness::Outdated(_) => None,
             Freshness::Revalidating(_) if !Q::MAY_BE_STALE => None,
             freshness => {
-                if matches!(freshness, Freshness::Revalidating(_)) {
-                    let _completes_in_background = self.start_fetch(request);
+                if matches!(freshness, Freshness::Revalidating(_))
+                    && let (fetch, true) = self.start_fetch(request)
+                {
+                    fetch.complete_in_background();
                 }
                 Some(self.serve(body, CacheTier::Process, freshness, false))
             }
@@ -120,8 +122,8 @@ impl Cache {
 
     /// The error for a request that misses the process, if waiting is pointless: the database would shed one more waiting request,
     /// and there is no Redis to read first.
-    pub(crate) fn shed(&self) -> Option<ApiError> {
-        let is_overloaded = self.reader.is_full() && !self.is_redis_up().unwrap_or_default();
+    pub(crate) fn shed<Q: CachedQuery>(&self, request: &CacheRequest<Q>) -> Option<ApiError> {
+        let is_overloaded = self.reader.is_full(request.query.read_size()) && !self.is_redis_up().unwrap_or_default();
         is_overloaded.then(|| self.reader.shed())
     }
 
@@ -156,7 +158,7 @@ impl Cache {
     /// As [`get`](Self::get).
     pub async fn fetch<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Result<CacheResponse, ApiError> {
         let (in_flight, is_new) = self.start_fetch(request);
-        match in_flight.await {
+        match in_flight.wait().await {
             Ok((body, tier)) => {
                 // Outdated if it was read from a lagging replica: the headers say so.
                 let freshness = self.freshness(&body);

@@ -5,7 +5,10 @@ use poem::http::HeaderValue;
 use sea_orm::DatabaseConnection;
 
 use crate::{
-    database::sql::{ReadConnection, begin_snapshot},
+    database::{
+        reader::ReadSize,
+        sql::{ReadConnection, begin_snapshot},
+    },
     error::ApiError,
     query::Canonical,
 };
@@ -18,6 +21,9 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
     /// Whether the previous body may be served for `REVALIDATE_WITHIN`. False where clients write what they read, because they expect
     /// to read their writes.
     const MAY_BE_STALE: bool = true;
+
+    /// How large its read may be.
+    fn read_size(&self) -> ReadSize;
 
     /// Reads the database.
     fn run(&self, database: &impl ReadConnection) -> impl Future<Output = Result<QueryOutput, ApiError>> + Send;

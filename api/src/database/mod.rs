@@ -1,10 +1,14 @@
 //! Database access for requests: bounded reads and writes, availability, and SQL that several resources share.
 
 mod availability;
+mod fair_share;
 mod outage;
+mod read_lane;
 pub mod reader;
 mod replica;
 pub(crate) mod sql;
 pub mod writer;
 
-pub use self::{availability::Availability, outage::report_unavailable, reader::ReadSource, replica::Replica};
+pub use self::{
+    availability::Availability, fair_share::SharePermit, outage::report_unavailable, reader::ReadSource, replica::Replica,
+};

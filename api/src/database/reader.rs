@@ -1,4 +1,5 @@
-//! Bounded reads: a limit on concurrent reads, on waiting reads, and on the time that each may take.
+//! Bounded reads: a limit on concurrent reads, on waiting reads, and on the time that each may take. Small and large reads have separate
+//! limits, so that clients that read everything do not delay those that read a page.
 //!
 //! Cached responses never come here, so they are the last to be shed.
 
@@ -7,14 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 use sea_orm::DatabaseConnection;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::time::timeout;
 
-use super::{Availability, Replica};
+use super::{Availability, Replica, read_lane::ReadLane};
 use crate::error::ApiError;
 
 /// Concurrent reads: one for each connection of the pool, so that no read waits for a connection inside the pool.
@@ -22,10 +20,17 @@ const MAX_READS: usize = 16;
 /// The same for each core. A database on the same machine shares its cores with the service, and each read takes time from requests
 /// that only need to be rejected; four leave enough concurrency where one read is slow.
 const READS_PER_CORE: usize = 4;
-/// Reads that may wait: four rounds of those that run. More would wait longer without finishing sooner.
-const MAX_WAITING: usize = 64;
-/// How long a read may wait: a client is better served by a 503 now than by a response later.
-const WAITING_TIME: Duration = Duration::from_secs(1);
+/// The share of large reads. They keep a core busy while they are serialized, so a few of them use all cores that small reads leave.
+const LARGE_SHARE: usize = 4;
+/// Small reads that may wait: about ten rounds of those that run. More would wait longer without finishing sooner.
+const MAX_WAITING_SMALL: usize = 64;
+/// How long a small read may wait: a client is better served by a 503 now than by a response later.
+const WAITING_TIME_SMALL: Duration = Duration::from_secs(1);
+/// The same for large reads. Their clients expect to wait, and a retry would cost them more.
+const MAX_WAITING_LARGE: usize = 64;
+const WAITING_TIME_LARGE: Duration = Duration::from_secs(5);
+/// The rows of a page. A read of more is large.
+const SMALL_ROWS: u64 = 100;
 /// How long one read may take: 3 s for a connection, 5 s for the longest statement, and a margin. After this the database's own
 /// limits have failed because the server or the network stopped responding. Less than the drain time.
 const READ_TIME: Duration = Duration::from_secs(9);
@@ -39,20 +44,36 @@ pub struct ReadSource {
     pub availability: Arc<Availability>,
 }
 
+/// Whether a read is one of many in a moment, or one that takes as long as hundreds of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadSize {
+    /// At most [`SMALL_ROWS`] rows: a page, or one row by its id.
+    Small,
+    /// Possibly a whole list.
+    Large,
+}
+
+impl ReadSize {
+    /// The size of a read of up to this many rows.
+    #[must_use]
+    pub fn of_rows(rows: u64) -> Self {
+        if rows <= SMALL_ROWS { Self::Small } else { Self::Large }
+    }
+}
+
 /// Reads on behalf of requests.
 #[derive(Debug)]
 pub struct Reader {
     primary: ReadSource,
     replica: Option<Arc<Replica>>,
-    reads: Semaphore,
-    waiting: Semaphore,
+    small: ReadLane,
+    large: ReadLane,
     metrics: Metrics,
 }
 
 #[derive(Debug)]
 struct Metrics {
     seconds: Histogram,
-    waiting: Gauge,
     shed: Counter,
 }
 
@@ -60,14 +81,17 @@ impl Reader {
     /// A reader of the primary and the replica, if there is one.
     #[must_use]
     pub fn new(primary: ReadSource, replica: Option<Arc<Replica>>) -> Self {
-        let metrics = Metrics {
-            seconds: histogram!("marquee_database_seconds"),
-            waiting: gauge!("marquee_database_waiting"),
-            shed: counter!("marquee_shed_requests_total"),
-        };
+        let metrics = Metrics { seconds: histogram!("marquee_database_seconds"), shed: counter!("marquee_shed_requests_total") };
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let reads = Ord::min(MAX_READS, READS_PER_CORE * cores);
-        Self { primary, replica, reads: Semaphore::new(reads), waiting: Semaphore::new(MAX_WAITING), metrics }
+        let large = reads / LARGE_SHARE;
+        Self {
+            primary,
+            replica,
+            small: ReadLane::new("small", reads - large, MAX_WAITING_SMALL, WAITING_TIME_SMALL),
+            large: ReadLane::new("large", large, MAX_WAITING_LARGE, WAITING_TIME_LARGE),
+            metrics,
+        }
     }
 
     /// The primary, for reads of what a client may have just written. While it is unavailable, the replica.
@@ -102,13 +126,17 @@ impl Reader {
     pub async fn read<T, E: Into<ApiError>>(
         &self,
         source: &ReadSource,
+        size: ReadSize,
         query: impl Future<Output = Result<T, E>>,
     ) -> Result<T, ApiError> {
         let availability = &source.availability;
         if !availability.is_available() {
             return Err(ApiError::DatabaseStillUnavailable);
         }
-        let _permit = self.acquire(availability).await?;
+        let _permit = tokio::select! {
+            permit = self.lane(size).acquire() => permit.ok_or_else(|| self.shed())?,
+            () = availability.wait_until_unavailable() => return Err(ApiError::DatabaseStillUnavailable),
+        };
         let started = Instant::now();
         let result = tokio::select! {
             result = timeout(READ_TIME, query) => result.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into),
@@ -123,10 +151,10 @@ impl Reader {
         result
     }
 
-    /// Whether a read would be shed now because too many wait.
+    /// Whether a read of this size would be shed now because too many wait.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.waiting.available_permits() == 0
+    pub fn is_full(&self, size: ReadSize) -> bool {
+        self.lane(size).is_full()
     }
 
     /// Counts a request that is shed, and returns its error.
@@ -135,24 +163,10 @@ impl Reader {
         ApiError::Overloaded
     }
 
-    async fn acquire(&self, availability: &Availability) -> Result<SemaphorePermit<'_>, ApiError> {
-        if let Ok(permit) = self.reads.try_acquire() {
-            return Ok(permit);
+    fn lane(&self, size: ReadSize) -> &ReadLane {
+        match size {
+            ReadSize::Small => &self.small,
+            ReadSize::Large => &self.large,
         }
-        let _waiting = self.waiting.try_acquire().map_err(|_| self.shed())?;
-        self.record_waiting();
-        let permit = tokio::select! {
-            permit = timeout(WAITING_TIME, self.reads.acquire()) => permit,
-            () = availability.wait_until_unavailable() => return Err(ApiError::DatabaseStillUnavailable),
-        };
-        self.record_waiting();
-        match permit {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(self.shed()),
-        }
-    }
-
-    fn record_waiting(&self) {
-        self.metrics.waiting.set((MAX_WAITING - self.waiting.available_permits()) as f64);
     }
 }

@@ -1,22 +1,29 @@
 //! Bounded writes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rates::IdempotencyKeys;
 use sea_orm::DatabaseConnection;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
+    sync::{Semaphore, SemaphorePermit},
     time::timeout,
 };
 
-use crate::error::ApiError;
+use super::fair_share::{FairShare, SharePermit};
+use crate::{auth::CallerName, error::ApiError};
 
 /// Batches of prices in progress: each uses a thread while its body is read, and disk space until it is committed.
-const MAX_BATCHES: usize = 64;
-/// Request bodies in memory.
-const MAX_BODIES: usize = 8;
-/// How long a request waits, its body unread, for one of [`MAX_BODIES`].
-const BODY_WAITING_TIME: Duration = Duration::from_secs(5);
+const MAX_BATCHES: u32 = 64;
+/// The same of one caller, so that other callers can import while the batches of one arrive slowly.
+const MAX_BATCHES_OF_CALLER: u32 = MAX_BATCHES / 2;
+/// Memory for request bodies in KiB: three lists of places of the maximum size.
+const MAX_BODIES_KIB: u32 = 192 * 1024;
+/// The same of one caller: one such list.
+const MAX_BODIES_OF_CALLER_KIB: u32 = MAX_BODIES_KIB / 3;
+/// How long a request waits, its body unread, for memory: a client that is rejected earlier than it has sent its body may not read why.
+const BODY_WAITING_TIME: Duration = Duration::from_secs(30);
+/// How long a list of places waits for another one. The largest takes some seconds.
+const PLACES_WAITING_TIME: Duration = Duration::from_secs(30);
 
 /// Writes on behalf of requests.
 #[derive(Debug)]
@@ -25,9 +32,10 @@ pub struct Writer {
     pub database: DatabaseConnection,
     /// Idempotency keys of batches in progress.
     pub keys: IdempotencyKeys,
-    batches: Arc<Semaphore>,
-    bodies: Semaphore,
+    batches: FairShare,
+    bodies: FairShare,
     batch_commit: Semaphore,
+    places: Semaphore,
 }
 
 impl Writer {
@@ -37,31 +45,30 @@ impl Writer {
         Self {
             database,
             keys: IdempotencyKeys::default(),
-            batches: Arc::new(Semaphore::new(MAX_BATCHES)),
-            bodies: Semaphore::new(MAX_BODIES),
+            batches: FairShare::new(MAX_BATCHES, MAX_BATCHES_OF_CALLER),
+            bodies: FairShare::new(MAX_BODIES_KIB, MAX_BODIES_OF_CALLER_KIB),
             batch_commit: Semaphore::new(1),
+            places: Semaphore::new(1),
         }
     }
 
-    /// A permit for a batch, valid until it is dropped.
+    /// A permit for a batch.
     ///
     /// # Errors
     ///
-    /// When too many batches are in progress.
-    pub fn reserve_batch(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        self.batches.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)
+    /// When too many batches are in progress, of the caller or together.
+    pub fn reserve_batch(&self, caller: &CallerName) -> Result<SharePermit, ApiError> {
+        self.batches.try_acquire(caller, 1).ok_or(ApiError::Overloaded)
     }
 
-    /// A permit to hold a request body in memory, valid until it is dropped.
+    /// A permit to hold a request body of up to this many bytes in memory.
     ///
     /// # Errors
     ///
-    /// When too many bodies are in memory and none is released in time.
-    pub async fn reserve_body(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        match timeout(BODY_WAITING_TIME, self.bodies.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(ApiError::Overloaded),
-        }
+    /// When too many bytes are in memory, of the caller or together, and they are not released in time.
+    pub async fn reserve_body(&self, caller: &CallerName, bytes: u64) -> Result<SharePermit, ApiError> {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).max(1);
+        self.bodies.acquire_within(BODY_WAITING_TIME, caller, kib).await.ok_or(ApiError::Overloaded)
     }
 
     /// The permit to commit or delete a batch. There is one: two batches on the same routes would wait for each other inside the
@@ -72,5 +79,18 @@ impl Writer {
     /// Never while the process serves.
     pub async fn lock_batches(&self) -> Result<SemaphorePermit<'_>, ApiError> {
         self.batch_commit.acquire().await.map_err(|_| ApiError::ShuttingDown)
+    }
+
+    /// The permit to parse and write a list of places. There is one: a parsed list uses more memory than its body, and the database
+    /// writes one list at a time anyway.
+    ///
+    /// # Errors
+    ///
+    /// When other lists take too long.
+    pub async fn lock_places(&self) -> Result<SemaphorePermit<'_>, ApiError> {
+        match timeout(PLACES_WAITING_TIME, self.places.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(ApiError::Overloaded),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use poem::http::HeaderValue;
 
 use super::{Canonical, Cursor, Filters, Parameters, SortKey, filters::url_of};
+use crate::database::reader::ReadSize;
 
 /// Rows of one response, with or without a `limit`: about 8 MB, which clients and caches can still hold.
 pub const MAX_ROWS: u64 = 50_000;
@@ -43,6 +44,12 @@ impl<K> Page<K> {
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.limit.unwrap_or(MAX_ROWS)
+    }
+
+    /// How large a read of the page may be.
+    #[must_use]
+    pub fn read_size(&self) -> ReadSize {
+        ReadSize::of_rows(self.rows())
     }
 }
 

@@ -2,23 +2,27 @@
 
 use std::{fmt, marker::PhantomData, time::Duration};
 
-use poem::{Body, Request, RequestBody, error::ReadBodyError, http::header};
+use futures_util::StreamExt;
+use poem::{Body, Request, RequestBody, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
 };
-
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::error::ApiError;
 
-/// How long a body that is buffered may take to arrive.
-const ARRIVAL_TIME: Duration = Duration::from_secs(60);
+/// The lowest rate at which a body may arrive: 512 kbit/s, so that the largest list of places arrives within 20 minutes.
+const MIN_BYTES_PER_SECOND: u64 = 64 * 1024;
+/// How much longer a body may take: connections begin slowly, and networks stall.
+const STALL_TIME: Duration = Duration::from_secs(10);
 
 /// A body of the content `C`.
 pub struct Upload<C> {
     /// The body, not read yet.
     pub body: Body,
+    /// `Content-Length`.
+    declared_bytes: Option<u64>,
     contents: PhantomData<C>,
 }
 
@@ -37,17 +41,70 @@ pub trait Contents: Send {
 }
 
 impl<C> Upload<C> {
+    /// The most bytes that the body can have: those that it declares, or else the limit.
+    ///
+    /// # Errors
+    ///
+    /// When it declares more than the limit.
+    pub(crate) fn declared_bytes(&self, limit: usize) -> Result<u64, ApiError> {
+        let bytes = self.declared_bytes.unwrap_or(limit as u64);
+        if bytes > limit as u64 { Err(too_large(limit)) } else { Ok(bytes) }
+    }
+
     /// Buffers the whole body.
     ///
     /// # Errors
     ///
-    /// When it exceeds the limit, is incomplete, or does not arrive in time.
+    /// When it exceeds the limit, is incomplete, or arrives too slowly.
     pub(crate) async fn bytes(self, limit: usize) -> Result<Vec<u8>, ApiError> {
-        let whole = timeout(ARRIVAL_TIME, self.body.into_bytes_limit(limit)).await.map_err(|_| ApiError::BodyTimeout)?;
-        whole.map(Into::into).map_err(|error| match error {
-            ReadBodyError::PayloadTooLarge => ApiError::BodyTooLarge { what: "bytes", limit: limit as u64 },
-            _ => ApiError::IncompleteBody,
-        })
+        // The system provides the memory as it is written, so this costs nothing for a body that does not arrive.
+        let mut bytes = Vec::with_capacity(usize::try_from(self.declared_bytes(limit)?).unwrap_or_default());
+        let mut body = self.body.into_bytes_stream();
+        let mut arrival = Arrival::default();
+        while let Some(chunk) = arrival.limit(body.next()).await? {
+            let chunk = chunk.map_err(|_| ApiError::IncompleteBody)?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(too_large(limit));
+            }
+            arrival.record(chunk.len());
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}
+
+fn too_large(limit: usize) -> ApiError {
+    ApiError::BodyTooLarge { what: "bytes", limit: limit as u64 }
+}
+
+/// The progress of a body, which must not arrive more slowly than [`MIN_BYTES_PER_SECOND`]: a slow body takes memory and permits from
+/// others. Only the time counts for which we wait for the client.
+#[derive(Debug, Default)]
+pub(crate) struct Arrival {
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Arrival {
+    /// Waits for the next part of the body.
+    ///
+    /// # Errors
+    ///
+    /// When the body arrives too slowly.
+    pub(crate) async fn limit<T>(&mut self, next: impl Future<Output = T>) -> Result<T, ApiError> {
+        let started = Instant::now();
+        let next = timeout(self.remaining(), next).await.map_err(|_| ApiError::BodyTimeout);
+        self.waited += started.elapsed();
+        next
+    }
+
+    /// Records that this many bytes have arrived.
+    pub(crate) fn record(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    fn remaining(&self) -> Duration {
+        (STALL_TIME + Duration::from_millis(self.bytes * 1_000 / MIN_BYTES_PER_SECOND)).saturating_sub(self.waited)
     }
 }
 
@@ -135,7 +192,25 @@ impl<'a, C: Contents> ApiExtractor<'a> for Upload<C> {
         Some(MetaRequest { description: None, content: C::described(), required: true })
     }
 
-    async fn from_request(_: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        Ok(Self { body: body.take()?, contents: PhantomData })
+    async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
+        let declared_bytes = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Self { body: body.take()?, declared_bytes, contents: PhantomData })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_must_arrive_at_the_lowest_rate() {
+        let mut arrival = Arrival::default();
+        assert_eq!(arrival.remaining(), STALL_TIME);
+        // Single bytes buy no time.
+        (0..10).for_each(|_| arrival.record(1));
+        arrival.waited += STALL_TIME;
+        assert_eq!(arrival.remaining(), Duration::ZERO);
+        arrival.record(3 * usize::try_from(MIN_BYTES_PER_SECOND).unwrap());
+        assert_eq!(arrival.remaining(), Duration::from_secs(3));
     }
 }

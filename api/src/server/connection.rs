@@ -51,10 +51,10 @@ pub(super) async fn serve_connection<E>(
     stream: TcpStream,
     local: SocketAddr,
     remote: SocketAddr,
+    progress: Arc<Progress>,
 ) where
     E: Endpoint<Output = Response> + 'static,
 {
-    let progress = Arc::new(Progress::default());
     let mut watchdog = Watchdog::new(context.limits.clone(), progress.clone());
     let socket = TokioIo::new(Socket::new(stream, progress.clone()));
     let state = Arc::new(ConnectionState { context: context.clone(), progress, local, remote });

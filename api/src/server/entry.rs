@@ -119,7 +119,7 @@ impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
         let id = RequestId::from_headers(request.headers());
         let mut response = match hit {
             Some(hit) => hit.respond(request.headers()),
-            None => problem_response(&self.cache.shed()?, id.as_str(), route),
+            None => problem_response(&query.shed(&self.cache)?, id.as_str(), route),
         };
         id.set_header(&mut response);
         self.observer.record_hit(&id, route, response.status(), started.elapsed());

@@ -91,6 +91,15 @@ impl HotQuery {
         }
     }
 
+    /// The error if the process lacks the response, and waiting for it is pointless.
+    pub(super) fn shed(&self, cache: &Cache) -> Option<ApiError> {
+        match self {
+            Self::Search(request) => cache.shed(request),
+            Self::Concerts(request) => cache.shed(request),
+            Self::Rates(request) => cache.shed(request),
+        }
+    }
+
     /// The response after a miss in the process.
     pub(super) async fn fetch(&self, cache: &Arc<Cache>) -> Result<CacheResponse, ApiError> {
         match self {

@@ -32,7 +32,7 @@ pub struct ServeSettings {
 /// Limits of the connections of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Simultaneous connections. Further ones wait in the kernel.
+    /// Simultaneous connections. At the limit, those that have been idle longest are closed. If none is idle, new ones wait in the kernel.
     pub connections: u32,
     /// From the first byte of a request to the end of its head.
     pub head_time: Duration,

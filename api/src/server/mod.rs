@@ -8,6 +8,7 @@ mod entry;
 mod fast_path;
 mod limits;
 mod observe;
+mod open_connections;
 mod parse_error;
 mod progress;
 mod request_id;
@@ -23,8 +24,8 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use poem::{Endpoint, Response};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout, timeout_at},
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +33,7 @@ pub use self::{
     body::{MAX_BODY_BYTES, bound_body},
     limits::{CONNECTIONS, DRAIN_TIME, Limits, ServeSettings},
 };
-use self::{connection::serve_connection, request_id::RequestId, shutdown::ShutdownPhases};
+use self::{connection::serve_connection, open_connections::OpenConnections, request_id::RequestId, shutdown::ShutdownPhases};
 pub(crate) use self::{
     entry::ServiceEntry, fast_path::HOT_ROUTES, observe::Observer, request_metrics::describe as describe_metrics,
     request_target::redirect,
@@ -70,7 +71,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let server = Server {
         local: listener.local_addr()?,
-        slots: Arc::new(Semaphore::new(limits.connections as usize)),
+        connections: OpenConnections::new(limits.connections),
         context: Arc::new(ConnectionContext { app, limits: Arc::new(limits), readiness, shutdown: ShutdownPhases::default() }),
     };
     let context = server.context.clone();
@@ -94,8 +95,7 @@ pub async fn serve(
 struct Server<E> {
     context: Arc<ConnectionContext<E>>,
     local: SocketAddr,
-    /// A permit for each connection.
-    slots: Arc<Semaphore>,
+    connections: Arc<OpenConnections>,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Server<E> {
@@ -104,12 +104,11 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         let mut limit_log = LogThrottle::default();
         let mut failure_log = LogThrottle::default();
         loop {
-            if self.slots.available_permits() == 0 && limit_log.permits() {
+            if self.connections.is_full() && limit_log.permits() {
                 let limit = self.context.limits.connections;
-                tracing::warn!(connections.limit = limit, "connection limit reached, new connections wait");
+                tracing::warn!(connections.limit = limit, "connection limit reached, idle connections are closed");
             }
-            // The semaphore is never closed.
-            let Ok(permit) = self.slots.clone().acquire_owned().await else { return };
+            let permit = self.connections.reserve().await;
             match listener.accept().await {
                 Ok((stream, remote)) => self.spawn(stream, remote, permit),
                 Err(error) if is_connection_error(&error) => {}
@@ -117,6 +116,8 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
                     if failure_log.permits() {
                         tracing::error!(error = telemetry::with_causes(&error), "accept failed");
                     }
+                    // The connections have used the files that were reserved for others.
+                    self.connections.evict();
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -125,7 +126,7 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
 
     /// Accepts the connections that the kernel has queued: closing the listener would reset them.
     async fn accept_backlog(&self, listener: std::net::TcpListener, deadline: Instant) {
-        while let Ok(Ok(permit)) = timeout_at(deadline, self.slots.clone().acquire_owned()).await {
+        while let Some(permit) = self.connections.reserve_until(deadline).await {
             // Without the runtime, which may not have been notified of the last ones.
             let accepted = listener.accept().and_then(|(stream, remote)| {
                 stream.set_nonblocking(true)?;
@@ -147,41 +148,22 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
         // Responses are written as a whole, so Nagle's algorithm would only delay their last packet. If this fails, so will the
         // connection.
         let _ = stream.set_nodelay(true);
-        let (context, local) = (self.context.clone(), self.local);
+        let (context, local, slot) = (self.context.clone(), self.local, self.connections.open(permit));
         tokio::spawn(async move {
-            let _slot = ConnectionSlot::new(permit);
-            serve_connection(context, stream, local, remote).await;
+            serve_connection(context, stream, local, remote, slot.progress.clone()).await;
+            drop(slot);
         });
     }
 
     async fn drain(&self, deadline: Instant) {
-        let connections = self.context.limits.connections;
-        if timeout_at(deadline, self.slots.acquire_many(connections)).await.is_ok() {
+        let open = self.connections.wait_until_closed(deadline).await;
+        if open == 0 {
             return;
         }
-        let open = connections as usize - self.slots.available_permits();
         tracing::warn!(connections.open = open, "drain time exceeded, connections aborted");
         metrics::counter!("marquee_http_connections_closed_total", "reason" => "drain").increment(open as u64);
         self.context.shutdown.start_abort();
-        let _ = timeout(ABORT_TIME, self.slots.acquire_many(connections)).await;
-    }
-}
-
-/// One of the connections that the limit allows.
-struct ConnectionSlot {
-    _permit: OwnedSemaphorePermit,
-}
-
-impl ConnectionSlot {
-    fn new(permit: OwnedSemaphorePermit) -> Self {
-        metrics::gauge!("marquee_http_connections").increment(1);
-        Self { _permit: permit }
-    }
-}
-
-impl Drop for ConnectionSlot {
-    fn drop(&mut self) {
-        metrics::gauge!("marquee_http_connections").decrement(1);
+        self.connections.wait_until_closed(Instant::now() + ABORT_TIME).await;
     }
 }
 

@@ -2,10 +2,15 @@
 //!
 //! All of this happens in the task of the connection. The values are atomic because a task may move to another thread.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    task::Waker,
 };
+
+use tokio::time::Instant;
 
 /// A client that reads less than this within [`Limits::write_time`](super::Limits::write_time) makes no progress. Otherwise a client
 /// that reads single bytes could hold a response forever.
@@ -26,8 +31,15 @@ pub(super) enum Activity {
     Lingering,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
+    /// The origin of `since`.
+    started: Instant,
+    /// Milliseconds from `started` to the latest progress.
+    since: AtomicU64,
+    is_eviction_requested: AtomicBool,
+    /// Wakes the task of the connection.
+    waker: OnceLock<Waker>,
     requests: AtomicU32,
     has_head_begun: AtomicBool,
     is_handling: AtomicBool,
@@ -37,6 +49,22 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// A connection that is opened now. `started` is earlier.
+    pub(super) fn new(started: Instant) -> Self {
+        Self {
+            started,
+            since: AtomicU64::new(started.elapsed().as_millis() as u64),
+            is_eviction_requested: AtomicBool::new(false),
+            waker: OnceLock::new(),
+            requests: AtomicU32::new(0),
+            has_head_begun: AtomicBool::new(false),
+            is_handling: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
+            written: AtomicU64::new(0),
+            is_lingering: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn activity(&self) -> Activity {
         let (requests, written) = (self.requests.load(Relaxed), self.written.load(Relaxed));
         if self.is_lingering.load(Relaxed) {
@@ -50,6 +78,42 @@ impl Progress {
         } else {
             Activity::Idle { requests, written }
         }
+    }
+
+    /// Records the waker of the connection's task, which is the same for all polls.
+    pub(super) fn set_waker(&self, waker: &Waker) {
+        self.waker.get_or_init(|| waker.clone());
+    }
+
+    /// Records that the activity has changed.
+    pub(super) fn record_change(&self, now: Instant) {
+        self.since.store(now.saturating_duration_since(self.started).as_millis() as u64, Relaxed);
+    }
+
+    /// Since when the connection waits for its client: whether to read a response, and the milliseconds from `started`. `None` while the
+    /// client waits for us.
+    pub(super) fn waiting_since(&self) -> Option<(bool, u64)> {
+        let since = self.since.load(Relaxed);
+        match self.activity() {
+            Activity::Handling => None,
+            Activity::Writing { .. } => Some((true, since)),
+            Activity::Idle { .. } | Activity::ReadingHead { .. } | Activity::Lingering => Some((false, since)),
+        }
+    }
+
+    /// Requests that the connection is closed, unless a request has arrived by then.
+    pub(super) fn request_eviction(&self) {
+        self.is_eviction_requested.store(true, Relaxed);
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether the connection must close because another one needs its place.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.is_eviction_requested.load(Relaxed)
+            && self.is_eviction_requested.swap(false, Relaxed)
+            && self.waiting_since().is_some()
     }
 
     /// Records that bytes arrived. While a request is handled they may be its body, so they begin no head.

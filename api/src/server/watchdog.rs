@@ -54,13 +54,19 @@ impl Watchdog {
 
     /// Ready when the client has exceeded a limit. Must be polled whenever the connection was.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, is_draining: bool) -> Poll<Verdict> {
+        self.progress.set_waker(context.waker());
         let current = (self.progress.activity(), is_draining);
         if current != self.observed {
+            let now = Instant::now();
+            self.progress.record_change(now);
             self.observed = current;
-            self.deadline = self.limit().map(|limit| Instant::now() + limit);
+            self.deadline = self.limit().map(|limit| now + limit);
             if let Some(deadline) = self.deadline.filter(|deadline| *deadline < self.timer.deadline()) {
                 self.timer.as_mut().reset(deadline);
             }
+        }
+        if self.progress.is_evicted() {
+            return Poll::Ready(Verdict::Abort(Some("evicted")));
         }
         while self.timer.as_mut().poll(context).is_ready() {
             let now = Instant::now();

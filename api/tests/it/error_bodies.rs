@@ -112,7 +112,7 @@ async fn batch_errors(database: &TestDatabase) -> Vec<TestResponse> {
     assert_eq!(post_batch(&app, &batch("1"), &KEY).await.status, 201);
     responses.push(post_batch(&app, &batch("2"), &KEY).await);
 
-    let permits: Vec<_> = std::iter::from_fn(|| state.writer.reserve_batch().ok()).collect();
+    let permits: Vec<_> = std::iter::from_fn(|| state.writer.reserve_batch(&"local".into()).ok()).collect();
     responses.push(post_batch(&app, &batch("1"), &[]).await);
     drop(permits);
     responses

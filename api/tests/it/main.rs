@@ -20,6 +20,7 @@ mod documented;
 mod error_bodies;
 mod errors_page;
 mod events;
+mod fairness;
 mod feeds;
 mod fixtures;
 mod health;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::rows;
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::sql::ReadConnection,
+    database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, TimeRange},
     resources::venues::near::{self, Near},
@@ -108,6 +108,10 @@ impl ConcertsQuery {
 }
 
 impl CachedQuery for ConcertsQuery {
+    fn read_size(&self) -> ReadSize {
+        self.page.read_size()
+    }
+
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         rows::find(database, self).await
     }

@@ -9,6 +9,7 @@ use sea_orm::prelude::Uuid;
 
 pub use self::response::EventDetails;
 use crate::{
+    database::reader::ReadSize,
     error::ApiError,
     query::{Path, UuidText, no_parameters, parse_path},
     resources::openapi::Tag,
@@ -35,7 +36,7 @@ impl EventsApi {
         no_parameters(request)?;
         let event_id: Uuid = parse_path("id", &id, "must be a UUID as in /search")?;
         let source = self.0.reader.with_version(self.0.version.current());
-        let rows = self.0.reader.read(source, rows::find(&source.connection, event_id)).await?;
+        let rows = self.0.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id)).await?;
         let event = rows.map(EventDetails::from).ok_or_else(|| ApiError::not_found("event", &event_id))?;
         Reply::json(request, &Envelope::from(event)).await
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The largest body. Larger documents must be served by the provider and fetched by a worker.
-const MAX_BYTES: usize = 16 << 20;
+pub(super) const MAX_BYTES: usize = 16 << 20;
 /// The largest decompressed body. An entry of `providers.toml` may allow less.
 const MAX_DECODED_BYTES: u64 = 256 << 20;
 /// The largest zstd window in HTTP is 8 MiB (RFC 9659).

@@ -94,10 +94,10 @@ impl FeedsApi {
         _key: Documented<IdempotencyKeyText>,
         upload: Upload<FeedBody>,
     ) -> Result<FeedResponse, ApiError> {
-        self.0.keys.authorize(request, &caller, &Scope::Feed(slug.to_owned()))?;
+        let caller = self.0.keys.authorize(request, &caller, &Scope::Feed(slug.to_owned()))?;
         let options = FeedRequest::parse(request)?;
         let accepted = {
-            let _permit = self.0.writer.reserve_body().await?;
+            let _permit = self.0.writer.reserve_body(&caller, upload.declared_bytes(body::MAX_BYTES)?).await?;
             let feed = body::read(request, upload, &options).await?;
             accept::accept_feed(&self.0.writer.database, &slug, feed, &options).await?
         };

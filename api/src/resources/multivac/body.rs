@@ -16,7 +16,7 @@ use crate::{
 /// The largest datum.
 const MAX_DATA_BYTES: usize = 64 * 1024;
 /// The largest form: percent-encoding triples the bytes of the datum, and the name is added.
-const MAX_FORM_BYTES: usize = 3 * MAX_DATA_BYTES + 1_024;
+pub(super) const MAX_FORM_BYTES: usize = 3 * MAX_DATA_BYTES + 1_024;
 
 /// The form of a datum.
 #[derive(Debug, Object)]

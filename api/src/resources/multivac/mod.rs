@@ -16,6 +16,7 @@ pub use self::{
 };
 use crate::{
     auth::{Caller, Scope},
+    database::reader::ReadSize,
     error::ApiError,
     query::{CursorText, Documented, Limit, Parameters, no_parameters},
     resources::openapi::Tag,
@@ -38,8 +39,9 @@ impl MultivacApi {
     /// The datum is durably queued before the response is sent. A worker processes it.
     #[oai(path = "/multivac/data", method = "post", operation_id = "multivac_data")]
     async fn data(&self, request: &Request, caller: Caller, upload: Upload<DatumForm>) -> Result<Encoded<DatumQueued>, ApiError> {
-        self.0.keys.authorize(request, &caller, &Scope::Admin)?;
+        let caller = self.0.keys.authorize(request, &caller, &Scope::Admin)?;
         no_parameters(request)?;
+        let _permit = self.0.writer.reserve_body(&caller, upload.declared_bytes(body::MAX_FORM_BYTES)?).await?;
         let data = body::read(request, upload).await?;
         let id = rows::queue(&self.0.writer.database, data).await?;
         tracing::info!(datum.id = id, "datum queued");
@@ -53,7 +55,7 @@ impl MultivacApi {
     async fn multivac(&self, request: &Request) -> Result<TextReply, ApiError> {
         no_parameters(request)?;
         let source = self.0.reader.primary();
-        let latest = self.0.reader.read(source, rows::latest(&source.connection)).await?;
+        let latest = self.0.reader.read(source, ReadSize::Small, rows::latest(&source.connection)).await?;
         TextReply::new(request, latest.unwrap_or_else(|| INSUFFICIENT.to_owned())).await
     }
 
@@ -75,7 +77,7 @@ impl MultivacApi {
         self.0.keys.authorize_operations(&caller)?;
         let query = DataQuery::parse(Parameters::of(request))?;
         let source = self.0.reader.primary();
-        let rows = self.0.reader.read(source, rows::data(&source.connection, &query)).await?;
+        let rows = self.0.reader.read(source, query.page.read_size(), rows::data(&source.connection, &query)).await?;
         let (data, next) = query.paginate(rows, |datum| datum.id);
         PageReply::json(request, &Envelope::from(DatumList::from(data)), next).await
     }

@@ -7,7 +7,10 @@ use serde::Serialize;
 use super::response::{PerformerList, PerformerRow};
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::sql::{ReadConnection, Sql},
+    database::{
+        reader::ReadSize,
+        sql::{ReadConnection, Sql},
+    },
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, Parameters},
     resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
@@ -53,6 +56,10 @@ impl PerformersQuery {
 }
 
 impl CachedQuery for PerformersQuery {
+    fn read_size(&self) -> ReadSize {
+        self.page.read_size()
+    }
+
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let prefix = &self.filters.name;
         find_page::<_, PerformerRow, PerformerList>(self, prefix, database, &TABLE, Vec::new(), Sql::default()).await

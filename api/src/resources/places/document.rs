@@ -1,6 +1,10 @@
 //! The list of places: parsed as a whole, and validated before anything is written.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    marker::PhantomData,
+};
 
 use poem::Request;
 use poem_openapi::{
@@ -9,16 +13,19 @@ use poem_openapi::{
     types::{Example, Type},
 };
 use rates::quote;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
 
 use crate::{
     error::{ApiError, ValidationError},
-    resources::upload::{Contents, Upload, media_type, require_no_coding},
+    resources::upload::{Contents, media_type, require_no_coding},
     response::{Nullable, PlaceCode},
 };
 
 /// The largest body: several times the complete UN/LOCODE list of about 116,000 places.
-const MAX_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The maximum number of places and regions, for the same reason.
 const MAX_ITEMS: usize = 500_000;
 /// The longest name or slug.
@@ -32,8 +39,10 @@ const MAX_ERRORS: usize = 100;
 #[oai(example)]
 pub struct PlacesDocument {
     /// The regions, in any order.
+    #[serde(deserialize_with = "read_items")]
     pub regions: Vec<RegionInput>,
     /// The places, in any order.
+    #[serde(deserialize_with = "read_items")]
     pub places: Vec<PlaceInput>,
 }
 
@@ -89,11 +98,14 @@ impl Contents for PlacesDocument {
     }
 }
 
-/// Parses and validates a list.
-pub(super) async fn read(request: &Request, upload: Upload<PlacesDocument>) -> Result<PlacesDocument, ApiError> {
+/// Checks how a list is encoded.
+pub(super) fn check_headers(request: &Request) -> Result<(), ApiError> {
     media_type::<PlacesDocument>(request)?;
-    require_no_coding(request)?;
-    let bytes = upload.bytes(MAX_BYTES).await?;
+    require_no_coding(request)
+}
+
+/// Parses and validates a list.
+pub(super) async fn parse(bytes: Vec<u8>) -> Result<PlacesDocument, ApiError> {
     // Parsing a long list would block the runtime.
     let parsed = tokio::task::spawn_blocking(move || {
         let document: PlacesDocument = serde_json::from_slice(without_bom(&bytes)).map_err(|error| syntax_error(&error))?;
@@ -101,6 +113,31 @@ pub(super) async fn read(request: &Request, upload: Upload<PlacesDocument>) -> R
         Ok(document)
     });
     parsed.await.map_err(|_| ApiError::TaskPanicked)?
+}
+
+/// Reads items up to one more than [`MAX_ITEMS`], which is an error. The smallest items need ten times the memory of their JSON.
+fn read_items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct ItemsVisitor<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = array.next_element()? {
+                if items.len() <= MAX_ITEMS {
+                    items.push(item);
+                }
+            }
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(ItemsVisitor(PhantomData))
 }
 
 /// Other readers of JSON accept a byte order mark, which some editors write, so it is ignored here, too.

@@ -9,7 +9,10 @@ use serde::Serialize;
 use super::document::{PlaceInput, PlacesDocument, RegionInput};
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::sql::{ReadConnection, Sql, VERSION_COLUMNS},
+    database::{
+        reader::ReadSize,
+        sql::{ReadConnection, Sql, VERSION_COLUMNS},
+    },
     error::ApiError,
     query::{Cursor, Filters, ListFilters, ListQuery, Page, Parameters},
     resources::name_list::MAX_CHARACTERS,
@@ -124,6 +127,10 @@ impl PlacesQuery {
 
 impl CachedQuery for PlacesQuery {
     const MAY_BE_STALE: bool = false;
+
+    fn read_size(&self) -> ReadSize {
+        self.page.read_size()
+    }
 
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         self.find(database).await

@@ -66,11 +66,14 @@ impl PlacesApi {
         _if_match: Documented<IfMatchText>,
         upload: Upload<PlacesDocument>,
     ) -> Result<Encoded<Envelope<PlacesCounts>>, ApiError> {
-        self.0.keys.authorize(request, &caller, &Scope::Places)?;
+        let caller = self.0.keys.authorize(request, &caller, &Scope::Places)?;
         no_parameters(request)?;
         let precondition = Precondition::of(request.headers())?;
-        let _permit = self.0.writer.reserve_body().await?;
-        let document = document::read(request, upload).await?;
+        document::check_headers(request)?;
+        let _body = self.0.writer.reserve_body(&caller, upload.declared_bytes(document::MAX_BYTES)?).await?;
+        let bytes = upload.bytes(document::MAX_BYTES).await?;
+        let _turn = self.0.writer.lock_places().await?;
+        let document = document::parse(bytes).await?;
         let counts = write::replace(&self.0.writer, document, precondition).await?;
         self.0.refresh_version().await;
         let PlacesCounts { regions, places, changed } = counts;

@@ -8,6 +8,7 @@ use poem_openapi::OpenApi;
 
 pub use self::response::ProviderList;
 use crate::{
+    database::reader::ReadSize,
     error::ApiError,
     query::no_parameters,
     resources::openapi::Tag,
@@ -28,7 +29,7 @@ impl ProvidersApi {
     async fn providers(&self, request: &Request) -> Result<Reply<Envelope<ProviderList>>, ApiError> {
         no_parameters(request)?;
         let source = self.0.reader.with_version(self.0.version.current());
-        let providers = self.0.reader.read(source, provider::load_summaries(&source.connection)).await?;
+        let providers = self.0.reader.read(source, ReadSize::Small, provider::load_summaries(&source.connection)).await?;
         Reply::json(request, &Envelope::from(ProviderList::new(providers, UtcInstant::now()))).await
     }
 }

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::sql::{ReadConnection, begin_snapshot},
+    database::{
+        reader::ReadSize,
+        sql::{ReadConnection, begin_snapshot},
+    },
     error::{ApiError, ValidationError},
     query::{Filters, ParameterKind, Parameters, WITHOUT_CONTROLS, parse_path, serialize_text},
 };
@@ -198,6 +201,11 @@ fn parse_code(text: &str) -> Result<String, String> {
 impl CachedQuery for RatesFilters {
     const MAY_BE_STALE: bool = false;
 
+    /// A row for each day.
+    fn read_size(&self) -> ReadSize {
+        ReadSize::of_rows(u64::from(self.date_to.0.abs_diff(self.date_from.0)) + 1)
+    }
+
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         self.find(database).await
     }
@@ -205,6 +213,10 @@ impl CachedQuery for RatesFilters {
 
 impl CachedQuery for EventRatesFilters {
     const MAY_BE_STALE: bool = false;
+
+    fn read_size(&self) -> ReadSize {
+        ReadSize::Small
+    }
 
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         self.find(database).await

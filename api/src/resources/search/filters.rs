@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rows;
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::sql::ReadConnection,
+    database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, Parameters, TimeRange},
 };
@@ -48,6 +48,10 @@ impl SearchQuery {
 }
 
 impl CachedQuery for SearchQuery {
+    fn read_size(&self) -> ReadSize {
+        self.page.read_size()
+    }
+
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         rows::find(database, self).await
     }

@@ -16,6 +16,7 @@ pub use self::{
 };
 use crate::{
     auth::Caller,
+    database::reader::ReadSize,
     error::ApiError,
     query::{CursorText, Documented, Limit, Parameters, Path, RowNumber, no_parameters},
     resources::openapi::Tag,
@@ -53,7 +54,7 @@ impl SyncRunsApi {
         self.0.keys.authorize_operations(&caller)?;
         let query = SyncRunsQuery::parse(Parameters::of(request))?;
         let source = self.0.reader.primary();
-        let rows = self.0.reader.read(source, rows::runs(&source.connection, &query)).await?;
+        let rows = self.0.reader.read(source, query.page.read_size(), rows::runs(&source.connection, &query)).await?;
         let (rows, next) = query.paginate(rows, |(run, _)| run.id);
         PageReply::json(request, &Envelope::from(SyncRunList::from(rows)), next).await
     }
@@ -73,7 +74,7 @@ impl SyncRunsApi {
         no_parameters(request)?;
         let run_id = parse_run_id(&id)?;
         let source = self.0.reader.primary();
-        let row = self.0.reader.read(source, rows::run(&source.connection, run_id)).await?;
+        let row = self.0.reader.read(source, ReadSize::Small, rows::run(&source.connection, run_id)).await?;
         let row = row.ok_or_else(|| ApiError::not_found("sync run", &run_id))?;
         Reply::json(request, &Envelope::from(SyncRun::from(row))).await
     }
@@ -98,7 +99,7 @@ impl SyncRunsApi {
         self.0.keys.authorize_operations(&caller)?;
         let query = RejectsQuery::parse(&id, Parameters::of(request))?;
         let source = self.0.reader.primary();
-        let rows = self.0.reader.read(source, rows::rejects(&source.connection, &query)).await?;
+        let rows = self.0.reader.read(source, query.page.read_size(), rows::rejects(&source.connection, &query)).await?;
         let rows = rows.ok_or_else(|| ApiError::not_found("sync run", &*id))?;
         let (rows, next) = query.paginate(rows, |reject| reject.position.into());
         PageReply::json(request, &Envelope::from(RejectList::from(rows)), next).await

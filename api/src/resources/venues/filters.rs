@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     cache::{CachedQuery, QueryOutput},
-    database::sql::{ReadConnection, Sql},
+    database::{
+        reader::ReadSize,
+        sql::{ReadConnection, Sql},
+    },
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, Parameters},
     resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
@@ -58,6 +61,10 @@ impl VenuesQuery {
 }
 
 impl CachedQuery for VenuesQuery {
+    fn read_size(&self) -> ReadSize {
+        self.page.read_size()
+    }
+
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let mut sql = Sql::default();
         let conditions = Vec::from_iter(self.filters.near.map(|near| near.condition(&mut sql)));

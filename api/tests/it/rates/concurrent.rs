@@ -141,7 +141,7 @@ async fn batches_beyond_the_limit_are_rejected_immediately(database: Arc<TestDat
     let state = State::new(connection.clone(), connection, 0, None);
     let app = TestApp::with_state(&state);
     put_places(&app, &[], &CODES.map(|code| (code, ""))).await;
-    let permits: Vec<_> = std::iter::from_fn(|| state.writer.reserve_batch().ok()).collect();
+    let permits: Vec<_> = std::iter::from_fn(|| state.writer.reserve_batch(&"local".into()).ok()).collect();
     assert!(permits.len() >= 8);
     let response = post_batch(&app, &batch_for_all_routes(1), &[]).await;
     response.problem(503, "overloaded");

@@ -3,35 +3,80 @@
 use std::time::Duration;
 
 use api::server::Limits;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{TestServer, within_timeout};
 use crate::recorder::RecordedMetrics;
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_a_free_slot() {
+async fn at_the_limit_the_longest_idle_connection_is_closed() {
     let metrics_recorder = RecordedMetrics::default();
     let _guard = metrics::set_default_local_recorder(&metrics_recorder);
     let server = TestServer::start(Limits { connections: 10, ..Limits::default() }).await;
     let mut connections = Vec::new();
-    for _ in 0..10 {
+    for number in 0..9 {
         let mut connection = server.connect().await;
         assert_eq!(connection.get("/a").await.1, "/a");
+        assert!((metrics_recorder.gauge("marquee_http_connections{}") - f64::from(number + 1)).abs() < f64::EPSILON);
         connections.push(connection);
     }
-    let mut eleventh = server.connect().await;
-    eleventh.send_get("/b").await;
-    assert!(timeout(Duration::from_millis(300), eleventh.read_response()).await.is_err(), "served beyond the limit");
-    assert_eq!(connections[0].get("/livez").await.1, "/livez", "open connections are served");
-    assert!((metrics_recorder.gauge("marquee_http_connections{}") - 10.0).abs() < f64::EPSILON);
+    connections[0].get("/b").await;
+    let mut tenth = server.connect().await;
+    assert_eq!(tenth.get("/c").await.1, "/c");
 
-    drop(connections.pop());
-    assert_eq!(eleventh.read_response().await.1, "/b");
+    connections[1].wait_for_close().await;
+    assert_eq!(metrics_recorder.counter("marquee_http_connections_closed_total{reason=evicted}"), 1);
+    assert_eq!(connections[0].get("/d").await.1, "/d", "it was used later");
+}
+
+#[tokio::test]
+async fn connections_with_requests_are_not_closed_for_others() {
+    let server = TestServer::start(Limits { connections: 3, ..Limits::default() }).await;
+    let mut busy = Vec::new();
+    for _ in 0..3 {
+        let mut connection = server.connect().await;
+        connection.send_get("/gate").await;
+        busy.push(connection);
+    }
+    server.wait_for_requests(3).await;
+    let mut waiting = server.connect().await;
+    waiting.send_get("/b").await;
+    assert!(timeout(Duration::from_millis(300), waiting.read_response()).await.is_err(), "served beyond the limit");
+
+    server.endpoint.gate.add_permits(1);
+    assert_eq!(busy[0].read_response().await.1, "opened");
+    assert_eq!(waiting.read_response().await.1, "/b");
+    server.endpoint.gate.add_permits(2);
+    assert_eq!(busy[2].read_response().await.1, "opened");
+}
+
+/// With the files that a shell permits, 824 connections are left: more clients than that send nothing, a part of a request, or read
+/// nothing.
+#[tokio::test]
+async fn silent_clients_do_not_block_health_checks() {
+    let server = TestServer::start(Limits { connections: 824, ..Limits::default() }).await;
+    for _ in 0..3 {
+        let mut silent = Vec::new();
+        for number in 0..953 {
+            let mut connection = server.connect().await;
+            match number % 4 {
+                0 => connection.send("GET /livez HTTP/1.1\r\nX-Slow: ").await,
+                1 => drop(timeout(Duration::from_secs(1), connection.send_get("/a")).await),
+                _ => {}
+            }
+            silent.push(connection);
+        }
+        for _ in 0..10 {
+            let started = Instant::now();
+            assert_eq!(server.connect().await.get("/livez").await.1, "/livez");
+            assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_panic_closes_only_its_own_connection() {
-    let server = TestServer::start(Limits { connections: 2, ..Limits::default() }).await;
+    let server = TestServer::start(Limits { connections: 3, ..Limits::default() }).await;
     let mut other = server.connect().await;
     assert_eq!(other.get("/a").await.1, "/a");
     for _ in 0..5 {

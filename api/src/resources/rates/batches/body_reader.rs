@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{error::ApiError, state::Readiness};
+use crate::{error::ApiError, resources::upload::Arrival, state::Readiness};
 
 /// The time limits of a body.
 const LIMITS: TimeLimits = TimeLimits {
@@ -40,10 +40,14 @@ pub(super) async fn forward(
     sender: mpsc::Sender<BodyPart>,
     mut deadlines: Deadlines<'_>,
 ) {
+    let mut arrival = Arrival::default();
     loop {
-        let part = match deadlines.enforce(body.try_next()).await {
+        let part = match arrival.limit(deadlines.enforce(body.try_next())).await.flatten() {
             Err(error) => BodyPart::Failed(error),
-            Ok(Ok(Some(chunk))) => BodyPart::Chunk(chunk),
+            Ok(Ok(Some(chunk))) => {
+                arrival.record(chunk.len());
+                BodyPart::Chunk(chunk)
+            }
             Ok(Ok(None)) => BodyPart::End,
             Ok(Err(_)) => BodyPart::Failed(ApiError::IncompleteBody),
         };

@@ -18,27 +18,38 @@ use super::{
     body_reader::{BlockingBody, CHUNKS_AHEAD, Deadlines, forward},
 };
 use crate::{
+    auth::CallerName,
     error::{ApiError, ValidationError},
     resources::upload::{Upload, content_coding, idempotency_key, media_type},
     state::State,
 };
 
 /// Imports a batch.
-pub(super) async fn import(state: &State, request: &Request, upload: Upload<BatchBody>) -> Result<rate_batch::Model, ApiError> {
-    let result = read_and_commit(state, request, upload).await;
+pub(super) async fn import(
+    state: &State,
+    caller: &CallerName,
+    request: &Request,
+    upload: Upload<BatchBody>,
+) -> Result<rate_batch::Model, ApiError> {
+    let result = read_and_commit(state, caller, request, upload).await;
     if result.is_err() {
         count("rejected");
     }
     result
 }
 
-async fn read_and_commit(state: &State, request: &Request, upload: Upload<BatchBody>) -> Result<rate_batch::Model, ApiError> {
+async fn read_and_commit(
+    state: &State,
+    caller: &CallerName,
+    request: &Request,
+    upload: Upload<BatchBody>,
+) -> Result<rate_batch::Model, ApiError> {
     let started = Instant::now();
     let format = BatchBody::format(media_type::<BatchBody>(request)?);
     let (encoding, key) = (encoding(request)?, idempotency_key(request)?);
     let limits = state.batch_limits;
     check_content_length(request, &limits)?;
-    let permit = state.writer.reserve_batch()?;
+    let permit = state.writer.reserve_batch(caller)?;
     if !state.availability.is_available() {
         return Err(ApiError::DatabaseStillUnavailable);
     }

@@ -18,6 +18,7 @@ pub use self::{
 };
 use crate::{
     auth::{Caller, Scope},
+    database::reader::ReadSize,
     error::ApiError,
     query::{
         CursorText, Documented, IdempotencyKeyText, IfMatchText, Limit, Parameters, Path, RowNumber, no_parameters, parse_path,
@@ -70,9 +71,9 @@ impl BatchesApi {
         _key: Documented<IdempotencyKeyText>,
         upload: Upload<BatchBody>,
     ) -> Result<ImportResponse, ApiError> {
-        self.0.keys.authorize(request, &caller, &Scope::Rates)?;
+        let caller = self.0.keys.authorize(request, &caller, &Scope::Rates)?;
         no_parameters(request)?;
-        let batch = import::import(&self.0, request, upload).await?;
+        let batch = import::import(&self.0, &caller, request, upload).await?;
         // Relative to the path of the request, which may have a prefix that a proxy removed.
         let location = format!("batches/{}", batch.id);
         Ok(ImportResponse::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location))
@@ -96,7 +97,7 @@ impl BatchesApi {
         self.0.keys.authorize_operations(&caller)?;
         let query = BatchesQuery::parse(Parameters::of(request))?;
         let source = self.0.reader.primary();
-        let rows = self.0.reader.read(source, rows::batches(&source.connection, &query)).await?;
+        let rows = self.0.reader.read(source, query.page.read_size(), rows::batches(&source.connection, &query)).await?;
         let (batches, next) = query.paginate(rows, |batch| batch.id);
         PageReply::json(request, &Envelope::from(BatchList::from(batches)), next).await
     }
@@ -116,7 +117,7 @@ impl BatchesApi {
         no_parameters(request)?;
         let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
         let source = self.0.reader.primary();
-        let batch = self.0.reader.read(source, rows::batch(&source.connection, id)).await?;
+        let batch = self.0.reader.read(source, ReadSize::Small, rows::batch(&source.connection, id)).await?;
         let batch = batch.ok_or_else(|| ApiError::not_found("batch", &id))?;
         Reply::json(request, &Envelope::from(Batch::from(batch))).await
     }
