@@ -9,6 +9,7 @@ mod counters;
 mod database;
 mod detections;
 mod key;
+mod large_bodies;
 mod query;
 pub mod redis;
 mod request;
@@ -34,6 +35,7 @@ pub use self::{
 };
 use self::{
     counters::CacheCounters,
+    large_bodies::LargeBodies,
     single_flight::{InFlight, SingleFlight},
     version::{KnownVersion, VersionWatch},
 };
@@ -53,6 +55,7 @@ pub struct Cache {
     process: moka::sync::Cache<String, Arc<CachedBody>>,
     redis: Option<Redis>,
     fetches: Arc<SingleFlight>,
+    large_bodies: LargeBodies,
     version: Arc<VersionWatch>,
     availability: Arc<Availability>,
     reader: Arc<Reader>,
@@ -80,6 +83,7 @@ impl Cache {
             process,
             redis,
             fetches: Arc::default(),
+            large_bodies: LargeBodies::new(process_bytes),
             version,
             availability,
             reader,
@@ -238,7 +242,7 @@ impl Cache {
         if request.coding != ContentCoding::Identity {
             // Not `get`, which may return the previous body. Boxed, because the future's type would contain itself.
             let identity = Box::pin(self.fetch(&request.identity())).await?;
-            let encoded = request.coding.encode(identity.body.bytes().clone()).await?;
+            let encoded = self.count_large(request.coding.encode(identity.body.bytes().clone()).await?)?;
             let body = identity.body.with_coding(request.coding, encoded);
             self.write_redis(&request.key, &body, self.version.known());
             return Ok((self.store(request.key, body), identity.tier));
@@ -247,9 +251,19 @@ impl Cache {
         let restores = self.version.restores();
         let (output, (version, _)) = self.query_database(&request.query).await?;
         self.counters.count_fetch_from_database();
-        let body = CachedBody::new(version, restores, Bytes::from(output.body), output.link);
+        let body = CachedBody::new(version, restores, self.count_large(output.body.into())?, output.link);
         self.write_redis(&request.key, &body, self.version.known());
         Ok((self.store(request.key, body), CacheTier::Database))
+    }
+
+    /// Counts the memory of a large body.
+    fn count_large(&self, body: Bytes) -> Result<Bytes, ApiError> {
+        let counted = self.large_bodies.count(body).or_else(|body| {
+            // Evicted bodies are dropped later.
+            self.process.run_pending_tasks();
+            self.large_bodies.count(body)
+        });
+        counted.map_err(|_| self.reader.shed())
     }
 
     async fn read_redis(&self, key: &str, coding: ContentCoding, known: Option<KnownVersion>) -> Option<CachedBody> {

@@ -1,9 +1,11 @@
 //! Statements that the query builder cannot express. Values are always bound, never part of the text.
 
+use futures_util::TryStreamExt;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, Statement, StreamTrait,
+    AccessMode, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, IsolationLevel, Statement, StreamTrait,
     TransactionOptions, TransactionTrait, Value,
 };
+use tokio::task::consume_budget;
 
 /// The values of a statement, numbered in the order in which they are bound: both databases accept `$1`.
 #[derive(Debug, Default)]
@@ -42,6 +44,21 @@ pub(crate) const VERSION_COLUMNS: &str =
 pub trait ReadConnection: ConnectionTrait + StreamTrait + TransactionTrait<Transaction = DatabaseTransaction> {}
 
 impl<C: ConnectionTrait + StreamTrait + TransactionTrait<Transaction = DatabaseTransaction>> ReadConnection for C {}
+
+/// Reads rows one by one. `all` of the query builder holds all of them in the form of the driver, too, which is many times larger.
+pub(crate) async fn read_rows<Row: FromQueryResult + Send + Unpin>(
+    database: &impl ReadConnection,
+    statement: Statement,
+) -> Result<Vec<Row>, DbErr> {
+    let mut stream = Row::find_by_statement(statement).stream(database).await?;
+    let mut rows = Vec::new();
+    while let Some(row) = stream.try_next().await? {
+        rows.push(row);
+        // The driver may have all rows ready.
+        consume_budget().await;
+    }
+    Ok(rows)
+}
 
 /// Begins a transaction in which all statements read the same snapshot. SQLite always does that; PostgreSQL needs a higher isolation
 /// level.

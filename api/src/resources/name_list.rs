@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     cache::{QueryOutput, SnapshotVersion},
-    database::sql::{Sql, VERSION_COLUMNS},
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
     error::ApiError,
     query::{Cursor, ListFilters, ListQuery, ParameterKind, Parameters, WITHOUT_NUL},
 };
@@ -42,7 +42,7 @@ pub(crate) struct NameTable {
 }
 
 /// A row of such a list.
-pub(crate) trait NamedRow: FromQueryResult {
+pub(crate) trait NamedRow: FromQueryResult + Send + Unpin {
     fn sort_key(&self) -> NameSortKey;
 
     /// The version of the snapshot from which it was read.
@@ -79,7 +79,7 @@ impl NamePrefix {
 pub(crate) async fn find_page<F, Row, Body>(
     query: &ListQuery<F>,
     prefix: &NamePrefix,
-    database: &impl ConnectionTrait,
+    database: &impl ReadConnection,
     source: &NameTable,
     mut conditions: Vec<String>,
     mut sql: Sql,
@@ -101,7 +101,8 @@ where
         "SELECT {table}.id, {table}.folded_name, {columns}, {VERSION_COLUMNS} FROM {table} {joins} {conditions} \
          ORDER BY {table}.folded_name, {table}.id LIMIT {limit}"
     );
-    let rows = Row::find_by_statement(sql.statement(database.get_database_backend(), text)).all(database).await?;
+    let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);
+    let rows = read_rows::<Row>(database, statement).await?;
     let snapshot = rows.first().map(Row::snapshot);
     let (rows, link) = query.paginate(rows, Row::sort_key);
     let body = serde_json::to_vec(&Body::from(rows)).map_err(ApiError::Encoding)?;

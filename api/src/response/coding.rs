@@ -2,11 +2,12 @@
 //!
 //! No crate that we know negotiates by weight and can refuse `identity`; `headers` has no `Accept-Encoding`.
 
-use std::io::Write;
+use std::{io::Write, sync::LazyLock};
 
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use poem::http::{HeaderMap, HeaderValue, header};
+use tokio::sync::Semaphore;
 
 use crate::error::ApiError;
 
@@ -17,6 +18,10 @@ const BROTLI_WINDOW_BITS: u32 = 20;
 const ZSTD_LEVEL: i32 = 3;
 /// Larger bodies are encoded on a blocking thread; for smaller ones, handing the body over takes longer than encoding it.
 const INLINE_BYTES: usize = 32 * 1024;
+
+/// Bodies that are encoded on blocking threads at the same time: one for each core. More would only delay all other requests.
+static LARGE_ENCODERS: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
 
 /// The coding of a response body. The numbers are part of the format in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +90,7 @@ impl ContentCoding {
         if self == Self::Identity || body.len() <= INLINE_BYTES {
             return Ok(self.encode_inline(&body));
         }
+        let _permit = LARGE_ENCODERS.acquire().await.map_err(|_| ApiError::ResponseBody)?;
         tokio::task::spawn_blocking(move || self.encode_inline(&body)).await.map_err(|_| ApiError::ResponseBody)
     }
 

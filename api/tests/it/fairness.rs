@@ -29,7 +29,9 @@ async fn large_reads_do_not_delay_small_ones(database: Arc<TestDatabase>) {
     let large =
         join_all((0..60).map(|_| state.reader.read(state.reader.primary(), ReadSize::Large, pending::<Result<(), ApiError>>())));
     let small = async {
-        for path in ["/search?limit=100", "/concerts?limit=10&bandIds=1", "/venues?limit=5", "/providers", "/zzz?limit=3", "/multivac"] {
+        for path in
+            ["/search?limit=100", "/concerts?limit=10&bandIds=1", "/venues?limit=5", "/providers", "/zzz?limit=3", "/multivac"]
+        {
             assert_eq!(app.get(path).await.status, 200, "{path}");
         }
         app.get("/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3").await.problem(404, "not_found");

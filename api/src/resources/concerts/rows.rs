@@ -4,7 +4,7 @@
 //! statement for each performer, venue, or performer at a venue, which the database merges: it reads one row for each arm and one for
 //! each row of the response, however many concerts there are ([ADR 14](../../../docs/adr/0014-concerts.md)).
 
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, prelude::Uuid};
+use sea_orm::{ConnectionTrait, DbErr, prelude::Uuid};
 
 use super::{
     filters::{ConcertSortKey, ConcertsQuery},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cache::{QueryOutput, SnapshotVersion},
-    database::sql::{Sql, VERSION_COLUMNS},
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
     error::ApiError,
     resources::venues::near::Near,
 };
@@ -28,9 +28,11 @@ const MAX_ATTEMPTS: usize = 3;
 /// page, and a minimum. If the area contains a large share of all venues, that finds a page immediately.
 const LATEST_PER_ROW: u64 = 4;
 const MIN_LATEST: u64 = 2_000;
+/// Rows that are encoded on the thread of the request: handing fewer over takes longer than encoding them.
+const MAX_ROWS_INLINE: usize = 1_000;
 
 /// Reads and encodes a page.
-pub(super) async fn find(database: &impl ConnectionTrait, query: &ConcertsQuery) -> Result<QueryOutput, ApiError> {
+pub(super) async fn find(database: &impl ReadConnection, query: &ConcertsQuery) -> Result<QueryOutput, ApiError> {
     let mut attempt = 1;
     let (rows, snapshot) = loop {
         let mut reading = Reading { database, query, snapshots: Vec::new() };
@@ -43,8 +45,18 @@ pub(super) async fn find(database: &impl ConnectionTrait, query: &ConcertsQuery)
         attempt += 1;
     };
     let (rows, link) = query.paginate(rows, ConcertRow::sort_key);
-    let body = ConcertRow::encode(rows).map_err(ApiError::Encoding)?;
+    let body = encode(rows).await?;
     Ok(QueryOutput { snapshot, body, link })
+}
+
+/// Encodes a list, on another thread if that takes long.
+async fn encode(rows: Vec<ConcertRow>) -> Result<Vec<u8>, ApiError> {
+    let encoded = if rows.len() > MAX_ROWS_INLINE {
+        tokio::task::spawn_blocking(move || ConcertRow::encode(rows)).await.map_err(|_| ApiError::TaskPanicked)?
+    } else {
+        ConcertRow::encode(rows)
+    };
+    encoded.map_err(ApiError::Encoding)
 }
 
 /// One attempt, and the versions that its statements read.
@@ -54,7 +66,7 @@ struct Reading<'a, C> {
     snapshots: Vec<SnapshotVersion>,
 }
 
-impl<C: ConnectionTrait> Reading<'_, C> {
+impl<C: ReadConnection> Reading<'_, C> {
     /// The rows of a page and one more, latest first.
     async fn rows(&mut self) -> Result<Vec<ConcertRow>, DbErr> {
         let filters = &self.query.filters;
@@ -113,7 +125,7 @@ impl<C: ConnectionTrait> Reading<'_, C> {
         if !ids.is_empty() {
             text += &format!(" UNION ALL {select}.id IN ({})", sql.bind_all(&ids));
         }
-        let rows = self.database.query_all_raw(sql.statement(self.database.get_database_backend(), text)).await?;
+        let rows = self.database.query_all_raw(sql.statement(ConnectionTrait::get_database_backend(self.database), text)).await?;
         let mut performers = Vec::with_capacity(rows.len());
         for row in rows {
             let (id, source_id, slug): (Uuid, String, String) =
@@ -136,7 +148,7 @@ impl<C: ConnectionTrait> Reading<'_, C> {
         let condition = near.condition(&mut sql);
         let limit = limit.map(|limit| format!(" LIMIT {}", sql.bind(limit))).unwrap_or_default();
         let text = format!("SELECT venue.id, {VERSION_COLUMNS} FROM venue WHERE {condition}{limit}");
-        let rows = self.database.query_all_raw(sql.statement(self.database.get_database_backend(), text)).await?;
+        let rows = self.database.query_all_raw(sql.statement(ConnectionTrait::get_database_backend(self.database), text)).await?;
         let mut venues = Vec::with_capacity(rows.len());
         for row in rows {
             venues.push(row.try_get("", "id")?);
@@ -162,8 +174,8 @@ impl<C: ConnectionTrait> Reading<'_, C> {
 
     /// The concerts of the arms of one statement, latest first, at venues within `near`.
     async fn read_arms(&mut self, arms: &[Arm], near: Option<&Near>) -> Result<Vec<ConcertRow>, DbErr> {
-        let statement = statement(self.database.get_database_backend(), self.query, arms, near);
-        let rows = ConcertRow::find_by_statement(statement).all(self.database).await?;
+        let statement = statement(ConnectionTrait::get_database_backend(self.database), self.query, arms, near);
+        let rows = read_rows::<ConcertRow>(self.database, statement).await?;
         if let Some(row) = rows.first() {
             self.record_snapshot((row.version, row.raised_at));
         }

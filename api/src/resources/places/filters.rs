@@ -11,7 +11,7 @@ use crate::{
     cache::{CachedQuery, QueryOutput},
     database::{
         reader::ReadSize,
-        sql::{ReadConnection, Sql, VERSION_COLUMNS},
+        sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
     },
     error::ApiError,
     query::{Cursor, Filters, ListFilters, ListQuery, Page, Parameters},
@@ -74,7 +74,7 @@ impl PlacesQuery {
     }
 
     /// The rows of a page and one more. Regions and places are few, so all names are scanned.
-    async fn rows(&self, database: &impl ConnectionTrait) -> Result<Vec<PlaceRow>, ApiError> {
+    async fn rows(&self, database: &impl ReadConnection) -> Result<Vec<PlaceRow>, ApiError> {
         let mut sql = Sql::default();
         let mut conditions = Vec::new();
         if let Some(prefix) = &self.filters.prefix {
@@ -103,12 +103,12 @@ impl PlacesQuery {
                 FROM place LEFT JOIN region ON region.id = place.region_id WHERE place.listed
             ) AS named {conditions} ORDER BY folded_name, code LIMIT {limit}"
         );
-        let statement = sql.statement(database.get_database_backend(), text);
-        Ok(PlaceRow::find_by_statement(statement).all(database).await?)
+        let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);
+        Ok(read_rows(database, statement).await?)
     }
 
     /// The page.
-    pub(super) async fn find(&self, database: &impl ConnectionTrait) -> Result<QueryOutput, ApiError> {
+    pub(super) async fn find(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let rows = self.rows(database).await?;
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
         let (rows, link) = self.paginate(rows, |row| (row.folded_name.clone(), row.code.clone()));

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{begin_write, catalogue_version, fold_name, place, region};
+use futures_util::TryStreamExt;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
     sea_query::OnConflict,
 };
 
@@ -22,6 +23,16 @@ use crate::{
 
 /// Rows per statement: within the 32,766 bound values of SQLite.
 const ROWS_PER_STATEMENT: usize = 5_000;
+
+/// What is compared with a new list.
+#[derive(Debug, FromQueryResult)]
+struct ExistingPlace {
+    id: i32,
+    code: String,
+    name: String,
+    region_id: Option<i32>,
+    listed: bool,
+}
 
 /// Replaces all places and regions by those of a valid list, if the list that they form now meets the condition of the client.
 pub(super) async fn replace(
@@ -108,15 +119,15 @@ async fn replace_places(
     places: Vec<PlaceInput>,
     regions: &HashMap<String, i32>,
 ) -> Result<bool, DbErr> {
-    let rows = place::Entity::find().all(transaction).await?;
-    let mut existing: HashMap<String, place::Model> = rows.into_iter().map(|place| (place.code.clone(), place)).collect();
-    let mut changed = Vec::new();
+    let mut existing = find_places(transaction).await?;
+    let (mut changed, mut has_changed) = (Vec::new(), false);
     for PlaceInput { code: PlaceCode(code), name, region_slug } in places {
         let region_id = region_slug.0.and_then(|slug| regions.get(&slug).copied());
         let folded_name = fold_name(&name);
         let is_unchanged =
             existing.remove(&code).is_some_and(|place| place.name == name && place.region_id == region_id && place.listed);
         if !is_unchanged {
+            has_changed = true;
             changed.push(place::ActiveModel {
                 id: NotSet,
                 code: Set(code),
@@ -126,13 +137,12 @@ async fn replace_places(
                 listed: Set(true),
             });
         }
+        // Chunk by chunk, so that the rows of a new list are not all in memory.
+        if changed.len() == ROWS_PER_STATEMENT {
+            upsert_places(transaction, std::mem::take(&mut changed)).await?;
+        }
     }
-    let on_conflict = OnConflict::column(place::Column::Code)
-        .update_columns([place::Column::Name, place::Column::FoldedName, place::Column::RegionId, place::Column::Listed])
-        .to_owned();
-    for chunk in changed.chunks(ROWS_PER_STATEMENT) {
-        place::Entity::insert_many(chunk.to_vec()).on_conflict(on_conflict.clone()).exec_without_returning(transaction).await?;
-    }
+    upsert_places(transaction, changed).await?;
     let removed: Vec<i32> = existing.into_values().filter(|place| place.listed).map(|place| place.id).collect();
     for ids in removed.chunks(ROWS_PER_STATEMENT) {
         place::Entity::update_many()
@@ -143,7 +153,27 @@ async fn replace_places(
             .exec(transaction)
             .await?;
     }
-    Ok(!changed.is_empty() || !removed.is_empty())
+    Ok(has_changed || !removed.is_empty())
+}
+
+/// All places by code, read one by one.
+async fn find_places(transaction: &DatabaseTransaction) -> Result<HashMap<String, ExistingPlace>, DbErr> {
+    let mut rows = place::Entity::find().into_model::<ExistingPlace>().stream(transaction).await?;
+    let mut places = HashMap::new();
+    while let Some(place) = rows.try_next().await? {
+        places.insert(place.code.clone(), place);
+    }
+    Ok(places)
+}
+
+async fn upsert_places(transaction: &DatabaseTransaction, places: Vec<place::ActiveModel>) -> Result<(), DbErr> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let on_conflict = OnConflict::column(place::Column::Code)
+        .update_columns([place::Column::Name, place::Column::FoldedName, place::Column::RegionId, place::Column::Listed])
+        .to_owned();
+    place::Entity::insert_many(places).on_conflict(on_conflict).exec_without_returning(transaction).await.map(drop)
 }
 
 /// Deletes regions that are not in the list, and that contain no places any more. Returns whether there were any.

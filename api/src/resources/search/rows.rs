@@ -8,6 +8,7 @@ use sea_orm::{
     prelude::Uuid,
     sea_query::{Expr, SimpleExpr, SubQueryStatement},
 };
+use tokio::task::consume_budget;
 
 use super::{filters::SearchQuery, response::EventListWriter};
 use crate::{cache::QueryOutput, database::sql::ReadConnection, error::ApiError, query::Cursor};
@@ -46,6 +47,8 @@ pub(super) async fn find(database: &impl ReadConnection, query: &SearchQuery) ->
         last = Some((row.starts_at.0, row.id));
         list.push(row).map_err(ApiError::Encoding)?;
         count += 1;
+        // The driver may have all rows ready, and other requests wait for this thread.
+        consume_budget().await;
     }
     Ok(QueryOutput { snapshot, body: list.finish(), link })
 }
