@@ -37,8 +37,8 @@ pub mod zone;
 
 pub use check::{DatabaseError, check_connection, open};
 pub use connect::{
-    ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, connect,
-    is_connection_lost, is_unavailable,
+    ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, cancel_on_drop,
+    connect, is_connection_lost, is_unavailable,
 };
 pub use day::{DayError, parse_day};
 pub use fold_name::fold_name;

@@ -118,7 +118,7 @@ impl Reader {
         self.replica.as_ref()
     }
 
-    /// Runs a query on a source.
+    /// Runs a query on a source. If the future is dropped, its statements are cancelled.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Reader {
         };
         let started = Instant::now();
         let result = tokio::select! {
-            result = timeout(READ_TIME, query) => result.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into),
+            result = timeout(READ_TIME, entity::cancel_on_drop(query)) => result.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into),
             () = availability.wait_until_unavailable() => Err(ApiError::DatabaseStillUnavailable),
         };
         self.metrics.seconds.record(started.elapsed());

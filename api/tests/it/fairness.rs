@@ -1,6 +1,6 @@
 //! No client takes the resources of all others: large reads have their own permits, and so have the bodies of each caller.
 
-use std::{future::pending, io, sync::Arc};
+use std::{future::pending, io, sync::Arc, time::Duration};
 
 use api::{
     State,
@@ -13,6 +13,8 @@ use entity::ConnectionRole;
 use futures_util::{StreamExt, future::join_all, stream};
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::{Body, http::Method};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use tokio::time::timeout;
 
 use crate::{
     api_keys::{create_key, create_keys_file_path, put_places},
@@ -20,7 +22,7 @@ use crate::{
     test_app::{TestApp, TestResponse},
 };
 
-on_every_backend!(large_reads_do_not_delay_small_ones, slow_bodies_delay_no_other_key);
+on_every_backend!(large_reads_do_not_delay_small_ones, slow_bodies_delay_no_other_key, cancelled_reads_free_their_connections,);
 
 async fn large_reads_do_not_delay_small_ones(database: Arc<TestDatabase>) {
     let connection = database.connect(ConnectionRole::Api).await;
@@ -79,6 +81,29 @@ async fn upload(
     authorization: &str,
 ) -> TestResponse {
     app.upload(method, path, (media_type, body), &[("authorization", authorization)]).await
+}
+
+/// There are more of them than connections, and a request waits for a connection for less time than a statement may take.
+async fn cancelled_reads_free_their_connections(database: Arc<TestDatabase>) {
+    let connection = database.connect(ConnectionRole::Api).await;
+    let backend = connection.get_database_backend();
+    let endless = match backend {
+        DbBackend::Postgres => "SELECT pg_sleep(3600)",
+        _ => "WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number) SELECT COUNT(*) FROM number",
+    };
+    let state = State::new(connection.clone(), connection.clone(), 0, None);
+    for _ in 0..20 {
+        let read = state.reader.read(
+            state.reader.primary(),
+            ReadSize::Small,
+            connection.query_all_raw(Statement::from_string(backend, endless)),
+        );
+        assert!(timeout(Duration::from_millis(20), read).await.is_err(), "the statement never ends");
+    }
+    let app = TestApp::with_state(&state);
+    for response in join_all((0..6).map(|_| app.get("/search?limit=1"))).await {
+        assert_eq!(response.status, 200, "{}", response.text());
+    }
 }
 
 /// A body that begins and never ends.

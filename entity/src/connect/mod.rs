@@ -1,5 +1,6 @@
 //! Connections to the database: which database, pool sizes and timeouts, and what an error says about the database.
 
+mod cancellation;
 mod failure;
 mod postgres;
 mod role;
@@ -13,6 +14,7 @@ use sea_orm::{
 };
 
 pub use self::{
+    cancellation::cancel_on_drop,
     failure::{Failure, is_connection_lost, is_unavailable},
     postgres::accepts_writes,
     role::ConnectionRole,

@@ -10,6 +10,8 @@ use sea_orm::{
     },
 };
 
+use super::cancellation::{CHECK_CONNECTION, is_idle};
+
 /// How long a connection is used. After a failover, proxies send new connections to other servers, and the old ones must not stay where
 /// they are forever.
 const MAX_LIFETIME: Duration = Duration::from_secs(120);
@@ -31,7 +33,8 @@ pub(super) enum ReadOnlyServer {
 /// Sets the options of connections to PostgreSQL. The settings are applied by statements instead of start-up options, which PgBouncer
 /// rejects.
 pub(super) fn configure(options: &mut ConnectOptions, settings: &[SessionSetting], read_only: ReadOnlyServer) {
-    let statements: String = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; ")).collect();
+    let settings: String = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; ")).collect();
+    let statements = format!("{CHECK_CONNECTION}{settings}");
     options.max_lifetime(MAX_LIFETIME).map_sqlx_postgres_opts(without_start_up_options).map_sqlx_postgres_pool_opts(
         move |pool: PgPoolOptions| {
             let statements = statements.clone();
@@ -42,6 +45,7 @@ pub(super) fn configure(options: &mut ConnectOptions, settings: &[SessionSetting
                     if is_writable || read_only != ReadOnlyServer::Reject { Ok(()) } else { Err(read_only_error()) }
                 })
             });
+            let pool = pool.after_release(|connection, _| Box::pin(is_idle(connection)));
             if read_only == ReadOnlyServer::Accept {
                 return pool;
             }
