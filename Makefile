@@ -2,11 +2,12 @@
 
 SHELL := /usr/bin/env bash
 CARGO ?= cargo
+SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run start server test tests test-browser test-clients test-openapi check audit coverage smoke fmt format migrate \
-	openapi tools ha chaos soak fuzz-xml bench bench-sync bench-search bench-concerts bench-rates bench-push
+	openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search bench-concerts bench-rates bench-push
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +64,9 @@ openapi: ## Regenerate openapi.json from the code
 
 smoke: ## Test a running deployment end to end: make smoke URL=http://127.0.0.1:8000 (SMOKE_KEY: an API key)
 	@scripts/smoke "$(URL)"
+
+fuzz: ## Run each fuzz target for a set time and print a table (SECONDS=60 TARGETS="feed_xml query")
+	@scripts/fuzz --seconds $(SECONDS) $(TARGETS)
 
 fuzz-xml: ## Compare the XML reader with libxml2 on mutated feeds (FUZZ="--count 100000 --seed 1"; needs python3-lxml)
 	$(CARGO) build --package marquee-worker --bins --locked

@@ -64,7 +64,7 @@ impl CachedBody {
 
     /// Encodes it for Redis, under this key. A link that is longer than its length field can hold has no encoding.
     #[must_use]
-    pub(super) fn to_bytes(&self, key: &str) -> Option<Bytes> {
+    pub fn to_bytes(&self, key: &str) -> Option<Bytes> {
         let link = self.link.as_ref().map_or(&[][..], HeaderValue::as_bytes);
         let link_length = u16::try_from(link.len()).ok()?;
         let mut bytes = BytesMut::with_capacity(HEAD_BYTES + link.len() + self.bytes().len());
@@ -82,7 +82,7 @@ impl CachedBody {
 
     /// Decodes what [`to_bytes`](Self::to_bytes) encoded, as read after no restore. `None` if it is damaged, or of another key, version or coding.
     #[must_use]
-    pub(super) fn from_bytes(bytes: &Bytes, key: &str, version: i64, coding: ContentCoding) -> Option<Self> {
+    pub fn from_bytes(bytes: &Bytes, key: &str, version: i64, coding: ContentCoding) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<4>()?;
         let (stored_checksum, rest) = rest.split_first_chunk::<8>()?;
         if *magic != MAGIC || u64::from_be_bytes(*stored_checksum) != checksum(key, rest) {
