@@ -67,7 +67,7 @@ const CONTENT: [Damage; 25] = [
 ];
 
 /// The XML declaration and namespaces.
-const DECLARATIONS: [Damage; 22] = [
+const DECLARATIONS: [Damage; 23] = [
     ("encoding=\"UTF-8\"", "encoding=\"UTF-8\" ¦encoding=\"UTF-8\"", "the attribute `encoding` is repeated"),
     ("version=\"1.0\" ", "¦", "`encoding` is not allowed here"),
     (" version=\"1.0\" encoding=\"UTF-8\"", " ", "the XML declaration has no version"),
@@ -89,6 +89,7 @@ const DECLARATIONS: [Damage; 22] = [
     ("<zone zone_id", "<zone ¦xmlns:xml=\"u\" zone_id", "the prefix is reserved"),
     ("<zone zone_id", "<zone ¦xmlns:q=\"a b\" zone_id", "the namespace must be a URI"),
     ("<zone zone_id", "<zone ¦xmlns:q=\"5rn:example\" zone_id", "the namespace must be a URI"),
+    ("<zone zone_id", "<zone ¦xmlns:q=\"u\u{7f}rn:example\" zone_id", "the namespace must be a URI"),
     ("<zone zone_id", "<zone ¦xmlns:q=\"urn:a%2\" zone_id", "the namespace must be a URI"),
 ];
 

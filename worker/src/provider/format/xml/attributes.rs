@@ -52,7 +52,8 @@ impl<'a> XmlReader<'a> {
                 let value = attribute
                     .normalized_value(XmlVersion::Implicit1_0)
                     .map_err(|error| self.malformed(element.start, format!("invalid attribute value: {error}")))?;
-                if value.contains(char::is_control) {
+                // A namespace is not a text: a control character makes it invalid.
+                if value.contains(char::is_control) && !name.starts_with("xmlns") {
                     let reason = format!("control characters in {} were replaced or removed", quote(name));
                     self.warnings.push(start + position(tag, name), reason);
                     replace_controls(&value).into()
