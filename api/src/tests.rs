@@ -129,3 +129,10 @@ fn every_parameter_of_every_read_is_part_of_the_canonical_query() {
     }
     assert_eq!(count, 11, "the operations with query parameters");
 }
+
+#[test]
+fn a_name_prefix_of_white_space_is_the_same_query_as_none() {
+    let canonical = |query: &str| PerformersQuery::parse(Parameters::parse(query)).unwrap().canonical();
+    assert_eq!(canonical("q=%09%20"), canonical(""));
+    assert_ne!(canonical("q=a"), canonical(""));
+}

@@ -62,7 +62,8 @@ impl NamePrefix {
             0..=MAX_CHARACTERS => Ok(fold_name(text)),
             _ => Err(format!("must have at most {MAX_CHARACTERS} characters")),
         });
-        Self { folded }
+        // White space alone selects all names, and must have the cache key of that query.
+        Self { folded: folded.filter(|prefix| !prefix.is_empty()) }
     }
 
     /// The condition on the names of a table.
