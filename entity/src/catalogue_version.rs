@@ -10,7 +10,7 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use crate::{
-    DatabaseSettings, UtcInstant,
+    DatabaseSettings, UtcInstant, clock,
     connect::{DatabaseUrl, connect_listener},
 };
 
@@ -34,7 +34,7 @@ pub struct Model {
     pub id: i32,
     /// Starts at 0 and never decreases.
     pub version: i64,
-    /// When it was last incremented, by the clock of the program. A database that was restored from a backup may reach the same number
+    /// When it was last incremented, by the database's clock. A database that was restored from a backup may reach the same number
     /// again, but not at the same instant.
     pub raised_at: UtcInstant,
 }
@@ -68,7 +68,7 @@ pub async fn fetch_version(database: &impl ConnectionTrait) -> Result<i64, DbErr
 pub async fn increment(transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
     Entity::update_many()
         .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .col_expr(Column::RaisedAt, UtcInstant::now().into())
+        .col_expr(Column::RaisedAt, clock::now(transaction))
         .filter(COLUMN.id.eq(ONLY_ROW))
         .exec(transaction)
         .await?;

@@ -1,7 +1,14 @@
 //! The type of every instant in the database.
 
+use std::{
+    ops::{Add, Sub},
+    time::Duration,
+};
+
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::DeriveValueType;
+
+use crate::clock::micros;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
@@ -11,7 +18,7 @@ use sea_orm::DeriveValueType;
 pub struct UtcInstant(pub i64);
 
 impl UtcInstant {
-    /// The current instant of the system clock.
+    /// The current instant of this program's clock. Programs use [`database_now`](crate::database_now).
     #[must_use]
     pub fn now() -> Self {
         Self::from(Utc::now())
@@ -26,7 +33,29 @@ impl UtcInstant {
     /// Whole seconds from `self` to `later`; 0 if `later` is earlier.
     #[must_use]
     pub fn seconds_until(self, later: Self) -> u64 {
-        u64::try_from(later.0.saturating_sub(self.0) / 1_000_000).unwrap_or(0)
+        self.until(later).as_secs()
+    }
+
+    /// The time from `self` to `later`; zero if `later` is earlier.
+    #[must_use]
+    pub fn until(self, later: Self) -> Duration {
+        Duration::from_micros(u64::try_from(later.0.saturating_sub(self.0)).unwrap_or(0))
+    }
+}
+
+impl Add<Duration> for UtcInstant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(micros(duration)))
+    }
+}
+
+impl Sub<Duration> for UtcInstant {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(duration)))
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod base_event;
 pub mod catalogue_version;
 mod check;
+pub mod clock;
 mod connect;
 pub mod datum;
 mod day;
@@ -36,6 +37,7 @@ pub mod venue;
 pub mod zone;
 
 pub use check::{DatabaseError, check_connection, open};
+pub use clock::database_now;
 pub use connect::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, cancel_on_drop,
     connect, is_connection_lost, is_unavailable,

@@ -1,10 +1,13 @@
 //! `provider`: an external company and its catalogue, as last configured in `providers.toml`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use sea_orm::{QuerySelect, QueryTrait, Select, entity::prelude::*};
 
 use crate::{UtcInstant, sync_run};
+
+/// The longest pause that a provider can request: a wrong header must not make the copy stale for days.
+pub const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// One provider.
 #[sea_orm::model]
@@ -53,9 +56,21 @@ pub struct Model {
     pub pause_until: Option<UtcInstant>,
     /// Why they are skipped: `retry_after`, `cache_control` or `circuit_open`.
     pub pause_reason: Option<String>,
+    /// When the pause began, by the database's clock.
+    pub paused_at: Option<UtcInstant>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// Until when the provider is paused; `None` if it is not. A pause that began in the future, or that is too long, was stored before
+    /// the clock was set back, and is over.
+    #[must_use]
+    pub fn paused_until(&self, now: UtcInstant) -> Option<UtcInstant> {
+        let is_valid = self.paused_at.is_none_or(|at| !at.is_from_future(now));
+        self.pause_until.filter(|&until| is_valid && now < until && !until.is_from_future(now + MAX_PAUSE))
+    }
+}
 
 /// The state of a provider, the same in every program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +181,21 @@ mod tests {
             failures: 0,
             pause_until: None,
             pause_reason: None,
+            paused_at: None,
         }
+    }
+
+    #[test]
+    fn a_pause_that_was_stored_before_the_clock_was_set_back_is_over() {
+        let minute = |minutes: i64| UtcInstant(minutes * 60_000_000);
+        let paused = |paused_at: Option<i64>, until: i64| {
+            let row = Model { paused_at: paused_at.map(minute), pause_until: Some(minute(until)), ..provider(None, None) };
+            row.paused_until(minute(100)).is_some()
+        };
+        assert!(paused(Some(100), 101) && paused(Some(90), 160) && paused(None, 160));
+        assert!(!paused(Some(90), 100), "it has ended");
+        assert!(!paused(Some(110), 120), "it began in the future");
+        assert!(!paused(None, 161), "it is too long");
     }
 
     #[test]

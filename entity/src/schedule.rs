@@ -12,8 +12,7 @@ use crate::UtcInstant;
 
 /// A cron schedule of six or seven fields, seconds first, in UTC: `0 */10 * * * *` is every ten minutes.
 ///
-/// The syntax is that of the [croner](https://docs.rs/croner) crate with the options of the worker's scheduler, so that the API computes
-/// the same ticks. A day of the month and a day of the week must both match.
+/// The syntax is that of the [croner](https://docs.rs/croner) crate. A day of the month and a day of the week must both match.
 #[derive(Clone, Debug)]
 pub struct Schedule(Cron);
 

@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement, sqlx};
 
 /// The newest migration that the programs need. Migrations of newer releases may be applied, too: a release only adds to the schema of the
 /// one before. A test of `migration` compares this with its list.
-pub const NEWEST_MIGRATION: &str = "m20261121_000008_pushes";
+pub const NEWEST_MIGRATION: &str = "m20261126_000009_clocks";
 
 /// PostgreSQL's code for a table that does not exist.
 const UNDEFINED_TABLE: &str = "42P01";

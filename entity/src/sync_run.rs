@@ -93,13 +93,13 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 impl ActiveModel {
-    /// A run of a job that enters this state now.
+    /// A run of a job that enters this state at an instant.
     #[must_use]
-    pub fn of_job(provider_id: i32, job_id: i64, state: RunState) -> Self {
+    pub fn of_job(provider_id: i32, job_id: i64, state: RunState, now: UtcInstant) -> Self {
         Self {
             provider_id: Set(provider_id),
             state: Set(state),
-            started_at: Set(UtcInstant::now()),
+            started_at: Set(now),
             fetched: Set(0),
             inserted: Set(0),
             updated: Set(0),

@@ -5,6 +5,7 @@
 //! not migrate when they start; `marquee-migrate up` is a step of the deployment.
 
 mod catalogue;
+mod clocks;
 mod concerts;
 mod jobs;
 mod ledger;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(rates::Migration),
             Box::new(probe::Migration),
             Box::new(pushes::Migration),
+            Box::new(clocks::Migration),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use entity::{UtcInstant, begin_write, catalogue_version, rate, rate_batch};
+use entity::{begin_write, catalogue_version, database_now, rate, rate_batch};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set, Unchanged},
@@ -100,7 +100,7 @@ async fn write_batch(
         price_count: Set(i64::try_from(staged.count()).unwrap_or(i64::MAX)),
         day_count: Set(0),
         route_count: Set(0),
-        taken_at: Set(UtcInstant::now()),
+        taken_at: Set(database_now(transaction).await?),
         taken_back_at: Set(None),
     };
     let batch_id = row.insert(transaction).await?.id;

@@ -1,6 +1,6 @@
 //! Deletes a batch. Afterwards the sums are as if it had never been imported; only its idempotency key remains.
 
-use entity::{UtcInstant, catalogue_version, rate, rate_batch};
+use entity::{catalogue_version, database_now, rate, rate_batch};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
@@ -28,7 +28,7 @@ pub async fn delete_batch(database: &DatabaseConnection, batch_id: i64) -> Resul
     update_sums(&transaction, batch_id, Sign::Minus).await?;
     rate::Entity::delete_many().filter(rate::COLUMN.batch_id.eq(batch_id)).exec(&transaction).await?;
     let mut batch = batch.into_active_model();
-    batch.taken_back_at = Set(Some(UtcInstant::now()));
+    batch.taken_back_at = Set(Some(database_now(&transaction).await?));
     let batch = batch.update(&transaction).await?;
     catalogue_version::increment(&transaction).await?;
     transaction.commit().await?;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use entity::{UtcInstant, job, provider};
+use entity::{database_now, job, provider};
 use metrics::{Unit, describe_gauge, gauge};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use tokio_util::sync::CancellationToken;
@@ -41,10 +41,12 @@ pub async fn sample(database: DatabaseConnection, shutdown: CancellationToken) {
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
 async fn sample_once(database: &DatabaseConnection) -> Result<(), DbErr> {
-    let now = UtcInstant::now();
+    let now = database_now(database).await?;
     for provider in provider::Entity::find().all(database).await? {
         if let (Some(last_success), None) = (provider.last_success_at, provider.retired_at) {
-            gauge!(FRESHNESS, "provider" => provider.slug).set(last_success.seconds_until(now) as f64);
+            // An unknown age is not fresh: alerts must fire.
+            let age = last_success.age_at(now).map_or(f64::INFINITY, |age| age.as_secs() as f64);
+            gauge!(FRESHNESS, "provider" => provider.slug).set(age);
         }
     }
     let backlog = job::queue::backlog(database).await?;

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// When the scheduler fails or the database is unavailable at the start.
+/// When the database is unavailable at the start.
 pub async fn run(
     database: &DatabaseConnection,
     providers: Vec<ProviderEntry>,
@@ -40,6 +40,6 @@ pub async fn run(
         stop.cancel();
     }
     let drained = running.await.unwrap_or(false);
-    schedules?.stop().await;
+    drop(schedules?);
     Ok(drained)
 }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use entity::{DatabaseSettings, UtcInstant, catalogue_version};
+use entity::{DatabaseSettings, UtcInstant, catalogue_version, database_now};
 use metrics::{Gauge, gauge};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
@@ -224,12 +224,15 @@ impl VersionWatch {
     }
 
     async fn poll(&self) {
-        let age = gauge!("marquee_catalogue_version_age_seconds");
+        let mut age = VersionAge { gauge: gauge!("marquee_catalogue_version_age_seconds"), last: None };
         let up = gauge!("marquee_database_up");
         loop {
             let version = self.refresh().await;
             up.set(if version.is_ok() { 1.0 } else { 0.0 });
-            record_age(&age, self.known());
+            if version.is_ok() {
+                age.read(&self.database, self.known()).await;
+            }
+            age.record();
             let interval = if self.availability.is_available() { POLL_INTERVAL } else { RETRY_INTERVAL };
             let _requested = timeout(interval, self.availability.wait_for_check_request()).await;
         }
@@ -261,9 +264,25 @@ impl VersionWatch {
     }
 }
 
-fn record_age(age: &Gauge, known: Option<KnownVersion>) {
-    if let Some(known) = known {
-        let micros = UtcInstant::now().0.saturating_sub(known.raised_at.0).max(0);
-        age.set(Duration::from_micros(micros.unsigned_abs()).as_secs_f64());
+/// The age of the known version by the database's clock. While the database is unavailable, it grows with monotonic time.
+struct VersionAge {
+    gauge: Gauge,
+    /// The age, and when it was read. The age is unknown if the clock was set back since the version was raised.
+    last: Option<(Option<Duration>, Instant)>,
+}
+
+impl VersionAge {
+    async fn read(&mut self, database: &DatabaseConnection, known: Option<KnownVersion>) {
+        if let Some(known) = known
+            && let Ok(Ok(now)) = timeout(READ_TIMEOUT, database_now(database)).await
+        {
+            self.last = Some((known.raised_at.age_at(now), Instant::now()));
+        }
+    }
+
+    fn record(&self) {
+        if let Some((age, read_at)) = self.last {
+            self.gauge.set(age.map_or(f64::INFINITY, |age| (age + read_at.elapsed()).as_secs_f64()));
+        }
     }
 }

@@ -79,6 +79,9 @@ pub struct Model {
     pub reason: Option<String>,
     /// When it was enqueued.
     pub created_at: UtcInstant,
+    /// When the queue last changed it, by the database's clock. An instant in the future means that the clock was set back. `None`
+    /// for jobs of the previous release.
+    pub changed_at: Option<UtcInstant>,
     /// Whether it waits for all earlier ordered jobs of its lane.
     pub in_order: bool,
 }

@@ -2,20 +2,24 @@
 //!
 //! A lease expires by time, and a worker that was suspended does not know that its lease has expired. Each claim therefore
 //! increments the job's epoch, and [`finish`], called in the transaction of the work, rejects an older epoch (fencing). "Now" is
-//! always the database's clock, because the clocks of workers differ.
+//! always the [database's clock](crate::clock), because the clocks of workers differ. If that clock is set back, queued jobs are
+//! due immediately, and leases begin again.
 //!
 //! Unless stated otherwise, an operation fails only when the database is unavailable.
 
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, ExprTrait, FromQueryResult,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, SqlErr, UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, SqlErr, UpdateMany,
     sea_query::{Expr, InsertStatement, LockBehavior, LockType, OnConflict, Query, SubQueryStatement},
 };
 
 use super::{Backlog, Claim, Column, Entity, JobKind, JobState, LeaseRenewal, Model, RetryOutcome};
-use crate::begin_write;
+use crate::{
+    begin_write,
+    clock::{is_from_future, micros, now},
+};
 
 /// Dead jobs retained in each lane: a job that dies at every tick must not fill the table, and the newest are the most useful.
 const MAX_DEAD_PER_LANE: u64 = 20;
@@ -40,10 +44,12 @@ pub async fn claim(database: &DatabaseConnection, kinds: &[&str], worker: &str, 
     let now = now(database);
     let claimable = claimable(kinds, &now);
     // Check first without writing: a write takes SQLite's only lock, and mostly there is nothing to claim.
-    let check = Query::select().expr(Expr::val(1)).from_as(Entity, "due").cond_where(claimable.clone()).limit(1).to_owned();
+    let is_to_do = Condition::any().add(claimable.clone()).add(is_leased_in_future("due", &now));
+    let check = Query::select().expr(Expr::val(1)).from_as(Entity, "due").cond_where(is_to_do).limit(1).to_owned();
     if database.query_one(&check).await?.is_none() {
         return Ok(None);
     }
+    restart_future_leases(database).await?;
     mark_expired_dead(database, None).await?;
     let next = Query::select()
         .column(("due", Column::Id))
@@ -60,7 +66,8 @@ pub async fn claim(database: &DatabaseConnection, kinds: &[&str], worker: &str, 
         .col_expr(Column::Epoch, Expr::col(Column::Epoch).add(1))
         .col_expr(Column::Attempt, Expr::col(Column::Attempt).add(1))
         .col_expr(Column::Worker, worker.into())
-        .col_expr(Column::LeaseUntil, now.add(micros(lease)))
+        .col_expr(Column::LeaseUntil, now.clone().add(micros(lease)))
+        .col_expr(Column::ChangedAt, now)
         // `=` and not `IN`: the subquery is then evaluated once.
         .filter(Expr::col(Column::Id).eq(SubQueryStatement::from(next)))
         .exec_with_returning(database)
@@ -83,8 +90,9 @@ pub async fn start<K: JobKind>(
 ) -> Result<Option<Claim>, DbErr> {
     let now = now(database);
     let transaction = begin_write(database).await?;
+    restart_future_leases(&transaction).await?;
     mark_expired_dead(&transaction, Some(&job.lane())).await?;
-    end_lease(JobState::Queued, now.clone())
+    end_lease(&transaction, JobState::Queued, now.clone())
         .filter(Column::Lane.eq(job.lane()))
         .filter(is_expired(&now))
         .exec(&transaction)
@@ -101,6 +109,7 @@ pub async fn start<K: JobKind>(
 pub async fn renew(database: &impl ConnectionTrait, claim: &Claim, lease: Duration) -> Result<LeaseRenewal, DbErr> {
     let renewed = Entity::update_many()
         .col_expr(Column::LeaseUntil, now(database).add(micros(lease)))
+        .col_expr(Column::ChangedAt, now(database))
         .filter(is_held_by(claim))
         .exec(database)
         .await?;
@@ -125,7 +134,7 @@ pub async fn finish(transaction: &impl ConnectionTrait, claim: &Claim) -> Result
 pub async fn retry(database: &impl ConnectionTrait, claim: &Claim, delay: Duration, reason: &str) -> Result<RetryOutcome, DbErr> {
     let is_last = Expr::col(Column::Attempt).gte(Expr::col(Column::MaxAttempts));
     let state = Expr::case(is_last, JobState::Dead).finally(JobState::Queued);
-    let retried = end_lease(state, now(database).add(micros(delay)))
+    let retried = end_lease(database, state, now(database).add(micros(delay)))
         .col_expr(Column::Reason, reason.into())
         .filter(is_held_by(claim))
         .exec_with_returning(database)
@@ -142,7 +151,7 @@ pub async fn retry(database: &impl ConnectionTrait, claim: &Claim, delay: Durati
 
 /// Makes a job available to other workers immediately, without counting the attempt; `false` if another worker holds it.
 pub async fn release(database: &impl ConnectionTrait, claim: &Claim) -> Result<bool, DbErr> {
-    let released = end_lease(JobState::Queued, now(database))
+    let released = end_lease(database, JobState::Queued, now(database))
         .col_expr(Column::Attempt, Expr::col(Column::Attempt).sub(1))
         .filter(is_held_by(claim))
         .exec(database)
@@ -171,6 +180,7 @@ pub async fn revive(database: &impl ConnectionTrait, id: i64) -> Result<bool, Db
     let revived = Entity::update_many()
         .col_expr(Column::State, JobState::Queued.into())
         .col_expr(Column::RunAt, now(database))
+        .col_expr(Column::ChangedAt, now(database))
         .col_expr(Column::Attempt, 0.into())
         .filter(Column::Id.eq(id))
         .filter(Column::State.is_in([JobState::Dead, JobState::Queued]))
@@ -186,6 +196,7 @@ pub async fn supersede<K: JobKind>(transaction: &impl ConnectionTrait, id: i64, 
         .col_expr(Column::Key, job.key().into())
         .col_expr(Column::Payload, job.encode()?.into())
         .col_expr(Column::RunAt, now(transaction))
+        .col_expr(Column::ChangedAt, now(transaction))
         .col_expr(Column::Attempt, 0.into())
         .filter(Column::Id.eq(id))
         .filter(Column::State.eq(JobState::Queued))
@@ -221,12 +232,37 @@ pub async fn backlog(database: &impl ConnectionTrait) -> Result<Backlog, DbErr> 
 /// Inserts a job that is due now, unless one has its key or, if it runs, its lane. `values` are its state, attempt, attempts,
 /// epoch, worker and lease.
 fn insert<K: JobKind>(job: &K, now: &Expr, values: [Expr; 6]) -> Result<InsertStatement, DbErr> {
-    use Column::{Attempt, CreatedAt, Epoch, InOrder, Key, Kind, Lane, LeaseUntil, MaxAttempts, Payload, RunAt, State, Worker};
-    let common: [Expr; 7] =
-        [K::KIND.into(), job.key().into(), job.lane().into(), job.encode()?.into(), now.clone(), now.clone(), K::IN_ORDER.into()];
+    use Column::{
+        Attempt, ChangedAt, CreatedAt, Epoch, InOrder, Key, Kind, Lane, LeaseUntil, MaxAttempts, Payload, RunAt, State, Worker,
+    };
+    let common: [Expr; 8] = [
+        K::KIND.into(),
+        job.key().into(),
+        job.lane().into(),
+        job.encode()?.into(),
+        now.clone(),
+        now.clone(),
+        now.clone(),
+        K::IN_ORDER.into(),
+    ];
     Ok(Query::insert()
         .into_table(Entity)
-        .columns([Kind, Key, Lane, Payload, RunAt, CreatedAt, InOrder, State, Attempt, MaxAttempts, Epoch, Worker, LeaseUntil])
+        .columns([
+            Kind,
+            Key,
+            Lane,
+            Payload,
+            RunAt,
+            CreatedAt,
+            ChangedAt,
+            InOrder,
+            State,
+            Attempt,
+            MaxAttempts,
+            Epoch,
+            Worker,
+            LeaseUntil,
+        ])
         .values_panic(common.into_iter().chain(values))
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .returning_all()
@@ -248,7 +284,8 @@ fn claimable(kinds: &[&str], now: &Expr) -> Condition {
         .to_owned();
     let is_free = Condition::all()
         .add(due(Column::State).eq(JobState::Queued))
-        .add(due(Column::RunAt).lte(now.clone()))
+        // If the clock was set back, a job would wait until it has caught up.
+        .add(due(Column::RunAt).lte(now.clone()).or(is_from_future(due(Column::ChangedAt), now)))
         .add(Expr::not_exists(running))
         .add(Condition::any().add(due(Column::InOrder).eq(false)).add(Expr::not_exists(earlier)));
     let is_abandoned = due(Column::State).eq(JobState::Running).and(due(Column::LeaseUntil).lte(now.clone()));
@@ -256,16 +293,41 @@ fn claimable(kinds: &[&str], now: &Expr) -> Condition {
 }
 
 /// Updates jobs to this state, due at this time and without a worker.
-fn end_lease(state: impl Into<Expr>, run_at: Expr) -> UpdateMany<Entity> {
+fn end_lease(database: &impl ConnectionTrait, state: impl Into<Expr>, run_at: Expr) -> UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(Column::State, state.into())
         .col_expr(Column::RunAt, run_at)
+        .col_expr(Column::ChangedAt, now(database))
         .col_expr(Column::Worker, None::<String>.into())
         .col_expr(Column::LeaseUntil, None::<i64>.into())
 }
 
 fn is_held_by(claim: &Claim) -> Condition {
     Condition::all().add(Column::Id.eq(claim.id)).add(Column::Epoch.eq(claim.epoch)).add(Column::State.eq(JobState::Running))
+}
+
+/// Whether a lease began before the clock was set back, and so would expire too late.
+fn is_leased_in_future(alias: &'static str, now: &Expr) -> Expr {
+    let is_running = Expr::col((alias, Column::State)).eq(JobState::Running);
+    is_running.and(is_from_future(Expr::col((alias, Column::ChangedAt)), now))
+}
+
+/// Lets leases that began before the clock was set back begin again now: a worker that is alive renews its lease, and that of a dead
+/// worker expires.
+async fn restart_future_leases(database: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let now = now(database);
+    let length = Expr::col(Column::LeaseUntil).sub(Expr::col(Column::ChangedAt));
+    let restarted = Entity::update_many()
+        .col_expr(Column::LeaseUntil, now.clone().add(length))
+        .col_expr(Column::ChangedAt, now.clone())
+        .filter(Column::State.eq(JobState::Running))
+        .filter(is_from_future(Expr::col(Column::ChangedAt), &now))
+        .exec(database)
+        .await?;
+    if restarted.rows_affected > 0 {
+        tracing::warn!(jobs.count = restarted.rows_affected, "leases begin again, because the database's clock was set back");
+    }
+    Ok(())
 }
 
 fn is_expired(now: &Expr) -> Expr {
@@ -275,7 +337,7 @@ fn is_expired(now: &Expr) -> Expr {
 /// Marks as dead the jobs that lost their worker during the last attempt: a job may be what kills its workers.
 async fn mark_expired_dead(database: &impl ConnectionTrait, lane: Option<&str>) -> Result<(), DbErr> {
     let now = now(database);
-    let dead = end_lease(JobState::Dead, now.clone())
+    let dead = end_lease(database, JobState::Dead, now.clone())
         .col_expr(Column::Reason, WORKER_DIED.into())
         .filter(is_expired(&now))
         .filter(Expr::col(Column::Attempt).gte(Expr::col(Column::MaxAttempts)))
@@ -299,18 +361,6 @@ async fn purge_dead(database: &impl ConnectionTrait, lane: &str) -> Result<(), D
         .into_query();
     Entity::delete_many().filter(in_lane()).filter(Column::Id.not_in_subquery(newest)).exec(database).await?;
     Ok(())
-}
-
-/// Microseconds since 1970 by the database's clock, which advances within a transaction.
-fn now(database: &impl ConnectionTrait) -> Expr {
-    Expr::cust(match database.get_database_backend() {
-        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
-        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-    })
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn is_unique_violation(error: &DbErr) -> bool {

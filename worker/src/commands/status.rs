@@ -9,7 +9,7 @@ use command_line::{
     Table,
 };
 use entity::{
-    DatabaseSettings, Schedule, UtcInstant,
+    DatabaseSettings, Schedule, UtcInstant, database_now,
     provider::{self, ProviderState, ProviderSummary},
     sync_run,
 };
@@ -40,7 +40,7 @@ struct ProviderStatus {
 impl StatusCommand {
     pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
         let database = connect(database).await?;
-        let now = UtcInstant::now();
+        let now = database_now(&database).await?;
         let summaries = provider::load_summaries(&database).await?;
         database.close().await?;
         let statuses = summaries.into_iter().map(|summary| ProviderStatus::new(summary, now)).collect();
@@ -51,12 +51,12 @@ impl StatusCommand {
 
 impl ProviderStatus {
     fn new(ProviderSummary { provider, state, newest_run }: ProviderSummary, now: UtcInstant) -> Self {
-        let paused_until = provider.pause_until.filter(|&until| now < until);
+        let paused_until = provider.paused_until(now);
         let next_poll_at = match provider.schedule.parse::<Schedule>() {
             Ok(schedule) if provider.retired_at.is_none() => schedule.next_after(paused_until.unwrap_or(now)),
             _ => None,
         };
-        let age_seconds = provider.last_success_at.map(|at| at.seconds_until(now));
+        let age_seconds = provider.last_success_at.and_then(|at| at.age_at(now)).map(|age| age.as_secs());
         Self { provider, newest_run, state, age_seconds, next_poll_at, paused_until }
     }
 }

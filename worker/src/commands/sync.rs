@@ -9,12 +9,13 @@ use std::{
 
 use clap::Args;
 use entity::{
-    DatabaseSettings, UtcInstant,
+    DatabaseSettings,
     job::{self, Claim, SyncJob},
 };
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::{
     INTERRUPTED, ProvidersSettings, connect,
@@ -126,7 +127,7 @@ impl SyncCommand {
 
     async fn start(&self, database: &DatabaseConnection) -> Result<Option<Claim>, DbErr> {
         let worker = worker_name();
-        let trigger = format!("command/{worker}/{}", UtcInstant::now().0);
+        let trigger = format!("command/{worker}/{}", Uuid::new_v4());
         // Without retries by another worker: only this process knows the file and the options.
         job::queue::start(database, &SyncJob::new(&self.slug, trigger), &worker, self.lease.lease).await
     }

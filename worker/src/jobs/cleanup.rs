@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, datum,
+    database_now, datum,
     job::{Claim, JobKind},
     pushed_feed,
 };
@@ -52,8 +52,7 @@ impl Handler<JobContext> for CleanupJob {
 ///
 /// When the database is unavailable.
 pub async fn delete_expired(database: &DatabaseConnection) -> Result<u64, DbErr> {
-    let retention = i64::try_from(RETENTION.as_micros()).unwrap_or(i64::MAX);
-    let oldest = UtcInstant(UtcInstant::now().0 - retention);
+    let oldest = database_now(database).await? - RETENTION;
     let data = datum::Entity::delete_many().filter(datum::Column::AcceptedAt.lt(oldest)).exec(database).await?;
     let pushed = pushed_feed::Entity::delete_many().filter(pushed_feed::Column::SettledAt.lt(oldest)).exec(database).await?;
     Ok(data.rows_affected + pushed.rows_affected)

@@ -1,7 +1,7 @@
 //! The kind `datum`: marks a datum as processed, which proves that a worker is running.
 
 use entity::{
-    UtcInstant, begin_write, datum,
+    begin_write, clock, datum,
     job::{self, Claim, DatumJob},
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
@@ -20,7 +20,7 @@ impl Handler<JobContext> for DatumJob {
 async fn process(database: &DatabaseConnection, claim: &Claim, id: i64) -> Result<(), DbErr> {
     let transaction = begin_write(database).await?;
     datum::Entity::update_many()
-        .col_expr(datum::Column::ProcessedAt, UtcInstant::now().into())
+        .col_expr(datum::Column::ProcessedAt, clock::now(&transaction))
         .filter(datum::COLUMN.id.eq(id))
         .filter(datum::Column::ProcessedAt.is_null())
         .exec(&transaction)

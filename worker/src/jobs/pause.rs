@@ -5,11 +5,9 @@
 
 use std::time::Duration;
 
-use entity::{UtcInstant, provider};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use entity::{database_now, provider};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 
-/// The longest pause that a provider can request: a wrong header must not make the copy stale for days.
-const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// Consecutive failures after which the circuit opens: fewer may be a restart.
 const FAILURES_ALLOWED: i32 = 5;
 /// The longest pause when the circuit opens; it doubles with each further failure.
@@ -40,41 +38,26 @@ impl PauseReason {
     }
 }
 
-/// Pauses a provider until an instant, for an hour at most. It never shortens a pause.
+/// Pauses a provider for a time from now, for an hour at most. It never shortens a pause.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn pause(
-    database: &impl ConnectionTrait,
-    provider_id: i32,
-    until: UtcInstant,
-    reason: PauseReason,
-) -> Result<(), DbErr> {
-    let until = Ord::min(until, after(UtcInstant::now(), MAX_PAUSE));
-    let is_longer = Condition::any().add(provider::Column::PauseUntil.is_null()).add(provider::Column::PauseUntil.lt(until));
+pub async fn pause(database: &impl ConnectionTrait, provider_id: i32, time: Duration, reason: PauseReason) -> Result<(), DbErr> {
+    let Some(provider) = provider::Entity::find_by_id(provider_id).one(database).await? else { return Ok(()) };
+    let now = database_now(database).await?;
+    let until = now + time.min(provider::MAX_PAUSE);
+    if provider.paused_until(now).is_some_and(|paused_until| until <= paused_until) {
+        return Ok(());
+    }
     provider::Entity::update_many()
         .col_expr(provider::Column::PauseUntil, until.into())
         .col_expr(provider::Column::PauseReason, reason.name().into())
+        .col_expr(provider::Column::PausedAt, now.into())
         .filter(provider::COLUMN.id.eq(provider_id))
-        .filter(is_longer)
         .exec(database)
         .await?;
     Ok(())
-}
-
-/// Pauses a provider for a time from now, as [`pause`].
-///
-/// # Errors
-///
-/// When the database is unavailable.
-pub async fn pause_for(
-    database: &impl ConnectionTrait,
-    provider_id: i32,
-    time: Duration,
-    reason: PauseReason,
-) -> Result<(), DbErr> {
-    pause(database, provider_id, after(UtcInstant::now(), time), reason).await
 }
 
 /// Counts a failure of the provider or its document, and opens the circuit after too many.
@@ -90,7 +73,7 @@ pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32) ->
         .await?;
     let Some(provider) = counted.into_iter().next() else { return Ok(()) };
     let Some(delay) = circuit_delay(provider.failures, fastrand::f64()) else { return Ok(()) };
-    pause(database, provider_id, after(UtcInstant::now(), delay), PauseReason::CircuitOpen).await?;
+    pause(database, provider_id, delay, PauseReason::CircuitOpen).await?;
     tracing::warn!(
         provider.slug = provider.slug,
         provider.failures = provider.failures,
@@ -106,23 +89,6 @@ fn circuit_delay(failures: i32, random: f64) -> Option<Duration> {
     let more = u32::try_from(failures - FAILURES_ALLOWED).ok()?;
     let longest = 2_u32.checked_pow(more).and_then(|factor| CIRCUIT_BASE.checked_mul(factor));
     Some(longest.unwrap_or(CIRCUIT_CEILING).min(CIRCUIT_CEILING).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0))
-}
-
-/// Whether ticks of the provider are skipped.
-#[must_use]
-pub fn is_paused(provider: &provider::Model, now: UtcInstant) -> bool {
-    provider.pause_until.is_some_and(|until| now < until)
-}
-
-/// How long the provider remains paused.
-#[must_use]
-pub fn remaining(provider: &provider::Model, now: UtcInstant) -> Duration {
-    let micros = provider.pause_until.map_or(0, |until| until.0.saturating_sub(now.0));
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-}
-
-fn after(now: UtcInstant, time: Duration) -> UtcInstant {
-    UtcInstant(now.0.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

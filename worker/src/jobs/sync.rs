@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant,
+    database_now,
     job::{Claim, SyncJob},
     provider,
 };
@@ -56,7 +56,7 @@ async fn after_failure(
     if let SyncError::Fetch(error) = error
         && let Some(delay) = error.retry_after()
     {
-        pause::pause_for(database, provider.id, delay, PauseReason::RetryAfter).await?;
+        pause::pause(database, provider.id, delay, PauseReason::RetryAfter).await?;
     }
     if error.is_provider_error() {
         pause::count_failure(database, provider.id).await?;
@@ -64,14 +64,16 @@ async fn after_failure(
     if !error.is_transient() {
         return Ok(JobOutcome::Done);
     }
-    let paused = find(database, entry).await?.map_or(Duration::ZERO, |provider| pause::remaining(&provider, UtcInstant::now()));
+    let now = database_now(database).await?;
+    let paused_until = find(database, entry).await?.and_then(|provider| provider.paused_until(now));
+    let paused = paused_until.map_or(Duration::ZERO, |until| now.until(until));
     Ok(JobOutcome::RetryAfter { delay: provider_retry_delay(claim).max(paused), reason: error.to_string() })
 }
 
 /// Pauses a provider for as long as its document is fresh according to `Cache-Control`.
 async fn pause_while_fresh(database: &DatabaseConnection, entry: &ProviderEntry, fresh_for: Duration) -> Result<(), DbErr> {
     let Some(provider) = find(database, entry).await? else { return Ok(()) };
-    pause::pause_for(database, provider.id, fresh_for, PauseReason::CacheControl).await
+    pause::pause(database, provider.id, fresh_for, PauseReason::CacheControl).await
 }
 
 async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {

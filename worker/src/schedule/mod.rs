@@ -1,66 +1,73 @@
 //! When each provider is polled.
 //!
-//! tokio-cron-scheduler is only the clock: a [`tick`] enqueues a job, so that syncs do not overlap and none is lost when the process
-//! ends. The cron schedule, and not the moment at which the clock fired, decides which tick it is, so that all workers agree.
+//! A [`tick`] only enqueues a job, so that syncs do not overlap and none is lost when the process ends. Ticks occur by the database's clock,
+//! so that all workers agree on them, whatever their own clocks show ([ADR 28](../../../docs/adr/0028-clocks.md)).
 
+mod clock;
+mod due;
 pub mod tick;
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{UtcInstant, job::queue, provider};
+use entity::{Schedule, UtcInstant, database_now, job::queue, provider};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
-use tokio::sync::{Notify, Semaphore};
-use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::sleep,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::tick::{TickOutcome, enqueue_tick};
+use self::{
+    clock::ClockWatch,
+    due::DueTimes,
+    tick::{TickOutcome, enqueue_tick, forget_future_tick},
+};
 use crate::{jobs::cleanup::CleanupJob, provider::entry::ProviderEntry};
 
+/// How often the database's clock is read at least: so that a clock that is set is detected within this time. It is one query for all
+/// providers.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause before a tick is tried again when the database is unavailable.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before a tick is tried again when another worker has locked the provider's row.
 const LOCKED_PAUSE: Duration = Duration::from_millis(200);
-/// When old rows are deleted: hourly, at an uncommon minute.
+/// When old rows are deleted: hourly, at an uncommon minute. A missed tick is covered by the next one.
 const CLEANUP_SCHEDULE: &str = "0 17 * * * *";
 
 /// Ticks of this process that are enqueued at the same time: hundreds can fall on one second, and running jobs need the pool's
 /// connections too.
 static TICK_SLOTS: Semaphore = Semaphore::const_new(2);
-/// Pending notifications of the scheduler. It sends several for each tick, every provider may tick in the same second, and the
-/// excess is lost.
-const NOTIFICATIONS: usize = 16_384;
 
 /// Why the schedules cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    /// The scheduler failed.
-    #[error("the scheduler could not be started")]
-    Scheduler(#[from] JobSchedulerError),
     /// The state of the providers cannot be read.
     #[error("the providers could not be read from the database")]
     Database(#[from] DbErr),
 }
 
 /// Running schedules.
-#[expect(missing_debug_implementations, reason = "the scheduler does not implement it")]
-pub struct Schedules(JobScheduler);
-
-impl Schedules {
-    /// Stops all schedules.
-    pub async fn stop(mut self) {
-        if let Err(error) = self.0.shutdown().await {
-            tracing::error!(error = telemetry::with_causes(&error), "the scheduler could not be stopped");
-        }
-    }
+#[derive(Debug)]
+#[must_use = "the schedules are stopped when this is dropped"]
+pub struct Schedules {
+    _stop: DropGuard,
 }
 
-/// The schedule of one provider.
+/// What occurs on a schedule.
+enum Task {
+    /// Wakes the ticker of a provider.
+    Poll(Arc<Notify>),
+    Cleanup,
+}
+
+/// Enqueues the ticks of one provider.
 struct Ticker {
     database: DatabaseConnection,
     entry: ProviderEntry,
+    /// Notified when a tick occurs. A notification during the handling of another tick is not lost.
+    due: Arc<Notify>,
+    /// Notified when a job was enqueued.
     wake: Arc<Notify>,
-    shutdown: CancellationToken,
-    turn: Semaphore,
 }
 
 /// Enqueues every provider's ticks until `shutdown` is cancelled. The last tick that was missed while no worker ran, and the first
@@ -68,105 +75,127 @@ struct Ticker {
 ///
 /// # Errors
 ///
-/// When the scheduler fails or the database is unavailable at the start.
+/// When the database is unavailable at the start.
 pub async fn start(
     database: &DatabaseConnection,
     providers: &[ProviderEntry],
     wake: &Arc<Notify>,
     shutdown: &CancellationToken,
 ) -> Result<Schedules, ScheduleError> {
-    let scheduler = JobScheduler::new_with_channel_size(NOTIFICATIONS).await?;
+    let stop = shutdown.child_token();
+    let schedules = Schedules { _stop: stop.clone().drop_guard() };
+    let now = database_now(database).await?;
+    let mut tasks = Vec::with_capacity(providers.len() + 1);
     for entry in providers {
-        let ticker = Arc::new(Ticker {
-            database: database.clone(),
-            entry: entry.clone(),
-            wake: wake.clone(),
-            shutdown: shutdown.clone(),
-            turn: Semaphore::new(1),
-        });
-        ticker.catch_up().await?;
-        let fired = Job::new_async(entry.schedule.to_string(), move |_, _| {
-            let ticker = ticker.clone();
-            // As a task: the scheduler's clock must not wait for a database.
-            tokio::spawn(async move { ticker.tick().await });
-            Box::pin(std::future::ready(()))
-        })?;
-        scheduler.add(fired).await?;
+        let due = Arc::new(Notify::new());
+        let ticker = Ticker { database: database.clone(), entry: entry.clone(), due: due.clone(), wake: wake.clone() };
+        ticker.catch_up(now).await?;
+        let stop = stop.clone();
+        tokio::spawn(async move { ticker.run(&stop).await });
+        tasks.push((DueTimes::new(entry.schedule.clone(), now), Task::Poll(due)));
     }
-    scheduler.add(cleanup_schedule(database.clone(), wake.clone())?).await?;
-    scheduler.start().await?;
-    Ok(Schedules(scheduler))
+    let cleanup: Schedule = CLEANUP_SCHEDULE.parse().map_err(DbErr::Custom)?;
+    tasks.push((DueTimes::new(cleanup, now), Task::Cleanup));
+    let (clock, wake) = (ClockWatch::new(database.clone()), wake.clone());
+    tokio::spawn(async move { stop.run_until_cancelled(run(clock, tasks, &wake)).await });
+    Ok(schedules)
 }
 
-/// The schedule of the cleanup. A missed tick is covered by the next one.
-fn cleanup_schedule(database: DatabaseConnection, wake: Arc<Notify>) -> Result<Job, JobSchedulerError> {
-    Job::new_async(CLEANUP_SCHEDULE, move |_, _| {
-        let (database, wake) = (database.clone(), wake.clone());
-        tokio::spawn(async move {
-            match queue::enqueue(&database, &CleanupJob {}).await {
-                Ok(_) => wake.notify_one(),
-                Err(error) => tracing::warn!(error = telemetry::with_causes(&error), "the cleanup could not be enqueued"),
+/// Starts tasks when they are due. The pauses are of monotonic time: only the database's clock decides what is due.
+async fn run(mut clock: ClockWatch, mut tasks: Vec<(DueTimes, Task)>, wake: &Arc<Notify>) {
+    loop {
+        let Some(now) = clock.read().await else {
+            sleep(RECONNECT_PAUSE).await;
+            continue;
+        };
+        let mut pause = CLOCK_INTERVAL;
+        for (due, task) in &mut tasks {
+            if due.advance(now) {
+                task.start(clock.database(), wake);
             }
-        });
-        Box::pin(std::future::ready(()))
-    })
+            pause = pause.min(due.until_next(now));
+        }
+        sleep(pause).await;
+    }
+}
+
+impl Task {
+    /// Returns immediately: the other schedules must not wait for a locked row.
+    fn start(&self, database: &DatabaseConnection, wake: &Arc<Notify>) {
+        match self {
+            Self::Poll(due) => due.notify_one(),
+            Self::Cleanup => {
+                let (database, wake) = (database.clone(), wake.clone());
+                tokio::spawn(async move {
+                    match queue::enqueue(&database, &CleanupJob {}).await {
+                        Ok(_) => wake.notify_one(),
+                        Err(error) => {
+                            tracing::warn!(error = telemetry::with_causes(&error), "the cleanup could not be enqueued");
+                        }
+                    }
+                });
+            }
+        }
+    }
 }
 
 impl Ticker {
     /// Enqueues the last tick, if it was missed.
-    async fn catch_up(self: &Arc<Self>) -> Result<(), DbErr> {
+    async fn catch_up(&self, now: UtcInstant) -> Result<(), DbErr> {
         let slug = self.entry.slug.as_str();
         let stored = provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(&self.database).await?;
+        if let Some(provider) = &stored {
+            forget_future_tick(&self.database, provider, now).await?;
+        }
         let (handled, was_copied) = stored.map_or((None, false), |provider| {
-            (provider.last_tick_at.max(provider.last_success_at), provider.last_success_at.is_some())
+            let handled = [provider.last_tick_at, provider.last_success_at].into_iter().flatten();
+            // An instant in the future proves nothing: the clock was set back since.
+            (handled.filter(|at| !at.is_from_future(now)).max(), provider.last_success_at.is_some())
         });
-        let last = self.entry.schedule.last_at(UtcInstant::now());
-        let tick = match last {
+        let tick = match self.entry.schedule.last_at(now) {
             Some(last) if handled.is_none_or(|handled| handled < last) => Some(last),
             _ if was_copied => return Ok(()),
             _ => None,
         };
         if enqueue_tick(&self.database, &self.entry, tick).await? == TickOutcome::Locked {
             // Another worker writes this provider's copy; the other providers must not wait for that.
-            let ticker = self.clone();
-            tokio::spawn(async move { ticker.tick().await });
+            self.due.notify_one();
         }
         self.wake.notify_one();
         Ok(())
     }
 
-    /// Enqueues the newest tick. If an earlier call still waits for the database, this one returns: the waiting call reads the clock
-    /// again before each try.
-    async fn tick(&self) {
-        let Ok(_turn) = self.turn.try_acquire() else { return };
+    /// Enqueues ticks until `stop` is cancelled, but not within a transaction.
+    async fn run(&self, stop: &CancellationToken) {
         let mut is_logged = false;
-        loop {
-            let Ok(slot) = TICK_SLOTS.acquire().await else { return };
-            let Some(tick) = self.entry.schedule.last_at(UtcInstant::now()) else { return };
-            let outcome = enqueue_tick(&self.database, &self.entry, Some(tick)).await;
-            drop(slot);
-            let pause = match outcome {
+        while stop.run_until_cancelled(self.due.notified()).await.is_some() {
+            let pause = match self.enqueue_newest_tick().await {
                 Ok(TickOutcome::Locked) => LOCKED_PAUSE,
-                Ok(outcome) => {
-                    tracing::debug!(provider.slug = self.entry.slug, tick.at = tick.0, tick.outcome = ?outcome, "tick handled");
+                Ok(_) => {
+                    is_logged = false;
                     self.wake.notify_one();
-                    if self.entry.schedule.last_at(UtcInstant::now()) == Some(tick) {
-                        return;
-                    }
                     continue;
                 }
                 Err(error) => {
-                    if !is_logged {
+                    if !std::mem::replace(&mut is_logged, true) {
                         let error = telemetry::with_causes(&error);
                         tracing::warn!(provider.slug = self.entry.slug, error, "the tick could not be enqueued, retrying");
-                        is_logged = true;
                     }
                     RECONNECT_PAUSE
                 }
             };
-            if self.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                return;
-            }
+            stop.run_until_cancelled(sleep(pause)).await;
+            self.due.notify_one();
         }
+    }
+
+    /// Enqueues the newest tick: a later one may have occurred since the notification.
+    async fn enqueue_newest_tick(&self) -> Result<TickOutcome, DbErr> {
+        let Ok(_slot) = TICK_SLOTS.acquire().await else { return Ok(TickOutcome::Handled) };
+        let now = database_now(&self.database).await?;
+        let Some(tick) = self.entry.schedule.last_at(now) else { return Ok(TickOutcome::Handled) };
+        let outcome = enqueue_tick(&self.database, &self.entry, Some(tick)).await?;
+        tracing::debug!(provider.slug = self.entry.slug, tick.at = tick.0, tick.outcome = ?outcome, "tick handled");
+        Ok(outcome)
     }
 }

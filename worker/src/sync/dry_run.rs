@@ -2,7 +2,7 @@
 
 use std::io;
 
-use entity::{UtcInstant, begin_write, provider, pushed_feed};
+use entity::{begin_write, database_now, provider, pushed_feed};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, pushed: &pu
     let origin = FeedOrigin {
         provider_id: provider.id,
         slug: &entry.slug,
-        fetched_at: UtcInstant::now(),
+        fetched_at: database_now(&transaction).await?,
         last_fetched_at: provider.last_success_at,
     };
     let counts = write::apply(&transaction, origin, &feed, &summary, comparison, &progress).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, begin_write,
+    UtcInstant, begin_write, clock, database_now,
     job::{self, JobKind, JobState, PushJob},
     provider, reject, sync_run,
     sync_run::RunState,
@@ -47,11 +47,12 @@ pub(super) async fn open(
         None => sync_run::select_queued(provider_id, lease.id),
     };
     let queued = queued.one(&transaction).await?;
+    let now = database_now(&transaction).await?;
     let run = match queued {
         Some(queued) => {
             let started = sync_run::ActiveModel {
                 state: Set(RunState::Running),
-                started_at: Set(UtcInstant::now()),
+                started_at: Set(now),
                 ended_at: Set(None),
                 reason_code: Set(None),
                 reason: Set(None),
@@ -59,7 +60,7 @@ pub(super) async fn open(
             };
             started.update(&transaction).await?
         }
-        None => sync_run::ActiveModel::of_job(provider_id, lease.id, RunState::Running).insert(&transaction).await?,
+        None => sync_run::ActiveModel::of_job(provider_id, lease.id, RunState::Running, now).insert(&transaction).await?,
     };
     transaction.commit().await?;
     Ok(run)
@@ -72,8 +73,9 @@ pub(crate) async fn insert_queued(
     job_id: i64,
     tick: Option<UtcInstant>,
 ) -> Result<(), DbErr> {
-    let queued =
-        sync_run::ActiveModel { tick_at: Set(tick), ..sync_run::ActiveModel::of_job(provider_id, job_id, RunState::Queued) };
+    let now = database_now(transaction).await?;
+    let queued = sync_run::ActiveModel::of_job(provider_id, job_id, RunState::Queued, now);
+    let queued = sync_run::ActiveModel { tick_at: Set(tick), ..queued };
     queued.insert(transaction).await?;
     Ok(())
 }
@@ -95,7 +97,7 @@ async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, l
         .or(sync_run::Column::State.eq(RunState::Queued).and(sync_run::Column::JobId.not_in_subquery(live().into_query())));
     sync_run::Entity::update_many()
         .col_expr(sync_run::Column::State, RunState::Failed.into())
-        .col_expr(sync_run::Column::EndedAt, UtcInstant::now().into())
+        .col_expr(sync_run::Column::EndedAt, clock::now(transaction))
         .col_expr(sync_run::Column::ReasonCode, "abandoned".into())
         .col_expr(sync_run::Column::Reason, ABANDONED.into())
         .filter(sync_run::COLUMN.provider_id.eq(provider_id))
@@ -214,9 +216,10 @@ async fn succeed(
 ) -> Result<SyncReport, DbErr> {
     let SyncReport { state, bytes, counts, durations, .. } = report;
     let has_document = http_status != Some(NOT_MODIFIED);
+    let ended_at = database_now(database).await?;
     let closed = sync_run::ActiveModel {
         state: Set(state),
-        ended_at: Set(Some(UtcInstant::now())),
+        ended_at: Set(Some(ended_at)),
         http_status: Set(http_status.and_then(|status| i16::try_from(status).ok())),
         bytes: Set(has_document.then(|| i64::try_from(bytes).unwrap_or(i64::MAX))),
         fetched: Set(to_column(counts.fetched)),
@@ -237,6 +240,7 @@ async fn succeed(
         failures: Set(0),
         pause_until: Set(None),
         pause_reason: Set(None),
+        paused_at: Set(None),
         ..columns
     };
     columns.update(database).await?;
@@ -248,7 +252,7 @@ async fn succeed(
 pub(super) async fn close_failed(database: &DatabaseConnection, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
     let closed = sync_run::ActiveModel {
         state: Set(RunState::Failed),
-        ended_at: Set(Some(UtcInstant::now())),
+        ended_at: Set(Some(database_now(database).await?)),
         http_status: Set(error.http_status().and_then(|status| i16::try_from(status).ok())),
         reason_code: Set(Some(error.code().to_owned())),
         reason: Set(Some(error.to_string())),

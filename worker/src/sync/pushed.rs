@@ -1,6 +1,6 @@
 //! Pushed feeds: decoding, order and completion.
 
-use entity::{UtcInstant, pushed_feed, pushed_feed::Mode};
+use entity::{database_now, pushed_feed, pushed_feed::Mode};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
@@ -41,7 +41,7 @@ pub(crate) async fn complete(transaction: &impl ConnectionTrait, id: i64, result
     let completed = pushed_feed::ActiveModel {
         id: Unchanged(id),
         body: Set(None),
-        settled_at: Set(Some(UtcInstant::now())),
+        settled_at: Set(Some(database_now(transaction).await?)),
         outcome: Set(result),
         ..Default::default()
     };

@@ -1,6 +1,6 @@
 //! Updates the `provider` table from `providers.toml`, so that the API knows which providers are polled.
 
-use entity::{UtcInstant, provider};
+use entity::{clock, provider};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, sea_query::OnConflict,
@@ -95,7 +95,7 @@ pub async fn retire_others(database: &DatabaseConnection, entries: &[ProviderEnt
         return Err(RetireError::AllProviders { slugs });
     }
     provider::Entity::update_many()
-        .col_expr(provider::Column::RetiredAt, UtcInstant::now().into())
+        .col_expr(provider::Column::RetiredAt, clock::now(database))
         .filter(provider::COLUMN.id.is_in(others.iter().map(|provider| provider.id)))
         .exec(database)
         .await?;

@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
-use entity::{ConnectionRole, sync_run, sync_run::RunState};
+use entity::{ConnectionRole, database_now, provider, sync_run, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
 use provider_sim::InjectedFault;
-use sea_orm::DatabaseConnection;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, IntoActiveModel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use worker::{provider::entry::ProviderEntry, schedule::ScheduleError, service, sync::FeedSource};
+use worker::{
+    provider::entry::ProviderEntry,
+    schedule::ScheduleError,
+    service,
+    sync::{FeedSource, register},
+};
 
 use crate::{
-    copy::{runs_of, sync_now},
+    copy::{provider_of, runs_of, sync_now},
     entries,
     fetch::client,
     fixtures,
@@ -108,6 +113,29 @@ async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
     let mut polling = Polling::start(migrated().await, vec![entry]).await;
     let runs = polling.ended_runs("northstage", 3).await;
     assert_eq!([runs[0].state, runs[1].state, runs[2].state], [RunState::Failed, RunState::Succeeded, RunState::Unchanged]);
+    assert!(polling.stop().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polling_continues_if_the_last_tick_is_in_the_future() {
+    let served = ServedProvider::with_faults("").await;
+    let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
+    let database = migrated().await;
+    let connection = database.connect(ConnectionRole::Worker).await;
+    register::register(&connection, &entry).await.unwrap();
+    let set_future = async || {
+        let future = Some(database_now(&connection).await.unwrap() + Duration::from_secs(3_600));
+        let provider = provider_of(&connection, "northstage").await.into_active_model();
+        provider::ActiveModel { last_tick_at: Set(future), last_success_at: Set(future), ..provider }
+            .update(&connection)
+            .await
+            .unwrap();
+    };
+    set_future().await;
+    let mut polling = Polling::start(database, vec![entry]).await;
+    let runs = polling.ended_runs("northstage", 3).await;
+    set_future().await;
+    polling.ended_runs("northstage", runs.len() + 3).await;
     assert!(polling.stop().await);
 }
 

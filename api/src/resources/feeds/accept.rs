@@ -1,7 +1,7 @@
 //! Stores and queues a pushed feed or a requested sync, in one transaction.
 
 use entity::{
-    UtcInstant, begin_write,
+    begin_write, database_now,
     job::{JobKind, PushJob, SyncJob, queue},
     provider, pushed_feed,
     sync_run::{self, RunState},
@@ -83,10 +83,11 @@ async fn insert_feed(
         return Err(ApiError::QueueFull);
     }
     let job_id = enqueue(transaction, &PushJob::new(slug, Uuid::new_v4().to_string())).await?;
+    let now = database_now(transaction).await?;
     let run_id = if options.is_dry_run {
         None
     } else {
-        Some(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
+        Some(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued, now).insert(transaction).await?.id)
     };
     let document = pushed_feed::ActiveModel {
         id: NotSet,
@@ -98,7 +99,7 @@ async fn insert_feed(
         body: Set(Some(body)),
         body_hash: Set(hash),
         idempotency_key: Set(key),
-        accepted_at: Set(UtcInstant::now()),
+        accepted_at: Set(now),
         settled_at: Set(None),
         outcome: Set(None),
     };
@@ -116,7 +117,8 @@ async fn insert_sync(transaction: &DatabaseTransaction, slug: &str) -> Result<i6
         return Ok(run.id);
     }
     let job_id = enqueue(transaction, &SyncJob::new(slug, format!("now/{}", Uuid::new_v4()))).await?;
-    Ok(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued).insert(transaction).await?.id)
+    let now = database_now(transaction).await?;
+    Ok(sync_run::ActiveModel::of_job(provider.id, job_id, RunState::Queued, now).insert(transaction).await?.id)
 }
 
 async fn find_provider(transaction: &DatabaseTransaction, slug: &str) -> Result<provider::Model, ApiError> {

@@ -1,7 +1,7 @@
 //! Queries of the probe's data.
 
 use entity::{
-    UtcInstant, begin_write, datum,
+    begin_write, database_now, datum,
     job::{DatumJob, queue},
 };
 use sea_orm::{
@@ -22,7 +22,8 @@ pub(super) async fn queue(database: &DatabaseConnection, data: String) -> Result
         transaction.rollback().await?;
         return Err(ApiError::QueueFull);
     }
-    let datum = datum::ActiveModel { data: Set(data), accepted_at: Set(UtcInstant::now()), ..Default::default() };
+    let accepted_at = Set(database_now(&transaction).await?);
+    let datum = datum::ActiveModel { data: Set(data), accepted_at, ..Default::default() };
     let datum = datum.insert(&transaction).await?;
     queue::enqueue(&transaction, &DatumJob { id: datum.id }).await?;
     transaction.commit().await?;

@@ -2,9 +2,10 @@
 
 mod response;
 
-use entity::{UtcInstant, provider};
+use entity::{database_now, provider};
 use poem::Request;
 use poem_openapi::OpenApi;
+use sea_orm::DbErr;
 
 pub use self::response::ProviderList;
 use crate::{
@@ -29,7 +30,9 @@ impl ProvidersApi {
     async fn providers(&self, request: &Request) -> Result<Reply<Envelope<ProviderList>>, ApiError> {
         no_parameters(request)?;
         let source = self.0.reader.with_version(self.0.version.current());
-        let providers = self.0.reader.read(source, ReadSize::Small, provider::load_summaries(&source.connection)).await?;
-        Reply::json(request, &Envelope::from(ProviderList::new(providers, UtcInstant::now()))).await
+        let database = &source.connection;
+        let read = async { Ok::<_, DbErr>((provider::load_summaries(database).await?, database_now(database).await?)) };
+        let (providers, now) = self.0.reader.read(source, ReadSize::Small, read).await?;
+        Reply::json(request, &Envelope::from(ProviderList::new(providers, now))).await
     }
 }

@@ -30,7 +30,7 @@ pub struct Provider {
     pub state: ProviderState,
     /// When the newest successful run started.
     pub last_success: Nullable<Instant>,
-    /// The seconds since then.
+    /// The seconds since then; null if they are unknown, because the clock of the database was set back.
     pub age_seconds: Nullable<u64>,
     /// When the provider is polled next; null if it is retired.
     pub next_tick: Nullable<Instant>,
@@ -106,13 +106,13 @@ impl ProviderList {
 impl Provider {
     fn new(ProviderSummary { provider, state, newest_run }: ProviderSummary, now: UtcInstant) -> Self {
         let state = ProviderState::from(state);
-        let paused_until = provider.pause_until.filter(|&until| now < until);
+        let paused_until = provider.paused_until(now);
         let schedule = provider.schedule.parse::<Schedule>().ok().filter(|_| state != ProviderState::Retired);
         let next_tick = schedule.and_then(|schedule| schedule.next_after(paused_until.unwrap_or(now)));
         Self {
             state,
             last_success: provider.last_success_at.map(Instant::from).into(),
-            age_seconds: provider.last_success_at.map(|at| at.seconds_until(now)).into(),
+            age_seconds: provider.last_success_at.and_then(|at| at.age_at(now)).map(|age| age.as_secs()).into(),
             next_tick: next_tick.map(Instant::from).into(),
             paused_until: paused_until.map(Instant::from).into(),
             pause_reason: paused_until.and(provider.pause_reason).and_then(|reason| PauseReason::parse(&reason)).into(),

@@ -2,17 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
+use entity::provider::MAX_PAUSE;
 use reqwest::header::{self, HeaderMap, HeaderName};
 
-/// The longest pause that one response may cause: an extra zero must not stop a provider's syncs for months.
-pub const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
-
-/// Parses `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3).
+/// Parses `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3). A date is that of the provider's clock, so it is compared
+/// with the `Date` of the response, and only without one with our own clock.
 pub(super) fn parse_retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = get_text(headers, &header::RETRY_AFTER)?.trim();
     let pause = match parse_seconds(value) {
         Some(pause) => pause,
-        None => httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default(),
+        None => {
+            let sent_at = get_text(headers, &header::DATE).and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+            httpdate::parse_http_date(value).ok()?.duration_since(sent_at.unwrap_or(now)).unwrap_or_default()
+        }
     };
     Some(pause.min(MAX_PAUSE))
 }
@@ -78,6 +80,10 @@ mod tests {
             assert_eq!(pause, expected.map(Duration::from_secs), "{value}");
         }
         assert_eq!(parse_retry_after(&HeaderMap::new(), now), None);
+        let dated = |date| headers(&[(header::RETRY_AFTER, "Tue, 04 Mar 2031 10:00:30 GMT"), (header::DATE, date)]);
+        for (date, seconds) in [("Tue, 04 Mar 2031 10:00:20 GMT", 10), ("Tue, 04 Mar 2031 09:55:30 GMT", 300), ("today", 30)] {
+            assert_eq!(parse_retry_after(&dated(date), now), Some(Duration::from_secs(seconds)), "Date: {date}");
+        }
     }
 
     #[test]

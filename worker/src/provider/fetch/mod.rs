@@ -25,10 +25,7 @@ use tokio_util::io::StreamReader;
 use self::{address::PublicAddresses, encoding::FeedEncoding, error::BodyTooLarge};
 pub use reqwest::Url;
 
-pub use self::{
-    caching::MAX_PAUSE,
-    error::{BoxedCause, FetchError},
-};
+pub use self::error::{BoxedCause, FetchError};
 use super::spool::{Spool, SpoolWriter};
 use crate::progress::{ProgressCounter, ProgressStage};
 

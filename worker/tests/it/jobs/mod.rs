@@ -1,6 +1,7 @@
 //! Background jobs: the guarantees of the queue, the runner, the registry of kinds, and the handling of ticks.
 
 mod cleanup;
+mod clocks;
 mod leases;
 mod queue;
 mod registry;
