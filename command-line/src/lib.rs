@@ -1,14 +1,16 @@
-//! What the command lines of all programs share: parsing, listen addresses, tables, and the report of `check` commands. Also
-//! the text of an error with its causes, as programs print and log it.
+//! What the command lines of all programs share: parsing, listen addresses, tables, untrusted text, and the report of `check`
+//! commands. Also the text of an error with its causes, as programs print and log it.
 
 mod address;
 mod causes;
+mod escape;
 mod parse;
 mod report;
 mod table;
 
 pub use address::{ListenAddress, ListenError};
 pub use causes::with_causes;
+pub use escape::{escape, escape_json, is_unsafe};
 pub use parse::parse;
 pub use report::CheckReport;
 pub use table::{Alignment, Table};

@@ -30,6 +30,11 @@ impl CheckReport {
         self.table.add([state, setting, &text]);
     }
 
+    /// Adds a setting that is valid, but unsafe.
+    pub fn add_warning(&mut self, setting: &str, warning: &str) {
+        self.table.add(["WARNING", setting, warning]);
+    }
+
     /// Adds the setting of an address to listen on. Nothing listens on it: another process may use it right now.
     pub async fn add_address(&mut self, setting: &str, address: &ListenAddress) {
         let resolved = address.resolve().await;

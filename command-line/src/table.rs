@@ -4,6 +4,8 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::escape;
+
 /// What separates two columns.
 const GAP: &str = "  ";
 
@@ -39,10 +41,9 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         table
     }
 
-    /// Adds a row. Line breaks and other control characters of its cells are replaced by spaces: text of a provider must not break
-    /// the table or control the terminal.
-    pub fn add<S: Into<String>>(&mut self, row: [S; COLUMNS]) {
-        self.rows.push(row.map(|cell| cell.into().replace(char::is_control, " ")));
+    /// Adds a row. Its cells are [escaped](escape): text of a provider must not break the table or control the terminal.
+    pub fn add<S: AsRef<str>>(&mut self, row: [S; COLUMNS]) {
+        self.rows.push(row.map(|cell| escape(cell.as_ref()).into_owned()));
     }
 
     fn measure_column(&self, column: usize) -> usize {
@@ -80,7 +81,7 @@ mod tests {
             "NAME                  AGE  NOTE",
             "a-very-long-name      5 s  ok",
             "東京              120 min",
-            "Cafe\u{301}                    -  line break [31m",
+            "Cafe\u{301}                    -  line\\nbreak\\u{1b}[31m",
             "",
         ];
         assert_eq!(table.to_string(), expected.join("\n"));

@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the error of the command")]
             {
-                eprintln!("marquee-migrate: {}", command_line::with_causes(&error));
+                eprintln!("marquee-migrate: {}", command_line::escape(&command_line::with_causes(&error)));
             }
             // Returning would wait for threads that are blocked, for example by looking up a host name.
             std::process::exit(if matches!(error, MigrateError::ConfirmationRequired { .. }) { INVALID_ARGUMENTS } else { 1 })

@@ -72,6 +72,20 @@ fn a_text_line_has_the_fields_of_its_span() {
 }
 
 #[test]
+fn a_text_line_has_no_unsafe_characters() {
+    let text = "\u{1b}[2J\r\nx\u{9b}\u{202e}\u{200b}";
+    let lines = LogBuffer::default();
+    let writer = lines.clone();
+    let subscriber = build_subscriber(&settings(LogFormat::Text, None), "marquee-worker", None, move || writer.clone());
+    with_default(subscriber, || {
+        let _entered = tracing::info_span!("job", provider.slug = text).entered();
+        tracing::warn!(error = text, "sync failed");
+    });
+    let line = lines.text();
+    assert_eq!(line.chars().filter(|&character| command_line::is_unsafe(character)).collect::<String>(), "\n", "{line:?}");
+}
+
+#[test]
 fn a_json_line_has_the_fields_of_its_span() {
     let line = log_line(LogFormat::Json);
     let (_timestamp, line) = line.split_once(",\"level\"").expect("a timestamp");

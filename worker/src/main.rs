@@ -17,10 +17,7 @@ async fn main() -> ExitCode {
     }
     let result = commands::execute(arguments).await;
     if let Err(error) = &result {
-        #[expect(clippy::print_stderr, reason = "a command reports its failure on standard error")]
-        {
-            eprintln!("marquee-worker: {}", telemetry::with_causes(error.as_ref()));
-        }
+        commands::print_error(error.as_ref());
     }
     telemetry.shutdown().await;
     match result {

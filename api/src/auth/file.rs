@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fmt, fs, io,
     num::NonZeroU32,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -87,6 +88,14 @@ struct KeyEntry {
 
 pub(super) fn read_text(path: &Path) -> Result<String, KeysFileError> {
     fs::read_to_string(path).map_err(|source| KeysFileError::Unreadable { path: path.to_owned(), source })
+}
+
+/// A warning if users other than the owner can read or write the file.
+pub(super) fn warn_about_mode(path: &Path) -> Option<String> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let path = path.display();
+    (mode & 0o066 != 0)
+        .then(|| format!("other users can read or write the keys file {path} (mode {mode:o}): run `chmod 600 {path}`"))
 }
 
 /// Parses the text of a keys file.

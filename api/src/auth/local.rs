@@ -4,15 +4,42 @@ use std::net::{IpAddr, SocketAddr};
 
 use poem::{
     Request,
-    http::header::{self, HeaderMap, HeaderName},
+    http::header::{HeaderMap, HeaderName},
 };
 
 use super::cross_origin::effective_host;
 use crate::error::ApiError;
 
-/// Headers of a forwarded request. A proxy on this machine forwards requests of other machines.
-const FORWARDED: [HeaderName; 4] =
-    [header::FORWARDED, HeaderName::from_static("x-forwarded-for"), HeaderName::from_static("x-real-ip"), header::VIA];
+/// Headers that proxies, load balancers and content delivery networks add. A proxy on this machine forwards requests of other machines.
+const PROXY_HEADERS: [&str; 13] = [
+    "client-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded",
+    "forwarded-for",
+    "proxy-client-ip",
+    "proxy-connection",
+    "true-client-ip",
+    "via",
+    "wl-proxy-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-proxyuser-ip",
+];
+/// The same, by the beginning of their names.
+const PROXY_HEADER_PREFIXES: [&str; 11] = [
+    "cdn-",
+    "cf-",
+    "x-amz-cf-",
+    "x-appengine-",
+    "x-azure-",
+    "x-envoy-",
+    "x-forwarded",
+    "x-original-",
+    "x-real-",
+    "x-remote-",
+    "x-vercel-",
+];
 
 /// Checks that a request was sent from the local machine and not forwarded.
 ///
@@ -42,7 +69,11 @@ fn is_loopback_host(host: &str) -> bool {
 }
 
 fn is_forwarded(headers: &HeaderMap) -> bool {
-    FORWARDED.iter().any(|name| headers.contains_key(name))
+    // Names of a header map are in lower case.
+    headers
+        .keys()
+        .map(HeaderName::as_str)
+        .any(|name| PROXY_HEADERS.contains(&name) || PROXY_HEADER_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 #[cfg(test)]
@@ -64,6 +95,42 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(is_loopback_host(host), expected, "{host}");
+        }
+    }
+
+    #[test]
+    fn recognizes_the_headers_of_proxies() {
+        let is_local = |name: &str| require_local(&Request::builder().header(name, "192.0.2.7").finish()).is_ok();
+        for name in [
+            "Forwarded",
+            "Via",
+            "X-Forwarded-For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Port",
+            "X-Forwarded-Server",
+            "X-Forwarded",
+            "X-Real-IP",
+            "X-Client-IP",
+            "X-Cluster-Client-IP",
+            "X-Original-Forwarded-For",
+            "X-Original-URL",
+            "X-Envoy-External-Address",
+            "X-Azure-ClientIP",
+            "X-AppEngine-User-IP",
+            "CF-Connecting-IP",
+            "CF-Connecting-IPv6",
+            "CF-Ray",
+            "CF-IPCountry",
+            "CDN-Loop",
+            "True-Client-IP",
+            "Fastly-Client-IP",
+            "Fly-Client-IP",
+        ] {
+            assert!(!is_local(name), "{name}");
+        }
+        for name in ["accept", "user-agent", "x-request-id", "content-type", "idempotency-key", "origin", "traceparent"] {
+            assert!(is_local(name), "{name}");
         }
     }
 

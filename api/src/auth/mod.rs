@@ -152,6 +152,12 @@ impl Keys {
         Ok(Self { file: Some(Arc::new(KeysFile { path, snapshot })), restricts_operations })
     }
 
+    /// A warning if other users of the machine can read or write the keys file.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        file::warn_about_mode(&self.file.as_ref()?.path)
+    }
+
     /// The names of the keys that were loaded.
     #[must_use]
     pub fn list_names(&self) -> Vec<String> {
@@ -191,6 +197,15 @@ impl Keys {
             cross_origin::require_same_origin(request)?;
         }
         file.authorize(caller, scope)
+    }
+
+    /// Whether the caller may see details of the operator's network: with a key of the scope `operations`, or on a server without keys
+    /// from the local machine.
+    pub(crate) fn is_operator(&self, request: &Request, caller: &Caller) -> bool {
+        match &self.file {
+            Some(file) => file.authorize(caller, &Scope::Operations).is_ok(),
+            None => local::require_local(request).is_ok(),
+        }
     }
 
     /// Checks that the caller may read operational data, which anyone may unless the operator restricts it.

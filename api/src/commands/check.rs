@@ -27,7 +27,13 @@ pub(super) async fn check(settings: &Settings) -> CheckReport {
         },
     );
     report.add_address("API_LISTEN", &settings.listen).await;
-    report.add("API_KEYS_FILE", describe_keys(settings));
+    match Keys::load(&settings.keys, settings.access) {
+        Err(error) => report.add("API_KEYS_FILE", Err(telemetry::with_causes(&error))),
+        Ok(keys) => match keys.warning() {
+            Some(warning) => report.add_warning("API_KEYS_FILE", &format!("{}; {warning}", describe_keys(settings, &keys))),
+            None => report.add("API_KEYS_FILE", Ok(describe_keys(settings, &keys))),
+        },
+    }
     report.add("RESTRICT_OPERATIONS", Ok(settings.access.restrict_operations.to_string()));
     report.add(
         "RATE_LIMIT_PER_SECOND",
@@ -40,11 +46,10 @@ fn describe(database: &DatabaseSettings) -> Result<String, String> {
     database.describe().map_err(|error| telemetry::with_causes(&error))
 }
 
-fn describe_keys(settings: &Settings) -> Result<String, String> {
-    let keys = Keys::load(&settings.keys, settings.access).map_err(|error| telemetry::with_causes(&error))?;
+fn describe_keys(settings: &Settings, keys: &Keys) -> String {
     let Some(file) = &settings.keys.keys_file else {
-        return Ok("unset: writes are accepted from the local machine only".to_owned());
+        return "unset: writes are accepted from the local machine only".to_owned();
     };
     let names = keys.list_names().join(", ");
-    Ok(format!("{}: {}", file.display(), if names.is_empty() { "no keys, so no writes are accepted" } else { &names }))
+    format!("{}: {}", file.display(), if names.is_empty() { "no keys, so no writes are accepted" } else { &names })
 }

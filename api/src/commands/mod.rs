@@ -31,7 +31,7 @@ impl ApiCommand {
                 code
             }
             Err(error) => {
-                eprintln!("marquee-api: {}", telemetry::with_causes(error.as_ref()));
+                eprintln!("marquee-api: {}", command_line::escape(&telemetry::with_causes(error.as_ref())));
                 ExitCode::FAILURE
             }
         }

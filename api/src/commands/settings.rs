@@ -115,6 +115,9 @@ impl State {
         let redis = Redis::new(&settings.cache.redis, &cache::namespace(&settings.database.location()?))?;
         let rate = RateLimiter::from_settings(&settings.rate);
         let keys = Keys::load(&settings.keys, settings.access)?;
+        if let Some(warning) = keys.warning() {
+            tracing::warn!("{warning}");
+        }
         let cors = Cors::from_settings(&settings.cors);
         Ok(Self {
             rate,

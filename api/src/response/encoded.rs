@@ -12,6 +12,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
+use super::encode_json;
 use crate::error::ApiError;
 
 /// A JSON body of the schema of `T`. poem-openapi's `Json` builds a tree of values first.
@@ -34,7 +35,7 @@ impl<T: Type + Serialize> Encoded<T> {
     ///
     /// When the value cannot be encoded, which is a bug.
     pub fn new(value: &T) -> Result<Self, ApiError> {
-        let body = serde_json::to_vec(value).map_err(ApiError::Encoding)?;
+        let body = encode_json(value).map_err(ApiError::Encoding)?;
         Ok(Self { body: body.into(), schema: PhantomData })
     }
 }

@@ -5,6 +5,7 @@ mod cors;
 mod document;
 mod encoded;
 mod envelope;
+mod json;
 mod nullable;
 mod precondition;
 mod problem;
@@ -12,6 +13,7 @@ mod reply;
 mod representation;
 mod text;
 
+pub(crate) use self::json::encode_json;
 pub use self::{
     coding::ContentCoding,
     cors::{Cors, CorsSettings},

@@ -11,7 +11,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::AlwaysNull;
+use super::{AlwaysNull, encode_json};
 use crate::error::{ApiError, ErrorCode, ValidationError};
 
 /// The media type of a problem.
@@ -75,7 +75,7 @@ impl Problem {
 /// The response to a request that failed.
 #[must_use]
 pub fn problem_response(error: &ApiError, request_id: &str, path: &str) -> Response {
-    let body = serde_json::to_vec(&Problem::new(error, request_id, path)).unwrap_or_default();
+    let body = encode_json(&Problem::new(error, request_id, path)).unwrap_or_default();
     let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = error.retry_after() {

@@ -13,7 +13,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::{Encoded, JSON, Representation};
+use super::{Encoded, JSON, Representation, encode_json};
 use crate::error::ApiError;
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
@@ -52,7 +52,7 @@ impl<T: Serialize> Reply<T> {
     ///
     /// When the value cannot be encoded, or the request accepts no coding that we have.
     pub async fn json(request: &Request, value: &T) -> Result<Self, ApiError> {
-        let body = serde_json::to_vec(value).map_err(ApiError::Encoding)?;
+        let body = encode_json(value).map_err(ApiError::Encoding)?;
         let representation = Representation::negotiate(request.headers(), JSON, body.into()).await?;
         let length = representation.body.len();
         Ok(Self::new(representation.respond(request.headers()), length))

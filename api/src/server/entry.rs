@@ -5,7 +5,7 @@ use std::{future::ready, sync::Arc, time::Instant};
 
 use poem::{
     Endpoint, Request, Response,
-    http::{HeaderMap, Method},
+    http::{HeaderMap, HeaderValue, Method, header},
 };
 
 use super::{
@@ -21,6 +21,9 @@ use crate::{
     rate_limit::{self, RateDecision, RateLimiter},
     response::{Cors, problem_response},
 };
+
+/// Disables the detection of content types.
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// The service without its sockets.
 pub(crate) struct ServiceEntry<Router> {
@@ -61,6 +64,8 @@ impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
             decision.set_headers(&mut response);
         }
         self.cors.set_headers(&mut response, allowed_origin);
+        // Browsers must not guess that text of a feed or of a client is a page or a script.
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         Ok(response)
     }
 }

@@ -8,7 +8,7 @@ use poem::http::HeaderMap;
 use super::{RequestId, request_metrics::OTHER_METHOD};
 use crate::{
     error::ApiError,
-    response::{PROBLEM_JSON, Problem},
+    response::{PROBLEM_JSON, Problem, encode_json},
 };
 
 /// How the responses of hyper end: they have no other header than `Date`, while those of the service have an `X-Request-Id`.
@@ -31,10 +31,11 @@ pub(super) fn replace_response(written: &[u8]) -> Option<Vec<u8>> {
     tracing::info!(request.id = id.as_str(), http.status = status.as_u16(), "request rejected by the HTTP parser");
     metrics::counter!("marquee_http_requests_total", "route" => "unmatched", "method" => OTHER_METHOD, "status" => status.as_str().to_owned())
         .increment(1);
-    let body = serde_json::to_string(&Problem::new(&error, id.as_str(), "/")).ok()?;
+    let body = encode_json(&Problem::new(&error, id.as_str(), "/")).ok()?;
     let id = id.as_str();
     let length = body.len();
-    let headers =
-        format!("content-type: {PROBLEM_JSON}\r\ncontent-length: {length}\r\ncache-control: no-store\r\nx-request-id: {id}\r\n");
+    let headers = format!(
+        "content-type: {PROBLEM_JSON}\r\nx-content-type-options: nosniff\r\ncontent-length: {length}\r\ncache-control: no-store\r\nx-request-id: {id}\r\n"
+    );
     Some(format!("{before}{headers}{after}{body}").into_bytes())
 }

@@ -41,6 +41,14 @@ pub(crate) fn run_keys_new(file: Option<&Path>, arguments: &[&str]) -> Output {
     command.output().unwrap()
 }
 
+/// Runs `marquee-api check`, and returns its report.
+pub(crate) fn run_check(file: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-api"));
+    let output = command.arg("check").env_clear().env("API_KEYS_FILE", file).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// Runs `marquee-api keys new`, which appends to the file, and returns the key.
 pub(crate) fn create_key(file: &Path, name: &str, scopes: &[&str]) -> String {
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);

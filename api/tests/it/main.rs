@@ -45,3 +45,4 @@ mod search_response;
 mod server;
 mod sync_runs;
 mod test_app;
+mod untrusted_text;

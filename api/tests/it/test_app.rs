@@ -89,6 +89,7 @@ impl TestApp {
             body: response.take_body().into_vec().await.unwrap(),
         };
         assert_documented(method, uri, &response);
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
         response
     }
 
@@ -141,6 +142,7 @@ impl TestResponse {
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert!(!self.text().contains(command_line::is_unsafe), "{:?}", self.text());
         let problem: Value = serde_json::from_slice(&self.body).unwrap();
         let detail = problem["detail"].as_str().unwrap();
         assert!(!detail.is_empty());

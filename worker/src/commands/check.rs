@@ -8,7 +8,7 @@ use entity::DatabaseSettings;
 
 use super::{
     RunSettings,
-    output::{count, print},
+    output::{count, print_table},
 };
 use crate::provider::entry::{ProviderEntry, read_providers};
 
@@ -28,7 +28,7 @@ impl CheckCommand {
         report.add("PROVIDERS_FILE", entries.map(|entries| format!("{}: {}", file.display(), describe(&entries))));
         report.add_address("METRICS_LISTEN", &metrics.metrics_listen).await;
         report.add("JOB_LEASE_SECONDS", Ok(lease.lease.as_secs().to_string()));
-        print(&report.to_string());
+        print_table(&report);
         Ok(report.exit_code())
     }
 }

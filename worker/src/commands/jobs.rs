@@ -10,7 +10,10 @@ use command_line::{
 use entity::{DatabaseSettings, job};
 use serde_json::{Value, json};
 
-use super::{connect, output::format_instant, output::print};
+use super::{
+    connect,
+    output::{format_instant, print_json, print_lines, print_table},
+};
 
 #[derive(Args, Debug)]
 pub(super) struct JobsCommand {
@@ -47,7 +50,11 @@ impl JobsCommand {
             JobsAction::List { json } => {
                 let jobs = job::queue::list(&database).await?;
                 database.close().await?;
-                print(&if json { format!("{:#}\n", Value::from_iter(jobs.iter().map(to_json))) } else { format_table(&jobs) });
+                if json {
+                    print_json(&jobs.iter().map(to_json).collect());
+                } else {
+                    print_table(&format_table(&jobs));
+                }
             }
             JobsAction::Retry { id } => {
                 let is_revived = job::queue::revive(&database, id).await?;
@@ -55,14 +62,14 @@ impl JobsCommand {
                 if !is_revived {
                     return Err(JobNotFound { id }.into());
                 }
-                print(&format!("job {id} will be retried now\n"));
+                print_lines([format!("job {id} will be retried now")]);
             }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn format_table(jobs: &[job::Model]) -> String {
+fn format_table(jobs: &[job::Model]) -> Table<8> {
     let mut table = Table::with_header([
         ("ID", Right),
         ("KIND", Left),
@@ -85,7 +92,7 @@ fn format_table(jobs: &[job::Model]) -> String {
             job.reason.as_deref().unwrap_or("-"),
         ]);
     }
-    table.to_string()
+    table
 }
 
 fn to_json(job: &job::Model) -> Value {

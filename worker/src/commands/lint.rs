@@ -1,12 +1,12 @@
 //! `marquee-worker lint FILE|URL...`: validates feeds, for those who write one. It needs no database and no settings.
 
-use std::{collections::BTreeMap, error::Error, fmt::Write, path::Path, process::ExitCode, sync::Arc};
+use std::{collections::BTreeMap, error::Error, io, path::Path, process::ExitCode, sync::Arc};
 
 use chrono_tz::Tz;
 use clap::Args;
 
 use super::{
-    output::{count, print},
+    output::{count, print_error, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::{
@@ -44,18 +44,17 @@ impl LintCommand {
     /// Succeeds only if nothing is rejected.
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
         let conventions = Conventions { time_zone: self.time_zone, currency: self.currency.clone() };
-        let (mut rejects, mut errors) = (0, Vec::new());
+        let mut is_valid = true;
         for feed in &self.feeds {
             match self.lint(feed, &conventions).await {
-                Ok(count) => rejects += count,
-                Err(error) => errors.push(telemetry::with_causes(error.as_ref())),
+                Ok(rejects) => is_valid &= rejects == 0,
+                Err(error) => {
+                    print_error(error.as_ref());
+                    is_valid = false;
+                }
             }
         }
-        match (errors.is_empty(), rejects) {
-            (true, 0) => Ok(ExitCode::SUCCESS),
-            (true, _) => Ok(ExitCode::FAILURE),
-            (false, _) => Err(errors.join("\n").into()),
-        }
+        Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Prints the report of a feed, and returns the number of rejects.
@@ -64,7 +63,7 @@ impl LintCommand {
         let document = spool.read(0..spool.len()).map_err(|error| format!("{name} cannot be read: {error}"))?;
         let feed =
             self.format.parse(&document, conventions).map_err(|error| format!("{name} is rejected as a whole: {error}"))?;
-        print(&describe(&name, &feed, &spool)?);
+        print_lines(describe(&name, &feed, &spool)?);
         Ok(feed.rejects.len())
     }
 
@@ -105,8 +104,8 @@ async fn fetch(url: &FeedUrl, limit_bytes: u64, progress: &ProgressCounter) -> R
     }
 }
 
-fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<dyn Error>> {
-    let mut text = String::new();
+fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> io::Result<Vec<String>> {
+    let mut lines = Vec::with_capacity(feed.rejects.len() + 1);
     let mut locator = Locator::new(spool);
     for reject in &feed.rejects {
         let (line, column) = locator.locate(reject.span.start as u64)?;
@@ -114,11 +113,11 @@ fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<
             RejectSubject::BaseEvent(id) => format!("base event {}", id.as_deref().unwrap_or("?")),
             RejectSubject::Event { base_event, event } => format!("event {base_event}/{}", event.as_deref().unwrap_or("?")),
         };
-        writeln!(text, "{file}:{line}:{column}: {subject} rejected: {}", reject.reason)?;
+        lines.push(format!("{file}:{line}:{column}: {subject} rejected: {}", reject.reason));
     }
     for warning in &feed.warnings.listed {
         let (line, column) = locator.locate(warning.position as u64)?;
-        writeln!(text, "{file}:{line}:{column}: warning: {}", warning.reason)?;
+        lines.push(format!("{file}:{line}:{column}: warning: {}", warning.reason));
     }
     let mut sell_modes: BTreeMap<&str, usize> = BTreeMap::new();
     for base_event in &feed.base_events {
@@ -134,8 +133,8 @@ fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> Result<String, Box<
         0 => String::new(),
         number => format!(", {}", count(number, "warning")),
     };
-    writeln!(text, "{file}: {base_events}{modes}, {events} and {zones} accepted, {rejects} rejected{warnings}")?;
-    Ok(text)
+    lines.push(format!("{file}: {base_events}{modes}, {events} and {zones} accepted, {rejects} rejected{warnings}"));
+    Ok(lines)
 }
 
 fn parse_format(name: &str) -> Result<FeedFormat, String> {

@@ -18,6 +18,7 @@ use sea_orm::DatabaseConnection;
 use telemetry::{MetricsSettings, TelemetrySettings};
 use tokio_util::sync::CancellationToken;
 
+pub use self::output::print_error;
 use crate::jobs::lease::LeaseSettings;
 
 /// The pause between attempts to reach the database: short compared with the time it takes to restart one.

@@ -1,11 +1,35 @@
 //! Standard output of the commands.
 
-use entity::UtcInstant;
+use std::{error::Error, fmt::Display};
 
-/// Prints the result of a command.
+use command_line::{escape, escape_json};
+use entity::UtcInstant;
+use serde_json::Value;
+
+/// Prints lines. They may contain text of a feed, of a file or of the database, and are therefore escaped.
 #[expect(clippy::print_stdout, reason = "a command prints its result on standard output")]
-pub(super) fn print(text: &str) {
-    print!("{text}");
+pub(super) fn print_lines<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) {
+    for line in lines {
+        println!("{}", escape(line.as_ref()));
+    }
+}
+
+/// Prints the error of a command on standard error. It may quote a feed or a file, too.
+#[expect(clippy::print_stderr, reason = "a command reports its failure on standard error")]
+pub fn print_error(error: &dyn Error) {
+    eprintln!("marquee-worker: {}", escape(&telemetry::with_causes(error)));
+}
+
+/// Prints a table or a report, with cells that are already escaped.
+#[expect(clippy::print_stdout, reason = "a command prints its result on standard output")]
+pub(super) fn print_table(table: &impl Display) {
+    print!("{table}");
+}
+
+/// Prints an indented JSON document.
+#[expect(clippy::print_stdout, reason = "a command prints its result on standard output")]
+pub(super) fn print_json(value: &Value) {
+    println!("{}", escape_json(&format!("{value:#}")));
 }
 
 /// A count with its noun in the singular or plural: `1 event`, `2 events`.

@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    fmt::Write,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -19,7 +18,7 @@ use sea_orm::DatabaseConnection;
 
 use super::{
     INTERRUPTED, connect,
-    output::{count, print},
+    output::{count, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::progress::{ProgressCounter, ProgressStage};
@@ -82,7 +81,7 @@ impl RatesCommand {
                 let database = connect(database).await?;
                 let batch = rates::delete_batch(&database, id).await?.ok_or(BatchNotFound(id))?;
                 database.close().await?;
-                print(&format!("batch {id} deleted: {}\n", count(batch.price_count, "price")));
+                print_lines([format!("batch {id} deleted: {}", count(batch.price_count, "price"))]);
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -109,11 +108,11 @@ impl LoadCommand {
         let file = self.file.display().to_string();
         match loaded {
             Ok(outcome) => {
-                print(&describe(&file, &outcome));
+                print_lines([describe(&file, &outcome)]);
                 Ok(ExitCode::SUCCESS)
             }
             Err(CommitError::Rows(errors)) => {
-                print(&describe_errors(&file, &errors)?);
+                print_lines(describe_errors(&file, &errors));
                 Ok(ExitCode::FAILURE)
             }
             Err(error) => Err(error.into()),
@@ -180,14 +179,10 @@ fn describe(file: &str, outcome: &CommitOutcome) -> String {
     let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = outcome;
     let verb = if matches!(outcome, CommitOutcome::Committed(_)) { "loaded" } else { "was already loaded" };
     let (prices, routes) = (count(batch.price_count, "price"), count(batch.route_count, "route"));
-    format!("{file}: batch {} {verb}: {prices} for {routes} on {}\n", batch.id, count(batch.day_count, "day"))
+    format!("{file}: batch {} {verb}: {prices} for {routes} on {}", batch.id, count(batch.day_count, "day"))
 }
 
-fn describe_errors(file: &str, errors: &RowErrors) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    for error in &errors.first {
-        writeln!(text, "{file}:{}: {}", error.line, error.message)?;
-    }
-    writeln!(text, "{file}: nothing was loaded because of {}", count(errors.count, "error"))?;
-    Ok(text)
+fn describe_errors(file: &str, errors: &RowErrors) -> Vec<String> {
+    let lines = errors.first.iter().map(|error| format!("{file}:{}: {}", error.line, error.message));
+    lines.chain([format!("{file}: nothing was loaded because of {}", count(errors.count, "error"))]).collect()
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     connect,
-    output::{count, format_seconds, print},
+    output::{count, format_seconds, print_json, print_table},
 };
 
 #[derive(Args, Debug)]
@@ -44,7 +44,11 @@ impl StatusCommand {
         let summaries = provider::load_summaries(&database).await?;
         database.close().await?;
         let statuses = summaries.into_iter().map(|summary| ProviderStatus::new(summary, now)).collect();
-        print(&if self.json { format_json(statuses)? } else { format_table(statuses, now) });
+        if self.json {
+            print_json(&to_json(statuses));
+        } else {
+            print_table(&format_table(statuses, now));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -61,7 +65,7 @@ impl ProviderStatus {
     }
 }
 
-fn format_table(statuses: Vec<ProviderStatus>, now: UtcInstant) -> String {
+fn format_table(statuses: Vec<ProviderStatus>, now: UtcInstant) -> Table<5> {
     let mut table =
         Table::with_header([("PROVIDER", Left), ("STATE", Left), ("AGE", Right), ("NEXT POLL", Right), ("LAST RUN", Left)]);
     for ProviderStatus { provider, newest_run, state, age_seconds, next_poll_at, paused_until: _ } in statuses {
@@ -70,7 +74,7 @@ fn format_table(statuses: Vec<ProviderStatus>, now: UtcInstant) -> String {
         let run = newest_run.map_or_else(|| "-".to_owned(), describe_run);
         table.add([provider.slug, state.name().to_owned(), age, next, run]);
     }
-    table.to_string()
+    table
 }
 
 fn describe_run(run: sync_run::Model) -> String {
@@ -91,8 +95,8 @@ fn describe_run(run: sync_run::Model) -> String {
     }
 }
 
-fn format_json(statuses: Vec<ProviderStatus>) -> Result<String, serde_json::Error> {
-    let providers: Vec<Value> = statuses
+fn to_json(statuses: Vec<ProviderStatus>) -> Value {
+    statuses
         .into_iter()
         .map(|ProviderStatus { provider, newest_run, state, age_seconds, next_poll_at, paused_until }| {
             json!({
@@ -106,8 +110,7 @@ fn format_json(statuses: Vec<ProviderStatus>) -> Result<String, serde_json::Erro
                 "pause_reason": paused_until.and(provider.pause_reason),
             })
         })
-        .collect();
-    Ok(serde_json::to_string_pretty(&providers)? + "\n")
+        .collect()
 }
 
 fn run_to_json(run: &sync_run::Model) -> Value {

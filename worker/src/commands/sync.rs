@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{
     INTERRUPTED, ProvidersSettings, connect,
-    output::{count, print},
+    output::{count, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::{
@@ -94,7 +94,7 @@ impl SyncCommand {
         }
         database.close().await?;
         match report {
-            Some(report) => print(&describe(&self.slug, &report?)),
+            Some(report) => print_lines([describe(&self.slug, &report?)]),
             None => return Ok(ExitCode::from(INTERRUPTED)),
         }
         Ok(ExitCode::SUCCESS)
@@ -135,7 +135,7 @@ impl SyncCommand {
 
 fn describe(slug: &str, SyncReport { run_id, state, counts, .. }: &SyncReport) -> String {
     format!(
-        "{slug}: {} (run {run_id}): {} fetched, {} inserted, {} updated, {} unchanged, {} left, {} rejected\n",
+        "{slug}: {} (run {run_id}): {} fetched, {} inserted, {} updated, {} unchanged, {} left, {} rejected",
         state.name(),
         count(counts.fetched, "event"),
         counts.inserted,

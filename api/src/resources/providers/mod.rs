@@ -9,10 +9,11 @@ use sea_orm::DbErr;
 
 pub use self::response::ProviderList;
 use crate::{
+    auth::Caller,
     database::reader::ReadSize,
     error::ApiError,
     query::no_parameters,
-    resources::openapi::Tag,
+    resources::{openapi::Tag, sync_runs::hide_details},
     response::{Envelope, Reply},
     state::State,
 };
@@ -32,7 +33,10 @@ impl ProvidersApi {
         let source = self.0.reader.with_version(self.0.version.current());
         let database = &source.connection;
         let read = async { Ok::<_, DbErr>((provider::load_summaries(database).await?, database_now(database).await?)) };
-        let (providers, now) = self.0.reader.read(source, ReadSize::Small, read).await?;
+        let (mut providers, now) = self.0.reader.read(source, ReadSize::Small, read).await?;
+        if !self.0.keys.is_operator(request, &Caller::from_headers(request.headers())) {
+            providers.iter_mut().filter_map(|provider| provider.newest_run.as_mut()).for_each(hide_details);
+        }
         Reply::json(request, &Envelope::from(ProviderList::new(providers, now))).await
     }
 }

@@ -1,6 +1,7 @@
 //! `GET /sync-runs`, `/sync-runs/{id}` and `/sync-runs/{id}/rejects`: the ledger of sync runs.
 
 mod filters;
+mod reason;
 mod response;
 mod rows;
 mod state;
@@ -9,7 +10,10 @@ use poem::Request;
 use poem_openapi::OpenApi;
 
 use self::filters::{ProviderText, StateName, parse_run_id};
-pub(crate) use self::filters::{RejectsQuery, SyncRunsQuery};
+pub(crate) use self::{
+    filters::{RejectsQuery, SyncRunsQuery},
+    reason::hide_details,
+};
 pub use self::{
     response::{RejectList, SyncRun, SyncRunList},
     state::RunState,
@@ -32,7 +36,8 @@ pub struct SyncRunsApi(pub State);
 impl SyncRunsApi {
     /// List sync runs
     ///
-    /// Returns the attempts to copy the catalogues of providers, newest first.
+    /// Returns the attempts to copy the catalogues of providers, newest first. Network addresses in reasons are shown only to keys with
+    /// the scope `operations` or `admin`, and on a server without keys to the local machine.
     #[oai(path = "/sync-runs", method = "get", operation_id = "sync_runs")]
     async fn sync_runs(
         &self,
@@ -55,7 +60,10 @@ impl SyncRunsApi {
         let query = SyncRunsQuery::parse(Parameters::of(request))?;
         let source = self.0.reader.primary();
         let rows = self.0.reader.read(source, query.page.read_size(), rows::runs(&source.connection, &query)).await?;
-        let (rows, next) = query.paginate(rows, |(run, _)| run.id);
+        let (mut rows, next) = query.paginate(rows, |(run, _)| run.id);
+        if !self.0.keys.is_operator(request, &caller) {
+            rows.iter_mut().for_each(|(run, _)| hide_details(run));
+        }
         PageReply::json(request, &Envelope::from(SyncRunList::from(rows)), next).await
     }
 
@@ -75,7 +83,10 @@ impl SyncRunsApi {
         let run_id = parse_run_id(&id)?;
         let source = self.0.reader.primary();
         let row = self.0.reader.read(source, ReadSize::Small, rows::run(&source.connection, run_id)).await?;
-        let row = row.ok_or_else(|| ApiError::not_found("sync run", &run_id))?;
+        let mut row = row.ok_or_else(|| ApiError::not_found("sync run", &run_id))?;
+        if !self.0.keys.is_operator(request, &caller) {
+            hide_details(&mut row.0);
+        }
         Reply::json(request, &Envelope::from(SyncRun::from(row))).await
     }
 

@@ -186,6 +186,7 @@ async fn raw_requests_are_answered_or_rejected() {
                 let problem: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{name}: {error}: {response}"));
                 assert_eq!(problem["status"].as_u64().unwrap().to_string(), head[..3], "{name}");
                 assert!(head.contains("content-type: application/problem+json"), "{name}: {head}");
+                assert!(head.contains("x-content-type-options: nosniff"), "{name}: {head}");
                 assert!(head.contains(&format!("content-length: {}", body.len())), "{name}: {head}");
                 assert!(head.contains("cache-control: no-store") && head.contains("date: "), "{name}: {head}");
                 assert!(head.contains(&format!("x-request-id: {}", problem["request_id"].as_str().unwrap())), "{name}: {head}");

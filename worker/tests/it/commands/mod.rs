@@ -8,6 +8,7 @@ mod run;
 mod snapshots;
 mod status;
 mod sync;
+mod untrusted_text;
 mod usage;
 
 use std::{

@@ -76,6 +76,7 @@ impl RunningWorker {
         let mut response = String::new();
         stream.read_to_string(&mut response).await.unwrap();
         let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("x-content-type-options: nosniff"), "{head}");
         (head.to_owned(), body.to_owned())
     }
 }
