@@ -64,7 +64,7 @@ impl Deployment {
 
     /// `marquee-worker` with these arguments.
     pub(crate) fn worker_command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("marquee-worker"));
+        let mut command = limitable("marquee-worker");
         command
             .args(arguments)
             .env("DATABASE_URL", self.database.settings.url.expose())
@@ -107,7 +107,7 @@ impl Deployment {
     }
 
     fn spawn_api(&self, settings: &[(&str, &str)]) -> (ApiProcess, BufReader<ChildStderr>) {
-        let mut process = Command::new(program("marquee-api"))
+        let mut process = limitable("marquee-api")
             .args(["--api-listen", "127.0.0.1:0"])
             .env("DATABASE_URL", self.database.settings.url.expose())
             .envs(settings.iter().copied())
@@ -213,6 +213,10 @@ impl ApiProcess {
         TcpStream::connect(&self.address).await.is_ok()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends SIGKILL and waits for the exit.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
@@ -281,6 +285,13 @@ pub(crate) async fn read_response(mut stream: TcpStream) -> Option<(u16, Value)>
     let (head, body) = response.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Some((status, serde_json::from_str(body).unwrap_or_default()))
+}
+
+/// A program that survives a limit on the size of its files: writes beyond it fail like those to a full disk.
+fn limitable(name: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program(name));
+    command
 }
 
 /// The path of a program, which `cargo test --workspace` builds beside this test.

@@ -8,6 +8,7 @@ mod connection_strings;
 mod deployment;
 mod drift;
 mod edges;
+mod full_disk;
 mod help;
 mod journey;
 mod killed_worker;

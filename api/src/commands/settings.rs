@@ -111,7 +111,7 @@ impl State {
             }
             None => None,
         };
-        let writer = Arc::new(Writer::new(entity::connect(&settings.database, ConnectionRole::Write).await?));
+        let primary = entity::connect(&settings.database, ConnectionRole::Write).await?;
         let redis = Redis::new(&settings.cache.redis, &cache::namespace(&settings.database.location()?))?;
         let rate = RateLimiter::from_settings(&settings.rate);
         let keys = Keys::load(&settings.keys, settings.access)?;
@@ -119,12 +119,8 @@ impl State {
             tracing::warn!("{warning}");
         }
         let cors = Cors::from_settings(&settings.cors);
-        Ok(Self {
-            rate,
-            writer,
-            keys,
-            cors,
-            ..Self::with_replica(database, watch, replica, settings.cache.process_bytes(), redis)
-        })
+        let state = Self::with_replica(database, watch, replica, settings.cache.process_bytes(), redis);
+        let writer = Arc::new(Writer::new(primary, state.availability.clone()));
+        Ok(Self { rate, writer, keys, cors, ..state })
     }
 }

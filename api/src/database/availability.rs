@@ -1,12 +1,15 @@
 //! Whether the database responds, as far as this process knows.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
+use entity::Failure;
 use sea_orm::DbErr;
 use tokio::sync::{Notify, watch};
+
+use crate::error::ApiError;
 
 /// Shared by everything that uses the database. It starts as available.
 #[derive(Debug)]
@@ -18,6 +21,7 @@ pub struct Availability {
     /// Milliseconds from `started` to the last response of the database.
     last_response: AtomicU64,
     check_requested: Notify,
+    corrupt: AtomicBool,
 }
 
 impl Availability {
@@ -30,6 +34,7 @@ impl Availability {
             started: Instant::now(),
             last_response: AtomicU64::new(0),
             check_requested: Notify::new(),
+            corrupt: AtomicBool::new(false),
         }
     }
 
@@ -61,9 +66,30 @@ impl Availability {
         self.request_check();
     }
 
+    /// Whether a query has found damaged files. It remains so until the process is restarted, because only some queries read them.
+    #[must_use]
+    pub fn is_corrupt(&self) -> bool {
+        self.corrupt.load(Ordering::Relaxed)
+    }
+
+    /// Records that a query has found damaged files.
+    pub fn report_corruption(&self, error: &DbErr) {
+        if !self.corrupt.swap(true, Ordering::Relaxed) {
+            tracing::error!(error = telemetry::with_causes(error), "database corrupt: restore a backup, then restart");
+        }
+    }
+
+    /// The error of a request that does not wait for the database.
+    pub(crate) fn still_unavailable(&self) -> ApiError {
+        if self.is_corrupt() { ApiError::DatabaseStillCorrupt } else { ApiError::DatabaseStillUnavailable }
+    }
+
     /// Records the result of a check.
     pub(crate) fn record_check(&self, error: Option<&DbErr>) {
         self.set(error);
+        if let Some(error) = error.filter(|error| Failure::of(error) == Failure::Corrupt) {
+            self.report_corruption(error);
+        }
         if error.is_none() {
             let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.last_response.store(elapsed, Ordering::Relaxed);

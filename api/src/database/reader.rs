@@ -131,22 +131,24 @@ impl Reader {
     ) -> Result<T, ApiError> {
         let availability = &source.availability;
         if !availability.is_available() {
-            return Err(ApiError::DatabaseStillUnavailable);
+            return Err(availability.still_unavailable());
         }
         let _permit = tokio::select! {
             permit = self.lane(size).acquire() => permit.ok_or_else(|| self.shed())?,
-            () = availability.wait_until_unavailable() => return Err(ApiError::DatabaseStillUnavailable),
+            () = availability.wait_until_unavailable() => return Err(availability.still_unavailable()),
         };
         let started = Instant::now();
         let result = tokio::select! {
             result = timeout(READ_TIME, entity::cancel_on_drop(query)) => result.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into),
-            () = availability.wait_until_unavailable() => Err(ApiError::DatabaseStillUnavailable),
+            () = availability.wait_until_unavailable() => Err(availability.still_unavailable()),
         };
         self.metrics.seconds.record(started.elapsed());
-        if let Err(ApiError::DatabaseUnavailable(error)) = &result
-            && entity::is_connection_lost(error)
-        {
-            availability.report_lost_connection(error);
+        match &result {
+            Err(ApiError::DatabaseUnavailable(error)) if entity::is_connection_lost(error) => {
+                availability.report_lost_connection(error);
+            }
+            Err(ApiError::DatabaseCorrupt(error)) => availability.report_corruption(error),
+            _ => (),
         }
         result
     }

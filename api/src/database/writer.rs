@@ -1,15 +1,18 @@
-//! Bounded writes.
+//! Bounded writes: a limit on concurrent writes, and on the time that each may take.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rates::IdempotencyKeys;
 use sea_orm::DatabaseConnection;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
-use super::fair_share::{FairShare, SharePermit};
+use super::{
+    Availability,
+    fair_share::{FairShare, SharePermit},
+};
 use crate::{auth::CallerName, error::ApiError};
 
 /// Batches of prices in progress: each uses a thread while its body is read, and disk space until it is committed.
@@ -24,6 +27,11 @@ const MAX_BODIES_OF_CALLER_KIB: u32 = MAX_BODIES_KIB / 3;
 const BODY_WAITING_TIME: Duration = Duration::from_secs(30);
 /// How long a list of places waits for another one. The largest takes some seconds.
 const PLACES_WAITING_TIME: Duration = Duration::from_secs(30);
+/// How long a write may take: 8 s for SQLite's lock, and a margin. After this the database's own limits have failed because the server or
+/// the network stopped responding.
+const WRITE_TIME: Duration = Duration::from_secs(10);
+/// How much longer a write of many items may take, for each: a tenth of the usual speed.
+const WRITE_TIME_PER_ITEM: Duration = Duration::from_micros(100);
 
 /// Writes on behalf of requests.
 #[derive(Debug)]
@@ -32,6 +40,7 @@ pub struct Writer {
     pub database: DatabaseConnection,
     /// Idempotency keys of batches in progress.
     pub keys: IdempotencyKeys,
+    availability: Arc<Availability>,
     batches: FairShare,
     bodies: FairShare,
     batch_commit: Semaphore,
@@ -39,12 +48,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer to `database`.
+    /// A writer to `database` that reports what it finds about the database to `availability`.
     #[must_use]
-    pub fn new(database: DatabaseConnection) -> Self {
+    pub fn new(database: DatabaseConnection, availability: Arc<Availability>) -> Self {
         Self {
             database,
             keys: IdempotencyKeys::default(),
+            availability,
             batches: FairShare::new(MAX_BATCHES, MAX_BATCHES_OF_CALLER),
             bodies: FairShare::new(MAX_BODIES_KIB, MAX_BODIES_OF_CALLER_KIB),
             batch_commit: Semaphore::new(1),
@@ -71,14 +81,47 @@ impl Writer {
         self.bodies.acquire_within(BODY_WAITING_TIME, caller, kib).await.ok_or(ApiError::Overloaded)
     }
 
-    /// The permit to commit or delete a batch. There is one: two batches on the same routes would wait for each other inside the
-    /// database, where waiting counts as statement time, and SQLite has one writer anyway.
+    /// Runs a write of this many items. At the deadline its transaction is abandoned. The database usually rolls it back, but may have
+    /// committed it: a retry with the same idempotency key finds out.
     ///
     /// # Errors
     ///
-    /// Never while the process serves.
-    pub async fn lock_batches(&self) -> Result<SemaphorePermit<'_>, ApiError> {
-        self.batch_commit.acquire().await.map_err(|_| ApiError::ShuttingDown)
+    /// When the write fails, or the database does not respond in time.
+    pub async fn write<T, E: Into<ApiError>>(
+        &self,
+        items: u64,
+        write: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        self.write_until(deadline(items), write).await
+    }
+
+    /// [`Self::write`] of a batch, which waits for the batch before it. Only one is committed or deleted at a time: two batches on the same
+    /// routes would wait for each other inside the database, where waiting counts as statement time, and SQLite has one writer anyway.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`], and when the batches before it take too long.
+    pub async fn write_batch<T, E: Into<ApiError>>(
+        &self,
+        items: u64,
+        write: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        let deadline = deadline(items);
+        let turn = timeout_at(deadline, self.batch_commit.acquire()).await.map_err(|_| ApiError::Overloaded)?;
+        let _turn = turn.map_err(|_| ApiError::ShuttingDown)?;
+        self.write_until(deadline, write).await
+    }
+
+    async fn write_until<T, E: Into<ApiError>>(
+        &self,
+        deadline: Instant,
+        write: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        let result = timeout_at(deadline, write).await.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into);
+        if let Err(ApiError::DatabaseCorrupt(error)) = &result {
+            self.availability.report_corruption(error);
+        }
+        result
     }
 
     /// The permit to parse and write a list of places. There is one: a parsed list uses more memory than its body, and the database
@@ -93,4 +136,9 @@ impl Writer {
             _ => Err(ApiError::Overloaded),
         }
     }
+}
+
+fn deadline(items: u64) -> Instant {
+    let items = u32::try_from(items).unwrap_or(u32::MAX);
+    Instant::now() + WRITE_TIME + WRITE_TIME_PER_ITEM.saturating_mul(items)
 }

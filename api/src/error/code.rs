@@ -78,9 +78,11 @@ error_codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Rate limit exceeded";
     InternalError = "internal_error", INTERNAL_SERVER_ERROR, "Internal error";
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "Database unavailable";
+    DatabaseCorrupt = "database_corrupt", SERVICE_UNAVAILABLE, "Database corrupt";
     SchemaOutdated = "schema_outdated", SERVICE_UNAVAILABLE, "Schema outdated";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Server overloaded";
     QueueFull = "queue_full", SERVICE_UNAVAILABLE, "Job queue full";
     WorkerUnavailable = "worker_unavailable", SERVICE_UNAVAILABLE, "Worker unavailable";
     ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "Server shutting down";
+    StorageFull = "storage_full", INSUFFICIENT_STORAGE, "Storage full";
 }

@@ -7,6 +7,7 @@ mod validation;
 
 use std::{io, sync::Arc};
 
+use entity::Failure;
 use poem::{error::ResponseError, http::StatusCode};
 use sea_orm::DbErr;
 
@@ -18,6 +19,7 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 const RETRY_AFTER_OVERLOAD_SECONDS: u32 = 1;
 /// `Retry-After` of a full job queue: by then, running workers have claimed jobs from it.
 const RETRY_AFTER_QUEUE_SECONDS: u32 = 10;
+const STORAGE_FULL: &str = "the disk of the server is full, so nothing was changed; retry later";
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -123,6 +125,15 @@ pub enum ApiError {
     /// The database has been unavailable since an earlier request, which logged the cause.
     #[error("the database is still unavailable")]
     DatabaseStillUnavailable,
+    /// The files of the database are damaged.
+    #[error("the database is corrupt")]
+    DatabaseCorrupt(#[source] DbErr),
+    /// An earlier request found that the files of the database are damaged, and logged the cause.
+    #[error("the database is still corrupt")]
+    DatabaseStillCorrupt,
+    /// The disk of the database is full.
+    #[error("the disk of the database is full")]
+    StorageFull(#[source] DbErr),
     /// The schema of the database is older than this program.
     #[error("the schema of the database is outdated")]
     SchemaOutdated,
@@ -207,6 +218,9 @@ impl ApiError {
             Self::DatabaseUnavailable(_) | Self::DatabaseStillUnavailable | Self::DatabaseTimeout => {
                 ErrorCode::DatabaseUnavailable
             }
+            Self::DatabaseCorrupt(_) | Self::DatabaseStillCorrupt => ErrorCode::DatabaseCorrupt,
+            Self::StorageFull(_) => ErrorCode::StorageFull,
+            Self::Disk(error) if is_full(error) => ErrorCode::StorageFull,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::ShuttingDown => ErrorCode::ShuttingDown,
             Self::SchemaOutdated => ErrorCode::SchemaOutdated,
@@ -253,6 +267,7 @@ impl ApiError {
             | Self::QueueFull
             | Self::WorkerUnavailable
             | Self::DatabaseStillUnavailable
+            | Self::DatabaseStillCorrupt
             | Self::SchemaOutdated
             | Self::ShuttingDown => false,
             Self::Shared(error) => error.should_log(),
@@ -260,10 +275,10 @@ impl ApiError {
         }
     }
 
-    /// Whether the database is unavailable, so that the same request may succeed later.
+    /// Whether the database cannot serve the request, so that the same request may succeed later.
     #[must_use]
     pub fn is_database_unavailable(&self) -> bool {
-        self.code() == ErrorCode::DatabaseUnavailable
+        matches!(self.code(), ErrorCode::DatabaseUnavailable | ErrorCode::DatabaseCorrupt | ErrorCode::StorageFull)
     }
 
     /// The invalid parts of the request.
@@ -328,6 +343,11 @@ impl ApiError {
             Self::DatabaseUnavailable(_) | Self::DatabaseStillUnavailable | Self::DatabaseTimeout => {
                 "the database is unavailable; retry later".to_owned()
             }
+            Self::DatabaseCorrupt(_) | Self::DatabaseStillCorrupt => {
+                "the database is corrupt; the operator must restore a backup".to_owned()
+            }
+            Self::StorageFull(_) => STORAGE_FULL.to_owned(),
+            Self::Disk(error) if is_full(error) => STORAGE_FULL.to_owned(),
             Self::SchemaOutdated => {
                 "the schema of the database is older than this program; the operator must run `marquee-migrate up`".to_owned()
             }
@@ -347,6 +367,11 @@ impl ApiError {
     }
 }
 
+/// Whether a file could not be written because the disk, a quota or the allowed size of a file is exhausted.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
 fn invalid_items(errors: &[ValidationError], count: u64) -> String {
     let items = if count == 1 { "item is" } else { "items are" };
     let first = errors.first().map(ToString::to_string).unwrap_or_default();
@@ -357,7 +382,12 @@ fn invalid_items(errors: &[ValidationError], count: u64) -> String {
 
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
-        if entity::is_unavailable(&error) { Self::DatabaseUnavailable(error) } else { Self::Database(error) }
+        match Failure::of(&error) {
+            Failure::ConnectionLost | Failure::Unavailable => Self::DatabaseUnavailable(error),
+            Failure::StorageFull => Self::StorageFull(error),
+            Failure::Corrupt => Self::DatabaseCorrupt(error),
+            Failure::Rejected => Self::Database(error),
+        }
     }
 }
 

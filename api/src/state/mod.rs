@@ -64,7 +64,7 @@ impl State {
     ) -> Self {
         let availability = Arc::new(Availability::new("primary"));
         let version = Arc::new(VersionWatch::new(watch, availability.clone()));
-        let writer = Arc::new(Writer::new(database.clone()));
+        let writer = Arc::new(Writer::new(database.clone(), availability.clone()));
         let primary = ReadSource { connection: database, availability: availability.clone() };
         let reader = Arc::new(Reader::new(primary, replica.map(Arc::new)));
         let cache =

@@ -17,9 +17,10 @@ use crate::{
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn app_with_writer(database: &TestDatabase) -> TestApp {
-    let writer = Arc::new(Writer::new(database.connect(ConnectionRole::Write).await));
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
-    TestApp::with_state(&State { writer, ..State::new(reads, watch, 0, None) })
+    let state = State::new(reads, watch, 0, None);
+    let writer = Writer::new(database.connect(ConnectionRole::Write).await, state.availability.clone());
+    TestApp::with_state(&State { writer: Arc::new(writer), ..state })
 }
 
 async fn write(app: &TestApp) -> TestResponse {

@@ -157,6 +157,8 @@ async fn availability_errors(database: &TestDatabase) -> Vec<TestResponse> {
     damaged.connect(ConnectionRole::Worker).await.execute_unprepared("DROP TABLE catalogue_version").await.unwrap();
     responses.push(TestApp::new(&damaged).await.get("/readyz").await);
 
+    responses.extend(storage_errors().await);
+
     let connection = database.connect(ConnectionRole::Api).await;
     let readiness = Readiness::default();
     readiness.begin_drain();
@@ -175,4 +177,24 @@ async fn availability_errors(database: &TestDatabase) -> Vec<TestResponse> {
     }
     responses.push(limited);
     responses
+}
+
+async fn storage_errors() -> [TestResponse; 2] {
+    let full = TestDatabase::migrated(Backend::Sqlite).await;
+    let connection = full.connect(ConnectionRole::Migrate).await;
+    // Simulates a full disk on the only connection of the pool.
+    connection.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+    let regions: Vec<Value> = (0..1_000).map(|region| json!({"slug": format!("r{region}"), "name": "region"})).collect();
+    let list = json!({"regions": regions, "places": []}).to_string();
+    let full = TestApp::with_connection(connection).upload(Method::PUT, "/places", ("application/json", list), &[]).await;
+
+    let corrupt = TestDatabase::migrated(Backend::Sqlite).await;
+    // The migrations are in the log until all connections are closed.
+    corrupt.connect(ConnectionRole::Migrate).await.close().await.unwrap();
+    let app = TestApp::new(&corrupt).await;
+    let file = corrupt.settings.url.expose().trim_start_matches("sqlite://").split('?').next().unwrap();
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[4096..].fill(0xff);
+    std::fs::write(file, bytes).unwrap();
+    [full, app.get("/readyz").await]
 }

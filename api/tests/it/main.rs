@@ -46,3 +46,4 @@ mod server;
 mod sync_runs;
 mod test_app;
 mod untrusted_text;
+mod write_deadlines;

@@ -1,26 +1,18 @@
 //! Cancels the statements of a read when its client no longer waits.
 //!
 //! Dropping the future of a query does not stop its statement, except while it returns rows: SQLite executes it on a thread, and PostgreSQL
-//! in the server. Both would hold the connection until the statement ends.
+//! in the server. Both would hold the connection until the statement ends. A connection to PostgreSQL that still has a statement when it
+//! returns to the pool is closed (`postgres`), which cancels the statement.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use sea_orm::sqlx::{self, Connection, PgConnection, sqlite::SqliteConnection};
-use tokio::time::timeout;
+use sea_orm::sqlx::{self, sqlite::SqliteConnection};
 
 /// Steps of SQLite between two checks: about a millisecond.
 const CHECK_INTERVAL_STEPS: i32 = 10_000;
-/// How long a connection to PostgreSQL may need to end its statement when it returns to the pool. Without a statement it needs a round trip.
-const RELEASE_TIME: Duration = Duration::from_millis(250);
-/// Lets PostgreSQL check twice a second that the client of a statement is still connected. Versions before 14 have no such setting.
-pub(super) const CHECK_CONNECTION: &str = "DO $$ BEGIN PERFORM set_config(name, '500', false) FROM pg_settings \
-                                           WHERE name = 'client_connection_check_interval'; END $$; ";
 
 tokio::task_local! {
     /// Whether the read of the current task was cancelled.
@@ -56,10 +48,4 @@ pub(super) async fn interrupt_when_cancelled(connection: &mut SqliteConnection) 
         Err(_) => handle.remove_progress_handler(),
     }
     Ok(())
-}
-
-/// Whether a connection to PostgreSQL that returns to its pool has no statement any more. If it has, it must be closed, and so the server
-/// cancels the statement.
-pub(super) async fn is_idle(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    Ok(matches!(timeout(RELEASE_TIME, connection.ping()).await, Ok(Ok(()))))
 }

@@ -1,17 +1,24 @@
-//! What a failed call says about the database. The only place that knows result codes of SQLite and SQLSTATEs of PostgreSQL.
+//! What a failed call means for the database. The only place that knows result codes of SQLite and SQLSTATEs of PostgreSQL.
 
 use sea_orm::{
     ConnAcquireErr, DbErr, RuntimeErr,
-    sqlx::{self, error::DatabaseError},
+    sqlx::{self, error::DatabaseError, sqlite::SqliteError},
 };
 
-/// What a failed call says about the database.
+/// A commit hook turned a commit into a rollback.
+const SQLITE_CONSTRAINT_COMMITHOOK: u32 = 531;
+
+/// What a failed call means for the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The connection broke, as opposed to a statement or a wait that timed out. The outcome of its statement is unknown.
     ConnectionLost,
     /// The database is unreachable or out of resources: the same call may succeed later.
     Unavailable,
+    /// The disk of the database is full.
+    StorageFull,
+    /// Its files are damaged. An operator must restore a backup.
+    Corrupt,
     /// The database works, and rejected the call.
     Rejected,
 }
@@ -52,26 +59,53 @@ impl Failure {
         }
     }
 
-    /// Classes: 08 (connection), 53 (insufficient resources), 57 (operator intervention: shutdown, statement timeout) and 40 (rollback:
-    /// deadlock, serialization failure). Codes: 25P03 (idle transaction timeout), 55P03 (lock timeout), 25006 (read-only: the server was
-    /// demoted), 26000 and 42P05 (prepared statement missing or repeated: a pooler in transaction mode).
+    /// Classes: 08 (connection), 53 (insufficient resources), 57 (operator intervention: shutdown, statement timeout), 58 (errors of the
+    /// operating system) and 40 (rollback: deadlock, serialization failure). Codes: 25P03 (idle transaction timeout), 55P03 (lock timeout),
+    /// 25006 (read-only: the server was demoted), 26000 and 42P05 (prepared statement missing or repeated: a pooler in transaction mode).
     fn of_sqlstate(code: &str) -> Self {
+        let is_one_of = |prefixes: &[&str]| prefixes.iter().any(|prefix| code.starts_with(prefix));
         // Of class 57 only the codes 57P end the connection: shutdown by an administrator, or a crash.
-        if ["08", "57P"].iter().any(|class| code.starts_with(class)) {
-            return Self::ConnectionLost;
+        if is_one_of(&["08", "57P"]) {
+            Self::ConnectionLost
+        } else if code == "53100" {
+            Self::StorageFull
+        } else if is_one_of(&["XX001", "XX002"]) {
+            Self::Corrupt
+        } else if is_one_of(&["53", "57", "58", "40", "25P03", "55P03", "25006", "26000", "42P05"]) {
+            Self::Unavailable
+        } else {
+            Self::Rejected
         }
-        let is_unavailable =
-            ["53", "57", "40", "25P03", "55P03", "25006", "26000", "42P05"].iter().any(|class| code.starts_with(class));
-        if is_unavailable { Self::Unavailable } else { Self::Rejected }
     }
 
-    /// Primary codes: 5 (busy), 10 (I/O error), 13 (disk full) and 14 (cannot open). The low byte of an extended code is its primary code.
+    /// See <https://sqlite.org/rescode.html>.
     fn of_sqlite(code: u32) -> Self {
-        if matches!(code & 0xff, 5 | 10 | 13 | 14) { Self::Unavailable } else { Self::Rejected }
+        match (code, primary_code(code)) {
+            // The commit hook found that the file was removed or replaced.
+            (SQLITE_CONSTRAINT_COMMITHOOK, _) => Self::Unavailable,
+            // Busy, locked, out of memory, read-only, interrupted, I/O error, cannot open, locking protocol.
+            (_, 5 | 6 | 7 | 8 | 9 | 10 | 14 | 15) => Self::Unavailable,
+            (_, 13) => Self::StorageFull,
+            // Malformed, or not a database.
+            (_, 11 | 26) => Self::Corrupt,
+            _ => Self::Rejected,
+        }
     }
 }
 
-/// Whether the database is unreachable or out of resources, so that the same call may succeed later.
+/// Whether a connection to SQLite must be closed after this error of a statement: out of memory, I/O error, malformed, full, cannot open,
+/// not a database. Others that roll back, such as an interrupt, are detected as rollbacks.
+pub(super) fn breaks_connection(error: &SqliteError) -> bool {
+    let code = error.code().and_then(|code| code.parse().ok()).map(primary_code);
+    matches!(code, Some(7 | 10 | 11 | 13 | 14 | 26))
+}
+
+/// The low byte of an extended code is its primary code.
+fn primary_code(code: u32) -> u32 {
+    code & 0xff
+}
+
+/// Whether the same call may succeed later: the database is unreachable, damaged or out of resources.
 #[must_use]
 pub fn is_unavailable(error: &DbErr) -> bool {
     Failure::of(error) != Failure::Rejected
@@ -89,7 +123,7 @@ mod tests {
 
     #[test]
     fn distinguishes_outages_from_rejected_statements() {
-        for outage in ["57014", "53300", "40001", "40P01", "55P03", "25P03", "25006"] {
+        for outage in ["57014", "53300", "40001", "40P01", "55P03", "25P03", "25006", "58030"] {
             assert_eq!(Failure::of_sqlstate(outage), Failure::Unavailable, "{outage}");
         }
         for lost in ["57P01", "57P03", "08006"] {
@@ -98,10 +132,12 @@ mod tests {
         for rejection in ["42P01", "23505"] {
             assert_eq!(Failure::of_sqlstate(rejection), Failure::Rejected, "{rejection}");
         }
-        for outage in [5, 261, 10, 13, 14] {
+        for outage in [5, 261, 7, 8, 9, 10, 778, 14, 531] {
             assert_eq!(Failure::of_sqlite(outage), Failure::Unavailable, "{outage}");
         }
-        for rejection in [1, 19] {
+        assert_eq!([Failure::of_sqlite(13), Failure::of_sqlstate("53100")], [Failure::StorageFull; 2]);
+        assert_eq!([11, 267, 26].map(Failure::of_sqlite), [Failure::Corrupt; 3]);
+        for rejection in [1, 19, 2067] {
             assert_eq!(Failure::of_sqlite(rejection), Failure::Rejected, "{rejection}");
         }
     }

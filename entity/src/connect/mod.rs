@@ -1,4 +1,4 @@
-//! Connections to the database: which database, pool sizes and timeouts, and what an error says about the database.
+//! Connections to the database: which database, pool sizes and timeouts, and what an error means for the database.
 
 mod cancellation;
 mod failure;
@@ -45,12 +45,18 @@ pub enum ConnectError {
 /// When the URL is invalid or a SQLite file cannot be opened.
 pub async fn connect(settings: &DatabaseSettings, role: ConnectionRole) -> Result<DatabaseConnection, ConnectError> {
     // First: an error of the driver would contain the URL.
-    DatabaseUrl::parse(&settings.url)?;
+    let url = DatabaseUrl::parse(&settings.url)?;
     let mut options = ConnectOptions::new(settings.url.expose());
     options.sqlx_logging(false).connect_lazy(true);
     role.configure(&mut options);
-    sqlite::configure(&mut options);
-    Ok(Database::connect(options).await?)
+    if matches!(url, DatabaseUrl::Postgres(_)) {
+        role.configure_postgres(&mut options);
+        return Ok(Database::connect(options).await?);
+    }
+    sqlite::configure(&mut options, role);
+    let database = Database::connect(options).await?;
+    sqlite::forbid_creation(&database);
+    Ok(database)
 }
 
 /// Begins a transaction that will write.

@@ -1,4 +1,8 @@
-//! Connections to PostgreSQL: their settings, and whether the server accepts writes.
+//! Connections to PostgreSQL: their settings, whether the server accepts writes, and what happens to those that stop responding.
+//!
+//! The driver cannot enable TCP keep-alives on its sockets. Instead, no connection stays idle for long, each is checked before it is used
+//! after a pause, and one that does not respond is closed. The server sends keep-alives to us, and ends transactions of clients that have
+//! vanished with their locks.
 
 use std::time::Duration;
 
@@ -9,12 +13,20 @@ use sea_orm::{
         postgres::{PgConnectOptions, PgConnection, PgListener, PgPoolOptions},
     },
 };
-
-use super::cancellation::{CHECK_CONNECTION, is_idle};
+use tokio::time::timeout;
 
 /// How long a connection is used. After a failover, proxies send new connections to other servers, and the old ones must not stay where
 /// they are forever.
 const MAX_LIFETIME: Duration = Duration::from_secs(120);
+
+/// Connections are closed after this pause: firewalls forget connections that are idle for a few minutes, and then drop their packets.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The server closes a connection within a minute if the client's machine does not respond.
+const KEEP_ALIVE: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3; \
+                          SET tcp_user_timeout = 60000; ";
+/// How often PostgreSQL checks that the client of a statement is still connected. Versions before 14 cannot do that.
+const CHECK_CLIENT: &str =
+    "SELECT set_config(name, '500', false) FROM pg_settings WHERE name = 'client_connection_check_interval'; ";
 
 /// A setting of a connection, with its value.
 pub(super) type SessionSetting = (&'static str, String);
@@ -31,29 +43,33 @@ pub(super) enum ReadOnlyServer {
 }
 
 /// Sets the options of connections to PostgreSQL. The settings are applied by statements instead of start-up options, which PgBouncer
-/// rejects.
-pub(super) fn configure(options: &mut ConnectOptions, settings: &[SessionSetting], read_only: ReadOnlyServer) {
+/// rejects. A connection that returns to the pool may take as long as `release_timeout` to end its last statement and to roll back.
+pub(super) fn configure(
+    options: &mut ConnectOptions,
+    settings: &[SessionSetting],
+    read_only: ReadOnlyServer,
+    release_timeout: Duration,
+) {
     let settings: String = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; ")).collect();
-    let statements = format!("{CHECK_CONNECTION}{settings}");
-    options.max_lifetime(MAX_LIFETIME).map_sqlx_postgres_opts(without_start_up_options).map_sqlx_postgres_pool_opts(
-        move |pool: PgPoolOptions| {
+    let statements = [KEEP_ALIVE, CHECK_CLIENT, &settings].concat();
+    options.idle_timeout(IDLE_TIMEOUT).max_lifetime(MAX_LIFETIME).map_sqlx_postgres_opts(without_start_up_options);
+    options.map_sqlx_postgres_pool_opts(move |pool: PgPoolOptions| {
+        let statements = statements.clone();
+        let pool = pool.after_release(move |connection, _| Box::pin(is_responding(connection, release_timeout)));
+        let pool = pool.after_connect(move |connection, _| {
             let statements = statements.clone();
-            let pool = pool.after_connect(move |connection, _| {
-                let statements = statements.clone();
-                Box::pin(async move {
-                    let is_writable = prepare(connection, &statements).await?;
-                    if is_writable || read_only != ReadOnlyServer::Reject { Ok(()) } else { Err(read_only_error()) }
-                })
-            });
-            let pool = pool.after_release(|connection, _| Box::pin(is_idle(connection)));
-            if read_only == ReadOnlyServer::Accept {
-                return pool;
-            }
-            // Instead of a ping, to which a demoted server responds. The pool closes the connection and makes another one.
-            pool.test_before_acquire(false)
-                .before_acquire(|connection, _| Box::pin(async move { Ok(prepare(connection, "").await.unwrap_or(false)) }))
-        },
-    );
+            Box::pin(async move {
+                let is_writable = prepare(connection, &statements).await?;
+                if is_writable || read_only != ReadOnlyServer::Reject { Ok(()) } else { Err(read_only_error()) }
+            })
+        });
+        if read_only == ReadOnlyServer::Accept {
+            return pool;
+        }
+        // Instead of a ping, to which a demoted server responds. The pool closes the connection and makes another one.
+        pool.test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(async move { Ok(prepare(connection, "").await.unwrap_or(false)) }))
+    });
 }
 
 /// Connects once, and returns whether the server accepts writes.
@@ -95,8 +111,15 @@ fn without_start_up_options(options: PgConnectOptions) -> PgConnectOptions {
 
 /// Applies settings, and returns whether the server accepts writes, in one round trip.
 async fn prepare(connection: &mut PgConnection, statements: &str) -> Result<bool, sqlx::Error> {
-    let row = sqlx::raw_sql(AssertSqlSafe(format!("{statements}SHOW transaction_read_only"))).fetch_one(connection).await?;
+    let rows = sqlx::raw_sql(AssertSqlSafe(format!("{statements}SHOW transaction_read_only"))).fetch_all(connection).await?;
+    // Other statements may return rows, too.
+    let row = rows.last().ok_or(sqlx::Error::RowNotFound)?;
     Ok(row.try_get::<&str, _>(0)? == "off")
+}
+
+/// Whether a connection ends in time what it still has to do. If not, the pool closes it, which cancels its statement.
+async fn is_responding(connection: &mut PgConnection, limit: Duration) -> Result<bool, sqlx::Error> {
+    Ok(matches!(timeout(limit, connection.ping()).await, Ok(Ok(()))))
 }
 
 fn read_only_error() -> sqlx::Error {

@@ -20,6 +20,17 @@ const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long after its last use a connection of the API is used without a ping: a ping before each query would take as long as the query.
 /// The price is one failed request for a connection that broke in this time.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
+/// Timeout of a statement that writes: a bulk write of a large feed or the sums of a large batch take seconds.
+const WRITE_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The server ends a transaction if its client is silent for this long. Until then the transaction of a lost connection blocks other
+/// writers.
+const SILENCE: Duration = Duration::from_secs(15);
+/// The same of a worker: a sync reads a part of its feed between two statements.
+const SYNC_SILENCE: Duration = Duration::from_secs(60);
+/// How long a connection may take to end its last statement and to roll back. A caller that gave up may have left both to do.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same of a connection that only reads: closing it cancels the statement of a read that was dropped.
+const READ_RELEASE_TIMEOUT: Duration = Duration::from_millis(250);
 /// Planner settings of PostgreSQL for the API: one generic plan for each statement and connection, on one core, that reads rows from an
 /// index in their order. By default PostgreSQL plans some statements again for each request, which takes longer than running them. It
 /// also expects far more rows than a page has, and prepares for them with hashes, sorts, parallel workers and JIT compilation.
@@ -33,8 +44,6 @@ const API_PLANNER_SETTINGS: [(&str, &str); 8] = [
     ("enable_bitmapscan", "off"),
     ("enable_sort", "off"),
 ];
-/// Timeout of a statement that writes: a bulk write of a large feed or the sums of a large batch take seconds.
-const WRITE_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections of an API process for writes: a few for batches of prices, the others for short writes.
 const WRITE_CONNECTIONS: u32 = 12;
 /// Timeout of a query for the catalogue version: it reads one row, so a database that needs longer counts as unavailable.
@@ -88,19 +97,26 @@ impl ConnectionRole {
                 options.max_connections(1).acquire_timeout(WATCH_TIMEOUT).set_application_name("marquee-watch");
             }
         }
-        postgres::configure(options, &self.session_settings(), self.read_only_server());
+    }
+
+    /// Sets the options of a pool of connections to PostgreSQL.
+    pub(super) fn configure_postgres(self, options: &mut ConnectOptions) {
+        let release_timeout = if self == Self::Api { READ_RELEASE_TIMEOUT } else { RELEASE_TIMEOUT };
+        postgres::configure(options, &self.session_settings(), self.read_only_server(), release_timeout);
     }
 
     /// The settings of connections to PostgreSQL.
     fn session_settings(self) -> Vec<SessionSetting> {
-        let (statement_timeout, planner): (_, &[_]) = match self {
-            Self::Api => (API_STATEMENT_TIMEOUT, &API_PLANNER_SETTINGS),
-            Self::Worker | Self::Write => (WRITE_STATEMENT_TIMEOUT, &[]),
-            Self::Watch | Self::WatchReplica => (WATCH_TIMEOUT, &[]),
+        let (statement_timeout, silence, planner): (_, _, &[_]) = match self {
+            Self::Api => (API_STATEMENT_TIMEOUT, SILENCE, &API_PLANNER_SETTINGS),
+            Self::Worker => (WRITE_STATEMENT_TIMEOUT, SYNC_SILENCE, &[]),
+            Self::Write => (WRITE_STATEMENT_TIMEOUT, SILENCE, &[]),
+            Self::Watch | Self::WatchReplica => (WATCH_TIMEOUT, SILENCE, &[]),
             Self::Migrate => return Vec::new(),
         };
-        let timeout = ("statement_timeout", statement_timeout.as_millis().to_string());
-        [timeout].into_iter().chain(planner.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
+        let timeouts = [("statement_timeout", statement_timeout), ("idle_in_transaction_session_timeout", silence)];
+        let timeouts = timeouts.map(|(name, limit)| (name, limit.as_millis().to_string()));
+        timeouts.into_iter().chain(planner.iter().map(|(name, value)| (*name, (*value).to_owned()))).collect()
     }
 
     fn read_only_server(self) -> ReadOnlyServer {

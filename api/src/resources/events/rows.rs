@@ -22,6 +22,8 @@ pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<Opti
     let snapshot = begin_snapshot(database).await?;
     let event = event::Entity::find_by_id(id).filter(event::Column::Shown.eq(true)).find_also_related(base_event::Entity);
     let Some((event, Some(base_event))) = event.one(&snapshot).await? else {
+        // Not a rollback, which would close the connection.
+        snapshot.commit().await?;
         return Ok(None);
     };
     let provider = provider::Entity::find_by_id(base_event.provider_id).one(&snapshot).await?;

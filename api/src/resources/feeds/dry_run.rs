@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use entity::pushed_feed;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tokio::time::{Instant, sleep};
 
 use super::response::DryRunReport;
 use crate::{
+    database::writer::Writer,
     error::ApiError,
     response::{Encoded, Envelope},
 };
@@ -18,20 +19,20 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Waits for the report of a worker. The document is deleted in any case.
-pub(super) async fn wait_for_report(database: &DatabaseConnection, id: i64) -> Result<Encoded<Envelope<DryRunReport>>, ApiError> {
-    let report = poll(database, id).await;
+pub(super) async fn wait_for_report(writer: &Writer, id: i64) -> Result<Encoded<Envelope<DryRunReport>>, ApiError> {
+    let report = poll(writer, id).await;
     // A worker that claims the job later does nothing.
-    pushed_feed::Entity::delete_by_id(id).exec(database).await?;
+    writer.write(1, pushed_feed::Entity::delete_by_id(id).exec(&writer.database)).await?;
     let report = report?.ok_or(ApiError::WorkerUnavailable)?;
     let report: DryRunReport = serde_json::from_str(&report).map_err(ApiError::Encoding)?;
     Encoded::new(&Envelope::from(report))
 }
 
-async fn poll(database: &DatabaseConnection, id: i64) -> Result<Option<String>, ApiError> {
+async fn poll(writer: &Writer, id: i64) -> Result<Option<String>, ApiError> {
     let deadline = Instant::now() + TIMEOUT;
     while Instant::now() < deadline {
         let completed = pushed_feed::Entity::find_by_id(id).filter(pushed_feed::Column::SettledAt.is_not_null());
-        if let Some(completed) = completed.one(database).await? {
+        if let Some(completed) = writer.write(1, completed.one(&writer.database)).await? {
             return Ok(completed.outcome);
         }
         sleep(POLL_INTERVAL).await;

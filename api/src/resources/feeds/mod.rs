@@ -99,7 +99,8 @@ impl FeedsApi {
         let accepted = {
             let _permit = self.0.writer.reserve_body(&caller, upload.declared_bytes(body::MAX_BYTES)?).await?;
             let feed = body::read(request, upload, &options).await?;
-            accept::accept_feed(&self.0.writer.database, &slug, feed, &options).await?
+            let writer = &self.0.writer;
+            writer.write(1, accept::accept_feed(&writer.database, &slug, feed, &options)).await?
         };
         match accepted.run_id {
             Some(run_id) => {
@@ -108,7 +109,7 @@ impl FeedsApi {
             }
             None => {
                 tracing::info!(provider.slug = &*slug, "feed accepted for a dry run");
-                Ok(FeedResponse::DryRun(dry_run::wait_for_report(&self.0.writer.database, accepted.id).await?))
+                Ok(FeedResponse::DryRun(dry_run::wait_for_report(&self.0.writer, accepted.id).await?))
             }
         }
     }
@@ -126,7 +127,7 @@ impl FeedsApi {
     ) -> Result<SyncResponse, ApiError> {
         self.0.keys.authorize(request, &caller, &Scope::Admin)?;
         no_parameters(request)?;
-        let run_id = accept::accept_sync(&self.0.writer.database, &slug).await?;
+        let run_id = self.0.writer.write(1, accept::accept_sync(&self.0.writer.database, &slug)).await?;
         tracing::info!(provider.slug = &*slug, sync_run.id = run_id, "sync queued");
         Ok(SyncResponse::Queued(queued(run_id)?, location(run_id), RETRY_AFTER_SECONDS))
     }

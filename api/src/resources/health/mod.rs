@@ -122,8 +122,8 @@ impl HealthApi {
     /// Check readiness
     ///
     /// While the database is unavailable, a process with cached responses is `degraded`: it remains in the load balancer, because it can
-    /// still respond to some reads. Responds with 503 if it cannot, if the schema of the database is outdated, and once the process is
-    /// shutting down. With `strict`, a degraded process also responds with 503.
+    /// still respond to some reads. Responds with 503 if it cannot, if the database is corrupt or its schema is outdated, and once the
+    /// process is shutting down. With `strict`, a degraded process also responds with 503.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(
         &self,
@@ -138,6 +138,9 @@ impl HealthApi {
         let refreshed = self.refresh().await;
         if self.0.version.is_schema_outdated() {
             return Err(ApiError::SchemaOutdated);
+        }
+        if self.0.availability.is_corrupt() {
+            return Err(ApiError::DatabaseStillCorrupt);
         }
         let reading = self.reading(refreshed.is_ok());
         let is_writable = refreshed.is_ok() && self.0.version.accepts_writes();

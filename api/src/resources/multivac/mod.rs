@@ -43,7 +43,7 @@ impl MultivacApi {
         no_parameters(request)?;
         let _permit = self.0.writer.reserve_body(&caller, upload.declared_bytes(body::MAX_FORM_BYTES)?).await?;
         let data = body::read(request, upload).await?;
-        let id = rows::queue(&self.0.writer.database, data).await?;
+        let id = self.0.writer.write(1, rows::queue(&self.0.writer.database, data)).await?;
         tracing::info!(datum.id = id, "datum queued");
         Encoded::new(&DatumQueued::default())
     }

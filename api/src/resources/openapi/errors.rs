@@ -3,6 +3,8 @@
 //! The match over all codes is the only place that states which operation returns which error: a new code does not compile without it,
 //! and the tests of the API compare every response with the document.
 
+use std::io;
+
 use super::{
     json::{Json, Object},
     operation::Operation,
@@ -52,7 +54,8 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::InvalidItems => ["put_places", "post_rate_batch"].contains(&id),
         ErrorCode::IdempotencyKeyInUse => id == "post_rate_batch",
         ErrorCode::IdempotencyKeyReused => operation.has_parameter("Idempotency-Key"),
-        ErrorCode::InternalError | ErrorCode::DatabaseUnavailable => id != "livez",
+        ErrorCode::InternalError | ErrorCode::DatabaseUnavailable | ErrorCode::DatabaseCorrupt => id != "livez",
+        ErrorCode::StorageFull => !is_health,
         ErrorCode::Overloaded => is_read && !is_health || ["put_places", "push_feed", "post_rate_batch"].contains(&id),
         ErrorCode::QueueFull => ["push_feed", "multivac_data"].contains(&id),
         ErrorCode::WorkerUnavailable => id == "push_feed",
@@ -114,6 +117,8 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::RateLimited => ApiError::RateLimited { retry_after: 1 },
         ErrorCode::InternalError => ApiError::ResponseBody,
         ErrorCode::DatabaseUnavailable => ApiError::DatabaseStillUnavailable,
+        ErrorCode::DatabaseCorrupt => ApiError::DatabaseStillCorrupt,
+        ErrorCode::StorageFull => ApiError::Disk(io::ErrorKind::StorageFull.into()),
         ErrorCode::Overloaded => ApiError::Overloaded,
         ErrorCode::QueueFull => ApiError::QueueFull,
         ErrorCode::WorkerUnavailable => ApiError::WorkerUnavailable,

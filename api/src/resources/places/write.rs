@@ -6,7 +6,7 @@ use entity::{begin_write, catalogue_version, fold_name, place, region};
 use futures_util::TryStreamExt;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
     sea_query::OnConflict,
 };
 
@@ -41,7 +41,17 @@ pub(super) async fn replace(
     precondition: Option<Precondition>,
 ) -> Result<PlacesCounts, ApiError> {
     let (regions, places) = (document.regions.len() as u64, document.places.len() as u64);
-    let transaction = begin_write(&writer.database).await?;
+    let changed = writer.write(regions + places, replace_changed(&writer.database, document, precondition)).await?;
+    Ok(PlacesCounts { regions, places, changed })
+}
+
+/// Returns whether anything changed.
+async fn replace_changed(
+    database: &DatabaseConnection,
+    document: PlacesDocument,
+    precondition: Option<Precondition>,
+) -> Result<bool, ApiError> {
+    let transaction = begin_write(database).await?;
     // The row of the version serializes concurrent lists.
     catalogue_version::Entity::find().lock_exclusive().one(&transaction).await?;
     if let Some(precondition) = precondition {
@@ -59,7 +69,7 @@ pub(super) async fn replace(
         catalogue_version::increment(&transaction).await?;
     }
     transaction.commit().await?;
-    Ok(PlacesCounts { regions, places, changed })
+    Ok(changed)
 }
 
 /// Inserts and updates the regions of the list. Returns the ids of all regions, and whether anything changed.

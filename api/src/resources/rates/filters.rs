@@ -155,7 +155,11 @@ impl EventRatesFilters {
         let snapshot = begin_snapshot(database).await?;
         let event = event::Entity::find_by_id(self.event_id).filter(event::Column::Shown.eq(true));
         let found = event.find_also_related(venue::Entity).one(&snapshot).await?;
-        let (event, venue) = found.ok_or_else(|| ApiError::not_found("event", &self.event_id))?;
+        let Some((event, venue)) = found else {
+            // Not a rollback, which would close the connection.
+            snapshot.commit().await?;
+            return Err(ApiError::not_found("event", &self.event_id));
+        };
         let dest_code = venue.and_then(|venue| venue.place_code).ok_or_else(no_place)?;
         let (date_from, date_to) = days_around(&event);
         let rates = RatesFilters { date_from, date_to, orig_code: self.orig_code.clone(), dest_code };

@@ -9,7 +9,9 @@ use std::time::Duration;
 use entity::rate_batch;
 use metrics::{counter, histogram};
 use poem::{Request, http::header};
-use rates::{BatchEncoding, BatchLimits, BatchReadError, CommitError, CommitOutcome, PlaceIds, RowError, RowErrors};
+use rates::{
+    BatchEncoding, BatchLimits, BatchReadError, CommitError, CommitOutcome, PlaceIds, RowError, RowErrors, StagedPrices,
+};
 use tokio::{sync::mpsc, time::Instant};
 use tracing::Instrument;
 
@@ -51,10 +53,10 @@ async fn read_and_commit(
     check_content_length(request, &limits)?;
     let permit = state.writer.reserve_batch(caller)?;
     if !state.availability.is_available() {
-        return Err(ApiError::DatabaseStillUnavailable);
+        return Err(state.availability.still_unavailable());
     }
     let claim = key.map(|key| state.writer.keys.claim(key).ok_or(ApiError::IdempotencyKeyInUse)).transpose()?;
-    let places = PlaceIds::load(&state.writer.database).await?;
+    let places = state.writer.write(1, PlaceIds::load(&state.writer.database)).await?;
 
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let body = BlockingBody::new(receiver);
@@ -62,13 +64,12 @@ async fn read_and_commit(
     forward(upload.body.into_bytes_stream(), sender, Deadlines::new(&state.readiness)).await;
     let batch = reading.await.map_err(|_| ApiError::TaskPanicked)??;
 
+    let items = batch.outcome.as_ref().map_or(0, StagedPrices::count);
     let state = state.clone();
     let committing = async move {
         let _permit = permit;
-        let outcome = {
-            let _turn = state.writer.lock_batches().await?;
-            rates::commit_batch(&state.writer.database, claim, batch, &limits, |_| ()).await?
-        };
+        let commit = rates::commit_batch(&state.writer.database, claim, batch, &limits, |_| ());
+        let outcome = state.writer.write_batch(items, commit).await?;
         state.refresh_version().await;
         record(&outcome, started.elapsed());
         let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = outcome;

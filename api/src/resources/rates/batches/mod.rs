@@ -139,8 +139,11 @@ impl BatchesApi {
         self.0.keys.authorize(request, &caller, &Scope::Rates)?;
         no_parameters(request)?;
         let id: i64 = parse_path("id", &id, "must be an integer, the id of a batch")?;
-        if let Some(precondition) = Precondition::of(request.headers())? {
-            let batch = rows::batch(&self.0.writer.database, id).await?.ok_or_else(|| ApiError::not_found("batch", &id))?;
+        let precondition = Precondition::of(request.headers())?;
+        let batch = self.0.writer.write(1, rows::batch(&self.0.writer.database, id)).await?;
+        let batch = batch.ok_or_else(|| ApiError::not_found("batch", &id))?;
+        let prices = batch.price_count.unsigned_abs();
+        if let Some(precondition) = precondition {
             let body = serde_json::to_vec(&Envelope::from(Batch::from(batch))).map_err(ApiError::Encoding)?;
             // A batch never changes before it is deleted.
             precondition.check(body.into()).await?;
@@ -148,10 +151,7 @@ impl BatchesApi {
         let state = self.0.clone();
         // A task, so that it completes even if the client disconnects.
         let deleting = async move {
-            let deleted = {
-                let _turn = state.writer.lock_batches().await?;
-                rates::delete_batch(&state.writer.database, id).await?
-            };
+            let deleted = state.writer.write_batch(prices, rates::delete_batch(&state.writer.database, id)).await?;
             state.refresh_version().await;
             deleted.ok_or_else(|| ApiError::not_found("batch", &id))?;
             tracing::info!(batch.id = id, "rate batch deleted");
