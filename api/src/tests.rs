@@ -119,7 +119,9 @@ fn assert_covers(id: &str, parameters: &[&str]) {
 fn every_parameter_of_every_read_is_part_of_the_canonical_query() {
     let mut count = 0;
     let paths = Operations::meta().into_iter().flat_map(|api| api.paths);
-    for read in paths.flat_map(|path| path.operations).filter(|operation| operation.method == "GET") {
+    let reads = paths.flat_map(|path| path.operations).filter(|operation| operation.method == "GET");
+    // Readiness is not cached.
+    for read in reads.filter(|read| read.operation_id != Some("readyz")) {
         let in_query = read.params.iter().filter(|parameter| parameter.in_type == MetaParamIn::Query);
         let names: Vec<&str> = in_query.map(|parameter| parameter.name.as_str()).filter(|name| *name != "cursor").collect();
         if !names.is_empty() {

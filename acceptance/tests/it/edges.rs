@@ -14,7 +14,7 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 12] = [
     ("marquee-acceptance", &[]),
     ("marquee-api", &["marquee-command-line", "marquee-entity", "marquee-rates", "marquee-telemetry"]),
     ("marquee-bench", &["marquee-entity", "marquee-migration", "marquee-programs", "marquee-provider-sim"]),
-    ("marquee-chaos", &["marquee-programs", "marquee-provider-sim"]),
+    ("marquee-chaos", &["marquee-entity", "marquee-programs", "marquee-provider-sim"]),
     ("marquee-command-line", &[]),
     ("marquee-entity", &[]),
     ("marquee-migration", &["marquee-command-line", "marquee-entity"]),
@@ -42,7 +42,7 @@ const LIBRARY_OWNERS: [(&str, &[&str]); 6] = [
 const LIBRARY_FOLDERS: [(&str, &[&str]); 5] = [
     ("quick_xml::", &["worker/src/provider/format"]),
     ("reqwest::", &["worker/src/provider", "telemetry/src/traces.rs", "chaos/src"]),
-    ("redis::", &["api/src/cache"]),
+    ("redis::", &["api/src/cache", "chaos/src"]),
     ("poem::", &["api/src"]),
     ("UtcInstant::now(", &[]),
 ];

@@ -121,7 +121,7 @@ pub(crate) enum Injected {
 }
 
 impl Action {
-    /// Whether clients of the API cannot be served meanwhile.
+    /// Whether clients of the API cannot be served during the fault.
     pub(super) fn stops_api(self) -> bool {
         matches!(self, Self::Freeze(Target::Api) | Self::Kill(Target::Api | Target::Everything))
     }

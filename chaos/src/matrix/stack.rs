@@ -184,7 +184,7 @@ impl Stack {
         Ok(moved)
     }
 
-    /// Puts the files back, in place of those that were created meanwhile.
+    /// Puts the files back, in place of those that were created since.
     pub(super) fn restore_database_files(&self, moved: &[PathBuf]) -> Result<(), Failure> {
         for path in self.database_files() {
             fs::remove_file(path)?;

@@ -12,7 +12,7 @@ use crate::{
 /// Its superuser, who needs no password.
 const USER: &str = "marquee";
 
-/// A PostgreSQL server with a database of its own.
+/// A PostgreSQL server with its own data.
 #[derive(Debug)]
 pub(crate) struct PostgresServer {
     pub(crate) program: Program,

@@ -9,7 +9,7 @@ pub mod tick;
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{Schedule, UtcInstant, database_now, job::queue, provider};
+use entity::{Schedule, database_now, job::queue, provider};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use tokio::{
     sync::{Notify, Semaphore},
@@ -89,7 +89,7 @@ pub async fn start(
     for entry in providers {
         let due = Arc::new(Notify::new());
         let ticker = Ticker { database: database.clone(), entry: entry.clone(), due: due.clone(), wake: wake.clone() };
-        ticker.catch_up(now).await?;
+        ticker.catch_up().await?;
         let stop = stop.clone();
         tokio::spawn(async move { ticker.run(&stop).await });
         tasks.push((DueTimes::new(entry.schedule.clone(), now), Task::Poll(due)));
@@ -141,9 +141,11 @@ impl Task {
 
 impl Ticker {
     /// Enqueues the last tick, if it was missed.
-    async fn catch_up(&self, now: UtcInstant) -> Result<(), DbErr> {
+    async fn catch_up(&self) -> Result<(), DbErr> {
         let slug = self.entry.slug.as_str();
         let stored = provider::Entity::find().filter(provider::COLUMN.slug.eq(slug)).one(&self.database).await?;
+        // After the row: another worker may have handled a tick since the start, which must not seem to be in the future.
+        let now = database_now(&self.database).await?;
         if let Some(provider) = &stored {
             forget_future_tick(&self.database, provider, now).await?;
         }
