@@ -2,12 +2,12 @@
 
 use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement, sqlx};
 
+use crate::Failure;
+
 /// The newest migration that the programs need. Migrations of newer releases may be applied, too: a release only adds to the schema of the
 /// one before. A test of `migration` compares this with its list.
 pub const NEWEST_MIGRATION: &str = "m20261126_000009_clocks";
 
-/// PostgreSQL's code for a table that does not exist.
-const UNDEFINED_TABLE: &str = "42P01";
 /// PostgreSQL's code for a table that the role may not read.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
@@ -22,21 +22,14 @@ pub async fn is_schema_current(database: &impl ConnectionTrait) -> Result<bool, 
     let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [NEWEST_MIGRATION.into()]);
     match database.query_one_raw(statement).await {
         Ok(row) => Ok(row.is_some()),
-        Err(error) => match rejection_code(&error).as_deref() {
-            Some(UNDEFINED_TABLE) => Ok(false),
-            Some(INSUFFICIENT_PRIVILEGE) => Ok(true),
-            _ => Err(error),
-        },
+        Err(error) if Failure::of(&error) == Failure::UndefinedTable => Ok(false),
+        Err(error) if is_privilege_missing(&error) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
-/// The code of a statement that the database rejected.
-fn rejection_code(error: &DbErr) -> Option<String> {
-    let DbErr::Query(RuntimeErr::SqlxError(cause)) = error else { return None };
-    let sqlx::Error::Database(error) = &**cause else { return None };
-    // SQLite has only a general code for errors in a statement.
-    if error.message().starts_with("no such table") {
-        return Some(UNDEFINED_TABLE.to_owned());
-    }
-    error.code().map(Into::into)
+fn is_privilege_missing(error: &DbErr) -> bool {
+    let DbErr::Query(RuntimeErr::SqlxError(cause)) = error else { return false };
+    let sqlx::Error::Database(error) = &**cause else { return false };
+    error.code().is_some_and(|code| code == INSUFFICIENT_PRIVILEGE)
 }

@@ -78,9 +78,10 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The replica that requests read, if there is one.
+    /// The replica that requests read, if there is one besides the primary.
     fn replica(&self) -> Option<DatabaseSettings> {
-        self.database_read_url.clone().map(|url| DatabaseSettings { url })
+        let is_other = |url: &RedactedUrl| url.expose() != self.database.url.expose();
+        self.database_read_url.clone().filter(is_other).map(|url| DatabaseSettings { url })
     }
 
     /// The primary, and the replica if there is one.

@@ -19,6 +19,8 @@ pub enum Failure {
     StorageFull,
     /// Its files are damaged. An operator must restore a backup.
     Corrupt,
+    /// A table does not exist: the schema is older than the program, or the database is another one.
+    UndefinedTable,
     /// The database works, and rejected the call.
     Rejected,
 }
@@ -52,6 +54,8 @@ impl Failure {
 
     fn of_code(error: &dyn DatabaseError) -> Self {
         match error.code() {
+            // SQLite has only a general code for errors in a statement.
+            Some(code) if code == "1" && error.message().starts_with("no such table") => Self::UndefinedTable,
             // SQLSTATEs have five characters, result codes of SQLite at most four.
             Some(code) if code.len() == 5 => Self::of_sqlstate(&code),
             Some(code) => code.parse().map_or(Self::Rejected, Self::of_sqlite),
@@ -69,6 +73,8 @@ impl Failure {
             Self::ConnectionLost
         } else if code == "53100" {
             Self::StorageFull
+        } else if code == "42P01" {
+            Self::UndefinedTable
         } else if is_one_of(&["XX001", "XX002"]) {
             Self::Corrupt
         } else if is_one_of(&["53", "57", "58", "40", "25P03", "55P03", "25006", "26000", "42P05"]) {
@@ -129,7 +135,8 @@ mod tests {
         for lost in ["57P01", "57P03", "08006"] {
             assert_eq!(Failure::of_sqlstate(lost), Failure::ConnectionLost, "{lost}");
         }
-        for rejection in ["42P01", "23505"] {
+        assert_eq!(Failure::of_sqlstate("42P01"), Failure::UndefinedTable);
+        for rejection in ["42703", "23505"] {
             assert_eq!(Failure::of_sqlstate(rejection), Failure::Rejected, "{rejection}");
         }
         for outage in [5, 261, 7, 8, 9, 10, 778, 14, 531] {
