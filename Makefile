@@ -81,10 +81,12 @@ ha: ## Measure failovers of PostgreSQL and Redis (needs patroni, etcd, haproxy a
 
 chaos: ## Run the programs under every fault on PostgreSQL and SQLite (CHAOS="--short" or CHAOS="--only redis" to run a part)
 	$(CARGO) build --workspace --bins --locked
+	@scripts/require-servers
 	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos matrix $(CHAOS)
 
 soak: ## Run the programs under load and changing faults for an hour (SOAK="--minutes 10" or SOAK="--database sqlite")
 	$(CARGO) build --workspace --bins --locked
+	@scripts/require-servers
 	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos soak $(SOAK)
 
 bench: bench-sync bench-search bench-concerts bench-rates bench-push ## Run all benchmarks

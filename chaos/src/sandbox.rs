@@ -69,11 +69,6 @@ impl Sandbox {
         Program::new(name, path, self.path("."), self.owner)
     }
 
-    /// Whether root runs this program.
-    pub(crate) fn is_root(&self) -> bool {
-        self.owner.is_some()
-    }
-
     /// Keeps the folder.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.folder.disable_cleanup(true);

@@ -79,7 +79,8 @@ pub(crate) async fn run(settings: &SoakSettings) -> Result<Table, Failure> {
 /// Causes all faults in turn, and returns their number.
 async fn inject_until(stack: &mut Stack, until: Instant) -> Result<usize, Failure> {
     let storage = stack.storage;
-    let possible: Vec<&Fault> = FAULTS.iter().filter(|fault| fault.storage.is_none_or(|of| of == storage)).collect();
+    let is_possible = |fault: &&Fault| fault.storage.is_none_or(|of| of == storage) && stack.find_missing(fault.action).is_none();
+    let possible: Vec<&Fault> = FAULTS.iter().filter(is_possible).collect();
     let mut count = 0;
     for fault in possible.iter().cycle() {
         if Instant::now() > until {

@@ -99,7 +99,7 @@ impl std::str::FromStr for Scope {
 /// What the log shows instead of a key name on a server without keys.
 const LOCAL_CALLER: &str = "local";
 
-/// The name of an authorized caller: of its key, or [`LOCAL_CALLER`].
+/// The name of an authorized caller: of its key, or `LOCAL_CALLER`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallerName(Box<str>);
 

@@ -47,7 +47,7 @@ pub struct ReadSource {
 /// Whether a read is one of many in a moment, or one that takes as long as hundreds of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadSize {
-    /// At most [`SMALL_ROWS`] rows: a page, or one row by its id.
+    /// At most `SMALL_ROWS` rows: a page, or one row by its id.
     Small,
     /// Possibly a whole list.
     Large,

@@ -86,6 +86,10 @@ async fn measure_all(storage: Storage, faults: &[&Fault], keep_folder: bool, tab
     let ledger = Arc::new(Ledger::default());
     for fault in faults {
         report_progress(format_args!("{storage:?}: {} {}", fault.component, fault.kind));
+        if let Some(missing) = stack.find_missing(fault.action) {
+            table.note(format!("{storage:?}: {} {} was not measured, because {missing}.", fault.component, fault.kind));
+            continue;
+        }
         let outcome = measure(&mut stack, fault, &ledger).await?;
         report_progress(outcome.report.describe_failures());
         table.add(outcome.cells(storage, fault), &outcome.list_missed_limits(fault));

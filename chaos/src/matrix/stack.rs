@@ -10,7 +10,7 @@ use entity::{ConnectionRole, DatabaseSettings};
 use programs::{Failure, find_built_program};
 use sea_orm::{ConnectionTrait, Statement};
 
-use super::fault::{Storage, Target};
+use super::fault::{Action, Storage, Target};
 use crate::{
     client::Client,
     deployment::{Deployment, DeploymentSettings},
@@ -20,6 +20,7 @@ use crate::{
     proxy::FaultProxy,
     sandbox::{Sandbox, free_address},
     servers::{PostgresServer, RedisServer},
+    table::report_progress,
 };
 
 /// The file that contains the offset of a worker's clock.
@@ -61,7 +62,7 @@ impl Stack {
         provider.start(provider_address).await?;
         let provider_proxy = FaultProxy::start(provider_address).await?;
 
-        let disk = if storage == Storage::Sqlite && sandbox.is_root() { Some(SmallDisk::mount(&sandbox, "disk")?) } else { None };
+        let disk = if storage == Storage::Sqlite { mount_disk(&sandbox) } else { None };
         let database_file = sandbox.path(if disk.is_some() { "disk/marquee.db" } else { "marquee.db" });
         let (postgres, redis) = match storage {
             Storage::Postgres => (Some(start_postgres(&sandbox).await?), Some(start_redis(&sandbox).await?)),
@@ -98,6 +99,15 @@ impl Stack {
             storage,
             sandbox,
         })
+    }
+
+    /// What this machine lacks to cause a fault.
+    pub(crate) fn find_missing(&self, action: Action) -> Option<&'static str> {
+        match action {
+            Action::FillDisk if self.disk.is_none() => Some("only root can mount a disk"),
+            Action::StepClock(_) if !self.has_faketime => Some("`faketime` is not installed"),
+            _ => None,
+        }
     }
 
     /// The proxy in front of a server.
@@ -202,16 +212,18 @@ impl Stack {
     }
 
     pub(super) fn disk(&self) -> Result<&SmallDisk, Failure> {
-        self.disk.as_ref().ok_or_else(|| "only root can mount a disk".into())
+        self.disk.as_ref().ok_or_else(|| "no disk is mounted".into())
     }
 
     /// Sets the clock of the first worker to this many seconds ahead.
     pub(super) fn set_clock(&self, seconds: i32) -> Result<(), Failure> {
-        if !self.has_faketime {
-            return Err("libfaketime is not installed; install it, for example with `apt-get install faketime`".into());
-        }
         self.sandbox.write(CLOCK, &format!("{seconds:+}")).map(drop)
     }
+}
+
+/// A small disk, if it can be mounted: that needs privileges, which containers lack.
+fn mount_disk(sandbox: &Sandbox) -> Option<SmallDisk> {
+    SmallDisk::mount(sandbox, "disk").inspect_err(|error| report_progress(error)).ok()
 }
 
 async fn start_postgres(sandbox: &Sandbox) -> Result<(PostgresServer, FaultProxy), Failure> {
