@@ -94,7 +94,8 @@ pub struct Strict;
 
 impl ParameterKind for Strict {
     fn schema() -> MetaSchema {
-        MetaSchema { default: Some(false.into()), ..MetaSchema::new("boolean") }
+        // Any text: a health check must not fail because of a parameter.
+        MetaSchema { default: Some("false".into()), ..MetaSchema::new("string") }
     }
 }
 
@@ -128,7 +129,7 @@ impl HealthApi {
     async fn readyz(
         &self,
         request: &Request,
-        /// `true` or without a value: 503 unless the process can respond to all requests
+        /// With any value but `false`: 503 unless the process can respond to all requests
         #[oai(name = "strict")]
         _strict: Documented<Strict>,
     ) -> Result<Reply<Ready>, ApiError> {
