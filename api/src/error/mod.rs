@@ -3,12 +3,12 @@
 //! The client and the log see different texts: `detail` and `errors` are written here, and causes go to the log only.
 
 mod code;
+mod conversions;
 mod validation;
 
 use std::{io, sync::Arc};
 
-use entity::Failure;
-use poem::{error::ResponseError, http::StatusCode};
+use poem::http::StatusCode;
 use sea_orm::DbErr;
 
 pub use self::{code::ErrorCode, validation::ValidationError};
@@ -378,36 +378,6 @@ fn invalid_items(errors: &[ValidationError], count: u64) -> String {
     let listed = u64::try_from(errors.len()).unwrap_or(u64::MAX);
     let listed = if listed < count { format!(" (`errors` lists the first {listed})") } else { String::new() };
     format!("{count} {items} invalid{listed}, so nothing was imported; {first}")
-}
-
-impl From<DbErr> for ApiError {
-    fn from(error: DbErr) -> Self {
-        match Failure::of(&error) {
-            Failure::ConnectionLost | Failure::Unavailable => Self::DatabaseUnavailable(error),
-            Failure::StorageFull => Self::StorageFull(error),
-            Failure::Corrupt => Self::DatabaseCorrupt(error),
-            Failure::UndefinedTable => Self::SchemaOutdated,
-            Failure::Rejected => Self::Database(error),
-        }
-    }
-}
-
-/// The error of a response without an [`ApiError`]: the framework rejected the request.
-impl From<StatusCode> for ApiError {
-    fn from(status: StatusCode) -> Self {
-        match status {
-            StatusCode::NOT_FOUND => Self::PathNotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
-            status => Self::Rejected(status),
-        }
-    }
-}
-
-/// An operation fails with its error as a value, and the server's observer turns it into a problem response.
-impl ResponseError for ApiError {
-    fn status(&self) -> StatusCode {
-        self.status()
-    }
 }
 
 #[cfg(test)]

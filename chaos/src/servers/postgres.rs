@@ -35,7 +35,7 @@ impl PostgresServer {
         Ok(Self { program, address, binaries })
     }
 
-    /// The URL of the database at this address: that of the server or of a proxy.
+    /// The URL of the database at the address of the server or of a proxy.
     pub(crate) fn url(address: SocketAddr) -> String {
         format!("postgres://{USER}@{address}/postgres?sslmode=disable")
     }

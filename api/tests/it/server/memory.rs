@@ -21,7 +21,7 @@ use crate::{
 };
 
 const MIB: u64 = 1024 * 1024;
-/// Only the line with the listen address is logged: nobody reads the others, and a full pipe would block the process.
+/// Only the line with the listen address is logged: the others are not read, and a full pipe would block the process.
 const QUIET: [&str; 2] = ["--log-filter", "warn,marquee_api=info"];
 
 /// A value of `/proc/PID/status` in bytes.

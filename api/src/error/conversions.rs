@@ -1,0 +1,37 @@
+//! Errors of the database and of the framework as errors of the API.
+
+use entity::Failure;
+use poem::{error::ResponseError, http::StatusCode};
+use sea_orm::DbErr;
+
+use super::ApiError;
+
+impl From<DbErr> for ApiError {
+    fn from(error: DbErr) -> Self {
+        match Failure::of(&error) {
+            Failure::ConnectionLost | Failure::Unavailable => Self::DatabaseUnavailable(error),
+            Failure::StorageFull => Self::StorageFull(error),
+            Failure::Corrupt => Self::DatabaseCorrupt(error),
+            Failure::UndefinedTable => Self::SchemaOutdated,
+            Failure::Rejected => Self::Database(error),
+        }
+    }
+}
+
+/// The error of a response without an [`ApiError`]: the framework rejected the request.
+impl From<StatusCode> for ApiError {
+    fn from(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::PathNotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            status => Self::Rejected(status),
+        }
+    }
+}
+
+/// An operation fails with its error as a value, and the server's observer turns it into a problem response.
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        self.status()
+    }
+}
