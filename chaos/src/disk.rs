@@ -28,9 +28,7 @@ impl SmallDisk {
         if !output.status.success() {
             return Err(format!("tmpfs cannot be mounted: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
         }
-        let disk = Self(folder);
-        sandbox.give_to_owner(&disk.0)?;
-        Ok(disk)
+        Ok(Self(folder))
     }
 
     /// Uses all of its space.

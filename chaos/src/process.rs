@@ -22,6 +22,7 @@ pub(crate) struct Program {
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
     folder: PathBuf,
+    /// Who runs it; `None` for the current user.
     owner: Option<Owner>,
     /// The file with the id of a server that it starts and that is not its child.
     pid_file: Option<PathBuf>,
@@ -29,14 +30,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    pub(crate) fn new(name: &str, path: PathBuf, folder: PathBuf, owner: Option<Owner>) -> Self {
+    pub(crate) fn new(name: &str, path: PathBuf, folder: PathBuf) -> Self {
         Self {
             name: name.to_owned(),
             path,
             arguments: Vec::new(),
             variables: Vec::new(),
             folder,
-            owner,
+            owner: None,
             pid_file: None,
             process: None,
         }
@@ -49,6 +50,11 @@ impl Program {
 
     pub(crate) fn env(mut self, name: &str, value: &impl ToString) -> Self {
         self.variables.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    pub(crate) fn run_as(mut self, owner: Owner) -> Self {
+        self.owner = Some(owner);
         self
     }
 

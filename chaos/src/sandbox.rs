@@ -1,9 +1,9 @@
-//! The temporary folder of a run, and the user that owns it: PostgreSQL refuses to run as root.
+//! The temporary folder of a run, and the programs that run in it.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     net::{SocketAddr, TcpListener},
-    os::unix::fs::chown,
+    os::unix::fs::{PermissionsExt, chown},
     path::PathBuf,
     process::Command,
 };
@@ -16,8 +16,11 @@ use crate::process::Program;
 /// Ports of servers. The operating system uses higher ones for outgoing connections, which could occupy the port of a stopped server.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
+/// Where the folder is created. `TMPDIR` may be private to the current user.
+const PARENT: &str = "/tmp";
+
 /// The unprivileged user that the packages of PostgreSQL create.
-const USER: &str = "postgres";
+const UNPRIVILEGED_USER: &str = "postgres";
 
 /// A user and its group.
 #[derive(Clone, Copy, Debug)]
@@ -30,17 +33,11 @@ pub(crate) struct Owner {
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     folder: TempDir,
-    /// Who runs the servers; `None` if the current user does.
-    owner: Option<Owner>,
 }
 
 impl Sandbox {
     pub(crate) fn new() -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new().prefix("marquee-chaos.").tempdir()?;
-        let owner = if query_id("-u", None)? == 0 { Some(find_unprivileged_user()?) } else { None };
-        let sandbox = Self { folder, owner };
-        sandbox.give_to_owner(&sandbox.path(""))?;
-        Ok(sandbox)
+        Ok(Self { folder: tempfile::Builder::new().prefix("marquee-chaos.").tempdir_in(PARENT)? })
     }
 
     /// A path in the folder.
@@ -48,11 +45,11 @@ impl Sandbox {
         self.folder.path().join(name)
     }
 
-    /// Writes a file.
+    /// Writes a file that all users can read, also with a strict `umask`.
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
         let path = self.path(name);
         fs::write(&path, text)?;
-        self.give_to_owner(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o644))?;
         Ok(path)
     }
 
@@ -60,27 +57,30 @@ impl Sandbox {
     pub(crate) fn create_folder(&self, name: &str) -> Result<PathBuf, Failure> {
         let path = self.path(name);
         fs::create_dir(&path)?;
-        self.give_to_owner(&path)?;
         Ok(path)
     }
 
-    /// A program that runs in the folder as the unprivileged user, and logs to `NAME.log`.
+    /// A program that runs in the folder as the current user, and logs to `NAME.log`.
     pub(crate) fn program(&self, name: &str, path: PathBuf) -> Program {
-        Program::new(name, path, self.path("."), self.owner)
+        Program::new(name, path, self.path("."))
+    }
+
+    /// A program that refuses to run as root, such as PostgreSQL. If the current user is root, it runs as another user, who then owns
+    /// the folder. Its file must be in a folder that all users can enter.
+    pub(crate) fn unprivileged_program(&self, name: &str, path: PathBuf) -> Result<Program, Failure> {
+        let program = self.program(name, path);
+        if query_id("-u", None)? != 0 {
+            return Ok(program);
+        }
+        let owner = find_unprivileged_user()?;
+        chown(self.folder.path(), Some(owner.user), Some(owner.group))?;
+        Ok(program.run_as(owner))
     }
 
     /// Keeps the folder.
     pub(crate) fn keep(&mut self) -> PathBuf {
         self.folder.disable_cleanup(true);
         self.folder.path().to_owned()
-    }
-
-    /// Makes the user that runs the programs the owner of a file or folder.
-    pub(crate) fn give_to_owner(&self, path: &std::path::Path) -> Result<(), Failure> {
-        match self.owner {
-            Some(Owner { user, group }) => Ok(chown(path, Some(user), Some(group))?),
-            None => Ok(()),
-        }
     }
 }
 
@@ -92,12 +92,12 @@ pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
 }
 
 fn find_unprivileged_user() -> Result<Owner, Failure> {
-    match (query_id("-u", Some(USER)), query_id("-g", Some(USER))) {
+    match (query_id("-u", Some(UNPRIVILEGED_USER)), query_id("-g", Some(UNPRIVILEGED_USER))) {
         (Ok(user), Ok(group)) => Ok(Owner { user, group }),
-        _ => {
-            Err(format!("PostgreSQL cannot run as root, and the user {USER} does not exist; start this program as another user")
-                .into())
-        }
+        _ => Err(format!(
+            "PostgreSQL cannot run as root, and the user {UNPRIVILEGED_USER} does not exist; start this program as another user"
+        )
+        .into()),
     }
 }
 

@@ -88,7 +88,7 @@ impl Patroni {
                     .replace("{binaries}", &binaries.display().to_string()),
             )?;
             let program = sandbox
-                .program(name, find_installed_program("patroni", "patroni")?)
+                .unprivileged_program(name, find_installed_program("patroni", "patroni")?)?
                 .args([configuration.display()])
                 .pid_file(folder.join("postmaster.pid"));
             nodes.push(Node { name, program, database, rest });

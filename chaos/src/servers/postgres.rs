@@ -26,11 +26,11 @@ impl PostgresServer {
         let binaries = find_postgres()?;
         let data = sandbox.path("postgres").display().to_string();
         let initdb = ["--pgdata", &data, "--username", USER, "--auth", "trust", "--no-sync"];
-        sandbox.program("initdb", binaries.join("initdb")).args(initdb).run().await?;
+        sandbox.unprivileged_program("initdb", binaries.join("initdb"))?.args(initdb).run().await?;
         let address = free_address()?;
         let port = address.port().to_string();
         let options = ["-D", &data, "-h", "127.0.0.1", "-p", &port, "-k", &data, "-c", "fsync=off"];
-        let mut program = sandbox.program("postgres-server", binaries.join("postgres")).args(options);
+        let mut program = sandbox.unprivileged_program("postgres-server", binaries.join("postgres"))?.args(options);
         program.start(address).await?;
         Ok(Self { program, address, binaries })
     }
