@@ -22,7 +22,7 @@ pub async fn is_schema_current(database: &impl ConnectionTrait) -> Result<bool, 
     let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, [NEWEST_MIGRATION.into()]);
     match database.query_one_raw(statement).await {
         Ok(row) => Ok(row.is_some()),
-        Err(error) if Failure::of(&error) == Failure::UndefinedTable => Ok(false),
+        Err(error) if Failure::of(&error) == Failure::UndefinedName => Ok(false),
         Err(error) if is_privilege_missing(&error) => Ok(true),
         Err(error) => Err(error),
     }

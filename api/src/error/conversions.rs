@@ -12,7 +12,7 @@ impl From<DbErr> for ApiError {
             Failure::ConnectionLost | Failure::Unavailable => Self::DatabaseUnavailable(error),
             Failure::StorageFull => Self::StorageFull(error),
             Failure::Corrupt => Self::DatabaseCorrupt(error),
-            Failure::UndefinedTable => Self::SchemaOutdated,
+            Failure::UndefinedName => Self::SchemaOutdated,
             Failure::Rejected => Self::Database(error),
         }
     }

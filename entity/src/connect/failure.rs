@@ -19,8 +19,8 @@ pub enum Failure {
     StorageFull,
     /// Its files are damaged. An operator must restore a backup.
     Corrupt,
-    /// A table does not exist: the schema is older than the program, or the database is another one.
-    UndefinedTable,
+    /// A table or column does not exist: the schema is older than the program, or the database is another one.
+    UndefinedName,
     /// The database works, and rejected the call.
     Rejected,
 }
@@ -54,8 +54,7 @@ impl Failure {
 
     fn of_code(error: &dyn DatabaseError) -> Self {
         match error.code() {
-            // SQLite has only a general code for errors in a statement.
-            Some(code) if code == "1" && error.message().starts_with("no such table") => Self::UndefinedTable,
+            Some(code) if code == "1" && is_undefined_name(error.message()) => Self::UndefinedName,
             // SQLSTATEs have five characters, result codes of SQLite at most four.
             Some(code) if code.len() == 5 => Self::of_sqlstate(&code),
             Some(code) => code.parse().map_or(Self::Rejected, Self::of_sqlite),
@@ -65,7 +64,8 @@ impl Failure {
 
     /// Classes: 08 (connection), 53 (insufficient resources), 57 (operator intervention: shutdown, statement timeout), 58 (errors of the
     /// operating system) and 40 (rollback: deadlock, serialization failure). Codes: 25P03 (idle transaction timeout), 55P03 (lock timeout),
-    /// 25006 (read-only: the server was demoted), 26000 and 42P05 (prepared statement missing or repeated: a pooler in transaction mode).
+    /// 25006 (read-only: the server was demoted), 26000 and 42P05 (prepared statement missing or repeated: a pooler in transaction mode),
+    /// 42P01 and 42703 (undefined table or column).
     fn of_sqlstate(code: &str) -> Self {
         let is_one_of = |prefixes: &[&str]| prefixes.iter().any(|prefix| code.starts_with(prefix));
         // Of class 57 only the codes 57P end the connection: shutdown by an administrator, or a crash.
@@ -73,8 +73,8 @@ impl Failure {
             Self::ConnectionLost
         } else if code == "53100" {
             Self::StorageFull
-        } else if code == "42P01" {
-            Self::UndefinedTable
+        } else if is_one_of(&["42P01", "42703"]) {
+            Self::UndefinedName
         } else if is_one_of(&["XX001", "XX002"]) {
             Self::Corrupt
         } else if is_one_of(&["53", "57", "58", "40", "25P03", "55P03", "25006", "26000", "42P05"]) {
@@ -97,6 +97,11 @@ impl Failure {
             _ => Self::Rejected,
         }
     }
+}
+
+/// SQLite has only a general code for errors in a statement. The last text is that of an insert.
+fn is_undefined_name(message: &str) -> bool {
+    message.starts_with("no such table") || message.starts_with("no such column") || message.contains(" has no column named ")
 }
 
 /// Whether a connection to SQLite must be closed after this error of a statement: out of memory, I/O error, malformed, full, cannot open,
@@ -135,8 +140,8 @@ mod tests {
         for lost in ["57P01", "57P03", "08006"] {
             assert_eq!(Failure::of_sqlstate(lost), Failure::ConnectionLost, "{lost}");
         }
-        assert_eq!(Failure::of_sqlstate("42P01"), Failure::UndefinedTable);
-        for rejection in ["42703", "23505"] {
+        assert_eq!(["42P01", "42703"].map(Failure::of_sqlstate), [Failure::UndefinedName; 2]);
+        for rejection in ["42601", "23505"] {
             assert_eq!(Failure::of_sqlstate(rejection), Failure::Rejected, "{rejection}");
         }
         for outage in [5, 261, 7, 8, 9, 10, 778, 14, 531] {

@@ -54,12 +54,13 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::InvalidItems => ["put_places", "post_rate_batch"].contains(&id),
         ErrorCode::IdempotencyKeyInUse => id == "post_rate_batch",
         ErrorCode::IdempotencyKeyReused => operation.has_parameter("Idempotency-Key"),
-        ErrorCode::InternalError | ErrorCode::DatabaseUnavailable | ErrorCode::DatabaseCorrupt => id != "livez",
+        ErrorCode::InternalError | ErrorCode::DatabaseUnavailable | ErrorCode::DatabaseCorrupt | ErrorCode::SchemaOutdated => {
+            id != "livez"
+        }
         ErrorCode::StorageFull => !is_health,
         ErrorCode::Overloaded => is_read && !is_health || ["put_places", "push_feed", "post_rate_batch"].contains(&id),
         ErrorCode::QueueFull => ["push_feed", "multivac_data"].contains(&id),
         ErrorCode::WorkerUnavailable => id == "push_feed",
-        ErrorCode::SchemaOutdated => id == "readyz",
         ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
         // Of requests that are malformed, or that reach no operation.
         ErrorCode::BadRequest | ErrorCode::PathNotFound | ErrorCode::MethodNotAllowed | ErrorCode::HeadersTooLarge => false,
