@@ -6,8 +6,8 @@ SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server test tests test-browser test-clients test-openapi check audit coverage smoke fmt format migrate \
-	openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search bench-concerts bench-rates bench-push
+.PHONY: help run start server test tests test-browser test-clients test-clocks test-openapi check audit coverage smoke fmt format \
+	migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search bench-concerts bench-rates bench-push
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,10 +33,16 @@ check: ## Check format, lints, docs, licenses, unused dependencies, crate bounda
 	@scripts/require-tools cargo-deny cargo-machete
 	$(CARGO) deny --locked --log-level error check bans licenses sources
 	$(CARGO) machete
+	$(CARGO) update --manifest-path fuzz/Cargo.toml --workspace --locked --quiet # fails if its lock file is outdated
 	$(CARGO) test --workspace --locked --quiet -- edges:: drift::
 
 test-browser: ## Test the API in a real Chromium (installs playwright-core into target/browser)
 	@scripts/test-browser
+
+test-clocks: ## Set the clocks of running programs back and forward by an hour (needs libfaketime and Python)
+	$(CARGO) build --workspace --bins --locked
+	@scripts/require-servers
+	@scripts/with-postgres scripts/test-clocks
 
 audit: ## Check dependencies for security advisories (downloads the RustSec database)
 	@scripts/require-tools --install cargo-deny
