@@ -4,15 +4,24 @@
 //! in the server. Both would hold the connection until the statement ends. A connection to PostgreSQL that still has a statement when it
 //! returns to the pool is closed (`postgres`), which cancels the statement.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use sea_orm::sqlx::{self, sqlite::SqliteConnection};
 
+/// How long after a cancellation the connection of that read may return to its pool: immediately, except on a loaded machine.
+const RELEASE_DELAY: Duration = Duration::from_secs(5);
 /// Steps of SQLite between two checks: about a millisecond.
 const CHECK_INTERVAL_STEPS: i32 = 10_000;
+
+/// When a read was last cancelled in this process.
+static LAST_CANCELLATION: Mutex<Option<Instant>> = Mutex::new(None);
 
 tokio::task_local! {
     /// Whether the read of the current task was cancelled.
@@ -21,13 +30,21 @@ tokio::task_local! {
 
 /// Runs a read. If the future is dropped, its statements are cancelled.
 pub async fn cancel_on_drop<T>(read: impl Future<Output = T>) -> T {
-    let mut read_state = CancelOnDrop::default();
-    let output = IS_CANCELLED.scope(read_state.is_cancelled.clone(), read).await;
+    let is_cancelled = Arc::new(AtomicBool::new(false));
+    let read = pin!(IS_CANCELLED.scope(is_cancelled.clone(), read));
+    // Dropped before the read, because the connection returns to the pool when the read is dropped.
+    let mut read_state = CancelOnDrop { is_cancelled, is_complete: false };
+    let output = read.await;
     read_state.is_complete = true;
     output
 }
 
-#[derive(Default)]
+/// Whether a connection that returns to its pool may be that of a cancelled read.
+pub(super) fn was_read_cancelled() -> bool {
+    let last = LAST_CANCELLATION.lock().unwrap_or_else(PoisonError::into_inner);
+    last.is_some_and(|cancelled_at| cancelled_at.elapsed() < RELEASE_DELAY)
+}
+
 struct CancelOnDrop {
     is_cancelled: Arc<AtomicBool>,
     is_complete: bool,
@@ -35,7 +52,10 @@ struct CancelOnDrop {
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.is_cancelled.store(!self.is_complete, Relaxed);
+        if !self.is_complete {
+            self.is_cancelled.store(true, Relaxed);
+            *LAST_CANCELLATION.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
     }
 }
 

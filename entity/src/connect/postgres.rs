@@ -15,6 +15,8 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
+use super::cancellation::was_read_cancelled;
+
 /// How long a connection is used. After a failover, proxies send new connections to other servers, and the old ones must not stay where
 /// they are forever.
 const MAX_LIFETIME: Duration = Duration::from_secs(120);
@@ -42,20 +44,30 @@ pub(super) enum ReadOnlyServer {
     Reject,
 }
 
+/// What a pool does with a connection that returns to it. A caller that gave up may have left a statement or a rollback to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReleaseCheck {
+    /// It has this time to end both, or else it is closed.
+    Always(Duration),
+    /// The same, if a read was cancelled. The driver waits for the server after each read, too, but without a limit. A second round trip
+    /// would make each read slower.
+    AfterCancellation(Duration),
+}
+
 /// Sets the options of connections to PostgreSQL. The settings are applied by statements instead of start-up options, which PgBouncer
-/// rejects. A connection that returns to the pool may take as long as `release_timeout` to end its last statement and to roll back.
+/// rejects.
 pub(super) fn configure(
     options: &mut ConnectOptions,
     settings: &[SessionSetting],
     read_only: ReadOnlyServer,
-    release_timeout: Duration,
+    release_check: ReleaseCheck,
 ) {
     let settings: String = settings.iter().map(|(name, value)| format!("SET {name} = '{value}'; ")).collect();
     let statements = [KEEP_ALIVE, CHECK_CLIENT, &settings].concat();
     options.idle_timeout(IDLE_TIMEOUT).max_lifetime(MAX_LIFETIME).map_sqlx_postgres_opts(without_start_up_options);
     options.map_sqlx_postgres_pool_opts(move |pool: PgPoolOptions| {
         let statements = statements.clone();
-        let pool = pool.after_release(move |connection, _| Box::pin(is_responding(connection, release_timeout)));
+        let pool = pool.after_release(move |connection, _| Box::pin(can_return(connection, release_check)));
         let pool = pool.after_connect(move |connection, _| {
             let statements = statements.clone();
             Box::pin(async move {
@@ -118,7 +130,12 @@ async fn prepare(connection: &mut PgConnection, statements: &str) -> Result<bool
 }
 
 /// Whether a connection ends in time what it still has to do. If not, the pool closes it, which cancels its statement.
-async fn is_responding(connection: &mut PgConnection, limit: Duration) -> Result<bool, sqlx::Error> {
+async fn can_return(connection: &mut PgConnection, check: ReleaseCheck) -> Result<bool, sqlx::Error> {
+    let limit = match check {
+        ReleaseCheck::Always(limit) => limit,
+        ReleaseCheck::AfterCancellation(limit) if was_read_cancelled() => limit,
+        ReleaseCheck::AfterCancellation(_) => return Ok(true),
+    };
     Ok(matches!(timeout(limit, connection.ping()).await, Ok(Ok(()))))
 }
 

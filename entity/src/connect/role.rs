@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::ConnectOptions;
 
-use super::postgres::{self, ReadOnlyServer, SessionSetting};
+use super::postgres::{self, ReadOnlyServer, ReleaseCheck, SessionSetting};
 
 /// Connections of an API process: queries are short, so a few connections serve many requests, and a PostgreSQL server (100 connections by
 /// default) supports several replicas.
@@ -101,8 +101,11 @@ impl ConnectionRole {
 
     /// Sets the options of a pool of connections to PostgreSQL.
     pub(super) fn configure_postgres(self, options: &mut ConnectOptions) {
-        let release_timeout = if self == Self::Api { READ_RELEASE_TIMEOUT } else { RELEASE_TIMEOUT };
-        postgres::configure(options, &self.session_settings(), self.read_only_server(), release_timeout);
+        let release_check = match self {
+            Self::Api => ReleaseCheck::AfterCancellation(READ_RELEASE_TIMEOUT),
+            _ => ReleaseCheck::Always(RELEASE_TIMEOUT),
+        };
+        postgres::configure(options, &self.session_settings(), self.read_only_server(), release_check);
     }
 
     /// The settings of connections to PostgreSQL.
