@@ -1,7 +1,6 @@
 //! Checks a database before a program uses it: whether its URL is valid, whether it responds, and whether its schema is current.
 
 use std::{
-    io,
     path::{self, PathBuf},
     sync::Arc,
     time::Duration,
@@ -12,7 +11,7 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 use crate::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, connect,
     connect::{DatabaseUrl, is_writable_postgres},
-    is_unavailable, schema,
+    deadline, is_unavailable, schema,
 };
 
 /// How long a database may take to respond: every program reports an unavailable database within 5 s.
@@ -200,10 +199,7 @@ async fn within_timeout<T>(
     settings: &DatabaseSettings,
     future: impl Future<Output = Result<T, DatabaseError>>,
 ) -> Result<T, DatabaseError> {
-    tokio::time::timeout(TIMEOUT, future).await.unwrap_or_else(|_elapsed| {
-        let message = format!("no response within {} s", TIMEOUT.as_secs());
-        Err(settings.reject(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, message))))
-    })
+    tokio::time::timeout(TIMEOUT, future).await.unwrap_or_else(|_elapsed| Err(settings.reject(deadline::no_response(TIMEOUT))))
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub use check::{DatabaseError, check_connection, open};
 pub use clock::database_now;
 pub use connect::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, cancel_on_drop,
-    connect, is_connection_lost, is_unavailable,
+    close_read_only_connections, connect, deadline, is_connection_lost, is_unavailable,
 };
 pub use day::{DayError, parse_day};
 pub use fold_name::fold_name;

@@ -1,8 +1,13 @@
 //! `sync_run`: the ledger, with one row for each attempt to copy a provider.
 
-use sea_orm::{ActiveValue::Set, QueryFilter, Select, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, QueryFilter, Select, entity::prelude::*, sea_query::Expr};
 
-use crate::UtcInstant;
+use crate::{UtcInstant, clock};
+
+/// The reason code of a run that its worker did not close.
+pub const ABANDONED: &str = "abandoned";
+/// The reason of such a run.
+const ABANDONED_REASON: &str = "the worker ended or lost its lease during the run; nothing was written";
 
 /// The state of a sync run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
@@ -118,4 +123,21 @@ pub fn select_queued(provider_id: i32, job_id: i64) -> Select<Entity> {
         .filter(COLUMN.provider_id.eq(provider_id))
         .filter(COLUMN.job_id.eq(job_id))
         .filter(COLUMN.state.eq(RunState::Queued))
+}
+
+/// Closes runs that their workers did not close.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn close_abandoned(database: &impl ConnectionTrait, are_abandoned: Expr) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::State, RunState::Failed.into())
+        .col_expr(Column::EndedAt, clock::now(database))
+        .col_expr(Column::ReasonCode, ABANDONED.into())
+        .col_expr(Column::Reason, ABANDONED_REASON.into())
+        .filter(are_abandoned)
+        .exec(database)
+        .await?;
+    Ok(())
 }

@@ -5,6 +5,7 @@
 //! same tables and does not call the worker.
 
 pub mod commands;
+mod database;
 pub mod jobs;
 pub mod metrics;
 pub mod progress;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use entity::{database_now, job, provider};
+use entity::{database_now, deadline, job, provider};
 use metrics::{Unit, describe_gauge, gauge};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +32,7 @@ pub fn describe() {
 pub async fn sample(database: DatabaseConnection, shutdown: CancellationToken) {
     let mut next = tokio::time::interval(SAMPLE_INTERVAL);
     while shutdown.run_until_cancelled(next.tick()).await.is_some() {
-        if let Err(error) = sample_once(&database).await {
+        if let Err(error) = deadline::within(deadline::SHORT, &database, sample_once(&database)).await {
             // The gauges retain their last values; the outage is logged where jobs are claimed.
             tracing::debug!(error = telemetry::with_causes(&error), "the gauges could not be read");
         }

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use entity::DatabaseSettings;
 use migration::testing::TestDatabase;
 use provider_sim::{SimCatalogue, SimProvider};
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub(crate) struct Deployment {
     pub(crate) url: String,
     /// Short, so that tests do not wait long for the lease of a killed worker to expire.
     pub(crate) lease_seconds: u32,
+    /// The database of workers, which may be behind a proxy.
+    pub(crate) worker_database: DatabaseSettings,
     folder: TempDir,
     _stop_provider_on_drop: DropGuard,
 }
@@ -44,7 +47,9 @@ impl Deployment {
 
         let folder = TempDir::new().unwrap();
         let url = format!("http://{address}/feed");
-        let deployment = Self { database, provider, url, lease_seconds: 2, folder, _stop_provider_on_drop: stop.drop_guard() };
+        let (worker_database, stop) = (database.settings.clone(), stop.drop_guard());
+        let deployment =
+            Self { database, provider, url, lease_seconds: 2, worker_database, folder, _stop_provider_on_drop: stop };
         deployment.write_providers(&format_entry(SLUG, &deployment.url, "* * * * * *"));
         deployment
     }
@@ -67,7 +72,7 @@ impl Deployment {
         let mut command = limitable("marquee-worker");
         command
             .args(arguments)
-            .env("DATABASE_URL", self.database.settings.url.expose())
+            .env("DATABASE_URL", self.worker_database.url.expose())
             .env("METRICS_LISTEN", "127.0.0.1:0")
             .env("PROVIDERS_FILE", self.folder.path().join("providers.toml"))
             .env("JOB_LEASE_SECONDS", self.lease_seconds.to_string())

@@ -20,6 +20,7 @@ mod pushes_under_kills;
 mod rates;
 mod settings;
 mod traces;
+mod unresponsive_database;
 mod unusable_database;
 mod wait;
 mod workers;

@@ -103,6 +103,11 @@ impl Reader {
         }
     }
 
+    /// Closes connections to a server that was the primary.
+    pub(crate) async fn leave_demoted_primary(&self) {
+        entity::close_read_only_connections(&self.primary.connection).await;
+    }
+
     /// The replica, if it has this version of the catalogue, or else the primary.
     #[must_use]
     pub fn with_version(&self, version: Option<i64>) -> &ReadSource {

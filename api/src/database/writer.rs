@@ -27,11 +27,6 @@ const MAX_BODIES_OF_CALLER_KIB: u32 = MAX_BODIES_KIB / 3;
 const BODY_WAITING_TIME: Duration = Duration::from_secs(30);
 /// How long a list of places waits for another one. The largest takes some seconds.
 const PLACES_WAITING_TIME: Duration = Duration::from_secs(30);
-/// How long a write may take: 8 s for SQLite's lock, and a margin. After this the database's own limits have failed because the server or
-/// the network stopped responding.
-const WRITE_TIME: Duration = Duration::from_secs(10);
-/// How much longer a write of many items may take, for each: a tenth of the usual speed.
-const WRITE_TIME_PER_ITEM: Duration = Duration::from_micros(100);
 
 /// Writes on behalf of requests.
 #[derive(Debug)]
@@ -138,7 +133,7 @@ impl Writer {
     }
 }
 
+/// After this time the database's own limits, such as 8 s for SQLite's lock, have failed.
 fn deadline(items: u64) -> Instant {
-    let items = u32::try_from(items).unwrap_or(u32::MAX);
-    Instant::now() + WRITE_TIME + WRITE_TIME_PER_ITEM.saturating_mul(items)
+    Instant::now() + entity::deadline::write_time(items)
 }

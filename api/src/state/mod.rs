@@ -2,7 +2,7 @@
 
 mod readiness;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use entity::DatabaseSettings;
 use rates::BatchLimits;
@@ -18,6 +18,9 @@ use crate::{
     rate_limit::RateLimiter,
     response::Cors,
 };
+
+/// How often connections to a demoted primary are closed. Until then, reads may return what it had then.
+const DEMOTION_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Shared by all requests of the process.
 #[derive(Clone, Debug)]
@@ -91,7 +94,7 @@ impl State {
     }
 
     /// Starts the background tasks, which run until `shutdown` is cancelled: the version watch, which `primary` notifies of new
-    /// versions, the check of the replica, and the upkeep of the metrics.
+    /// versions, the checks of the primary and the replica, and the upkeep of the metrics.
     pub fn start_background_tasks(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
         if let Some(recorder) = self.recorder.clone() {
             tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
@@ -106,6 +109,16 @@ impl State {
             let shutdown = shutdown.clone();
             tokio::spawn(async move { replica.run(&shutdown).await });
         }
+        let (version, reader) = (self.version.clone(), self.reader.clone());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
+            loop {
+                tokio::time::sleep(DEMOTION_CHECK_INTERVAL).await;
+                // If no server accepts writes, reading from one that does not is better than nothing.
+                if version.accepts_writes() {
+                    reader.leave_demoted_primary().await;
+                }
+            }
+        }));
         let version = self.version.clone();
         tokio::spawn(async move { version.run(&primary, &shutdown).await });
     }

@@ -9,7 +9,7 @@ use std::{
 use entity::ConnectionRole;
 use migration::{
     Migrator, MigratorTrait,
-    testing::{Backend, TestDatabase},
+    testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,8 +19,6 @@ use tokio::{
     process::{Child, ChildStderr, Command},
     time::timeout,
 };
-
-use crate::database_proxy::{DatabaseProxy, ProxyMode};
 
 /// Longer than the drain time, and generous because the machine may be busy.
 const TIMEOUT: Duration = Duration::from_secs(60);

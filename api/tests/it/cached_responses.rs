@@ -7,14 +7,13 @@ use entity::{ConnectionRole, catalogue_version};
 use futures_util::future::join_all;
 use migration::{
     on_every_backend,
-    testing::{Backend, TestDatabase},
+    testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase},
 };
 use poem::http::Method;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    database_proxy::{DatabaseProxy, ProxyMode},
     fixtures::{CatalogueFixture, NewEvent},
     test_app::{TestApp, TestResponse},
 };

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use api::State;
 use entity::{ConnectionRole, DatabaseSettings};
-use migration::testing::{Backend, TestDatabase};
+use migration::testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    database_proxy::{DatabaseProxy, ProxyMode},
     fixtures::{CatalogueFixture, NewEvent},
     test_app::{TestApp, TestResponse},
 };

@@ -7,6 +7,7 @@ use entity::ConnectionRole;
 use migration::testing::{Backend, TestDatabase};
 use poem::http::Method;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     database_outages::{database_name, disconnect_all, run_maintenance},
@@ -15,6 +16,8 @@ use crate::{
 
 /// Longer than the 3 s that a write waits for a connection, because the machine may be busy.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Shorter than the time after which an idle connection is closed.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn app_with_writer(database: &TestDatabase) -> TestApp {
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
@@ -72,6 +75,25 @@ async fn connections_to_a_demoted_server_are_replaced() {
         connection.close().await.unwrap();
         database.remove().await;
     }
+}
+
+/// The same for reads, which such a server answers with what it had when it was demoted.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_leave_a_demoted_server() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
+    make_session_read_only(&reads).await;
+    let stop = CancellationToken::new();
+    State::new(reads.clone(), watch, 0, None).start_background_tasks(database.settings.clone(), stop.clone());
+
+    let replaced = async {
+        while reads.get_postgres_connection_pool().size() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(CHECK_TIMEOUT, replaced).await.expect("the connection is closed");
+    stop.cancel();
+    database.remove().await;
 }
 
 /// What a transaction reports that was begun before the server was demoted.

@@ -7,7 +7,7 @@ use entity::{ConnectionRole, catalogue_version};
 use futures_util::future::join_all;
 use migration::{
     on_every_backend,
-    testing::{Backend, TestDatabase},
+    testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase},
 };
 use poem::http::Method;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use crate::{
     database_outages::{database_name, disconnect_all, run_maintenance},
-    database_proxy::{DatabaseProxy, ProxyMode},
     fixtures::{CatalogueFixture, NewEvent},
     test_app::TestApp,
 };

@@ -14,7 +14,6 @@ mod conformance;
 mod contract;
 mod cross_origin;
 mod database_outages;
-mod database_proxy;
 mod demoted_primary;
 mod documented;
 mod error_bodies;

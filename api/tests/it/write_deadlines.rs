@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use migration::testing::{Backend, TestDatabase};
+use migration::testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase};
 use poem::http::Method;
 
 use crate::{
-    database_proxy::{DatabaseProxy, ProxyMode},
     rates::{BATCHES, CsvBatch, post_batch, put_places},
     test_app::TestApp,
 };

@@ -1,6 +1,8 @@
 //! Connections to the database: which database, pool sizes and timeouts, and what an error means for the database.
 
 mod cancellation;
+pub mod deadline;
+mod demotion;
 mod failure;
 mod postgres;
 mod role;
@@ -15,6 +17,7 @@ use sea_orm::{
 
 pub use self::{
     cancellation::cancel_on_drop,
+    demotion::close_read_only_connections,
     failure::{Failure, is_connection_lost, is_unavailable},
     postgres::accepts_writes,
     role::ConnectionRole,

@@ -21,7 +21,7 @@ const API_STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The price is one failed request for a connection that broke in this time.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(1);
 /// Timeout of a statement that writes: a bulk write of a large feed or the sums of a large batch take seconds.
-const WRITE_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const WRITE_STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The server ends a transaction if its client is silent for this long. Until then the transaction of a lost connection blocks other
 /// writers.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -54,8 +54,10 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(1);
 pub enum ConnectionRole {
     /// Many short reads.
     Api,
-    /// Few long writes.
+    /// Few long writes. Those that a power failure loses are repeated.
     Worker,
+    /// The same of a command, which reports its writes as committed.
+    Command,
     /// Writes of API clients, who wait for them.
     Write,
     /// Changes of the schema, which may take as long as they need.
@@ -77,7 +79,7 @@ impl ConnectionRole {
                     .acquire_timeout(API_ACQUIRE_TIMEOUT)
                     .set_application_name("marquee-api");
             }
-            Self::Worker => {
+            Self::Worker | Self::Command => {
                 options
                     .max_connections(WORKER_CONNECTIONS)
                     .acquire_timeout(WORKER_ACQUIRE_TIMEOUT)
@@ -112,7 +114,7 @@ impl ConnectionRole {
     fn session_settings(self) -> Vec<SessionSetting> {
         let (statement_timeout, silence, planner): (_, _, &[_]) = match self {
             Self::Api => (API_STATEMENT_TIMEOUT, SILENCE, &API_PLANNER_SETTINGS),
-            Self::Worker => (WRITE_STATEMENT_TIMEOUT, SYNC_SILENCE, &[]),
+            Self::Worker | Self::Command => (WRITE_STATEMENT_TIMEOUT, SYNC_SILENCE, &[]),
             Self::Write => (WRITE_STATEMENT_TIMEOUT, SILENCE, &[]),
             Self::Watch | Self::WatchReplica => (WATCH_TIMEOUT, SILENCE, &[]),
             Self::Migrate => return Vec::new(),
@@ -124,7 +126,7 @@ impl ConnectionRole {
 
     fn read_only_server(self) -> ReadOnlyServer {
         match self {
-            Self::Worker | Self::Write => ReadOnlyServer::Reject,
+            Self::Worker | Self::Command | Self::Write => ReadOnlyServer::Reject,
             Self::Watch => ReadOnlyServer::UseOnce,
             Self::Api | Self::Migrate | Self::WatchReplica => ReadOnlyServer::Accept,
         }

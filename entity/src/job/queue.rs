@@ -19,6 +19,7 @@ use super::{Backlog, Claim, Column, Entity, JobKind, JobState, LeaseRenewal, Mod
 use crate::{
     begin_write,
     clock::{is_from_future, micros, now},
+    sync_run::{self, RunState},
 };
 
 /// Dead jobs retained in each lane: a job that dies at every tick must not fill the table, and the newest are the most useful.
@@ -334,7 +335,8 @@ fn is_expired(now: &Expr) -> Expr {
     Column::State.eq(JobState::Running).and(Expr::col(Column::LeaseUntil).lte(now.clone()))
 }
 
-/// Marks as dead the jobs that lost their worker during the last attempt: a job may be what kills its workers.
+/// Marks as dead the jobs that lost their worker during the last attempt: a job may be what kills its workers. No later attempt closes
+/// their runs.
 async fn mark_expired_dead(database: &impl ConnectionTrait, lane: Option<&str>) -> Result<(), DbErr> {
     let now = now(database);
     let dead = end_lease(database, JobState::Dead, now.clone())
@@ -345,6 +347,8 @@ async fn mark_expired_dead(database: &impl ConnectionTrait, lane: Option<&str>) 
         .exec_with_returning(database)
         .await?;
     for job in dead {
+        let has_not_ended = sync_run::Column::State.is_in([RunState::Queued, RunState::Running]);
+        sync_run::close_abandoned(database, sync_run::Column::JobId.eq(job.id).and(has_not_ended)).await?;
         purge_dead(database, &job.lane).await?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use command_line::{
     Alignment::{Left, Right},
     Table,
 };
-use entity::{DatabaseSettings, job};
+use entity::{DatabaseSettings, deadline, job};
 use serde_json::{Value, json};
 
 use super::{
@@ -48,7 +48,7 @@ impl JobsCommand {
         let database = connect(database).await?;
         match self.action {
             JobsAction::List { json } => {
-                let jobs = job::queue::list(&database).await?;
+                let jobs = deadline::within(deadline::SHORT, &database, job::queue::list(&database)).await?;
                 database.close().await?;
                 if json {
                     print_json(&jobs.iter().map(to_json).collect());
@@ -57,7 +57,7 @@ impl JobsCommand {
                 }
             }
             JobsAction::Retry { id } => {
-                let is_revived = job::queue::revive(&database, id).await?;
+                let is_revived = deadline::within(deadline::SHORT, &database, job::queue::revive(&database, id)).await?;
                 database.close().await?;
                 if !is_revived {
                     return Err(JobNotFound { id }.into());

@@ -10,7 +10,7 @@ mod run;
 mod status;
 mod sync;
 
-use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use entity::{ConnectionRole, DatabaseError, DatabaseSettings};
@@ -19,10 +19,7 @@ use telemetry::{MetricsSettings, TelemetrySettings};
 use tokio_util::sync::CancellationToken;
 
 pub use self::output::print_error;
-use crate::jobs::lease::LeaseSettings;
-
-/// The pause between attempts to reach the database: short compared with the time it takes to restart one.
-const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+use crate::{database::RECONNECT_PAUSE, jobs::lease::LeaseSettings};
 
 /// The exit code of a process that was ended by Ctrl-C, as in a shell.
 const INTERRUPTED: u8 = 130;
@@ -95,19 +92,19 @@ pub async fn execute(arguments: WorkerArguments) -> Result<ExitCode, Box<dyn Err
     }
 }
 
-/// Opens a database that responds and has the current schema.
+/// Opens a database that responds and has the current schema, for a command that exits.
 async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, DatabaseError> {
-    entity::open(settings, ConnectionRole::Worker).await
+    entity::open(settings, ConnectionRole::Command).await
 }
 
-/// [`connect`], waiting until the database can be used; `None` if `shutdown` is cancelled first.
+/// Opens the database of a service, waiting until it can be used; `None` if `shutdown` is cancelled first.
 async fn wait_and_connect(
     settings: &DatabaseSettings,
     shutdown: &CancellationToken,
 ) -> Result<Option<DatabaseConnection>, DatabaseError> {
     let mut logged = String::new();
     loop {
-        match shutdown.run_until_cancelled(connect(settings)).await {
+        match shutdown.run_until_cancelled(entity::open(settings, ConnectionRole::Worker)).await {
             None => return Ok(None),
             Some(Ok(database)) => return Ok(Some(database)),
             Some(Err(error)) if error.is_invalid_url() => return Err(error),

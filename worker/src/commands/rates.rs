@@ -6,15 +6,16 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::{Args, Subcommand, ValueEnum};
-use entity::DatabaseSettings;
+use entity::{DatabaseSettings, deadline, rate_batch};
 use rates::{
     BatchEncoding, BatchFormat, BatchLimits, CommitError, CommitOutcome, IdempotencyKey, IdempotencyKeys, PlaceIds, ReadBatch,
     RowErrors,
 };
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, EntityTrait};
 
 use super::{
     INTERRUPTED, connect,
@@ -79,7 +80,11 @@ impl RatesCommand {
             RatesAction::Load(load) => load.execute(database).await,
             RatesAction::Delete { id } => {
                 let database = connect(database).await?;
-                let batch = rates::delete_batch(&database, id).await?.ok_or(BatchNotFound(id))?;
+                let finding = rate_batch::Entity::find_by_id(id).one(&database);
+                let batch = deadline::within(deadline::SHORT, &database, finding).await?.ok_or(BatchNotFound(id))?;
+                let limit = write_time(u64::try_from(batch.price_count).unwrap_or(u64::MAX));
+                let deleting = rates::delete_batch(&database, id);
+                let batch = deadline::within(limit, &database, deleting).await?.ok_or(BatchNotFound(id))?;
                 database.close().await?;
                 print_lines([format!("batch {id} deleted: {}", count(batch.price_count, "price"))]);
                 Ok(ExitCode::SUCCESS)
@@ -152,13 +157,18 @@ async fn load(
     progress: &ProgressCounter,
 ) -> Result<Result<CommitOutcome, CommitError>, Box<dyn Error>> {
     let claim = key.and_then(|key| IdempotencyKeys::default().claim(key));
-    let places = PlaceIds::load(database).await?;
+    let places = deadline::within(deadline::BULK, database, PlaceIds::load(database)).await?;
     let batch =
         tokio::task::spawn_blocking(move || rates::read_batch(source, encoding, format, &places, &BatchLimits::FILE)).await??;
-    if let ReadBatch { outcome: Ok(staged), .. } = &batch {
-        progress.begin(ProgressStage::Writing, Some(staged.count()));
-    }
-    Ok(rates::commit_batch(database, claim, batch, &BatchLimits::FILE, |prices| progress.add(prices)).await)
+    let prices = if let ReadBatch { outcome: Ok(staged), .. } = &batch { staged.count() } else { 0 };
+    progress.begin(ProgressStage::Writing, Some(prices));
+    let commit = rates::commit_batch(database, claim, batch, &BatchLimits::FILE, |prices| progress.add(prices));
+    Ok(deadline::within(write_time(prices), database, commit).await)
+}
+
+/// How long a batch may take, with the wait for another batch on the same routes.
+fn write_time(prices: u64) -> Duration {
+    deadline::BULK + deadline::write_time(prices)
 }
 
 /// A reader that counts what was read.

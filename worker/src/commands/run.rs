@@ -3,7 +3,7 @@
 use std::{error::Error, process::ExitCode};
 
 use clap::Args;
-use entity::DatabaseSettings;
+use entity::{DatabaseSettings, deadline};
 use telemetry::MetricsSettings;
 use tokio_util::sync::CancellationToken;
 
@@ -35,9 +35,9 @@ impl RunCommand {
         let Some(database) = wait_and_connect(database, &shutdown).await? else {
             return Ok(ExitCode::SUCCESS);
         };
-        register::retire_others(&database, &providers, self.allow_retire).await?;
+        deadline::within(deadline::BULK, &database, register::retire_others(&database, &providers, self.allow_retire)).await?;
         for entry in &providers {
-            register::register(&database, entry).await?;
+            deadline::within(deadline::BULK, &database, register::register(&database, entry)).await?;
         }
         tracing::info!(providers.count = providers.len(), database.url = %url, "worker started");
         tokio::spawn(metrics::sample(database.clone(), shutdown.clone()));

@@ -9,10 +9,11 @@ use command_line::{
     Table,
 };
 use entity::{
-    DatabaseSettings, Schedule, UtcInstant, database_now,
+    DatabaseSettings, Schedule, UtcInstant, database_now, deadline,
     provider::{self, ProviderState, ProviderSummary},
     sync_run,
 };
+use sea_orm::DbErr;
 use serde_json::{Value, json};
 
 use super::{
@@ -40,8 +41,8 @@ struct ProviderStatus {
 impl StatusCommand {
     pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
         let database = connect(database).await?;
-        let now = database_now(&database).await?;
-        let summaries = provider::load_summaries(&database).await?;
+        let loading = async { Ok::<_, DbErr>((database_now(&database).await?, provider::load_summaries(&database).await?)) };
+        let (now, summaries) = deadline::within(deadline::SHORT, &database, loading).await?;
         database.close().await?;
         let statuses = summaries.into_iter().map(|summary| ProviderStatus::new(summary, now)).collect();
         if self.json {

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use entity::{
-    DatabaseSettings,
+    DatabaseSettings, deadline,
     job::{self, Claim, SyncJob},
 };
 use sea_orm::{DatabaseConnection, DbErr};
@@ -90,7 +90,7 @@ impl SyncCommand {
         drop(bar);
         if !matches!(report, Some(Ok(_))) {
             // Frees the lane. If the job was lost, nothing is left to do.
-            let _was_held = job::queue::finish(&database, &claim).await?;
+            let _was_held = deadline::within(deadline::SHORT, &database, job::queue::finish(&database, &claim)).await?;
         }
         database.close().await?;
         match report {
@@ -129,7 +129,8 @@ impl SyncCommand {
         let worker = worker_name();
         let trigger = format!("command/{worker}/{}", Uuid::new_v4());
         // Without retries by another worker: only this process knows the file and the options.
-        job::queue::start(database, &SyncJob::new(&self.slug, trigger), &worker, self.lease.lease).await
+        let job = SyncJob::new(&self.slug, trigger);
+        deadline::within(deadline::SHORT, database, job::queue::start(database, &job, &worker, self.lease.lease)).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::{
-    database_now, datum,
+    UtcInstant, database_now, datum, deadline,
     job::{Claim, JobKind},
     pushed_feed,
 };
@@ -15,9 +15,21 @@ use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
 /// How long data of the probe and idempotency keys of pushed feeds are retained: no client repeats a push after a week.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
 
-/// Deletes expired rows. One job is enough for the whole deployment.
+/// Deletes expired rows. One job at each tick is enough for the whole deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CleanupJob {}
+pub struct CleanupJob {
+    /// In microseconds. It distinguishes the job from that of an earlier tick, which may be dead; the previous release did not store it.
+    #[serde(default)]
+    tick: i64,
+}
+
+impl CleanupJob {
+    /// The job of a tick.
+    #[must_use]
+    pub fn new(tick: UtcInstant) -> Self {
+        Self { tick: tick.0 }
+    }
+}
 
 impl JobKind for CleanupJob {
     const KIND: &'static str = "cleanup";
@@ -26,7 +38,7 @@ impl JobKind for CleanupJob {
     const MAX_ATTEMPTS: i32 = 1;
 
     fn key(&self) -> String {
-        Self::KIND.to_owned()
+        format!("{}/{}", Self::KIND, self.tick)
     }
 
     fn lane(&self) -> String {
@@ -36,7 +48,7 @@ impl JobKind for CleanupJob {
 
 impl Handler<JobContext> for CleanupJob {
     async fn run(self, context: &JobContext, _: &Claim) -> JobOutcome {
-        match delete_expired(&context.database).await {
+        match deadline::within(deadline::BULK, &context.database, delete_expired(&context.database)).await {
             Ok(rows) => {
                 tracing::debug!(cleanup.rows = rows, "expired rows deleted");
                 JobOutcome::Done

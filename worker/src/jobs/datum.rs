@@ -1,7 +1,7 @@
 //! The kind `datum`: marks a datum as processed, which proves that a worker is running.
 
 use entity::{
-    begin_write, clock, datum,
+    begin_write, clock, datum, deadline,
     job::{self, Claim, DatumJob},
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
@@ -10,7 +10,8 @@ use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
 
 impl Handler<JobContext> for DatumJob {
     async fn run(self, context: &JobContext, claim: &Claim) -> JobOutcome {
-        match process(&context.database, claim, self.id).await {
+        let processing = process(&context.database, claim, self.id);
+        match deadline::within(deadline::SHORT, &context.database, processing).await {
             Ok(()) => JobOutcome::Committed,
             Err(error) => JobOutcome::database_failed(&error),
         }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use clap::Args;
-use entity::job::{self, Claim, LeaseRenewal};
+use entity::{
+    deadline,
+    job::{self, Claim, LeaseRenewal},
+};
 use sea_orm::DatabaseConnection;
 
 /// Longer than a short pause of the machine, and short enough that the jobs of a dead worker are soon taken over.
@@ -44,7 +47,8 @@ pub async fn renew_until_lost(database: &DatabaseConnection, claim: &Claim, leas
     loop {
         tokio::time::sleep(pause).await;
         loop {
-            match job::queue::renew(database, claim, lease).await {
+            let renewing = job::queue::renew(database, claim, lease);
+            match deadline::within(deadline::SHORT, database, renewing).await {
                 Ok(LeaseRenewal::Held) => break,
                 Ok(LeaseRenewal::Taken) => return,
                 Ok(LeaseRenewal::Gone) => std::future::pending().await,

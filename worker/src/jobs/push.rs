@@ -1,7 +1,7 @@
 //! The kind `push`: applies a feed that a provider has pushed, as if it had been fetched.
 
 use entity::{
-    begin_write,
+    begin_write, deadline,
     job::{self, Claim, PushJob},
     pushed_feed,
 };
@@ -24,8 +24,8 @@ impl Handler<JobContext> for PushJob {
 
 /// Applies the feed of a job, or runs a dry run of it.
 async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, claim: &Claim) -> JobOutcome {
-    let of_job = pushed_feed::Entity::find().filter(pushed_feed::COLUMN.job_id.eq(claim.id)).one(database).await;
-    let feed = match of_job {
+    let of_job = pushed_feed::Entity::find().filter(pushed_feed::COLUMN.job_id.eq(claim.id)).one(database);
+    let feed = match deadline::within(deadline::BULK, database, of_job).await {
         Ok(Some(feed)) if feed.settled_at.is_none() => feed,
         // It was completed before, or its dry run was abandoned by the client.
         Ok(_) => return JobOutcome::Done,
@@ -50,5 +50,6 @@ async fn complete(database: &DatabaseConnection, claim: &Claim, id: i64, result:
         pushed::complete(&transaction, id, result).await?;
         if job::queue::finish(&transaction, claim).await? { transaction.commit().await } else { transaction.rollback().await }
     };
-    complete.await.map_or_else(|error: DbErr| JobOutcome::database_failed(&error), |()| JobOutcome::Committed)
+    let completed: Result<(), DbErr> = deadline::within(deadline::SHORT, database, complete).await;
+    completed.map_or_else(|error| JobOutcome::database_failed(&error), |()| JobOutcome::Committed)
 }

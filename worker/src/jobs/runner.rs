@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::job::{self, Claim, RetryOutcome};
+use entity::{
+    deadline,
+    job::{self, Claim, RetryOutcome},
+};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
@@ -22,16 +25,17 @@ use super::{
     registry::Registry,
     span::job_span,
 };
+use crate::database::{RECONNECT_PAUSE, record_when_available};
 
 /// Jobs of a process that run at the same time. They mostly wait for a provider, which takes a socket and no database connection, so
 /// that a provider that hangs does not delay the others; parsing and writing have a narrower limit in `sync`.
 const MAX_JOBS: usize = 32;
 /// How often to check for jobs that other processes enqueued: half the resolution of the schedules.
 const POLL_PAUSE: Duration = Duration::from_millis(500);
-/// The pause before an unavailable database is tried again.
-const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// How long running jobs may take to end after the shutdown signal: platforms kill after 30 seconds by default.
 const DRAIN_TIME: Duration = Duration::from_secs(25);
+/// How long recording the end of a job may take after that, if the database does not respond.
+const RECORDING_TIME: Duration = Duration::from_secs(3);
 
 /// The jobs of a process.
 #[derive(Debug)]
@@ -114,16 +118,25 @@ impl<C: Send + Sync + 'static> Runner<C> {
     }
 }
 
+impl<C> Shared<C> {
+    /// Returns when the process can no longer wait for the database.
+    async fn wait_for_exit(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(RECORDING_TIME).await;
+    }
+}
+
 /// Claims a job and runs it in the slot; `false` if none is due.
 async fn claim<C: Send + Sync + 'static>(
     shared: Arc<Shared<C>>,
     slot: OwnedSemaphorePermit,
     tasks: TaskTracker,
 ) -> Result<bool, DbErr> {
-    let claim = job::queue::claim(&shared.database, &shared.registry.kinds(), &shared.worker, shared.lease).await?;
-    let Some(claim) = claim else { return Ok(false) };
+    let kinds = shared.registry.kinds();
+    let claiming = job::queue::claim(&shared.database, &kinds, &shared.worker, shared.lease);
+    let Some(claim) = deadline::within(deadline::SHORT, &shared.database, claiming).await? else { return Ok(false) };
     if shared.closing.is_cancelled() {
-        job::queue::release(&shared.database, &claim).await?;
+        release(&shared, &claim).await;
         return Ok(false);
     }
     let span = job_span(&claim);
@@ -161,17 +174,16 @@ async fn run<C: Send + Sync + 'static>(shared: &Arc<Shared<C>>, claim: &Claim) {
     }
 }
 
-/// Records how an attempt ended. If that fails, the lease expires and the job is run again.
+/// Records how an attempt ended, as soon as the database is available. If that fails, the lease expires and the job is run again.
 async fn complete<C>(shared: &Shared<C>, claim: &Claim, outcome: Result<JobOutcome, JoinError>) {
-    let recorded = match outcome {
-        Ok(JobOutcome::Committed) => Ok(()),
-        Ok(JobOutcome::Done) => job::queue::finish(&shared.database, claim).await.map(|_is_held| ()),
-        Ok(JobOutcome::Failed { reason }) => retry(shared, claim, retry_delay(claim), &reason).await,
-        Ok(JobOutcome::RetryAfter { delay, reason }) => retry(shared, claim, delay, &reason).await,
-        Err(panic) => {
-            tracing::error!(job.lane = claim.lane, error = telemetry::with_causes(&panic), "job panicked");
-            retry(shared, claim, retry_delay(claim), "the job panicked because of a bug in Marquee").await
-        }
+    let outcome = outcome.unwrap_or_else(|panic| {
+        tracing::error!(job.lane = claim.lane, error = telemetry::with_causes(&panic), "job panicked");
+        JobOutcome::Failed { reason: "the job panicked because of a bug in Marquee".to_owned() }
+    });
+    let recording = record_when_available(&shared.database, "outcome of a job", || record(shared, claim, &outcome));
+    let recorded = tokio::select! {
+        recorded = recording => recorded,
+        () = shared.wait_for_exit() => Ok(()),
     };
     if let Err(error) = recorded {
         let error = telemetry::with_causes(&error);
@@ -183,6 +195,15 @@ async fn complete<C>(shared: &Shared<C>, claim: &Claim, outcome: Result<JobOutco
     }
 }
 
+async fn record<C>(shared: &Shared<C>, claim: &Claim, outcome: &JobOutcome) -> Result<(), DbErr> {
+    match outcome {
+        JobOutcome::Committed => Ok(()),
+        JobOutcome::Done => job::queue::finish(&shared.database, claim).await.map(|_is_held| ()),
+        JobOutcome::Failed { reason } => retry(shared, claim, retry_delay(claim), reason).await,
+        JobOutcome::RetryAfter { delay, reason } => retry(shared, claim, *delay, reason).await,
+    }
+}
+
 async fn retry<C>(shared: &Shared<C>, claim: &Claim, delay: Duration, reason: &str) -> Result<(), DbErr> {
     if job::queue::retry(&shared.database, claim, delay, reason).await? == RetryOutcome::Dead {
         tracing::error!(job.lane = claim.lane, reason, "job failed permanently; `marquee-worker jobs retry ID` retries it");
@@ -191,7 +212,8 @@ async fn retry<C>(shared: &Shared<C>, claim: &Claim, delay: Duration, reason: &s
 }
 
 async fn release<C>(shared: &Shared<C>, claim: &Claim) {
-    if let Err(error) = job::queue::release(&shared.database, claim).await {
+    let releasing = job::queue::release(&shared.database, claim);
+    if let Err(error) = deadline::within(RECORDING_TIME, &shared.database, releasing).await {
         let error = telemetry::with_causes(&error);
         tracing::warn!(job.lane = claim.lane, error, "the job could not be released; its lease will expire");
     }

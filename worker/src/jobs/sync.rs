@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::{
-    database_now,
+    database_now, deadline,
     job::{Claim, SyncJob},
     provider,
 };
@@ -28,19 +28,23 @@ impl Handler<JobContext> for SyncJob {
         };
         match sync::sync(&context.database, entry, &context.source, claim).await {
             Ok(report) => {
-                if let Some(fresh_for) = report.fresh_for
-                    && let Err(error) = pause_while_fresh(&context.database, entry, fresh_for).await
-                {
-                    tracing::warn!(error = telemetry::with_causes(&error), "the provider could not be paused");
+                if let Some(fresh_for) = report.fresh_for {
+                    let pausing = pause_while_fresh(&context.database, entry, fresh_for);
+                    if let Err(error) = deadline::within(deadline::SHORT, &context.database, pausing).await {
+                        tracing::warn!(error = telemetry::with_causes(&error), "the provider could not be paused");
+                    }
                 }
                 JobOutcome::Committed
             }
             Err(SyncError::LeaseLost) => JobOutcome::Committed,
             Err(error) if error.is_internal() => JobOutcome::Failed { reason: error.to_string() },
-            Err(error) => after_failure(&context.database, entry, claim, &error).await.unwrap_or_else(|unwritten| {
-                tracing::warn!(error = telemetry::with_causes(&unwritten), "the failure could not be counted");
-                JobOutcome::Failed { reason: error.to_string() }
-            }),
+            Err(error) => {
+                let deciding = after_failure(&context.database, entry, claim, &error);
+                deadline::within(deadline::SHORT, &context.database, deciding).await.unwrap_or_else(|unwritten| {
+                    tracing::warn!(error = telemetry::with_causes(&unwritten), "the failure could not be counted");
+                    JobOutcome::Failed { reason: error.to_string() }
+                })
+            }
         }
     }
 }

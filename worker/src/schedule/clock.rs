@@ -5,7 +5,7 @@ use std::time::Duration;
 use entity::{
     UtcInstant,
     clock::{is_from_future, now},
-    database_now, provider,
+    database_now, deadline, provider,
 };
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
 use tokio::time::{Instant, timeout};
@@ -44,10 +44,11 @@ impl ClockWatch {
 
     async fn report_step(&self, step_micros: i64) {
         tracing::warn!(clock.step_ms = step_micros / 1_000, "the database's clock was set");
-        if step_micros < 0
-            && let Err(error) = move_future_successes(&self.database, step_micros).await
-        {
-            tracing::warn!(error = telemetry::with_causes(&error), "the ages of providers are unknown until their next sync");
+        if step_micros < 0 {
+            let moving = move_future_successes(&self.database, step_micros);
+            if let Err(error) = deadline::within(deadline::BULK, &self.database, moving).await {
+                tracing::warn!(error = telemetry::with_causes(&error), "the ages of providers are unknown until their next sync");
+            }
         }
     }
 }

@@ -18,13 +18,14 @@ impl DueTimes {
         Self { schedule, current }
     }
 
-    /// Moves to the last tick at an instant; `false` if that is the current one already. The clock may have been set back or forward.
-    pub(super) fn advance(&mut self, now: UtcInstant) -> bool {
+    /// Moves to the last tick at an instant and returns it; `None` if that is the current one already. The clock may have been set back or
+    /// forward.
+    pub(super) fn advance(&mut self, now: UtcInstant) -> Option<UtcInstant> {
         if self.current.contains(&now) {
-            return false;
+            return None;
         }
         self.current = find_ticks(&self.schedule, now);
-        true
+        Some(self.current.start)
     }
 
     /// How long until the next tick.
@@ -59,7 +60,7 @@ mod tests {
             (1_800 + hour, true),
             (1_801 + hour, false),
         ] {
-            assert_eq!(due.advance(at(seconds)), is_due, "{seconds}");
+            assert_eq!(due.advance(at(seconds)).is_some(), is_due, "{seconds}");
         }
     }
 }

@@ -9,7 +9,7 @@ pub mod tick;
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{Schedule, database_now, job::queue, provider};
+use entity::{Schedule, UtcInstant, database_now, deadline, job::queue, provider};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use tokio::{
     sync::{Notify, Semaphore},
@@ -22,13 +22,11 @@ use self::{
     due::DueTimes,
     tick::{TickOutcome, enqueue_tick, forget_future_tick},
 };
-use crate::{jobs::cleanup::CleanupJob, provider::entry::ProviderEntry};
+use crate::{database::RECONNECT_PAUSE, jobs::cleanup::CleanupJob, provider::entry::ProviderEntry};
 
 /// How often the database's clock is read at least: so that a clock that is set is detected within this time. It is one query for all
 /// providers.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
-/// The pause before a tick is tried again when the database is unavailable.
-const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// The pause before a tick is tried again when another worker has locked the provider's row.
 const LOCKED_PAUSE: Duration = Duration::from_millis(200);
 /// When old rows are deleted: hourly, at an uncommon minute. A missed tick is covered by the next one.
@@ -89,7 +87,7 @@ pub async fn start(
     for entry in providers {
         let due = Arc::new(Notify::new());
         let ticker = Ticker { database: database.clone(), entry: entry.clone(), due: due.clone(), wake: wake.clone() };
-        ticker.catch_up().await?;
+        deadline::within(deadline::BULK, database, ticker.catch_up()).await?;
         let stop = stop.clone();
         tokio::spawn(async move { ticker.run(&stop).await });
         tasks.push((DueTimes::new(entry.schedule.clone(), now), Task::Poll(due)));
@@ -110,8 +108,8 @@ async fn run(mut clock: ClockWatch, mut tasks: Vec<(DueTimes, Task)>, wake: &Arc
         };
         let mut pause = CLOCK_INTERVAL;
         for (due, task) in &mut tasks {
-            if due.advance(now) {
-                task.start(clock.database(), wake);
+            if let Some(tick) = due.advance(now) {
+                task.start(tick, clock.database(), wake);
             }
             pause = pause.min(due.until_next(now));
         }
@@ -121,13 +119,14 @@ async fn run(mut clock: ClockWatch, mut tasks: Vec<(DueTimes, Task)>, wake: &Arc
 
 impl Task {
     /// Returns immediately: the other schedules must not wait for a locked row.
-    fn start(&self, database: &DatabaseConnection, wake: &Arc<Notify>) {
+    fn start(&self, tick: UtcInstant, database: &DatabaseConnection, wake: &Arc<Notify>) {
         match self {
             Self::Poll(due) => due.notify_one(),
             Self::Cleanup => {
                 let (database, wake) = (database.clone(), wake.clone());
                 tokio::spawn(async move {
-                    match queue::enqueue(&database, &CleanupJob {}).await {
+                    let cleanup = CleanupJob::new(tick);
+                    match deadline::within(deadline::SHORT, &database, queue::enqueue(&database, &cleanup)).await {
                         Ok(_) => wake.notify_one(),
                         Err(error) => {
                             tracing::warn!(error = telemetry::with_causes(&error), "the cleanup could not be enqueued");
@@ -194,10 +193,13 @@ impl Ticker {
     /// Enqueues the newest tick: a later one may have occurred since the notification.
     async fn enqueue_newest_tick(&self) -> Result<TickOutcome, DbErr> {
         let Ok(_slot) = TICK_SLOTS.acquire().await else { return Ok(TickOutcome::Handled) };
-        let now = database_now(&self.database).await?;
-        let Some(tick) = self.entry.schedule.last_at(now) else { return Ok(TickOutcome::Handled) };
-        let outcome = enqueue_tick(&self.database, &self.entry, Some(tick)).await?;
-        tracing::debug!(provider.slug = self.entry.slug, tick.at = tick.0, tick.outcome = ?outcome, "tick handled");
-        Ok(outcome)
+        let enqueuing = async {
+            let now = database_now(&self.database).await?;
+            let Some(tick) = self.entry.schedule.last_at(now) else { return Ok(TickOutcome::Handled) };
+            let outcome = enqueue_tick(&self.database, &self.entry, Some(tick)).await?;
+            tracing::debug!(provider.slug = self.entry.slug, tick.at = tick.0, tick.outcome = ?outcome, "tick handled");
+            Ok(outcome)
+        };
+        deadline::within(deadline::SHORT, &self.database, enqueuing).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{base_event, provider};
+use entity::{base_event, deadline, provider};
 use futures_util::TryStreamExt;
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -57,7 +57,8 @@ pub(super) async fn compare(
     });
     progress.begin(ProgressStage::Reading, None);
     let timed_summary = async { (summarize(&feed).await, watch.lap()) };
-    let ((summary, parse), copied) = tokio::join!(timed_summary, fetch_hashes(database, provider.id));
+    let fetching = deadline::within(deadline::BULK, database, fetch_hashes(database, provider.id));
+    let ((summary, parse), copied) = tokio::join!(timed_summary, fetching);
     let (summary, copied) = (summary?, copied?);
     let events_before = if is_delta { 0 } else { usize::try_from(provider.event_count).unwrap_or(0) };
     let refusal = guard::check(entry, &summary, events_before).err();

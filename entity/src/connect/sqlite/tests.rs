@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait,
     sqlx::{
         Connection, Executor, Row,
         sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions},
@@ -195,4 +195,14 @@ async fn a_file_that_replaced_the_database_is_used_immediately() {
     transaction.execute_unprepared("INSERT INTO entry (value) VALUES (3)").await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(fixture.count_entries().await, 3);
+}
+
+#[tokio::test]
+async fn only_the_service_that_repeats_its_writes_does_not_wait_for_the_disk() {
+    let fixture = Fixture::new().await;
+    for (role, full) in [(ConnectionRole::Worker, 1), (ConnectionRole::Command, 2), (ConnectionRole::Write, 2)] {
+        let pool = open(&fixture.path(), role).await;
+        let row = pool.query_one_raw(Statement::from_string(DbBackend::Sqlite, "PRAGMA synchronous")).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<i32>("", "synchronous").unwrap(), full, "{role:?}");
+    }
 }

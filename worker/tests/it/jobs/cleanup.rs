@@ -2,12 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{ConnectionRole, UtcInstant, datum};
+use entity::{
+    ConnectionRole, UtcInstant, datum,
+    job::{JobKind, RetryOutcome, queue as jobs},
+};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ActiveValue::Set, EntityTrait};
-use worker::jobs::cleanup::{RETENTION, delete_expired};
+use worker::jobs::cleanup::{CleanupJob, RETENTION, delete_expired};
 
-on_every_backend!(deletes_only_rows_older_than_the_retention_period);
+use super::LONG;
+
+on_every_backend!(deletes_only_rows_older_than_the_retention_period, a_failed_cleanup_does_not_prevent_the_next_one);
 
 async fn deletes_only_rows_older_than_the_retention_period(database: Arc<TestDatabase>) {
     let database = database.connect(ConnectionRole::Worker).await;
@@ -21,4 +26,16 @@ async fn deletes_only_rows_older_than_the_retention_period(database: Arc<TestDat
     let remaining = datum::Entity::find().all(&database).await.unwrap();
     assert_eq!(remaining.into_iter().map(|datum| datum.data).collect::<Vec<_>>(), ["young", "new"]);
     assert_eq!(delete_expired(&database).await.unwrap(), 0);
+}
+
+async fn a_failed_cleanup_does_not_prevent_the_next_one(database: Arc<TestDatabase>) {
+    let database = database.connect(ConnectionRole::Worker).await;
+    let [first, second] = [1, 2].map(|hour| CleanupJob::new(UtcInstant(hour * 3_600_000_000)));
+    assert!(jobs::enqueue(&database, &first).await.unwrap().is_some());
+    let claim = jobs::claim(&database, &[CleanupJob::KIND], "w", LONG).await.unwrap().unwrap();
+    assert_eq!(jobs::retry(&database, &claim, Duration::ZERO, "database unavailable").await.unwrap(), RetryOutcome::Dead);
+
+    assert!(jobs::enqueue(&database, &second).await.unwrap().is_some());
+    assert_eq!(jobs::enqueue(&database, &second).await.unwrap(), None, "once in the whole deployment");
+    assert!(jobs::claim(&database, &[CleanupJob::KIND], "w", LONG).await.unwrap().is_some());
 }

@@ -3,14 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use entity::{
-    ConnectionRole,
+    ConnectionRole, database_now,
     job::{JobKind, JobState, LeaseRenewal, RetryOutcome, queue as jobs},
+    sync_run::{self, RunState},
 };
 use migration::{on_every_backend, testing::TestDatabase};
-use worker::jobs::lease::renew_until_lost;
+use sea_orm::{ActiveModelTrait, EntityTrait};
+use worker::{jobs::lease::renew_until_lost, sync::register::register};
 
 use super::{LONG, TestJob, claim_next, enqueue, expire, find_job, update};
-use crate::patience::in_time;
+use crate::{entries, patience::in_time};
 
 on_every_backend!(
     an_expired_lease_is_taken_over_under_a_higher_epoch,
@@ -19,6 +21,7 @@ on_every_backend!(
     an_expired_lease_can_be_renewed_until_it_is_taken_over,
     a_finished_job_is_not_a_lost_lease,
     a_job_that_kills_its_workers_is_dead_after_its_last_attempt,
+    the_run_of_a_dead_job_is_closed,
     a_released_job_is_claimed_immediately_without_counting_the_attempt,
     a_started_job_blocks_its_lane,
     a_started_job_replaces_an_expired_one_that_runs_after_it,
@@ -87,6 +90,19 @@ async fn a_job_that_kills_its_workers_is_dead_after_its_last_attempt(database: A
     assert!(dead.reason.unwrap().contains("the worker ended"));
     enqueue(&database, "b", "lane").await;
     assert!(claim_next(&database, "w").await.is_some(), "the lane is free");
+}
+
+async fn the_run_of_a_dead_job_is_closed(database: Arc<TestDatabase>) {
+    let database = database.connect(ConnectionRole::Worker).await;
+    let provider = register(&database, &entries::entry("northstage", "http://127.0.0.1:1/feed", "")).await.unwrap();
+    let claim = jobs::start(&database, &TestJob::new("a", "lane"), "w", LONG).await.unwrap().unwrap();
+    let now = database_now(&database).await.unwrap();
+    let run = sync_run::ActiveModel::of_job(provider.id, claim.id, RunState::Running, now).insert(&database).await.unwrap();
+    expire(&database, claim.id).await;
+    assert_eq!(claim_next(&database, "v").await, None);
+    let closed = sync_run::Entity::find_by_id(run.id).one(&database).await.unwrap().unwrap();
+    assert_eq!((closed.state, closed.reason_code.as_deref()), (RunState::Failed, Some("abandoned")));
+    assert!(closed.ended_at.is_some());
 }
 
 async fn a_released_job_is_claimed_immediately_without_counting_the_attempt(database: Arc<TestDatabase>) {

@@ -1,8 +1,7 @@
-//! A TCP proxy before a PostgreSQL server that one test can cut and restore.
+//! A TCP proxy in front of a PostgreSQL server, which a test can cut, freeze and restore.
 
 use entity::{ConnectionRole, DatabaseSettings};
-use migration::testing::TestDatabase;
-use sea_orm::DatabaseConnection;
+use sea_orm_migration::sea_orm::DatabaseConnection;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream, tcp},
@@ -10,59 +9,66 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
+use super::TestDatabase;
+
+/// What a proxy does with its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ProxyMode {
+pub enum ProxyMode {
     /// Forwards everything.
     Forward,
     /// Closes every connection, and new ones immediately.
     Cut,
     /// Accepts connections and sends nothing.
     Hang,
-    /// Forwards everything up to the first statement that contains this text, and nothing after it.
+    /// On each connection, forwards everything up to the first statement that contains this text, and nothing after it, whatever the mode is
+    /// then. With an empty text, nothing.
     HangAt(&'static str),
 }
 
 /// Listens on its own port until it is dropped.
-pub(crate) struct DatabaseProxy {
+#[derive(Debug)]
+pub struct DatabaseProxy {
     mode: watch::Sender<ProxyMode>,
+    /// How many connections hang at a statement, or have hung.
+    hung: watch::Sender<usize>,
     tunnels: TaskTracker,
     url: String,
 }
 
 impl DatabaseProxy {
     /// Starts a proxy before the server of this database.
-    pub(crate) async fn start(database: &TestDatabase, mode: ProxyMode) -> Self {
+    pub async fn start(database: &TestDatabase, mode: ProxyMode) -> Self {
         let (before, server, after) = split_at_server(database.settings.url.expose());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("the proxy works");
+        let address = listener.local_addr().expect("the proxy works");
         let mut url = format!("{before}{address}{after}");
         if !url.contains("sslmode=") {
             // `HangAt` must be able to read the statements.
             url.push_str(if url.contains('?') { "&sslmode=disable" } else { "?sslmode=disable" });
         }
         let (mode, watched) = watch::channel(mode);
-        let tunnels = TaskTracker::new();
-        tokio::spawn(accept(listener, server, watched, tunnels.clone()));
-        Self { mode, tunnels, url }
+        let (hung, tunnels) = (watch::Sender::new(0), TaskTracker::new());
+        tokio::spawn(accept(listener, server, (watched, hung.clone()), tunnels.clone()));
+        Self { mode, hung, tunnels, url }
     }
 
     /// The database behind the proxy.
-    pub(crate) fn settings(&self) -> DatabaseSettings {
-        DatabaseSettings { url: self.url.parse().unwrap() }
+    pub fn settings(&self) -> DatabaseSettings {
+        DatabaseSettings { url: self.url.parse().expect("the proxy works") }
     }
 
     /// Opens the pool of an API process through the proxy.
-    pub(crate) async fn connect(&self) -> DatabaseConnection {
-        entity::connect(&self.settings(), ConnectionRole::Api).await.unwrap()
+    pub async fn connect(&self) -> DatabaseConnection {
+        entity::connect(&self.settings(), ConnectionRole::Api).await.expect("the proxy works")
     }
 
     /// Opens the connection with which an API process watches the catalogue version.
-    pub(crate) async fn connect_watch(&self) -> DatabaseConnection {
-        entity::connect(&self.settings(), ConnectionRole::Watch).await.unwrap()
+    pub async fn connect_watch(&self) -> DatabaseConnection {
+        entity::connect(&self.settings(), ConnectionRole::Watch).await.expect("the proxy works")
     }
 
     /// Changes the mode. After `Cut` no connection is open.
-    pub(crate) async fn set_mode(&self, mode: ProxyMode) {
+    pub async fn set_mode(&self, mode: ProxyMode) {
         self.mode.send_replace(mode);
         if mode == ProxyMode::Cut {
             self.tunnels.close();
@@ -70,9 +76,17 @@ impl DatabaseProxy {
             self.tunnels.reopen();
         }
     }
+
+    /// Waits until a connection hangs at a statement.
+    pub async fn wait_until_hung(&self) {
+        self.hung.subscribe().wait_for(|hung| *hung > 0).await.expect("the sender lives in `self`");
+    }
 }
 
-async fn accept(listener: TcpListener, server: String, mode: watch::Receiver<ProxyMode>, tunnels: TaskTracker) {
+/// The mode of a proxy, and where it counts the connections that hang.
+type ProxyState = (watch::Receiver<ProxyMode>, watch::Sender<usize>);
+
+async fn accept(listener: TcpListener, server: String, (mode, hung): ProxyState, tunnels: TaskTracker) {
     let mut owner = mode.clone();
     loop {
         let client = tokio::select! {
@@ -81,13 +95,13 @@ async fn accept(listener: TcpListener, server: String, mode: watch::Receiver<Pro
             Err(_) = async { loop { if let Err(dropped) = owner.changed().await { break Err::<(), _>(dropped) } } } => return,
         };
         if *mode.borrow() != ProxyMode::Cut {
-            tunnels.spawn(forward(client, server.clone(), mode.clone()));
+            tunnels.spawn(forward(client, server.clone(), (mode.clone(), hung.clone())));
         }
     }
 }
 
 /// Forwards one connection until either side closes it or the proxy cuts it.
-async fn forward(client: TcpStream, server: String, mode: watch::Receiver<ProxyMode>) {
+async fn forward(client: TcpStream, server: String, (mode, hung): ProxyState) {
     let forwarding = async {
         if *mode.borrow() == ProxyMode::Hang {
             std::future::pending::<()>().await;
@@ -96,7 +110,7 @@ async fn forward(client: TcpStream, server: String, mode: watch::Receiver<ProxyM
         let (from_client, mut to_client) = client.into_split();
         let (mut from_server, to_server) = upstream.into_split();
         tokio::select! {
-            () = forward_statements(from_client, to_server, mode.clone()) => (),
+            () = forward_statements(from_client, to_server, (mode.clone(), hung)) => (),
             _ = copy(&mut from_server, &mut to_client) => (),
         }
     };
@@ -107,12 +121,13 @@ async fn forward(client: TcpStream, server: String, mode: watch::Receiver<ProxyM
     }
 }
 
-async fn forward_statements(mut client: tcp::OwnedReadHalf, mut server: tcp::OwnedWriteHalf, mode: watch::Receiver<ProxyMode>) {
+async fn forward_statements(mut client: tcp::OwnedReadHalf, mut server: tcp::OwnedWriteHalf, (mode, hung): ProxyState) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = client.read(&mut bytes).await {
         if let ProxyMode::HangAt(text) = *mode.borrow()
             && String::from_utf8_lossy(&bytes[..count]).contains(text)
         {
+            hung.send_modify(|hung| *hung += 1);
             break;
         }
         if server.write_all(&bytes[..count]).await.is_err() {
@@ -124,8 +139,8 @@ async fn forward_statements(mut client: tcp::OwnedReadHalf, mut server: tcp::Own
 
 /// Splits a URL into `postgres://user@`, `host:port` and `/name?query`.
 fn split_at_server(url: &str) -> (String, String, String) {
-    let authority_at = url.find("://").unwrap() + 3;
-    let path_at = url[authority_at..].find('/').unwrap() + authority_at;
+    let authority_at = url.find("://").expect("the proxy works") + 3;
+    let path_at = url[authority_at..].find('/').expect("the proxy works") + authority_at;
     let server_at = url[authority_at..path_at].rfind('@').map_or(authority_at, |at| authority_at + at + 1);
     let server = &url[server_at..path_at];
     let server = if server.contains(':') { server.to_owned() } else { format!("{server}:5432") };
