@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|input: (&[u8], &[u8], u16)| {
     let (value, link, position) = input;
     check(&Bytes::copy_from_slice(value));
     let link = http::HeaderValue::from_bytes(link).ok();
-    let body = CachedBody::new(VERSION, Bytes::copy_from_slice(value), link);
+    let body = CachedBody::new(VERSION, 0, Bytes::copy_from_slice(value), link);
     let Some(encoded) = body.to_bytes(KEY) else { return };
     check(&encoded);
     assert_eq!(CachedBody::from_bytes(&encoded, "/search", VERSION, ContentCoding::Identity), None);
