@@ -296,3 +296,25 @@ impl Cache {
         body
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::DatabaseConnection;
+
+    use super::*;
+    use crate::database::ReadSource;
+
+    #[test]
+    fn a_body_does_not_replace_one_of_a_later_state() {
+        let (connection, availability) = (DatabaseConnection::default(), Arc::new(Availability::new("primary")));
+        let version = Arc::new(VersionWatch::new(connection.clone(), availability.clone()));
+        let reader = Arc::new(Reader::new(ReadSource { connection, availability: availability.clone() }, None));
+        let cache = Cache::new(1 << 20, REVALIDATE_WITHIN, None, version, availability, reader);
+        // A lower version is later if the database was restored.
+        for ((version, restores), expected) in [((2, 0), (2, 0)), ((1, 0), (2, 0)), ((1, 1), (1, 1)), ((3, 0), (1, 1))] {
+            cache.store("key".to_owned(), CachedBody::new(version, restores, Bytes::new(), None));
+            let stored = cache.process.get("key").map(|body| (body.version, body.restores));
+            assert_eq!(stored, Some(expected));
+        }
+    }
+}

@@ -28,6 +28,7 @@ on_every_backend!(
     head_returns_the_headers_without_a_body,
     a_stale_response_is_marked_while_it_is_revalidated,
     the_age_counts_from_when_the_response_was_superseded,
+    a_response_is_not_encoded_from_an_outdated_one,
     empty_responses_have_the_version_of_their_snapshot,
     new_catalogue_versions_are_detected,
     error_responses_are_not_cached,
@@ -254,6 +255,22 @@ async fn the_age_counts_from_when_the_response_was_superseded(database: Arc<Test
     assert_eq!(stale.header("warning"), Some("110 - \"Response is Stale\""));
     let age: u64 = stale.header("age").unwrap().parse().unwrap();
     assert!((1..30).contains(&age), "{age}");
+}
+
+/// The response without a coding may be served for a moment after it was superseded.
+async fn a_response_is_not_encoded_from_an_outdated_one(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let state = create_state(&database).await;
+    let app = TestApp::with_state(&state);
+    assert!(app.get("/search").await.titles().is_empty());
+    catalogue.insert_with_new_version(NewEvent::titled("new")).await;
+    state.version.refresh().await.unwrap();
+
+    let encoded = app.send(Method::GET, "/search", &[("accept-encoding", "gzip")]).await;
+
+    assert_eq!(encoded.header("warning"), None);
+    let body = String::from_utf8(encoded.decoded()).unwrap();
+    assert!(body.contains("\"new\""), "{body}");
 }
 
 async fn empty_responses_have_the_version_of_their_snapshot(database: Arc<TestDatabase>) {

@@ -1,6 +1,6 @@
 //! Snapshots of the error bodies, provoked through the app.
 
-use std::{fmt::Write, io, num::NonZeroU32};
+use std::{fmt::Write, io, num::NonZeroU32, path::Path};
 
 use api::{
     State,
@@ -179,6 +179,11 @@ async fn availability_errors(database: &TestDatabase) -> Vec<TestResponse> {
     responses
 }
 
+/// The file of a database on SQLite.
+pub(crate) fn sqlite_file(database: &TestDatabase) -> &Path {
+    Path::new(database.settings.url.expose().trim_start_matches("sqlite://").split('?').next().unwrap())
+}
+
 async fn storage_errors() -> [TestResponse; 2] {
     let full = TestDatabase::migrated(Backend::Sqlite).await;
     let connection = full.connect(ConnectionRole::Migrate).await;
@@ -192,7 +197,7 @@ async fn storage_errors() -> [TestResponse; 2] {
     // The migrations are in the log until all connections are closed.
     corrupt.connect(ConnectionRole::Migrate).await.close().await.unwrap();
     let app = TestApp::new(&corrupt).await;
-    let file = corrupt.settings.url.expose().trim_start_matches("sqlite://").split('?').next().unwrap();
+    let file = sqlite_file(&corrupt);
     let mut bytes = std::fs::read(file).unwrap();
     bytes[4096..].fill(0xff);
     std::fs::write(file, bytes).unwrap();

@@ -92,13 +92,14 @@ async fn cancelled_reads_free_their_connections(database: Arc<TestDatabase>) {
         _ => "WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number) SELECT COUNT(*) FROM number",
     };
     let state = State::new(connection.clone(), connection.clone(), 0, None);
-    for _ in 0..20 {
-        let read = state.reader.read(
-            state.reader.primary(),
-            ReadSize::Small,
-            connection.query_all_raw(Statement::from_string(backend, endless)),
-        );
-        assert!(timeout(Duration::from_millis(20), read).await.is_err(), "the statement never ends");
+    // Few at a time, and long enough for each to begin on a busy machine.
+    for _ in 0..7 {
+        let reads = (0..3).map(|_| async {
+            let statement = Statement::from_string(backend, endless);
+            let read = state.reader.read(state.reader.primary(), ReadSize::Small, connection.query_all_raw(statement));
+            assert!(timeout(Duration::from_millis(300), read).await.is_err(), "the statement never ends");
+        });
+        join_all(reads).await;
     }
     let app = TestApp::with_state(&state);
     for response in join_all((0..6).map(|_| app.get("/search?limit=1"))).await {

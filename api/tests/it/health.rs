@@ -1,6 +1,6 @@
 //! Liveness and readiness.
 
-use std::sync::Arc;
+use std::{fs::OpenOptions, os::unix::fs::FileExt, sync::Arc};
 
 use api::State;
 use entity::{ConnectionRole, catalogue_version};
@@ -10,11 +10,12 @@ use migration::{
     testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase},
 };
 use poem::http::Method;
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::{
     database_outages::{database_name, disconnect_all, run_maintenance},
+    error_bodies::sqlite_file,
     fixtures::{CatalogueFixture, NewEvent},
     test_app::TestApp,
 };
@@ -76,6 +77,25 @@ async fn a_missing_column_is_an_outdated_schema(database: Arc<TestDatabase>) {
     let places = ("application/json", r#"{"regions":[],"places":[{"code":"ESBCN","name":"Barcelona"}]}"#);
     app.upload(Method::PUT, "/places", places, &[]).await.problem(503, "schema_outdated");
     connection.close().await.unwrap();
+}
+
+/// The checks read other pages.
+#[tokio::test]
+async fn damage_that_only_a_query_finds_is_reported() {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let connection = database.connect(ConnectionRole::Migrate).await;
+    let root = Statement::from_string(DbBackend::Sqlite, "SELECT rootpage FROM sqlite_schema WHERE name = 'place'");
+    let page: u32 = connection.query_one_raw(root).await.unwrap().unwrap().try_get("", "rootpage").unwrap();
+    connection.close().await.unwrap();
+    let app = TestApp::new(&database).await;
+    assert_eq!(app.get("/readyz").await.status, 200);
+
+    let file = OpenOptions::new().write(true).open(sqlite_file(&database)).unwrap();
+    file.write_all_at(&[0xff; 4096], u64::from(page - 1) * 4096).unwrap();
+    for path in ["/places", "/readyz"] {
+        app.get(path).await.problem(503, "database_corrupt");
+    }
+    database.remove().await;
 }
 
 /// It remains in the load balancer, because it can respond to repeated reads.

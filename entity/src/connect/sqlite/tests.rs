@@ -146,6 +146,29 @@ async fn a_connection_is_closed_if_a_transaction_is_open_that_the_driver_has_not
 }
 
 #[tokio::test]
+async fn a_connection_is_closed_if_the_driver_counts_a_transaction_that_is_not_open() {
+    let fixture = Fixture::new().await;
+    fixture.mark_connection().await;
+    let transaction = begin_write(&fixture.pool).await.unwrap();
+    transaction.execute_unprepared("COMMIT").await.unwrap();
+    // Its rollback fails.
+    drop(transaction);
+    assert!(!fixture.has_same_connection().await);
+}
+
+/// 1 is `NORMAL`, 2 is `FULL`.
+#[tokio::test]
+async fn only_writes_of_the_worker_may_be_lost_by_a_power_failure() {
+    let fixture = Fixture::new().await;
+    for (role, synchronous) in [(ConnectionRole::Worker, 1), (ConnectionRole::Write, 2), (ConnectionRole::Migrate, 2)] {
+        let pool = open(&fixture.path(), role).await;
+        let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA synchronous");
+        let row = pool.query_one_raw(statement).await.unwrap().unwrap();
+        assert_eq!(row.try_get::<i32>("", "synchronous"), Ok(synchronous), "{role:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_is_closed_after_it_read_a_corrupt_page() {
     let fixture = Fixture::new().await;
     fixture.pool.execute_unprepared("INSERT INTO entry (value) VALUES (1); PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
