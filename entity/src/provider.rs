@@ -58,6 +58,8 @@ pub struct Model {
     pub pause_reason: Option<String>,
     /// When the pause began, by the database's clock.
     pub paused_at: Option<UtcInstant>,
+    /// Since when its first load is written in parts. Until it is complete, readers see none of the provider's rows.
+    pub loading_since: Option<UtcInstant>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -182,6 +184,7 @@ mod tests {
             pause_until: None,
             pause_reason: None,
             paused_at: None,
+            loading_since: None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::Failure;
 
 /// The newest migration that the programs need. Migrations of newer releases may be applied, too: a release only adds to the schema of the
 /// one before. A test of `migration` compares this with its list.
-pub const NEWEST_MIGRATION: &str = "m20261126_000009_clocks";
+pub const NEWEST_MIGRATION: &str = "m20261126_000010_loading";
 
 /// PostgreSQL's code for a table that the role may not read.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";

@@ -9,6 +9,7 @@ mod clocks;
 mod concerts;
 mod jobs;
 mod ledger;
+mod loading;
 mod probe;
 mod pushes;
 mod rates;
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(probe::Migration),
             Box::new(pushes::Migration),
             Box::new(clocks::Migration),
+            Box::new(loading::Migration),
         ]
     }
 }

@@ -40,6 +40,12 @@ impl Sql {
 pub(crate) const VERSION_COLUMNS: &str =
     "(SELECT version FROM catalogue_version) AS version, (SELECT raised_at FROM catalogue_version) AS raised_at";
 
+/// The condition that the rows of a table with a column `provider_id` are visible, which those of an incomplete first load are not. Usually
+/// there is none, which the database finds out once per statement.
+pub(crate) fn is_loaded(table: &str) -> String {
+    format!("{table}.provider_id NOT IN (SELECT loading.id FROM provider AS loading WHERE loading.loading_since IS NOT NULL)")
+}
+
 /// A database, or a transaction that reads one snapshot of it.
 pub trait ReadConnection: ConnectionTrait + StreamTrait + TransactionTrait<Transaction = DatabaseTransaction> {}
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     cache::{QueryOutput, SnapshotVersion},
-    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, is_loaded, read_rows},
     error::ApiError,
     query::{Cursor, ListFilters, ListQuery, ParameterKind, Parameters, WITHOUT_NUL},
 };
@@ -33,7 +33,7 @@ pub(crate) struct NamePrefixText;
 /// The table of such a list.
 #[derive(Debug)]
 pub(crate) struct NameTable {
-    /// Its name. It has the columns `folded_name` and `id`.
+    /// Its name. It has the columns `folded_name`, `id` and `provider_id`.
     pub(crate) table: &'static str,
     /// Columns of the table and its joins.
     pub(crate) columns: &'static str,
@@ -92,14 +92,15 @@ where
 {
     let NameTable { table, columns, joins } = source;
     conditions.extend(prefix.condition(table, &mut sql));
+    conditions.push(is_loaded(table));
     if let Some(Cursor { sort_key: (name, id), .. }) = &query.page.after {
         let (name, id) = (sql.bind(name.clone()), sql.bind(*id));
         conditions.push(format!("({table}.folded_name, {table}.id) > ({name}, {id})"));
     }
-    let conditions = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    let conditions = conditions.join(" AND ");
     let limit = sql.bind(query.page.rows() + 1);
     let text = format!(
-        "SELECT {table}.id, {table}.folded_name, {columns}, {VERSION_COLUMNS} FROM {table} {joins} {conditions} \
+        "SELECT {table}.id, {table}.folded_name, {columns}, {VERSION_COLUMNS} FROM {table} {joins} WHERE {conditions} \
          ORDER BY {table}.folded_name, {table}.id LIMIT {limit}"
     );
     let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);

@@ -21,6 +21,7 @@ mod errors_page;
 mod events;
 mod fairness;
 mod feeds;
+mod first_load;
 mod fixtures;
 mod health;
 mod json_schema;

@@ -1,16 +1,17 @@
-//! A dry run of a pushed feed: applies it in a transaction that is rolled back.
+//! A dry run of a pushed feed: compares it with the copy, and writes nothing.
 
 use std::io;
 
-use entity::{begin_write, database_now, provider, pushed_feed};
+use entity::{database_now, provider, pushed_feed};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use serde_json::{Value, json};
 
 use super::{
     SyncError,
+    changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
-    pushed, write,
+    pushed,
 };
 use crate::{
     progress::ProgressCounter,
@@ -22,13 +23,17 @@ use crate::{
     },
 };
 
-/// Applies a feed without committing it, and returns the result as the JSON that the API responds with.
+/// Counts what a feed would change, and returns the result as the JSON that the API responds with.
 pub async fn dry_run(database: &DatabaseConnection, entry: &ProviderEntry, feed: pushed_feed::Model) -> String {
-    let result = apply(database, entry, &feed).await;
+    let result = count_changes(database, entry, &feed).await;
     result.unwrap_or_else(|error| describe_failure(&error, 0, &Value::Array(Vec::new()))).to_string()
 }
 
-async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, pushed: &pushed_feed::Model) -> Result<Value, SyncError> {
+async fn count_changes(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    pushed: &pushed_feed::Model,
+) -> Result<Value, SyncError> {
     let provider = provider::Entity::find_by_id(pushed.provider_id).one(database).await?;
     let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", pushed.provider_id)))?;
     if provider.currency != entry.currency.code() {
@@ -43,15 +48,15 @@ async fn apply(database: &DatabaseConnection, entry: &ProviderEntry, pushed: &pu
     if let Some(refusal) = refusal {
         return Ok(describe_failure(&refusal, summary.rejects.count, &rejects));
     }
-    let transaction = begin_write(database).await?;
     let origin = FeedOrigin {
         provider_id: provider.id,
         slug: &entry.slug,
-        fetched_at: database_now(&transaction).await?,
+        fetched_at: database_now(database).await?,
         last_fetched_at: provider.last_success_at,
     };
-    let counts = write::apply(&transaction, origin, &feed, &summary, comparison, &progress).await?;
-    transaction.rollback().await?;
+    let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, &progress);
+    while changes.next(database).await?.is_some() {}
+    let counts = changes.counts();
     Ok(json!({
         "state": counts.state().name(),
         "fetched": counts.fetched,

@@ -13,9 +13,9 @@ pub(super) struct LastDocument {
     pub(super) body_hash: Option<i64>,
 }
 
-/// The document of the copy; empty if it would be read differently now.
+/// The document of the copy; empty if it would be read differently now, or if the first load is incomplete.
 pub(super) fn find(entry: &ProviderEntry, provider: &provider::Model) -> LastDocument {
-    if provider.reading_hash != Some(reading_hash(entry)) {
+    if provider.loading_since.is_some() || provider.reading_hash != Some(reading_hash(entry)) {
         return LastDocument::default();
     }
     let validators = Validators { etag: provider.etag.clone(), last_modified: provider.last_modified.clone() };

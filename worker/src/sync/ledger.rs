@@ -148,6 +148,7 @@ pub(super) async fn close_snapshot(
     let columns = provider::ActiveModel {
         event_count: Set(to_column(counts.fetched)),
         reject_count: Set(to_column(counts.rejected)),
+        loading_since: Set(None),
         ..copied.columns()
     };
     let report = build_report(run, counts, copied.bytes, durations);

@@ -8,16 +8,19 @@
 //!   -> one transaction: read what differs again, write, increment the version, close the run
 //! ```
 //!
-//! Before the transaction only the run's own row is written, so a feed is committed whole or not at all. In memory are a summary of the
+//! Before the transaction only the run's own row is written, so a feed is committed whole or not at all. A large first load into SQLite is
+//! several transactions, and hidden until the last one (`first_load`). In memory are a summary of the
 //! feed and the part that is being read or written. This module does not handle schedules (`schedule` does), HTTP or formats
 //! (`provider` does).
 
+mod changes;
 mod chunks;
 mod compare;
 mod diff;
 mod dry_run;
 mod error;
 mod fingerprint;
+mod first_load;
 mod guard;
 pub mod identity;
 mod last_document;

@@ -2,18 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use entity::{begin_write, job, provider, sync_run};
+use entity::{begin_write, catalogue_version, job, provider, sync_run};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
+use tokio::time::sleep;
 
 use super::{
     SyncError,
+    changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
-    last_document, ledger, metrics, pushed, register,
+    first_load, last_document, ledger, metrics, pushed, register,
     report::{Durations, Stopwatch, SyncReport},
     save_rejects::save_rejects,
     source::FeedSource,
-    write,
+    write::{self, CopyWriter},
 };
 use crate::{
     progress::ProgressCounter,
@@ -191,14 +193,23 @@ impl SyncAttempt<'_> {
             return Err(refusal);
         }
         let mut watch = Stopwatch::start();
-        let transaction = self.begin(provider).await?;
         let origin = FeedOrigin {
             provider_id: provider.id,
             slug: &entry.slug,
             fetched_at: run.started_at,
             last_fetched_at: provider.last_success_at,
         };
-        let counts = write::apply(&transaction, origin, &feed, &summary, comparison, progress).await?;
+        let is_large_first_load = !self.is_delta() && first_load::is_needed(database, provider, &comparison);
+        let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, progress);
+        if is_large_first_load {
+            self.write_in_parts(provider, &mut changes).await?;
+        }
+        let transaction = self.begin(provider).await?;
+        write::write_all(&transaction, &mut changes).await?;
+        if changes.is_visible() || provider.loading_since.is_some() {
+            catalogue_version::increment(&transaction).await?;
+        }
+        let counts = changes.counts();
         save_rejects(&transaction, run, &summary.rejects.first, &feed.spool).await?;
         durations.write = watch.lap();
         let report = if self.is_delta() {
@@ -220,6 +231,23 @@ impl SyncAttempt<'_> {
             Err(SyncError::Superseded)
         } else {
             Err(SyncError::LeaseLost)
+        }
+    }
+
+    /// Writes all changes in transactions that leave the job and the run as they are. Readers see none of it.
+    async fn write_in_parts(&self, provider: &provider::Model, changes: &mut FeedChanges<'_>) -> Result<(), SyncError> {
+        let mut writer = CopyWriter::new(changes.origin());
+        loop {
+            let part = self.begin(provider).await?;
+            if !job::queue::is_held(&part, self.lease).await? {
+                return Err(SyncError::LeaseLost);
+            }
+            let is_complete = first_load::write_part(&part, &mut writer, changes).await?;
+            part.commit().await?;
+            if is_complete {
+                return Ok(());
+            }
+            sleep(first_load::PAUSE).await;
         }
     }
 

@@ -276,6 +276,13 @@ impl ElementSpan {
     }
 }
 
+impl FeedComparison {
+    /// The size of the changed base events in the document.
+    pub(super) fn bytes(&self) -> usize {
+        self.changed.iter().map(ChangedBaseEvent::bytes).sum()
+    }
+}
+
 impl ChangedBaseEvent {
     /// Its size in the document.
     pub(super) fn bytes(&self) -> usize {

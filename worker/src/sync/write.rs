@@ -1,137 +1,49 @@
-//! Writes the changes of a feed to the copy in the caller's transaction, which has locked the provider's row: reads what differs again,
-//! batch by batch, compares and writes.
+//! Writes the changes of a feed to the copy, in transactions of the caller, which have locked the provider's row.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
-use entity::{base_event, catalogue_version, event, event_performer, zone};
+use entity::{base_event, event, event_performer, zone};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, sea_query::OnConflict,
 };
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
     SyncError,
+    changes::FeedChanges,
     chunks::chunks,
-    diff::{self, CopiedBaseEvent, CopiedEvent, CopyChanges, FeedOrigin},
+    diff::{CopyChanges, FeedOrigin},
     fingerprint,
-    report::Counts,
-    summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
-};
-use crate::{
-    progress::{ProgressCounter, ProgressStage},
-    provider::format::FeedReadError,
 };
 
-/// Size of the part of a feed that is in memory as items while it is written. Two such parts are: one is read while another is written.
-const BYTES_PER_BATCH: usize = 1024 * 1024;
-/// Removed base events that are written in one batch.
-const REMOVED_PER_BATCH: usize = 4096;
-
-/// Writes what differs to the copy and returns what that changed.
-pub(super) async fn apply(
-    transaction: &DatabaseTransaction,
-    origin: FeedOrigin<'_>,
-    feed: &Arc<SpooledFeed>,
-    summary: &Arc<FeedSummary>,
-    comparison: FeedComparison,
-    progress: &ProgressCounter,
-) -> Result<Counts, SyncError> {
-    let base_events = comparison.changed.len() + comparison.removed.len();
-    progress.begin(ProgressStage::Writing, Some(base_events as u64));
-    let mut writer = CopyWriter { transaction, origin, written: HashMap::new(), counts: Counts::default(), visible: false };
-    writer.counts.fetched = summary.event_count;
-    writer.counts.rejected = summary.rejects.count;
-    writer.counts.unchanged = comparison.unchanged_events;
-
-    let mut batches = read_ahead(feed.clone(), summary.clone(), comparison.changed);
-    while let Some(batch) = batches.recv().await {
-        let details = batch?;
-        let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
-        let copied = fetch_copied(transaction, copied_ids).await?;
-        writer.write(diff::diff_changed(&details, &copied, origin)).await?;
-        progress.add(details.len() as u64);
+/// Writes all changes of a feed in one transaction.
+pub(super) async fn write_all(transaction: &DatabaseTransaction, changes: &mut FeedChanges<'_>) -> Result<(), SyncError> {
+    let mut writer = CopyWriter::new(changes.origin());
+    while let Some(batch) = changes.next(transaction).await? {
+        writer.write(transaction, batch).await?;
     }
-    for removed in comparison.removed.chunks(REMOVED_PER_BATCH) {
-        let copied = fetch_copied(transaction, removed.to_vec()).await?;
-        writer.write(diff::diff_removed(&copied)).await?;
-        progress.add(removed.len() as u64);
-    }
-    if writer.visible {
-        catalogue_version::increment(transaction).await?;
-    }
-    Ok(writer.counts)
-}
-
-/// Fetches base events of the copy with their events.
-async fn fetch_copied(
-    transaction: &DatabaseTransaction,
-    base_events: Vec<Uuid>,
-) -> Result<HashMap<Uuid, CopiedBaseEvent>, DbErr> {
-    let mut copied = HashMap::new();
-    for ids in chunks(base_events) {
-        let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids.clone())).all(transaction).await?;
-        copied.extend(rows.into_iter().map(|base_event| (base_event.id, CopiedBaseEvent { base_event, events: HashMap::new() })));
-        let events = event::Entity::find().filter(event::COLUMN.base_event_id.is_in(ids)).all(transaction).await?;
-        for event::Model { id, base_event_id, content_hash, first_seen_at, left_at, came_back_at, .. } in events {
-            if let Some(copied) = copied.get_mut(&base_event_id) {
-                copied.events.insert(id, CopiedEvent { content_hash, first_seen_at, left_at, came_back_at });
-            }
-        }
-    }
-    Ok(copied)
-}
-
-/// Reads base events again, batch by batch, while earlier ones are written.
-fn read_ahead(
-    feed: Arc<SpooledFeed>,
-    summary: Arc<FeedSummary>,
-    changed: Vec<ChangedBaseEvent>,
-) -> mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>> {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        let mut rest = changed.as_slice();
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = |changed: &&ChangedBaseEvent| {
-                bytes += changed.bytes();
-                bytes <= BYTES_PER_BATCH
-            };
-            let count = rest.iter().take_while(fits).count().max(1);
-            let (batch, later) = rest.split_at(count);
-            rest = later;
-            let details = batch.iter().map(|changed| feed.read_detail(&summary, changed)).collect();
-            // The receiver is gone because the sync has failed.
-            if sender.blocking_send(details).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
+    Ok(())
 }
 
 /// Writes the batches of one feed.
-struct CopyWriter<'a> {
-    transaction: &'a DatabaseTransaction,
+#[derive(Debug)]
+pub(super) struct CopyWriter<'a> {
     origin: FeedOrigin<'a>,
     /// Hashes of the venues and performers that were written, because many events share one.
     written: HashMap<Uuid, i64>,
-    counts: Counts,
-    /// Whether a reader can see any of it.
-    visible: bool,
 }
 
-impl CopyWriter<'_> {
-    async fn write(&mut self, mut changes: CopyChanges) -> Result<(), DbErr> {
-        self.counts.add(changes.counts);
-        self.visible |= changes.visible;
-        let transaction = self.transaction;
+impl<'a> CopyWriter<'a> {
+    pub(super) fn new(origin: FeedOrigin<'a>) -> Self {
+        Self { origin, written: HashMap::new() }
+    }
+
+    /// Writes one batch.
+    pub(super) async fn write(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
         upsert(transaction, changes.base_events).await?;
         changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
         changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
-        // Shown events may share them, and they are resources of their own in the API.
-        self.visible |= !changes.venues.is_empty() || !changes.performers.is_empty();
         upsert(transaction, changes.venues.into_values().collect()).await?;
         upsert(transaction, changes.performers.into_values().collect()).await?;
         insert(transaction, changes.new_events).await?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cache::{QueryOutput, SnapshotVersion},
-    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, is_loaded, read_rows},
     error::ApiError,
     resources::venues::near::Near,
 };
@@ -118,7 +118,8 @@ impl<C: ReadConnection> Reading<'_, C> {
         let source_ids: Vec<String> = names.iter().cloned().chain(names.iter().filter_map(|name| of_provider(name))).collect();
         let select = format!(
             "SELECT performer.id, performer.source_id, provider.slug, {VERSION_COLUMNS} \
-             FROM performer JOIN provider ON provider.id = performer.provider_id WHERE performer"
+             FROM performer JOIN provider ON provider.id = performer.provider_id \
+             WHERE provider.loading_since IS NULL AND performer"
         );
         let mut text = format!("{select}.source_id IN ({})", sql.bind_all(&source_ids));
         let ids: Vec<Uuid> = names.iter().filter_map(|name| name.parse().ok()).collect();
@@ -145,9 +146,9 @@ impl<C: ReadConnection> Reading<'_, C> {
     /// The venues of an area, up to `limit`.
     async fn venues(&mut self, near: &Near, limit: Option<u64>) -> Result<Vec<Uuid>, DbErr> {
         let mut sql = Sql::default();
-        let condition = near.condition(&mut sql);
+        let (condition, is_loaded) = (near.condition(&mut sql), is_loaded("venue"));
         let limit = limit.map(|limit| format!(" LIMIT {}", sql.bind(limit))).unwrap_or_default();
-        let text = format!("SELECT venue.id, {VERSION_COLUMNS} FROM venue WHERE {condition}{limit}");
+        let text = format!("SELECT venue.id, {VERSION_COLUMNS} FROM venue WHERE {condition} AND {is_loaded}{limit}");
         let rows = self.database.query_all_raw(sql.statement(ConnectionTrait::get_database_backend(self.database), text)).await?;
         let mut venues = Vec::with_capacity(rows.len());
         for row in rows {

@@ -4,7 +4,7 @@ use sea_orm::{DbBackend, Statement, prelude::Uuid};
 
 use super::filters::{ConcertFilters, ConcertsQuery};
 use crate::{
-    database::sql::{Sql, VERSION_COLUMNS},
+    database::sql::{Sql, VERSION_COLUMNS, is_loaded},
     query::{Cursor, ListQuery},
     resources::venues::near::Near,
 };
@@ -36,7 +36,11 @@ pub fn statement(backend: DbBackend, query: &ConcertsQuery, arms: &[Arm], near: 
     let mut in_range = String::from("shown AND venue_id IS NOT NULL");
     let mut joined = String::from("venue CROSS JOIN performer");
     let mut conditions = vec!["venue.id = concert.venue_id AND performer.id = concert.performer_id".to_owned()];
-    conditions.extend(near.map(|near| near.condition(&mut sql)));
+    if let Some(near) = near {
+        conditions.push(near.condition(&mut sql));
+        // The performers and venues of other arms were already restricted.
+        conditions.push(is_loaded("venue"));
+    }
     if let Some(starts_at) = range.starts_at {
         in_range += &format!(" AND starts_at >= {}", sql.bind(starts_at));
     }

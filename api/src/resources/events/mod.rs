@@ -8,6 +8,7 @@ use poem_openapi::OpenApi;
 use sea_orm::prelude::Uuid;
 
 pub use self::response::EventDetails;
+pub(crate) use self::rows::select_visible;
 use crate::{
     database::reader::ReadSize,
     error::ApiError,

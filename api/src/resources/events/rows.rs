@@ -1,7 +1,10 @@
 //! Reads an event.
 
 use entity::{base_event, event, event_performer, performer, provider, venue, zone};
-use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QueryOrder, prelude::Uuid};
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
+    prelude::Uuid,
+};
 
 use crate::database::sql::begin_snapshot;
 
@@ -16,11 +19,21 @@ pub(super) struct EventRows {
     pub(super) zones: Vec<zone::Model>,
 }
 
-/// Reads a shown event. An event that was never on sale online does not exist for readers.
+/// Selects an event, joined with its base event and its provider. For readers, an event that was never on sale online does not exist, nor
+/// do the events of an incomplete first load.
+pub(crate) fn select_visible(id: Uuid) -> Select<event::Entity> {
+    event::Entity::find_by_id(id)
+        .filter(event::Column::Shown.eq(true))
+        .join(JoinType::InnerJoin, event::Relation::BaseEvent.def())
+        .join(JoinType::InnerJoin, base_event::Relation::Provider.def())
+        .filter(provider::COLUMN.loading_since.is_null())
+}
+
+/// Reads an event that readers can see.
 pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<Option<EventRows>, DbErr> {
     // One snapshot, so that a concurrent sync cannot mix the zones of two feeds.
     let snapshot = begin_snapshot(database).await?;
-    let event = event::Entity::find_by_id(id).filter(event::Column::Shown.eq(true)).find_also_related(base_event::Entity);
+    let event = select_visible(id).select_also(base_event::Entity);
     let Some((event, Some(base_event))) = event.one(&snapshot).await? else {
         // Not a rollback, which would close the connection.
         snapshot.commit().await?;

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use entity::{event, venue};
 use poem_openapi::registry::MetaSchema;
 use rates::Day;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, prelude::Uuid};
+use sea_orm::{ConnectionTrait, FromQueryResult, prelude::Uuid};
 use serde::Serialize;
 
 use super::{
@@ -21,6 +21,7 @@ use crate::{
     },
     error::{ApiError, ValidationError},
     query::{Filters, ParameterKind, Parameters, WITHOUT_CONTROLS, parse_path, serialize_text},
+    resources::events::select_visible,
 };
 
 /// Days of one request: two years. Between two large regions, more could not be summed within the time of one statement.
@@ -153,8 +154,7 @@ impl EventRatesFilters {
 
     async fn find(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let snapshot = begin_snapshot(database).await?;
-        let event = event::Entity::find_by_id(self.event_id).filter(event::Column::Shown.eq(true));
-        let found = event.find_also_related(venue::Entity).one(&snapshot).await?;
+        let found = select_visible(self.event_id).find_also_related(venue::Entity).one(&snapshot).await?;
         let Some((event, venue)) = found else {
             // Not a rollback, which would close the connection.
             snapshot.commit().await?;

@@ -74,6 +74,7 @@ pub fn select(query: &SearchQuery) -> Select<event::Entity> {
         .join(JoinType::InnerJoin, base_event::Relation::Provider.def())
         // The bare column, as in the index's condition: with `= ?` the planner cannot prove that the index applies.
         .filter(Expr::col((event::Entity, event::Column::Shown)))
+        .filter(provider::COLUMN.loading_since.is_null())
         .order_by_asc(event::Column::StartsAt)
         .order_by_asc(event::Column::Id);
     if let Some(starts_at) = query.filters.range.starts_at {

@@ -1,6 +1,7 @@
 //! The tables of the copy after syncs, on both databases.
 
 mod catalogue_version;
+mod first_load;
 mod guards;
 mod history;
 mod lease_lost;

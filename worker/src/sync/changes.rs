@@ -1,0 +1,136 @@
+//! The changes of a feed, batch by batch: reads what differs again, and compares it with the rows of the copy.
+
+use std::{collections::HashMap, sync::Arc};
+
+use entity::{base_event, event};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::{
+    SyncError,
+    chunks::chunks,
+    diff::{self, CopiedBaseEvent, CopiedEvent, CopyChanges, FeedOrigin},
+    report::Counts,
+    summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
+};
+use crate::{
+    progress::{ProgressCounter, ProgressStage},
+    provider::format::FeedReadError,
+};
+
+/// Size of the part of a feed that is in memory as items while it is written. Two such parts are: one is read while another is written.
+const BYTES_PER_BATCH: usize = 512 * 1024;
+/// Removed base events in one batch.
+const REMOVED_PER_BATCH: usize = 4096;
+
+/// The changes of one feed.
+#[derive(Debug)]
+pub(super) struct FeedChanges<'a> {
+    origin: FeedOrigin<'a>,
+    changed: mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>>,
+    removed: Vec<Uuid>,
+    progress: &'a ProgressCounter,
+    counts: Counts,
+    is_visible: bool,
+}
+
+impl<'a> FeedChanges<'a> {
+    /// Begins to read the feed again.
+    pub(super) fn new(
+        origin: FeedOrigin<'a>,
+        feed: &Arc<SpooledFeed>,
+        summary: &Arc<FeedSummary>,
+        comparison: FeedComparison,
+        progress: &'a ProgressCounter,
+    ) -> Self {
+        let FeedComparison { changed, removed, unchanged_events } = comparison;
+        progress.begin(ProgressStage::Writing, Some((changed.len() + removed.len()) as u64));
+        let counts = Counts {
+            fetched: summary.event_count,
+            rejected: summary.rejects.count,
+            unchanged: unchanged_events,
+            ..Counts::default()
+        };
+        Self { origin, changed: read_ahead(feed.clone(), summary.clone(), changed), removed, progress, counts, is_visible: false }
+    }
+
+    /// The next batch; `None` after the last one.
+    pub(super) async fn next(&mut self, database: &impl ConnectionTrait) -> Result<Option<CopyChanges>, SyncError> {
+        let (size, changes) = if let Some(batch) = self.changed.recv().await {
+            let details = batch?;
+            let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
+            let copied = fetch_copied(database, copied_ids).await?;
+            (details.len(), diff::diff_changed(&details, &copied, self.origin))
+        } else if self.removed.is_empty() {
+            return Ok(None);
+        } else {
+            let batch = self.removed.split_off(self.removed.len().saturating_sub(REMOVED_PER_BATCH));
+            let size = batch.len();
+            (size, diff::diff_removed(&fetch_copied(database, batch).await?))
+        };
+        self.progress.add(size as u64);
+        self.counts.add(changes.counts);
+        // Shown events may share venues and performers, and they are resources of their own in the API.
+        self.is_visible |= changes.visible || !changes.venues.is_empty() || !changes.performers.is_empty();
+        Ok(Some(changes))
+    }
+
+    pub(super) fn origin(&self) -> FeedOrigin<'a> {
+        self.origin
+    }
+
+    /// The counts of the feed and of the batches so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Whether a reader can see any of the batches so far.
+    pub(super) fn is_visible(&self) -> bool {
+        self.is_visible
+    }
+}
+
+/// Reads base events again, batch by batch, while earlier ones are written.
+fn read_ahead(
+    feed: Arc<SpooledFeed>,
+    summary: Arc<FeedSummary>,
+    changed: Vec<ChangedBaseEvent>,
+) -> mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>> {
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::task::spawn_blocking(move || {
+        let mut rest = changed.as_slice();
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |changed: &&ChangedBaseEvent| {
+                bytes += changed.bytes();
+                bytes <= BYTES_PER_BATCH
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (batch, later) = rest.split_at(count);
+            rest = later;
+            let details = batch.iter().map(|changed| feed.read_detail(&summary, changed)).collect();
+            // The receiver is gone because the sync has failed.
+            if sender.blocking_send(details).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Fetches base events of the copy with their events.
+async fn fetch_copied(database: &impl ConnectionTrait, base_events: Vec<Uuid>) -> Result<HashMap<Uuid, CopiedBaseEvent>, DbErr> {
+    let mut copied = HashMap::new();
+    for ids in chunks(base_events) {
+        let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids.clone())).all(database).await?;
+        copied.extend(rows.into_iter().map(|base_event| (base_event.id, CopiedBaseEvent { base_event, events: HashMap::new() })));
+        let events = event::Entity::find().filter(event::COLUMN.base_event_id.is_in(ids)).all(database).await?;
+        for event::Model { id, base_event_id, content_hash, first_seen_at, left_at, came_back_at, .. } in events {
+            if let Some(copied) = copied.get_mut(&base_event_id) {
+                copied.events.insert(id, CopiedEvent { content_hash, first_seen_at, left_at, came_back_at });
+            }
+        }
+    }
+    Ok(copied)
+}

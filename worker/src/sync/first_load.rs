@@ -1,0 +1,53 @@
+//! The first load of a large provider into SQLite, in parts.
+//!
+//! SQLite has one write lock. One transaction would hold it for minutes, and every other write would fail. The parts are committed in
+//! short transactions instead, while `provider.loading_since` hides the provider from readers. The transaction that closes the run clears
+//! it, so that readers see nothing or the whole feed. The parts of a load that failed stay hidden, and the next run continues with them.
+
+use std::time::Duration;
+
+use entity::provider;
+use sea_orm::{ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter};
+use tokio::time::Instant;
+
+use super::{SyncError, changes::FeedChanges, diff::FeedOrigin, summary::FeedComparison, write::CopyWriter};
+
+/// A smaller load is one transaction. It takes about a second.
+const MIN_BYTES: usize = 1024 * 1024;
+/// How long a transaction takes: much shorter than the time that other writers wait.
+const PART_TIME: Duration = Duration::from_millis(500);
+/// The pause between two transactions. Writers that wait for the lock try to get it every 100 ms.
+pub(super) const PAUSE: Duration = Duration::from_millis(150);
+
+/// Whether the changes are written in parts: a snapshot of a provider that readers have never seen.
+pub(super) fn is_needed(database: &DatabaseConnection, provider: &provider::Model, comparison: &FeedComparison) -> bool {
+    database.get_database_backend() == DbBackend::Sqlite
+        && (provider.last_success_at.is_none() || provider.loading_since.is_some())
+        && comparison.bytes() >= MIN_BYTES
+}
+
+/// Writes changes for [`PART_TIME`], and hides them from readers. Returns whether these were the last ones.
+pub(super) async fn write_part(
+    transaction: &DatabaseTransaction,
+    writer: &mut CopyWriter<'_>,
+    changes: &mut FeedChanges<'_>,
+) -> Result<bool, SyncError> {
+    let begun_at = Instant::now();
+    hide(transaction, changes.origin()).await?;
+    while begun_at.elapsed() < PART_TIME {
+        let Some(batch) = changes.next(transaction).await? else { return Ok(true) };
+        writer.write(transaction, batch).await?;
+    }
+    Ok(false)
+}
+
+/// Hides the provider until a run is closed.
+async fn hide(transaction: &DatabaseTransaction, origin: FeedOrigin<'_>) -> Result<(), DbErr> {
+    provider::Entity::update_many()
+        .col_expr(provider::Column::LoadingSince, origin.fetched_at.into())
+        .filter(provider::COLUMN.id.eq(origin.provider_id))
+        .filter(provider::Column::LoadingSince.is_null())
+        .exec(transaction)
+        .await?;
+    Ok(())
+}
