@@ -7,17 +7,26 @@ use std::{
 };
 
 use entity::{ConnectionRole, datum, job, rate_batch, region, sync_run, sync_run::RunState};
-use migration::testing::{Backend, TestDatabase};
-use provider_sim::SimCatalogue;
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
+use migration::{
+    on_every_backend,
+    testing::{Backend, TestDatabase},
+};
+use provider_sim::{InjectedFault, SimCatalogue};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+};
 
 use crate::{
     deployment::{ApiProcess, Deployment, SLUG, format_entry},
     wait::eventually,
 };
 
+on_every_backend!(a_failed_sync_is_recorded_once_there_is_space);
+
 /// The deadline of a write, and a margin for a busy machine.
 const DEADLINE: Duration = Duration::from_secs(12);
+/// A limit of the size of files in bytes that leaves space for the log of a program, but not for the write-ahead log.
+const LESS_THAN_THE_DATABASE: &str = "8192";
 /// Rounds of writes before, during and after the disk is full: more than a pool has connections.
 const ROUNDS: usize = 15;
 
@@ -143,4 +152,53 @@ async fn acknowledged_writes_survive_a_full_disk() {
     client.assert_nothing_lost(&reader).await;
     let succeeded = sync_run::Entity::find().filter(sync_run::Column::State.eq(RunState::Succeeded));
     assert!(succeeded.count(&reader).await.unwrap() >= 2 * ROUNDS as u64, "every accepted push was applied");
+}
+
+/// Lets all writes of a sync fail, like those to a full disk.
+async fn fill_disk(database: &DatabaseConnection, worker: u32) {
+    match database.get_database_backend() {
+        DbBackend::Postgres => {
+            let fail = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '53100'; END $$";
+            database.execute_unprepared(fail).await.unwrap();
+            for table in ["event", "sync_run", "job"] {
+                let trigger = format!("CREATE TRIGGER fail BEFORE INSERT OR UPDATE OR DELETE ON {table} EXECUTE FUNCTION fail()");
+                database.execute_unprepared(&trigger).await.unwrap();
+            }
+        }
+        _ => limit_file_size(worker, LESS_THAN_THE_DATABASE),
+    }
+}
+
+async fn free_disk(database: &DatabaseConnection, worker: u32) {
+    match database.get_database_backend() {
+        DbBackend::Postgres => {
+            database.execute_unprepared("DROP FUNCTION fail() CASCADE").await.unwrap();
+        }
+        _ => limit_file_size(worker, "unlimited"),
+    }
+}
+
+/// The schedule has no other tick, which would close the run.
+async fn a_failed_sync_is_recorded_once_there_is_space(database: Arc<TestDatabase>) {
+    let deployment = Deployment::new(database, SimCatalogue { events: 20, ..SimCatalogue::default() }).await;
+    deployment.write_providers(&format_entry(SLUG, &deployment.url, "0 0 0 1 1 *"));
+    // Time to fill the disk after the run has started, also on a busy machine.
+    deployment.provider.fail_next([InjectedFault::Latency(Duration::from_secs(5))]);
+    let database = deployment.database.connect(ConnectionRole::Worker).await;
+    let worker = deployment.start_worker("one");
+    eventually("the run has started", async || (deployment.provider.statistics().requests == 1).then_some(())).await;
+
+    fill_disk(&database, worker.id()).await;
+    eventually("the failure cannot be recorded", async || {
+        worker.read_log().contains("the database cannot be written, retrying").then_some(())
+    })
+    .await;
+    free_disk(&database, worker.id()).await;
+
+    eventually("the failure is recorded and the sync retried", async || {
+        let runs = sync_run::Entity::find().order_by_asc(sync_run::Column::Id).all(&database).await.unwrap();
+        let outcomes: Vec<_> = runs.iter().map(|run| (run.state, run.reason_code.as_deref())).collect();
+        (outcomes == [(RunState::Failed, Some("database_error")), (RunState::Succeeded, None)]).then_some(())
+    })
+    .await;
 }

@@ -10,7 +10,7 @@ use entity::{
     ConnectionRole,
     sync_run::{
         self,
-        RunState::{Running, Succeeded},
+        RunState::{Failed, Running, Succeeded},
     },
 };
 use migration::testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase};
@@ -18,7 +18,7 @@ use provider_sim::SimCatalogue;
 use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 
 use crate::{
-    deployment::{Deployment, SLUG},
+    deployment::{Deployment, SLUG, format_entry},
     wait::eventually,
 };
 
@@ -60,6 +60,25 @@ async fn a_worker_continues_after_a_server_stopped_responding() {
     })
     .await;
     assert!(worker.exit_status().is_none(), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_fails_if_the_server_does_not_respond_to_a_write() {
+    let (deployment, proxy) = deploy(ProxyMode::HangAt("INSERT INTO \"zone\"")).await;
+    deployment.write_providers(&format_entry(SLUG, &deployment.url, "0 0 0 1 1 *"));
+    let reader = deployment.database.connect(ConnectionRole::Api).await;
+    let _worker = deployment.start_worker("one");
+    proxy.wait_until_hung().await;
+    proxy.set_mode(ProxyMode::Forward).await;
+
+    let runs = eventually("the sync is retried", async || {
+        let runs = load_runs(&reader).await;
+        runs.iter().any(|run| run.state == Succeeded).then_some(runs)
+    })
+    .await;
+    let outcomes: Vec<_> = runs.iter().map(|run| (run.state, run.reason_code.as_deref())).collect();
+    assert_eq!(outcomes, [(Failed, Some("database_error")), (Succeeded, None)]);
+    assert_eq!(runs[0].job_id, runs[1].job_id, "both runs belong to one job");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,8 +20,8 @@ pub enum ProxyMode {
     Cut,
     /// Accepts connections and sends nothing.
     Hang,
-    /// On each connection, forwards everything up to the first statement that contains this text, and nothing after it, whatever the mode is
-    /// then. With an empty text, nothing.
+    /// On each connection, forwards everything up to the first statement that contains this text, and nothing after it in either direction,
+    /// whatever the mode is then. With an empty text, nothing.
     HangAt(&'static str),
 }
 
@@ -107,11 +107,14 @@ async fn forward(client: TcpStream, server: String, (mode, hung): ProxyState) {
             std::future::pending::<()>().await;
         }
         let Ok(upstream) = TcpStream::connect(&server).await else { return };
-        let (from_client, mut to_client) = client.into_split();
-        let (mut from_server, to_server) = upstream.into_split();
-        tokio::select! {
-            () = forward_statements(from_client, to_server, (mode.clone(), hung)) => (),
-            _ = copy(&mut from_server, &mut to_client) => (),
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = upstream.into_split();
+        let hangs = tokio::select! {
+            hangs = forward_statements(&mut from_client, &mut to_server, (mode.clone(), hung)) => hangs,
+            _ = copy(&mut from_server, &mut to_client) => false,
+        };
+        if hangs {
+            std::future::pending::<()>().await;
         }
     };
     let mut cut = mode.clone();
@@ -121,20 +124,21 @@ async fn forward(client: TcpStream, server: String, (mode, hung): ProxyState) {
     }
 }
 
-async fn forward_statements(mut client: tcp::OwnedReadHalf, mut server: tcp::OwnedWriteHalf, (mode, hung): ProxyState) {
+/// Forwards statements; `true` once one of them hangs.
+async fn forward_statements(client: &mut tcp::OwnedReadHalf, server: &mut tcp::OwnedWriteHalf, (mode, hung): ProxyState) -> bool {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = client.read(&mut bytes).await {
         if let ProxyMode::HangAt(text) = *mode.borrow()
             && String::from_utf8_lossy(&bytes[..count]).contains(text)
         {
             hung.send_modify(|hung| *hung += 1);
-            break;
+            return true;
         }
         if server.write_all(&bytes[..count]).await.is_err() {
-            return;
+            return false;
         }
     }
-    std::future::pending::<()>().await;
+    std::future::pending().await
 }
 
 /// Splits a URL into `postgres://user@`, `host:port` and `/name?query`.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::{base_event, event};
+use entity::{base_event, deadline, event};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -60,14 +60,15 @@ impl<'a> FeedChanges<'a> {
         let (size, changes) = if let Some(batch) = self.changed.recv().await {
             let details = batch?;
             let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
-            let copied = fetch_copied(database, copied_ids).await?;
+            let copied = deadline::within(deadline::BULK, database, fetch_copied(database, copied_ids)).await?;
             (details.len(), diff::diff_changed(&details, &copied, self.origin))
         } else if self.removed.is_empty() {
             return Ok(None);
         } else {
             let batch = self.removed.split_off(self.removed.len().saturating_sub(REMOVED_PER_BATCH));
             let size = batch.len();
-            (size, diff::diff_removed(&fetch_copied(database, batch).await?))
+            let copied = deadline::within(deadline::BULK, database, fetch_copied(database, batch)).await?;
+            (size, diff::diff_removed(&copied))
         };
         self.progress.add(size as u64);
         self.counts.add(changes.counts);

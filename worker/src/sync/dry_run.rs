@@ -2,7 +2,7 @@
 
 use std::io;
 
-use entity::{database_now, provider, pushed_feed};
+use entity::{database_now, deadline, provider, pushed_feed};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use serde_json::{Value, json};
 
@@ -34,7 +34,8 @@ async fn count_changes(
     entry: &ProviderEntry,
     pushed: &pushed_feed::Model,
 ) -> Result<Value, SyncError> {
-    let provider = provider::Entity::find_by_id(pushed.provider_id).one(database).await?;
+    let finding = provider::Entity::find_by_id(pushed.provider_id).one(database);
+    let provider = deadline::within(deadline::BULK, database, finding).await?;
     let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", pushed.provider_id)))?;
     if provider.currency != entry.currency.code() {
         return Err(SyncError::CurrencyChanged { copied_in: provider.currency });
@@ -51,7 +52,7 @@ async fn count_changes(
     let origin = FeedOrigin {
         provider_id: provider.id,
         slug: &entry.slug,
-        fetched_at: database_now(database).await?,
+        fetched_at: deadline::within(deadline::SHORT, database, database_now(database)).await?,
         last_fetched_at: provider.last_success_at,
     };
     let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, &progress);

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, begin_write, clock, database_now,
+    UtcInstant, begin_write, database_now,
     job::{self, JobKind, JobState, PushJob},
     provider, reject, sync_run,
     sync_run::RunState,
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait,
-    IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
+    ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::{
@@ -25,8 +25,6 @@ const NOT_MODIFIED: u16 = 304;
 const MAX_RUNS: u64 = 10_000;
 /// Runs of each provider with retained rejects: only the newest are useful to fix a feed.
 const MAX_RUNS_WITH_REJECTS: u64 = 100;
-/// The reason of a run that its worker did not close.
-const ABANDONED: &str = "the worker ended or lost its lease during the run; nothing was written";
 
 /// Starts the run that was recorded when the job was enqueued, or records another one for a later attempt. A `pushed_run` is started
 /// again by each attempt. This worker holds the lease, so any other run that is still running was abandoned.
@@ -95,16 +93,7 @@ async fn close_abandoned(transaction: &impl ConnectionTrait, provider_id: i32, l
         // The run of a push is started again with its job.
         .and(sync_run::Column::JobId.not_in_subquery(pushes))
         .or(sync_run::Column::State.eq(RunState::Queued).and(sync_run::Column::JobId.not_in_subquery(live().into_query())));
-    sync_run::Entity::update_many()
-        .col_expr(sync_run::Column::State, RunState::Failed.into())
-        .col_expr(sync_run::Column::EndedAt, clock::now(transaction))
-        .col_expr(sync_run::Column::ReasonCode, "abandoned".into())
-        .col_expr(sync_run::Column::Reason, ABANDONED.into())
-        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
-        .filter(is_abandoned)
-        .exec(transaction)
-        .await?;
-    Ok(())
+    sync_run::close_abandoned(transaction, sync_run::Column::ProviderId.eq(provider_id).and(is_abandoned)).await
 }
 
 /// A document that was copied, and what identifies it.
@@ -249,23 +238,52 @@ async fn succeed(
     Ok(report)
 }
 
-/// Closes a failed run. The reason is shown to clients and never contains the message of a database or a driver.
-pub(super) async fn close_failed(database: &DatabaseConnection, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
-    let closed = sync_run::ActiveModel {
-        state: Set(RunState::Failed),
-        ended_at: Set(Some(database_now(database).await?)),
-        http_status: Set(error.http_status().and_then(|status| i16::try_from(status).ok())),
-        reason_code: Set(Some(error.code().to_owned())),
-        reason: Set(Some(error.to_string())),
-        ..Default::default()
-    };
-    // A worker that took over has already closed it.
-    let still_running = sync_run::Entity::update_many()
-        .set(closed)
-        .filter(sync_run::COLUMN.id.eq(run.id))
-        .filter(sync_run::COLUMN.state.eq(RunState::Running));
-    still_running.exec(database).await?;
-    purge_old_runs(database, run.provider_id).await
+/// A run that failed, and why. The reason is shown to clients and never contains the message of a database or a driver.
+#[derive(Debug)]
+pub(super) struct FailedRun {
+    id: i64,
+    provider_id: i32,
+    http_status: Option<i16>,
+    reason_code: &'static str,
+    reason: String,
+    is_database_error: bool,
+}
+
+impl FailedRun {
+    pub(super) fn new(run: &sync_run::Model, error: &SyncError) -> Self {
+        Self {
+            id: run.id,
+            provider_id: run.provider_id,
+            http_status: error.http_status().and_then(|status| i16::try_from(status).ok()),
+            reason_code: error.code(),
+            reason: error.to_string(),
+            is_database_error: matches!(error, SyncError::Database(_)),
+        }
+    }
+
+    /// Closes the run. If the database was unavailable for longer than the lease, a worker that took over may have closed it without the
+    /// reason.
+    pub(super) async fn close(&self, database: &DatabaseConnection) -> Result<(), DbErr> {
+        let closed = sync_run::ActiveModel {
+            state: Set(RunState::Failed),
+            ended_at: Set(Some(database_now(database).await?)),
+            http_status: Set(self.http_status),
+            reason_code: Set(Some(self.reason_code.to_owned())),
+            reason: Set(Some(self.reason.clone())),
+            ..Default::default()
+        };
+        let is_abandoned = || sync_run::Column::ReasonCode.eq(sync_run::ABANDONED);
+        let is_open = Condition::any()
+            .add(sync_run::Column::State.eq(RunState::Running))
+            .add_option(self.is_database_error.then(is_abandoned));
+        sync_run::Entity::update_many()
+            .set(closed)
+            .filter(sync_run::COLUMN.id.eq(self.id))
+            .filter(is_open)
+            .exec(database)
+            .await?;
+        purge_old_runs(database, self.provider_id).await
+    }
 }
 
 /// Queues a run again after an error of our own.

@@ -2,9 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use entity::{begin_write, catalogue_version, job, provider, sync_run};
+use entity::{
+    begin_write, catalogue_version, deadline,
+    job::{self, JobKind, PushJob},
+    provider, sync_run,
+};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
 use tokio::time::sleep;
+use tracing::Instrument;
 
 use super::{
     SyncError,
@@ -18,6 +23,7 @@ use super::{
     write::{self, CopyWriter},
 };
 use crate::{
+    database::record_when_available,
     progress::ProgressCounter,
     provider::{
         entry::ProviderEntry,
@@ -37,10 +43,10 @@ pub async fn sync(
     source: &FeedSource,
     lease: &job::Claim,
 ) -> Result<SyncReport, SyncError> {
-    sync_with_progress(database, entry, source, lease, &ProgressCounter::none()).await
+    SyncAttempt { database, entry, source, lease, progress: &ProgressCounter::none(), is_command: false }.run().await
 }
 
-/// [`sync`] with a progress counter.
+/// [`sync`] of a command, with a progress counter. It does not wait for a database that is unavailable.
 ///
 /// # Errors
 ///
@@ -52,12 +58,7 @@ pub async fn sync_with_progress(
     lease: &job::Claim,
     progress: &ProgressCounter,
 ) -> Result<SyncReport, SyncError> {
-    let started = Instant::now();
-    let outcome = SyncAttempt { database, entry, source, lease, progress }.run().await;
-    let duration = started.elapsed();
-    count(&entry.slug, &outcome, duration);
-    log(&outcome, duration);
-    outcome
+    SyncAttempt { database, entry, source, lease, progress, is_command: true }.run().await
 }
 
 fn count(slug: &str, outcome: &Result<SyncReport, SyncError>, duration: Duration) {
@@ -110,30 +111,61 @@ struct SyncAttempt<'a> {
     source: &'a FeedSource,
     lease: &'a job::Claim,
     progress: &'a ProgressCounter,
+    is_command: bool,
 }
 
 impl SyncAttempt<'_> {
-    async fn run(&self) -> Result<SyncReport, SyncError> {
-        let provider = register::register(self.database, self.entry).await?;
-        let pushed_run = self.source.pushed().and_then(|feed| feed.sync_run_id);
-        let run = ledger::open(self.database, provider.id, self.lease, pushed_run).await?;
-        tracing::Span::current().record("sync_run.id", run.id);
-        let outcome = self.copy(&provider, &run).await;
-        if let Err(error) = &outcome
-            && let Err(unwritten) = self.close_failed(&run, error).await
+    async fn run(self) -> Result<SyncReport, SyncError> {
+        let started = Instant::now();
+        let (run, outcome) = match self.within_deadline(self.open()).await {
+            Ok((provider, run)) => {
+                tracing::Span::current().record("sync_run.id", run.id);
+                let outcome = self.copy(&provider, &run).await;
+                (Some(run), outcome)
+            }
+            Err(error) => (None, Err(error)),
+        };
+        let duration = started.elapsed();
+        count(&self.entry.slug, &outcome, duration);
+        log(&outcome, duration);
+        if let (Some(run), Err(error)) = (&run, &outcome)
+            && let Err(unwritten) = self.record_failure(run, error).await
         {
             tracing::error!(error = telemetry::with_causes(&unwritten), "the run could not be closed in the ledger");
         }
         outcome
     }
 
-    /// Closes a failed run. The run of a push that is retried waits instead, because its client was given the id.
-    async fn close_failed(&self, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
-        if self.source.pushed().is_some() && error.is_retryable() {
-            ledger::requeue(self.database, run).await
-        } else {
-            ledger::close_failed(self.database, run, error).await
+    async fn open(&self) -> Result<(provider::Model, sync_run::Model), SyncError> {
+        let provider = register::register(self.database, self.entry).await?;
+        let pushed_run = self.source.pushed().and_then(|feed| feed.sync_run_id);
+        let run = ledger::open(self.database, provider.id, self.lease, pushed_run).await?;
+        Ok((provider, run))
+    }
+
+    /// Closes a failed run as soon as the database is available. The run of a push that is retried waits instead, because its client was
+    /// given the id.
+    async fn record_failure(&self, run: &sync_run::Model, error: &SyncError) -> Result<(), DbErr> {
+        let failed = ledger::FailedRun::new(run, error);
+        if self.is_command {
+            return deadline::within(deadline::SHORT, self.database, failed.close(self.database)).await;
         }
+        if self.source.pushed().is_some() {
+            let is_retried = error.is_retryable() && self.lease.attempt < PushJob::MAX_ATTEMPTS;
+            let record = || async {
+                if is_retried { ledger::requeue(self.database, run).await } else { failed.close(self.database).await }
+            };
+            return record_when_available(self.database, "failed run", record).await;
+        }
+        // As a task, which continues if another worker takes over: each attempt to poll has its own run.
+        let database = self.database.clone();
+        let recording = async move { record_when_available(&database, "failed run", || failed.close(&database)).await };
+        tokio::spawn(recording.in_current_span()).await.map_err(|panic| DbErr::Custom(panic.to_string()))?
+    }
+
+    /// Runs statements of the sync. The longest of them writes many rows.
+    async fn within_deadline<T>(&self, statements: impl Future<Output = Result<T, SyncError>>) -> Result<T, SyncError> {
+        deadline::within(deadline::BULK, self.database, statements).await
     }
 
     fn is_delta(&self) -> bool {
@@ -146,7 +178,7 @@ impl SyncAttempt<'_> {
             return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
         }
         if let Some(feed) = self.source.pushed() {
-            pushed::check_order(database, feed).await?;
+            self.within_deadline(pushed::check_order(database, feed)).await?;
         }
         let last = last_document::find(entry, provider);
         let mut watch = Stopwatch::start();
@@ -155,19 +187,25 @@ impl SyncAttempt<'_> {
         let document = match fetched {
             FetchOutcome::Modified(document) => document,
             FetchOutcome::NotModified { fresh_for } => {
-                let transaction = self.begin(provider).await?;
-                let report = ledger::close_not_modified(&transaction, run, provider, durations).await?;
-                self.commit(transaction).await?;
-                return Ok(SyncReport { fresh_for, ..report });
+                let close = async {
+                    let transaction = self.begin(provider).await?;
+                    let report = ledger::close_not_modified(&transaction, run, provider, durations).await?;
+                    self.commit(transaction).await?;
+                    Ok(SyncReport { fresh_for, ..report })
+                };
+                return self.within_deadline(close).await;
             }
         };
         let fresh_for = document.fresh_for;
         let copied = ledger::CopiedDocument::new(&document, last_document::reading_hash(entry));
         let report = if last.body_hash == Some(copied.body_hash) && !self.is_delta() {
-            let transaction = self.begin(provider).await?;
-            let report = ledger::close_same_body(&transaction, run, provider, &copied, durations).await?;
-            self.commit(transaction).await?;
-            report
+            let close = async {
+                let transaction = self.begin(provider).await?;
+                let report = ledger::close_same_body(&transaction, run, provider, &copied, durations).await?;
+                self.commit(transaction).await?;
+                Ok(report)
+            };
+            self.within_deadline(close).await?
         } else {
             self.apply(provider, run, document, &copied, durations).await?
         };
@@ -189,7 +227,7 @@ impl SyncAttempt<'_> {
         let ComparedFeed { feed, summary, comparison, refusal, parse, diff } = compared;
         (durations.parse, durations.diff) = (parse, diff);
         if let Some(refusal) = refusal {
-            save_rejects(database, run, &summary.rejects.first, &feed.spool).await?;
+            self.within_deadline(save_rejects(database, run, &summary.rejects.first, &feed.spool)).await?;
             return Err(refusal);
         }
         let mut watch = Stopwatch::start();
@@ -204,21 +242,25 @@ impl SyncAttempt<'_> {
         if is_large_first_load {
             self.write_in_parts(provider, &mut changes).await?;
         }
-        let transaction = self.begin(provider).await?;
+        let transaction = self.within_deadline(self.begin(provider)).await?;
         write::write_all(&transaction, &mut changes).await?;
-        if changes.is_visible() || provider.loading_since.is_some() {
-            catalogue_version::increment(&transaction).await?;
-        }
+        let is_visible = changes.is_visible() || provider.loading_since.is_some();
         let counts = changes.counts();
-        save_rejects(&transaction, run, &summary.rejects.first, &feed.spool).await?;
-        durations.write = watch.lap();
-        let report = if self.is_delta() {
-            ledger::close_delta(&transaction, run, provider, copied, counts, durations).await?
-        } else {
-            ledger::close_snapshot(&transaction, run, copied, counts, durations).await?
+        let close = async {
+            if is_visible {
+                catalogue_version::increment(&transaction).await?;
+            }
+            save_rejects(&transaction, run, &summary.rejects.first, &feed.spool).await?;
+            durations.write = watch.lap();
+            let report = if self.is_delta() {
+                ledger::close_delta(&transaction, run, provider, copied, counts, durations).await?
+            } else {
+                ledger::close_snapshot(&transaction, run, copied, counts, durations).await?
+            };
+            self.commit(transaction).await?;
+            Ok(report)
         };
-        self.commit(transaction).await?;
-        Ok(report)
+        self.within_deadline(close).await
     }
 
     /// Begins to write the copy, unless another run has changed it since the provider's row was read: this document may be older.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{base_event, event, event_performer, zone};
+use entity::{base_event, deadline, event, event_performer, zone};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, sea_query::OnConflict,
@@ -40,7 +40,11 @@ impl<'a> CopyWriter<'a> {
     }
 
     /// Writes one batch.
-    pub(super) async fn write(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
+    pub(super) async fn write(&mut self, transaction: &DatabaseTransaction, changes: CopyChanges) -> Result<(), DbErr> {
+        deadline::within(deadline::BULK, transaction, self.write_rows(transaction, changes)).await
+    }
+
+    async fn write_rows(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
         upsert(transaction, changes.base_events).await?;
         changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
         changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
