@@ -7,7 +7,7 @@ use crate::{UtcInstant, clock};
 /// The reason code of a run that its worker did not close.
 pub const ABANDONED: &str = "abandoned";
 /// The reason of such a run.
-const ABANDONED_REASON: &str = "the worker ended or lost its lease during the run; nothing was written";
+const ABANDONED_REASON: &str = "the worker ended or lost its lease during the run; the copy is unchanged";
 
 /// The state of a sync run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]

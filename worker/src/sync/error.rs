@@ -54,7 +54,7 @@ pub enum SyncError {
     #[error("a feed that was pushed later has already been applied; push this one again if it is still correct")]
     Overtaken,
     /// Another worker holds the job: this one did not renew its lease in time.
-    #[error("the lease expired and another worker took over; nothing was written")]
+    #[error("the lease expired and another worker took over; the copy is unchanged")]
     LeaseLost,
     /// The currency in the settings differs from that of the copy. The copied prices would change their meaning.
     #[error("the prices of the copy are in {copied_in}; to change the currency, use a new slug")]

@@ -18,7 +18,7 @@ use crate::{
 
 on_every_backend!(a_large_first_load_is_hidden_until_it_is_complete, an_interrupted_first_load_is_continued);
 
-const BASE_EVENTS: usize = 8_000;
+const BASE_EVENTS: usize = 12_000;
 /// The longest that another write may wait for a load.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
@@ -81,6 +81,6 @@ async fn an_interrupted_first_load_is_continued(database: Arc<TestDatabase>) {
     assert!(counts.unchanged > 0 && counts.inserted > 0, "{counts:?}");
     assert_eq!((counts.fetched, counts.left), (BASE_EVENTS, 100));
     let provider = copying.provider().await;
-    assert_eq!((provider.loading_since, provider.event_count), (None, 8_000));
+    assert_eq!((provider.loading_since, provider.event_count), (None, 12_000));
     assert_eq!(copying.version().await, version + 1);
 }
