@@ -36,6 +36,9 @@ pub enum CommitError {
     /// Its key was used for another body.
     #[error("the idempotency key was used for another batch")]
     KeyReused,
+    /// The database has other places than the one with whose places the batch was read.
+    #[error("the database was replaced while the batch was read; send it again")]
+    DatabaseReplaced,
     /// The temporary file with its prices cannot be read.
     #[error("the temporary file of the batch cannot be read")]
     Disk(#[source] io::Error),
@@ -93,6 +96,11 @@ async fn write_batch(
         }
     }
     let staged = batch.outcome.map_err(CommitError::Rows)?;
+    if let Some(place) = batch.newest_place
+        && !place.is_in(transaction).await?
+    {
+        return Err(CommitError::DatabaseReplaced);
+    }
     let row = rate_batch::ActiveModel {
         id: NotSet,
         idempotency_key: Set(key.map(|key| key.as_str().to_owned())),

@@ -18,7 +18,7 @@ pub use self::{
     check::{RowError, RowErrors, quote},
     source::BatchEncoding,
 };
-use crate::{BatchLimits, PlaceIds, StagedPrices};
+use crate::{BatchLimits, PlaceIds, StagedPrices, place_ids::NewestPlace};
 
 /// The format of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub struct ReadBatch {
     pub body_hash: String,
     /// Its prices, or its errors.
     pub outcome: Result<StagedPrices, RowErrors>,
+    /// A place of the database with whose places it was read.
+    pub(crate) newest_place: Option<NewestPlace>,
 }
 
 /// Reads a batch. Blocks like `source`.
@@ -88,7 +90,7 @@ pub fn read_batch(
     let mut checker = Checker::new(places, limits).map_err(BatchReadError::Disk)?;
     parse(&mut source, format, &mut checker)?;
     let body_hash = source.hash_to_end()?;
-    Ok(ReadBatch { body_hash, outcome: checker.finish() })
+    Ok(ReadBatch { body_hash, outcome: checker.finish(), newest_place: places.newest().cloned() })
 }
 
 fn parse(source: impl Read, format: BatchFormat, checker: &mut Checker<'_>) -> Result<(), BatchReadError> {

@@ -9,7 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::{Body, http::Method};
-use rates::BatchLimits;
+use rates::{BatchEncoding, BatchFormat, BatchLimits, CommitError, PlaceIds, commit_batch, read_batch};
 use sea_orm::{EntityTrait, PaginatorTrait};
 
 use super::{BATCHES, CsvBatch, import_batch, post_batch, put_places};
@@ -19,6 +19,7 @@ on_every_backend!(
     one_invalid_item_rejects_the_batch,
     rejects_unreadable_batches,
     an_incomplete_body_leaves_no_rows,
+    a_batch_that_was_read_with_the_places_of_another_database_is_rejected,
     remote_writes_are_forbidden_without_keys,
 );
 
@@ -124,4 +125,23 @@ async fn remote_writes_are_forbidden_without_keys(database: Arc<TestDatabase>) {
         app.send(Method::DELETE, &format!("{BATCHES}/{id}"), &headers).await.problem(403, "remote_write_forbidden");
     }
     assert_eq!(app.get(&format!("{BATCHES}/{id}")).await.status, 200);
+}
+
+async fn a_batch_that_was_read_with_the_places_of_another_database_is_rejected(database: Arc<TestDatabase>) {
+    let _app = start_app_with_place(&database).await;
+    let connection = database.connect(ConnectionRole::Write).await;
+    let own = PlaceIds::load(&connection).await.unwrap();
+    let same_id = [("AAAAA".to_owned(), 1), ("BBBBB".to_owned(), 2)].into_iter().collect();
+    let same_code = [("AAAAA".to_owned(), 7)].into_iter().collect();
+    let limits = BatchLimits::REQUEST;
+    for (places, is_accepted) in [(same_id, false), (same_code, false), (own, true)] {
+        let batch = read_batch(GOOD.as_bytes(), BatchEncoding::Identity, BatchFormat::Csv, &places, &limits).unwrap();
+        let outcome = commit_batch(&connection, None, batch, &limits, |_| ()).await;
+        if is_accepted {
+            outcome.unwrap();
+        } else {
+            assert!(matches!(outcome, Err(CommitError::DatabaseReplaced)), "{places:?}: {outcome:?}");
+            assert_no_rows(&database).await;
+        }
+    }
 }

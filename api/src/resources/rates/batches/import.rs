@@ -12,6 +12,7 @@ use poem::{Request, http::header};
 use rates::{
     BatchEncoding, BatchLimits, BatchReadError, CommitError, CommitOutcome, PlaceIds, RowError, RowErrors, StagedPrices,
 };
+use sea_orm::DbErr;
 use tokio::{sync::mpsc, time::Instant};
 use tracing::Instrument;
 
@@ -141,6 +142,7 @@ impl From<CommitError> for ApiError {
             }
             CommitError::KeyInUse => Self::IdempotencyKeyInUse,
             CommitError::KeyReused => Self::IdempotencyKeyReused,
+            CommitError::DatabaseReplaced => Self::DatabaseUnavailable(DbErr::Custom(error.to_string())),
             CommitError::Disk(error) => Self::Disk(error),
             CommitError::Database(error) => error.into(),
         }
