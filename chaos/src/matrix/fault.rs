@@ -68,6 +68,8 @@ pub(crate) struct Fault {
     pub(super) is_in_short_run: bool,
 }
 
+/// How often all tables are locked again after a deadlock with a writer.
+const MAX_LOCK_ATTEMPTS: u32 = 20;
 const SLOW: ProxyMode = ProxyMode::Delay(Duration::from_millis(150));
 const POSTGRES: Option<Storage> = Some(Storage::Postgres);
 const SQLITE: Option<Storage> = Some(Storage::Sqlite);
@@ -197,10 +199,19 @@ async fn set_read_only(stack: &Stack, value: &str) -> Result<(), Failure> {
 async fn lock(stack: &Stack) -> Result<Injected, Failure> {
     let settings = DatabaseSettings { url: stack.database_url.parse()? };
     let database = entity::connect(&settings, ConnectionRole::Worker).await?;
-    let transaction = entity::begin_write(&database).await?;
-    if stack.storage == Storage::Postgres {
-        let tables = "LOCK TABLE job, pushed_feed, event, rate_day, catalogue_version IN ACCESS EXCLUSIVE MODE";
-        sea_orm::ConnectionTrait::execute_unprepared(&transaction, tables).await?;
+    if stack.storage == Storage::Sqlite {
+        return Ok(Injected::Lock(entity::begin_write(&database).await?));
     }
-    Ok(Injected::Lock(transaction))
+    let tables = "LOCK TABLE job, pushed_feed, event, rate_day, catalogue_version IN ACCESS EXCLUSIVE MODE";
+    let mut attempts = 0;
+    loop {
+        let transaction = entity::begin_write(&database).await?;
+        match sea_orm::ConnectionTrait::execute_unprepared(&transaction, tables).await {
+            Ok(_) => return Ok(Injected::Lock(transaction)),
+            // A writer holds one of the tables, and waits for another one.
+            Err(_) if attempts < MAX_LOCK_ATTEMPTS => transaction.rollback().await?,
+            Err(error) => return Err(error.into()),
+        }
+        attempts += 1;
+    }
 }
