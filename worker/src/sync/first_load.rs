@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::{SyncError, changes::FeedChanges, diff::FeedOrigin, summary::FeedComparison, write::CopyWriter};
 
-/// A smaller load is one transaction. It takes about a second.
-const MIN_BYTES: usize = 1024 * 1024;
+/// A smaller load is one transaction. It takes about two seconds.
+const MIN_BYTES: usize = 8 * 1024 * 1024;
 /// How long a transaction is continued: with its last batch, shorter than the time that other writers wait.
 const PART_TIME: Duration = Duration::from_millis(2500);
 /// The pause between two transactions. Writers that wait for the lock try to get it every 100 ms.

@@ -12,7 +12,7 @@ use sea_orm::{DbBackend, EntityTrait, PaginatorTrait};
 
 use super::Copying;
 use crate::{
-    feeds::{event as event_element, feed, online},
+    feeds::{base_event, event as event_element, feed},
     patience::eventually,
 };
 
@@ -22,10 +22,11 @@ const BASE_EVENTS: usize = 12_000;
 /// The longest that another write may wait for a load.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
+/// A feed that is long, so that it is written in parts, and has few rows.
 fn document(base_events: Range<usize>) -> String {
-    let base_events: Vec<String> =
-        base_events.map(|id| online(&id.to_string(), &[event_element(&format!("{id}1"), &["5.00", "6.00"])])).collect();
-    feed(&base_events)
+    let title = "A long title. ".repeat(45);
+    let format = |id: usize| base_event(&id.to_string(), "online", &title, &[event_element(&format!("{id}1"), &["5.00"])]);
+    feed(&base_events.map(format).collect::<Vec<_>>())
 }
 
 async fn a_large_first_load_is_hidden_until_it_is_complete(database: Arc<TestDatabase>) {
