@@ -36,7 +36,7 @@ pub enum CommitError {
     /// Its key was used for another body.
     #[error("the idempotency key was used for another batch")]
     KeyReused,
-    /// The database has other places than the one with whose places the batch was read.
+    /// The database has other places than those that were known when the batch was read.
     #[error("the database was replaced while the batch was read; send it again")]
     DatabaseReplaced,
     /// The temporary file with its prices cannot be read.

@@ -70,7 +70,7 @@ pub struct ReadBatch {
     pub body_hash: String,
     /// Its prices, or its errors.
     pub outcome: Result<StagedPrices, RowErrors>,
-    /// A place of the database with whose places it was read.
+    /// The newest of the places with which it was read.
     pub(crate) newest_place: Option<NewestPlace>,
 }
 
