@@ -3,7 +3,11 @@
 //!
 //! Programs record with the `metrics` crate. This module defines the buckets of durations and serves `GET /metrics`.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use clap::Args;
 use command_line::ListenAddress;
@@ -15,12 +19,15 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Upper bounds of duration buckets in seconds: from a cached response to a feed of gigabytes.
 const DURATION_BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
+/// A change of it is a restart. The name is that of Prometheus' client libraries.
+const START_TIME: &str = "process_start_time_seconds";
 /// How long a scraper may take to send its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often recorded values are added to their histograms: a busy API records 50,000 values per second.
@@ -60,7 +67,10 @@ impl MetricsRecorder {
 /// When another recorder is installed.
 pub fn start_metrics() -> Result<MetricsRecorder, BuildError> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &DURATION_BUCKETS)?;
-    builder.install_recorder().map(MetricsRecorder)
+    let recorder = builder.install_recorder().map(MetricsRecorder)?;
+    describe_gauge!(START_TIME, Unit::Seconds, "When the process started, in seconds since 1970");
+    gauge!(START_TIME).set(UNIX_EPOCH.elapsed().unwrap_or_default().as_secs_f64());
+    Ok(recorder)
 }
 
 /// Serves `GET /metrics` until `shutdown` is cancelled.

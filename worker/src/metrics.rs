@@ -4,16 +4,22 @@
 //! bounded. Counters and histograms of syncs are of this process; the gauges here are read from the database, so that every worker
 //! reports the same values.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use entity::{database_now, deadline, job, provider};
+use entity::{
+    Schedule, UtcInstant, database_now, deadline,
+    job::{Backlog, queue},
+    provider,
+};
 use metrics::{Unit, describe_gauge, gauge};
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 
 use crate::sync;
 
+const DATABASE_UP: &str = "marquee_database_up";
 const FRESHNESS: &str = "marquee_provider_freshness_seconds";
+const OVERDUE: &str = "marquee_provider_overdue_seconds";
 const JOBS: &str = "marquee_jobs";
 const OLDEST_JOB: &str = "marquee_oldest_due_job_seconds";
 
@@ -23,36 +29,83 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Registers the help texts of all metrics.
 pub fn describe() {
     sync::metrics::describe();
-    describe_gauge!(FRESHNESS, Unit::Seconds, "Time since the last successful sync of each provider");
+    describe_gauge!(DATABASE_UP, "Whether the last read of the database by this process succeeded");
+    describe_gauge!(FRESHNESS, Unit::Seconds, "Time since the last successful sync of each provider, +Inf if there was none");
+    describe_gauge!(OVERDUE, Unit::Seconds, "Time since the first tick of each provider that no successful sync followed");
     describe_gauge!(JOBS, "Jobs of the deployment by state: queued, running, dead");
     describe_gauge!(OLDEST_JOB, Unit::Seconds, "How long the oldest due job has waited");
 }
 
-/// Reads the gauges from the database periodically until `shutdown` is cancelled.
+/// Records whether the database can be used.
+pub(crate) fn set_database_up(is_up: bool) {
+    gauge!(DATABASE_UP).set(if is_up { 1.0 } else { 0.0 });
+}
+
+/// Reads the gauges from the database periodically until `shutdown` is cancelled. While it is unavailable, the ages grow.
 pub async fn sample(database: DatabaseConnection, shutdown: CancellationToken) {
     let mut next = tokio::time::interval(SAMPLE_INTERVAL);
+    let mut latest = None;
     while shutdown.run_until_cancelled(next.tick()).await.is_some() {
-        if let Err(error) = deadline::within(deadline::SHORT, &database, sample_once(&database)).await {
-            // The gauges retain their last values; the outage is logged where jobs are claimed.
-            tracing::debug!(error = telemetry::with_causes(&error), "the gauges could not be read");
+        let sample = deadline::within(deadline::SHORT, &database, Sample::read(&database)).await;
+        set_database_up(sample.is_ok());
+        match sample {
+            Ok(sample) => latest = Some(sample),
+            // The outage is logged where jobs are claimed.
+            Err(error) => tracing::debug!(error = telemetry::with_causes(&error), "the gauges could not be read"),
+        }
+        if let Some(sample) = &latest {
+            sample.record();
         }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-async fn sample_once(database: &DatabaseConnection) -> Result<(), DbErr> {
-    let now = database_now(database).await?;
-    for provider in provider::Entity::find().all(database).await? {
-        if let (Some(last_success), None) = (provider.last_success_at, provider.retired_at) {
+/// What was read from the database, and when.
+struct Sample {
+    now: UtcInstant,
+    read_at: Instant,
+    providers: Vec<provider::Model>,
+    backlog: Backlog,
+}
+
+impl Sample {
+    async fn read(database: &DatabaseConnection) -> Result<Self, DbErr> {
+        Ok(Self {
+            now: database_now(database).await?,
+            read_at: Instant::now(),
+            providers: provider::Entity::find().filter(provider::COLUMN.retired_at.is_null()).all(database).await?,
+            backlog: queue::backlog(database).await?,
+        })
+    }
+
+    /// Sets the gauges to what they are now, by monotonic time since the sample was read.
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+    fn record(&self) {
+        let elapsed = self.read_at.elapsed();
+        let now = self.now + elapsed;
+        for provider in &self.providers {
             // An unknown age is not fresh: alerts must fire.
-            let age = last_success.age_at(now).map_or(f64::INFINITY, |age| age.as_secs() as f64);
-            gauge!(FRESHNESS, "provider" => provider.slug).set(age);
+            let seconds = |age: Option<Duration>| age.map_or(f64::INFINITY, |age| age.as_secs_f64());
+            gauge!(FRESHNESS, "provider" => provider.slug.clone()).set(seconds(freshness(provider, now)));
+            gauge!(OVERDUE, "provider" => provider.slug.clone()).set(seconds(overdue(provider, now)));
         }
+        let Backlog { queued, running, dead, oldest_due } = self.backlog;
+        for (state, count) in [("queued", queued), ("running", running), ("dead", dead)] {
+            gauge!(JOBS, "state" => state).set(count as f64);
+        }
+        gauge!(OLDEST_JOB).set(oldest_due.map_or(0.0, |age| (age + elapsed).as_secs_f64()));
     }
-    let backlog = job::queue::backlog(database).await?;
-    for (state, count) in [("queued", backlog.queued), ("running", backlog.running), ("dead", backlog.dead)] {
-        gauge!(JOBS, "state" => state).set(count as f64);
-    }
-    gauge!(OLDEST_JOB).set(backlog.oldest_due.unwrap_or_default().as_secs_f64());
-    Ok(())
+}
+
+/// The age of a copy; `None` if it is unknown, or the provider was never copied.
+fn freshness(provider: &provider::Model, now: UtcInstant) -> Option<Duration> {
+    provider.last_success_at?.age_at(now)
+}
+
+/// How long ago a copy should have been updated: since the first tick after the last successful sync. Unlike the age, it can be compared
+/// with one limit for all providers, however rarely they are polled. `None` as for [`freshness`].
+fn overdue(provider: &provider::Model, now: UtcInstant) -> Option<Duration> {
+    freshness(provider, now)?;
+    let schedule: Option<Schedule> = provider.schedule.parse().ok();
+    let missed = schedule?.next_after(provider.last_success_at?);
+    Some(missed.map_or(Duration::ZERO, |tick| tick.until(now)))
 }

@@ -158,6 +158,13 @@ impl WorkerProcess {
     pub(crate) fn read_log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
+
+    /// Its metrics; empty until the endpoint has started.
+    pub(crate) async fn metrics(&self) -> String {
+        let log = self.read_log();
+        let Some(rest) = log.split("metrics.listen=").nth(1) else { return String::new() };
+        get_text(rest.split_whitespace().next().unwrap(), "/metrics").await
+    }
 }
 
 impl Drop for WorkerProcess {
@@ -194,13 +201,7 @@ impl ApiProcess {
 
     /// The body of a GET with status 200, as text.
     pub(crate) async fn text(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).await.unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(" 200 "), "{response}");
-        body.to_owned()
+        get_text(&self.address, path).await
     }
 
     /// Opens a connection and sends the head of a request whose body has `length` bytes.
@@ -251,6 +252,16 @@ impl Drop for ApiProcess {
         let _killed = self.process.kill();
         let _status = self.process.wait();
     }
+}
+
+async fn get_text(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).await.unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(" 200 "), "{response}");
+    body.to_owned()
 }
 
 async fn begin_request(

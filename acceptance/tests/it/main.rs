@@ -23,4 +23,5 @@ mod traces;
 mod unresponsive_database;
 mod unusable_database;
 mod wait;
+mod worker_metrics;
 mod workers;

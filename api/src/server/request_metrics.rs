@@ -13,6 +13,15 @@ pub(crate) fn describe() {
         "Requests with an API key, by key and by whether its rate limit rejected them"
     );
     describe_histogram!("marquee_http_seconds", Unit::Seconds, "Time from the head of a request to the head of its response");
+    describe_gauge!("marquee_http_connections", "Open connections of clients");
+    describe_counter!(
+        "marquee_http_connections_closed_total",
+        "Connections closed by the server, by reason: header, idle, slow_reader, evicted, drain"
+    );
+    describe_counter!("marquee_rate_limited_total", "Requests rejected because their client exceeds the rate limit");
+    describe_counter!("marquee_rate_batches_total", "Batches of prices by outcome: accepted, repeated, rejected");
+    describe_counter!("marquee_rate_prices_total", "Accepted prices");
+    describe_histogram!("marquee_rate_batch_seconds", Unit::Seconds, "Duration of batches of prices, from the first byte");
     describe_counter!("marquee_cache_responses_total", "Responses of cached operations, by the tier that had them");
     describe_counter!("marquee_cache_stale_responses_total", "Responses that may be outdated, marked as such, by reason");
     describe_counter!("marquee_cache_fetches_total", "Fetches after a miss in the process, by source");

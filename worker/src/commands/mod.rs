@@ -19,7 +19,7 @@ use telemetry::{MetricsSettings, TelemetrySettings};
 use tokio_util::sync::CancellationToken;
 
 pub use self::output::print_error;
-use crate::{database::RECONNECT_PAUSE, jobs::lease::LeaseSettings};
+use crate::{database::RECONNECT_PAUSE, jobs::lease::LeaseSettings, metrics};
 
 /// The exit code of a process that was ended by Ctrl-C, as in a shell.
 const INTERRUPTED: u8 = 130;
@@ -109,6 +109,7 @@ async fn wait_and_connect(
             Some(Ok(database)) => return Ok(Some(database)),
             Some(Err(error)) if error.is_invalid_url() => return Err(error),
             Some(Err(error)) => {
+                metrics::set_database_up(false);
                 let error = telemetry::with_causes(&error);
                 if error != logged {
                     tracing::error!(error, "the database cannot be used, retrying");
