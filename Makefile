@@ -6,8 +6,9 @@ SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server test tests test-browser test-clients test-clocks test-openapi check audit coverage smoke fmt format \
-	migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search bench-concerts bench-rates bench-push
+.PHONY: help run start server test tests test-browser test-alerts test-clients test-clocks test-openapi check audit coverage \
+	smoke fmt format migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search bench-concerts bench-rates \
+	bench-push
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,9 @@ test: ## Run all tests on SQLite, PostgreSQL and Redis (TEST_DATABASE_URL, TEST_
 	@scripts/with-servers $(CARGO) test --workspace --locked --no-fail-fast
 
 tests: test ## Alias of test
+
+test-alerts: ## Test the alert rules, and the metrics of running programs (needs promtool and amtool)
+	@scripts/test-alerts
 
 test-clients: ## Generate API clients for Python and TypeScript, and call every operation with them (needs Node.js and Python)
 	@scripts/test-clients

@@ -14,6 +14,7 @@ mod journey;
 mod killed_worker;
 mod language;
 mod make_run;
+mod monitoring;
 mod probe;
 mod pushes;
 mod pushes_under_kills;
