@@ -23,7 +23,7 @@ use tokio::{
 /// Longer than the drain time, and generous because the machine may be busy.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn build_command(arguments: &[&str]) -> Command {
+pub(crate) fn build_command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-api"));
     for setting in [
         "API_KEYS_FILE",
@@ -117,7 +117,9 @@ pub(crate) async fn create_sqlite_database() -> (TestDatabase, String) {
 
 #[tokio::test]
 async fn help_matches_the_snapshots() {
-    for arguments in [&["--help"][..], &["check", "--help"], &["keys", "--help"], &["keys", "new", "--help"]] {
+    for arguments in
+        [&["--help"][..], &["check", "--help"], &["keys", "--help"], &["keys", "new", "--help"], &["health", "--help"]]
+    {
         let help = run(arguments).await;
         assert_eq!(help.status.code(), Some(0), "{arguments:?}");
         insta::assert_snapshot!(arguments.join("_").replace("--", ""), String::from_utf8(help.stdout).unwrap());

@@ -24,6 +24,7 @@ mod feeds;
 mod first_load;
 mod fixtures;
 mod health;
+mod health_command;
 mod json_schema;
 mod malformed_queries;
 mod multivac;
