@@ -1,19 +1,30 @@
 //! Parsing of arguments and environment variables.
 
-use std::env;
+use std::{
+    env,
+    io::{self, Write},
+    process,
+};
 
 use clap::{Command, Parser, builder::Resettable, error::ErrorKind};
 
-/// Parses the arguments and the environment variables of the process. Exits if they are invalid, or after `--help` and `--version`.
+use crate::completions;
+
+/// Parses the arguments and the environment variables of the process. Exits if they are invalid, and after
+/// `--help`, `--version` and `completions`.
 ///
 /// A variable with an empty value counts as unset: `NAME=` in a unit file or in `.env` restores the default.
 #[must_use]
 pub fn parse<P: Parser>() -> P {
-    let mut matches = ignore_empty_variables(P::command()).try_get_matches().unwrap_or_else(|error| match error.kind() {
-        // The help of the unchanged command includes the names of all variables.
-        ErrorKind::DisplayHelp => P::command().get_matches(),
+    let command = completions::add_subcommand(P::command());
+    let mut matches = ignore_empty_variables(command.clone()).try_get_matches().unwrap_or_else(|error| match error.kind() {
+        // The help of the command with its variables includes the names of all variables.
+        ErrorKind::DisplayHelp => command.get_matches(),
         _ => error.exit(),
     });
+    if let Some(script) = completions::generate_requested(&matches, P::command()) {
+        process::exit(io::stdout().write_all(script.as_bytes()).is_err().into());
+    }
     P::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut P::command()).exit())
 }
 

@@ -4,6 +4,7 @@
 
 mod closed_log;
 mod color;
+mod completions;
 mod connection_strings;
 mod deployment;
 mod drift;
