@@ -36,6 +36,7 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let state = State { recorder: Some(recorder), ..State::connect(&settings).await? };
     let listener = settings.listen.bind("API_LISTEN").await?;
     tracing::info!(api.listen = %listener.local_addr()?, database.url = %settings.database.url, "API started");
+    telemetry::notify_ready(&shutdown);
     tokio::spawn(api::database::report_unavailable(settings.databases()));
     state.start_background_tasks(settings.database, shutdown.clone());
     api::run(listener, state, limits, shutdown).await?;

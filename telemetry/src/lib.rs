@@ -1,7 +1,9 @@
-//! What the long-running programs share: logs, traces, the metrics endpoint and the shutdown signal.
+//! What the long-running programs share: logs, traces, the metrics endpoint, the shutdown signal, and messages to
+//! the service manager.
 
 mod logs;
 mod metrics;
+mod service_manager;
 mod shutdown;
 mod traces;
 
@@ -12,6 +14,7 @@ use tracing_subscriber::{fmt::MakeWriter, layer::SubscriberExt, registry::Regist
 pub use command_line::with_causes;
 pub use logs::{LogFormat, LogSettings};
 pub use metrics::{MetricsRecorder, MetricsSettings, UPKEEP_EVERY, serve_metrics, start_metrics};
+pub use service_manager::notify_ready;
 pub use shutdown::shutdown_signal;
 pub use traces::{TraceSettings, set_remote_parent};
 

@@ -61,9 +61,15 @@ impl Deployment {
 
     /// Starts `marquee-worker run` with its log in a file.
     pub(crate) fn start_worker(&self, name: &str) -> WorkerProcess {
+        self.start_worker_with(name, &[])
+    }
+
+    /// Starts `marquee-worker run` with more settings.
+    pub(crate) fn start_worker_with(&self, name: &str, settings: &[(&str, &str)]) -> WorkerProcess {
         let log = self.folder.path().join(format!("{name}.log"));
         let mut command = self.worker_command(&["run"]);
-        let process = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let process =
+            command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         WorkerProcess { process, log }
     }
 

@@ -29,13 +29,15 @@ const ALLOWED_DEPENDENCIES: [(&str, &[&str]); 12] = [
 const BENCHMARKS: (&str, &str) = ("marquee-bench", "bench/src");
 
 /// Libraries that only some crates may use, by the prefix of their names.
-const LIBRARY_OWNERS: [(&str, &[&str]); 6] = [
+const LIBRARY_OWNERS: [(&str, &[&str]); 8] = [
     ("poem", &["marquee-api"]),
     ("redis", &["marquee-api"]),
     ("quick-xml", &["marquee-worker"]),
     ("reqwest", &["marquee-worker", "marquee-telemetry", "marquee-chaos"]),
     ("croner", &["marquee-entity"]),
     ("opentelemetry", &["marquee-telemetry"]),
+    ("sd-notify", &["marquee-telemetry"]),
+    ("clap_complete", &["marquee-command-line"]),
 ];
 
 /// Library paths that may only be written below some folders, and the clock of a program, which is not the database's.

@@ -20,6 +20,7 @@ mod probe;
 mod pushes;
 mod pushes_under_kills;
 mod rates;
+mod service_manager;
 mod settings;
 mod traces;
 mod unresponsive_database;

@@ -40,6 +40,7 @@ impl RunCommand {
             deadline::within(deadline::BULK, &database, register::register(&database, entry)).await?;
         }
         tracing::info!(providers.count = providers.len(), database.url = %url, "worker started");
+        telemetry::notify_ready(&shutdown);
         tokio::spawn(metrics::sample(database.clone(), shutdown.clone()));
         let drained = service::run(&database, providers, &client, settings.lease.lease, shutdown).await?;
         database.close().await?;
