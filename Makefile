@@ -6,9 +6,9 @@ SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server test tests test-browser test-alerts test-clients test-clocks test-openapi check audit coverage \
-	smoke fmt format migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search bench-concerts bench-rates \
-	bench-push
+.PHONY: help run start server test tests test-alerts test-backup test-browser test-clients test-clocks test-openapi test-systemd \
+	check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
+	bench-concerts bench-rates bench-push
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ test-clocks: ## Set the clocks of running programs back and forward by an hour (
 	$(CARGO) build --workspace --bins --locked
 	@scripts/require-servers
 	@scripts/with-postgres scripts/test-clocks
+
+test-backup: ## Back up, destroy and restore SQLite and PostgreSQL while the programs write; a minute
+	$(CARGO) build --bins --locked
+	@scripts/with-postgres scripts/test-backup
 
 audit: ## Check dependencies for security advisories (downloads the RustSec database)
 	@scripts/require-tools --install cargo-deny
