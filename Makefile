@@ -73,6 +73,12 @@ migrate: ## Update the schema of DATABASE_URL to the newest migration
 test-openapi: ## Lint openapi.json and test a running API with generated requests (installs tools into target/openapi-tools)
 	@scripts/test-openapi
 
+test-systemd: ## Verify the systemd units, the tarball and install.sh (needs systemd-analyze and shellcheck)
+	@scripts/test-systemd
+
+dist: ## Pack the programs with systemd units and backup scripts: target/dist/marquee-VERSION-TARGET.tar.gz
+	@scripts/dist
+
 openapi: ## Regenerate openapi.json from the code
 	UPDATE_OPENAPI=1 $(CARGO) test --workspace --locked --quiet openapi::
 
