@@ -23,7 +23,7 @@ pub enum ApiCommand {
     Check,
     /// Check the API that runs on this machine, without curl: exits with 0 if it is live
     ///
-    /// It is contacted at API_LISTEN, or at the loopback address if that is 0.0.0.0 or [::].
+    /// It is contacted at API_LISTEN, or at the loopback address if that is `0.0.0.0` or `[::]`.
     Health(HealthCommand),
 }
 
