@@ -1,5 +1,5 @@
-//! What the command lines of all programs share: parsing, completion scripts, listen addresses, tables, untrusted text, and the report of `check`
-//! commands. Also the text of an error with its causes, as programs print and log it.
+//! What the command lines of all programs share: parsing, completion scripts, listen addresses, tables, untrusted text, and the report of
+//! `check` commands. Also the text of an error with its causes, as programs print and log it.
 
 mod address;
 mod causes;

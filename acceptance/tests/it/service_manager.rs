@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::{deployment::Deployment, wait::eventually};
 
-/// The socket of a service manager whose watchdog expires after a second.
+/// The socket of a service manager. Its watchdog expires after a second.
 struct ServiceManager {
     socket: UnixDatagram,
     path: String,
