@@ -54,10 +54,9 @@ impl Failure {
 
     fn of_code(error: &dyn DatabaseError) -> Self {
         match error.code() {
-            Some(code) if code == "1" && is_undefined_name(error.message()) => Self::UndefinedName,
             // SQLSTATEs have five characters, result codes of SQLite at most four.
             Some(code) if code.len() == 5 => Self::of_sqlstate(&code),
-            Some(code) => code.parse().map_or(Self::Rejected, Self::of_sqlite),
+            Some(code) => code.parse().map_or(Self::Rejected, |code| Self::of_sqlite(code, error.message())),
             None => Self::Rejected,
         }
     }
@@ -85,12 +84,13 @@ impl Failure {
     }
 
     /// See <https://sqlite.org/rescode.html>.
-    fn of_sqlite(code: u32) -> Self {
+    fn of_sqlite(code: u32, message: &str) -> Self {
         match (code, primary_code(code)) {
+            (_, 1 | 17) if is_undefined_name(message) => Self::UndefinedName,
             // The commit hook found that the file was removed or replaced.
             (SQLITE_CONSTRAINT_COMMITHOOK, _) => Self::Unavailable,
-            // Busy, locked, out of memory, read-only, interrupted, I/O error, cannot open, locking protocol.
-            (_, 5 | 6 | 7 | 8 | 9 | 10 | 14 | 15) => Self::Unavailable,
+            // Busy, locked, out of memory, read-only, interrupted, I/O error, cannot open, locking protocol, the schema changed too often.
+            (_, 5 | 6 | 7 | 8 | 9 | 10 | 14 | 15 | 17) => Self::Unavailable,
             (_, 13) => Self::StorageFull,
             // Malformed, or not a database.
             (_, 11 | 26) => Self::Corrupt,
@@ -99,7 +99,8 @@ impl Failure {
     }
 }
 
-/// SQLite has only a general code for errors in a statement. The last text is that of an insert.
+/// SQLite has only general codes for these errors: 1 while it prepares a statement, and 17 if the schema changed after that. The last text
+/// is that of an insert.
 fn is_undefined_name(message: &str) -> bool {
     message.starts_with("no such table") || message.starts_with("no such column") || message.contains(" has no column named ")
 }
@@ -144,13 +145,22 @@ mod tests {
         for rejection in ["42601", "23505"] {
             assert_eq!(Failure::of_sqlstate(rejection), Failure::Rejected, "{rejection}");
         }
-        for outage in [5, 261, 7, 8, 9, 10, 778, 14, 531] {
-            assert_eq!(Failure::of_sqlite(outage), Failure::Unavailable, "{outage}");
+        assert_eq!(Failure::of_sqlstate("53100"), Failure::StorageFull);
+    }
+
+    #[test]
+    fn distinguishes_outages_of_sqlite_from_rejected_statements() {
+        for outage in [5, 261, 7, 8, 9, 10, 778, 14, 17, 531] {
+            assert_eq!(Failure::of_sqlite(outage, ""), Failure::Unavailable, "{outage}");
         }
-        assert_eq!([Failure::of_sqlite(13), Failure::of_sqlstate("53100")], [Failure::StorageFull; 2]);
-        assert_eq!([11, 267, 26].map(Failure::of_sqlite), [Failure::Corrupt; 3]);
+        assert_eq!(Failure::of_sqlite(13, ""), Failure::StorageFull);
+        assert_eq!([11, 267, 26].map(|code| Failure::of_sqlite(code, "")), [Failure::Corrupt; 3]);
+        // 17: the schema changed while the statement was prepared.
+        for code in [1, 17] {
+            assert_eq!(Failure::of_sqlite(code, "no such column: provider.loading_since"), Failure::UndefinedName, "{code}");
+        }
         for rejection in [1, 19, 2067] {
-            assert_eq!(Failure::of_sqlite(rejection), Failure::Rejected, "{rejection}");
+            assert_eq!(Failure::of_sqlite(rejection, "near \"FORM\": syntax error"), Failure::Rejected, "{rejection}");
         }
     }
 }
