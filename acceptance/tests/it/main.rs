@@ -16,6 +16,7 @@ mod killed_worker;
 mod language;
 mod make_run;
 mod monitoring;
+mod price_table;
 mod probe;
 mod pushes;
 mod pushes_under_kills;
