@@ -6,7 +6,7 @@ SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server test tests test-alerts test-backup test-browser test-clients test-clocks test-openapi test-systemd \
+.PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-openapi test-systemd \
 	check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
 	bench-concerts bench-rates bench-push
 
@@ -18,6 +18,12 @@ run: ## Build and start a simulated provider, the worker and the API on SQLite; 
 
 start: run ## Alias of run
 server: run ## Alias of run
+
+up: ## Build the image and start the containers: PostgreSQL, Redis, APIs, workers, nginx, monitoring (PROFILE=small: on SQLite)
+	@deploy/up
+
+down: ## Stop the containers, and keep their data (DOWN=--volumes: remove it)
+	@deploy/down $(DOWN)
 
 test: ## Run all tests on SQLite, PostgreSQL and Redis (TEST_DATABASE_URL, TEST_REDIS_URL, or temporary servers)
 	@scripts/with-servers $(CARGO) test --workspace --locked --no-fail-fast
