@@ -110,12 +110,20 @@ impl Program {
 
     /// Sends SIGSTOP to it and its descendants: connections stay open, and nothing responds.
     pub(crate) async fn freeze(&self) -> Result<(), Failure> {
-        programs::send_signal(&self.ids(), "STOP").await
+        self.signal("STOP").await
     }
 
     /// Undoes [`freeze`](Self::freeze).
     pub(crate) async fn resume(&self) -> Result<(), Failure> {
-        programs::send_signal(&self.ids(), "CONT").await
+        self.signal("CONT").await
+    }
+
+    /// Signals the program, and then its descendants, because a program that is stopped starts no more of them.
+    async fn signal(&self, name: &str) -> Result<(), Failure> {
+        programs::send_signal(self.id().as_slice(), name).await?;
+        // Fails if one of them has just exited, such as the process of a connection to PostgreSQL.
+        let _exited = programs::send_signal(&self.ids(), name).await;
+        Ok(())
     }
 
     /// The processes: it, the server that it started, and their descendants, parents first.
