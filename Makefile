@@ -6,7 +6,7 @@ SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-openapi test-systemd \
+.PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-openapi test-systemd \
 	check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
 	bench-concerts bench-rates bench-push
 
@@ -81,6 +81,9 @@ test-openapi: ## Lint openapi.json and test a running API with generated request
 
 test-systemd: ## Verify the systemd units, the tarball and install.sh (needs systemd-analyze and shellcheck)
 	@scripts/test-systemd
+
+test-deploy: ## Test the deployment in containers; 15 minutes after the image is built (DEPLOY="20-start 30-smoke" to run a part)
+	@scripts/test-deploy $(DEPLOY)
 
 dist: ## Pack the programs with systemd units and backup scripts: target/dist/marquee-VERSION-TARGET.tar.gz
 	@scripts/dist
