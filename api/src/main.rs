@@ -38,6 +38,8 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     tracing::info!(api.listen = %listener.local_addr()?, database.url = %settings.database.url, "API started");
     telemetry::notify_ready(&shutdown);
     tokio::spawn(api::database::report_unavailable(settings.databases()));
+    // Before the first request, which this program could misread if the schema is too new. Takes a second at most.
+    let _unavailable = state.version.refresh().await;
     state.start_background_tasks(settings.database, shutdown.clone());
     api::run(listener, state, limits, shutdown).await?;
     Ok(())

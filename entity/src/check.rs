@@ -11,7 +11,8 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, sqlx};
 use crate::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, connect,
     connect::{DatabaseUrl, is_writable_postgres},
-    deadline, is_unavailable, schema,
+    deadline, is_unavailable,
+    schema::{NEWEST_MIGRATION, SchemaFit, check_schema},
 };
 
 /// How long a database may take to respond: every program reports an unavailable database within 5 s.
@@ -63,13 +64,21 @@ pub enum DatabaseError {
         url: String,
     },
     /// The schema is missing or older than the program.
-    #[error(
-        "the schema of the database {url} is outdated: it lacks the migration {}; run `marquee-migrate up`",
-        schema::NEWEST_MIGRATION
-    )]
+    #[error("the schema of the database {url} is outdated: it lacks the migration {NEWEST_MIGRATION}; run `marquee-migrate up`")]
     SchemaOutdated {
         /// Its URL, without secrets.
         url: String,
+    },
+    /// The schema excludes this program.
+    #[error(
+        "the schema of the database {url} is too new: it requires programs that know the migration {required}, and the newest that this \
+         one knows is {NEWEST_MIGRATION}; use a newer release"
+    )]
+    SchemaTooNew {
+        /// Its URL, without secrets.
+        url: String,
+        /// The oldest migration that the program must know.
+        required: String,
     },
 }
 
@@ -111,6 +120,20 @@ impl DatabaseSettings {
         })
     }
 
+    /// Checks that the schema of this database fits a program with connections of this role.
+    ///
+    /// # Errors
+    ///
+    /// When it does not, or the database is unavailable.
+    pub async fn check_schema(&self, database: &DatabaseConnection, role: ConnectionRole) -> Result<(), DatabaseError> {
+        let url = || self.url.to_string();
+        match check_schema(database, role).await.map_err(|error| self.classify(error))? {
+            SchemaFit::Fits => Ok(()),
+            SchemaFit::Outdated => Err(DatabaseError::SchemaOutdated { url: url() }),
+            SchemaFit::TooNew { required } => Err(DatabaseError::SchemaTooNew { url: url(), required }),
+        }
+    }
+
     fn reject(&self, error: sqlx::Error) -> DatabaseError {
         self.classify(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error))))
     }
@@ -139,11 +162,11 @@ pub async fn check_connection(settings: &DatabaseSettings) -> Result<(), Databas
     within_timeout(settings, try_connection(settings)).await.map(drop)
 }
 
-/// Connects to a database that responds and has the current schema. A SQLite file must exist.
+/// Connects to a database that responds and has a schema that fits. A SQLite file must exist.
 ///
 /// # Errors
 ///
-/// When it does not respond in time, rejects the connection, or its schema is outdated.
+/// When it does not respond in time, rejects the connection, or its schema does not fit.
 pub async fn open(settings: &DatabaseSettings, role: ConnectionRole) -> Result<DatabaseConnection, DatabaseError> {
     within_timeout(settings, async {
         let is_writable = try_connection(settings).await?;
@@ -154,11 +177,8 @@ pub async fn open(settings: &DatabaseSettings, role: ConnectionRole) -> Result<D
             ConnectError::InvalidUrl(error) => DatabaseError::InvalidUrl(error),
             ConnectError::Database(source) => settings.classify(source),
         })?;
-        if schema::is_schema_current(&database).await.map_err(|error| settings.classify(error))? {
-            Ok(database)
-        } else {
-            Err(DatabaseError::SchemaOutdated { url: settings.url.to_string() })
-        }
+        settings.check_schema(&database, role).await?;
+        Ok(database)
     })
     .await
 }

@@ -64,7 +64,7 @@ impl MigrateCommand {
         let database = entity::connect(settings, ConnectionRole::Migrate)
             .await
             .map_err(|source| MigrateError::Connect { url: settings.url.to_string(), source })?;
-        match (self, list_newer(&database).await?) {
+        match (self, list_newer(&database, settings).await?) {
             // A previous release is deployed again. It works with a newer schema.
             (Self::Up, Some(names)) => {
                 return Ok(format!("already up to date: the database has migrations of a newer release ({names})\n"));
@@ -81,9 +81,10 @@ impl MigrateCommand {
 }
 
 /// The applied migrations that this release does not have, if there are any.
-async fn list_newer(database: &DatabaseConnection) -> Result<Option<String>, DbErr> {
-    if !entity::is_schema_current(database).await? {
-        return Ok(None);
+async fn list_newer(database: &DatabaseConnection, settings: &DatabaseSettings) -> Result<Option<String>, MigrateError> {
+    match settings.check_schema(database, ConnectionRole::Migrate).await {
+        Err(DatabaseError::SchemaOutdated { .. }) => return Ok(None),
+        checked => checked?,
     }
     let known: HashSet<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     let applied = seaql_migrations::Entity::find().all(database).await?;

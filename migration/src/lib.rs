@@ -1,11 +1,12 @@
 //! The schema of Marquee's database, the same on SQLite and PostgreSQL, as a list of migrations.
 //!
 //! Migrations contain their own identifiers and never use the tables of `entity`: a released migration must not change. The schema changes
-//! in two releases, expand then contract, so that the programs of the previous release continue to work during a deployment. Programs do
-//! not migrate when they start; `marquee-migrate up` is a step of the deployment.
+//! in two releases, expand then contract, so that the programs of the previous release continue to work during a deployment. A migration
+//! that they cannot work with excludes them. Programs do not migrate when they start; `marquee-migrate up` is a step of the deployment.
 
 mod catalogue;
 mod clocks;
+mod compatibility;
 mod concerts;
 mod jobs;
 mod ledger;
@@ -17,6 +18,7 @@ mod rates;
 pub mod testing;
 mod version;
 
+pub use compatibility::{require_of_programs, require_of_workers};
 use sea_orm_migration::prelude::*;
 pub use sea_orm_migration::{
     MigratorTrait,
@@ -41,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(pushes::Migration),
             Box::new(clocks::Migration),
             Box::new(loading::Migration),
+            Box::new(compatibility::Migration),
         ]
     }
 }

@@ -7,14 +7,26 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    database::wait_until_schema_differs,
     jobs::{self, JobContext, runner::Runner},
     provider::{entry::ProviderEntry, fetch::FeedClient},
     schedule::{self, ScheduleError},
     sync::FeedSource,
 };
 
+/// Why the service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceEnd {
+    /// It was shut down, and all jobs ended within the drain time.
+    Drained,
+    /// It was shut down, and jobs had to be released.
+    DrainTimedOut,
+    /// The schema does not fit this program any more. Running jobs were released.
+    SchemaDiffers,
+}
+
 /// Enqueues every provider's ticks and runs due jobs, including those enqueued by the API, until `shutdown` is cancelled; then waits
-/// for the running jobs. Returns whether all of them ended within the drain time.
+/// for the running jobs. If another release migrates the schema so that it does not fit this program, ends immediately.
 ///
 /// # Errors
 ///
@@ -25,21 +37,30 @@ pub async fn run(
     client: &FeedClient,
     lease: Duration,
     shutdown: CancellationToken,
-) -> Result<bool, ScheduleError> {
+) -> Result<ServiceEnd, ScheduleError> {
     let wake = Arc::new(Notify::new());
     let stop = shutdown.child_token();
     let context = JobContext::new(database.clone(), providers.clone(), FeedSource::Provider(client.clone()));
     let runner = Runner::new(database.clone(), jobs::registry(), context, lease, wake.clone());
     // Before the schedules: starting hundreds of them takes a while, and queued jobs need not wait for that.
-    let running = {
+    let release = runner.release_token();
+    let mut running = {
         let stop = stop.clone();
         tokio::spawn(async move { runner.run(&stop).await })
     };
-    let schedules = schedule::start(database, &providers, &wake, &shutdown).await;
+    let schedules = schedule::start(database, &providers, &wake, &stop).await;
     if schedules.is_err() {
         stop.cancel();
     }
-    let drained = running.await.unwrap_or(false);
+    let end = tokio::select! {
+        drained = &mut running => if drained.unwrap_or(false) { ServiceEnd::Drained } else { ServiceEnd::DrainTimedOut },
+        () = wait_until_schema_differs(database) => {
+            release.cancel();
+            stop.cancel();
+            let _released = running.await;
+            ServiceEnd::SchemaDiffers
+        }
+    };
     drop(schedules?);
-    Ok(drained)
+    Ok(end)
 }

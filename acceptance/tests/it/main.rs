@@ -21,6 +21,7 @@ mod probe;
 mod pushes;
 mod pushes_under_kills;
 mod rates;
+mod schema_too_new;
 mod service_manager;
 mod settings;
 mod traces;

@@ -2,7 +2,7 @@
 //!
 //! [`VersionWatch::run`] reads the version from the primary twice a second, and immediately when PostgreSQL notifies of a new version or
 //! when a query loses its connection. It has its own connection, so that a busy pool is not mistaken for an unavailable database. It reads
-//! no other row of the catalogue. It also checks whether the schema is current.
+//! no other row of the catalogue. It also checks whether the schema fits this program.
 
 use std::{
     sync::{
@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::detections::Detections;
-use crate::database::Availability;
+use crate::database::{Availability, CheckError, is_schema_current};
 
 /// How often the version is read: without notifications, a new version is detected within a second.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -150,14 +150,14 @@ impl VersionWatch {
     ///
     /// # Errors
     ///
-    /// When the database does not respond in time, or has no schema.
-    pub async fn refresh(&self) -> Result<i64, DbErr> {
+    /// When the database does not respond in time, has no schema, or one that excludes this program.
+    pub async fn refresh(&self) -> Result<i64, CheckError> {
         let called = Instant::now();
         let mut last_read = self.last_read.lock().await;
         if let Some((started, version)) = *last_read
             && started >= called
         {
-            return version.ok_or_else(|| DbErr::Custom("the previous read of the catalogue version failed".to_owned()));
+            return version.ok_or_else(|| DbErr::Custom("the previous read of the catalogue version failed".to_owned()).into());
         }
         let started = Instant::now();
         let version = self.read().await;
@@ -165,15 +165,14 @@ impl VersionWatch {
         version
     }
 
-    async fn read(&self) -> Result<i64, DbErr> {
+    async fn read(&self) -> Result<i64, CheckError> {
         let known = self.known();
         let read = async {
-            self.record_schema(entity::is_schema_current(&self.database).await?);
+            self.record_schema(is_schema_current(&self.database).await?);
             self.accepts_writes.store(entity::accepts_writes(&self.database).await?, Ordering::Relaxed);
-            catalogue_version::fetch(&self.database).await
+            Ok(catalogue_version::fetch(&self.database).await?)
         };
-        let row = timeout(READ_TIMEOUT, read).await;
-        let row = row.map_err(|_| DbErr::Custom("reading the catalogue version timed out".to_owned())).flatten();
+        let row = timeout(READ_TIMEOUT, read).await.map_err(|_| CheckError::timed_out()).flatten();
         self.availability.record_check(row.as_ref().err());
         let row = row?;
         let is_contradiction = known.is_some_and(|known| known.is_contradicted_by(&row));

@@ -1,22 +1,30 @@
-//! Whether the database responds, as far as this process knows.
+//! Whether the database can be used, as far as this process knows: it responds, and its schema does not exclude this program.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use entity::Failure;
+use entity::{Failure, NEWEST_MIGRATION};
 use sea_orm::DbErr;
 use tokio::sync::{Notify, watch};
 
+use super::CheckError;
 use crate::error::ApiError;
+
+/// Why the database cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outage {
+    Unresponsive,
+    SchemaTooNew,
+}
 
 /// Shared by everything that uses the database. It starts as available.
 #[derive(Debug)]
 pub struct Availability {
     /// What the database is called in logs.
     role: &'static str,
-    unavailable: watch::Sender<bool>,
+    outage: watch::Sender<Option<Outage>>,
     started: Instant,
     /// Milliseconds from `started` to the last response of the database.
     last_response: AtomicU64,
@@ -30,7 +38,7 @@ impl Availability {
     pub fn new(role: &'static str) -> Self {
         Self {
             role,
-            unavailable: watch::Sender::new(false),
+            outage: watch::Sender::new(None),
             started: Instant::now(),
             last_response: AtomicU64::new(0),
             check_requested: Notify::new(),
@@ -41,7 +49,13 @@ impl Availability {
     /// Whether the last check succeeded and no connection has been lost since.
     #[must_use]
     pub fn is_available(&self) -> bool {
-        !*self.unavailable.borrow()
+        self.outage.borrow().is_none()
+    }
+
+    /// Whether the last check found a schema that excludes this program.
+    #[must_use]
+    pub fn is_schema_too_new(&self) -> bool {
+        *self.outage.borrow() == Some(Outage::SchemaTooNew)
     }
 
     /// Time since the last successful check.
@@ -52,8 +66,8 @@ impl Availability {
 
     /// Returns once the database is unavailable.
     pub async fn wait_until_unavailable(&self) {
-        let mut unavailable = self.unavailable.subscribe();
-        if unavailable.wait_for(|unavailable| *unavailable).await.is_err() {
+        let mut outage = self.outage.subscribe();
+        if outage.wait_for(Option::is_some).await.is_err() {
             // The sender lives in `self`.
             std::future::pending::<()>().await;
         }
@@ -62,7 +76,7 @@ impl Availability {
     /// Treats the database as unavailable until the next check, which is requested immediately: only a check can tell whether the
     /// server failed or one connection.
     pub fn report_lost_connection(&self, error: &DbErr) {
-        self.set(Some(error));
+        self.record_unresponsive(error);
         self.request_check();
     }
 
@@ -81,18 +95,41 @@ impl Availability {
 
     /// The error of a request that does not wait for the database.
     pub(crate) fn still_unavailable(&self) -> ApiError {
-        if self.is_corrupt() { ApiError::DatabaseStillCorrupt } else { ApiError::DatabaseStillUnavailable }
+        if self.is_corrupt() {
+            ApiError::DatabaseStillCorrupt
+        } else if self.is_schema_too_new() {
+            ApiError::SchemaTooNew
+        } else {
+            ApiError::DatabaseStillUnavailable
+        }
     }
 
     /// Records the result of a check.
-    pub(crate) fn record_check(&self, error: Option<&DbErr>) {
-        self.set(error);
-        if let Some(error) = error.filter(|error| Failure::of(error) == Failure::Corrupt) {
-            self.report_corruption(error);
-        }
-        if error.is_none() {
-            let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.last_response.store(elapsed, Ordering::Relaxed);
+    pub(crate) fn record_check(&self, error: Option<&CheckError>) {
+        match error {
+            None => {
+                let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+                self.last_response.store(elapsed, Ordering::Relaxed);
+                if self.set(None) {
+                    tracing::info!(database.role = self.role, "database available again");
+                }
+            }
+            Some(CheckError::Unresponsive(error)) => {
+                self.record_unresponsive(error);
+                if Failure::of(error) == Failure::Corrupt {
+                    self.report_corruption(error);
+                }
+            }
+            Some(CheckError::SchemaTooNew { required }) => {
+                if self.set(Some(Outage::SchemaTooNew)) {
+                    tracing::error!(
+                        database.role = self.role,
+                        schema.required = required,
+                        schema.known = NEWEST_MIGRATION,
+                        "schema too new: the database requires programs of a newer release"
+                    );
+                }
+            }
         }
     }
 
@@ -106,17 +143,14 @@ impl Availability {
         self.check_requested.notified().await;
     }
 
-    fn set(&self, error: Option<&DbErr>) {
-        let is_unavailable = error.is_some();
-        let has_changed =
-            self.unavailable.send_if_modified(|unavailable| std::mem::replace(unavailable, is_unavailable) != is_unavailable);
-        if has_changed {
-            match error {
-                Some(error) => {
-                    tracing::error!(database.role = self.role, error = telemetry::with_causes(error), "database unavailable");
-                }
-                None => tracing::info!(database.role = self.role, "database available again"),
-            }
+    fn record_unresponsive(&self, error: &DbErr) {
+        if self.set(Some(Outage::Unresponsive)) {
+            tracing::error!(database.role = self.role, error = telemetry::with_causes(error), "database unavailable");
         }
+    }
+
+    /// Returns whether the state has changed.
+    fn set(&self, outage: Option<Outage>) -> bool {
+        self.outage.send_if_modified(|current| std::mem::replace(current, outage) != outage)
     }
 }

@@ -1,6 +1,7 @@
 //! Database access for requests: bounded reads and writes, availability, and SQL that several resources share.
 
 mod availability;
+mod check;
 mod fair_share;
 mod outage;
 mod read_lane;
@@ -10,5 +11,10 @@ pub(crate) mod sql;
 pub mod writer;
 
 pub use self::{
-    availability::Availability, fair_share::SharePermit, outage::report_unavailable, reader::ReadSource, replica::Replica,
+    availability::Availability,
+    check::{CheckError, is_schema_current},
+    fair_share::SharePermit,
+    outage::report_unavailable,
+    reader::ReadSource,
+    replica::Replica,
 };

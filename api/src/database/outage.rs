@@ -11,7 +11,7 @@ pub async fn report_unavailable(databases: Vec<DatabaseSettings>) {
                 // Only the check was needed.
                 let _closed = database.close().await;
             }
-            Err(DatabaseError::SchemaOutdated { .. }) => (),
+            Err(DatabaseError::SchemaOutdated { .. } | DatabaseError::SchemaTooNew { .. }) => (),
             Err(error) => tracing::error!(error = telemetry::with_causes(&error), "the database cannot be used"),
         }
     }

@@ -10,11 +10,11 @@ use std::{
 
 use entity::catalogue_version;
 use metrics::{Gauge, gauge};
-use sea_orm::{DatabaseConnection, DbErr};
+use sea_orm::DatabaseConnection;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Availability, ReadSource};
+use super::{Availability, CheckError, ReadSource, is_schema_current};
 
 /// How often the version of the replica is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -66,8 +66,12 @@ impl Replica {
 
     /// Reads the version once.
     pub async fn check(&self) {
-        let read = timeout(READ_TIMEOUT, catalogue_version::fetch_version(&self.watch)).await;
-        let version = read.map_err(|_| DbErr::Custom("reading the version of the replica timed out".to_owned())).flatten();
+        let read = async {
+            // One that lacks a migration only lags.
+            let _is_current = is_schema_current(&self.watch).await?;
+            Ok(catalogue_version::fetch_version(&self.watch).await?)
+        };
+        let version = timeout(READ_TIMEOUT, read).await.map_err(|_| CheckError::timed_out()).flatten();
         self.source.availability.record_check(version.as_ref().err());
         self.up.set(if version.is_ok() { 1.0 } else { 0.0 });
         if let Ok(version) = version {

@@ -81,7 +81,7 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// When the write fails, or the database does not respond in time.
+    /// When the write fails, the database does not respond in time, or its schema excludes this program.
     pub async fn write<T, E: Into<ApiError>>(
         &self,
         items: u64,
@@ -112,6 +112,9 @@ impl Writer {
         deadline: Instant,
         write: impl Future<Output = Result<T, E>>,
     ) -> Result<T, ApiError> {
+        if self.availability.is_schema_too_new() {
+            return Err(ApiError::SchemaTooNew);
+        }
         let result = timeout_at(deadline, write).await.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into);
         if let Err(ApiError::DatabaseCorrupt(error)) = &result {
             self.availability.report_corruption(error);

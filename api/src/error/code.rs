@@ -80,6 +80,7 @@ error_codes! {
     DatabaseUnavailable = "database_unavailable", SERVICE_UNAVAILABLE, "Database unavailable";
     DatabaseCorrupt = "database_corrupt", SERVICE_UNAVAILABLE, "Database corrupt";
     SchemaOutdated = "schema_outdated", SERVICE_UNAVAILABLE, "Schema outdated";
+    SchemaTooNew = "schema_too_new", SERVICE_UNAVAILABLE, "Schema too new";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Server overloaded";
     QueueFull = "queue_full", SERVICE_UNAVAILABLE, "Job queue full";
     WorkerUnavailable = "worker_unavailable", SERVICE_UNAVAILABLE, "Worker unavailable";

@@ -5,6 +5,7 @@ use poem::{error::ResponseError, http::StatusCode};
 use sea_orm::DbErr;
 
 use super::ApiError;
+use crate::database::CheckError;
 
 impl From<DbErr> for ApiError {
     fn from(error: DbErr) -> Self {
@@ -14,6 +15,15 @@ impl From<DbErr> for ApiError {
             Failure::Corrupt => Self::DatabaseCorrupt(error),
             Failure::UndefinedName => Self::SchemaOutdated,
             Failure::Rejected => Self::Database(error),
+        }
+    }
+}
+
+impl From<CheckError> for ApiError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Unresponsive(error) => Self::DatabaseUnavailable(error),
+            CheckError::SchemaTooNew { .. } => Self::SchemaTooNew,
         }
     }
 }

@@ -137,6 +137,9 @@ pub enum ApiError {
     /// The schema of the database is older than this program.
     #[error("the schema of the database is outdated")]
     SchemaOutdated,
+    /// The schema of the database excludes this program.
+    #[error("the schema of the database is too new")]
+    SchemaTooNew,
     /// Too many requests wait for the database.
     #[error("too many requests wait for the database")]
     Overloaded,
@@ -224,6 +227,7 @@ impl ApiError {
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::ShuttingDown => ErrorCode::ShuttingDown,
             Self::SchemaOutdated => ErrorCode::SchemaOutdated,
+            Self::SchemaTooNew => ErrorCode::SchemaTooNew,
             Self::Overloaded => ErrorCode::Overloaded,
             Self::NotAcceptable => ErrorCode::NotAcceptable,
             Self::Shared(error) => error.code(),
@@ -269,6 +273,7 @@ impl ApiError {
             | Self::DatabaseStillUnavailable
             | Self::DatabaseStillCorrupt
             | Self::SchemaOutdated
+            | Self::SchemaTooNew
             | Self::ShuttingDown => false,
             Self::Shared(error) => error.should_log(),
             error => error.status().is_server_error(),
@@ -278,7 +283,10 @@ impl ApiError {
     /// Whether the database cannot serve the request, so that the same request may succeed later.
     #[must_use]
     pub fn is_database_unavailable(&self) -> bool {
-        matches!(self.code(), ErrorCode::DatabaseUnavailable | ErrorCode::DatabaseCorrupt | ErrorCode::StorageFull)
+        matches!(
+            self.code(),
+            ErrorCode::DatabaseUnavailable | ErrorCode::DatabaseCorrupt | ErrorCode::SchemaTooNew | ErrorCode::StorageFull
+        )
     }
 
     /// The invalid parts of the request.
@@ -302,9 +310,7 @@ impl ApiError {
             Self::InvalidBody(why) => (*why).to_owned(),
             Self::IncompleteBody => "the connection ended before the body was complete; nothing was imported".to_owned(),
             Self::BodyTimeout => "the body did not arrive in time; nothing was imported".to_owned(),
-            Self::BodyTooLarge { what, limit } => {
-                format!("the body exceeds the limit of {limit} {what}")
-            }
+            Self::BodyTooLarge { what, limit } => format!("the body exceeds the limit of {limit} {what}"),
             Self::UnsupportedMediaType { accepted } => format!("the request must have {accepted}"),
             Self::IdempotencyKeyInUse => "a request with this `Idempotency-Key` is in progress; retry later".to_owned(),
             Self::IdempotencyKeyReused => {
@@ -351,6 +357,7 @@ impl ApiError {
             Self::SchemaOutdated => {
                 "the schema of the database is older than this program; the operator must run `marquee-migrate up`".to_owned()
             }
+            Self::SchemaTooNew => "the schema of the database is too new; the operator must deploy a newer release".to_owned(),
             Self::RateLimited { retry_after: 1 } => "rate limit exceeded; retry in 1 second".to_owned(),
             Self::RateLimited { retry_after } => format!("rate limit exceeded; retry in {retry_after} seconds"),
             Self::ShuttingDown => "this process is shutting down; retry to reach another one".to_owned(),

@@ -11,7 +11,10 @@ use api::{
 use bytes::Bytes;
 use entity::ConnectionRole;
 use futures_util::{StreamExt, stream};
-use migration::testing::{Backend, TestDatabase};
+use migration::{
+    MigratorTrait,
+    testing::{Backend, NextRelease, TestDatabase},
+};
 use poem::{Body, http::Method};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::{Value, json};
@@ -156,6 +159,9 @@ async fn availability_errors(database: &TestDatabase) -> Vec<TestResponse> {
     let damaged = TestDatabase::migrated(Backend::Sqlite).await;
     damaged.connect(ConnectionRole::Worker).await.execute_unprepared("DROP TABLE catalogue_version").await.unwrap();
     responses.push(TestApp::new(&damaged).await.get("/readyz").await);
+    let newer = TestDatabase::migrated(Backend::Sqlite).await;
+    NextRelease::up(&newer.connect(ConnectionRole::Migrate).await, None).await.unwrap();
+    responses.push(TestApp::new(&newer).await.get("/readyz").await);
 
     responses.extend(storage_errors().await);
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use api::{State, database::Replica};
 use entity::{ConnectionRole, DatabaseSettings};
 use migration::{
-    on_every_backend,
-    testing::{Backend, TestDatabase},
+    MigratorTrait, on_every_backend,
+    testing::{Backend, NextRelease, TestDatabase},
 };
 use poem::http::Method;
 use sea_orm::DatabaseConnection;
@@ -23,6 +23,7 @@ on_every_backend!(
     clients_read_their_writes_from_the_primary,
     the_primary_is_read_while_the_replica_is_unreachable,
     the_replica_is_read_while_the_primary_is_unreachable,
+    a_replica_with_a_schema_that_is_too_new_is_not_read,
 );
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -134,5 +135,19 @@ async fn the_replica_is_read_while_the_primary_is_unreachable(database: Arc<Test
     }
     for path in ["/providers", "/sync-runs"] {
         assert_eq!(app.get(path).await.status, 200, "{path}");
+    }
+}
+
+/// Also while the primary is unreachable.
+async fn a_replica_with_a_schema_that_is_too_new_is_not_read(database: Arc<TestDatabase>) {
+    NextRelease::up(&database.connect(ConnectionRole::Migrate).await, None).await.unwrap();
+    let (primary, primary_watch) = connect_to_nothing().await;
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
+    let state = create_state(primary, primary_watch, Replica::new(reads, watch, HOUR));
+    state.version.refresh().await.unwrap_err();
+    state.reader.replica().unwrap().check().await;
+    let app = TestApp::with_state(&state);
+    for path in ["/search", "/providers", "/sync-runs"] {
+        app.get(path).await.problem(503, "schema_too_new");
     }
 }

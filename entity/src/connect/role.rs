@@ -132,6 +132,11 @@ impl ConnectionRole {
         }
     }
 
+    /// Whether the connections are those of `marquee-worker`.
+    pub(crate) fn is_of_worker(self) -> bool {
+        matches!(self, Self::Worker | Self::Command)
+    }
+
     /// Whether every use of the pool may write.
     pub(crate) fn writes(self) -> bool {
         self.read_only_server() == ReadOnlyServer::Reject

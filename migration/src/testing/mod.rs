@@ -5,13 +5,17 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "tests may panic")]
 
+mod next_release;
 mod proxy;
 
 use entity::{ConnectionRole, DatabaseSettings, RedactedUrl};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection};
 use tempfile::TempDir;
 
-pub use self::proxy::{DatabaseProxy, ProxyMode};
+pub use self::{
+    next_release::{EXPANSION, NextRelease},
+    proxy::{DatabaseProxy, ProxyMode},
+};
 use crate::{Migrator, MigratorTrait};
 
 /// The databases on which every test runs.

@@ -4,14 +4,18 @@ use std::{error::Error, process::ExitCode};
 
 use clap::Args;
 use entity::{DatabaseSettings, deadline};
+use sea_orm::DatabaseConnection;
 use telemetry::MetricsSettings;
 use tokio_util::sync::CancellationToken;
 
 use super::{RunSettings, wait_and_connect};
 use crate::{
     metrics,
-    provider::{entry::read_providers, fetch},
-    service,
+    provider::{
+        entry::{ProviderEntry, read_providers},
+        fetch,
+    },
+    service::{self, ServiceEnd},
     sync::register,
 };
 
@@ -27,24 +31,42 @@ pub(super) struct RunCommand {
 impl RunCommand {
     pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
-        let settings = self.settings;
+        let settings = &self.settings;
         let providers = read_providers(&settings.providers.providers_file)?;
         let client = fetch::build_client()?;
         serve_metrics(&settings.metrics, &shutdown).await?;
-        let url = &database.url;
-        let Some(database) = wait_and_connect(database, &shutdown).await? else {
-            return Ok(ExitCode::SUCCESS);
-        };
-        deadline::within(deadline::BULK, &database, register::retire_others(&database, &providers, self.allow_retire)).await?;
-        for entry in &providers {
-            deadline::within(deadline::BULK, &database, register::register(&database, entry)).await?;
+        let (mut is_ready, mut sampling) = (false, None);
+        loop {
+            let Some(connection) = wait_and_connect(database, &shutdown).await? else {
+                return Ok(ExitCode::SUCCESS);
+            };
+            self.register(&connection, &providers).await?;
+            tracing::info!(providers.count = providers.len(), database.url = %database.url, "worker started");
+            if !std::mem::replace(&mut is_ready, true) {
+                telemetry::notify_ready(&shutdown);
+            }
+            let sampled = shutdown.child_token();
+            tokio::spawn(metrics::sample(connection.clone(), sampled.clone()));
+            // Not earlier: while the worker waits for a schema that fits, the ages grow.
+            drop(sampling.replace(sampled.drop_guard()));
+            let end = service::run(&connection, providers.clone(), &client, settings.lease.lease, shutdown.clone()).await?;
+            connection.close().await?;
+            match end {
+                ServiceEnd::Drained => return Ok(ExitCode::SUCCESS),
+                ServiceEnd::DrainTimedOut => return Ok(ExitCode::FAILURE),
+                // Connecting again reports how the schema differs, and waits until it fits.
+                ServiceEnd::SchemaDiffers => (),
+            }
         }
-        tracing::info!(providers.count = providers.len(), database.url = %url, "worker started");
-        telemetry::notify_ready(&shutdown);
-        tokio::spawn(metrics::sample(database.clone(), shutdown.clone()));
-        let drained = service::run(&database, providers, &client, settings.lease.lease, shutdown).await?;
-        database.close().await?;
-        Ok(if drained { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Updates the providers in the database.
+    async fn register(&self, database: &DatabaseConnection, providers: &[ProviderEntry]) -> Result<(), Box<dyn Error>> {
+        deadline::within(deadline::BULK, database, register::retire_others(database, providers, self.allow_retire)).await?;
+        for entry in providers {
+            deadline::within(deadline::BULK, database, register::register(database, entry)).await?;
+        }
+        Ok(())
     }
 }
 

@@ -55,7 +55,7 @@ struct Shared<C> {
     wake: Arc<Notify>,
     /// Cancelled when no new job may start.
     closing: CancellationToken,
-    /// Cancelled when the drain time is over.
+    /// Cancelled when the drain time is over, or running jobs must not continue.
     stop: CancellationToken,
 }
 
@@ -66,6 +66,12 @@ impl<C: Send + Sync + 'static> Runner<C> {
         let (closing, stop) = (CancellationToken::new(), CancellationToken::new());
         let shared = Shared { database, registry, context, worker: worker_name(), lease, wake, closing, stop };
         Self { shared: Arc::new(shared), slots: Arc::new(Semaphore::new(MAX_JOBS)), tasks: TaskTracker::new() }
+    }
+
+    /// Releases the running jobs when it is cancelled, instead of waiting for them.
+    #[must_use]
+    pub fn release_token(&self) -> CancellationToken {
+        self.shared.stop.clone()
     }
 
     /// Runs jobs until `shutdown` is cancelled, then waits for the running ones. Those that do not end within the drain time are

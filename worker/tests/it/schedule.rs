@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use worker::{
     provider::entry::ProviderEntry,
     schedule::ScheduleError,
-    service,
+    service::{self, ServiceEnd},
     sync::{FeedSource, register},
 };
 
@@ -32,7 +32,7 @@ const LEASE: Duration = Duration::from_secs(600);
 struct Polling {
     connection: DatabaseConnection,
     stop: CancellationToken,
-    running: JoinHandle<Result<bool, ScheduleError>>,
+    running: JoinHandle<Result<ServiceEnd, ScheduleError>>,
     _database: TestDatabase,
 }
 
@@ -62,7 +62,7 @@ impl Polling {
     /// Stops it and returns whether all syncs ended in time.
     async fn stop(&mut self) -> bool {
         self.stop.cancel();
-        in_time("the schedule", &mut self.running).await.unwrap().unwrap()
+        in_time("the schedule", &mut self.running).await.unwrap().unwrap() == ServiceEnd::Drained
     }
 }
 

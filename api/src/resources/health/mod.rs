@@ -123,8 +123,8 @@ impl HealthApi {
     /// Check readiness
     ///
     /// While the database is unavailable, a process with cached responses is `degraded`: it remains in the load balancer, because it can
-    /// still respond to some reads. Responds with 503 if it cannot, if the database is corrupt or its schema is outdated, and once the
-    /// process is shutting down. With `strict`, a degraded process also responds with 503.
+    /// still respond to some reads. Responds with 503 if it cannot, if the database is corrupt, if its schema is outdated or too new, and
+    /// once the process is shutting down. With `strict`, a degraded process also responds with 503.
     #[oai(path = "/readyz", method = "get", operation_id = "readyz")]
     async fn readyz(
         &self,
@@ -137,6 +137,9 @@ impl HealthApi {
             return Err(ApiError::ShuttingDown);
         }
         let refreshed = self.refresh().await;
+        if self.0.availability.is_schema_too_new() {
+            return Err(ApiError::SchemaTooNew);
+        }
         if self.0.version.is_schema_outdated() {
             return Err(ApiError::SchemaOutdated);
         }
@@ -168,7 +171,7 @@ impl HealthApi {
         // Separately, so that the read is completed for others that wait for it.
         let refresh = tokio::spawn(async move { version.refresh().await });
         match timeout(REFRESH_TIMEOUT, refresh).await {
-            Ok(Ok(version)) => version.map_err(ApiError::DatabaseUnavailable),
+            Ok(Ok(version)) => version.map_err(ApiError::from),
             Ok(Err(_panicked)) => Err(ApiError::TaskPanicked),
             Err(_elapsed) => Err(ApiError::DatabaseTimeout),
         }

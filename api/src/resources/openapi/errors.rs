@@ -54,9 +54,11 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::InvalidItems => ["put_places", "post_rate_batch"].contains(&id),
         ErrorCode::IdempotencyKeyInUse => id == "post_rate_batch",
         ErrorCode::IdempotencyKeyReused => operation.has_parameter("Idempotency-Key"),
-        ErrorCode::InternalError | ErrorCode::DatabaseUnavailable | ErrorCode::DatabaseCorrupt | ErrorCode::SchemaOutdated => {
-            id != "livez"
-        }
+        ErrorCode::InternalError
+        | ErrorCode::DatabaseUnavailable
+        | ErrorCode::DatabaseCorrupt
+        | ErrorCode::SchemaOutdated
+        | ErrorCode::SchemaTooNew => id != "livez",
         ErrorCode::StorageFull => !is_health,
         ErrorCode::Overloaded => is_read && !is_health || ["put_places", "push_feed", "post_rate_batch"].contains(&id),
         ErrorCode::QueueFull => ["push_feed", "multivac_data"].contains(&id),
@@ -124,6 +126,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::QueueFull => ApiError::QueueFull,
         ErrorCode::WorkerUnavailable => ApiError::WorkerUnavailable,
         ErrorCode::SchemaOutdated => ApiError::SchemaOutdated,
+        ErrorCode::SchemaTooNew => ApiError::SchemaTooNew,
         ErrorCode::ShuttingDown => ApiError::ShuttingDown,
         ErrorCode::BadRequest => ApiError::Rejected(code.status()),
         ErrorCode::PathNotFound => ApiError::PathNotFound,
