@@ -14,8 +14,19 @@ use sea_orm_migration::{
     seaql_migrations,
 };
 
+const ROLES: &str = include_str!("roles.sql");
+
 #[derive(Clone, Copy, Subcommand)]
 pub(crate) enum MigrateCommand {
+    #[command(flatten)]
+    Schema(SchemaCommand),
+    /// Print SQL that creates roles for people and programs, for an administrator of PostgreSQL to run
+    Roles,
+}
+
+/// A command that uses the database.
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum SchemaCommand {
     /// Apply all pending migrations. A SQLite file that does not exist is created
     Up,
     /// Revert the newest migrations. The data in their tables and columns is lost
@@ -57,6 +68,15 @@ pub(crate) enum MigrateError {
 impl MigrateCommand {
     /// Runs the command, and returns its output.
     pub(crate) async fn execute(self, settings: &DatabaseSettings) -> Result<String, MigrateError> {
+        match self {
+            Self::Schema(command) => command.execute(settings).await,
+            Self::Roles => Ok(ROLES.to_owned()),
+        }
+    }
+}
+
+impl SchemaCommand {
+    async fn execute(self, settings: &DatabaseSettings) -> Result<String, MigrateError> {
         match entity::check_connection(settings).await {
             Err(DatabaseError::MissingFile { .. }) if matches!(self, Self::Up) => (),
             result => result?,

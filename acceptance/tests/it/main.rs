@@ -6,6 +6,7 @@ mod closed_log;
 mod color;
 mod completions;
 mod connection_strings;
+mod database_roles;
 mod deployment;
 mod drift;
 mod edges;

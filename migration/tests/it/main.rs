@@ -4,4 +4,5 @@
 
 mod command;
 mod compatibility;
+mod roles;
 mod steps;
