@@ -8,6 +8,7 @@ mod api_process;
 mod cache_consistency;
 mod cached_format;
 mod cached_responses;
+mod cancelled_transactions;
 mod concerts;
 mod concerts_oracle;
 mod conformance;

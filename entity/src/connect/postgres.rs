@@ -44,10 +44,11 @@ pub(super) enum ReadOnlyServer {
     Reject,
 }
 
-/// What a pool does with a connection that returns to it. A caller that gave up may have left a statement or a rollback to it.
+/// What a pool does with a connection that returns to it. A caller that gave up may have left a statement, a transaction or a rollback to
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReleaseCheck {
-    /// It has this time to end both, or else it is closed.
+    /// It has this time to end them, or else it is closed.
     Always(Duration),
     /// The same, if a read was cancelled. The driver waits for the server after each read, too, but without a limit. A second round trip
     /// would make each read slower.
@@ -129,14 +130,22 @@ async fn prepare(connection: &mut PgConnection, statements: &str) -> Result<bool
     Ok(row.try_get::<&str, _>(0)? == "off")
 }
 
-/// Whether a connection ends in time what it still has to do. If not, the pool closes it, which cancels its statement.
+/// Whether a connection ends in time what it still has to do, and then has no transaction. If not, the pool closes it, which cancels its
+/// statement.
 async fn can_return(connection: &mut PgConnection, check: ReleaseCheck) -> Result<bool, sqlx::Error> {
     let limit = match check {
         ReleaseCheck::Always(limit) => limit,
         ReleaseCheck::AfterCancellation(limit) if was_read_cancelled() => limit,
         ReleaseCheck::AfterCancellation(_) => return Ok(true),
     };
-    Ok(matches!(timeout(limit, connection.ping()).await, Ok(Ok(()))))
+    Ok(matches!(timeout(limit, has_no_transaction(connection)).await, Ok(Ok(true))))
+}
+
+/// Whether the server has no transaction open. The driver does not know: if the future of a `BEGIN` is dropped, the server executes it, but
+/// the driver does not count it. The next statements would be part of this transaction, and never be committed.
+async fn has_no_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    // Both are equal in the first statement of a transaction only. It fails in one that failed.
+    sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0)
 }
 
 fn read_only_error() -> sqlx::Error {
