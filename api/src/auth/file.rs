@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     fmt, fs, io,
     num::NonZeroU32,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -92,10 +92,19 @@ pub(super) fn read_text(path: &Path) -> Result<String, KeysFileError> {
 
 /// A warning if users other than the owner can read or write the file.
 pub(super) fn warn_about_mode(path: &Path) -> Option<String> {
-    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    let file = fs::metadata(path).ok()?;
+    let mode = file.permissions().mode() & 0o777;
+    // Systems without this folder have no Kubernetes.
+    let is_own = fs::metadata("/proc/self").map_or(true, |process| process.uid() == file.uid());
     let path = path.display();
-    (mode & 0o066 != 0)
+    is_exposed(mode, is_own)
         .then(|| format!("other users can read or write the keys file {path} (mode {mode:o}): run `chmod 600 {path}`"))
+}
+
+/// A file that belongs to another user, as one of a Kubernetes Secret does, can only be read by its group.
+fn is_exposed(mode: u32, is_own: bool) -> bool {
+    let forbidden = if is_own { 0o066 } else { 0o026 };
+    mode & forbidden != 0
 }
 
 /// Parses the text of a keys file.
@@ -178,6 +187,15 @@ mod tests {
 
     fn parse_text(text: &str) -> Result<Vec<Arc<KeyRecord>>, String> {
         parse(Path::new("keys.toml"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn warns_about_files_that_others_can_use() {
+        for (mode, of_own_user, of_another_user) in
+            [(0o600, false, false), (0o440, true, false), (0o644, true, true), (0o660, true, true), (0o602, true, true)]
+        {
+            assert_eq!([is_exposed(mode, true), is_exposed(mode, false)], [of_own_user, of_another_user], "{mode:o}");
+        }
     }
 
     #[test]
