@@ -23,8 +23,10 @@ const HOLD: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(10);
 /// The load runs this long before the first measurement, so that caches and pools are filled.
 const WARM_UP: Duration = Duration::from_secs(60);
-/// The last fault must be over this long before the end: the API retains an idle connection for 75 s.
-const CALM: Duration = Duration::from_secs(90);
+/// The load continues this long after the last fault.
+const CALM: Duration = Duration::from_secs(30);
+/// The end is measured this long after the load: the API retains an idle connection for 75 s.
+const IDLE: Duration = Duration::from_secs(90);
 /// Memory of a program may grow by this much: fragmentation, and logs of more versions.
 const GROWTH_LIMIT_KIB: u64 = 64 * 1024;
 /// Open files may differ by this much: the pools grow and shrink with the load.
@@ -50,9 +52,10 @@ pub(crate) async fn run(settings: &SoakSettings) -> Result<Table, Failure> {
     let load = Load::start(&client, &ledger);
     tokio::time::sleep(WARM_UP).await;
     let before = read_all(&stack, &client).await?;
-    let faults = inject_until(&mut stack, until - CALM).await?;
-    tokio::time::sleep(until.saturating_duration_since(Instant::now())).await;
+    let faults = inject_until(&mut stack, until - IDLE - CALM).await?;
+    tokio::time::sleep((until - IDLE).saturating_duration_since(Instant::now())).await;
     let report = load.finish().await;
+    tokio::time::sleep(until.saturating_duration_since(Instant::now())).await;
     let after = read_all(&stack, &client).await?;
 
     let mut table = Table::new(&["what", "start", "end"]);
