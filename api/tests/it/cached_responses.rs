@@ -399,7 +399,8 @@ async fn excess_requests_are_shed_while_cache_hits_are_served() {
     let app = TestApp::with_state(&create_state(&database).await);
     assert_eq!(app.get("/search").await.status, 200);
     let locker = database.connect(ConnectionRole::Worker).await;
-    sea_orm::ConnectionTrait::execute_unprepared(&locker, "BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let lock = sea_orm::TransactionTrait::begin(&locker).await.unwrap();
+    sea_orm::ConnectionTrait::execute_unprepared(&lock, "LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
 
     let misses = join_all((1..=600).map(|limit| {
         let app = &app;
@@ -416,7 +417,7 @@ async fn excess_requests_are_shed_while_cache_hits_are_served() {
     for response in &rejected {
         response.problem(503, "overloaded");
     }
-    sea_orm::ConnectionTrait::execute_unprepared(&locker, "ROLLBACK").await.unwrap();
+    lock.rollback().await.unwrap();
     assert_eq!(app.get("/search?limit=599").await.status, 200);
     database.remove().await;
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::State;
 use entity::{ConnectionRole, DatabaseSettings};
 use migration::testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -189,13 +189,14 @@ async fn a_locked_table_times_out_with_503() {
     let database = create_postgres_with_event().await;
     let app = TestApp::new(&database).await;
     let locker: DatabaseConnection = database.connect(ConnectionRole::Worker).await;
-    locker.execute_unprepared("BEGIN; LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let lock = locker.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE event IN ACCESS EXCLUSIVE MODE").await.unwrap();
 
     let (search, ready) = tokio::join!(app.get("/search"), app.get("/readyz"));
     assert_unavailable(&search);
     assert_eq!(ready.status, 200, "requests that do not need the table are served");
 
-    locker.execute_unprepared("ROLLBACK").await.unwrap();
+    lock.rollback().await.unwrap();
     assert_available(&app).await;
     database.remove().await;
 }
