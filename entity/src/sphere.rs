@@ -35,6 +35,12 @@ impl Direction {
         let (east, ahead) = if longitude.abs() >= 180.0 { (0.0, -1.0) } else { longitude.to_radians().sin_cos() };
         Self { x: across * ahead, y: across * east, z }
     }
+
+    /// The squared chord to another point, in radii.
+    #[must_use]
+    pub fn chord_squared_to(self, other: Self) -> f64 {
+        (self.x - other.x).powi(2) + (self.y - other.y).powi(2) + (self.z - other.z).powi(2)
+    }
 }
 
 /// The squared chord (in radii) of two points at a distance of `km` on the surface; above any chord if no two points are that far apart.
@@ -54,10 +60,6 @@ pub fn degrees_of_latitude(km: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn chord_between(one: Direction, other: Direction) -> f64 {
-        (one.x - other.x).powi(2) + (one.y - other.y).powi(2) + (one.z - other.z).powi(2)
-    }
 
     /// Computed independently, with the arc tangent of cross and dot product, which is exact everywhere.
     fn km_between(one: Direction, other: Direction) -> f64 {
@@ -91,8 +93,8 @@ mod tests {
         ] {
             let (one, other) = (Direction::from_degrees(one.0, one.1), Direction::from_degrees(other.0, other.1));
             let km = km_between(one, other);
-            assert!(chord_between(one, other) <= chord_squared(km + 0.001), "{km} km");
-            assert!(chord_between(one, other) > chord_squared(km - 0.001), "{km} km");
+            assert!(one.chord_squared_to(other) <= chord_squared(km + 0.001), "{km} km");
+            assert!(one.chord_squared_to(other) > chord_squared(km - 0.001), "{km} km");
         }
     }
 
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn handles_antipodes_and_distance_zero() {
-        let antipodes = chord_between(Direction::from_degrees(12.3, 45.6), Direction::from_degrees(-12.3, -134.4));
+        let antipodes = Direction::from_degrees(12.3, 45.6).chord_squared_to(Direction::from_degrees(-12.3, -134.4));
         assert!(antipodes <= chord_squared(20_015.2), "{antipodes}");
         assert!(antipodes > chord_squared(20_015.0), "{antipodes}");
         assert_eq!(chord_squared(0.0).to_bits(), 0.0_f64.to_bits());

@@ -14,6 +14,7 @@ mod loading;
 mod probe;
 mod pushes;
 mod rates;
+mod releases;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod version;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(clocks::Migration),
             Box::new(loading::Migration),
             Box::new(compatibility::Migration),
+            Box::new(releases::Migration),
         ]
     }
 }

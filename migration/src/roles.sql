@@ -58,7 +58,7 @@ GRANT pg_monitor, pg_signal_backend TO marquee_operator;
 
 GRANT SELECT ON
     base_event, catalogue_version, event, event_performer, performer, place, rate, rate_batch, rate_day, region, reject,
-    schema_compatibility, seaql_migrations, venue, zone
+    release, schema_compatibility, seaql_migrations, venue, zone
 TO marquee_reader;
 -- Without `url`, which may contain a password or a token.
 GRANT SELECT (

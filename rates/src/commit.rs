@@ -2,7 +2,10 @@
 
 use std::io;
 
-use entity::{begin_write, catalogue_version, database_now, rate, rate_batch};
+use entity::{
+    begin_write, database_now, rate, rate_batch,
+    release::{self, Cause},
+};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set, Unchanged},
@@ -122,7 +125,7 @@ async fn write_batch(
         ..Default::default()
     };
     let committed = counts.update(transaction).await?;
-    catalogue_version::increment(transaction).await?;
+    release::publish_rates(transaction, Cause::RateBatch, batch_id).await?;
     Ok(CommitOutcome::Committed(committed))
 }
 

@@ -1,6 +1,9 @@
 //! Deletes a batch. Afterwards the sums are as if it had never been imported; only its idempotency key remains.
 
-use entity::{catalogue_version, database_now, rate, rate_batch};
+use entity::{
+    database_now, rate, rate_batch,
+    release::{self, Cause},
+};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
 };
@@ -30,7 +33,7 @@ pub async fn delete_batch(database: &DatabaseConnection, batch_id: i64) -> Resul
     let mut batch = batch.into_active_model();
     batch.taken_back_at = Set(Some(database_now(&transaction).await?));
     let batch = batch.update(&transaction).await?;
-    catalogue_version::increment(&transaction).await?;
+    release::publish_rates(&transaction, Cause::DeletedRateBatch, batch_id).await?;
     transaction.commit().await?;
     Ok(Some(batch))
 }

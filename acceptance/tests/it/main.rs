@@ -10,6 +10,7 @@ mod database_roles;
 mod deployment;
 mod drift;
 mod edges;
+mod footprints;
 mod full_disk;
 mod help;
 mod journey;

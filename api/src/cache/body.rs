@@ -1,45 +1,79 @@
 //! A cached body, and its format in Redis.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use bytes::{BufMut, Bytes, BytesMut};
+use entity::UtcInstant;
 use poem::http::HeaderValue;
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::SnapshotVersion;
 use crate::response::{ContentCoding, JSON, Representation};
 
 /// The first bytes of a body in Redis.
-const MAGIC: [u8; 4] = *b"MQA2";
-/// Magic, checksum of the key and of what follows, version, coding, length of the link.
-const HEAD_BYTES: usize = 4 + 8 + 8 + 1 + 2;
+const MAGIC: [u8; 4] = *b"MQA3";
+/// Magic, checksum of the key and of what follows, version and when it was raised, coding, length of the link.
+const HEAD_BYTES: usize = 4 + 8 + 8 + 8 + 1 + 2;
 /// Memory used by an entry beside its body, link and key: about what the allocator and the cache's own lists take.
 const OVERHEAD_BYTES: usize = 512;
 /// Allocators round sizes up, by about one eighth.
 const ROUNDED_UP_BY: usize = 8;
 
 /// The response to a query, as it is sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CachedBody {
     /// The version of the catalogue from which it was read.
     pub version: i64,
+    /// When that version was raised.
+    pub raised_at: UtcInstant,
     /// How often the process had seen the database restored before it read the body.
     pub restores: u64,
     /// The bytes, with their coding and validator.
     pub representation: Representation,
     /// The value of the `Link` header.
     pub link: Option<HeaderValue>,
+    confirmed: ConfirmedVersion,
+}
+
+/// A version at which a body was still current: no release up to it changed the body.
+#[derive(Debug)]
+struct ConfirmedVersion(AtomicI64);
+
+impl Clone for ConfirmedVersion {
+    fn clone(&self) -> Self {
+        Self(AtomicI64::new(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+impl PartialEq for ConfirmedVersion {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.load(Ordering::Relaxed) == other.0.load(Ordering::Relaxed)
+    }
 }
 
 impl CachedBody {
     /// A body without a coding.
     #[must_use]
-    pub fn new(version: i64, restores: u64, body: Bytes, link: Option<HeaderValue>) -> Self {
-        Self { version, restores, representation: Representation::new(JSON, ContentCoding::Identity, body), link }
+    pub fn new((version, raised_at): SnapshotVersion, restores: u64, body: Bytes, link: Option<HeaderValue>) -> Self {
+        let representation = Representation::new(JSON, ContentCoding::Identity, body);
+        Self { version, raised_at, restores, representation, link, confirmed: ConfirmedVersion(AtomicI64::new(version)) }
+    }
+
+    /// Whether it is known to be current at this version.
+    pub(super) fn is_confirmed_at(&self, version: i64) -> bool {
+        self.confirmed.0.load(Ordering::Relaxed) >= version
+    }
+
+    /// Records that no release up to this version changed it.
+    pub(super) fn confirm_at(&self, version: i64) {
+        self.confirmed.0.fetch_max(version, Ordering::Relaxed);
     }
 
     /// The same response, with its bytes in another coding.
     #[must_use]
     pub fn with_coding(&self, coding: ContentCoding, body: Bytes) -> Self {
         let representation = Representation::new(JSON, coding, body);
-        Self { version: self.version, restores: self.restores, representation, link: self.link.clone() }
+        Self { representation, ..self.clone() }
     }
 
     /// Whether it was read from a later state of the catalogue.
@@ -71,6 +105,7 @@ impl CachedBody {
         bytes.put_slice(&MAGIC);
         bytes.put_u64(0);
         bytes.put_i64(self.version);
+        bytes.put_i64(self.raised_at.0);
         bytes.put_u8(self.representation.coding as u8);
         bytes.put_u16(link_length);
         bytes.put_slice(link);
@@ -80,24 +115,27 @@ impl CachedBody {
         Some(bytes.freeze())
     }
 
-    /// Decodes what [`to_bytes`](Self::to_bytes) encoded, as read after no restore. `None` if it is damaged, or of another key, version or coding.
+    /// Decodes what [`to_bytes`](Self::to_bytes) encoded, as read after no restore. `None` if it is damaged, or of another key or
+    /// coding.
     #[must_use]
-    pub fn from_bytes(bytes: &Bytes, key: &str, version: i64, coding: ContentCoding) -> Option<Self> {
+    pub fn from_bytes(bytes: &Bytes, key: &str, coding: ContentCoding) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<4>()?;
         let (stored_checksum, rest) = rest.split_first_chunk::<8>()?;
         if *magic != MAGIC || u64::from_be_bytes(*stored_checksum) != checksum(key, rest) {
             return None;
         }
-        let (stored_version, rest) = rest.split_first_chunk::<8>()?;
+        let (version, rest) = rest.split_first_chunk::<8>()?;
+        let (raised_at, rest) = rest.split_first_chunk::<8>()?;
         let (stored_coding, rest) = rest.split_first()?;
         let (link_length, rest) = rest.split_first_chunk::<2>()?;
         let (link, body) = rest.split_at_checked(usize::from(u16::from_be_bytes(*link_length)))?;
-        if i64::from_be_bytes(*stored_version) != version || *stored_coding != coding as u8 {
+        if *stored_coding != coding as u8 {
             return None;
         }
         let link = if link.is_empty() { None } else { Some(HeaderValue::from_bytes(link).ok()?) };
-        let representation = Representation::new(JSON, coding, bytes.slice_ref(body));
-        Some(Self { version, restores: 0, representation, link })
+        let snapshot = (i64::from_be_bytes(*version), UtcInstant(i64::from_be_bytes(*raised_at)));
+        let body = bytes.slice_ref(body);
+        Some(Self { representation: Representation::new(JSON, coding, body), ..Self::new(snapshot, 0, Bytes::new(), link) })
     }
 }
 
@@ -118,7 +156,7 @@ mod tests {
 
     fn body() -> CachedBody {
         let link = HeaderValue::from_static("<?cursor=AQ>; rel=\"next\"");
-        CachedBody::new(7, 0, Bytes::from_static(b"{\"data\":{}}"), Some(link))
+        CachedBody::new((7, UtcInstant(70)), 0, Bytes::from_static(b"{\"data\":{}}"), Some(link))
     }
 
     #[test]
@@ -126,7 +164,7 @@ mod tests {
         let gzip = body().with_coding(ContentCoding::Gzip, Bytes::from_static(b"compressed"));
         for body in [body(), CachedBody { link: None, ..body() }, gzip] {
             let bytes = body.to_bytes(KEY).unwrap_or_default();
-            assert_eq!(CachedBody::from_bytes(&bytes, KEY, 7, body.representation.coding), Some(body));
+            assert_eq!(CachedBody::from_bytes(&bytes, KEY, body.representation.coding), Some(body));
         }
     }
 
@@ -138,11 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn rejects_another_key_version_or_coding() {
+    fn rejects_another_key_or_coding() {
         let bytes = body().to_bytes(KEY).unwrap_or_default();
-        assert_eq!(CachedBody::from_bytes(&bytes, "/search?limit=2 identity", 7, ContentCoding::Identity), None);
-        assert_eq!(CachedBody::from_bytes(&bytes, KEY, 8, ContentCoding::Identity), None);
-        assert_eq!(CachedBody::from_bytes(&bytes, KEY, 7, ContentCoding::Brotli), None);
+        assert_eq!(CachedBody::from_bytes(&bytes, "/search?limit=2 identity", ContentCoding::Identity), None);
+        assert_eq!(CachedBody::from_bytes(&bytes, KEY, ContentCoding::Brotli), None);
     }
 
     proptest! {
@@ -150,15 +187,15 @@ mod tests {
         fn rejects_truncated_and_changed_bytes(at in 0_usize..100, change in 1_u8..) {
             let bytes = body().to_bytes(KEY).unwrap_or_default();
             let at = at % bytes.len();
-            prop_assert_eq!(CachedBody::from_bytes(&bytes.slice(..at), KEY, 7, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(&bytes.slice(..at), KEY, ContentCoding::Identity), None);
             let mut changed = bytes.to_vec();
             changed[at] ^= change;
-            prop_assert_eq!(CachedBody::from_bytes(&changed.into(), KEY, 7, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(&changed.into(), KEY, ContentCoding::Identity), None);
         }
 
         #[test]
         fn rejects_arbitrary_bytes(bytes: Vec<u8>) {
-            prop_assert_eq!(CachedBody::from_bytes(&bytes.into(), KEY, 7, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(&bytes.into(), KEY, ContentCoding::Identity), None);
         }
     }
 }

@@ -16,10 +16,8 @@ impl Cache {
             match self.query_source(&replica.source, query).await {
                 Ok((output, snapshot)) => {
                     replica.record_version(snapshot.0);
-                    if self.version.current().is_none_or(|current| snapshot.0 > current) {
-                        // Only the primary decides which version is current.
-                        let _unavailable = self.version.refresh().await;
-                    }
+                    // Only the primary decides which version is current.
+                    self.version.follow(snapshot.0).await;
                     if self.is_recent::<Q>(snapshot.0, replica) {
                         return Ok((output, snapshot));
                     }
@@ -28,9 +26,9 @@ impl Cache {
                 Err(error) => return Err(error),
             }
         }
-        let (output, (version, raised_at)) = self.query_source(self.reader.primary(), query).await?;
-        self.version.observe(version, raised_at);
-        Ok((output, (version, raised_at)))
+        let (output, snapshot) = self.query_source(self.reader.primary(), query).await?;
+        self.version.follow(snapshot.0).await;
+        Ok((output, snapshot))
     }
 
     async fn query_source(
@@ -50,6 +48,8 @@ impl Cache {
     fn is_recent<Q: CachedQuery>(&self, version: i64, replica: &Replica) -> bool {
         let max_lag = if Q::MAY_BE_STALE { replica.max_lag } else { Duration::ZERO };
         let is_current = self.version.current().is_none_or(|current| version >= current);
-        is_current || !self.availability.is_available() || self.version.time_since_superseded(version) < max_lag
+        is_current
+            || !self.availability.is_available()
+            || self.version.superseded_for(version, None).is_none_or(|time| time < max_lag)
     }
 }

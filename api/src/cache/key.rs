@@ -1,14 +1,10 @@
 //! Cache keys. They are built here and nowhere else.
 
-use std::fmt::Write;
-
-use entity::UtcInstant;
-
 use crate::response::ContentCoding;
 
 /// The format of cached responses. To be incremented when the bytes or the meaning of a response change, so that programs of two releases
 /// can share a Redis. A test compares the responses of a fixed catalogue with those that are recorded for this number.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The beginning of the keys in a Redis that several databases and releases may share. `database` is the location of the primary.
 #[must_use]
@@ -16,21 +12,12 @@ pub fn namespace(database: &str) -> String {
     format!("marquee:{FORMAT}:{database}:")
 }
 
-/// The key in the process: the canonical form of the query, and the coding of the response.
+/// The key in each tier: the canonical form of the query, and the coding of the response.
 #[must_use]
-pub(super) fn in_process(canonical_query: &str, coding: ContentCoding) -> String {
+pub(super) fn of(canonical_query: &str, coding: ContentCoding) -> String {
     let mut key = String::with_capacity(canonical_query.len() + 9);
     key.push_str(canonical_query);
     key.push(' ');
     key.push_str(coding.name());
-    key
-}
-
-/// The key in Redis, within the namespace. It contains the version, so that a late body is stored under a key that is not read any more.
-#[must_use]
-pub(super) fn in_redis(version: i64, raised_at: UtcInstant, in_process: &str) -> String {
-    let mut key = String::with_capacity(in_process.len() + 40);
-    // Writing to a string cannot fail.
-    let _written = write!(key, "{version}-{}:{in_process}", raised_at.0);
     key
 }

@@ -1,17 +1,18 @@
 //! Encoded responses in two tiers before the database: in the process, and in Redis for all processes.
 //!
-//! A cached body is valid for one version of the catalogue. In the process a key holds one body, the newest; in Redis the version is
-//! part of the key. A body is served while no newer version is known, and, marked as stale, for a moment while the newer body is
-//! fetched or while the database is unavailable. The cache knows no resource: it caches the output of [`CachedQuery`]s.
+//! A cached body is current until a later release changes what its query selects. Each process follows the ledger of releases, so that a
+//! lookup needs no I/O. In the process a key holds one body, the newest; in Redis a body states the version from which it was read. A body
+//! is served while it is current, and, marked as stale, for a moment while the newer body is fetched or while the database is unavailable.
+//! The cache knows no resource: it caches the output of [`CachedQuery`]s.
 
 mod body;
 mod counters;
 mod database;
-mod detections;
 mod key;
 mod large_bodies;
 mod query;
 pub mod redis;
+mod release_log;
 mod request;
 mod response;
 mod settings;
@@ -45,7 +46,7 @@ use crate::{
     response::{ContentCoding, Reply},
 };
 
-/// How long a body may be served after its own version was superseded, while the new body is fetched: so that no request waits for a sync.
+/// How long a body may be served after a release that may have changed it, while the new body is fetched: so that no request waits for a sync.
 /// Later requests wait for the new body.
 pub const REVALIDATE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -110,7 +111,7 @@ impl Cache {
     #[must_use]
     pub fn get_cached<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Option<CacheResponse> {
         let body = self.process.get(&request.key)?;
-        match self.freshness(&body) {
+        match self.freshness(&body, &request.query) {
             Freshness::Outdated(_) => None,
             Freshness::Revalidating(_) if !Q::MAY_BE_STALE => None,
             freshness => {
@@ -165,13 +166,13 @@ impl Cache {
         match in_flight.wait().await {
             Ok((body, tier)) => {
                 // Outdated if it was read from a lagging replica: the headers say so.
-                let freshness = self.freshness(&body);
+                let freshness = self.freshness(&body, &request.query);
                 Ok(self.serve(body, tier, freshness, !is_new))
             }
             Err(error) => {
                 // A stale response, marked as such, is better than none.
                 let stale = self.process.get(&request.key).filter(|_| error.is_database_unavailable());
-                stale.map(|body| self.serve_unconfirmed(body)).ok_or(ApiError::Shared(error))
+                stale.map(|body| self.serve_unconfirmed(body, &request.query)).ok_or(ApiError::Shared(error))
             }
         }
     }
@@ -191,32 +192,38 @@ impl Cache {
     }
 
     /// A body that could not be fetched again.
-    fn serve_unconfirmed(&self, body: Arc<CachedBody>) -> CacheResponse {
-        let freshness = Freshness::DatabaseUnavailable(self.time_since_confirmed(&body));
+    fn serve_unconfirmed(&self, body: Arc<CachedBody>, query: &impl CachedQuery) -> CacheResponse {
+        let freshness = Freshness::DatabaseUnavailable(self.time_since_confirmed(&body, query));
         self.serve(body, CacheTier::Process, freshness, false)
     }
 
-    fn freshness(&self, body: &CachedBody) -> Freshness {
+    fn freshness(&self, body: &CachedBody, query: &impl CachedQuery) -> Freshness {
         if !self.availability.is_available() {
-            return Freshness::DatabaseUnavailable(self.time_since_confirmed(body));
+            return Freshness::DatabaseUnavailable(self.time_since_confirmed(body, query));
         }
-        match self.time_since_superseded(body) {
+        match self.time_since_superseded(body, query) {
             None => Freshness::Fresh,
             Some(age) if age < self.revalidate_within => Freshness::Revalidating(age),
             Some(age) => Freshness::Outdated(age),
         }
     }
 
-    /// The time since the version of the body was superseded; `None` while it is the current one.
-    fn time_since_superseded(&self, body: &CachedBody) -> Option<Duration> {
-        let is_current = self.version.current().is_none_or(|current| current == body.version);
-        let is_superseded = !is_current || body.restores != self.version.restores();
-        is_superseded.then(|| self.version.time_since_superseded(body.version))
+    /// The time since a release that may have changed the body; `None` while there is none.
+    fn time_since_superseded(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Duration> {
+        if body.restores != self.version.restores() {
+            return Some(self.version.superseded_for(i64::MIN, None).unwrap_or_default());
+        }
+        let current = self.version.current().filter(|current| !body.is_confirmed_at(*current))?;
+        let superseded_for = self.version.superseded_for(body.version, Some(&query.selection()));
+        if superseded_for.is_none() {
+            body.confirm_at(current);
+        }
+        superseded_for
     }
 
-    /// The time since the version of the body was last known to be the current one.
-    fn time_since_confirmed(&self, body: &CachedBody) -> Duration {
-        self.time_since_superseded(body).unwrap_or_default().max(self.availability.time_since_response())
+    /// The time since the body was last known to be current.
+    fn time_since_confirmed(&self, body: &CachedBody, query: &impl CachedQuery) -> Duration {
+        self.time_since_superseded(body, query).unwrap_or_default().max(self.availability.time_since_response())
     }
 
     /// Starts or joins the fetch for the version that is known now. Requests that know a newer version do not join it.
@@ -232,10 +239,11 @@ impl Cache {
         known: Option<KnownVersion>,
     ) -> Result<(Arc<CachedBody>, CacheTier), ApiError> {
         // Another fetch may have completed between the lookup of this request and now.
-        if let Some(body) = self.process.get(&request.key).filter(|body| self.freshness(body) == Freshness::Fresh) {
+        if let Some(body) = self.process.get(&request.key).filter(|body| self.freshness(body, &request.query) == Freshness::Fresh)
+        {
             return Ok((body, CacheTier::Process));
         }
-        if let Some(body) = self.read_redis(&request.key, request.coding, known).await {
+        if let Some(body) = self.read_redis(&request, known).await {
             self.counters.count_fetch_from_redis();
             return Ok((self.store(request.key, body), CacheTier::Redis));
         }
@@ -244,15 +252,15 @@ impl Cache {
             let identity = Box::pin(self.fetch(&request.identity())).await?;
             let encoded = self.count_large(request.coding.encode(identity.body.bytes().clone()).await?)?;
             let body = identity.body.with_coding(request.coding, encoded);
-            self.write_redis(&request.key, &body, self.version.known());
+            self.write_redis(&request, &body);
             return Ok((self.store(request.key, body), identity.tier));
         }
         // Before the query: a restore during the query makes its output outdated.
         let restores = self.version.restores();
-        let (output, (version, _)) = self.query_database(&request.query).await?;
+        let (output, snapshot) = self.query_database(&request.query).await?;
         self.counters.count_fetch_from_database();
-        let body = CachedBody::new(version, restores, self.count_large(output.body.into())?, output.link);
-        self.write_redis(&request.key, &body, self.version.known());
+        let body = CachedBody::new(snapshot, restores, self.count_large(output.body.into())?, output.link);
+        self.write_redis(&request, &body);
         Ok((self.store(request.key, body), CacheTier::Database))
     }
 
@@ -266,19 +274,23 @@ impl Cache {
         counted.map_err(|_| self.reader.shed())
     }
 
-    async fn read_redis(&self, key: &str, coding: ContentCoding, known: Option<KnownVersion>) -> Option<CachedBody> {
+    /// The body in Redis, if it is current and was read from this history of the database.
+    async fn read_redis<Q: CachedQuery>(&self, request: &CacheRequest<Q>, known: Option<KnownVersion>) -> Option<CachedBody> {
         let (redis, known) = (self.redis.as_ref()?, known?);
-        let bytes = redis.get(&key::in_redis(known.version, known.raised_at, key)).await?;
-        let body = CachedBody::from_bytes(&bytes, key, known.version, coding)?;
-        Some(CachedBody { restores: known.restores, ..body })
+        let bytes = redis.get(&request.key).await?;
+        let mut body = CachedBody::from_bytes(&bytes, &request.key, request.coding)?;
+        body.restores = known.restores;
+        self.version.follow(body.version).await;
+        let is_known = self.version.contains(body.version, body.raised_at);
+        (is_known && self.time_since_superseded(&body, &request.query).is_none()).then_some(body)
     }
 
-    fn write_redis(&self, key: &str, body: &CachedBody, known: Option<KnownVersion>) {
-        if let (Some(redis), Some(known)) = (&self.redis, known)
-            && (known.version, known.restores) == (body.version, body.restores)
-            && let Some(bytes) = body.to_bytes(key)
+    fn write_redis<Q: CachedQuery>(&self, request: &CacheRequest<Q>, body: &CachedBody) {
+        if let Some(redis) = &self.redis
+            && self.time_since_superseded(body, &request.query).is_none()
+            && let Some(bytes) = body.to_bytes(&request.key)
         {
-            redis.put(&key::in_redis(known.version, known.raised_at, key), bytes);
+            redis.put(&request.key, bytes);
         }
     }
 
@@ -299,6 +311,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use entity::UtcInstant;
     use sea_orm::DatabaseConnection;
 
     use super::*;
@@ -312,7 +325,7 @@ mod tests {
         let cache = Cache::new(1 << 20, REVALIDATE_WITHIN, None, version, availability, reader);
         // A lower version is later if the database was restored.
         for ((version, restores), expected) in [((2, 0), (2, 0)), ((1, 0), (2, 0)), ((1, 1), (1, 1)), ((3, 0), (1, 1))] {
-            cache.store("key".to_owned(), CachedBody::new(version, restores, Bytes::new(), None));
+            cache.store("key".to_owned(), CachedBody::new((version, UtcInstant(0)), restores, Bytes::new(), None));
             let stored = cache.process.get("key").map(|body| (body.version, body.restores));
             assert_eq!(stored, Some(expected));
         }

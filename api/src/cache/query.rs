@@ -1,6 +1,6 @@
 //! Queries that the cache can answer, and the version of what they read.
 
-use entity::{UtcInstant, catalogue_version};
+use entity::{UtcInstant, catalogue_version, footprint::Selection};
 use poem::http::HeaderValue;
 use sea_orm::DatabaseConnection;
 
@@ -16,11 +16,14 @@ use crate::{
 /// The version of a snapshot, and when it was raised.
 pub type SnapshotVersion = (i64, UtcInstant);
 
-/// A query with an output that changes only with the version of the catalogue. Its canonical form is its cache key.
+/// A query with an output that changes only with the releases of the catalogue. Its canonical form is its cache key.
 pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
     /// Whether the previous body may be served for `REVALIDATE_WITHIN`. False where clients write what they read, because they expect
     /// to read their writes.
     const MAY_BE_STALE: bool = true;
+
+    /// From what its output is selected: it changes only with a release that intersects this.
+    fn selection(&self) -> Selection;
 
     /// How large its read may be.
     fn read_size(&self) -> ReadSize;

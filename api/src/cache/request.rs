@@ -15,7 +15,7 @@ impl<Q: CachedQuery> CacheRequest<Q> {
     /// A request for the response to `query` in this coding.
     #[must_use]
     pub fn new(query: Q, coding: ContentCoding) -> Self {
-        let key = key::in_process(&query.canonical(), coding);
+        let key = key::of(&query.canonical(), coding);
         Self { query, coding, key }
     }
 

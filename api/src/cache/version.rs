@@ -1,4 +1,5 @@
-//! Watches the version of the catalogue: which version the database holds, and since when this process knows it.
+//! Watches the version of the catalogue: which version the database holds, what the releases up to it changed, and since when this process
+//! knows them.
 //!
 //! [`VersionWatch::run`] reads the version from the primary twice a second, and immediately when PostgreSQL notifies of a new version or
 //! when a query loses its connection. It has its own connection, so that a busy pool is not mistaken for an unavailable database. It reads
@@ -6,13 +7,13 @@
 
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use entity::{DatabaseSettings, UtcInstant, catalogue_version, database_now};
+use entity::{DatabaseSettings, UtcInstant, catalogue_version, database_now, footprint::Selection, release};
 use metrics::{Gauge, gauge};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
@@ -21,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::detections::Detections;
+use super::release_log::{CAPACITY, ReleaseLog};
 use crate::database::{Availability, CheckError, is_schema_current};
 
 /// How often the version is read: without notifications, a new version is detected within a second.
@@ -62,7 +63,7 @@ pub struct VersionWatch {
     known: watch::Sender<Option<KnownVersion>>,
     /// The same without a lock: the version, or -1 while none is known.
     current: AtomicI64,
-    detections: std::sync::Mutex<Detections>,
+    releases: std::sync::Mutex<ReleaseLog>,
     /// How often the database was restored.
     restores: AtomicU64,
     /// Since when the row contradicts the known version.
@@ -83,7 +84,7 @@ impl VersionWatch {
             availability,
             known: watch::Sender::new(None),
             current: AtomicI64::new(-1),
-            detections: std::sync::Mutex::new(Detections::new(Instant::now())),
+            releases: std::sync::Mutex::new(ReleaseLog::new(Instant::now())),
             restores: AtomicU64::new(0),
             contradicted_since: std::sync::Mutex::default(),
             is_schema_outdated: AtomicBool::new(false),
@@ -111,10 +112,17 @@ impl VersionWatch {
         self.restores.load(Ordering::Acquire)
     }
 
-    /// For how long this process has known a later version than this one, or longer.
+    /// For how long this process has known a later release that may have changed what was selected, or longer; `None` if it knows none.
+    /// Without a selection, every release counts.
     #[must_use]
-    pub fn time_since_superseded(&self, version: i64) -> Duration {
-        self.detections.lock().unwrap_or_else(PoisonError::into_inner).superseded_at(version).elapsed()
+    pub fn superseded_for(&self, version: i64, selection: Option<&Selection>) -> Option<Duration> {
+        self.lock_releases().superseded_at(version, selection).map(|instant| instant.elapsed())
+    }
+
+    /// Whether a version that was raised at this instant belongs to the history that this process knows.
+    #[must_use]
+    pub fn contains(&self, version: i64, raised_at: UtcInstant) -> bool {
+        self.lock_releases().contains(version, raised_at)
     }
 
     /// Whether the schema was older than this program when the database last responded.
@@ -129,20 +137,32 @@ impl VersionWatch {
         self.accepts_writes.load(Ordering::Relaxed)
     }
 
-    /// Records that a snapshot had this version.
-    pub fn observe(&self, version: i64, raised_at: UtcInstant) {
+    /// Knows at least this version, which a snapshot had, and the releases up to it.
+    pub async fn follow(&self, version: i64) {
+        if self.current().is_none_or(|current| current < version) {
+            // The next check tries again if this one fails.
+            let _version = self.refresh().await;
+        }
+    }
+
+    fn record(&self, head: &catalogue_version::Model, releases: Vec<release::Model>) {
         let is_new = self.known.send_if_modified(|known| {
-            let is_new = known.is_none_or(|known| known.version < version);
+            let is_new = known.is_none_or(|known| known.version < head.version);
             if is_new {
+                self.lock_releases().extend(releases, head, Instant::now());
+                let (version, raised_at) = (head.version, head.raised_at);
                 *known = Some(KnownVersion { version, raised_at, restores: self.restores() });
-                self.detections.lock().unwrap_or_else(PoisonError::into_inner).record(version, Instant::now());
                 self.current.store(version, Ordering::Release);
             }
             is_new
         });
         if is_new {
-            gauge!("marquee_catalogue_version").set(version as f64);
+            gauge!("marquee_catalogue_version").set(head.version as f64);
         }
+    }
+
+    fn lock_releases(&self) -> MutexGuard<'_, ReleaseLog> {
+        self.releases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the version. Concurrent calls share one or two reads: there is one connection, and a flood of calls must not make the
@@ -168,18 +188,25 @@ impl VersionWatch {
     async fn read(&self) -> Result<i64, CheckError> {
         let known = self.known();
         let read = async {
-            self.record_schema(is_schema_current(&self.database).await?);
+            let is_schema_current = is_schema_current(&self.database).await?;
+            self.record_schema(is_schema_current);
             self.accepts_writes.store(entity::accepts_writes(&self.database).await?, Ordering::Relaxed);
-            Ok(catalogue_version::fetch(&self.database).await?)
+            let row = catalogue_version::fetch(&self.database).await?;
+            let position = self.lock_releases().position(row.version).filter(|_| is_schema_current);
+            let releases = match position {
+                Some(version) => release::list_after(&self.database, version, CAPACITY.unsigned_abs()).await?,
+                None => Vec::new(),
+            };
+            Ok((row, releases))
         };
-        let row = timeout(READ_TIMEOUT, read).await.map_err(|_| CheckError::timed_out()).flatten();
-        self.availability.record_check(row.as_ref().err());
-        let row = row?;
+        let read = timeout(READ_TIMEOUT, read).await.map_err(|_| CheckError::timed_out()).flatten();
+        self.availability.record_check(read.as_ref().err());
+        let (row, releases) = read?;
         let is_contradiction = known.is_some_and(|known| known.is_contradicted_by(&row));
         if self.confirm_restore(is_contradiction) {
             self.restart(&row);
         } else if !is_contradiction {
-            self.observe(row.version, row.raised_at);
+            self.record(&row, releases);
         }
         Ok(row.version)
     }
@@ -195,10 +222,10 @@ impl VersionWatch {
     fn restart(&self, row: &catalogue_version::Model) {
         tracing::warn!(catalogue.version = row.version, "database restored: its catalogue version contradicts the known one");
         self.restores.fetch_add(1, Ordering::AcqRel);
-        self.detections.lock().unwrap_or_else(PoisonError::into_inner).restart(Instant::now());
+        self.lock_releases().restart(Instant::now());
         self.current.store(-1, Ordering::Release);
         self.known.send_replace(None);
-        self.observe(row.version, row.raised_at);
+        self.record(row, Vec::new());
     }
 
     fn record_schema(&self, is_current: bool) {

@@ -1,6 +1,9 @@
 //! The filters `starts_at` and `ends_at`.
 
-use entity::UtcInstant;
+use entity::{
+    UtcInstant,
+    footprint::{DayRange, day_of},
+};
 use serde::Serialize;
 
 use super::{Edge, Parameters, filters::serialize_instant, parse_moment};
@@ -29,5 +32,13 @@ impl TimeRange {
             parameters.add_error("ends_at", format!("must not be before `starts_at`, which is {}", to_rfc3339(starts_at)));
         }
         Self { starts_at, ends_at }
+    }
+
+    /// The days in UTC of the events in the range; `None` for all.
+    #[must_use]
+    pub fn days(&self) -> Option<DayRange> {
+        let Self { starts_at, ends_at } = self;
+        let is_bounded = starts_at.is_some() || ends_at.is_some();
+        is_bounded.then(|| (starts_at.map_or(i32::MIN, day_of), ends_at.map_or(i32::MAX, day_of)))
     }
 }

@@ -21,6 +21,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use tokio::{runtime::Handle, task::block_in_place};
+use uuid::Uuid;
 
 use crate::{
     fixtures::{CatalogueFixture, NewEvent},
@@ -71,9 +72,10 @@ async fn responses_never_go_back_in_time(database: Arc<TestDatabase>) {
             Handle::current().block_on(async {
                 catalogue.clear().await;
                 let first = catalogue_version::fetch_version(&catalogue.database).await.unwrap();
+                let namespace = is_shared.then(|| Uuid::new_v4().to_string());
                 let mut processes = Vec::new();
                 for _ in 0..PROCESSES {
-                    processes.push(TestProcess::start(&database, CACHE_BYTES[size], is_shared, first).await);
+                    processes.push(TestProcess::start(&database, CACHE_BYTES[size], namespace.as_deref(), first).await);
                 }
                 for group in groups {
                     join_all(group.into_iter().map(|step| run_step(step, &catalogue, &processes, &written))).await;
@@ -97,6 +99,24 @@ async fn run_step(step: Step, catalogue: &CatalogueFixture, processes: &[TestPro
     }
 }
 
+/// The state of a process with caches of its own, and with a namespace in the shared Redis.
+pub(crate) async fn start_process(
+    database: &TestDatabase,
+    cache_bytes: u64,
+    revalidate_within: Duration,
+    namespace: Option<&str>,
+) -> State {
+    let redis = match namespace {
+        Some(namespace) => Some(redis::connect_to_shared_server(namespace).await),
+        None => None,
+    };
+    let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
+    let state = State::new(reads, watch, cache_bytes, None);
+    let (version, availability, reader) = (state.version.clone(), state.availability.clone(), state.reader.clone());
+    let cache = Cache::new(cache_bytes, revalidate_within, redis, version, availability, reader);
+    State { cache: Arc::new(cache), ..state }
+}
+
 struct TestProcess {
     state: State,
     app: TestApp,
@@ -109,13 +129,8 @@ struct TestProcess {
 }
 
 impl TestProcess {
-    async fn start(database: &TestDatabase, cache_bytes: u64, is_shared: bool, first_version: i64) -> Self {
-        let redis = if is_shared { Some(redis::connect_to_shared_server().await) } else { None };
-        let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
-        let state = State::new(reads, watch, cache_bytes, None);
-        let (version, availability, reader) = (state.version.clone(), state.availability.clone(), state.reader.clone());
-        let cache = Cache::new(cache_bytes, REVALIDATE_WITHIN, redis, version, availability, reader);
-        let state = State { cache: Arc::new(cache), ..state };
+    async fn start(database: &TestDatabase, cache_bytes: u64, namespace: Option<&str>, first_version: i64) -> Self {
+        let state = start_process(database, cache_bytes, REVALIDATE_WITHIN, namespace).await;
         Self { app: TestApp::with_state(&state), state, first_version, newest: Mutex::default(), known: Mutex::default() }
     }
 

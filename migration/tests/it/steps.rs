@@ -30,6 +30,7 @@ fn entity_tables() -> BTreeSet<String> {
         entity::rate_day::Entity.table_name(),
         entity::region::Entity.table_name(),
         entity::reject::Entity.table_name(),
+        entity::release::Entity.table_name(),
         entity::schema_compatibility::Entity.table_name(),
         entity::sync_run::Entity.table_name(),
         entity::venue::Entity.table_name(),

@@ -5,14 +5,15 @@ use std::time::Duration;
 use entity::{
     UtcInstant, database_now, datum, deadline,
     job::{Claim, JobKind},
-    pushed_feed,
+    pushed_feed, release,
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
 
-/// How long data of the probe and idempotency keys of pushed feeds are retained: no client repeats a push after a week.
+/// How long data of the probe, idempotency keys of pushed feeds and releases are retained: no client repeats a push after a week, and no
+/// process remembers older releases.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Deletes expired rows. One job at each tick is enough for the whole deployment.
@@ -67,5 +68,6 @@ pub async fn delete_expired(database: &DatabaseConnection) -> Result<u64, DbErr>
     let oldest = database_now(database).await? - RETENTION;
     let data = datum::Entity::delete_many().filter(datum::Column::AcceptedAt.lt(oldest)).exec(database).await?;
     let pushed = pushed_feed::Entity::delete_many().filter(pushed_feed::Column::SettledAt.lt(oldest)).exec(database).await?;
-    Ok(data.rows_affected + pushed.rows_affected)
+    let releases = release::Entity::delete_many().filter(release::Column::RaisedAt.lt(oldest)).exec(database).await?;
+    Ok(data.rows_affected + pushed.rows_affected + releases.rows_affected)
 }

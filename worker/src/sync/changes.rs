@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::{base_event, deadline, event};
+use entity::{base_event, deadline, event, footprint::Footprint};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::{
     SyncError,
     chunks::chunks,
-    diff::{self, CopiedBaseEvent, CopiedEvent, CopyChanges, FeedOrigin},
+    diff::{self, CopiedBaseEvent, CopyChanges, FeedOrigin},
+    footprint::CopyFootprint,
     report::Counts,
     summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
 };
@@ -33,6 +34,8 @@ pub(super) struct FeedChanges<'a> {
     progress: &'a ProgressCounter,
     counts: Counts,
     is_visible: bool,
+    /// `None` for a first load.
+    footprint: Option<CopyFootprint>,
 }
 
 impl<'a> FeedChanges<'a> {
@@ -52,24 +55,37 @@ impl<'a> FeedChanges<'a> {
             unchanged: unchanged_events,
             ..Counts::default()
         };
-        Self { origin, changed: read_ahead(feed.clone(), summary.clone(), changed), removed, progress, counts, is_visible: false }
+        Self {
+            origin,
+            changed: read_ahead(feed.clone(), summary.clone(), changed),
+            removed,
+            progress,
+            counts,
+            is_visible: false,
+            footprint: origin.last_fetched_at.map(|_| CopyFootprint::new()),
+        }
     }
 
     /// The next batch; `None` after the last one.
     pub(super) async fn next(&mut self, database: &impl ConnectionTrait) -> Result<Option<CopyChanges>, SyncError> {
-        let (size, changes) = if let Some(batch) = self.changed.recv().await {
+        let (size, copied, mut changes) = if let Some(batch) = self.changed.recv().await {
             let details = batch?;
             let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
             let copied = deadline::within(deadline::BULK, database, fetch_copied(database, copied_ids)).await?;
-            (details.len(), diff::diff_changed(&details, &copied, self.origin))
+            let changes = diff::diff_changed(&details, &copied, self.origin);
+            (details.len(), copied, changes)
         } else if self.removed.is_empty() {
             return Ok(None);
         } else {
             let batch = self.removed.split_off(self.removed.len().saturating_sub(REMOVED_PER_BATCH));
             let size = batch.len();
             let copied = deadline::within(deadline::BULK, database, fetch_copied(database, batch)).await?;
-            (size, diff::diff_removed(&copied))
+            let changes = diff::diff_removed(&copied);
+            (size, copied, changes)
         };
+        if let Some(footprint) = &mut self.footprint {
+            deadline::within(deadline::BULK, database, footprint.add(database, &copied, &mut changes)).await?;
+        }
         self.progress.add(size as u64);
         self.counts.add(changes.counts);
         // Shown events may share venues and performers, and they are resources of their own in the API.
@@ -84,6 +100,11 @@ impl<'a> FeedChanges<'a> {
     /// The counts of the feed and of the batches so far.
     pub(super) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What the batches have changed.
+    pub(super) fn into_footprint(self) -> Footprint {
+        self.footprint.map_or_else(CopyFootprint::of_first_load, CopyFootprint::finish)
     }
 
     /// Whether a reader can see any of the batches so far.
@@ -127,9 +148,9 @@ async fn fetch_copied(database: &impl ConnectionTrait, base_events: Vec<Uuid>) -
         let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids.clone())).all(database).await?;
         copied.extend(rows.into_iter().map(|base_event| (base_event.id, CopiedBaseEvent { base_event, events: HashMap::new() })));
         let events = event::Entity::find().filter(event::COLUMN.base_event_id.is_in(ids)).all(database).await?;
-        for event::Model { id, base_event_id, content_hash, first_seen_at, left_at, came_back_at, .. } in events {
-            if let Some(copied) = copied.get_mut(&base_event_id) {
-                copied.events.insert(id, CopiedEvent { content_hash, first_seen_at, left_at, came_back_at });
+        for event in events {
+            if let Some(copied) = copied.get_mut(&event.base_event_id) {
+                copied.events.insert(event.id, event);
             }
         }
     }

@@ -12,16 +12,7 @@ use crate::provider::item::{BaseEventItem, EventItem, ONLINE, PerformerItem};
 #[derive(Debug)]
 pub(super) struct CopiedBaseEvent {
     pub(super) base_event: base_event::Model,
-    pub(super) events: HashMap<Uuid, CopiedEvent>,
-}
-
-/// An event in the copy.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CopiedEvent {
-    pub(super) content_hash: i64,
-    pub(super) first_seen_at: UtcInstant,
-    pub(super) left_at: Option<UtcInstant>,
-    pub(super) came_back_at: Option<UtcInstant>,
+    pub(super) events: HashMap<Uuid, event::Model>,
 }
 
 /// The provider of a feed and the time of its fetch.
@@ -42,6 +33,8 @@ pub(super) struct CopyChanges {
     /// Base events that become visible, including their events that were removed from the feed earlier.
     pub(super) newly_shown: Vec<Uuid>,
     pub(super) removed_base_events: Vec<Uuid>,
+    /// Copied base events with events that are shown with other content of the base event, or for the first time.
+    pub(super) retitled: Vec<Uuid>,
     pub(super) new_events: Vec<event::Model>,
     pub(super) changed_events: Vec<event::Model>,
     /// Events with replaced zones and performers.
@@ -82,7 +75,7 @@ pub(super) fn diff_removed(copied: &HashMap<Uuid, CopiedBaseEvent>) -> CopyChang
 }
 
 /// The events that were in the feed of the copy.
-fn listed_events(events: &HashMap<Uuid, CopiedEvent>) -> impl Iterator<Item = Uuid> {
+fn listed_events(events: &HashMap<Uuid, event::Model>) -> impl Iterator<Item = Uuid> {
     events.iter().filter(|(_, event)| event.left_at.is_none()).map(|(id, _)| *id)
 }
 
@@ -108,7 +101,10 @@ impl CopyChanges {
             }
             // Every event is shown with the current base event, also one that was removed from the feed or rejected.
             is_row_unchanged = base_event::Model { content_hash: base_event.content_hash, ..row.clone() } == *base_event;
-            self.visible |= shown && !events.is_empty() && !is_row_unchanged;
+            if shown && !is_row_unchanged {
+                self.retitled.push(*id);
+                self.visible |= !events.is_empty();
+            }
         }
         self.base_events.push(row);
 
@@ -136,7 +132,7 @@ impl CopyChanges {
         }
     }
 
-    fn add_event(&mut self, mut row: event::Model, copied: Option<&CopiedEvent>, origin: FeedOrigin<'_>) {
+    fn add_event(&mut self, mut row: event::Model, copied: Option<&event::Model>, origin: FeedOrigin<'_>) {
         self.visible |= row.shown;
         match copied {
             None => {

@@ -21,6 +21,7 @@ mod dry_run;
 mod error;
 mod fingerprint;
 mod first_load;
+mod footprint;
 mod guard;
 pub mod identity;
 mod last_document;

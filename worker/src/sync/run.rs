@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use entity::{
-    begin_write, catalogue_version, deadline,
+    begin_write, deadline,
     job::{self, JobKind, PushJob},
-    provider, sync_run,
+    provider,
+    release::{self, Cause},
+    sync_run,
 };
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
 use tokio::time::sleep;
@@ -246,9 +248,10 @@ impl SyncAttempt<'_> {
         write::write_all(&transaction, &mut changes).await?;
         let is_visible = changes.is_visible() || provider.loading_since.is_some();
         let counts = changes.counts();
+        let footprint = changes.into_footprint();
         let close = async {
             if is_visible {
-                catalogue_version::increment(&transaction).await?;
+                release::publish(&transaction, (Cause::SyncRun, Some(run.id)), &footprint).await?;
             }
             save_rejects(&transaction, run, &summary.rejects.first, &feed.spool).await?;
             durations.write = watch.lap();

@@ -46,8 +46,8 @@ pub enum RedisSettingsError {
 
 /// Limit of a read: the time of a search in the database, so that a slow Redis costs no more than none.
 pub const GET_TIMEOUT: Duration = Duration::from_millis(50);
-/// How long a value is stored. Entries of older versions expire; with a rarely changing feed, popular searches are repeated within.
-pub const TIME_TO_LIVE: Duration = Duration::from_hours(1);
+/// How long a value is stored, also one that a release has superseded. Popular searches are stored again within.
+pub const TIME_TO_LIVE: Duration = Duration::from_mins(10);
 /// The largest value that is stored: a network of 1 Gbit/s transfers it within [`GET_TIMEOUT`].
 pub const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of values that wait to be stored, so that a Redis that does not respond costs no more memory.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use entity::footprint::{Scope, Selection, hash_performer};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
@@ -108,6 +109,16 @@ impl ConcertsQuery {
 }
 
 impl CachedQuery for ConcertsQuery {
+    fn selection(&self) -> Selection {
+        let ConcertFilters { bands, near, range, .. } = &self.filters;
+        Selection {
+            scopes: &[Scope::Events, Scope::Concerts],
+            days: range.days(),
+            area: near.map(|near| near.area()),
+            performers: hash_bands(bands),
+        }
+    }
+
     fn read_size(&self) -> ReadSize {
         self.page.read_size()
     }
@@ -115,6 +126,13 @@ impl CachedQuery for ConcertsQuery {
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         rows::find(database, self).await
     }
+}
+
+/// Hashes of the ids that performers may have at their providers; `None` if any performer may be meant.
+fn hash_bands(bands: &[String]) -> Option<Vec<u32>> {
+    let is_any = bands.is_empty() || bands.iter().any(|band| band.parse::<Uuid>().is_ok());
+    let of_provider = bands.iter().filter_map(|band| band.split_once(':')).map(|(_, id)| id);
+    (!is_any).then(|| bands.iter().map(String::as_str).chain(of_provider).map(hash_performer).collect())
 }
 
 fn read_bands(ids: &[String], parameters: &mut Parameters<'_>) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use entity::footprint::{Scope, Selection};
 use serde::Serialize;
 
 use super::response::{PerformerList, PerformerRow};
@@ -56,6 +57,10 @@ impl PerformersQuery {
 }
 
 impl CachedQuery for PerformersQuery {
+    fn selection(&self) -> Selection {
+        Selection::all_of(&[Scope::Performers])
+    }
+
     fn read_size(&self) -> ReadSize {
         self.page.read_size()
     }

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use entity::{UtcInstant, fold_name};
+use entity::{
+    UtcInstant, fold_name,
+    footprint::{Scope, Selection},
+};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
 
@@ -127,6 +130,10 @@ impl PlacesQuery {
 
 impl CachedQuery for PlacesQuery {
     const MAY_BE_STALE: bool = false;
+
+    fn selection(&self) -> Selection {
+        Selection::all_of(&[Scope::Places])
+    }
 
     fn read_size(&self) -> ReadSize {
         self.page.read_size()

@@ -2,7 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{begin_write, catalogue_version, fold_name, place, region};
+use entity::{
+    begin_write, catalogue_version, fold_name,
+    footprint::{Footprint, Scope},
+    place, region,
+    release::{self, Cause},
+};
 use futures_util::TryStreamExt;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -66,7 +71,7 @@ async fn replace_changed(
     let has_removed = delete_regions(&transaction, removed).await?;
     let changed = regions_changed || places_changed || has_removed;
     if changed {
-        catalogue_version::increment(&transaction).await?;
+        release::publish(&transaction, (Cause::Places, None), &Footprint::all_of(&[Scope::Places])).await?;
     }
     transaction.commit().await?;
     Ok(changed)

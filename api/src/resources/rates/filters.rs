@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use chrono::NaiveDate;
-use entity::{event, venue};
+use entity::{
+    event,
+    footprint::{Scope, Selection},
+    venue,
+};
 use poem_openapi::registry::MetaSchema;
 use rates::Day;
 use sea_orm::{ConnectionTrait, FromQueryResult, prelude::Uuid};
@@ -205,6 +209,10 @@ fn parse_code(text: &str) -> Result<String, String> {
 impl CachedQuery for RatesFilters {
     const MAY_BE_STALE: bool = false;
 
+    fn selection(&self) -> Selection {
+        Selection::all_of(&[Scope::Rates, Scope::Places])
+    }
+
     /// A row for each day.
     fn read_size(&self) -> ReadSize {
         ReadSize::of_rows(u64::from(self.date_to.0.abs_diff(self.date_from.0)) + 1)
@@ -217,6 +225,10 @@ impl CachedQuery for RatesFilters {
 
 impl CachedQuery for EventRatesFilters {
     const MAY_BE_STALE: bool = false;
+
+    fn selection(&self) -> Selection {
+        Selection::all_of(&[Scope::Events, Scope::Venues, Scope::Rates, Scope::Places])
+    }
 
     fn read_size(&self) -> ReadSize {
         ReadSize::Small

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use entity::footprint::{Scope, Selection};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -48,6 +49,10 @@ impl SearchQuery {
 }
 
 impl CachedQuery for SearchQuery {
+    fn selection(&self) -> Selection {
+        Selection { days: self.filters.range.days(), ..Selection::all_of(&[Scope::Events]) }
+    }
+
     fn read_size(&self) -> ReadSize {
         self.page.read_size()
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use entity::footprint::{Scope, Selection};
 use serde::Serialize;
 
 use super::{
@@ -61,6 +62,10 @@ impl VenuesQuery {
 }
 
 impl CachedQuery for VenuesQuery {
+    fn selection(&self) -> Selection {
+        Selection { area: self.filters.near.map(|near| near.area()), ..Selection::all_of(&[Scope::Venues]) }
+    }
+
     fn read_size(&self) -> ReadSize {
         self.page.read_size()
     }

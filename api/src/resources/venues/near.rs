@@ -60,6 +60,11 @@ impl Near {
         Some(Self { latitude: latitude?, longitude: longitude?, radius: radius? })
     }
 
+    /// The center, and the radius in kilometres.
+    pub(crate) fn area(&self) -> (Direction, f64) {
+        (Direction::from_degrees(self.latitude, self.longitude), self.radius)
+    }
+
     /// The condition that a row of `venue` is in the area. The range of latitudes can use an index; the chord is exact.
     pub(crate) fn condition(&self, sql: &mut Sql) -> String {
         let Direction { x, y, z } = Direction::from_degrees(self.latitude, self.longitude);

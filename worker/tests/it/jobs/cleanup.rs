@@ -5,9 +5,10 @@ use std::{sync::Arc, time::Duration};
 use entity::{
     ConnectionRole, UtcInstant, datum,
     job::{JobKind, RetryOutcome, queue as jobs},
+    release::{self, Cause},
 };
 use migration::{on_every_backend, testing::TestDatabase};
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel};
 use worker::jobs::cleanup::{CleanupJob, RETENTION, delete_expired};
 
 use super::LONG;
@@ -22,7 +23,18 @@ async fn deletes_only_rows_older_than_the_retention_period(database: Arc<TestDat
         |data: &str, age| datum::ActiveModel { data: Set(data.to_owned()), accepted_at: Set(before(age)), ..Default::default() };
     let data = [datum("old", RETENTION + minute), datum("young", RETENTION - minute), datum("new", Duration::ZERO)];
     datum::Entity::insert_many(data).exec_without_returning(&database).await.unwrap();
-    assert_eq!(delete_expired(&database).await.unwrap(), 1);
+    let release = |version, age| release::Model {
+        version,
+        raised_at: before(age),
+        cause: Cause::Places,
+        cause_id: None,
+        footprint: "{\"parts\":[]}".to_owned(),
+    };
+    let releases = [release(1, RETENTION + minute), release(2, RETENTION - minute)].map(IntoActiveModel::into_active_model);
+    release::Entity::insert_many(releases).exec_without_returning(&database).await.unwrap();
+    assert_eq!(delete_expired(&database).await.unwrap(), 2);
+    let releases = release::list_after(&database, 0, 10).await.unwrap();
+    assert_eq!(releases.into_iter().map(|release| release.version).collect::<Vec<_>>(), [2]);
     let remaining = datum::Entity::find().all(&database).await.unwrap();
     assert_eq!(remaining.into_iter().map(|datum| datum.data).collect::<Vec<_>>(), ["young", "new"]);
     assert_eq!(delete_expired(&database).await.unwrap(), 0);

@@ -1,0 +1,394 @@
+//! What a release may have changed, in the dimensions of the filters: enough to decide which cached responses are still current.
+//!
+//! A footprint is a union of parts, and a part is a product of dimensions. It may change a response only if the [`Selection`] of the
+//! response intersects the part in every dimension. A dimension that would be too large is unbounded, so a footprint may contain more than
+//! what changed, and never less.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    UtcInstant,
+    sphere::{Direction, chord_squared},
+};
+
+/// Ranges of days in one part. More are merged, the nearest first.
+const MAX_DAY_RANGES: usize = 32;
+/// Cells in one part, about the number of cities in which one feed changes at the same time.
+const MAX_CELLS: usize = 128;
+/// Performers in one part.
+const MAX_PERFORMERS: usize = 128;
+/// No point of a cell is further from its center: half of the diagonal of one degree at the equator, rounded up.
+const CELL_RADIUS_KM: f64 = 79.0;
+const MICROS_PER_DAY: i64 = 24 * 3_600 * 1_000_000;
+
+/// A kind of response, or of its content, that changes independently of the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Titles, dates, prices and venues of events.
+    Events,
+    /// The names of the performers and venues of concerts.
+    Concerts,
+    /// The list of performers.
+    Performers,
+    /// The list of venues.
+    Venues,
+    /// Places and regions.
+    Places,
+    /// Daily average rates.
+    Rates,
+}
+
+/// A square of one degree, counted from the south pole and the antimeridian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cell(u16);
+
+/// A range of days in UTC, numbered from 1970-01-01, both ends included.
+pub type DayRange = (i32, i32);
+
+/// What a release may have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footprint {
+    parts: Vec<FootprintPart>,
+}
+
+/// One part of a footprint. A dimension without a value is unbounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FootprintPart {
+    scopes: Vec<Scope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    days: Option<Vec<DayRange>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cells: Option<Vec<Cell>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    performers: Option<Vec<u32>>,
+}
+
+/// What a response was selected from. A dimension without a value is not filtered.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// What it reads.
+    pub scopes: &'static [Scope],
+    /// The days of the events that it may contain.
+    pub days: Option<DayRange>,
+    /// The center and the radius in kilometres of the area of the venues.
+    pub area: Option<(Direction, f64)>,
+    /// Hashes of the performers' ids ([`hash_performer`]).
+    pub performers: Option<Vec<u32>>,
+}
+
+/// Collects the events, performers and venues of one part.
+#[derive(Clone, Debug)]
+pub struct PartBuilder {
+    scopes: &'static [Scope],
+    days: Option<Vec<DayRange>>,
+    cells: Option<BTreeSet<Cell>>,
+    performers: Option<BTreeSet<u32>>,
+    is_empty: bool,
+}
+
+impl Selection {
+    /// Everything of these scopes.
+    #[must_use]
+    pub const fn all_of(scopes: &'static [Scope]) -> Self {
+        Self { scopes, days: None, area: None, performers: None }
+    }
+}
+
+impl Cell {
+    /// The cell of a point, in degrees north (-90 to 90) and east (-180 to 180).
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the numbers are clamped to 180 rows and 360 columns"
+    )]
+    pub fn at(latitude: f64, longitude: f64) -> Self {
+        let row = (latitude + 90.0).floor().clamp(0.0, 179.0) as u16;
+        let column = (longitude + 180.0).floor().clamp(0.0, 359.0) as u16;
+        Self(row * 360 + column)
+    }
+
+    fn center(self) -> Direction {
+        let (row, column) = (f64::from(self.0 / 360), f64::from(self.0 % 360));
+        Direction::from_degrees(row - 89.5, column - 179.5)
+    }
+
+    /// Whether a point of the cell may be in the area.
+    fn may_be_within(self, (center, radius_km): (Direction, f64)) -> bool {
+        self.center().chord_squared_to(center) <= chord_squared(radius_km + CELL_RADIUS_KM)
+    }
+}
+
+impl Footprint {
+    /// The footprint of a change of which nothing is known.
+    #[must_use]
+    pub fn everything() -> Self {
+        use Scope::{Concerts, Events, Performers, Places, Rates, Venues};
+        Self::all_of(&[Events, Concerts, Performers, Venues, Places, Rates])
+    }
+
+    /// Everything of these scopes.
+    #[must_use]
+    pub fn all_of(scopes: &[Scope]) -> Self {
+        Self { parts: vec![FootprintPart { scopes: scopes.to_vec(), ..FootprintPart::default() }] }
+    }
+
+    /// The union of parts, without those to which nothing was added.
+    #[must_use]
+    pub fn of_parts(parts: impl IntoIterator<Item = PartBuilder>) -> Self {
+        Self { parts: parts.into_iter().filter(|part| !part.is_empty).map(PartBuilder::finish).collect() }
+    }
+
+    /// Whether a response may have changed.
+    #[must_use]
+    pub fn intersects(&self, selection: &Selection) -> bool {
+        self.parts.iter().any(|part| part.intersects(selection))
+    }
+
+    /// Whether a dimension of a part is unbounded.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.parts.iter().any(|part| part.days.is_none() && part.cells.is_none() && part.performers.is_none())
+    }
+}
+
+impl FootprintPart {
+    fn intersects(&self, selection: &Selection) -> bool {
+        let overlaps = |days: &[DayRange], (first, last): DayRange| days.iter().any(|(from, to)| *from <= last && first <= *to);
+        self.scopes.iter().any(|scope| selection.scopes.contains(scope))
+            && self.days.as_ref().zip(selection.days).is_none_or(|(days, selected)| overlaps(days, selected))
+            && self
+                .cells
+                .as_ref()
+                .zip(selection.area)
+                .is_none_or(|(cells, area)| cells.iter().any(|cell| cell.may_be_within(area)))
+            && (self.performers.as_ref().zip(selection.performers.as_ref()))
+                .is_none_or(|(performers, selected)| selected.iter().any(|performer| performers.contains(performer)))
+    }
+}
+
+impl PartBuilder {
+    /// A part of these scopes that contains nothing yet.
+    #[must_use]
+    pub fn new(scopes: &'static [Scope]) -> Self {
+        let (days, cells, performers) = (Some(Vec::new()), Some(BTreeSet::new()), Some(BTreeSet::new()));
+        Self { scopes, days, cells, performers, is_empty: true }
+    }
+
+    /// On any day.
+    #[must_use]
+    pub fn on_any_day(self) -> Self {
+        Self { days: None, ..self }
+    }
+
+    /// At any place.
+    #[must_use]
+    pub fn in_any_cell(self) -> Self {
+        Self { cells: None, ..self }
+    }
+
+    /// With any performer.
+    #[must_use]
+    pub fn of_any_performer(self) -> Self {
+        Self { performers: None, ..self }
+    }
+
+    /// Adds the days from one instant to another.
+    pub fn add_days(&mut self, from: UtcInstant, to: UtcInstant) {
+        self.is_empty = false;
+        let Some(days) = &mut self.days else { return };
+        let first = day_of(from);
+        days.push((first, day_of(to).max(first)));
+        if days.len() >= 64 * MAX_DAY_RANGES {
+            merge_ranges(days);
+        }
+    }
+
+    /// Adds a cell.
+    pub fn add_cell(&mut self, cell: Cell) {
+        self.is_empty = false;
+        add_bounded(&mut self.cells, cell, MAX_CELLS);
+    }
+
+    /// Adds a performer by its hash.
+    pub fn add_performer(&mut self, hash: u32) {
+        self.is_empty = false;
+        add_bounded(&mut self.performers, hash, MAX_PERFORMERS);
+    }
+
+    fn finish(self) -> FootprintPart {
+        let days = self.days.map(|mut days| {
+            merge_ranges(&mut days);
+            days
+        });
+        FootprintPart {
+            scopes: self.scopes.to_vec(),
+            days,
+            cells: self.cells.map(Vec::from_iter),
+            performers: self.performers.map(Vec::from_iter),
+        }
+    }
+}
+
+/// The hash of a performer's id at its provider. Performers of several providers may share it.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "a part of a hash is a hash")]
+pub fn hash_performer(source_id: &str) -> u32 {
+    xxh3_64(source_id.as_bytes()) as u32
+}
+
+/// The day of an instant in UTC, from 1970-01-01.
+#[must_use]
+pub fn day_of(instant: UtcInstant) -> i32 {
+    let day = instant.0.div_euclid(MICROS_PER_DAY);
+    i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// Adds an element to a set, which becomes unbounded if it is full.
+fn add_bounded<T: Ord>(set: &mut Option<BTreeSet<T>>, element: T, max: usize) {
+    if let Some(elements) = set {
+        elements.insert(element);
+        if elements.len() > max {
+            *set = None;
+        }
+    }
+}
+
+/// Sorts ranges and merges those that touch, and then the nearest ones until [`MAX_DAY_RANGES`] are left.
+fn merge_ranges(days: &mut Vec<DayRange>) {
+    days.sort_unstable();
+    merge_gaps(days, 1);
+    if days.len() > MAX_DAY_RANGES {
+        let mut gaps: Vec<i64> = days.windows(2).map(|pair| gap(pair[0], pair[1])).collect();
+        // Of n + 1 ranges, the n - MAX + 1 smallest gaps must be closed.
+        let closed = days.len() - MAX_DAY_RANGES;
+        let (_, largest, _) = gaps.select_nth_unstable(closed - 1);
+        let largest = *largest;
+        merge_gaps(days, largest);
+    }
+}
+
+/// Merges neighbours with a gap of at most this size.
+fn merge_gaps(days: &mut Vec<DayRange>, max_gap: i64) {
+    days.dedup_by(|next, previous| {
+        let is_near = gap(*previous, *next) <= max_gap;
+        if is_near {
+            previous.1 = previous.1.max(next.1);
+        }
+        is_near
+    });
+}
+
+/// Days from the end of a range to the beginning of a later one.
+fn gap((_, end): DayRange, (begin, _): DayRange) -> i64 {
+    i64::from(begin) - i64::from(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const EVENTS: &[Scope] = &[Scope::Events];
+
+    fn instant(day: i32) -> UtcInstant {
+        UtcInstant(i64::from(day) * MICROS_PER_DAY + 5)
+    }
+
+    #[test]
+    fn a_part_changes_only_responses_that_it_intersects_in_every_dimension() {
+        let mut part = PartBuilder::new(&[Scope::Events, Scope::Concerts]);
+        part.add_days(instant(10), instant(12));
+        part.add_cell(Cell::at(48.85, 2.35));
+        part.add_performer(7);
+        let footprint = Footprint::of_parts([part]);
+
+        let all = Selection::all_of(EVENTS);
+        let near = |latitude, longitude, radius| Some((Direction::from_degrees(latitude, longitude), radius));
+        for (selection, expected) in [
+            (all.clone(), true),
+            (Selection::all_of(&[Scope::Rates, Scope::Places]), false),
+            (Selection { days: Some((12, 20)), ..all.clone() }, true),
+            (Selection { days: Some((13, 20)), ..all.clone() }, false),
+            (Selection { days: Some((i32::MIN, 10)), ..all.clone() }, true),
+            (Selection { days: Some((i32::MIN, 9)), ..all.clone() }, false),
+            (Selection { area: near(48.0, 2.0, 1.0), ..all.clone() }, true),
+            (Selection { area: near(40.4, -3.7, 10.0), ..all.clone() }, false),
+            (Selection { area: near(40.4, -3.7, 20_038.0), ..all.clone() }, true),
+            (Selection { performers: Some(vec![1, 7]), ..all.clone() }, true),
+            (Selection { performers: Some(vec![1]), ..all.clone() }, false),
+            (Selection { performers: Some(vec![7]), days: Some((13, 20)), ..all }, false),
+        ] {
+            assert_eq!(footprint.intersects(&selection), expected, "{selection:?}");
+        }
+        assert!(!Footprint::default().intersects(&Selection::all_of(EVENTS)));
+        assert!(Footprint::everything().intersects(&Selection::all_of(EVENTS)));
+    }
+
+    #[test]
+    fn cells_at_the_edges_of_the_map() {
+        for (latitude, longitude) in [(90.0, 0.0), (-90.0, 180.0), (0.0, 180.0), (0.0, -180.0), (51.5, 179.9)] {
+            let cell = Cell::at(latitude, longitude);
+            assert!(cell.0 < 64_800);
+            assert!(cell.may_be_within((Direction::from_degrees(latitude, longitude), 0.0)), "{latitude} {longitude}");
+        }
+        let beyond_the_antimeridian = (Direction::from_degrees(0.0, -179.9), 50.0);
+        assert!(Cell::at(0.0, 179.9).may_be_within(beyond_the_antimeridian));
+    }
+
+    #[test]
+    fn a_dimension_that_is_too_large_is_unbounded() {
+        let mut part = PartBuilder::new(EVENTS);
+        for number in 0..1_000 {
+            part.add_days(instant(number * 3), instant(number * 3));
+            part.add_performer(number.unsigned_abs());
+        }
+        let part = part.finish();
+        assert!(part.days.is_some_and(|days| days.len() <= MAX_DAY_RANGES));
+        assert_eq!(part.performers, None);
+        assert_eq!(part.cells, Some(Vec::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_point_is_within_the_area_of_its_cell(latitude in -90.0..=90.0, longitude in -180.0..=180.0) {
+            let point = Direction::from_degrees(latitude, longitude);
+            prop_assert!(Cell::at(latitude, longitude).may_be_within((point, 0.0)));
+        }
+
+        #[test]
+        fn ranges_contain_every_day_that_was_added(days in vec((-500..500, 0..40), 1..200)) {
+            let mut part = PartBuilder::new(EVENTS);
+            for (first, length) in &days {
+                part.add_days(instant(*first), instant(first + length));
+            }
+            let footprint = Footprint::of_parts([part]);
+            for (first, length) in days {
+                for day in [first, first + length / 2, first + length] {
+                    let selection = Selection { days: Some((day, day)), ..Selection::all_of(EVENTS) };
+                    prop_assert!(footprint.intersects(&selection), "{day}");
+                }
+            }
+        }
+
+        #[test]
+        fn the_stored_form_round_trips(days in vec((-500..500, 0..40), 0..50), cells in vec((-90.0..90.0, -180.0..180.0), 0..200)) {
+            let mut part = PartBuilder::new(EVENTS);
+            for (first, length) in days {
+                part.add_days(instant(first), instant(first + length));
+            }
+            for (latitude, longitude) in cells {
+                part.add_cell(Cell::at(latitude, longitude));
+            }
+            let footprint = Footprint::of_parts([part, PartBuilder::new(EVENTS)]);
+            let text = serde_json::to_string(&footprint).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Footprint>(&text).unwrap(), footprint);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! `release`: the ledger of changes, one row for each version of the catalogue, written in the transaction that makes the change.
+
+use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
+
+use crate::{
+    UtcInstant, catalogue_version,
+    footprint::{Footprint, Scope},
+};
+
+/// What changed the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "Text")]
+pub enum Cause {
+    /// A sync run, of a polled or a pushed feed.
+    #[sea_orm(string_value = "sync_run")]
+    SyncRun,
+    /// A batch of prices.
+    #[sea_orm(string_value = "rate_batch")]
+    RateBatch,
+    /// A batch of prices that was deleted.
+    #[sea_orm(string_value = "deleted_rate_batch")]
+    DeletedRateBatch,
+    /// The list of places and regions.
+    #[sea_orm(string_value = "places")]
+    Places,
+}
+
+/// A release. A version without a row was raised by a program of an earlier release, and may have changed everything.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "release")]
+pub struct Model {
+    /// The version of the catalogue that it made.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub version: i64,
+    /// When the version was raised: `raised_at` of the version's row. Together they identify a state of the catalogue.
+    pub raised_at: UtcInstant,
+    /// What made it.
+    pub cause: Cause,
+    /// The id of the sync run or the batch.
+    pub cause_id: Option<i64>,
+    /// The [`Footprint`] as JSON.
+    pub footprint: String,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// What it may have changed: everything, if a later release of the program wrote it in a form that this one does not know.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        serde_json::from_str(&self.footprint).unwrap_or_else(|_| Footprint::everything())
+    }
+}
+
+/// Increments the version, and records what changed. Must be called at the end of the transaction that makes the change: until it is committed,
+/// all others wait for the version's row.
+///
+/// # Errors
+///
+/// When the database is unavailable or has no schema.
+pub async fn publish(
+    transaction: &impl ConnectionTrait,
+    (cause, cause_id): (Cause, Option<i64>),
+    footprint: &Footprint,
+) -> Result<i64, DbErr> {
+    catalogue_version::increment(transaction).await?;
+    let catalogue_version::Model { version, raised_at, .. } = catalogue_version::fetch(transaction).await?;
+    let footprint = serde_json::to_string(footprint).map_err(|error| DbErr::Json(error.to_string()))?;
+    let release = ActiveModel {
+        version: Set(version),
+        raised_at: Set(raised_at),
+        cause: Set(cause),
+        cause_id: Set(cause_id),
+        footprint: Set(footprint),
+    };
+    Entity::insert(release).exec_without_returning(transaction).await?;
+    Ok(version)
+}
+
+/// [`publish`] for a change of prices.
+///
+/// # Errors
+///
+/// As [`publish`].
+pub async fn publish_rates(transaction: &impl ConnectionTrait, cause: Cause, batch_id: i64) -> Result<i64, DbErr> {
+    publish(transaction, (cause, Some(batch_id)), &Footprint::all_of(&[Scope::Rates])).await
+}
+
+/// The releases after a version, in order, at most `limit`.
+///
+/// # Errors
+///
+/// When the database is unavailable or has no schema.
+pub async fn list_after(database: &impl ConnectionTrait, version: i64, limit: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find().filter(COLUMN.version.gt(version)).order_by_asc(Column::Version).limit(limit).all(database).await
+}
