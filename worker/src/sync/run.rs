@@ -18,7 +18,9 @@ use super::{
     changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
-    first_load, last_document, ledger, metrics, pushed, register,
+    first_load,
+    footprint::CopyFootprint,
+    last_document, ledger, metrics, pushed, register,
     report::{Durations, Stopwatch, SyncReport},
     save_rejects::save_rejects,
     source::FeedSource,
@@ -246,9 +248,11 @@ impl SyncAttempt<'_> {
         }
         let transaction = self.within_deadline(self.begin(provider)).await?;
         write::write_all(&transaction, &mut changes).await?;
-        let is_visible = changes.is_visible() || provider.loading_since.is_some();
+        let was_hidden = provider.loading_since.is_some();
+        let is_visible = changes.is_visible() || was_hidden;
         let counts = changes.counts();
-        let footprint = changes.into_footprint();
+        // What earlier runs wrote becomes visible, too.
+        let footprint = if was_hidden { CopyFootprint::of_first_load() } else { changes.into_footprint() };
         let close = async {
             if is_visible {
                 release::publish(&transaction, (Cause::SyncRun, Some(run.id)), &footprint).await?;
