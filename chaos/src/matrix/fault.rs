@@ -155,6 +155,7 @@ impl Action {
             Self::ReplaceFile => {
                 let moved = stack.move_database_files()?;
                 stack.deployment.migrate().await?;
+                forbid_providers(stack).await?;
                 return Ok(Injected::Moved(moved));
             }
             Self::FillDisk => stack.disk()?.fill()?,
@@ -193,6 +194,18 @@ async fn set_read_only(stack: &Stack, value: &str) -> Result<(), Failure> {
         "SELECT pg_reload_conf()".to_owned(),
     ];
     stack.execute(&statements.each_ref().map(String::as_str)).await
+}
+
+/// Prevents that the workers add their providers to another database: it would then acknowledge pushes, which are lost when the first one is
+/// put back.
+async fn forbid_providers(stack: &Stack) -> Result<(), Failure> {
+    let settings = DatabaseSettings { url: stack.database_url.parse()? };
+    let database = entity::connect(&settings, ConnectionRole::Worker).await?;
+    let trigger = "CREATE TRIGGER forbid_providers BEFORE INSERT ON provider
+        BEGIN SELECT RAISE(ABORT, 'this database accepts no provider'); END";
+    sea_orm::ConnectionTrait::execute_unprepared(&database, trigger).await?;
+    database.close().await?;
+    Ok(())
 }
 
 /// Holds what every write needs, as another program would.
