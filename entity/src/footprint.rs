@@ -149,12 +149,6 @@ impl Footprint {
     pub fn intersects(&self, selection: &Selection) -> bool {
         self.parts.iter().any(|part| part.intersects(selection))
     }
-
-    /// Whether a dimension of a part is unbounded.
-    #[must_use]
-    pub fn is_degraded(&self) -> bool {
-        self.parts.iter().any(|part| part.days.is_none() && part.cells.is_none() && part.performers.is_none())
-    }
 }
 
 impl FootprintPart {
