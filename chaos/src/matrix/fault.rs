@@ -196,8 +196,8 @@ async fn set_read_only(stack: &Stack, value: &str) -> Result<(), Failure> {
     stack.execute(&statements.each_ref().map(String::as_str)).await
 }
 
-/// Prevents that the workers add their providers to another database: it would then acknowledge pushes, which are lost when the first one is
-/// put back.
+/// Prevents the workers from adding their providers to another database: it would then acknowledge pushes, which are lost when the first one
+/// is put back.
 async fn forbid_providers(stack: &Stack) -> Result<(), Failure> {
     let settings = DatabaseSettings { url: stack.database_url.parse()? };
     let database = entity::connect(&settings, ConnectionRole::Worker).await?;

@@ -1,0 +1,148 @@
+//! A feed with few ids, days and cities, so that random changes often concern the same.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use proptest::{collection::vec, option, prelude::*};
+use uuid::Uuid;
+
+/// Two cities, and one where a venue moves.
+const CITIES: [(f64, f64); 3] = [(48.85, 2.35), (41.38, 2.17), (35.68, 139.69)];
+
+#[derive(Clone, Debug)]
+pub(super) struct ShowElement {
+    title: u8,
+    is_online: bool,
+    performers: Vec<u8>,
+    dates: BTreeMap<u8, DateElement>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct DateElement {
+    day: u8,
+    days: u8,
+    venue: Option<u8>,
+    price: u8,
+    capacity: u8,
+}
+
+/// The feed of a provider. Names of performers, and the names and cities of venues, apply to the whole feed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feed {
+    shows: BTreeMap<u8, ShowElement>,
+    performer_names: BTreeMap<u8, u8>,
+    venues: BTreeMap<u8, (u8, usize)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Show(u8, Option<ShowElement>),
+    Date(u8, u8, Option<DateElement>),
+    Title(u8, u8),
+    Online(u8),
+    Capacity(u8, u8, u8),
+    Performer(u8, u8),
+    Venue(u8, (u8, usize)),
+}
+
+fn any_date() -> impl Strategy<Value = DateElement> {
+    (1_u8..7, 0_u8..3, option::weighted(0.8, 0_u8..3), 1_u8..4, 0_u8..3)
+        .prop_map(|(day, days, venue, price, capacity)| DateElement { day, days, venue, price, capacity })
+}
+
+fn any_show() -> impl Strategy<Value = ShowElement> {
+    let dates = vec((0_u8..3, any_date()), 0..3).prop_map(BTreeMap::from_iter);
+    (0_u8..3, prop::bool::weighted(0.8), vec(1_u8..4, 0..3), dates)
+        .prop_map(|(title, is_online, performers, dates)| ShowElement { title, is_online, performers, dates })
+}
+
+pub(super) fn any_change() -> impl Strategy<Value = Change> {
+    let show = || 0_u8..4;
+    prop_oneof![
+        4 => (show(), option::weighted(0.8, any_show())).prop_map(|(id, element)| Change::Show(id, element)),
+        4 => (show(), 0_u8..3, option::weighted(0.8, any_date())).prop_map(|(id, date, element)| Change::Date(id, date, element)),
+        1 => (show(), 0_u8..3).prop_map(|(id, title)| Change::Title(id, title)),
+        1 => show().prop_map(Change::Online),
+        1 => (show(), 0_u8..3, 0_u8..3).prop_map(|(id, date, capacity)| Change::Capacity(id, date, capacity)),
+        1 => (1_u8..4, 0_u8..2).prop_map(|(id, name)| Change::Performer(id, name)),
+        1 => (0_u8..3, (0_u8..2, 0..CITIES.len())).prop_map(|(id, venue)| Change::Venue(id, venue)),
+    ]
+}
+
+impl Feed {
+    pub(super) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Show(id, Some(show)) => {
+                self.shows.insert(id, show);
+            }
+            Change::Show(id, None) => {
+                self.shows.remove(&id);
+            }
+            Change::Performer(id, name) => {
+                self.performer_names.insert(id, name);
+            }
+            Change::Venue(id, venue) => {
+                self.venues.insert(id, venue);
+            }
+            Change::Date(id, ..) | Change::Title(id, _) | Change::Online(id) | Change::Capacity(id, ..) => {
+                if let Some(show) = self.shows.get_mut(&id) {
+                    show.apply(change);
+                }
+            }
+        }
+    }
+
+    pub(super) fn document(&self) -> String {
+        let mut text = String::from("<eventList><output>");
+        for (id, show) in &self.shows {
+            let sell_mode = if show.is_online { "online" } else { "offline" };
+            write!(text, "<base_event base_event_id='{id}' title='show {}' sell_mode='{sell_mode}'>", show.title).unwrap();
+            for performer in &show.performers {
+                let name = self.performer_names.get(performer).copied().unwrap_or_default();
+                write!(text, "<performer performer_id='{performer}' name='The Band {performer} {name}'/>").unwrap();
+            }
+            for (date, DateElement { day, days, venue, price, capacity }) in &show.dates {
+                let end = day + days;
+                write!(
+                    text,
+                    "<event event_id='{date}' event_date='2030-01-0{day}T20:00:00' event_end_date='2030-01-0{end}T23:00:00'>"
+                )
+                .unwrap();
+                if let Some(venue) = venue {
+                    let (name, city) = self.venues.get(venue).copied().unwrap_or((0, usize::from(*venue)));
+                    let (latitude, longitude) = CITIES[city];
+                    write!(
+                        text,
+                        "<venue venue_id='{venue}' name='Hall {venue} {name}' latitude='{latitude}' longitude='{longitude}'/>"
+                    )
+                    .unwrap();
+                }
+                write!(text, "<zone zone_id='1' price='{price}0' capacity='{capacity}'/></event>").unwrap();
+            }
+            text.push_str("</base_event>");
+        }
+        // A comment, so that no document is recognized by its bytes.
+        write!(text, "</output></eventList><!-- {} -->", Uuid::new_v4()).unwrap();
+        text
+    }
+}
+
+impl ShowElement {
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Date(_, date, Some(element)) => {
+                self.dates.insert(date, element);
+            }
+            Change::Date(_, date, None) => {
+                self.dates.remove(&date);
+            }
+            Change::Title(_, title) => self.title = title,
+            Change::Online(_) => self.is_online = !self.is_online,
+            Change::Capacity(_, date, capacity) => {
+                if let Some(date) = self.dates.get_mut(&date) {
+                    date.capacity = capacity;
+                }
+            }
+            Change::Show(..) | Change::Performer(..) | Change::Venue(..) => {}
+        }
+    }
+}
