@@ -28,6 +28,12 @@ pub struct Model {
     pub sell_from: Option<String>,
     /// End of the sale, in the provider's time zone.
     pub sell_to: Option<String>,
+    /// `sell_from` as an instant; `None` also for an event that an earlier release wrote.
+    pub sale_starts_at: Option<UtcInstant>,
+    /// `sell_to` as an instant; `None` also for an event that an earlier release wrote.
+    pub sale_ends_at: Option<UtcInstant>,
+    /// The next of the start and end of the sale and the end of the event; `None` if all are in the past.
+    pub next_boundary_at: Option<UtcInstant>,
     /// Whether the provider reports it as sold out.
     pub sold_out: bool,
     /// The lowest price of its zones.
@@ -57,3 +63,12 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// The first instant after `now` at which time changes the event: its sale begins or ends, or it ends.
+    #[must_use]
+    pub fn find_next_boundary(&self, now: UtcInstant) -> Option<UtcInstant> {
+        let boundaries = [self.sale_starts_at, self.sale_ends_at, Some(self.ends_at)];
+        boundaries.into_iter().flatten().filter(|at| *at > now).min()
+    }
+}

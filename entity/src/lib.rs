@@ -9,6 +9,8 @@
 
 pub mod base_event;
 pub mod catalogue_version;
+pub mod change;
+pub mod change_retention;
 mod check;
 pub mod clock;
 mod connect;
@@ -36,6 +38,8 @@ mod schema;
 pub mod schema_compatibility;
 pub mod sphere;
 pub mod sync_run;
+pub mod tombstone;
+pub mod undo;
 pub mod venue;
 pub mod zone;
 

@@ -60,6 +60,14 @@ pub struct Model {
     pub paused_at: Option<UtcInstant>,
     /// Since when its first load is written in parts. Until it is complete, readers see none of the provider's rows.
     pub loading_since: Option<UtcInstant>,
+    /// The version of the newest release that changed its copy.
+    pub last_release: Option<i64>,
+    /// When that release was made.
+    pub last_release_at: Option<UtcInstant>,
+    /// Hash of a document whose changes were reverted, and which is therefore refused; `None` after another document was applied.
+    pub reverted_body_hash: Option<i64>,
+    /// When its copy was removed for legal reasons. It is no longer synced.
+    pub purged_at: Option<UtcInstant>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -185,6 +193,10 @@ mod tests {
             pause_reason: None,
             paused_at: None,
             loading_since: None,
+            last_release: None,
+            last_release_at: None,
+            reverted_body_hash: None,
+            purged_at: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! `release`: the ledger of changes, one row for each version of the catalogue, written in the transaction that makes the change.
 
-use sea_orm::{ActiveValue::Set, QueryOrder, QuerySelect, entity::prelude::*};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, entity::prelude::*};
 
 use crate::{
     UtcInstant, catalogue_version,
@@ -23,6 +23,15 @@ pub enum Cause {
     /// The list of places and regions.
     #[sea_orm(string_value = "places")]
     Places,
+    /// Events that were removed for legal reasons.
+    #[sea_orm(string_value = "takedown")]
+    Takedown,
+    /// The changes of a sync run that were undone.
+    #[sea_orm(string_value = "revert")]
+    Revert,
+    /// Time: sales that began or ended, and events that ended.
+    #[sea_orm(string_value = "boundary")]
+    Boundary,
 }
 
 /// A release. A version without a row was raised by a program of an earlier release, and may have changed everything.
@@ -45,14 +54,6 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl Model {
-    /// What it may have changed: everything, if a later release of the program wrote it in a form that this one does not know.
-    #[must_use]
-    pub fn footprint(&self) -> Footprint {
-        serde_json::from_str(&self.footprint).unwrap_or_else(|_| Footprint::everything())
-    }
-}
-
 /// Increments the version, and records what changed. Must be called at the end of the transaction that makes the change: until it is committed,
 /// all others wait for the version's row.
 ///
@@ -63,19 +64,13 @@ pub async fn publish(
     transaction: &impl ConnectionTrait,
     (cause, cause_id): (Cause, Option<i64>),
     footprint: &Footprint,
-) -> Result<i64, DbErr> {
+) -> Result<Model, DbErr> {
     catalogue_version::increment(transaction).await?;
     let catalogue_version::Model { version, raised_at, .. } = catalogue_version::fetch(transaction).await?;
     let footprint = serde_json::to_string(footprint).map_err(|error| DbErr::Json(error.to_string()))?;
-    let release = ActiveModel {
-        version: Set(version),
-        raised_at: Set(raised_at),
-        cause: Set(cause),
-        cause_id: Set(cause_id),
-        footprint: Set(footprint),
-    };
-    Entity::insert(release).exec_without_returning(transaction).await?;
-    Ok(version)
+    let release = Model { version, raised_at, cause, cause_id, footprint };
+    Entity::insert(release.clone().into_active_model()).exec_without_returning(transaction).await?;
+    Ok(release)
 }
 
 /// [`publish`] for a change of prices.
@@ -83,8 +78,28 @@ pub async fn publish(
 /// # Errors
 ///
 /// As [`publish`].
-pub async fn publish_rates(transaction: &impl ConnectionTrait, cause: Cause, batch_id: i64) -> Result<i64, DbErr> {
+pub async fn publish_rates(transaction: &impl ConnectionTrait, cause: Cause, batch_id: i64) -> Result<Model, DbErr> {
     publish(transaction, (cause, Some(batch_id)), &Footprint::all_of(&[Scope::Rates])).await
+}
+
+/// What a release changed, without its cause, which a later release of the programs may have added.
+#[derive(Clone, Debug, PartialEq, Eq, DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+pub struct ReleasedFootprint {
+    /// The version of the catalogue that it made.
+    pub version: i64,
+    /// When the version was raised.
+    pub raised_at: UtcInstant,
+    /// The [`Footprint`] as JSON.
+    pub footprint: String,
+}
+
+impl ReleasedFootprint {
+    /// What it may have changed: everything, if a later release of the program wrote it in a form that this one does not know.
+    #[must_use]
+    pub fn footprint(&self) -> Footprint {
+        serde_json::from_str(&self.footprint).unwrap_or_else(|_| Footprint::everything())
+    }
 }
 
 /// The releases after a version, in order, at most `limit`.
@@ -92,6 +107,12 @@ pub async fn publish_rates(transaction: &impl ConnectionTrait, cause: Cause, bat
 /// # Errors
 ///
 /// When the database is unavailable or has no schema.
-pub async fn list_after(database: &impl ConnectionTrait, version: i64, limit: u64) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(COLUMN.version.gt(version)).order_by_asc(Column::Version).limit(limit).all(database).await
+pub async fn list_after(database: &impl ConnectionTrait, version: i64, limit: u64) -> Result<Vec<ReleasedFootprint>, DbErr> {
+    Entity::find()
+        .filter(COLUMN.version.gt(version))
+        .order_by_asc(Column::Version)
+        .limit(limit)
+        .into_partial_model()
+        .all(database)
+        .await
 }

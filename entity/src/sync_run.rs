@@ -90,6 +90,10 @@ pub struct Model {
     pub diff_ms: Option<i32>,
     /// Time to write the changes.
     pub write_ms: Option<i32>,
+    /// The version of its release; `None` if readers could see none of its changes.
+    pub release: Option<i64>,
+    /// How many changes of each kind it logged, as JSON: `{"price_changed":3}`.
+    pub changes: Option<String>,
     /// The provider.
     #[sea_orm(belongs_to, from = "provider_id", to = "id")]
     pub provider: BelongsTo<super::provider::Entity>,

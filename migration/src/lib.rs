@@ -5,6 +5,7 @@
 //! that they cannot work with excludes them. Programs do not migrate when they start; `marquee-migrate up` is a step of the deployment.
 
 mod catalogue;
+mod changes;
 mod clocks;
 mod compatibility;
 mod concerts;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(loading::Migration),
             Box::new(compatibility::Migration),
             Box::new(releases::Migration),
+            Box::new(changes::Migration),
         ]
     }
 }

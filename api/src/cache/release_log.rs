@@ -42,7 +42,7 @@ impl ReleaseLog {
     }
 
     /// Adds the releases after [`position`](Self::position). One that is later than the version that was read before them is read again.
-    pub(super) fn extend(&mut self, releases: Vec<release::Model>, head: &catalogue_version::Model, now: Instant) {
+    pub(super) fn extend(&mut self, releases: Vec<release::ReleasedFootprint>, head: &catalogue_version::Model, now: Instant) {
         let Some(position) = self.position(head.version) else { return };
         if self.releases.is_empty() {
             self.complete_after = position;
@@ -99,10 +99,7 @@ impl ReleaseLog {
 mod tests {
     use std::time::Duration;
 
-    use entity::{
-        footprint::{PartBuilder, Scope},
-        release::Cause,
-    };
+    use entity::footprint::{PartBuilder, Scope};
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
@@ -110,12 +107,12 @@ mod tests {
     const EVENTS: &[Scope] = &[Scope::Events];
 
     /// A release that changes events of one day.
-    fn release_on(version: i64, day: i32) -> release::Model {
+    fn release_on(version: i64, day: i32) -> release::ReleasedFootprint {
         let mut part = PartBuilder::new(EVENTS);
         let instant = UtcInstant(i64::from(day) * 86_400_000_000);
         part.add_days(instant, instant);
         let footprint = serde_json::to_string(&Footprint::of_parts([part])).unwrap();
-        release::Model { version, raised_at: UtcInstant(version), cause: Cause::SyncRun, cause_id: None, footprint }
+        release::ReleasedFootprint { version, raised_at: UtcInstant(version), footprint }
     }
 
     fn head(version: i64) -> catalogue_version::Model {

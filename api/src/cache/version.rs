@@ -145,7 +145,7 @@ impl VersionWatch {
         }
     }
 
-    fn record(&self, head: &catalogue_version::Model, releases: Vec<release::Model>) {
+    fn record(&self, head: &catalogue_version::Model, releases: Vec<release::ReleasedFootprint>) {
         let is_new = self.known.send_if_modified(|known| {
             let is_new = known.is_none_or(|known| known.version < head.version);
             if is_new {

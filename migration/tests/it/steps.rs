@@ -17,6 +17,8 @@ fn entity_tables() -> BTreeSet<String> {
     let tables = [
         entity::base_event::Entity.table_name(),
         entity::catalogue_version::Entity.table_name(),
+        entity::change::Entity.table_name(),
+        entity::change_retention::Entity.table_name(),
         entity::datum::Entity.table_name(),
         entity::event::Entity.table_name(),
         entity::event_performer::Entity.table_name(),
@@ -33,6 +35,8 @@ fn entity_tables() -> BTreeSet<String> {
         entity::release::Entity.table_name(),
         entity::schema_compatibility::Entity.table_name(),
         entity::sync_run::Entity.table_name(),
+        entity::tombstone::Entity.table_name(),
+        entity::undo::Entity.table_name(),
         entity::venue::Entity.table_name(),
         entity::zone::Entity.table_name(),
     ];

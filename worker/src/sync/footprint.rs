@@ -180,8 +180,10 @@ impl PreviousState {
 /// Whether two rows of an event differ in nothing but its zones, which only the page of the event shows.
 fn is_same(stored: &event::Model, new: &event::Model) -> bool {
     let event::Model { content_hash, first_seen_at, last_seen_at, left_at, came_back_at, .. } = *stored;
-    left_at.is_none()
-        && event::Model { content_hash, first_seen_at, last_seen_at, left_at, came_back_at, ..new.clone() } == *stored
+    // Those of an event that an earlier release wrote are unknown.
+    let event::Model { sale_starts_at, sale_ends_at, next_boundary_at, .. } = *stored;
+    let times = event::Model { sale_starts_at, sale_ends_at, next_boundary_at, ..new.clone() };
+    left_at.is_none() && event::Model { content_hash, first_seen_at, last_seen_at, left_at, came_back_at, ..times } == *stored
 }
 
 fn cell_of(venue: &venue::Model) -> Cell {
