@@ -64,7 +64,7 @@ pub struct Model {
     pub last_release: Option<i64>,
     /// When that release was made.
     pub last_release_at: Option<UtcInstant>,
-    /// Hash of a document whose changes were reverted, and which is therefore refused; `None` after another document was applied.
+    /// Hash of a document that is refused, because its changes were reverted; `None` after another document was applied.
     pub reverted_body_hash: Option<i64>,
     /// When its copy was removed for legal reasons. It is no longer synced.
     pub purged_at: Option<UtcInstant>,

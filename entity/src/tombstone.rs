@@ -1,4 +1,4 @@
-//! `tombstone`: an event that was removed for legal reasons. A sync does not bring it back.
+//! `tombstone`: an event that was removed for legal reasons. A sync does not create it again.
 
 use sea_orm::entity::prelude::*;
 
