@@ -8,10 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 
-use crate::{UtcInstant, release};
+use crate::{UtcInstant, chunks, release};
 
-/// Rows in one statement. PostgreSQL accepts 65,535 parameters.
-const ROWS_PER_INSERT: usize = 4_096;
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// What happened to an event: the first that applies, in this order.
@@ -154,8 +152,8 @@ pub async fn insert(
             changed: Set(change.changed),
         })
         .collect();
-    for chunk in rows.chunks(ROWS_PER_INSERT) {
-        Entity::insert_many(chunk.to_vec()).exec_without_returning(transaction).await?;
+    for chunk in chunks(rows) {
+        Entity::insert_many(chunk).exec_without_returning(transaction).await?;
     }
     Ok(())
 }

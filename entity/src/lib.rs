@@ -12,6 +12,7 @@ pub mod catalogue_version;
 pub mod change;
 pub mod change_retention;
 mod check;
+mod chunks;
 pub mod clock;
 mod connect;
 pub mod datum;
@@ -24,6 +25,7 @@ mod instant;
 pub mod job;
 pub mod performer;
 pub mod place;
+mod price;
 pub mod provider;
 pub mod pushed_feed;
 pub mod rate;
@@ -44,6 +46,7 @@ pub mod venue;
 pub mod zone;
 
 pub use check::{DatabaseError, check_connection, open};
+pub use chunks::chunks;
 pub use clock::database_now;
 pub use connect::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, cancel_on_drop,
@@ -52,6 +55,7 @@ pub use connect::{
 pub use day::{DayError, parse_day};
 pub use fold_name::fold_name;
 pub use instant::UtcInstant;
+pub use price::to_decimal;
 pub use redacted_url::RedactedUrl;
 pub use schedule::Schedule;
 pub use schema::{NEWEST_MIGRATION, SchemaFit, check_schema};

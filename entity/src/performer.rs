@@ -1,6 +1,8 @@
 //! `performer`: an artist or group.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{ExprTrait, QuerySelect, QueryTrait, entity::prelude::*, sea_query::Expr};
+
+use crate::event_performer;
 
 /// One performer of one provider.
 #[sea_orm::model]
@@ -21,3 +23,19 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Deletes those of these performers without events, and returns them.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete_unused(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<Vec<Model>, DbErr> {
+    let users = event_performer::Entity::find()
+        .select_only()
+        .column(event_performer::Column::PerformerId)
+        .filter(Expr::col((event_performer::Entity, event_performer::Column::PerformerId)).equals((Entity, Column::Id)))
+        .into_query();
+    let unused = Entity::find().filter(COLUMN.id.is_in(ids)).filter(Expr::exists(users).not()).all(transaction).await?;
+    Entity::delete_many().filter(COLUMN.id.is_in(unused.iter().map(|performer| performer.id))).exec(transaction).await?;
+    Ok(unused)
+}

@@ -8,30 +8,46 @@ use crate::{
 };
 
 /// What changed the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "Text")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cause {
     /// A sync run, of a polled or a pushed feed.
-    #[sea_orm(string_value = "sync_run")]
     SyncRun,
     /// A batch of prices.
-    #[sea_orm(string_value = "rate_batch")]
     RateBatch,
     /// A batch of prices that was deleted.
-    #[sea_orm(string_value = "deleted_rate_batch")]
     DeletedRateBatch,
     /// The list of places and regions.
-    #[sea_orm(string_value = "places")]
     Places,
     /// Events that were removed for legal reasons.
-    #[sea_orm(string_value = "takedown")]
     Takedown,
     /// The changes of a sync run that were undone.
-    #[sea_orm(string_value = "revert")]
     Revert,
     /// Time: sales that began or ended, and events that ended.
-    #[sea_orm(string_value = "boundary")]
     Boundary,
+}
+
+impl Cause {
+    /// The name in tables, metrics and logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SyncRun => "sync_run",
+            Self::RateBatch => "rate_batch",
+            Self::DeletedRateBatch => "deleted_rate_batch",
+            Self::Places => "places",
+            Self::Takedown => "takedown",
+            Self::Revert => "revert",
+            Self::Boundary => "boundary",
+        }
+    }
+
+    /// The columns `cause` and `action`.
+    fn to_columns(self) -> (String, Option<String>) {
+        match self {
+            Self::SyncRun | Self::RateBatch | Self::DeletedRateBatch | Self::Places => (self.name().to_owned(), None),
+            Self::Takedown | Self::Revert | Self::Boundary => (Self::SyncRun.name().to_owned(), Some(self.name().to_owned())),
+        }
+    }
 }
 
 /// A release. A version without a row was raised by a program of an earlier release, and may have changed everything.
@@ -44,10 +60,12 @@ pub struct Model {
     pub version: i64,
     /// When the version was raised: `raised_at` of the version's row. Together they identify a state of the catalogue.
     pub raised_at: UtcInstant,
-    /// What made it.
-    pub cause: Cause,
+    /// What made it: `sync_run`, `rate_batch`, `deleted_rate_batch` or `places`. Programs of an earlier release read no other values.
+    pub cause: String,
     /// The id of the sync run or the batch.
     pub cause_id: Option<i64>,
+    /// `takedown`, `revert` or `boundary`, if it was not made by importing something.
+    pub action: Option<String>,
     /// The [`Footprint`] as JSON.
     pub footprint: String,
 }
@@ -68,7 +86,8 @@ pub async fn publish(
     catalogue_version::increment(transaction).await?;
     let catalogue_version::Model { version, raised_at, .. } = catalogue_version::fetch(transaction).await?;
     let footprint = serde_json::to_string(footprint).map_err(|error| DbErr::Json(error.to_string()))?;
-    let release = Model { version, raised_at, cause, cause_id, footprint };
+    let (cause, action) = cause.to_columns();
+    let release = Model { version, raised_at, cause, cause_id, action, footprint };
     Entity::insert(release.clone().into_active_model()).exec_without_returning(transaction).await?;
     Ok(release)
 }
@@ -82,7 +101,7 @@ pub async fn publish_rates(transaction: &impl ConnectionTrait, cause: Cause, bat
     publish(transaction, (cause, Some(batch_id)), &Footprint::all_of(&[Scope::Rates])).await
 }
 
-/// What a release changed, without its cause, which a later release of the programs may have added.
+/// What a release changed.
 #[derive(Clone, Debug, PartialEq, Eq, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 pub struct ReleasedFootprint {

@@ -1,6 +1,8 @@
 //! `venue`: a location of events.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{ExprTrait, QuerySelect, QueryTrait, entity::prelude::*, sea_query::Expr};
+
+use crate::event;
 
 /// One venue of one provider.
 #[sea_orm::model]
@@ -33,3 +35,19 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Deletes those of these venues that no event has, and returns them.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete_unused(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<Vec<Model>, DbErr> {
+    let users = event::Entity::find()
+        .select_only()
+        .column(event::Column::VenueId)
+        .filter(Expr::col((event::Entity, event::Column::VenueId)).equals((Entity, Column::Id)))
+        .into_query();
+    let unused = Entity::find().filter(COLUMN.id.is_in(ids)).filter(Expr::exists(users).not()).all(transaction).await?;
+    Entity::delete_many().filter(COLUMN.id.is_in(unused.iter().map(|venue| venue.id))).exec(transaction).await?;
+    Ok(unused)
+}

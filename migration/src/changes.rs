@@ -6,11 +6,12 @@ use crate::compatibility::require_of_workers;
 
 const NAME: &str = "m20261126_000013_changes";
 /// All nullable without a default, so that no row is rewritten.
-const NEW_COLUMNS: [(&str, &[&str]); 3] = [
+const NEW_NUMBERS: [(&str, &[&str]); 3] = [
     ("event", &["sale_starts_at", "sale_ends_at", "next_boundary_at"]),
     ("provider", &["last_release", "last_release_at", "reverted_body_hash", "purged_at"]),
     ("sync_run", &["release"]),
 ];
+const NEW_TEXTS: [(&str, &str); 2] = [("sync_run", "changes"), ("release", "action")];
 
 /// Creates the tables, and adds the columns.
 pub(crate) struct Migration;
@@ -30,14 +31,15 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         create_change(manager).await?;
         create_other_tables(manager).await?;
-        for (table, columns) in NEW_COLUMNS {
+        for (table, columns) in NEW_NUMBERS {
             for column in columns {
                 let column = big_integer_null(*column).take();
                 manager.alter_table(Table::alter().table(table).add_column(column).to_owned()).await?;
             }
         }
-        let changes = text_null("changes").take();
-        manager.alter_table(Table::alter().table("sync_run").add_column(changes).to_owned()).await?;
+        for (table, column) in NEW_TEXTS {
+            manager.alter_table(Table::alter().table(table).add_column(text_null(column).take()).to_owned()).await?;
+        }
         // Of all events, only those that time will still change.
         let boundary = Index::create()
             .name("event_next_boundary")
@@ -53,8 +55,10 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         require_of_workers(manager, None).await?;
         manager.drop_index(Index::drop().name("event_next_boundary").table("event").to_owned()).await?;
-        manager.alter_table(Table::alter().table("sync_run").drop_column("changes").to_owned()).await?;
-        for (table, columns) in NEW_COLUMNS {
+        for (table, column) in NEW_TEXTS {
+            manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await?;
+        }
+        for (table, columns) in NEW_NUMBERS {
             for column in columns {
                 manager.alter_table(Table::alter().table(table).drop_column(*column).to_owned()).await?;
             }

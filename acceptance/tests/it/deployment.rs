@@ -140,6 +140,12 @@ pub(crate) fn format_entry(slug: &str, url: &str, schedule: &str) -> String {
     )
 }
 
+/// Sends a signal to a process.
+pub(crate) fn send_signal(process: u32, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
 /// A running `marquee-worker`, which is killed on drop.
 pub(crate) struct WorkerProcess {
     process: Child,
@@ -152,8 +158,7 @@ impl WorkerProcess {
     }
 
     pub(crate) fn send_signal(&self, name: &str) {
-        let status = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        send_signal(self.id(), name);
     }
 
     /// The exit status, if it has exited.
@@ -237,8 +242,7 @@ impl ApiProcess {
 
     /// Sends SIGTERM.
     pub(crate) fn request_shutdown(&self) {
-        let status = Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
-        assert!(status.success());
+        send_signal(self.id(), "TERM");
     }
 
     pub(crate) fn wait_for_exit(&mut self) -> ExitStatus {

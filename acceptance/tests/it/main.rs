@@ -11,6 +11,7 @@ mod deployment;
 mod drift;
 mod edges;
 mod footprints;
+mod frozen_api;
 mod full_disk;
 mod help;
 mod journey;

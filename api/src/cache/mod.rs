@@ -198,7 +198,7 @@ impl Cache {
     }
 
     fn freshness(&self, body: &CachedBody, query: &impl CachedQuery) -> Freshness {
-        if !self.availability.is_available() {
+        if !self.availability.is_available() || self.availability.is_check_overdue() {
             return Freshness::DatabaseUnavailable(self.time_since_confirmed(body, query));
         }
         match self.time_since_superseded(body, query) {

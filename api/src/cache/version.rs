@@ -31,6 +31,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// How long one read may take, connecting included.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long after its time a poll must have ended: two reads. A process that was frozen for longer treats its responses as unconfirmed until
+/// the next poll.
+const POLL_GRACE: Duration = Duration::from_secs(3);
 /// The pause before listening for notifications again.
 const LISTEN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// For this long, a version lower than the known one may be that of a server that is no longer the primary; after that the database was
@@ -260,6 +263,7 @@ impl VersionWatch {
             }
             age.record();
             let interval = if self.availability.is_available() { POLL_INTERVAL } else { RETRY_INTERVAL };
+            self.availability.expect_check_within(interval + POLL_GRACE);
             let _requested = timeout(interval, self.availability.wait_for_check_request()).await;
         }
     }

@@ -28,6 +28,8 @@ pub struct Availability {
     started: Instant,
     /// Milliseconds from `started` to the last response of the database.
     last_response: AtomicU64,
+    /// Milliseconds from `started` until when the next check must have ended.
+    check_due: AtomicU64,
     check_requested: Notify,
     corrupt: AtomicBool,
 }
@@ -41,6 +43,7 @@ impl Availability {
             outage: watch::Sender::new(None),
             started: Instant::now(),
             last_response: AtomicU64::new(0),
+            check_due: AtomicU64::new(u64::MAX),
             check_requested: Notify::new(),
             corrupt: AtomicBool::new(false),
         }
@@ -62,6 +65,17 @@ impl Availability {
     #[must_use]
     pub fn time_since_response(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.last_response.load(Ordering::Relaxed)))
+    }
+
+    /// Whether the expected check was not performed: the process was frozen, and does not know what has changed since.
+    #[must_use]
+    pub fn is_check_overdue(&self) -> bool {
+        self.check_due.load(Ordering::Relaxed) < to_milliseconds(self.started.elapsed())
+    }
+
+    /// Expects that the next check ends within this time.
+    pub(crate) fn expect_check_within(&self, time: Duration) {
+        self.check_due.store(to_milliseconds(self.started.elapsed() + time), Ordering::Relaxed);
     }
 
     /// Returns once the database is unavailable.
@@ -108,8 +122,7 @@ impl Availability {
     pub(crate) fn record_check(&self, error: Option<&CheckError>) {
         match error {
             None => {
-                let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-                self.last_response.store(elapsed, Ordering::Relaxed);
+                self.last_response.store(to_milliseconds(self.started.elapsed()), Ordering::Relaxed);
                 if self.set(None) {
                     tracing::info!(database.role = self.role, "database available again");
                 }
@@ -153,4 +166,8 @@ impl Availability {
     fn set(&self, outage: Option<Outage>) -> bool {
         self.outage.send_if_modified(|current| std::mem::replace(current, outage) != outage)
     }
+}
+
+fn to_milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

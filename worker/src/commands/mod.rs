@@ -2,10 +2,12 @@
 
 mod check;
 mod jobs;
+mod lane;
 mod lint;
 mod output;
 mod progress_bar;
 mod rates;
+mod revert;
 mod run;
 mod status;
 mod sync;
@@ -53,6 +55,8 @@ enum WorkerCommand {
     Jobs(jobs::JobsCommand),
     /// Load and delete batches of travel prices
     Rates(rates::RatesCommand),
+    /// Restore what one sync run has changed, as a new release
+    Revert(revert::RevertCommand),
 }
 
 /// The settings of a worker that polls providers.
@@ -89,6 +93,7 @@ pub async fn execute(arguments: WorkerArguments) -> Result<ExitCode, Box<dyn Err
         WorkerCommand::Status(status) => status.execute(database).await,
         WorkerCommand::Jobs(jobs) => jobs.execute(database).await,
         WorkerCommand::Rates(rates) => rates.execute(database).await,
+        WorkerCommand::Revert(revert) => revert.execute(database).await,
     }
 }
 

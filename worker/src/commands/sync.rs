@@ -1,43 +1,27 @@
 //! `marquee-worker sync SLUG [--from FILE]`.
 
-use std::{
-    error::Error,
-    path::PathBuf,
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use entity::{
-    DatabaseSettings, deadline,
-    job::{self, Claim, SyncJob},
-};
-use sea_orm::{DatabaseConnection, DbErr};
-use tokio_util::sync::CancellationToken;
+use entity::{DatabaseSettings, deadline, job};
 use tracing::Instrument;
-use uuid::Uuid;
 
 use super::{
-    INTERRUPTED, ProvidersSettings, connect,
+    INTERRUPTED, ProvidersSettings, connect, lane,
     output::{count, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::{
     jobs::{
-        lease::{LeaseSettings, renew_until_lost, worker_name},
+        lease::{LeaseSettings, renew_until_lost},
         span::job_span,
     },
     provider::{
         entry::{self, read_providers},
         fetch,
     },
-    sync::{self, FeedSource, SyncError, SyncReport},
+    sync::{self, FeedSource, SyncError, SyncReport, revert},
 };
-
-/// How long to wait for another sync of the provider: the caller waits at a terminal.
-const LANE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often to check whether it has ended.
-const LANE_PAUSE: Duration = Duration::from_millis(250);
 
 #[derive(Args, Debug)]
 pub(super) struct SyncCommand {
@@ -49,17 +33,13 @@ pub(super) struct SyncCommand {
     /// Accept the feed even if it has far fewer events than the previous one
     #[arg(long)]
     accept_shrink: bool,
+    /// Accept the document even if its changes were reverted
+    #[arg(long)]
+    accept_reverted: bool,
     #[command(flatten)]
     providers: ProvidersSettings,
     #[command(flatten)]
     lease: LeaseSettings,
-}
-
-/// Another sync of the provider does not end.
-#[derive(Debug, thiserror::Error)]
-#[error("another sync of {slug} has been running for {} s; try again when it has ended", LANE_TIMEOUT.as_secs())]
-struct LaneBusy {
-    slug: String,
 }
 
 impl SyncCommand {
@@ -75,7 +55,10 @@ impl SyncCommand {
             None => FeedSource::Provider(fetch::build_client()?),
         };
         let database = connect(database).await?;
-        let Some(claim) = self.wait_for_lane(&database, &shutdown).await? else {
+        if self.accept_reverted {
+            deadline::within(deadline::SHORT, &database, revert::accept_document(&database, &self.slug)).await?;
+        }
+        let Some(claim) = lane::wait_for_lane(&database, &self.slug, self.lease.lease, &shutdown).await? else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         let bar = ProgressBar::on_terminal();
@@ -98,39 +81,6 @@ impl SyncCommand {
             None => return Ok(ExitCode::from(INTERRUPTED)),
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// Waits until no other sync of the provider runs; `None` if the process receives a shutdown signal first.
-    async fn wait_for_lane(
-        &self,
-        database: &DatabaseConnection,
-        shutdown: &CancellationToken,
-    ) -> Result<Option<Claim>, Box<dyn Error>> {
-        let started = Instant::now();
-        let mut is_logged = false;
-        loop {
-            if let Some(claim) = self.start(database).await? {
-                return Ok(Some(claim));
-            }
-            if started.elapsed() > LANE_TIMEOUT {
-                return Err(LaneBusy { slug: self.slug.clone() }.into());
-            }
-            if !is_logged {
-                tracing::info!(provider.slug = self.slug, "waiting for another sync of the provider to end");
-                is_logged = true;
-            }
-            if shutdown.run_until_cancelled(tokio::time::sleep(LANE_PAUSE)).await.is_none() {
-                return Ok(None);
-            }
-        }
-    }
-
-    async fn start(&self, database: &DatabaseConnection) -> Result<Option<Claim>, DbErr> {
-        let worker = worker_name();
-        let trigger = format!("command/{worker}/{}", Uuid::new_v4());
-        // Without retries by another worker: only this process knows the file and the options.
-        let job = SyncJob::new(&self.slug, trigger);
-        deadline::within(deadline::SHORT, database, job::queue::start(database, &job, &worker, self.lease.lease)).await
     }
 }
 

@@ -2,16 +2,15 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::{base_event, deadline, event, footprint::Footprint};
+use entity::{base_event, chunks, deadline, event};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
     SyncError,
-    chunks::chunks,
     diff::{self, CopiedBaseEvent, CopyChanges, FeedOrigin},
-    footprint::CopyFootprint,
+    record::ChangeRecorder,
     report::Counts,
     summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
 };
@@ -34,17 +33,17 @@ pub(super) struct FeedChanges<'a> {
     progress: &'a ProgressCounter,
     counts: Counts,
     is_visible: bool,
-    /// `None` for a first load.
-    footprint: Option<CopyFootprint>,
+    recorder: Option<ChangeRecorder>,
 }
 
 impl<'a> FeedChanges<'a> {
-    /// Begins to read the feed again.
+    /// Begins to read the feed again. Without a recorder nothing is recorded: for a first load, and if nothing will be written.
     pub(super) fn new(
         origin: FeedOrigin<'a>,
         feed: &Arc<SpooledFeed>,
         summary: &Arc<FeedSummary>,
         comparison: FeedComparison,
+        recorder: Option<ChangeRecorder>,
         progress: &'a ProgressCounter,
     ) -> Self {
         let FeedComparison { changed, removed, unchanged_events } = comparison;
@@ -62,7 +61,7 @@ impl<'a> FeedChanges<'a> {
             progress,
             counts,
             is_visible: false,
-            footprint: origin.last_fetched_at.map(|_| CopyFootprint::new()),
+            recorder,
         }
     }
 
@@ -83,8 +82,8 @@ impl<'a> FeedChanges<'a> {
             let changes = diff::diff_removed(&copied);
             (size, copied, changes)
         };
-        if let Some(footprint) = &mut self.footprint {
-            deadline::within(deadline::BULK, database, footprint.add(database, &copied, &mut changes)).await?;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add(database, &copied, &mut changes).await?;
         }
         self.progress.add(size as u64);
         self.counts.add(changes.counts);
@@ -103,8 +102,8 @@ impl<'a> FeedChanges<'a> {
     }
 
     /// What the batches have changed.
-    pub(super) fn into_footprint(self) -> Footprint {
-        self.footprint.map_or_else(CopyFootprint::of_first_load, CopyFootprint::finish)
+    pub(super) fn into_recorder(self) -> Option<ChangeRecorder> {
+        self.recorder
     }
 
     /// Whether a reader can see any of the batches so far.
@@ -142,7 +141,10 @@ fn read_ahead(
 }
 
 /// Fetches base events of the copy with their events.
-async fn fetch_copied(database: &impl ConnectionTrait, base_events: Vec<Uuid>) -> Result<HashMap<Uuid, CopiedBaseEvent>, DbErr> {
+pub(super) async fn fetch_copied(
+    database: &impl ConnectionTrait,
+    base_events: Vec<Uuid>,
+) -> Result<HashMap<Uuid, CopiedBaseEvent>, DbErr> {
     let mut copied = HashMap::new();
     for ids in chunks(base_events) {
         let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids.clone())).all(database).await?;

@@ -40,6 +40,9 @@ pub(super) struct CopyChanges {
     /// Events with replaced zones and performers.
     pub(super) replaced: Vec<Uuid>,
     pub(super) left: Vec<Uuid>,
+    /// Events and base events that an undo removes.
+    pub(super) deleted_events: Vec<Uuid>,
+    pub(super) deleted_base_events: Vec<Uuid>,
     pub(super) zones: Vec<zone::Model>,
     pub(super) venues: HashMap<Uuid, venue::Model>,
     pub(super) performers: HashMap<Uuid, performer::Model>,
@@ -80,6 +83,15 @@ fn listed_events(events: &HashMap<Uuid, event::Model>) -> impl Iterator<Item = U
 }
 
 impl CopyChanges {
+    /// How many more events are listed than before, if they were only replaced or deleted.
+    pub(super) fn count_listed_difference(&self, copied: &HashMap<Uuid, CopiedBaseEvent>) -> i64 {
+        let replaced: HashSet<&Uuid> = self.replaced.iter().chain(&self.deleted_events).collect();
+        let listed = copied.values().flat_map(|copied| listed_events(&copied.events));
+        let before = listed.filter(|id| replaced.contains(id)).count();
+        let after = self.changed_events.iter().filter(|event| event.left_at.is_none()).count();
+        after as i64 - before as i64
+    }
+
     fn add_base_event(&mut self, detail: &BaseEventDetail, copied: Option<&CopiedBaseEvent>, origin: FeedOrigin<'_>) {
         let BaseEventDetail { id, item, rejected, event_hashes, content_hash, .. } = detail;
         let first_online_at = copied.and_then(|copied| copied.base_event.first_online_at);

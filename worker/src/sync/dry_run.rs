@@ -55,7 +55,7 @@ async fn count_changes(
         fetched_at: deadline::within(deadline::SHORT, database, database_now(database)).await?,
         last_fetched_at: provider.last_success_at,
     };
-    let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, &progress);
+    let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, None, &progress);
     while changes.next(database).await?.is_some() {}
     let counts = changes.counts();
     Ok(json!({

@@ -47,6 +47,12 @@ pub enum SyncError {
         /// The limit.
         allowed_share: f64,
     },
+    /// The changes of this document were reverted.
+    #[error(
+        "the changes of this document were reverted; it is accepted again after another document, or by `marquee-worker sync SLUG \
+         --accept-reverted`"
+    )]
+    RevertedDocument,
     /// Another run of the provider succeeded during this one.
     #[error("another run has written a newer copy; the next run continues from there")]
     Superseded,
@@ -95,6 +101,7 @@ impl SyncError {
             Self::Document(error) => error.code(),
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Shrunk { .. } => "shrunk",
+            Self::RevertedDocument => "reverted_document",
             Self::Superseded => "superseded",
             Self::Overtaken => "overtaken",
             Self::LeaseLost => "lease_lost",

@@ -7,6 +7,7 @@ use entity::{
     job::{self, JobKind, JobState, PushJob},
     provider, reject, sync_run,
     sync_run::RunState,
+    undo,
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
@@ -15,6 +16,7 @@ use sea_orm::{
 
 use super::{
     SyncError,
+    record::PublishedRelease,
     report::{Counts, Durations, SyncReport},
 };
 use crate::provider::fetch::{FetchedDocument, Validators};
@@ -25,6 +27,9 @@ const NOT_MODIFIED: u16 = 304;
 const MAX_RUNS: u64 = 10_000;
 /// Runs of each provider with retained rejects: only the newest are useful to fix a feed.
 const MAX_RUNS_WITH_REJECTS: u64 = 100;
+
+/// Runs of each provider that can be reverted: the last 16 hours of one each minute.
+const MAX_RUNS_WITH_UNDO: u64 = 1_000;
 
 /// Starts the run that was recorded when the job was enqueued, or records another one for a later attempt. A `pushed_run` is started
 /// again by each attempt. This worker holds the lease, so any other run that is still running was abandoned.
@@ -126,22 +131,32 @@ impl CopiedDocument {
     }
 }
 
+/// What a run has written to the copy.
+#[derive(Debug)]
+pub(super) struct AppliedChanges {
+    pub(super) counts: Counts,
+    /// `None` if readers can see none of it.
+    pub(super) published: Option<PublishedRelease>,
+}
+
 /// Closes a run that copied a whole feed, in the transaction that wrote the copy.
 pub(super) async fn close_snapshot(
     transaction: &impl ConnectionTrait,
     run: &sync_run::Model,
     copied: &CopiedDocument,
-    counts: Counts,
+    applied: AppliedChanges,
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
+    let AppliedChanges { counts, published } = applied;
     let columns = provider::ActiveModel {
         event_count: Set(to_column(counts.fetched)),
         reject_count: Set(to_column(counts.rejected)),
         loading_since: Set(None),
+        reverted_body_hash: Set(None),
         ..copied.columns()
     };
     let report = build_report(run, counts, copied.bytes, durations);
-    succeed(transaction, run, columns, copied.http_status, report).await
+    succeed(transaction, run, columns, copied.http_status, (report, published)).await
 }
 
 /// Closes a run that applied a delta, in the transaction that wrote the copy, which is then no longer the copy of one document.
@@ -150,9 +165,10 @@ pub(super) async fn close_delta(
     run: &sync_run::Model,
     provider: &provider::Model,
     delta: &CopiedDocument,
-    counts: Counts,
+    applied: AppliedChanges,
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
+    let AppliedChanges { counts, published } = applied;
     let events = usize::try_from(provider.event_count).unwrap_or(0) + counts.inserted;
     let columns = provider::ActiveModel {
         event_count: Set(to_column(events.saturating_sub(counts.left))),
@@ -161,7 +177,7 @@ pub(super) async fn close_delta(
         body_hash: Set(None),
         ..Default::default()
     };
-    succeed(transaction, run, columns, None, build_report(run, counts, delta.bytes, durations)).await
+    succeed(transaction, run, columns, None, (build_report(run, counts, delta.bytes, durations), published)).await
 }
 
 /// Closes a run with the same document as the last copied one, byte by byte.
@@ -173,7 +189,7 @@ pub(super) async fn close_same_body(
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
     let report = build_report(run, unchanged_counts(provider), copied.bytes, durations);
-    succeed(database, run, copied.columns(), copied.http_status, report).await
+    succeed(database, run, copied.columns(), copied.http_status, (report, None)).await
 }
 
 /// Closes a run after the provider confirmed that the copy is current.
@@ -184,7 +200,7 @@ pub(super) async fn close_not_modified(
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
     let report = build_report(run, unchanged_counts(provider), 0, durations);
-    succeed(database, run, Default::default(), Some(NOT_MODIFIED), report).await
+    succeed(database, run, Default::default(), Some(NOT_MODIFIED), (report, None)).await
 }
 
 fn build_report(run: &sync_run::Model, counts: Counts, bytes: u64, durations: Durations) -> SyncReport {
@@ -202,7 +218,7 @@ async fn succeed(
     run: &sync_run::Model,
     columns: provider::ActiveModel,
     http_status: Option<u16>,
-    report: SyncReport,
+    (report, published): (SyncReport, Option<PublishedRelease>),
 ) -> Result<SyncReport, DbErr> {
     let SyncReport { state, bytes, counts, durations, .. } = report;
     let has_document = http_status != Some(NOT_MODIFIED);
@@ -221,9 +237,19 @@ async fn succeed(
         parse_ms: Set(Some(to_milliseconds(durations.parse))),
         diff_ms: Set(Some(to_milliseconds(durations.diff))),
         write_ms: Set(Some(to_milliseconds(durations.write))),
+        release: Set(published.as_ref().map(|published| published.release.version)),
+        changes: Set(published.as_ref().map(PublishedRelease::describe_changes)),
         ..run.clone().into_active_model()
     };
     closed.update(database).await?;
+    let columns = match published {
+        Some(PublishedRelease { release, .. }) => provider::ActiveModel {
+            last_release: Set(Some(release.version)),
+            last_release_at: Set(Some(release.raised_at)),
+            ..columns
+        },
+        None => columns,
+    };
     let columns = provider::ActiveModel {
         id: Set(run.provider_id),
         last_success_at: Set(Some(run.started_at)),
@@ -297,11 +323,14 @@ pub(super) async fn requeue(database: &DatabaseConnection, run: &sync_run::Model
     Ok(())
 }
 
-/// Deletes the runs and rejects of a provider beyond its limits.
+/// Deletes the runs, rejects and previous states of a provider beyond its limits.
 async fn purge_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
     // Each run that ends moves at most one beyond each limit.
     if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS_WITH_REJECTS).await? {
         reject::Entity::delete_many().filter(reject::COLUMN.sync_run_id.eq(id)).exec(database).await?;
+    }
+    if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS_WITH_UNDO).await? {
+        undo::Entity::delete_many().filter(undo::COLUMN.sync_run_id.eq(id)).exec(database).await?;
     }
     if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS).await? {
         sync_run::Entity::delete_many()

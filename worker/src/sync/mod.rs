@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! fetch, unless it is not modified -> summarize, unless the bytes are the same -> guard -> compare with the stored hashes
-//!   -> one transaction: read what differs again, write, increment the version, close the run
+//!   -> one transaction: read what differs again, write, publish a release with its changes, close the run
 //! ```
 //!
 //! Before the transaction only the run's own row is written, so a feed is committed whole or not at all. A large first load into SQLite is
@@ -14,23 +14,23 @@
 //! (`provider` does).
 
 mod changes;
-mod chunks;
 mod compare;
 mod diff;
 mod dry_run;
 mod error;
 mod fingerprint;
 mod first_load;
-mod footprint;
 mod guard;
 pub mod identity;
 mod last_document;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod pushed;
+mod record;
 pub mod register;
 mod rejects;
 mod report;
+pub mod revert;
 mod run;
 mod save_rejects;
 mod source;

@@ -6,7 +6,7 @@ use entity::{
     begin_write, deadline,
     job::{self, JobKind, PushJob},
     provider,
-    release::{self, Cause},
+    release::Cause,
     sync_run,
 };
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
@@ -18,9 +18,9 @@ use super::{
     changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
-    first_load,
-    footprint::CopyFootprint,
-    last_document, ledger, metrics, pushed, register,
+    first_load, last_document, ledger, metrics, pushed,
+    record::{ChangeRecorder, publish_first_load},
+    register,
     report::{Durations, Stopwatch, SyncReport},
     save_rejects::save_rejects,
     source::FeedSource,
@@ -202,6 +202,9 @@ impl SyncAttempt<'_> {
         };
         let fresh_for = document.fresh_for;
         let copied = ledger::CopiedDocument::new(&document, last_document::reading_hash(entry));
+        if provider.reverted_body_hash == Some(copied.body_hash) && !self.is_delta() {
+            return Err(SyncError::RevertedDocument);
+        }
         let report = if last.body_hash == Some(copied.body_hash) && !self.is_delta() {
             let close = async {
                 let transaction = self.begin(provider).await?;
@@ -242,27 +245,31 @@ impl SyncAttempt<'_> {
             last_fetched_at: provider.last_success_at,
         };
         let is_large_first_load = !self.is_delta() && first_load::is_needed(database, provider, &comparison);
-        let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, progress);
+        // The rows of a hidden provider become visible together: for readers, nothing was there before.
+        let is_first_load = provider.last_success_at.is_none() || provider.loading_since.is_some();
+        let recorder = (!is_first_load).then(|| ChangeRecorder::of_run(provider, run));
+        let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, recorder, progress);
         if is_large_first_load {
             self.write_in_parts(provider, &mut changes).await?;
         }
         let transaction = self.within_deadline(self.begin(provider)).await?;
         write::write_all(&transaction, &mut changes).await?;
-        let was_hidden = provider.loading_since.is_some();
-        let is_visible = changes.is_visible() || was_hidden;
+        let is_visible = changes.is_visible() || provider.loading_since.is_some();
         let counts = changes.counts();
-        // What earlier runs wrote becomes visible, too.
-        let footprint = if was_hidden { CopyFootprint::of_first_load() } else { changes.into_footprint() };
+        let cause = (Cause::SyncRun, Some(run.id));
+        let published = match changes.into_recorder() {
+            _ if !is_visible => None,
+            Some(recorder) => Some(recorder.publish(&transaction, cause).await?),
+            None => Some(publish_first_load(&transaction, cause).await?),
+        };
+        let applied = ledger::AppliedChanges { counts, published };
         let close = async {
-            if is_visible {
-                release::publish(&transaction, (Cause::SyncRun, Some(run.id)), &footprint).await?;
-            }
             save_rejects(&transaction, run, &summary.rejects.first, &feed.spool).await?;
             durations.write = watch.lap();
             let report = if self.is_delta() {
-                ledger::close_delta(&transaction, run, provider, copied, counts, durations).await?
+                ledger::close_delta(&transaction, run, provider, copied, applied, durations).await?
             } else {
-                ledger::close_snapshot(&transaction, run, copied, counts, durations).await?
+                ledger::close_snapshot(&transaction, run, copied, applied, durations).await?
             };
             self.commit(transaction).await?;
             Ok(report)
@@ -270,11 +277,12 @@ impl SyncAttempt<'_> {
         self.within_deadline(close).await
     }
 
-    /// Begins to write the copy, unless another run has changed it since the provider's row was read: this document may be older.
+    /// Begins to write the copy, unless another run or an undo has changed it since the provider's row was read: this document may be older.
     async fn begin(&self, provider: &provider::Model) -> Result<DatabaseTransaction, SyncError> {
         let transaction = begin_write(self.database).await?;
         let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
-        if locked.is_some_and(|locked| locked.last_success_at == provider.last_success_at) {
+        let state = |provider: &provider::Model| (provider.last_success_at, provider.reverted_body_hash);
+        if locked.is_some_and(|locked| state(&locked) == state(provider)) {
             Ok(transaction)
         } else if job::queue::is_held(&transaction, self.lease).await? {
             Err(SyncError::Superseded)

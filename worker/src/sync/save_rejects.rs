@@ -2,10 +2,10 @@
 
 use std::io;
 
-use entity::{reject, sync_run};
+use entity::{chunks, reject, sync_run};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 
-use super::{SyncError, chunks::chunks};
+use super::SyncError;
 use crate::provider::{
     format::Locator,
     item::{RejectSubject, RejectedItem},

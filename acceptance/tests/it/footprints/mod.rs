@@ -21,9 +21,10 @@ use api::{
 use entity::{
     ConnectionRole, catalogue_version, fold_name,
     footprint::{Footprint, Scope},
-    job::{self, SyncJob},
-    place,
+    job::{self, Claim, SyncJob},
+    place, provider,
     release::{self, Cause},
+    undo,
 };
 use flate2::read::GzDecoder;
 use migration::{
@@ -35,13 +36,13 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, TransactionTrait};
+use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, TransactionTrait};
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::block_in_place};
 use uuid::Uuid;
 use worker::{
     provider::entry::{ProviderEntry, read_providers},
-    sync::{self, FeedSource},
+    sync::{self, FeedSource, SyncError, revert},
 };
 
 use self::feeds::{Change, Feed, any_change};
@@ -79,6 +80,8 @@ const QUERIES: [&str; 17] = [
 enum Step {
     /// A worker syncs a provider after some changes of its feed.
     Sync(usize, Vec<Change>),
+    /// An operator reverts the last sync of a provider, if it can be reverted.
+    Revert(usize),
     /// A client adds a place to the list.
     AddPlace,
     /// A version of which nothing is known, as an older worker raises it.
@@ -90,6 +93,7 @@ enum Step {
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..PROVIDERS, vec(any_change(), 1..3)).prop_map(|(provider, changes)| Step::Sync(provider, changes)),
+        1 => (0..PROVIDERS).prop_map(Step::Revert),
         1 => Just(Step::AddPlace),
         1 => Just(Step::RaiseVersion),
         6 => (0..PROCESSES, prop_oneof![Just(ContentCoding::Identity), Just(ContentCoding::Gzip)], prop::bool::weighted(0.8))
@@ -135,6 +139,7 @@ impl Trial {
                 changes.into_iter().for_each(|change| self.feeds[provider].apply(change));
                 self.sync(provider).await;
             }
+            Step::Revert(provider) => self.revert(provider).await,
             Step::AddPlace => self.add_place().await,
             Step::RaiseVersion => catalogue_version::increment(&self.connection).await.unwrap(),
             Step::Requests { process, coding, is_followed } => {
@@ -152,9 +157,30 @@ impl Trial {
         let file = self.folder.path().join("feed.xml");
         fs::write(&file, self.feeds[provider].document()).unwrap();
         let entry = &self.entries[provider];
-        let job = SyncJob::new(&entry.slug, Uuid::new_v4().to_string());
-        let claim = job::queue::start(&self.connection, &job, "test", Duration::from_secs(600)).await.unwrap();
-        sync::sync(&self.connection, entry, &FeedSource::File(file), &claim.unwrap()).await.unwrap();
+        let claim = self.start_job(provider).await;
+        match sync::sync(&self.connection, entry, &FeedSource::File(file), &claim).await {
+            Ok(_) => {}
+            Err(SyncError::RevertedDocument) => assert!(job::queue::finish(&self.connection, &claim).await.unwrap()),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn revert(&self, provider: usize) {
+        let newest = undo::Entity::find().order_by_desc(undo::Column::SyncRunId);
+        let of_provider = provider::COLUMN.slug.eq(&self.entries[provider].slug);
+        let Some(provider_row) = provider::Entity::find().filter(of_provider).one(&self.connection).await.unwrap() else {
+            return;
+        };
+        let newest = newest.filter(undo::COLUMN.provider_id.eq(provider_row.id)).one(&self.connection).await.unwrap();
+        let Some(undo) = newest else { return };
+        let (run, _) = revert::find_run(&self.connection, undo.sync_run_id).await.unwrap();
+        let claim = self.start_job(provider).await;
+        revert::revert(&self.connection, &run, Some(&claim)).await.unwrap();
+    }
+
+    async fn start_job(&self, provider: usize) -> Claim {
+        let job = SyncJob::new(&self.entries[provider].slug, Uuid::new_v4().to_string());
+        job::queue::start(&self.connection, &job, "test", Duration::from_secs(600)).await.unwrap().unwrap()
     }
 
     async fn add_place(&self) {

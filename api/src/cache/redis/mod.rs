@@ -1,7 +1,7 @@
 //! The cache tier that processes share: one Redis server, a cluster, or a service behind sentinels.
 //!
 //! A read takes at most [`GET_TIMEOUT`], and is a miss after any error. A write is sent in the background or dropped. The tier does
-//! not know the meaning of keys and values, and never deletes: keys contain the catalogue version, and expire after
+//! not know the meaning of keys and values, and never deletes: values state the release that they were read from, and expire after
 //! [`TIME_TO_LIVE`]. Callers never see an error. Outages are logged once, and every failed call is counted.
 
 mod address;
@@ -66,8 +66,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The Redis of the settings, if there is one; all keys begin with `namespace`. It connects and reconnects in the background until all clones are dropped. Until
-    /// it is connected, reads are misses.
+    /// The Redis of the settings, if there is one; all keys begin with `namespace`. It connects and reconnects in the background until all
+    /// clones are dropped. Until it is connected, reads are misses.
     ///
     /// # Errors
     ///

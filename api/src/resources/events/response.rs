@@ -1,11 +1,12 @@
 //! The response of a request for an event.
 
+use entity::to_decimal;
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
 use super::rows::EventRows;
 use crate::{
-    resources::search::{EventSummary, to_decimal},
+    resources::search::EventSummary,
     response::{CurrencyCode, Instant, LocalDateTime, Nullable, ProviderSlug},
 };
 

@@ -7,7 +7,6 @@ mod rows;
 use poem::Request;
 use poem_openapi::OpenApi;
 
-pub(crate) use self::response::to_decimal;
 pub use self::{
     filters::{SearchFilters, SearchQuery},
     response::{EventList, EventSummary},

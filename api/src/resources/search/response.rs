@@ -1,5 +1,6 @@
 //! The response of a search.
 
+use entity::to_decimal;
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 use uuid::{Uuid, uuid};
@@ -109,12 +110,6 @@ fn split_date_and_time(local: &str) -> (LocalDate, Option<LocalTime>) {
         Some((date, time)) => (date.into(), Some(time.into())),
         None => (local.into(), None),
     }
-}
-
-/// Converts minor units to the float nearest to the exact decimal, which prints as that decimal.
-#[expect(clippy::cast_precision_loss, reason = "prices stay far below 2^53 minor units")]
-pub(crate) fn to_decimal(minor_units: i64, currency_digits: i16) -> f64 {
-    minor_units as f64 / 10f64.powi(i32::from(currency_digits))
 }
 
 impl Example for EventList {

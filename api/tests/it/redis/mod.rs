@@ -43,11 +43,15 @@ async fn get(redis: &Redis, key: &str) -> Option<Bytes> {
     timeout(READ_TIMEOUT, redis.get(key)).await.expect("a read does not block")
 }
 
-/// Stores a value until it can be read, because the tier may drop a write at any time.
 async fn store_until_readable(redis: &Redis, key: &str) {
+    store_value_until_readable(redis, key, &Bytes::from_static(b"value")).await;
+}
+
+/// Stores a value until it can be read, because the tier may drop a write at any time.
+async fn store_value_until_readable(redis: &Redis, key: &str, value: &Bytes) {
     eventually("a stored value", async || {
-        redis.put(key, Bytes::from_static(b"value"));
-        get(redis, key).await.filter(|value| value == "value").map(drop)
+        redis.put(key, value.clone());
+        get(redis, key).await.filter(|stored| stored == value).map(drop)
     })
     .await;
 }
@@ -71,8 +75,7 @@ async fn stored_values_can_be_read_back() {
     store_until_readable(&redis, &key).await;
     assert!(redis.is_up());
     for value in [Bytes::new(), Bytes::from_static(b"\0\xff\r\n$-1\r\n"), Bytes::from(vec![7; MAX_VALUE_BYTES])] {
-        redis.put(&key, value.clone());
-        eventually("the newer value", async || (redis.get(&key).await.as_ref() == Some(&value)).then_some(())).await;
+        store_value_until_readable(&redis, &key, &value).await;
     }
     assert_eq!(redis.clone().get(&format!("{key}:other")).await, None);
 }

@@ -4,6 +4,7 @@ mod jobs;
 mod lint;
 mod providers_file;
 mod rates;
+mod revert;
 mod run;
 mod snapshots;
 mod status;

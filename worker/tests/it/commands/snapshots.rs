@@ -19,9 +19,21 @@ use crate::{entries, fixtures};
 #[tokio::test]
 async fn help_of_every_command() {
     let sandbox = Sandbox::new().await;
-    for command in
-        ["", "run", "sync", "check", "lint", "status", "jobs", "jobs list", "jobs retry", "rates", "rates load", "rates delete"]
-    {
+    for command in [
+        "",
+        "run",
+        "sync",
+        "check",
+        "lint",
+        "status",
+        "jobs",
+        "jobs list",
+        "jobs retry",
+        "rates",
+        "rates load",
+        "rates delete",
+        "revert",
+    ] {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();
         arguments.push("--help");
         let output = CommandOutput::new(sandbox.command(&arguments).env_clear().output().unwrap());

@@ -1,6 +1,7 @@
 //! The tables of the copy after syncs, on both databases.
 
 mod catalogue_version;
+mod changes;
 mod first_load;
 mod guards;
 mod history;
@@ -8,6 +9,7 @@ mod lease_lost;
 mod mangled;
 mod model;
 mod rejected;
+mod revert;
 mod three_polls;
 mod unchanged;
 mod untrusted;

@@ -26,8 +26,9 @@ async fn deletes_only_rows_older_than_the_retention_period(database: Arc<TestDat
     let release = |version, age| release::Model {
         version,
         raised_at: before(age),
-        cause: Cause::Places,
+        cause: Cause::Places.name().to_owned(),
         cause_id: None,
+        action: None,
         footprint: "{\"parts\":[]}".to_owned(),
     };
     let releases = [release(1, RETENTION + minute), release(2, RETENTION - minute)].map(IntoActiveModel::into_active_model);

@@ -5,7 +5,8 @@ const ROWS_PER_STATEMENT: usize = 512;
 
 /// Splits rows into chunks of at most [`ROWS_PER_STATEMENT`] rows, with powers of two as sizes. The drivers cache 100 prepared statements for
 /// each connection; chunks of any size would be hundreds of different statements and evict each other.
-pub(super) fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+#[must_use = "iterators are lazy"]
+pub fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     let mut rows = rows.into_iter();
     std::iter::from_fn(move || {
         let size = ROWS_PER_STATEMENT.min(1 << rows.len().checked_ilog2()?);

@@ -4,25 +4,21 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    event, event_performer,
+    event,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
     performer, venue,
 };
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
-use super::{
-    chunks::chunks,
-    diff::{CopiedBaseEvent, CopyChanges},
-};
+use super::{super::diff::CopyChanges, previous_state::PreviousState};
 
 /// What the batches so far have changed.
 #[derive(Debug)]
 pub(super) struct CopyFootprint {
     events: PartBuilder,
-    new_venues: PartBuilder,
+    new_or_removed_venues: PartBuilder,
     changed_venues: PartBuilder,
-    new_performers: PartBuilder,
+    new_or_removed_performers: PartBuilder,
     renamed_performers: PartBuilder,
 }
 
@@ -33,9 +29,9 @@ impl CopyFootprint {
         let performers = |scopes| PartBuilder::new(scopes).on_any_day().in_any_cell();
         Self {
             events: PartBuilder::new(&[Scope::Events, Scope::Concerts]),
-            new_venues: venues(&[Scope::Venues]),
+            new_or_removed_venues: venues(&[Scope::Venues]),
             changed_venues: venues(&[Scope::Venues, Scope::Concerts]),
-            new_performers: performers(&[Scope::Performers]),
+            new_or_removed_performers: performers(&[Scope::Performers]),
             renamed_performers: performers(&[Scope::Performers, Scope::Concerts]),
         }
     }
@@ -47,27 +43,20 @@ impl CopyFootprint {
 
     /// The union of all parts.
     pub(super) fn finish(self) -> Footprint {
-        let Self { events, new_venues, changed_venues, new_performers, renamed_performers } = self;
-        Footprint::of_parts([events, new_venues, changed_venues, new_performers, renamed_performers])
+        let Self { events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers } = self;
+        Footprint::of_parts([events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers])
     }
 
     /// Adds a batch, and removes the venues and performers from it that the copy has already.
-    pub(super) async fn add(
-        &mut self,
-        database: &impl ConnectionTrait,
-        copied: &HashMap<Uuid, CopiedBaseEvent>,
-        changes: &mut CopyChanges,
-    ) -> Result<(), DbErr> {
-        let previous_events = find_previous_events(copied, changes);
-        let previous = PreviousState::fetch(database, &previous_events, changes).await?;
-        self.add_events(&previous_events, &previous, changes);
+    pub(super) fn add(&mut self, previous: &PreviousState<'_>, changes: &mut CopyChanges) {
+        self.add_events(previous, changes);
 
         changes.venues.retain(|id, venue| {
             let stored = previous.venues.get(id);
             match stored {
                 Some(stored) if stored == venue => return false,
                 Some(stored) => [stored, &*venue].into_iter().for_each(|venue| self.changed_venues.add_cell(cell_of(venue))),
-                None => self.new_venues.add_cell(cell_of(venue)),
+                None => self.new_or_removed_venues.add_cell(cell_of(venue)),
             }
             true
         });
@@ -75,15 +64,26 @@ impl CopyFootprint {
             let part = match previous.performers.get(id) {
                 Some(stored) if stored == performer => return false,
                 Some(_) => &mut self.renamed_performers,
-                None => &mut self.new_performers,
+                None => &mut self.new_or_removed_performers,
             };
             part.add_performer(hash_performer(&performer.source_id));
             true
         });
-        Ok(())
     }
 
-    fn add_events(&mut self, previous_events: &HashMap<Uuid, &event::Model>, previous: &PreviousState, changes: &CopyChanges) {
+    /// Adds venues that are removed, which no event has.
+    pub(super) fn remove_venues(&mut self, venues: &[venue::Model]) {
+        venues.iter().for_each(|venue| self.new_or_removed_venues.add_cell(cell_of(venue)));
+    }
+
+    /// Adds performers that are removed, which no event has.
+    pub(super) fn remove_performers(&mut self, performers: &[performer::Model]) {
+        performers
+            .iter()
+            .for_each(|performer| self.new_or_removed_performers.add_performer(hash_performer(&performer.source_id)));
+    }
+
+    fn add_events(&mut self, previous: &PreviousState<'_>, changes: &CopyChanges) {
         let mut new_performers: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
         for row in &changes.event_performers {
             new_performers.entry(row.event_id).or_default().push(row.performer_id);
@@ -96,17 +96,18 @@ impl CopyFootprint {
         let mut only_details: HashSet<Uuid> = HashSet::new();
         for event in changes.new_events.iter().chain(&changes.changed_events) {
             let performers = new_performers(event);
-            let stored = previous_events.get(&event.id).filter(|_| !retitled.contains(&event.base_event_id));
-            if stored.is_some_and(|stored| is_same(stored, event) && previous.performers_of(stored) == performers) {
+            let stored = previous.events.get(&event.id).filter(|_| !retitled.contains(&event.base_event_id));
+            if stored.is_some_and(|stored| is_same(stored, event) && previous.has_performers(stored.id, performers)) {
                 only_details.insert(event.id);
             } else if event.shown {
                 self.add_event(event, event.venue_id.and_then(new_cell), performers.iter().filter_map(new_hash));
             }
         }
         let is_shown = |event: &event::Model| event.shown || retitled.contains(&event.base_event_id);
-        for event in previous_events.values().filter(|event| is_shown(event) && !only_details.contains(&event.id)) {
+        for event in previous.events.values().filter(|event| is_shown(event) && !only_details.contains(&event.id)) {
             let cell = event.venue_id.and_then(|id| previous.venues.get(&id)).map(cell_of);
-            let performers = previous.performers_of(event).iter().filter_map(|id| previous.performers.get(id));
+            let performers = previous.performers_of(event.id).iter();
+            let performers = performers.filter_map(|row| previous.performers.get(&row.performer_id));
             self.add_event(event, cell, performers.map(|performer| hash_performer(&performer.source_id)));
         }
     }
@@ -115,65 +116,6 @@ impl CopyFootprint {
         self.events.add_days(event.starts_at, event.ends_at);
         cell.into_iter().for_each(|cell| self.events.add_cell(cell));
         performers.for_each(|performer| self.events.add_performer(performer));
-    }
-}
-
-/// The events of the copy that a batch changes: themselves, or with their base event.
-fn find_previous_events<'a>(
-    copied: &'a HashMap<Uuid, CopiedBaseEvent>,
-    changes: &CopyChanges,
-) -> HashMap<Uuid, &'a event::Model> {
-    let changed: HashSet<Uuid> = changes.replaced.iter().chain(&changes.left).copied().collect();
-    let with_base_event: HashSet<Uuid> = changes.retitled.iter().copied().collect();
-    let events = copied.values().flat_map(|copied| copied.events.values());
-    events
-        .filter(|event| changed.contains(&event.id) || with_base_event.contains(&event.base_event_id))
-        .map(|event| (event.id, event))
-        .collect()
-}
-
-/// What the copy has of the events, venues and performers that a batch changes.
-struct PreviousState {
-    performers_of_events: HashMap<Uuid, Vec<Uuid>>,
-    venues: HashMap<Uuid, venue::Model>,
-    performers: HashMap<Uuid, performer::Model>,
-}
-
-impl PreviousState {
-    async fn fetch(
-        database: &impl ConnectionTrait,
-        events: &HashMap<Uuid, &event::Model>,
-        changes: &CopyChanges,
-    ) -> Result<Self, DbErr> {
-        let mut performers_of_events: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
-        for ids in chunks(events.keys().copied().collect()) {
-            let rows = event_performer::Entity::find()
-                .filter(event_performer::COLUMN.event_id.is_in(ids))
-                .order_by_asc(event_performer::Column::EventId)
-                .order_by_asc(event_performer::Column::Position);
-            for row in rows.all(database).await? {
-                performers_of_events.entry(row.event_id).or_default().push(row.performer_id);
-            }
-        }
-        let previous_venues = events.values().filter_map(|event| event.venue_id);
-        let venue_ids: HashSet<Uuid> = changes.venues.keys().copied().chain(previous_venues).collect();
-        let mut venues = HashMap::new();
-        for ids in chunks(Vec::from_iter(venue_ids)) {
-            let rows = venue::Entity::find().filter(venue::COLUMN.id.is_in(ids)).all(database).await?;
-            venues.extend(rows.into_iter().map(|venue| (venue.id, venue)));
-        }
-        let previous_performers = performers_of_events.values().flatten().copied();
-        let performer_ids: HashSet<Uuid> = changes.performers.keys().copied().chain(previous_performers).collect();
-        let mut performers = HashMap::new();
-        for ids in chunks(Vec::from_iter(performer_ids)) {
-            let rows = performer::Entity::find().filter(performer::COLUMN.id.is_in(ids)).all(database).await?;
-            performers.extend(rows.into_iter().map(|performer| (performer.id, performer)));
-        }
-        Ok(Self { performers_of_events, venues, performers })
-    }
-
-    fn performers_of(&self, event: &event::Model) -> &[Uuid] {
-        self.performers_of_events.get(&event.id).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
