@@ -28,8 +28,8 @@ use tokio_util::sync::CancellationToken;
 use self::{
     auth::Caller,
     resources::{
-        concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers, places, providers, rates,
-        search, sync_runs, venues,
+        bulk, changes, concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers, places,
+        providers, rates, search, sync_runs, venues,
     },
     response::{StaticDocument, TextReply},
     server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
@@ -86,6 +86,8 @@ type Operations = (
     rates::RatesApi,
     rates::batches::BatchesApi,
     events::EventsApi,
+    changes::ChangesApi,
+    bulk::BulkApi,
     providers::ProvidersApi,
     feeds::FeedsApi,
     sync_runs::SyncRunsApi,
@@ -103,6 +105,8 @@ fn operations(state: State) -> Operations {
         rates::RatesApi(state.clone()),
         rates::batches::BatchesApi(state.clone()),
         events::EventsApi(state.clone()),
+        changes::ChangesApi(state.clone()),
+        bulk::BulkApi(state.clone()),
         providers::ProvidersApi(state.clone()),
         feeds::FeedsApi(state.clone()),
         sync_runs::SyncRunsApi(state.clone()),

@@ -5,6 +5,7 @@ scope `admin`), MARQUEE_RATES_KEY (a key with the scope `rates`), and CALLS_FILE
 """
 
 import io
+import json
 import os
 import re
 import time
@@ -15,8 +16,9 @@ from typing import Any, TypeVar
 
 import httpx
 from marquee import AuthenticatedClient, Client
+from marquee.api.changes import changes, events_ndjson
 from marquee.api.concerts import concerts, performers, venues
-from marquee.api.events import event, search
+from marquee.api.events import event, remove_event, search
 from marquee.api.health import livez, readyz
 from marquee.api.places_and_prices import (
     delete_rate_batch,
@@ -178,6 +180,15 @@ def check_catalogue() -> str:
     return event_id
 
 
+def check_changes(event_id: str) -> None:
+    copy = events_ndjson.sync_detailed(client=client, provider="simulator")
+    assert copy.status_code == 200, copy.content
+    first, *events, last = [json.loads(line) for line in copy.content.splitlines()]
+    assert last == {"events": len(events)} and event_id in [event["id"] for event in events]
+    page = body(changes.sync_detailed(client=client, after=first["cursor"], provider=["simulator"]), 200)
+    assert page.meta.next_ and all(change.provider == "simulator" for change in page.data.changes)
+
+
 def check_places() -> None:
     document = PlacesDocument(
         regions=[RegionInput(slug="baltic", name="Baltic", parent_slug=None)],
@@ -228,6 +239,14 @@ def check_rates(event_id: str) -> None:
     problem(rate_batch.sync_detailed(batches[0].id, client=client), 404, "not_found")
 
 
+def check_removal() -> None:
+    event_id = body(search.sync_detailed(client=client, limit=1), 200).data.events[0].id
+    for _ in range(2):
+        removed = remove_event.sync_detailed(event_id, client=client, reason="case 12")
+        assert removed.status_code == 204, removed.content
+    problem(event.sync_detailed(event_id, client=client), 410, "event_removed")
+
+
 def check_probe() -> None:
     assert body(multivac_data.sync_detailed(client=client, body=DatumForm(data="datum & python")), 200).response
 
@@ -244,5 +263,8 @@ check_sync()
 check_pages()
 check_places()
 check_feed()
-check_rates(check_catalogue())
+pushed_event = check_catalogue()
+check_changes(pushed_event)
+check_rates(pushed_event)
+check_removal()
 check_probe()

@@ -34,6 +34,13 @@ export function nextCursor(link: string | null | undefined): string | undefined 
   return target && (new URL(target, setting("MARQUEE_URL")).searchParams.get("cursor") ?? undefined);
 }
 
+/** Checks that a copy of all events is complete, and returns its cursor. */
+export function checkCopy(text: string): string {
+  const lines = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(lines.at(-1), { events: lines.length - 2 });
+  return lines[0].cursor;
+}
+
 /** A feed with one event, with `title`, and one rejected event. */
 export function readFeed(client: string): { title: string; feed: string } {
   return { title: `Stand-up Hour of ${client}`, feed: readFileSync("feed.xml", "utf8").replace("CLIENT", client) };

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import createClient from "openapi-fetch";
 
-import { CSV, DAY, ITEMS, NDJSON, PLACES, nextCursor, readFeed, record, setting, waitFor } from "./checks.js";
+import { CSV, DAY, ITEMS, NDJSON, PLACES, checkCopy, nextCursor, readFeed, record, setting, waitFor } from "./checks.js";
 import type { components, paths } from "./generated/openapi-typescript.js";
 
 type Schemas = components["schemas"];
@@ -88,6 +88,15 @@ async function checkPages() {
   assert.equal(new Set(events.map(({ id }) => id)).size, 4);
 }
 
+async function checkChanges(eventId: string) {
+  const query = { provider: "simulator" };
+  const copy = body(await client.GET("/events.ndjson", { params: { query }, parseAs: "text" }), 200);
+  assert(copy.includes(eventId));
+  const after = checkCopy(copy);
+  const page = body(await client.GET("/changes", { params: { query: { after, kind: ["created", "left"], limit: 10 } } }), 200);
+  assert(page.meta.next);
+}
+
 async function checkPlaces() {
   const counts = body(await client.PUT("/places", { body: PLACES }), 200).data;
   assert.deepEqual([counts.regions, counts.places], [1, 2]);
@@ -168,6 +177,17 @@ async function checkRates(eventId: string) {
   }
 }
 
+async function checkRemoval() {
+  const [event] = body(await client.GET("/search", { params: { query: { limit: 1 } } }), 200).data.events;
+  assert(event);
+  const path = { id: event.id };
+  for (let request = 0; request < 2; request++) {
+    const params = { path, query: { reason: "case 12" } };
+    assert.equal((await client.DELETE("/events/{id}", { params })).response.status, 204);
+  }
+  problem(await client.GET("/events/{id}", { params: { path } }), 410, "event_removed");
+}
+
 async function checkProbe() {
   const data = `datum & ${CLIENT}`;
   assert(body(await client.POST("/multivac/data", { body: { data }, ...FORM }), 200).response);
@@ -183,5 +203,8 @@ await checkSync();
 await checkPages();
 await checkPlaces();
 await checkFeed(feed);
-await checkRates(await checkCatalogue(title));
+const eventId = await checkCatalogue(title);
+await checkChanges(eventId);
+await checkRates(eventId);
+await checkRemoval();
 await checkProbe();

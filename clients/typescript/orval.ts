@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 
 import axios, { AxiosError, type AxiosResponse } from "axios";
 
-import { CSV, DAY, ITEMS, NDJSON, PLACES, nextCursor, readFeed, record, setting, waitFor } from "./checks.js";
+import { CSV, DAY, ITEMS, NDJSON, PLACES, checkCopy, nextCursor, readFeed, record, setting, waitFor } from "./checks.js";
 import * as marquee from "./generated/orval.js";
 
 const CLIENT = "orval";
@@ -84,6 +84,14 @@ async function checkPages() {
   assert.equal(new Set(events.map(({ id }) => id)).size, 4);
 }
 
+async function checkChanges(eventId: string) {
+  const copy = await body(marquee.eventsNdjson({ provider: "simulator" }), 200);
+  assert(copy.includes(eventId));
+  const after = checkCopy(copy);
+  const page = await body(marquee.changes({ after, kind: ["created", "left"], limit: 10 }), 200);
+  assert(page.meta.next);
+}
+
 async function checkPlaces() {
   const counts = (await body(marquee.putPlaces(PLACES, admin), 200)).data;
   assert.deepEqual([counts.regions, counts.places], [1, 2]);
@@ -154,6 +162,15 @@ async function checkRates(eventId: string) {
   }
 }
 
+async function checkRemoval() {
+  const [event] = (await body(marquee.search({ limit: 1 }), 200)).data.events;
+  assert(event);
+  for (let request = 0; request < 2; request++) {
+    await body(marquee.removeEvent(event.id, { reason: "case 12" }, admin), 204);
+  }
+  await problem(marquee.event(event.id), 410, "event_removed");
+}
+
 async function checkProbe() {
   const data = `datum & ${CLIENT}`;
   assert((await body(marquee.multivacData({ data }, admin), 200)).response);
@@ -169,5 +186,8 @@ await checkSync();
 await checkPages();
 await checkPlaces();
 await checkFeed(feed);
-await checkRates(await checkCatalogue(title));
+const eventId = await checkCatalogue(title);
+await checkChanges(eventId);
+await checkRates(eventId);
+await checkRemoval();
 await checkProbe();

@@ -64,11 +64,121 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// Whether an event can be bought, according to its provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// Its sale has begun, and it is not sold out.
+    OnSale,
+    /// The provider reports it as sold out.
+    SoldOut,
+    /// Its sale has not begun.
+    NotYet,
+    /// Its sale or the event itself has ended.
+    Ended,
+    /// The provider states no sale period.
+    Unknown,
+}
+
+impl Availability {
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OnSale => "on_sale",
+            Self::SoldOut => "sold_out",
+            Self::NotYet => "not_yet",
+            Self::Ended => "ended",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Model {
     /// The first instant after `now` at which time changes the event: its sale begins or ends, or it ends.
     #[must_use]
     pub fn find_next_boundary(&self, now: UtcInstant) -> Option<UtcInstant> {
         let boundaries = [self.sale_starts_at, self.sale_ends_at, Some(self.ends_at)];
         boundaries.into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// The next boundary of a row that replaces `previous`: the first one since the boundary of `previous` that has passed but was not
+    /// handled yet, else the first one after `now`.
+    #[must_use]
+    pub fn continue_boundaries(&self, previous: Option<&Self>, now: UtcInstant) -> Option<UtcInstant> {
+        let unhandled = previous.and_then(|previous| previous.next_boundary_at).filter(|at| *at <= now);
+        self.find_next_boundary(unhandled.map_or(now, |at| UtcInstant(at.0.saturating_sub(1))))
+    }
+
+    /// Whether it can be bought at an instant. It changes only at boundaries. What is sold out remains so until the event
+    /// ends, whatever its sale period is.
+    #[must_use]
+    pub fn availability(&self, now: UtcInstant) -> Availability {
+        match (self.sale_starts_at, self.sale_ends_at) {
+            _ if self.ends_at <= now => Availability::Ended,
+            _ if self.sold_out => Availability::SoldOut,
+            (Some(starts_at), _) if now < starts_at => Availability::NotYet,
+            (_, Some(ends_at)) if ends_at <= now => Availability::Ended,
+            (None, None) => Availability::Unknown,
+            _ => Availability::OnSale,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An event that ends at 40, with a sale period.
+    fn event(sale: (Option<i64>, Option<i64>), sold_out: bool) -> Model {
+        Model {
+            id: Uuid::nil(),
+            base_event_id: Uuid::nil(),
+            source_id: String::new(),
+            local_start: String::new(),
+            local_end: None,
+            starts_at: UtcInstant(30),
+            ends_at: UtcInstant(40),
+            sell_from: None,
+            sell_to: None,
+            sale_starts_at: sale.0.map(UtcInstant),
+            sale_ends_at: sale.1.map(UtcInstant),
+            next_boundary_at: None,
+            sold_out,
+            min_price: None,
+            max_price: None,
+            venue_id: None,
+            shown: true,
+            content_hash: 0,
+            first_seen_at: UtcInstant(0),
+            last_seen_at: None,
+            left_at: None,
+            came_back_at: None,
+        }
+    }
+
+    /// The availability from the beginning of time, and from each boundary on.
+    fn timeline(event: &Model) -> Vec<(i64, &'static str)> {
+        let boundaries = std::iter::successors(Some(UtcInstant(0)), |at| event.find_next_boundary(*at));
+        boundaries
+            .inspect(|at| {
+                let next = event.find_next_boundary(*at).map_or(at.0 + 9, |next| next.0 - 1);
+                assert_eq!(event.availability(*at), event.availability(UtcInstant(next)), "it changes only at boundaries");
+            })
+            .map(|at| (at.0, event.availability(at).name()))
+            .collect()
+    }
+
+    #[test]
+    fn time_changes_the_availability_only_at_boundaries() {
+        let timeline = |sale, sold_out| timeline(&event(sale, sold_out));
+        let (from, to) = (Some(10), Some(20));
+        assert_eq!(timeline((from, to), false), [(0, "not_yet"), (10, "on_sale"), (20, "ended"), (40, "ended")]);
+        assert_eq!(timeline((from, None), false), [(0, "not_yet"), (10, "on_sale"), (40, "ended")]);
+        assert_eq!(timeline((None, to), false), [(0, "on_sale"), (20, "ended"), (40, "ended")]);
+        assert_eq!(timeline((None, None), false), [(0, "unknown"), (40, "ended")]);
+        assert_eq!(timeline((from, to), true), [(0, "sold_out"), (10, "sold_out"), (20, "sold_out"), (40, "ended")]);
+        // A sale that ends before it begins, and one that ends after the event.
+        assert_eq!(timeline((to, from), false), [(0, "not_yet"), (10, "not_yet"), (20, "ended"), (40, "ended")]);
+        assert_eq!(timeline((from, Some(50)), false), [(0, "not_yet"), (10, "on_sale"), (40, "ended"), (50, "ended")]);
     }
 }

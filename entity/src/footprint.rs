@@ -53,6 +53,9 @@ pub type DayRange = (i32, i32);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
     parts: Vec<FootprintPart>,
+    /// Whether what it changes was removed for legal reasons, so that no response with the previous state may be served any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    takedown: bool,
 }
 
 /// One part of a footprint. A dimension without a value is unbounded.
@@ -88,6 +91,7 @@ pub struct PartBuilder {
     days: Option<Vec<DayRange>>,
     cells: Option<BTreeSet<Cell>>,
     performers: Option<BTreeSet<u32>>,
+    overflowed: Vec<&'static str>,
     is_empty: bool,
 }
 
@@ -135,13 +139,37 @@ impl Footprint {
     /// Everything of these scopes.
     #[must_use]
     pub fn all_of(scopes: &[Scope]) -> Self {
-        Self { parts: vec![FootprintPart { scopes: scopes.to_vec(), ..FootprintPart::default() }] }
+        Self { parts: vec![FootprintPart { scopes: scopes.to_vec(), ..FootprintPart::default() }], takedown: false }
     }
 
     /// The union of parts, without those to which nothing was added.
     #[must_use]
     pub fn of_parts(parts: impl IntoIterator<Item = PartBuilder>) -> Self {
-        Self { parts: parts.into_iter().filter(|part| !part.is_empty).map(PartBuilder::finish).collect() }
+        Self { parts: parts.into_iter().filter(|part| !part.is_empty).map(PartBuilder::finish).collect(), takedown: false }
+    }
+
+    /// The same, of content that was removed for legal reasons.
+    #[must_use]
+    pub fn of_takedown(self) -> Self {
+        Self { takedown: true, ..self }
+    }
+
+    /// Whether no response that it may have changed may be served any more.
+    #[must_use]
+    pub fn is_takedown(&self) -> bool {
+        self.takedown
+    }
+
+    /// The number of its parts, and of the elements of all parts in each dimension.
+    #[must_use]
+    pub fn count_elements(&self) -> [(&'static str, usize); 4] {
+        let sum = |count: fn(&FootprintPart) -> Option<usize>| self.parts.iter().filter_map(count).sum();
+        [
+            ("parts", self.parts.len()),
+            ("day_ranges", sum(|part| part.days.as_ref().map(Vec::len))),
+            ("cells", sum(|part| part.cells.as_ref().map(Vec::len))),
+            ("performers", sum(|part| part.performers.as_ref().map(Vec::len))),
+        ]
     }
 
     /// Whether a response may have changed.
@@ -171,7 +199,7 @@ impl PartBuilder {
     #[must_use]
     pub fn new(scopes: &'static [Scope]) -> Self {
         let (days, cells, performers) = (Some(Vec::new()), Some(BTreeSet::new()), Some(BTreeSet::new()));
-        Self { scopes, days, cells, performers, is_empty: true }
+        Self { scopes, days, cells, performers, overflowed: Vec::new(), is_empty: true }
     }
 
     /// On any day.
@@ -206,13 +234,23 @@ impl PartBuilder {
     /// Adds a cell.
     pub fn add_cell(&mut self, cell: Cell) {
         self.is_empty = false;
-        add_bounded(&mut self.cells, cell, MAX_CELLS);
+        if add_bounded(&mut self.cells, cell, MAX_CELLS) {
+            self.overflowed.push("cells");
+        }
     }
 
     /// Adds a performer by its hash.
     pub fn add_performer(&mut self, hash: u32) {
         self.is_empty = false;
-        add_bounded(&mut self.performers, hash, MAX_PERFORMERS);
+        if add_bounded(&mut self.performers, hash, MAX_PERFORMERS) {
+            self.overflowed.push("performers");
+        }
+    }
+
+    /// The dimensions that were too large and became unbounded.
+    #[must_use]
+    pub fn overflowed(&self) -> &[&'static str] {
+        &self.overflowed
     }
 
     fn finish(self) -> FootprintPart {
@@ -243,14 +281,15 @@ pub fn day_of(instant: UtcInstant) -> i32 {
     i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
 }
 
-/// Adds an element to a set, which becomes unbounded if it is full.
-fn add_bounded<T: Ord>(set: &mut Option<BTreeSet<T>>, element: T, max: usize) {
-    if let Some(elements) = set {
-        elements.insert(element);
-        if elements.len() > max {
-            *set = None;
-        }
+/// Adds an element to a set. Returns whether the set was full and has become unbounded.
+fn add_bounded<T: Ord>(set: &mut Option<BTreeSet<T>>, element: T, max: usize) -> bool {
+    let Some(elements) = set else { return false };
+    elements.insert(element);
+    let is_over = elements.len() > max;
+    if is_over {
+        *set = None;
     }
+    is_over
 }
 
 /// Sorts ranges and merges those that touch, and then the nearest ones until [`MAX_DAY_RANGES`] are left.
@@ -343,6 +382,7 @@ mod tests {
             part.add_days(instant(number * 3), instant(number * 3));
             part.add_performer(number.unsigned_abs());
         }
+        assert_eq!(part.overflowed(), ["performers"]);
         let part = part.finish();
         assert!(part.days.is_some_and(|days| days.len() <= MAX_DAY_RANGES));
         assert_eq!(part.performers, None);
@@ -381,8 +421,10 @@ mod tests {
                 part.add_cell(Cell::at(latitude, longitude));
             }
             let footprint = Footprint::of_parts([part, PartBuilder::new(EVENTS)]);
-            let text = serde_json::to_string(&footprint).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Footprint>(&text).unwrap(), footprint);
+            for footprint in [footprint.clone().of_takedown(), footprint] {
+                let text = serde_json::to_string(&footprint).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Footprint>(&text).unwrap(), footprint);
+            }
         }
     }
 }

@@ -40,6 +40,7 @@ mod schema;
 pub mod schema_compatibility;
 pub mod sphere;
 pub mod sync_run;
+pub mod takedown;
 pub mod tombstone;
 pub mod undo;
 pub mod venue;

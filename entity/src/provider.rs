@@ -66,13 +66,20 @@ pub struct Model {
     pub last_release_at: Option<UtcInstant>,
     /// Hash of a document that is refused, because its changes were reverted; `None` after another document was applied.
     pub reverted_body_hash: Option<i64>,
-    /// When its copy was removed for legal reasons. It is no longer synced.
+    /// When its copy was removed for legal reasons. It is no longer synced. While its rows are being deleted, `loading_since` is the
+    /// same instant, unless its first load was incomplete.
     pub purged_at: Option<UtcInstant>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    /// Whether readers can see its copy, or could until it was purged.
+    #[must_use]
+    pub fn was_visible(&self) -> bool {
+        self.loading_since.is_none_or(|since| self.purged_at == Some(since))
+    }
+
     /// Until when the provider is paused; `None` if it is not. A pause that began in the future, or that is too long, was stored before
     /// the clock was set back, and is over.
     #[must_use]

@@ -12,6 +12,8 @@ pub struct Model {
     /// The event's id.
     #[sea_orm(primary_key, auto_increment = false)]
     pub event_id: Uuid,
+    /// The base event, which may no longer exist.
+    pub base_event_id: Uuid,
     /// Its provider.
     pub provider_id: i32,
     /// When it was removed.

@@ -1,6 +1,6 @@
 //! The log of changes, and what undo, takedown and the changes that time makes need.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
 
 use crate::compatibility::require_of_workers;
 
@@ -12,6 +12,11 @@ const NEW_NUMBERS: [(&str, &[&str]); 3] = [
     ("sync_run", &["release"]),
 ];
 const NEW_TEXTS: [(&str, &str); 2] = [("sync_run", "changes"), ("release", "action")];
+/// Without these, deleting a venue or a performer would read all events: the databases look for rows that refer to it.
+const REFERENCES: [(&str, &str, &str); 2] =
+    [("event_of_venue", "event", "venue_id"), ("event_performer_of_performer", "event_performer", "performer_id")];
+/// An earlier release does not know them.
+const NEW_JOB_KINDS: [&str; 2] = ["boundary", "boundary_backfill"];
 
 /// Creates the tables, and adds the columns.
 pub(crate) struct Migration;
@@ -48,12 +53,20 @@ impl MigrationTrait for Migration {
             .and_where(Expr::col("next_boundary_at").is_not_null())
             .to_owned();
         manager.create_index(boundary).await?;
+        for (name, table, column) in REFERENCES {
+            manager.create_index(Index::create().name(name).table(table).col(column).to_owned()).await?;
+        }
+        enqueue_boundaries(manager).await?;
         // A worker that does not log its changes would leave gaps that no consumer could detect.
         require_of_workers(manager, Some(NAME)).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         require_of_workers(manager, None).await?;
+        for (name, table, _) in REFERENCES {
+            manager.drop_index(Index::drop().name(name).table(table).to_owned()).await?;
+        }
+        manager.execute(Query::delete().from_table("job").and_where(Expr::col("kind").is_in(NEW_JOB_KINDS)).to_owned()).await?;
         manager.drop_index(Index::drop().name("event_next_boundary").table("event").to_owned()).await?;
         for (table, column) in NEW_TEXTS {
             manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await?;
@@ -68,6 +81,21 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
+}
+
+/// Enqueues the job that sets the new columns of the events that exist: their local times must be converted with the time zones of their
+/// providers, and a rewrite of all rows would take as long as it locks them.
+async fn enqueue_boundaries(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let now = match manager.get_database_backend() {
+        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+    };
+    let kind = NEW_JOB_KINDS[1];
+    let insert = format!(
+        "INSERT INTO job (kind, key, lane, payload, state, run_at, created_at, changed_at, in_order, attempt, max_attempts, epoch) \
+         SELECT '{kind}', '{kind}', '{kind}', '{{}}', 'queued', {now}, {now}, {now}, FALSE, 0, 10, 0 WHERE EXISTS (SELECT 1 FROM event)"
+    );
+    manager.get_connection().execute_unprepared(&insert).await.map(|_result| ())
 }
 
 async fn create_change(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -108,6 +136,7 @@ async fn create_other_tables(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let tombstone = Table::create()
         .table("tombstone")
         .col(uuid("event_id").primary_key())
+        .col(uuid("base_event_id"))
         .col(integer("provider_id"))
         .col(big_integer("removed_at"))
         .col(text("reason"))

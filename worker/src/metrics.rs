@@ -15,13 +15,14 @@ use metrics::{Unit, describe_gauge, gauge};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 
-use crate::sync;
+use crate::{boundary, release_metrics, sync};
 
 const DATABASE_UP: &str = "marquee_database_up";
 const FRESHNESS: &str = "marquee_provider_freshness_seconds";
 const OVERDUE: &str = "marquee_provider_overdue_seconds";
 const JOBS: &str = "marquee_jobs";
 const OLDEST_JOB: &str = "marquee_oldest_due_job_seconds";
+const OLDEST_BOUNDARY: &str = "marquee_oldest_due_boundary_seconds";
 
 /// How often the gauges are read from the database: more often than Prometheus usually scrapes.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
@@ -29,11 +30,17 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Registers the help texts of all metrics.
 pub fn describe() {
     sync::metrics::describe();
+    release_metrics::describe();
     describe_gauge!(DATABASE_UP, "Whether the last read of the database by this process succeeded");
     describe_gauge!(FRESHNESS, Unit::Seconds, "Time since the last successful sync of each provider, +Inf if there was none");
     describe_gauge!(OVERDUE, Unit::Seconds, "Time since the first tick of each provider that no successful sync followed");
     describe_gauge!(JOBS, "Jobs of the deployment by state: queued, running, dead");
     describe_gauge!(OLDEST_JOB, Unit::Seconds, "How long the oldest due job has waited");
+    describe_gauge!(
+        OLDEST_BOUNDARY,
+        Unit::Seconds,
+        "Time since the oldest sale or event began or ended that is not in the change log"
+    );
 }
 
 /// Records whether the database can be used.
@@ -65,6 +72,7 @@ struct Sample {
     read_at: Instant,
     providers: Vec<provider::Model>,
     backlog: Backlog,
+    boundary_lag: Option<Duration>,
 }
 
 impl Sample {
@@ -74,6 +82,7 @@ impl Sample {
             read_at: Instant::now(),
             providers: provider::Entity::find().filter(provider::COLUMN.retired_at.is_null()).all(database).await?,
             backlog: queue::backlog(database).await?,
+            boundary_lag: boundary::find_lag(database).await?,
         })
     }
 
@@ -92,7 +101,9 @@ impl Sample {
         for (state, count) in [("queued", queued), ("running", running), ("dead", dead)] {
             gauge!(JOBS, "state" => state).set(count as f64);
         }
-        gauge!(OLDEST_JOB).set(oldest_due.map_or(0.0, |age| (age + elapsed).as_secs_f64()));
+        let since = |age: Option<Duration>| age.map_or(0.0, |age| (age + elapsed).as_secs_f64());
+        gauge!(OLDEST_JOB).set(since(oldest_due));
+        gauge!(OLDEST_BOUNDARY).set(since(self.boundary_lag));
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod boundaries;
 mod closed_log;
 mod color;
 mod completions;
@@ -27,6 +28,7 @@ mod rates;
 mod schema_too_new;
 mod service_manager;
 mod settings;
+mod takedown;
 mod traces;
 mod unresponsive_database;
 mod unusable_database;

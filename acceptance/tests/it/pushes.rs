@@ -17,6 +17,7 @@ on_every_backend!(
     a_snapshot_removes_the_events_that_it_does_not_contain,
     a_delta_removes_nothing,
     a_dry_run_reports_changes_without_applying_them,
+    implausible_prices_are_refused,
     an_invalid_document_fails_its_run,
     an_idempotency_key_identifies_a_push,
     a_push_without_a_worker_stays_queued,
@@ -107,6 +108,23 @@ async fn a_delta_removes_nothing(database: Arc<TestDatabase>) {
     // The snapshot is not skipped as unchanged: after the delta, the copy no longer matches it.
     let run = push_and_wait(&api, "", &feed(&[("a", "One"), ("b", "Two")])).await;
     assert_eq!((&run["updated"], &run["left"]), (&json!(1), &json!(1)), "{run}");
+}
+
+async fn implausible_prices_are_refused(database: Arc<TestDatabase>) {
+    let deployment = deploy(database).await;
+    let (api, _worker) = (deployment.start_api(), deployment.start_worker("worker"));
+    let ids: Vec<String> = (0..12).map(|id| id.to_string()).collect();
+    let euros = feed(&ids.iter().map(|id| (id.as_str(), "Show")).collect::<Vec<_>>());
+    push_and_wait(&api, "", &euros).await;
+    let cents = euros.replace("20.00", "2000.00");
+    for mode in ["snapshot", "delta"] {
+        let (_, dry_run) = push(&api, &format!("?dry_run=true&mode={mode}"), &[], &cents).await;
+        assert_eq!((&dry_run["data"]["state"], &dry_run["data"]["reason_code"]), (&json!("failed"), &json!("price_jump")));
+        let run = push_and_wait(&api, &format!("?mode={mode}"), &cents).await;
+        assert_eq!((&run["state"], &run["reason_code"]), (&json!("failed"), &json!("price_jump")), "{run}");
+    }
+    let run = push_and_wait(&api, "?mode=delta", &euros).await;
+    assert_eq!((&run["state"], &run["unchanged"]), (&json!("unchanged"), &json!(12)), "{run}");
 }
 
 async fn a_dry_run_reports_changes_without_applying_them(database: Arc<TestDatabase>) {

@@ -10,7 +10,7 @@ use crate::{
 
 impl Cache {
     /// Runs a query on the replica if its version is recent enough, or else on the primary. While the primary is unavailable, any version
-    /// is recent enough: the headers of the response show its age.
+    /// is recent enough, except one that lacks a takedown: the headers of the response show its age.
     pub(super) async fn query_database<Q: CachedQuery>(&self, query: &Q) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
         if let Some(replica) = self.reader.replica().filter(|replica| self.may_read::<Q>(replica)) {
             match self.query_source(&replica.source, query).await {
@@ -48,8 +48,10 @@ impl Cache {
     fn is_recent<Q: CachedQuery>(&self, version: i64, replica: &Replica) -> bool {
         let max_lag = if Q::MAY_BE_STALE { replica.max_lag } else { Duration::ZERO };
         let is_current = self.version.current().is_none_or(|current| version >= current);
-        is_current
-            || !self.availability.is_available()
-            || self.version.superseded_for(version, None).is_none_or(|time| time < max_lag)
+        match self.version.superseded(version, None) {
+            Some(superseded) if superseded.is_removed => false,
+            Some(superseded) => is_current || !self.availability.is_available() || superseded.age < max_lag,
+            None => true,
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A cached body is current until a later release changes what its query selects. Each process follows the ledger of releases, so that a
 //! lookup needs no I/O. In the process a key holds one body, the newest; in Redis a body states the version from which it was read. A body
 //! is served while it is current, and, marked as stale, for a moment while the newer body is fetched or while the database is unavailable.
+//! After a takedown it is not served again.
 //! The cache knows no resource: it caches the output of [`CachedQuery`]s.
 
 mod body;
@@ -28,7 +29,7 @@ use poem::Request;
 pub use self::{
     body::CachedBody,
     key::{FORMAT, namespace},
-    query::{CachedQuery, QueryOutput, SnapshotVersion},
+    query::{CachedQuery, CachedResource, QueryOutput, SnapshotVersion},
     redis::{Redis, RedisSettingsError, describe_metrics},
     request::CacheRequest,
     response::{CacheResponse, CacheTier, Freshness},
@@ -38,7 +39,7 @@ use self::{
     counters::CacheCounters,
     large_bodies::LargeBodies,
     single_flight::{InFlight, SingleFlight},
-    version::{KnownVersion, VersionWatch},
+    version::{KnownVersion, Superseded, VersionWatch},
 };
 use crate::{
     database::{Availability, reader::Reader},
@@ -49,6 +50,8 @@ use crate::{
 /// How long a body may be served after a release that may have changed it, while the new body is fetched: so that no request waits for a sync.
 /// Later requests wait for the new body.
 pub const REVALIDATE_WITHIN: Duration = Duration::from_secs(2);
+/// Fetches of one request: another one if the first has read what was removed for legal reasons before it ended.
+const MAX_FETCHES: usize = 3;
 
 /// Both tiers.
 #[derive(Debug)]
@@ -111,7 +114,7 @@ impl Cache {
     #[must_use]
     pub fn get_cached<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Option<CacheResponse> {
         let body = self.process.get(&request.key)?;
-        match self.freshness(&body, &request.query) {
+        match self.freshness(&body, &request.query)? {
             Freshness::Outdated(_) => None,
             Freshness::Revalidating(_) if !Q::MAY_BE_STALE => None,
             freshness => {
@@ -120,7 +123,7 @@ impl Cache {
                 {
                     fetch.complete_in_background();
                 }
-                Some(self.serve(body, CacheTier::Process, freshness, false))
+                Some(self.serve::<Q>(body, CacheTier::Process, freshness, false))
             }
         }
     }
@@ -162,19 +165,23 @@ impl Cache {
     ///
     /// As [`get`](Self::get).
     pub async fn fetch<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Result<CacheResponse, ApiError> {
-        let (in_flight, is_new) = self.start_fetch(request);
-        match in_flight.wait().await {
-            Ok((body, tier)) => {
+        for _ in 0..MAX_FETCHES {
+            let (in_flight, is_new) = self.start_fetch(request);
+            match in_flight.wait().await {
                 // Outdated if it was read from a lagging replica: the headers say so.
-                let freshness = self.freshness(&body, &request.query);
-                Ok(self.serve(body, tier, freshness, !is_new))
-            }
-            Err(error) => {
-                // A stale response, marked as such, is better than none.
-                let stale = self.process.get(&request.key).filter(|_| error.is_database_unavailable());
-                stale.map(|body| self.serve_unconfirmed(body, &request.query)).ok_or(ApiError::Shared(error))
+                Ok((body, tier)) => {
+                    if let Some(freshness) = self.freshness(&body, &request.query) {
+                        return Ok(self.serve::<Q>(body, tier, freshness, !is_new));
+                    }
+                }
+                Err(error) => {
+                    // A stale response, marked as such, is better than none.
+                    let stale = self.process.get(&request.key).filter(|_| error.is_database_unavailable());
+                    return stale.and_then(|body| self.serve_unconfirmed(body, &request.query)).ok_or(ApiError::Shared(error));
+                }
             }
         }
+        Err(ApiError::DatabaseStillUnavailable)
     }
 
     /// Sets the gauges of the process tier.
@@ -185,45 +192,55 @@ impl Cache {
         gauge!("marquee_cache_entries").set(self.process.entry_count() as f64);
     }
 
-    fn serve(&self, body: Arc<CachedBody>, tier: CacheTier, freshness: Freshness, is_coalesced: bool) -> CacheResponse {
+    fn serve<Q: CachedQuery>(
+        &self,
+        body: Arc<CachedBody>,
+        tier: CacheTier,
+        freshness: Freshness,
+        is_coalesced: bool,
+    ) -> CacheResponse {
         let response = CacheResponse { body, tier, freshness, is_coalesced, has_redis: self.redis.is_some() };
-        self.counters.count_response(&response);
+        self.counters.count_response(Q::RESOURCE, &response);
         response
     }
 
-    /// A body that could not be fetched again.
-    fn serve_unconfirmed(&self, body: Arc<CachedBody>, query: &impl CachedQuery) -> CacheResponse {
-        let freshness = Freshness::DatabaseUnavailable(self.time_since_confirmed(&body, query));
-        self.serve(body, CacheTier::Process, freshness, false)
+    /// A body that could not be fetched again; `None` if it must not be served.
+    fn serve_unconfirmed<Q: CachedQuery>(&self, body: Arc<CachedBody>, query: &Q) -> Option<CacheResponse> {
+        let superseded = self.superseded(&body, query).unwrap_or_default();
+        let freshness = Freshness::DatabaseUnavailable(self.time_since_confirmed(superseded));
+        (!superseded.is_removed).then(|| self.serve::<Q>(body, CacheTier::Process, freshness, false))
     }
 
-    fn freshness(&self, body: &CachedBody, query: &impl CachedQuery) -> Freshness {
-        if !self.availability.is_available() || self.availability.is_check_overdue() {
-            return Freshness::DatabaseUnavailable(self.time_since_confirmed(body, query));
-        }
-        match self.time_since_superseded(body, query) {
-            None => Freshness::Fresh,
-            Some(age) if age < self.revalidate_within => Freshness::Revalidating(age),
-            Some(age) => Freshness::Outdated(age),
+    /// Whether a body is current; `None` if it must not be served, because a part of it was removed for legal reasons.
+    fn freshness(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Freshness> {
+        let superseded = self.superseded(body, query);
+        match superseded {
+            Some(superseded) if superseded.is_removed => None,
+            superseded if !self.availability.is_available() || self.availability.is_check_overdue() => {
+                Some(Freshness::DatabaseUnavailable(self.time_since_confirmed(superseded.unwrap_or_default())))
+            }
+            None => Some(Freshness::Fresh),
+            Some(superseded) if superseded.age < self.revalidate_within => Some(Freshness::Revalidating(superseded.age)),
+            Some(superseded) => Some(Freshness::Outdated(superseded.age)),
         }
     }
 
-    /// The time since a release that may have changed the body; `None` while there is none.
-    fn time_since_superseded(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Duration> {
+    /// What releases since the body was read mean for it; `None` while none may have changed it.
+    fn superseded(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Superseded> {
         if body.restores != self.version.restores() {
-            return Some(self.version.superseded_for(i64::MIN, None).unwrap_or_default());
+            return Some(self.version.superseded_by_restore().unwrap_or_default());
         }
         let current = self.version.current().filter(|current| !body.is_confirmed_at(*current))?;
-        let superseded_for = self.version.superseded_for(body.version, Some(&query.selection()));
-        if superseded_for.is_none() {
+        let superseded = self.version.superseded(body.version, Some(&query.selection()));
+        if superseded.is_none() {
             body.confirm_at(current);
         }
-        superseded_for
+        superseded
     }
 
     /// The time since the body was last known to be current.
-    fn time_since_confirmed(&self, body: &CachedBody, query: &impl CachedQuery) -> Duration {
-        self.time_since_superseded(body, query).unwrap_or_default().max(self.availability.time_since_response())
+    fn time_since_confirmed(&self, superseded: Superseded) -> Duration {
+        superseded.age.max(self.availability.time_since_response())
     }
 
     /// Starts or joins the fetch for the version that is known now. Requests that know a newer version do not join it.
@@ -239,8 +256,8 @@ impl Cache {
         known: Option<KnownVersion>,
     ) -> Result<(Arc<CachedBody>, CacheTier), ApiError> {
         // Another fetch may have completed between the lookup of this request and now.
-        if let Some(body) = self.process.get(&request.key).filter(|body| self.freshness(body, &request.query) == Freshness::Fresh)
-        {
+        let is_fresh = |body: &Arc<CachedBody>| self.freshness(body, &request.query) == Some(Freshness::Fresh);
+        if let Some(body) = self.process.get(&request.key).filter(is_fresh) {
             return Ok((body, CacheTier::Process));
         }
         if let Some(body) = self.read_redis(&request, known).await {
@@ -282,12 +299,12 @@ impl Cache {
         body.restores = known.restores;
         self.version.follow(body.version).await;
         let is_known = self.version.contains(body.version, body.raised_at);
-        (is_known && self.time_since_superseded(&body, &request.query).is_none()).then_some(body)
+        (is_known && self.superseded(&body, &request.query).is_none()).then_some(body)
     }
 
     fn write_redis<Q: CachedQuery>(&self, request: &CacheRequest<Q>, body: &CachedBody) {
         if let Some(redis) = &self.redis
-            && self.time_since_superseded(body, &request.query).is_none()
+            && self.superseded(body, &request.query).is_none()
             && let Some(bytes) = body.to_bytes(&request.key)
         {
             redis.put(&request.key, bytes);

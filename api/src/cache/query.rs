@@ -18,6 +18,9 @@ pub type SnapshotVersion = (i64, UtcInstant);
 
 /// A query with an output that changes only with the releases of the catalogue. Its canonical form is its cache key.
 pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
+    /// The resource in metrics.
+    const RESOURCE: CachedResource;
+
     /// Whether the previous body may be served for `REVALIDATE_WITHIN`. False where clients write what they read, because they expect
     /// to read their writes.
     const MAY_BE_STALE: bool = true;
@@ -30,6 +33,22 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
 
     /// Reads the database.
     fn run(&self, database: &impl ReadConnection) -> impl Future<Output = Result<QueryOutput, ApiError>> + Send;
+}
+
+/// A resource in metrics.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names of paths")]
+pub enum CachedResource {
+    Search,
+    Concerts,
+    Performers,
+    Venues,
+    Places,
+    Rates,
+}
+
+impl CachedResource {
+    pub(super) const NAMES: [&str; 6] = ["search", "concerts", "performers", "venues", "places", "rates"];
 }
 
 /// The output of a query.

@@ -10,6 +10,8 @@ use entity::{
 
 /// Releases that are remembered: at two per second, those of the last half hour.
 pub(super) const CAPACITY: i64 = 4_096;
+/// The version of what was read before the database was restored.
+pub(super) const EARLIER_HISTORY: i64 = i64::MIN;
 
 /// The releases that a process has detected, in ascending order.
 #[derive(Debug)]
@@ -18,6 +20,29 @@ pub(super) struct ReleaseLog {
     /// Every release after this version is known.
     complete_after: i64,
     releases: VecDeque<KnownRelease>,
+    /// The newest takedown.
+    newest_takedown: Option<i64>,
+    /// The newest takedown of which the footprint is no longer known.
+    forgotten_takedown: Option<i64>,
+}
+
+/// What later releases mean for a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SupersededBody {
+    /// When this process detected the first one that may have changed it, or earlier: if not all are known, the start. An age that is
+    /// computed from it is never too low.
+    pub(super) since: Instant,
+    /// Whether any may have removed a part of it for legal reasons.
+    pub(super) is_removed: bool,
+}
+
+/// The versions since a process last read the ledger.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct FollowedReleases {
+    /// With a footprint.
+    pub(super) known: u64,
+    /// Those that may have changed everything: without a row, or too many to be read.
+    pub(super) unknown: u64,
 }
 
 #[derive(Debug)]
@@ -32,7 +57,8 @@ struct KnownRelease {
 impl ReleaseLog {
     /// A log without releases. `started` is earlier than all detections.
     pub(super) fn new(started: Instant) -> Self {
-        Self { started, complete_after: i64::MAX, releases: VecDeque::new() }
+        let releases = VecDeque::new();
+        Self { started, complete_after: i64::MAX, releases, newest_takedown: None, forgotten_takedown: None }
     }
 
     /// The version after which releases must be read to continue with those up to `head`; `None` if there are none.
@@ -42,9 +68,16 @@ impl ReleaseLog {
     }
 
     /// Adds the releases after [`position`](Self::position). One that is later than the version that was read before them is read again.
-    pub(super) fn extend(&mut self, releases: Vec<release::ReleasedFootprint>, head: &catalogue_version::Model, now: Instant) {
-        let Some(position) = self.position(head.version) else { return };
-        if self.releases.is_empty() {
+    /// Returns how many versions with and without a footprint follow those that were known before.
+    pub(super) fn extend(
+        &mut self,
+        releases: Vec<release::ReleasedFootprint>,
+        head: &catalogue_version::Model,
+        now: Instant,
+    ) -> FollowedReleases {
+        let Some(position) = self.position(head.version) else { return FollowedReleases::default() };
+        let (previous, mut known) = (self.releases.back().map(|release| release.version), 0);
+        if previous.is_none() {
             self.complete_after = position;
         }
         let mut last = self.releases.back().map_or(position, |release| release.version);
@@ -55,26 +88,41 @@ impl ReleaseLog {
             if last + 1 < release.version {
                 self.push(release.version - 1, None, Footprint::everything(), now);
             }
-            last = release.version;
+            (last, known) = (release.version, known + 1);
             self.push(release.version, Some(release.raised_at), release.footprint(), now);
         }
         if last < head.version {
             self.push(head.version, Some(head.raised_at), Footprint::everything(), now);
         }
+        let versions = previous.map_or(known, |previous| head.version.abs_diff(previous));
+        FollowedReleases { known, unknown: versions - known }
     }
 
     fn push(&mut self, version: i64, raised_at: Option<UtcInstant>, footprint: Footprint, detected: Instant) {
+        if footprint.is_takedown() {
+            self.newest_takedown = Some(version);
+        }
         self.releases.push_back(KnownRelease { version, raised_at, footprint, detected });
         if self.releases.len() as i64 > CAPACITY
             && let Some(oldest) = self.releases.pop_front()
         {
             self.complete_after = oldest.version;
+            if oldest.footprint.is_takedown() {
+                self.forgotten_takedown = Some(oldest.version);
+            }
         }
     }
 
-    /// Forgets everything, because the database was restored: its next releases may have versions that are known.
+    /// Forgets everything, because the database was restored: its next releases may have versions that are known. Bodies that were read
+    /// before are those of [`EARLIER_HISTORY`].
     pub(super) fn restart(&mut self, now: Instant) {
-        *self = Self::new(now);
+        let forgotten_takedown = self.newest_takedown.or(self.forgotten_takedown).map(|_| EARLIER_HISTORY + 1);
+        *self = Self { forgotten_takedown, ..Self::new(now) };
+    }
+
+    /// The newest takedown.
+    pub(super) fn newest_takedown(&self) -> Option<i64> {
+        self.newest_takedown
     }
 
     /// Whether the version is one of this history.
@@ -83,15 +131,19 @@ impl ReleaseLog {
         self.releases.get(index).is_some_and(|release| (release.version, release.raised_at) == (version, Some(raised_at)))
     }
 
-    /// When this process detected the first release after `version` that may have changed what was selected, or earlier: if not all are
-    /// known, the start. An age that is computed from it is never too low. `None` if none did.
-    pub(super) fn superseded_at(&self, version: i64, selection: Option<&Selection>) -> Option<Instant> {
-        if version < self.complete_after {
-            return Some(self.started);
-        }
+    /// What the releases after `version` mean for what was selected; `None` if none may have changed it.
+    pub(super) fn superseded(&self, version: i64, selection: Option<&Selection>) -> Option<SupersededBody> {
         let next = self.releases.partition_point(|release| release.version <= version);
-        let is_affected = |release: &&KnownRelease| selection.is_none_or(|selection| release.footprint.intersects(selection));
-        self.releases.range(next..).find(is_affected).map(|release| release.detected)
+        let affects = |release: &KnownRelease| selection.is_none_or(|selection| release.footprint.intersects(selection));
+        let since = if version < self.complete_after {
+            Some(self.started)
+        } else {
+            self.releases.range(next..).find(|release| affects(release)).map(|release| release.detected)
+        };
+        let is_takedown = |release: &KnownRelease| release.footprint.is_takedown() && affects(release);
+        let is_removed = self.forgotten_takedown > Some(version)
+            || self.newest_takedown > Some(version) && self.releases.range(next..).any(is_takedown);
+        since.map(|since| SupersededBody { since, is_removed })
     }
 }
 
@@ -119,8 +171,22 @@ mod tests {
         catalogue_version::Model { id: catalogue_version::ONLY_ROW, version, raised_at: UtcInstant(version) }
     }
 
+    fn takedown_on(version: i64, day: i32) -> release::ReleasedFootprint {
+        let release = release_on(version, day);
+        let footprint = serde_json::to_string(&release.footprint().of_takedown()).unwrap();
+        release::ReleasedFootprint { footprint, ..release }
+    }
+
     fn on_day(day: i32) -> Selection {
         Selection { days: Some((day, day)), ..Selection::all_of(EVENTS) }
+    }
+
+    fn superseded_at(log: &ReleaseLog, version: i64, day: i32) -> Option<Instant> {
+        log.superseded(version, Some(&on_day(day))).map(|superseded| superseded.since)
+    }
+
+    fn is_removed(log: &ReleaseLog, version: i64, selection: Option<&Selection>) -> bool {
+        log.superseded(version, selection).is_some_and(|superseded| superseded.is_removed)
     }
 
     proptest! {
@@ -136,7 +202,7 @@ mod tests {
             let mut log = ReleaseLog::new(started);
             log.extend(Vec::new(), &head(first), started);
             let (mut version, mut now) = (first, started);
-            let mut all = Vec::new();
+            let (mut all, mut detected) = (Vec::new(), 0);
             for (group, seconds) in groups {
                 now += Duration::from_secs(seconds);
                 let mut rows = Vec::new();
@@ -147,10 +213,15 @@ mod tests {
                         rows.push(release_on(version, day_of_release));
                     }
                 }
-                log.extend(rows, &head(version), now);
+                let followed = log.extend(rows, &head(version), now);
+                let before = all.len() - usize::try_from(followed.known + followed.unknown).unwrap();
+                let with_row = all[before..].iter().filter(|(_, released_on, _)| released_on.is_some()).count();
+                prop_assert_eq!(followed.known, with_row as u64);
+                prop_assert_eq!(before, detected);
+                detected = all.len();
             }
 
-            let superseded_at = log.superseded_at(asked, Some(&on_day(day)));
+            let superseded_at = superseded_at(&log, asked, day);
 
             let changes = |released_on: Option<i32>| released_on.is_none_or(|released_on| released_on == day);
             let expected = all.iter().find(|(version, released_on, _)| *version > asked && changes(*released_on));
@@ -173,10 +244,31 @@ mod tests {
         log.extend(vec![release_on(1, 1)], &head(1), started);
         let later = started + Duration::from_secs(1);
         log.extend((2..=CAPACITY + 10).map(|version| release_on(version, 2)).collect(), &head(CAPACITY + 10), later);
-        assert_eq!(log.superseded_at(5, Some(&on_day(1))), Some(started));
-        assert_eq!(log.superseded_at(CAPACITY, Some(&on_day(1))), None);
-        assert_eq!(log.superseded_at(CAPACITY, Some(&on_day(2))), Some(later));
+        assert_eq!(superseded_at(&log, 5, 1), Some(started));
+        assert_eq!(superseded_at(&log, CAPACITY, 1), None);
+        assert_eq!(superseded_at(&log, CAPACITY, 2), Some(later));
         log.restart(later);
-        assert_eq!(log.superseded_at(CAPACITY, Some(&on_day(1))), Some(later));
+        assert_eq!(superseded_at(&log, CAPACITY, 1), Some(later));
+    }
+
+    #[test]
+    fn a_takedown_removes_only_what_it_intersects_and_is_never_forgotten() {
+        let started = Instant::now();
+        let mut log = ReleaseLog::new(started);
+        log.extend(vec![release_on(1, 1), takedown_on(2, 1), release_on(3, 1)], &head(3), started);
+        assert_eq!([0, 1, 2, 3].map(|version| is_removed(&log, version, Some(&on_day(1)))), [true, true, false, false]);
+        assert!(!is_removed(&log, 1, Some(&on_day(2))));
+        assert!(is_removed(&log, 1, None) && !is_removed(&log, 2, None));
+
+        log.extend((4..=CAPACITY + 10).map(|version| release_on(version, 2)).collect(), &head(CAPACITY + 10), started);
+        assert!(is_removed(&log, 1, Some(&on_day(2))), "its footprint is no longer known");
+        assert!(!is_removed(&log, 2, Some(&on_day(2))));
+
+        for _ in 0..2 {
+            log.restart(started);
+            log.extend(Vec::new(), &head(1), started);
+            assert!(is_removed(&log, EARLIER_HISTORY, None));
+            assert!(!is_removed(&log, 0, Some(&on_day(1))));
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use entity::{DatabaseSettings, UtcInstant, catalogue_version, database_now, footprint::Selection, release};
-use metrics::{Gauge, gauge};
+use metrics::{Gauge, counter, gauge};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     sync::{Mutex, watch},
@@ -22,7 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::release_log::{CAPACITY, ReleaseLog};
+use super::release_log::{CAPACITY, EARLIER_HISTORY, ReleaseLog, SupersededBody};
 use crate::database::{Availability, CheckError, is_schema_current};
 
 /// How often the version is read: without notifications, a new version is detected within a second.
@@ -56,6 +56,15 @@ impl KnownVersion {
     fn is_contradicted_by(&self, row: &catalogue_version::Model) -> bool {
         row.version < self.version || row.version == self.version && row.raised_at != self.raised_at
     }
+}
+
+/// A body that later releases may have changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Superseded {
+    /// For how long this process has known the first of them, or longer.
+    pub age: Duration,
+    /// Whether any may have removed a part of it for legal reasons, so that it must not be served again.
+    pub is_removed: bool,
 }
 
 /// The newest version that this process has seen.
@@ -115,11 +124,24 @@ impl VersionWatch {
         self.restores.load(Ordering::Acquire)
     }
 
-    /// For how long this process has known a later release that may have changed what was selected, or longer; `None` if it knows none.
-    /// Without a selection, every release counts.
+    /// What the later releases that this process knows mean for what was selected; `None` if none may have changed it. Without a
+    /// selection, every release counts.
     #[must_use]
-    pub fn superseded_for(&self, version: i64, selection: Option<&Selection>) -> Option<Duration> {
-        self.lock_releases().superseded_at(version, selection).map(|instant| instant.elapsed())
+    pub fn superseded(&self, version: i64, selection: Option<&Selection>) -> Option<Superseded> {
+        let superseded = self.lock_releases().superseded(version, selection);
+        superseded.map(|SupersededBody { since, is_removed }| Superseded { age: since.elapsed(), is_removed })
+    }
+
+    /// The same for what was read before the database was restored.
+    #[must_use]
+    pub fn superseded_by_restore(&self) -> Option<Superseded> {
+        self.superseded(EARLIER_HISTORY, None)
+    }
+
+    /// The version of the newest takedown that this process knows.
+    #[must_use]
+    pub fn newest_takedown(&self) -> Option<i64> {
+        self.lock_releases().newest_takedown()
     }
 
     /// Whether a version that was raised at this instant belongs to the history that this process knows.
@@ -152,7 +174,10 @@ impl VersionWatch {
         let is_new = self.known.send_if_modified(|known| {
             let is_new = known.is_none_or(|known| known.version < head.version);
             if is_new {
-                self.lock_releases().extend(releases, head, Instant::now());
+                let followed = self.lock_releases().extend(releases, head, Instant::now());
+                for (footprint, versions) in [("known", followed.known), ("unknown", followed.unknown)] {
+                    counter!("marquee_cache_releases_total", "footprint" => footprint).increment(versions);
+                }
                 let (version, raised_at) = (head.version, head.raised_at);
                 *known = Some(KnownVersion { version, raised_at, restores: self.restores() });
                 self.current.store(version, Ordering::Release);
@@ -224,6 +249,7 @@ impl VersionWatch {
     /// Begins a new history with this row.
     fn restart(&self, row: &catalogue_version::Model) {
         tracing::warn!(catalogue.version = row.version, "database restored: its catalogue version contradicts the known one");
+        counter!("marquee_cache_restarts_total").increment(1);
         self.restores.fetch_add(1, Ordering::AcqRel);
         self.lock_releases().restart(Instant::now());
         self.current.store(-1, Ordering::Release);

@@ -7,9 +7,11 @@ mod outage;
 mod read_lane;
 pub mod reader;
 mod replica;
+mod snapshot;
 pub(crate) mod sql;
 pub mod writer;
 
+pub(crate) use self::snapshot::Snapshot;
 pub use self::{
     availability::Availability,
     check::{CheckError, is_schema_current},

@@ -10,13 +10,19 @@ use std::{
 
 use metrics::{Counter, Histogram, counter, histogram};
 use sea_orm::DatabaseConnection;
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
 use super::{Availability, Replica, read_lane::ReadLane};
 use crate::error::ApiError;
 
-/// Concurrent reads: one for each connection of the pool, so that no read waits for a connection inside the pool.
-const MAX_READS: usize = 16;
+/// Concurrent reads: with snapshots, one for each connection of the pool, so that no read waits for a connection inside the pool.
+const MAX_READS: usize = 14;
+/// Snapshots at the same time. Each has a connection for as long as its client takes to receive it, so they do not share the permits of
+/// other reads.
+const MAX_SNAPSHOTS: usize = 2;
 /// The same for each core. A database on the same machine shares its cores with the service, and each read takes time from requests
 /// that only need to be rejected; four leave enough concurrency where one read is slow.
 const READS_PER_CORE: usize = 4;
@@ -68,6 +74,7 @@ pub struct Reader {
     replica: Option<Arc<Replica>>,
     small: ReadLane,
     large: ReadLane,
+    snapshots: Arc<Semaphore>,
     metrics: Metrics,
 }
 
@@ -90,6 +97,7 @@ impl Reader {
             replica,
             small: ReadLane::new("small", reads - large, MAX_WAITING_SMALL, WAITING_TIME_SMALL),
             large: ReadLane::new("large", large, MAX_WAITING_LARGE, WAITING_TIME_LARGE),
+            snapshots: Arc::new(Semaphore::new(MAX_SNAPSHOTS)),
             metrics,
         }
     }
@@ -103,16 +111,30 @@ impl Reader {
         }
     }
 
+    /// The primary, even while it is unavailable: for what a replica cannot know.
+    #[must_use]
+    pub fn only_primary(&self) -> &ReadSource {
+        &self.primary
+    }
+
+    /// Whether a source of this reader is the primary.
+    #[must_use]
+    pub fn is_primary(&self, source: &ReadSource) -> bool {
+        std::ptr::eq(source, &raw const self.primary)
+    }
+
     /// Closes connections to a server that was the primary.
     pub(crate) async fn leave_demoted_primary(&self) {
         entity::close_read_only_connections(&self.primary.connection).await;
     }
 
-    /// The replica, if it has this version of the catalogue, or else the primary.
+    /// The replica, if it has this version of the catalogue, or else the primary. While the primary is unavailable, the replica, if it has
+    /// the newest takedown.
     #[must_use]
-    pub fn with_version(&self, version: Option<i64>) -> &ReadSource {
+    pub fn with_version(&self, version: Option<i64>, takedown: Option<i64>) -> &ReadSource {
         match &self.replica {
             Some(replica) if replica.source.availability.is_available() && replica.version() >= version => &replica.source,
+            Some(replica) if replica.version() < takedown => &self.primary,
             _ => self.primary(),
         }
     }
@@ -142,6 +164,28 @@ impl Reader {
             permit = self.lane(size).acquire() => permit.ok_or_else(|| self.shed())?,
             () = availability.wait_until_unavailable() => return Err(availability.still_unavailable()),
         };
+        self.run(source, query).await
+    }
+
+    /// A permit for a snapshot.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many.
+    pub(super) fn reserve_snapshot(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        self.snapshots.clone().try_acquire_owned().map_err(|_| self.shed())
+    }
+
+    /// Runs a query without a permit.
+    pub(super) async fn run<T, E: Into<ApiError>>(
+        &self,
+        source: &ReadSource,
+        query: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        let availability = &source.availability;
+        if !availability.is_available() {
+            return Err(availability.still_unavailable());
+        }
         let started = Instant::now();
         let result = tokio::select! {
             result = timeout(READ_TIME, entity::cancel_on_drop(query)) => result.map_err(|_| ApiError::DatabaseTimeout)?.map_err(Into::into),

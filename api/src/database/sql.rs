@@ -20,12 +20,9 @@ impl Sql {
         format!("${}", self.values.len())
     }
 
-    /// Binds one or more values, and returns their placeholders for `IN (...)`. The last value is repeated up to a power of two, so that
-    /// the database sees few distinct statements and can cache their plans.
+    /// Binds one or more values, and returns their placeholders for `IN (...)`, [padded](pad).
     pub(crate) fn bind_all<V: Into<Value> + Clone>(&mut self, values: &[V]) -> String {
-        let last = values.last().into_iter().cycle();
-        let padded = values.iter().chain(last).take(values.len().next_power_of_two());
-        let placeholders: Vec<String> = padded.map(|value| self.bind(value.clone())).collect();
+        let placeholders: Vec<String> = pad(values.to_vec()).into_iter().map(|value| self.bind(value)).collect();
         placeholders.join(", ")
     }
 
@@ -33,6 +30,15 @@ impl Sql {
     pub(crate) fn statement(self, backend: DbBackend, text: String) -> Statement {
         Statement::from_sql_and_values(backend, text, self.values)
     }
+}
+
+/// Repeats the last of the values of `IN (...)` up to a power of two, so that the database sees few distinct statements and can cache
+/// their plans.
+pub(crate) fn pad<V: Clone>(mut values: Vec<V>) -> Vec<V> {
+    if let Some(last) = values.last().cloned() {
+        values.resize(values.len().next_power_of_two(), last);
+    }
+    values
 }
 
 /// The columns `version` and `raised_at` of the snapshot that a statement reads. Read by another statement, they could belong to other

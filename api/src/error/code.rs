@@ -68,6 +68,8 @@ error_codes! {
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable content coding";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timeout";
     IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, "Idempotency key in use";
+    EventRemoved = "event_removed", GONE, "Event removed";
+    CursorExpired = "cursor_expired", GONE, "Cursor expired";
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Precondition failed";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";

@@ -9,7 +9,7 @@ mod validation;
 use std::{io, sync::Arc};
 
 use poem::http::StatusCode;
-use sea_orm::DbErr;
+use sea_orm::{DbErr, prelude::Uuid};
 
 pub use self::{code::ErrorCode, validation::ValidationError};
 
@@ -19,6 +19,10 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 const RETRY_AFTER_OVERLOAD_SECONDS: u32 = 1;
 /// `Retry-After` of a full job queue: by then, running workers have claimed jobs from it.
 const RETRY_AFTER_QUEUE_SECONDS: u32 = 10;
+const AUTHENTICATION_REQUIRED: &str =
+    "this request requires an API key: send `Authorization: Bearer KEY`, or the key as the password of Basic authentication";
+const CURSOR_EXPIRED: &str = "changes after this cursor were removed, or the database was restored from a backup; copy \
+                              `/events.ndjson`, and continue from its cursor";
 const STORAGE_FULL: &str = "the disk of the server is full, so nothing was changed; retry later";
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +38,9 @@ pub enum ApiError {
         /// Its id or slug.
         id: String,
     },
+    /// The event was removed for legal reasons.
+    #[error("event `{0}` was removed")]
+    EventRemoved(Uuid),
     /// The request refers to places that do not exist.
     #[error("the request refers to unknown places")]
     UnknownPlaces(Vec<ValidationError>),
@@ -68,6 +75,9 @@ pub enum ApiError {
         /// What is supported.
         accepted: &'static str,
     },
+    /// The log of changes does not contain all changes after a cursor.
+    #[error("the log does not contain all changes after the cursor")]
+    CursorExpired,
     /// Another request with the same idempotency key is in progress.
     #[error("a request with the same idempotency key is in progress")]
     IdempotencyKeyInUse,
@@ -198,6 +208,7 @@ impl ApiError {
         match self {
             Self::InvalidParameters(_) => ErrorCode::InvalidParameter,
             Self::NotFound { .. } => ErrorCode::NotFound,
+            Self::EventRemoved(_) => ErrorCode::EventRemoved,
             Self::UnknownPlaces(_) => ErrorCode::UnknownPlace,
             Self::InvalidItems { .. } => ErrorCode::InvalidItems,
             Self::InvalidBody(_) => ErrorCode::InvalidBody,
@@ -205,6 +216,7 @@ impl ApiError {
             Self::BodyTimeout => ErrorCode::BodyTimeout,
             Self::BodyTooLarge { .. } => ErrorCode::BodyTooLarge,
             Self::UnsupportedMediaType { .. } => ErrorCode::UnsupportedMediaType,
+            Self::CursorExpired => ErrorCode::CursorExpired,
             Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::RemoteWriteForbidden => ErrorCode::RemoteWriteForbidden,
@@ -312,15 +324,12 @@ impl ApiError {
             Self::BodyTimeout => "the body did not arrive in time; nothing was imported".to_owned(),
             Self::BodyTooLarge { what, limit } => format!("the body exceeds the limit of {limit} {what}"),
             Self::UnsupportedMediaType { accepted } => format!("the request must have {accepted}"),
+            Self::CursorExpired => CURSOR_EXPIRED.to_owned(),
             Self::IdempotencyKeyInUse => "a request with this `Idempotency-Key` is in progress; retry later".to_owned(),
             Self::IdempotencyKeyReused => {
                 "this `Idempotency-Key` was used with a different body; use a new key for each body".to_owned()
             }
-            Self::AuthenticationRequired => {
-                "this request requires an API key: send `Authorization: Bearer KEY`, or the key as the password of Basic \
-                 authentication"
-                    .to_owned()
-            }
+            Self::AuthenticationRequired => AUTHENTICATION_REQUIRED.to_owned(),
             Self::InvalidKey => "the API key is unknown or was revoked".to_owned(),
             Self::MissingScope { scope } => format!("the API key lacks the scope `{scope}`"),
             Self::WorkerUnavailable => {
@@ -341,6 +350,7 @@ impl ApiError {
             Self::UriTooLong { limit } => format!("the URL must be at most {limit} bytes long"),
             Self::HeadersTooLarge => "the request line and headers must be at most 32 KiB and 100 headers".to_owned(),
             Self::NotFound { what, id } => format!("{what} `{id}` does not exist"),
+            Self::EventRemoved(id) => format!("event `{id}` was removed and will not return"),
             Self::Shared(error) => error.detail(),
             Self::Overloaded => "too many requests are waiting; retry later".to_owned(),
             Self::NotAcceptable => {

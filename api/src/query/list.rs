@@ -2,7 +2,7 @@
 
 use poem::http::HeaderValue;
 
-use super::{Canonical, Cursor, Filters, Parameters, SortKey, filters::url_of};
+use super::{Canonical, Cursor, Filters, Parameters, SortKey, filters::url_of, parameters::parse_integer};
 use crate::database::reader::ReadSize;
 
 /// Rows of one response, with or without a `limit`: about 8 MB, which clients and caches can still hold.
@@ -57,7 +57,7 @@ impl<F: ListFilters> ListQuery<F> {
     /// Reads `limit` and `cursor`, after the filters were read.
     #[must_use]
     pub fn read(filters: F, parameters: &mut Parameters<'_>) -> Self {
-        let limit = parameters.get("limit", parse_limit);
+        let limit = parameters.get("limit", |text| parse_integer(text, 1..=MAX_ROWS));
         let after: Option<Cursor<F::SortKey>> = parameters.get("cursor", str::parse);
         // Invalid filters are not other filters.
         if !parameters.has_errors() && after.as_ref().is_some_and(|cursor| !cursor.belongs_to(&filters.canonical())) {
@@ -94,12 +94,5 @@ impl<F: ListFilters> Canonical for ListQuery<F> {
         let limit = self.page.limit.map(|limit| ("limit", limit.to_string()));
         let cursor = self.page.after.as_ref().map(|cursor| ("cursor", cursor.encode()));
         url_of(&self.filters, &limit.into_iter().chain(cursor).collect::<Vec<_>>())
-    }
-}
-
-fn parse_limit(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(limit @ 1..=MAX_ROWS) => Ok(limit),
-        _ => Err(format!("must be an integer between 1 and {MAX_ROWS}")),
     }
 }

@@ -20,4 +20,7 @@ pub use self::{
     parameters::{Parameters, no_parameters, parse_path},
     range::TimeRange,
 };
-pub(crate) use self::{filters::serialize_text, parameters::MAX_TARGET_BYTES};
+pub(crate) use self::{
+    filters::serialize_text,
+    parameters::{MAX_TARGET_BYTES, parse_integer, parse_provider_slug},
+};

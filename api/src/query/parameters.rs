@@ -1,7 +1,7 @@
 //! Query strings, parsed once and strictly: an unknown parameter is an error, because ignoring a misspelled filter would return the
 //! wrong rows. A parameter with an empty value is absent, because HTML forms send all their fields.
 
-use std::{borrow::Cow, str::FromStr};
+use std::{borrow::Cow, ops::RangeInclusive, str::FromStr};
 
 use percent_encoding::percent_decode_str;
 use poem::Request;
@@ -46,6 +46,26 @@ pub fn no_parameters(request: &Request) -> Result<(), ApiError> {
 /// When the text cannot be parsed.
 pub fn parse_path<T: FromStr>(name: &str, text: &str, requirement: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| ApiError::parameter(name, describe_invalid(requirement, text)))
+}
+
+/// Parses an integer within bounds.
+///
+/// # Errors
+///
+/// With the requirement that the text does not meet.
+pub(crate) fn parse_integer(text: &str, bounds: RangeInclusive<u64>) -> Result<u64, String> {
+    let requirement = || format!("must be an integer between {} and {}", bounds.start(), bounds.end());
+    text.parse().ok().filter(|number| bounds.contains(number)).ok_or_else(requirement)
+}
+
+/// Parses the slug of a provider.
+///
+/// # Errors
+///
+/// With the requirement that the text does not meet.
+pub(crate) fn parse_provider_slug(text: &str) -> Result<String, String> {
+    let is_slug = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    is_slug.then(|| text.to_owned()).ok_or_else(|| "must be the slug of a provider as in `/providers`".to_owned())
 }
 
 impl<'a> Parameters<'a> {
@@ -127,6 +147,16 @@ impl<'a> Parameters<'a> {
             return None;
         }
         (!values.is_empty()).then_some(values)
+    }
+
+    /// The parsed values of a list, as [`list`](Self::list) and [`get`](Self::get). The first error of `parse` is added.
+    pub fn list_of<T>(&mut self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let values = self.list(name).unwrap_or_default();
+        let parse = |value: &String| parse(value).map_err(|requirement| describe_invalid(&requirement, value));
+        values.iter().map(parse).collect::<Result<_, _>>().unwrap_or_else(|error| {
+            self.add_error(name, error);
+            Vec::new()
+        })
     }
 
     /// Adds an error. The message continues the sentence that begins with the name of the parameter.

@@ -1,5 +1,7 @@
 //! The resources of the API, a folder each: its operation, its request, its rows and its response; and the bodies of their requests.
 
+pub mod bulk;
+pub mod changes;
 pub mod concerts;
 pub(crate) mod errors;
 pub mod events;

@@ -12,15 +12,15 @@ use tokio::sync::Semaphore;
 use crate::error::ApiError;
 
 /// Levels at which each coding compresses JSON well at tens of megabytes a second: a body is encoded once and sent many times.
-const GZIP_LEVEL: u32 = 6;
-const BROTLI_QUALITY: u32 = 5;
-const BROTLI_WINDOW_BITS: u32 = 20;
-const ZSTD_LEVEL: i32 = 3;
+pub(super) const GZIP_LEVEL: u32 = 6;
+pub(super) const BROTLI_QUALITY: u32 = 5;
+pub(super) const BROTLI_WINDOW_BITS: u32 = 20;
+pub(super) const ZSTD_LEVEL: i32 = 3;
 /// Larger bodies are encoded on a blocking thread; for smaller ones, handing the body over takes longer than encoding it.
 const INLINE_BYTES: usize = 32 * 1024;
 
 /// Bodies that are encoded on blocking threads at the same time: one for each core. More would only delay all other requests.
-static LARGE_ENCODERS: LazyLock<Semaphore> =
+pub(super) static LARGE_ENCODERS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)));
 
 /// The coding of a response body. The numbers are part of the format in Redis.

@@ -11,9 +11,9 @@ mod precondition;
 mod problem;
 mod reply;
 mod representation;
+mod stream;
 mod text;
 
-pub(crate) use self::json::encode_json;
 pub use self::{
     coding::ContentCoding,
     cors::{Cors, CorsSettings},
@@ -25,7 +25,9 @@ pub use self::{
     problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},
     reply::{PageReply, Reply, TextReply},
     representation::{JSON, Representation, etag_of},
+    stream::NdjsonReply,
     text::{
         AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug, to_rfc3339,
     },
 };
+pub(crate) use self::{json::encode_json, stream::StreamEncoder};

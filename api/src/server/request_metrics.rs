@@ -22,10 +22,21 @@ pub(crate) fn describe() {
     describe_counter!("marquee_rate_batches_total", "Batches of prices by outcome: accepted, repeated, rejected");
     describe_counter!("marquee_rate_prices_total", "Accepted prices");
     describe_histogram!("marquee_rate_batch_seconds", Unit::Seconds, "Duration of batches of prices, from the first byte");
-    describe_counter!("marquee_cache_responses_total", "Responses of cached operations, by the tier that had them");
-    describe_counter!("marquee_cache_stale_responses_total", "Responses that may be outdated, marked as such, by reason");
+    describe_counter!(
+        "marquee_cache_responses_total",
+        "Responses of cached operations, by resource and by the tier that had them"
+    );
+    describe_counter!(
+        "marquee_cache_stale_responses_total",
+        "Responses that may be outdated, marked as such, by resource and reason"
+    );
     describe_counter!("marquee_cache_fetches_total", "Fetches after a miss in the process, by source");
     describe_counter!("marquee_cache_coalesced_total", "Requests that joined the fetch of another request");
+    describe_counter!(
+        "marquee_cache_releases_total",
+        "Releases that this process has followed, by whether their footprint is known"
+    );
+    describe_counter!("marquee_cache_restarts_total", "How often this process lost its place in the ledger of releases");
     describe_gauge!("marquee_cache_bytes", Unit::Bytes, "Size of the cache in the process");
     describe_gauge!("marquee_cache_entries", "Entries of the cache in the process");
     describe_histogram!("marquee_database_seconds", Unit::Seconds, "Duration of database reads");

@@ -17,13 +17,14 @@ on_every_backend!(writes_of_other_origins_are_rejected_and_change_nothing, a_key
 
 const ELSEWHERE: (&str, &str) = ("origin", "https://elsewhere.example");
 /// Every operation that writes, with a body that it would accept.
-const WRITES: [(Method, &str, &str, &str); 6] = [
+const WRITES: [(Method, &str, &str, &str); 7] = [
     (Method::PUT, "/places", "application/json", r#"{"regions":[],"places":[{"code":"EETLL","name":"Tallinn"}]}"#),
     (Method::POST, "/rates/batches", "application/json", "[]"),
     (Method::DELETE, "/rates/batches/1", "application/json", ""),
     (Method::POST, "/providers/fever/feed", "application/xml", "<eventList/>"),
     (Method::POST, "/providers/fever/sync", "application/json", ""),
     (Method::POST, "/multivac/data", "application/x-www-form-urlencoded", "data=LIGHT"),
+    (Method::DELETE, "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3?reason=order", "application/json", ""),
 ];
 
 async fn send(app: &TestApp, (method, path, media_type, body): (Method, &str, &str, &str), header: (&str, &str)) -> TestResponse {

@@ -9,22 +9,23 @@ use api::{
     server::Readiness,
 };
 use bytes::Bytes;
-use entity::ConnectionRole;
+use entity::{ConnectionRole, UtcInstant};
 use futures_util::{StreamExt, stream};
 use migration::{
     MigratorTrait,
     testing::{Backend, NextRelease, TestDatabase},
 };
 use poem::{Body, http::Method};
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use sea_orm::{ConnectionTrait, DatabaseConnection, prelude::Uuid};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
     api_keys::{self, create_key, create_keys_file_path, start_app},
     cached_responses::create_state,
+    changes,
     feeds::fill_queue,
-    fixtures::CatalogueFixture,
+    fixtures::{CatalogueFixture, NewEvent},
     rates::{BATCHES, CsvBatch, post_batch, put_places},
     test_app::{TestApp, TestResponse},
 };
@@ -43,6 +44,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.extend(batch_errors(&database).await);
     responses.extend(feed_errors(&database).await);
     responses.extend(availability_errors(&database).await);
+    responses.push(get_removed_event().await);
 
     let mut snapshot = String::new();
     for code in ErrorCode::ALL {
@@ -74,6 +76,7 @@ async fn get_errors(database: &TestDatabase) -> Vec<TestResponse> {
         "/search?start_at=soon&limit=0&ends_at=2021-09-31&cursor=x",
         "/unknown/path",
         "/events/00000000-0000-0000-0000-000000000000",
+        &format!("/changes?after={}", changes::cursor(1, 0, UtcInstant(0))),
         unknown_place,
     ] {
         responses.push(app.get(uri).await);
@@ -81,6 +84,16 @@ async fn get_errors(database: &TestDatabase) -> Vec<TestResponse> {
     let disconnected = TestApp::with_connection(DatabaseConnection::default());
     responses.push(disconnected.get("/events/00000000-0000-0000-0000-000000000000").await);
     responses
+}
+
+async fn get_removed_event() -> TestResponse {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let event = NewEvent::titled("show").id(Uuid::from_u128(1));
+    let path = format!("/events/{}", event.row.id);
+    CatalogueFixture::new(&database).await.insert([event]).await;
+    let app = TestApp::new(&database).await;
+    assert_eq!(app.send(Method::DELETE, &format!("{path}?reason=x"), &[]).await.status, 204);
+    app.get(&path).await
 }
 
 async fn authentication_errors(database: &TestDatabase) -> Vec<TestResponse> {

@@ -36,10 +36,16 @@ impl<'a> SchemaChecker<'a> {
 
     fn check(&self, schema: &'a Value, value: &Value, path: &str, violations: &mut Vec<String>) {
         self.check_value(schema, value, path, violations);
-        if let Some(object) = value.as_object() {
+        let resolved = self.resolve(schema);
+        let accepts_anything = resolved.keys().all(|keyword| ANNOTATIONS.contains(&keyword.as_str()));
+        if let Some(object) = value.as_object().filter(|_| !accepts_anything) {
             let declared = self.declared_properties(schema);
-            for name in object.keys().filter(|name| !declared.contains(name.as_str())) {
-                violations.push(format!("{path}.{name} is not declared"));
+            let of_map = resolved.get("additionalProperties").filter(|schema| schema.is_object());
+            for (name, value) in object.iter().filter(|(name, _)| !declared.contains(name.as_str())) {
+                match of_map {
+                    Some(schema) => self.check(schema, value, &format!("{path}.{name}"), violations),
+                    None => violations.push(format!("{path}.{name} is not declared")),
+                }
             }
         }
     }

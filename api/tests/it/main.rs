@@ -5,10 +5,12 @@
 
 mod api_keys;
 mod api_process;
+mod bulk;
 mod cache_consistency;
 mod cached_format;
 mod cached_responses;
 mod cancelled_transactions;
+mod changes;
 mod concerts;
 mod concerts_oracle;
 mod conformance;
@@ -46,6 +48,7 @@ mod search_range;
 mod search_response;
 mod server;
 mod sync_runs;
+mod takedown;
 mod test_app;
 mod untrusted_text;
 mod write_deadlines;

@@ -13,6 +13,7 @@ use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 on_every_backend!(
     without_providers_the_list_is_empty,
     a_provider_without_a_successful_sync_is_new,
+    a_provider_states_its_last_release,
     a_provider_is_ok_after_a_successful_run,
     a_provider_is_failing_after_a_failed_run_and_reports_its_age,
     a_running_sync_does_not_change_the_state,
@@ -74,8 +75,19 @@ async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>
         "time_zone": "UTC",
         "currency": "EUR",
         "last_run": null,
+        "last_release": null,
     });
     assert_eq!(listed, expected);
+}
+
+async fn a_provider_states_its_last_release(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    insert_provider(&catalogue, "fever", |row| {
+        (row.last_release, row.last_release_at) = (Set(Some(7)), Set(Some(UtcInstant(1_250_000))));
+    })
+    .await;
+    let listed = fetch_only_provider(&database).await;
+    assert_eq!(listed["last_release"], json!({ "version": 7, "at": "1970-01-01T00:00:01.250Z" }));
 }
 
 async fn a_provider_is_ok_after_a_successful_run(database: Arc<TestDatabase>) {

@@ -9,9 +9,10 @@ use migration::{
     testing::{Backend, NextRelease, TestDatabase},
 };
 use poem::http::Method;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbErr};
 
 use crate::{
+    changes,
     fixtures::{CatalogueFixture, NewEvent},
     rates::{CsvBatch, post_batch, put_places},
     test_app::TestApp,
@@ -20,7 +21,9 @@ use crate::{
 on_every_backend!(
     a_response_of_a_lagging_replica_is_marked,
     the_primary_is_read_once_the_replica_lags_too_much,
+    a_replica_that_lacks_a_takedown_is_not_read,
     clients_read_their_writes_from_the_primary,
+    a_cursor_does_not_expire_because_a_replica_lags,
     the_primary_is_read_while_the_replica_is_unreachable,
     the_replica_is_read_while_the_primary_is_unreachable,
     a_replica_with_a_schema_that_is_too_new_is_not_read,
@@ -84,6 +87,18 @@ async fn the_primary_is_read_once_the_replica_lags_too_much(database: Arc<TestDa
     frozen.remove().await;
 }
 
+async fn a_replica_that_lacks_a_takedown_is_not_read(database: Arc<TestDatabase>) {
+    let Deployment { app, frozen, primary, .. } = Deployment::start(&database, HOUR).await;
+    primary.insert_with_new_version(NewEvent::titled("other")).await;
+    assert!(app.get("/search").await.titles().is_empty(), "the replica is read");
+
+    let removal = format!("/events/{}?reason=x", NewEvent::titled("show").row.id);
+    assert_eq!(app.send(Method::DELETE, &removal, &[]).await.status, 204);
+    let response = app.get("/search").await;
+    assert_eq!((response.titles(), response.header("warning")), (vec!["other".to_owned()], None));
+    frozen.remove().await;
+}
+
 async fn clients_read_their_writes_from_the_primary(database: Arc<TestDatabase>) {
     let Deployment { app, frozen, .. } = Deployment::start(&database, HOUR).await;
     put_places(&app, &[], &[("EETLL", "")]).await;
@@ -102,6 +117,24 @@ async fn clients_read_their_writes_from_the_primary(database: Arc<TestDatabase>)
     let run = app.send(Method::POST, "/providers/fever/sync", &[]).await;
     assert_eq!(run.status, 202, "{}", run.text());
     assert_eq!(app.get(&run.location()).await.status, 200);
+    frozen.remove().await;
+}
+
+async fn a_cursor_does_not_expire_because_a_replica_lags(database: Arc<TestDatabase>) {
+    let Deployment { app, frozen, primary, state } = Deployment::start(&database, HOUR).await;
+    let release = primary.release(Vec::new()).await;
+    let uri = format!("/changes?after={}", changes::cursor(release.version, i32::MAX, release.raised_at));
+    // The version is not known to this process yet; the replica is believed to have it, as after it was rebuilt from a backup.
+    state.reader.replica().unwrap().record_version(i64::MAX);
+    assert_eq!(app.get(&uri).await.status, 200);
+    let later = format!("/changes?after={}", changes::cursor(release.version + 1, 0, release.raised_at));
+    app.get(&later).await.problem(410, "cursor_expired");
+
+    state.availability.report_lost_connection(&DbErr::Custom("cut".to_owned()));
+    for uri in [uri, later] {
+        app.get(&uri).await.problem(503, "database_unavailable");
+    }
+    assert_eq!(app.get("/changes").await.status, 200, "the replica responds as far as it can");
     frozen.remove().await;
 }
 

@@ -13,7 +13,7 @@ use crate::{
 
 on_every_backend!(a_rejected_method_changes_nothing);
 
-const PATHS: [&str; 7] = ["/search", "/providers", "/livez", "/readyz", "/events/x", "/openapi.json", "/docs"];
+const PATHS: [&str; 7] = ["/search", "/providers", "/livez", "/readyz", "/events/x/rates", "/openapi.json", "/docs"];
 
 fn app_without_database() -> TestApp {
     TestApp::with_connection(DatabaseConnection::default())
@@ -110,9 +110,9 @@ async fn a_rejected_method_changes_nothing(database: Arc<TestDatabase>) {
     CatalogueFixture::new(&database).await.insert([event]).await;
     let app = TestApp::new(&database).await;
 
-    let response = app.send(Method::DELETE, &path, &[]).await;
+    let response = app.send(Method::PUT, &path, &[]).await;
 
     response.problem(405, "method_not_allowed");
-    assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
+    assert_eq!(response.header("allow"), Some("GET, DELETE, HEAD, OPTIONS"));
     assert_eq!(app.get(&path).await.status, 200);
 }

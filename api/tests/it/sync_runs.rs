@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use entity::sync_run::RunState;
+use entity::sync_run::{self, RunState};
 use migration::{on_every_backend, testing::TestDatabase};
+use sea_orm::EntityTrait;
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
 
 on_every_backend!(
     returns_every_field_of_a_run,
+    a_run_states_its_release_and_its_changes,
     runs_are_sorted_newest_first,
     filters_runs_by_provider_and_state,
     an_unknown_provider_has_no_runs,
@@ -67,6 +69,8 @@ async fn returns_every_field_of_a_run(database: Arc<TestDatabase>) {
         "rejected": 5,
         "reason_code": "http_status",
         "reason": "the provider answered with status 503",
+        "release": null,
+        "changes": null,
     });
     let one = app.get(&format!("/sync-runs/{}", failed.id)).await.json();
     assert_eq!(one, json!({ "data": expected, "error": null }));
@@ -75,6 +79,26 @@ async fn returns_every_field_of_a_run(database: Arc<TestDatabase>) {
     let unknown = app.get(&format!("/sync-runs/{}", running.id)).await.json()["data"].clone();
     for key in ["tick", "ended_at", "parse_ms", "diff_ms", "write_ms", "http_status", "bytes", "reason_code", "reason"] {
         assert_eq!(unknown.get(key), Some(&Value::Null), "{key}");
+    }
+}
+
+async fn a_run_states_its_release_and_its_changes(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let fever = catalogue.insert_provider("fever", "EUR", 2).await;
+    let run = catalogue.insert_run(&fever, RunState::Succeeded).await;
+    let app = TestApp::new(&database).await;
+    for (changes, expected) in
+        [(r#"{"price_changed":3,"created":1}"#, json!({ "created": 1, "price_changed": 3 })), ("{}", json!({}))]
+    {
+        sync_run::Entity::update_many()
+            .col_expr(sync_run::Column::Release, 7_i64.into())
+            .col_expr(sync_run::Column::Changes, changes.into())
+            .exec(&catalogue.database)
+            .await
+            .unwrap();
+        let one = app.get(&format!("/sync-runs/{}", run.id)).await.json();
+        assert_eq!((&one["data"]["release"], &one["data"]["changes"]), (&json!(7), &expected));
+        assert_eq!(app.get("/sync-runs").await.json()["data"]["sync_runs"][0], one["data"]);
     }
 }
 

@@ -6,6 +6,7 @@ mod lane;
 mod lint;
 mod output;
 mod progress_bar;
+mod purge;
 mod rates;
 mod revert;
 mod run;
@@ -57,6 +58,8 @@ enum WorkerCommand {
     Rates(rates::RatesCommand),
     /// Restore what one sync run has changed, as a new release
     Revert(revert::RevertCommand),
+    /// Remove an event, or everything of a provider, for legal reasons
+    Purge(purge::PurgeCommand),
 }
 
 /// The settings of a worker that polls providers.
@@ -94,6 +97,7 @@ pub async fn execute(arguments: WorkerArguments) -> Result<ExitCode, Box<dyn Err
         WorkerCommand::Jobs(jobs) => jobs.execute(database).await,
         WorkerCommand::Rates(rates) => rates.execute(database).await,
         WorkerCommand::Revert(revert) => revert.execute(database).await,
+        WorkerCommand::Purge(purge) => purge.execute(database).await,
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) struct SyncCommand {
     /// Accept the document even if its changes were reverted
     #[arg(long)]
     accept_reverted: bool,
+    /// Accept the feed even if many prices have changed by a large factor
+    #[arg(long)]
+    accept_prices: bool,
     #[command(flatten)]
     providers: ProvidersSettings,
     #[command(flatten)]
@@ -49,6 +52,9 @@ impl SyncCommand {
         let mut entry = entry::find(&providers, &self.slug)?.clone();
         if self.accept_shrink {
             entry.max_shrink_share = 1.0;
+        }
+        if self.accept_prices {
+            entry.max_price_jump_share = 1.0;
         }
         let source = match &self.from {
             Some(path) => FeedSource::File(path.clone()),

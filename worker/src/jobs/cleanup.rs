@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, database_now, datum, deadline,
+    UtcInstant, begin_write,
+    change::ChangeKind,
+    change_retention, database_now, datum, deadline,
     job::{Claim, JobKind},
     pushed_feed, release,
 };
@@ -15,6 +17,9 @@ use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
 /// How long data of the probe, idempotency keys of pushed feeds and releases are retained: no client repeats a push after a week, and no
 /// process remembers older releases.
 pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// Changes that one transaction removes: it holds the write lock of SQLite for a fraction of a second.
+const CHANGES_PER_TRANSACTION: u64 = 2_000;
 
 /// Deletes expired rows. One job at each tick is enough for the whole deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,15 +64,34 @@ impl Handler<JobContext> for CleanupJob {
     }
 }
 
-/// Deletes rows older than [`RETENTION`] and returns their number.
+/// Deletes rows older than [`RETENTION`], and changes older than that of their kind, and returns their number.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
 pub async fn delete_expired(database: &DatabaseConnection) -> Result<u64, DbErr> {
-    let oldest = database_now(database).await? - RETENTION;
+    let now = database_now(database).await?;
+    let oldest = now - RETENTION;
     let data = datum::Entity::delete_many().filter(datum::Column::AcceptedAt.lt(oldest)).exec(database).await?;
     let pushed = pushed_feed::Entity::delete_many().filter(pushed_feed::Column::SettledAt.lt(oldest)).exec(database).await?;
     let releases = release::Entity::delete_many().filter(release::Column::RaisedAt.lt(oldest)).exec(database).await?;
-    Ok(data.rows_affected + pushed.rows_affected + releases.rows_affected)
+    let mut changes = 0;
+    for kind in ChangeKind::ALL {
+        changes += delete_expired_changes(database, kind, now - kind.retention()).await?;
+    }
+    Ok(data.rows_affected + pushed.rows_affected + releases.rows_affected + changes)
+}
+
+/// Each step is committed, so that a job that is interrupted has made progress.
+async fn delete_expired_changes(database: &DatabaseConnection, kind: ChangeKind, oldest: UtcInstant) -> Result<u64, DbErr> {
+    let mut deleted = 0;
+    loop {
+        let transaction = begin_write(database).await?;
+        let removed = change_retention::remove_oldest(&transaction, kind, oldest, CHANGES_PER_TRANSACTION).await?;
+        transaction.commit().await?;
+        deleted += removed;
+        if removed < CHANGES_PER_TRANSACTION {
+            return Ok(deleted);
+        }
+    }
 }

@@ -1,9 +1,11 @@
 //! Background jobs.
 //!
-//! [`registry`](mod@registry) maps each kind to its handler, and there is one file per kind: `sync`, `push`, `datum` and
-//! [`cleanup`]. [`runner`] claims what is due and holds the leases. [`pause`] decides when a provider is not polled. The queue itself
-//! is `entity::job`; `schedule` and the API enqueue.
+//! [`registry`](mod@registry) maps each kind to its handler, and there is one file per kind: `sync`, `push`, `datum`, [`cleanup`],
+//! [`boundary`] and [`boundary_backfill`]. [`runner`] claims what is due and holds the leases. [`pause`] decides when a provider is not
+//! polled. The queue itself is `entity::job`; `schedule` and the API enqueue.
 
+pub mod boundary;
+pub mod boundary_backfill;
 pub mod cleanup;
 mod context;
 mod datum;
@@ -18,11 +20,17 @@ mod sync;
 
 use entity::job::{DatumJob, PushJob, SyncJob};
 
-use self::{cleanup::CleanupJob, registry::Registry};
+use self::{boundary::BoundaryJob, boundary_backfill::BoundaryBackfillJob, cleanup::CleanupJob, registry::Registry};
 pub use self::{context::JobContext, outcome::JobOutcome};
 
 /// All kinds of jobs of a worker.
 #[must_use]
 pub fn registry() -> Registry<JobContext> {
-    Registry::default().with::<SyncJob>().with::<PushJob>().with::<DatumJob>().with::<CleanupJob>()
+    Registry::default()
+        .with::<SyncJob>()
+        .with::<PushJob>()
+        .with::<DatumJob>()
+        .with::<CleanupJob>()
+        .with::<BoundaryJob>()
+        .with::<BoundaryBackfillJob>()
 }

@@ -22,7 +22,11 @@ use self::{
     due::DueTimes,
     tick::{TickOutcome, enqueue_tick, forget_future_tick},
 };
-use crate::{database::RECONNECT_PAUSE, jobs::cleanup::CleanupJob, provider::entry::ProviderEntry};
+use crate::{
+    database::RECONNECT_PAUSE,
+    jobs::{boundary::BoundaryJob, cleanup::CleanupJob},
+    provider::entry::ProviderEntry,
+};
 
 /// How often the database's clock is read at least: so that a clock that is set is detected within this time. It is one query for all
 /// providers.
@@ -31,6 +35,8 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(1);
 const LOCKED_PAUSE: Duration = Duration::from_millis(200);
 /// When old rows are deleted: hourly, at an uncommon minute. A missed tick is covered by the next one.
 const CLEANUP_SCHEDULE: &str = "0 17 * * * *";
+/// When to look for boundaries that have passed: sales begin on the minute, and visitors wait for them. It reads one row of an index.
+const BOUNDARY_SCHEDULE: &str = "*/10 * * * * *";
 
 /// Ticks of this process that are enqueued at the same time: hundreds can fall on one second, and running jobs need the pool's
 /// connections too.
@@ -55,7 +61,14 @@ pub struct Schedules {
 enum Task {
     /// Wakes the ticker of a provider.
     Poll(Arc<Notify>),
+    Enqueue(ScheduledJob),
+}
+
+/// A job of which one is enough for the whole deployment.
+#[derive(Clone, Copy, Debug)]
+enum ScheduledJob {
     Cleanup,
+    Boundary,
 }
 
 /// Enqueues the ticks of one provider.
@@ -83,7 +96,7 @@ pub async fn start(
     let stop = shutdown.child_token();
     let schedules = Schedules { _stop: stop.clone().drop_guard() };
     let now = database_now(database).await?;
-    let mut tasks = Vec::with_capacity(providers.len() + 1);
+    let mut tasks = Vec::with_capacity(providers.len() + 2);
     for entry in providers {
         let due = Arc::new(Notify::new());
         let ticker = Ticker { database: database.clone(), entry: entry.clone(), due: due.clone(), wake: wake.clone() };
@@ -92,8 +105,10 @@ pub async fn start(
         tokio::spawn(async move { ticker.run(&stop).await });
         tasks.push((DueTimes::new(entry.schedule.clone(), now), Task::Poll(due)));
     }
-    let cleanup: Schedule = CLEANUP_SCHEDULE.parse().map_err(DbErr::Custom)?;
-    tasks.push((DueTimes::new(cleanup, now), Task::Cleanup));
+    for (schedule, job) in [(CLEANUP_SCHEDULE, ScheduledJob::Cleanup), (BOUNDARY_SCHEDULE, ScheduledJob::Boundary)] {
+        let schedule: Schedule = schedule.parse().map_err(DbErr::Custom)?;
+        tasks.push((DueTimes::new(schedule, now), Task::Enqueue(job)));
+    }
     let (clock, wake) = (ClockWatch::new(database.clone()), wake.clone());
     tokio::spawn(async move { stop.run_until_cancelled(run(clock, tasks, &wake)).await });
     Ok(schedules)
@@ -122,18 +137,27 @@ impl Task {
     fn start(&self, tick: UtcInstant, database: &DatabaseConnection, wake: &Arc<Notify>) {
         match self {
             Self::Poll(due) => due.notify_one(),
-            Self::Cleanup => {
-                let (database, wake) = (database.clone(), wake.clone());
+            Self::Enqueue(job) => {
+                let (job, database, wake) = (*job, database.clone(), wake.clone());
                 tokio::spawn(async move {
-                    let cleanup = CleanupJob::new(tick);
-                    match deadline::within(deadline::SHORT, &database, queue::enqueue(&database, &cleanup)).await {
+                    match deadline::within(deadline::SHORT, &database, job.enqueue(&database, tick)).await {
                         Ok(_) => wake.notify_one(),
                         Err(error) => {
-                            tracing::warn!(error = telemetry::with_causes(&error), "the cleanup could not be enqueued");
+                            let error = telemetry::with_causes(&error);
+                            tracing::warn!(job = ?job, error, "a scheduled job could not be enqueued");
                         }
                     }
                 });
             }
+        }
+    }
+}
+
+impl ScheduledJob {
+    async fn enqueue(self, database: &DatabaseConnection, tick: UtcInstant) -> Result<Option<i64>, DbErr> {
+        match self {
+            Self::Cleanup => queue::enqueue(database, &CleanupJob::new(tick)).await,
+            Self::Boundary => BoundaryJob::enqueue_if_due(database, tick).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::{base_event, chunks, deadline, event};
+use entity::{UtcInstant, base_event, chunks, database_now, deadline, event};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -10,9 +10,11 @@ use uuid::Uuid;
 use super::{
     SyncError,
     diff::{self, CopiedBaseEvent, CopyChanges, FeedOrigin},
+    price_guard::PriceGuard,
     record::ChangeRecorder,
     report::Counts,
     summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
+    tombstones::Tombstones,
 };
 use crate::{
     progress::{ProgressCounter, ProgressStage},
@@ -34,6 +36,7 @@ pub(super) struct FeedChanges<'a> {
     counts: Counts,
     is_visible: bool,
     recorder: Option<ChangeRecorder>,
+    price_guard: Option<PriceGuard>,
 }
 
 impl<'a> FeedChanges<'a> {
@@ -62,17 +65,28 @@ impl<'a> FeedChanges<'a> {
             counts,
             is_visible: false,
             recorder,
+            price_guard: None,
         }
+    }
+
+    /// Compares the prices with those of the copy. Not for a first load, which no reader has seen before.
+    pub(super) fn guard_prices(self, price_guard: PriceGuard) -> Self {
+        Self { price_guard: Some(price_guard), ..self }
     }
 
     /// The next batch; `None` after the last one.
     pub(super) async fn next(&mut self, database: &impl ConnectionTrait) -> Result<Option<CopyChanges>, SyncError> {
         let (size, copied, mut changes) = if let Some(batch) = self.changed.recv().await {
-            let details = batch?;
+            let mut details = batch?;
             let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
             let copied = deadline::within(deadline::BULK, database, fetch_copied(database, copied_ids)).await?;
-            let changes = diff::diff_changed(&details, &copied, self.origin);
-            (details.len(), copied, changes)
+            let size = details.len();
+            let FeedOrigin { provider_id, slug, .. } = self.origin;
+            let fetching = Tombstones::fetch(database, provider_id, slug);
+            let removed = deadline::within(deadline::BULK, database, fetching).await?.remove_items(&mut details, &copied);
+            let mut changes = diff::diff_changed(&details, &copied, self.origin);
+            changes.counts.unchanged += removed;
+            (size, copied, changes)
         } else if self.removed.is_empty() {
             return Ok(None);
         } else {
@@ -82,11 +96,17 @@ impl<'a> FeedChanges<'a> {
             let changes = diff::diff_removed(&copied);
             (size, copied, changes)
         };
+        // In the transaction, which has locked the provider's row: every boundary that was handled before is earlier.
+        let now = deadline::within(deadline::SHORT, database, database_now(database)).await?;
+        set_next_boundaries(&mut changes, &copied, now);
         if let Some(recorder) = &mut self.recorder {
             recorder.add(database, &copied, &mut changes).await?;
         }
         self.progress.add(size as u64);
         self.counts.add(changes.counts);
+        if let Some(price_guard) = &mut self.price_guard {
+            price_guard.add(&copied, &changes, &self.counts)?;
+        }
         // Shown events may share venues and performers, and they are resources of their own in the API.
         self.is_visible |= changes.visible || !changes.venues.is_empty() || !changes.performers.is_empty();
         Ok(Some(changes))
@@ -138,6 +158,14 @@ fn read_ahead(
         }
     });
     receiver
+}
+
+/// Sets when time changes the events next. A boundary that has passed but was not handled yet remains the next one.
+fn set_next_boundaries(changes: &mut CopyChanges, copied: &HashMap<Uuid, CopiedBaseEvent>, now: UtcInstant) {
+    for event in changes.new_events.iter_mut().chain(&mut changes.changed_events) {
+        let previous = copied.get(&event.base_event_id).and_then(|copied| copied.events.get(&event.id));
+        event.next_boundary_at = event.continue_boundaries(previous, now);
+    }
 }
 
 /// Fetches base events of the copy with their events.

@@ -231,7 +231,7 @@ impl CopyChanges {
 fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: FeedOrigin<'_>) -> event::Model {
     let wall_clock = |time: &crate::provider::local_time::LocalTime| time.wall_clock.clone();
     let prices = || event.zones.iter().map(|zone| zone.price);
-    let row = event::Model {
+    event::Model {
         id,
         base_event_id,
         source_id: event.source_id.clone(),
@@ -254,6 +254,5 @@ fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: Fee
         sale_starts_at: event.sell_from.as_ref().map(|time| time.instant),
         sale_ends_at: event.sell_to.as_ref().map(|time| time.instant),
         next_boundary_at: None,
-    };
-    event::Model { next_boundary_at: row.find_next_boundary(origin.fetched_at), ..row }
+    }
 }

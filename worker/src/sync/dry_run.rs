@@ -11,7 +11,9 @@ use super::{
     changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
+    price_guard::PriceGuard,
     pushed,
+    run::require_admitted,
 };
 use crate::{
     progress::ProgressCounter,
@@ -37,6 +39,7 @@ async fn count_changes(
     let finding = provider::Entity::find_by_id(pushed.provider_id).one(database);
     let provider = deadline::within(deadline::BULK, database, finding).await?;
     let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", pushed.provider_id)))?;
+    require_admitted(&provider)?;
     if provider.currency != entry.currency.code() {
         return Err(SyncError::CurrencyChanged { copied_in: provider.currency });
     }
@@ -56,7 +59,17 @@ async fn count_changes(
         last_fetched_at: provider.last_success_at,
     };
     let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, None, &progress);
-    while changes.next(database).await?.is_some() {}
+    if provider.last_success_at.is_some() && provider.loading_since.is_none() {
+        changes = changes.guard_prices(PriceGuard::new(entry));
+    }
+    loop {
+        match changes.next(database).await {
+            Ok(Some(_)) => (),
+            Ok(None) => break,
+            Err(refusal) if refusal.is_refusal() => return Ok(describe_failure(&refusal, summary.rejects.count, &rejects)),
+            Err(error) => return Err(error),
+        }
+    }
     let counts = changes.counts();
     Ok(json!({
         "state": counts.state().name(),

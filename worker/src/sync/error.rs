@@ -53,6 +53,21 @@ pub enum SyncError {
          --accept-reverted`"
     )]
     RevertedDocument,
+    /// Too many prices have changed by a large factor: the provider has probably changed their unit.
+    #[error(
+        "the lowest prices of at least {jumps} of {compared} events have changed by more than a factor of {factor}, more than the \
+         allowed share of {allowed_share}; if this is correct, run `marquee-worker sync SLUG --accept-prices`"
+    )]
+    PriceJump {
+        /// Events with such a price. The rest of the feed was not read.
+        jumps: usize,
+        /// Events that are in the copy and in this feed.
+        compared: usize,
+        /// The allowed factor.
+        factor: f64,
+        /// The limit.
+        allowed_share: f64,
+    },
     /// Another run of the provider succeeded during this one.
     #[error("another run has written a newer copy; the next run continues from there")]
     Superseded,
@@ -68,6 +83,12 @@ pub enum SyncError {
         /// The currency of the copy.
         copied_in: String,
     },
+    /// The catalogue of the provider was removed for legal reasons.
+    #[error(
+        "the catalogue of the provider was purged; remove the provider from the providers file, or run \
+         `marquee-worker purge --provider SLUG --readmit`"
+    )]
+    ProviderPurged,
     /// The process is shutting down.
     #[error("the worker is shutting down")]
     Slot(#[source] AcquireError),
@@ -102,10 +123,12 @@ impl SyncError {
             Self::TooManyRejects { .. } => "too_many_rejects",
             Self::Shrunk { .. } => "shrunk",
             Self::RevertedDocument => "reverted_document",
+            Self::PriceJump { .. } => "price_jump",
             Self::Superseded => "superseded",
             Self::Overtaken => "overtaken",
             Self::LeaseLost => "lease_lost",
             Self::CurrencyChanged { .. } => "currency_changed",
+            Self::ProviderPurged => "provider_purged",
             Self::Spool(_) => "spool_error",
             Self::Slot(_) | Self::Panic(_) => "internal_error",
             Self::Database(_) => "database_error",
@@ -122,8 +145,13 @@ impl SyncError {
     /// Whether the provider or its document caused it.
     #[must_use]
     pub fn is_provider_error(&self) -> bool {
-        let is_feed = matches!(self, Self::Fetch(_) | Self::Document(_) | Self::TooManyRejects { .. } | Self::Shrunk { .. });
-        is_feed && !self.is_internal()
+        (matches!(self, Self::Fetch(_) | Self::Document(_)) || self.is_refusal()) && !self.is_internal()
+    }
+
+    /// Whether a well-formed feed is not plausible.
+    #[must_use]
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::TooManyRejects { .. } | Self::Shrunk { .. } | Self::PriceJump { .. })
     }
 
     /// Whether the provider may recover before its next tick.

@@ -3,7 +3,7 @@
 use super::{SyncError, summary::FeedSummary};
 use crate::provider::entry::ProviderEntry;
 
-/// Below this number of rejected or missing items no share is checked: a feed of three items is not rejected for one of them.
+/// Below this number of items no share is checked: a feed of three items is not rejected for one of them.
 const MIN_ITEMS: usize = 10;
 
 /// Rejects a feed with too many rejected items, or with too many events removed since the previous copy.
@@ -24,7 +24,8 @@ pub(super) fn check(entry: &ProviderEntry, summary: &FeedSummary, events_before:
     Ok(())
 }
 
+/// Whether a part is large, and more than the allowed share of the whole.
 #[expect(clippy::cast_precision_loss, reason = "item counts are far below the 2^53 that a float holds exactly")]
-fn is_over(part: usize, whole: usize, allowed_share: f64) -> bool {
+pub(super) fn is_over(part: usize, whole: usize, allowed_share: f64) -> bool {
     part >= MIN_ITEMS && part as f64 > allowed_share * whole as f64
 }

@@ -144,10 +144,11 @@ pub(super) async fn close_snapshot(
     transaction: &impl ConnectionTrait,
     run: &sync_run::Model,
     copied: &CopiedDocument,
-    applied: AppliedChanges,
+    applied: &AppliedChanges,
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
     let AppliedChanges { counts, published } = applied;
+    let (counts, published) = (*counts, published.as_ref());
     let columns = provider::ActiveModel {
         event_count: Set(to_column(counts.fetched)),
         reject_count: Set(to_column(counts.rejected)),
@@ -165,10 +166,11 @@ pub(super) async fn close_delta(
     run: &sync_run::Model,
     provider: &provider::Model,
     delta: &CopiedDocument,
-    applied: AppliedChanges,
+    applied: &AppliedChanges,
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
     let AppliedChanges { counts, published } = applied;
+    let (counts, published) = (*counts, published.as_ref());
     let events = usize::try_from(provider.event_count).unwrap_or(0) + counts.inserted;
     let columns = provider::ActiveModel {
         event_count: Set(to_column(events.saturating_sub(counts.left))),
@@ -218,7 +220,7 @@ async fn succeed(
     run: &sync_run::Model,
     columns: provider::ActiveModel,
     http_status: Option<u16>,
-    (report, published): (SyncReport, Option<PublishedRelease>),
+    (report, published): (SyncReport, Option<&PublishedRelease>),
 ) -> Result<SyncReport, DbErr> {
     let SyncReport { state, bytes, counts, durations, .. } = report;
     let has_document = http_status != Some(NOT_MODIFIED);
@@ -237,8 +239,8 @@ async fn succeed(
         parse_ms: Set(Some(to_milliseconds(durations.parse))),
         diff_ms: Set(Some(to_milliseconds(durations.diff))),
         write_ms: Set(Some(to_milliseconds(durations.write))),
-        release: Set(published.as_ref().map(|published| published.release.version)),
-        changes: Set(published.as_ref().map(PublishedRelease::describe_changes)),
+        release: Set(published.map(|published| published.release.version)),
+        changes: Set(published.map(PublishedRelease::describe_changes)),
         ..run.clone().into_active_model()
     };
     closed.update(database).await?;

@@ -25,6 +25,8 @@ pub mod identity;
 mod last_document;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
+mod price_guard;
+pub mod purge;
 pub(crate) mod pushed;
 mod record;
 pub mod register;
@@ -35,6 +37,7 @@ mod run;
 mod save_rejects;
 mod source;
 mod summary;
+mod tombstones;
 mod write;
 
 pub use self::{

@@ -101,7 +101,7 @@ pub async fn revert(
     let provider = deadline::within(deadline::BULK, &transaction, locking).await?.ok_or(RevertError::UnknownRun(run.id))?;
     let parts = deadline::within(deadline::BULK, &transaction, fetch_parts(&transaction, run)).await?;
     check_order(&transaction, run, &parts).await?;
-    let report = restore(&transaction, run, &provider, parts).await?;
+    let (report, published) = restore(&transaction, run, &provider, parts).await?;
     let Some(lease) = lease else {
         transaction.rollback().await?;
         return Ok(report);
@@ -111,6 +111,7 @@ pub async fn revert(
         return Err(RevertError::LeaseLost);
     }
     transaction.commit().await?;
+    published.count();
     tracing::info!(
         sync_run.id = run.id,
         revert.restored = report.restored,
@@ -161,7 +162,7 @@ async fn restore(
     run: &sync_run::Model,
     provider: &provider::Model,
     parts: Vec<undo::Model>,
-) -> Result<RevertReport, RevertError> {
+) -> Result<(RevertReport, PublishedRelease), RevertError> {
     let now = database_now(transaction).await?;
     let origin = FeedOrigin { provider_id: provider.id, slug: &provider.slug, fetched_at: now, last_fetched_at: None };
     let mut recorder = ChangeRecorder::of_undo(provider, now);
@@ -191,7 +192,7 @@ async fn restore(
     undo::Entity::delete_many().filter(undo::COLUMN.sync_run_id.eq(run.id)).exec(transaction).await?;
     refuse_document(transaction, provider, &published, listed).await?;
     let changes = published.describe_changes();
-    Ok(RevertReport { restored, removed, release: published.release.version, changes })
+    Ok((RevertReport { restored, removed, release: published.release.version, changes }, published))
 }
 
 /// Refuses the document of the copy from now on, and requests the next one in full.

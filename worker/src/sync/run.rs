@@ -18,7 +18,9 @@ use super::{
     changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
-    first_load, last_document, ledger, metrics, pushed,
+    first_load, last_document, ledger, metrics,
+    price_guard::PriceGuard,
+    pushed,
     record::{ChangeRecorder, publish_first_load},
     register,
     report::{Durations, Stopwatch, SyncReport},
@@ -63,6 +65,11 @@ pub async fn sync_with_progress(
     progress: &ProgressCounter,
 ) -> Result<SyncReport, SyncError> {
     SyncAttempt { database, entry, source, lease, progress, is_command: true }.run().await
+}
+
+/// Refuses a provider with a catalogue that was removed for legal reasons.
+pub(super) fn require_admitted(provider: &provider::Model) -> Result<(), SyncError> {
+    if provider.purged_at.is_some() { Err(SyncError::ProviderPurged) } else { Ok(()) }
 }
 
 fn count(slug: &str, outcome: &Result<SyncReport, SyncError>, duration: Duration) {
@@ -178,6 +185,7 @@ impl SyncAttempt<'_> {
 
     async fn copy(&self, provider: &provider::Model, run: &sync_run::Model) -> Result<SyncReport, SyncError> {
         let Self { database, entry, .. } = *self;
+        require_admitted(provider)?;
         if provider.currency != entry.currency.code() {
             return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
         }
@@ -234,7 +242,7 @@ impl SyncAttempt<'_> {
         let ComparedFeed { feed, summary, comparison, refusal, parse, diff } = compared;
         (durations.parse, durations.diff) = (parse, diff);
         if let Some(refusal) = refusal {
-            self.within_deadline(save_rejects(database, run, &summary.rejects.first, &feed.spool)).await?;
+            self.within_deadline(save_rejects(database, run, &summary.rejects.first, &feed)).await?;
             return Err(refusal);
         }
         let mut watch = Stopwatch::start();
@@ -249,11 +257,20 @@ impl SyncAttempt<'_> {
         let is_first_load = provider.last_success_at.is_none() || provider.loading_since.is_some();
         let recorder = (!is_first_load).then(|| ChangeRecorder::of_run(provider, run));
         let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, recorder, progress);
+        if !is_first_load {
+            changes = changes.guard_prices(PriceGuard::new(entry));
+        }
         if is_large_first_load {
             self.write_in_parts(provider, &mut changes).await?;
         }
         let transaction = self.within_deadline(self.begin(provider)).await?;
-        write::write_all(&transaction, &mut changes).await?;
+        if let Err(error) = write::write_all(&transaction, &mut changes).await {
+            if error.is_refusal() {
+                transaction.rollback().await?;
+                self.within_deadline(save_rejects(database, run, &summary.rejects.first, &feed)).await?;
+            }
+            return Err(error);
+        }
         let is_visible = changes.is_visible() || provider.loading_since.is_some();
         let counts = changes.counts();
         let cause = (Cause::SyncRun, Some(run.id));
@@ -264,14 +281,17 @@ impl SyncAttempt<'_> {
         };
         let applied = ledger::AppliedChanges { counts, published };
         let close = async {
-            save_rejects(&transaction, run, &summary.rejects.first, &feed.spool).await?;
+            save_rejects(&transaction, run, &summary.rejects.first, &feed).await?;
             durations.write = watch.lap();
             let report = if self.is_delta() {
-                ledger::close_delta(&transaction, run, provider, copied, applied, durations).await?
+                ledger::close_delta(&transaction, run, provider, copied, &applied, durations).await?
             } else {
-                ledger::close_snapshot(&transaction, run, copied, applied, durations).await?
+                ledger::close_snapshot(&transaction, run, copied, &applied, durations).await?
             };
             self.commit(transaction).await?;
+            if let Some(published) = &applied.published {
+                published.count();
+            }
             Ok(report)
         };
         self.within_deadline(close).await
@@ -281,6 +301,7 @@ impl SyncAttempt<'_> {
     async fn begin(&self, provider: &provider::Model) -> Result<DatabaseTransaction, SyncError> {
         let transaction = begin_write(self.database).await?;
         let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
+        locked.as_ref().map_or(Ok(()), require_admitted)?;
         let state = |provider: &provider::Model| (provider.last_success_at, provider.reverted_body_hash);
         if locked.is_some_and(|locked| state(&locked) == state(provider)) {
             Ok(transaction)

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails at the first error")]
 
+mod boundaries;
 mod commands;
 mod copy;
 mod entries;

@@ -19,11 +19,12 @@ use api::{
     response::ContentCoding,
 };
 use entity::{
-    ConnectionRole, catalogue_version, fold_name,
+    ConnectionRole, begin_write, catalogue_version, fold_name,
     footprint::{Footprint, Scope},
     job::{self, Claim, SyncJob},
     place, provider,
     release::{self, Cause},
+    takedown::{self, FoundEvent},
     undo,
 };
 use flate2::read::GzDecoder;
@@ -42,7 +43,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 use uuid::Uuid;
 use worker::{
     provider::entry::{ProviderEntry, read_providers},
-    sync::{self, FeedSource, SyncError, revert},
+    sync::{self, FeedSource, SyncError, identity, revert},
 };
 
 use self::feeds::{Change, Feed, any_change};
@@ -82,6 +83,8 @@ enum Step {
     Sync(usize, Vec<Change>),
     /// An operator reverts the last sync of a provider, if it can be reverted.
     Revert(usize),
+    /// An operator removes an event, if there is one with these ids, for legal reasons.
+    Takedown { provider: usize, show: u8, date: u8 },
     /// A client adds a place to the list.
     AddPlace,
     /// A version of which nothing is known, as an older worker raises it.
@@ -94,6 +97,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..PROVIDERS, vec(any_change(), 1..3)).prop_map(|(provider, changes)| Step::Sync(provider, changes)),
         1 => (0..PROVIDERS).prop_map(Step::Revert),
+        1 => (0..PROVIDERS, 0_u8..4, 0_u8..3).prop_map(|(provider, show, date)| Step::Takedown { provider, show, date }),
         1 => Just(Step::AddPlace),
         1 => Just(Step::RaiseVersion),
         6 => (0..PROCESSES, prop_oneof![Just(ContentCoding::Identity), Just(ContentCoding::Gzip)], prop::bool::weighted(0.8))
@@ -140,6 +144,7 @@ impl Trial {
                 self.sync(provider).await;
             }
             Step::Revert(provider) => self.revert(provider).await,
+            Step::Takedown { provider, show, date } => self.remove_event(provider, show, date).await,
             Step::AddPlace => self.add_place().await,
             Step::RaiseVersion => catalogue_version::increment(&self.connection).await.unwrap(),
             Step::Requests { process, coding, is_followed } => {
@@ -181,6 +186,15 @@ impl Trial {
     async fn start_job(&self, provider: usize) -> Claim {
         let job = SyncJob::new(&self.entries[provider].slug, Uuid::new_v4().to_string());
         job::queue::start(&self.connection, &job, "test", Duration::from_secs(600)).await.unwrap().unwrap()
+    }
+
+    async fn remove_event(&self, provider: usize, show: u8, date: u8) {
+        let id = identity::event_id(&self.entries[provider].slug, &show.to_string(), &date.to_string());
+        let transaction = begin_write(&self.connection).await.unwrap();
+        if let FoundEvent::Stored(event) = takedown::lock(&transaction, id).await.unwrap() {
+            event.remove(&transaction, "test").await.unwrap();
+        }
+        transaction.commit().await.unwrap();
     }
 
     async fn add_place(&self) {
@@ -270,7 +284,7 @@ fn entry(folder: &TempDir, number: usize) -> ProviderEntry {
     let file = folder.path().join("providers.toml");
     let text = format!(
         "[[provider]]\nslug = \"provider{number}\"\nurl = \"http://localhost/feed\"\nformat = \"event-list-xml\"\n\
-         currency = \"EUR\"\nschedule = \"0 0 0 1 1 *\"\nallow_private_addresses = true\nmax_shrink_share = 1.0\n"
+         currency = \"EUR\"\nschedule = \"0 0 0 1 1 *\"\nallow_private_addresses = true\nmax_shrink_share = 1.0\nmax_price_jump_share = 1.0\n"
     );
     fs::write(&file, text).unwrap();
     read_providers(&file).unwrap().remove(0)

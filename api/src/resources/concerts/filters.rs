@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::rows;
 use crate::{
-    cache::{CachedQuery, QueryOutput},
+    cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, TimeRange},
@@ -109,6 +109,8 @@ impl ConcertsQuery {
 }
 
 impl CachedQuery for ConcertsQuery {
+    const RESOURCE: CachedResource = CachedResource::Concerts;
+
     fn selection(&self) -> Selection {
         let ConcertFilters { bands, near, range, .. } = &self.filters;
         Selection {

@@ -1,24 +1,37 @@
-//! `GET /events/{id}`: one event with all its details.
+//! `/events/{id}`: one event with all its details, and its removal.
 
+mod remove;
 mod response;
 mod rows;
 
 use poem::Request;
-use poem_openapi::OpenApi;
+use poem_openapi::{ApiResponse, OpenApi};
 use sea_orm::prelude::Uuid;
+use tracing::Instrument;
 
-pub use self::response::EventDetails;
-pub(crate) use self::rows::select_visible;
+pub(crate) use self::rows::{explain_missing, load_related, select_visible};
+pub use self::{remove::ReasonText, response::EventDetails};
 use crate::{
+    auth::{Caller, Scope},
     database::reader::ReadSize,
     error::ApiError,
-    query::{Path, UuidText, no_parameters, parse_path},
+    query::{Documented, IfMatchText, Parameters, Path, Required, UuidText, no_parameters, parse_path},
     resources::openapi::Tag,
-    response::{Envelope, Reply},
+    response::{Envelope, Precondition, Reply},
     state::State,
 };
 
-/// The operation.
+const ID_REQUIREMENT: &str = "must be a UUID as in /search";
+
+/// The response to a removed event.
+#[derive(ApiResponse, Debug)]
+pub enum RemoveResponse {
+    /// The event is removed, now or by an earlier request
+    #[oai(status = 204)]
+    Removed,
+}
+
+/// The operations.
 #[derive(Debug)]
 pub struct EventsApi(pub State);
 
@@ -35,10 +48,45 @@ impl EventsApi {
         id: Path<UuidText>,
     ) -> Result<Reply<Envelope<EventDetails>>, ApiError> {
         no_parameters(request)?;
-        let event_id: Uuid = parse_path("id", &id, "must be a UUID as in /search")?;
-        let source = self.0.reader.with_version(self.0.version.current());
+        let event_id: Uuid = parse_path("id", &id, ID_REQUIREMENT)?;
+        let source = self.0.reader.with_version(self.0.version.current(), self.0.version.newest_takedown());
         let rows = self.0.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id)).await?;
-        let event = rows.map(EventDetails::from).ok_or_else(|| ApiError::not_found("event", &event_id))?;
-        Reply::json(request, &Envelope::from(event)).await
+        Reply::json(request, &Envelope::from(EventDetails::from(rows))).await
+    }
+
+    /// Remove an event
+    ///
+    /// Removes an event for legal reasons, which cannot be undone. Its content is deleted from every response, including the log of
+    /// changes, and no sync imports it again: its URL returns 410 from then on. With `If-Match`, only if its `ETag` is current.
+    #[oai(path = "/events/:id", method = "delete", operation_id = "remove_event")]
+    async fn remove_event(
+        &self,
+        request: &Request,
+        caller: Caller,
+        /// Why it is removed, such as the number of a case. It is stored, and not shown to clients
+        #[oai(name = "reason")]
+        _reason: Documented<Required<ReasonText>>,
+        /// The `ETag` of the event
+        #[oai(name = "If-Match")]
+        _if_match: Documented<IfMatchText>,
+        /// The event's id, as in `/search`
+        id: Path<UuidText>,
+    ) -> Result<RemoveResponse, ApiError> {
+        self.0.keys.authorize(request, &caller, &Scope::Admin)?;
+        let event_id: Uuid = parse_path("id", &id, ID_REQUIREMENT)?;
+        let mut parameters = Parameters::of(request);
+        let reason = parameters.require("reason", remove::parse_reason).unwrap_or_default();
+        let reason = parameters.finish(reason)?;
+        let precondition = Precondition::of(request.headers())?;
+        let state = self.0.clone();
+        // A task, so that it completes even if the client disconnects.
+        let removing = async move {
+            state.writer.write(1, remove::remove(&state.writer.database, event_id, &reason, precondition)).await?;
+            // Until this process knows the release, it may serve cached responses with the event. The client then repeats the request.
+            state.version.refresh().await.map_err(|_| ApiError::DatabaseStillUnavailable)?;
+            tracing::info!(event.id = %event_id, "event removed");
+            Ok(RemoveResponse::Removed)
+        };
+        tokio::spawn(removing.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
     }
 }

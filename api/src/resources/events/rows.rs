@@ -1,16 +1,21 @@
-//! Reads an event.
+//! Reads events with all their details.
 
-use entity::{base_event, event, event_performer, performer, provider, venue, zone};
+use std::collections::HashMap;
+
+use entity::{base_event, event, event_performer, performer, provider, tombstone, venue, zone};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Select,
-    prelude::Uuid,
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
+    Select, prelude::Uuid,
 };
 
-use crate::database::sql::begin_snapshot;
+use crate::{
+    database::sql::{begin_snapshot, pad},
+    error::ApiError,
+};
 
 /// An event and its related rows.
 #[derive(Debug)]
-pub(super) struct EventRows {
+pub(crate) struct EventRows {
     pub(super) event: event::Model,
     pub(super) base_event: base_event::Model,
     pub(super) provider: provider::Model,
@@ -30,30 +35,79 @@ pub(crate) fn select_visible(id: Uuid) -> Select<event::Entity> {
 }
 
 /// Reads an event that readers can see.
-pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<Option<EventRows>, DbErr> {
+pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<EventRows, ApiError> {
     // One snapshot, so that a concurrent sync cannot mix the zones of two feeds.
     let snapshot = begin_snapshot(database).await?;
-    let event = select_visible(id).select_also(base_event::Entity);
-    let Some((event, Some(base_event))) = event.one(&snapshot).await? else {
-        // Not a rollback, which would close the connection.
-        snapshot.commit().await?;
-        return Ok(None);
+    let rows = match fetch(&snapshot, id).await? {
+        Some(rows) => Ok(rows),
+        None => Err(explain_missing(&snapshot, id).await?),
     };
-    let provider = provider::Entity::find_by_id(base_event.provider_id).one(&snapshot).await?;
-    let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", base_event.provider_id)))?;
-    let venue = match event.venue_id {
-        Some(venue_id) => venue::Entity::find_by_id(venue_id).one(&snapshot).await?,
-        None => None,
-    };
-    let performers = event_performer::Entity::find()
-        .filter(event_performer::COLUMN.event_id.eq(id))
-        .order_by_asc(event_performer::Column::Position)
-        .find_also_related(performer::Entity)
-        .all(&snapshot)
-        .await?;
-    let zones =
-        zone::Entity::find().filter(zone::COLUMN.event_id.eq(id)).order_by_asc(zone::Column::Position).all(&snapshot).await?;
-    let performers = performers.into_iter().filter_map(|(_, performer)| performer).collect();
+    // Not a rollback, which would close the connection.
     snapshot.commit().await?;
-    Ok(Some(EventRows { event, base_event, provider, venue, performers, zones }))
+    rows
+}
+
+/// Why readers see no event with this id.
+pub(crate) async fn explain_missing(snapshot: &impl ConnectionTrait, id: Uuid) -> Result<ApiError, DbErr> {
+    let tombstone = tombstone::Entity::find_by_id(id).one(snapshot).await?;
+    Ok(if tombstone.is_some() { ApiError::EventRemoved(id) } else { ApiError::not_found("event", &id) })
+}
+
+/// Reads an event that readers can see, in a transaction.
+pub(super) async fn fetch(transaction: &impl ConnectionTrait, id: Uuid) -> Result<Option<EventRows>, DbErr> {
+    let event = select_visible(id).select_also(base_event::Entity);
+    let Some((event, Some(base_event))) = event.one(transaction).await? else { return Ok(None) };
+    let provider = provider::Entity::find_by_id(base_event.provider_id).one(transaction).await?;
+    let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", base_event.provider_id)))?;
+    Ok(load_related(transaction, &provider, vec![(event, base_event)]).await?.into_iter().next())
+}
+
+/// Reads what belongs to events of a provider, with one statement for each table. Nothing is sorted by the database, because its
+/// connections avoid sorting even where an index would return far more rows.
+pub(crate) async fn load_related(
+    snapshot: &impl ConnectionTrait,
+    provider: &provider::Model,
+    events: Vec<(event::Model, base_event::Model)>,
+) -> Result<Vec<EventRows>, DbErr> {
+    let ids = pad(events.iter().map(|(event, _)| event.id).collect());
+    let venues = load_venues(snapshot, &events).await?;
+    let performers = event_performer::Entity::find().filter(event_performer::COLUMN.event_id.is_in(ids.clone()));
+    let performers = performers.find_also_related(performer::Entity).all(snapshot).await?;
+    let performers = performers.into_iter().filter_map(|(row, performer)| Some((row.event_id, row.position, performer?)));
+    let zones = zone::Entity::find().filter(zone::COLUMN.event_id.is_in(ids)).all(snapshot).await?;
+    let zones = zones.into_iter().map(|zone| (zone.event_id, zone.position, zone));
+    let (mut performers, mut zones) = (group(performers.collect()), group(zones.collect()));
+    let rows = events.into_iter().map(|(event, base_event)| EventRows {
+        provider: provider.clone(),
+        venue: event.venue_id.and_then(|id| venues.get(&id).cloned()),
+        performers: performers.remove(&event.id).unwrap_or_default(),
+        zones: zones.remove(&event.id).unwrap_or_default(),
+        event,
+        base_event,
+    });
+    Ok(rows.collect())
+}
+
+async fn load_venues(
+    snapshot: &impl ConnectionTrait,
+    events: &[(event::Model, base_event::Model)],
+) -> Result<HashMap<Uuid, venue::Model>, DbErr> {
+    let mut ids: Vec<Uuid> = events.iter().filter_map(|(event, _)| event.venue_id).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let venues = venue::Entity::find().filter(venue::COLUMN.id.is_in(pad(ids))).all(snapshot).await?;
+    Ok(venues.into_iter().map(|venue| (venue.id, venue)).collect())
+}
+
+/// The rows of each event, by position.
+fn group<T>(mut rows: Vec<(Uuid, i32, T)>) -> HashMap<Uuid, Vec<T>> {
+    rows.sort_unstable_by_key(|(_, position, _)| *position);
+    let mut groups: HashMap<Uuid, Vec<T>> = HashMap::new();
+    for (event_id, _, row) in rows {
+        groups.entry(event_id).or_default().push(row);
+    }
+    groups
 }

@@ -5,13 +5,15 @@
 
 use std::io;
 
+use sea_orm::prelude::Uuid;
+
 use super::{
     json::{Json, Object},
     operation::Operation,
 };
 use crate::{
     error::{ApiError, ErrorCode, ValidationError},
-    query::{MAX_ROWS, MAX_TARGET_BYTES, Parameters},
+    query::{MAX_TARGET_BYTES, Parameters},
     response::{PROBLEM_JSON, Problem},
 };
 
@@ -44,7 +46,9 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
         ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
+        ErrorCode::EventRemoved => ["event", "event_rates"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
+        ErrorCode::CursorExpired => id == "changes",
         ErrorCode::NotAcceptable => is_read,
         ErrorCode::InvalidBody
         | ErrorCode::IncompleteBody
@@ -96,10 +100,12 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::RemoteWriteForbidden => ApiError::RemoteWriteForbidden,
         ErrorCode::CrossOriginWrite => ApiError::CrossOriginWrite,
         ErrorCode::NotFound => not_found(operation),
+        ErrorCode::EventRemoved => ApiError::EventRemoved(Uuid::nil()),
         ErrorCode::UnknownPlace => {
             let message = "must be the code of a place or the slug of a region, as in /places, got `EETLL`";
             ApiError::UnknownPlaces(vec![ValidationError::for_parameter("orig_code", message)])
         }
+        ErrorCode::CursorExpired => ApiError::CursorExpired,
         ErrorCode::NotAcceptable => ApiError::NotAcceptable,
         ErrorCode::BodyTimeout => ApiError::BodyTimeout,
         ErrorCode::IdempotencyKeyInUse => ApiError::IdempotencyKeyInUse,
@@ -138,14 +144,17 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
 
 /// The error of an invalid or missing parameter, or of an unknown one if the operation has none.
 fn invalid_parameter(operation: &Operation<'_>) -> ApiError {
-    if operation.has_parameter("limit") {
-        return ApiError::parameter("limit", format!("must be an integer between 1 and {MAX_ROWS}, got `0`"));
+    if let Some(most) = operation.maximum("limit") {
+        return ApiError::parameter("limit", format!("must be an integer between 1 and {most}, got `0`"));
     }
     if let Some(name) = operation.required_query_parameter() {
         return ApiError::parameter(name, "is required");
     }
     if operation.has_parameter("mode") {
         return ApiError::parameter("mode", "must be `snapshot` or `delta`, got `full`");
+    }
+    if operation.has_parameter("provider") {
+        return ApiError::parameter("provider", "must be the slug of a provider as in `/providers`, got `Fever`");
     }
     match Parameters::parse("page=2").finish(()) {
         Err(error) => error,

@@ -72,7 +72,7 @@ pub(super) fn add(operation: &Operation<'_>, status: &str, response: &mut Object
         headers.set(&in_title_case(&name), header);
     }
     let mut add = |header: CommonHeader| headers.set(header.name, reference(&header));
-    if operation.is_read && ["200", "304"].contains(&status) {
+    if operation.is_read && !operation.is_streamed() && ["200", "304"].contains(&status) {
         add(ETAG);
     }
     if !operation.is_health() {

@@ -36,6 +36,13 @@ impl Json {
         }
     }
 
+    pub(super) fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Scalar(value) => value.as_u64(),
+            _ => None,
+        }
+    }
+
     pub(super) fn as_object(&self) -> Option<&Object> {
         match self {
             Self::Object(object) => Some(object),

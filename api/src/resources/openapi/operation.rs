@@ -38,8 +38,19 @@ impl<'a> Operation<'a> {
         ["livez", "readyz"].contains(&self.id)
     }
 
+    /// Whether its response is sent while it is read, so that it has no validator.
+    pub(super) fn is_streamed(&self) -> bool {
+        self.id == "events_ndjson"
+    }
+
     pub(super) fn has_parameter(&self, name: &str) -> bool {
         self.parameters.iter().any(|parameter| member(parameter, "name") == Some(name))
+    }
+
+    /// The maximum of a number; `None` if it has no such parameter.
+    pub(super) fn maximum(&self, name: &str) -> Option<u64> {
+        let parameter = self.parameters.iter().find(|parameter| member(parameter, "name") == Some(name))?;
+        parameter.as_object()?.get("schema")?.as_object()?.get("maximum")?.as_u64()
     }
 
     pub(super) fn required_query_parameter(&self) -> Option<&'a str> {

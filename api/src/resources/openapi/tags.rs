@@ -7,6 +7,8 @@ use poem_openapi::Tags;
 pub(crate) enum Tag {
     /// Events by date, with all their details.
     Events,
+    /// What happened to events, and a copy of all events to begin with.
+    Changes,
     /// Concerts by performer and location, and the lists of performers and venues.
     Concerts,
     /// Places, regions, and the prices of travelling between them.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::response::{PerformerList, PerformerRow};
 use crate::{
-    cache::{CachedQuery, QueryOutput},
+    cache::{CachedQuery, CachedResource, QueryOutput},
     database::{
         reader::ReadSize,
         sql::{ReadConnection, Sql},
@@ -57,6 +57,8 @@ impl PerformersQuery {
 }
 
 impl CachedQuery for PerformersQuery {
+    const RESOURCE: CachedResource = CachedResource::Performers;
+
     fn selection(&self) -> Selection {
         Selection::all_of(&[Scope::Performers])
     }

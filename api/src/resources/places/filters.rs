@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::document::{PlaceInput, PlacesDocument, RegionInput};
 use crate::{
-    cache::{CachedQuery, QueryOutput},
+    cache::{CachedQuery, CachedResource, QueryOutput},
     database::{
         reader::ReadSize,
         sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
@@ -129,6 +129,7 @@ impl PlacesQuery {
 }
 
 impl CachedQuery for PlacesQuery {
+    const RESOURCE: CachedResource = CachedResource::Places;
     const MAY_BE_STALE: bool = false;
 
     fn selection(&self) -> Selection {

@@ -30,7 +30,7 @@ impl ProvidersApi {
     #[oai(path = "/providers", method = "get", operation_id = "providers")]
     async fn providers(&self, request: &Request) -> Result<Reply<Envelope<ProviderList>>, ApiError> {
         no_parameters(request)?;
-        let source = self.0.reader.with_version(self.0.version.current());
+        let source = self.0.reader.with_version(self.0.version.current(), self.0.version.newest_takedown());
         let database = &source.connection;
         let read = async { Ok::<_, DbErr>((provider::load_summaries(database).await?, database_now(database).await?)) };
         let (mut providers, now) = self.0.reader.read(source, ReadSize::Small, read).await?;

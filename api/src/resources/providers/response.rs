@@ -48,6 +48,8 @@ pub struct Provider {
     pub currency: CurrencyCode,
     /// The newest run.
     pub last_run: Nullable<LastRun>,
+    /// The newest release of the catalogue that changed its events.
+    pub last_release: Nullable<LastRelease>,
 }
 
 /// The state of a provider.
@@ -96,6 +98,16 @@ pub struct LastRun {
     pub reason: Nullable<String>,
 }
 
+/// The newest release of a provider.
+#[derive(Clone, Debug, Object, Serialize)]
+pub struct LastRelease {
+    /// The version of the catalogue that it made.
+    #[oai(validator(minimum(value = "1")))]
+    pub version: i64,
+    /// When it was made.
+    pub at: Instant,
+}
+
 impl ProviderList {
     /// The providers at an instant, on which ages depend.
     pub(super) fn new(providers: Vec<ProviderSummary>, now: UtcInstant) -> Self {
@@ -109,6 +121,8 @@ impl Provider {
         let paused_until = provider.paused_until(now);
         let schedule = provider.schedule.parse::<Schedule>().ok().filter(|_| state != ProviderState::Retired);
         let next_tick = schedule.and_then(|schedule| schedule.next_after(paused_until.unwrap_or(now)));
+        let last_release = provider.last_release.zip(provider.last_release_at);
+        let last_release = last_release.map(|(version, at)| LastRelease { version, at: at.into() });
         Self {
             state,
             last_success: provider.last_success_at.map(Instant::from).into(),
@@ -122,6 +136,7 @@ impl Provider {
             time_zone: provider.time_zone,
             currency: provider.currency.into(),
             last_run: newest_run.map(LastRun::from).into(),
+            last_release: last_release.into(),
         }
     }
 }
@@ -187,6 +202,7 @@ impl Example for ProviderList {
                 reason_code: some("http_status"),
                 reason: some("the provider responded with status 503"),
             })),
+            last_release: Nullable(Some(LastRelease { version: 1_207, at: "2021-02-09T08:00:00.75Z".into() })),
         };
         Self { providers: vec![provider] }
     }

@@ -18,14 +18,14 @@ use super::{
     statement::statement,
 };
 use crate::{
-    cache::{CachedQuery, QueryOutput},
+    cache::{CachedQuery, CachedResource, QueryOutput},
     database::{
         reader::ReadSize,
         sql::{ReadConnection, begin_snapshot},
     },
     error::{ApiError, ValidationError},
     query::{Filters, ParameterKind, Parameters, WITHOUT_CONTROLS, parse_path, serialize_text},
-    resources::events::select_visible,
+    resources::events::{explain_missing, select_visible},
 };
 
 /// Days of one request: two years. Between two large regions, more could not be summed within the time of one statement.
@@ -160,9 +160,10 @@ impl EventRatesFilters {
         let snapshot = begin_snapshot(database).await?;
         let found = select_visible(self.event_id).find_also_related(venue::Entity).one(&snapshot).await?;
         let Some((event, venue)) = found else {
+            let missing = explain_missing(&snapshot, self.event_id).await?;
             // Not a rollback, which would close the connection.
             snapshot.commit().await?;
-            return Err(ApiError::not_found("event", &self.event_id));
+            return Err(missing);
         };
         let dest_code = venue.and_then(|venue| venue.place_code).ok_or_else(no_place)?;
         let (date_from, date_to) = days_around(&event);
@@ -207,6 +208,7 @@ fn parse_code(text: &str) -> Result<String, String> {
 }
 
 impl CachedQuery for RatesFilters {
+    const RESOURCE: CachedResource = CachedResource::Rates;
     const MAY_BE_STALE: bool = false;
 
     fn selection(&self) -> Selection {
@@ -224,6 +226,7 @@ impl CachedQuery for RatesFilters {
 }
 
 impl CachedQuery for EventRatesFilters {
+    const RESOURCE: CachedResource = CachedResource::Rates;
     const MAY_BE_STALE: bool = false;
 
     fn selection(&self) -> Selection {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::rows;
 use crate::{
-    cache::{CachedQuery, QueryOutput},
+    cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
     query::{Filters, ListFilters, ListQuery, Parameters, TimeRange},
@@ -49,6 +49,8 @@ impl SearchQuery {
 }
 
 impl CachedQuery for SearchQuery {
+    const RESOURCE: CachedResource = CachedResource::Search;
+
     fn selection(&self) -> Selection {
         Selection { days: self.filters.range.days(), ..Selection::all_of(&[Scope::Events]) }
     }

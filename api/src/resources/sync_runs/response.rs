@@ -1,5 +1,7 @@
 //! The responses of requests for the ledger.
 
+use std::collections::BTreeMap;
+
 use entity::{provider, reject, sync_run};
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
@@ -69,6 +71,11 @@ pub struct SyncRun {
     pub reason_code: Nullable<String>,
     /// The reason, if the run failed.
     pub reason: Nullable<String>,
+    /// The version of the catalogue that the run made; null if readers could see none of its changes.
+    #[oai(validator(minimum(value = "1")))]
+    pub release: Nullable<i64>,
+    /// How many changes of each kind the run logged, as in `/changes`; null if it has no release.
+    pub changes: Nullable<BTreeMap<String, u32>>,
 }
 
 /// A page of rejected items.
@@ -126,6 +133,9 @@ impl From<RunRow> for SyncRun {
             rejected: run.rejected,
             reason_code: run.reason_code.into(),
             reason: run.reason.into(),
+            release: run.release.into(),
+            // Not parsed as kinds, because a later release of the worker may log others.
+            changes: run.changes.and_then(|changes| serde_json::from_str(&changes).ok()).into(),
         }
     }
 }
@@ -171,6 +181,12 @@ impl Example for SyncRun {
             rejected: 1,
             reason_code: Nullable(None),
             reason: Nullable(None),
+            release: Nullable(Some(1_207)),
+            changes: Nullable(Some(BTreeMap::from([
+                ("created".to_owned(), 3),
+                ("left".to_owned(), 2),
+                ("price_changed".to_owned(), 6),
+            ]))),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     response::{VenueList, VenueRow},
 };
 use crate::{
-    cache::{CachedQuery, QueryOutput},
+    cache::{CachedQuery, CachedResource, QueryOutput},
     database::{
         reader::ReadSize,
         sql::{ReadConnection, Sql},
@@ -62,6 +62,8 @@ impl VenuesQuery {
 }
 
 impl CachedQuery for VenuesQuery {
+    const RESOURCE: CachedResource = CachedResource::Venues;
+
     fn selection(&self) -> Selection {
         Selection { area: self.filters.near.map(|near| near.area()), ..Selection::all_of(&[Scope::Venues]) }
     }

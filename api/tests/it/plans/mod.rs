@@ -1,5 +1,6 @@
 //! Query plans of both databases on catalogues that are large enough for the planner to matter.
 
+mod changes;
 mod concerts;
 mod rates;
 mod search;

@@ -24,6 +24,7 @@ on_every_backend!(
     invalid_values_are_replaced_from_the_database,
     responses_of_older_versions_are_not_used,
     responses_of_other_databases_are_not_used,
+    responses_with_a_removed_event_are_not_used,
 );
 
 /// Starts a process with an empty process cache that knows the catalogue version and is connected to Redis.
@@ -138,4 +139,31 @@ async fn responses_of_other_databases_are_not_used(database: Arc<TestDatabase>) 
     let other = start_process_within(&namespace("db.example:5432/other"), &database, &redis).await;
 
     assert_eq!(cache_status(&other.get("/search").await), FROM_DATABASE);
+}
+
+async fn responses_with_a_removed_event_are_not_used(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let removed = NewEvent::titled("removed");
+    catalogue.insert_with_new_version(removed.clone()).await;
+    catalogue.insert_with_new_version(NewEvent::titled("show").starts("2021-03-01T20:00:00")).await;
+    let redis = RedisProcess::start(&[]).await;
+    let (one, other) = (start_process(&database, &redis).await, start_process(&database, &redis).await);
+    assert_eq!(one.get("/search").await.titles(), ["removed", "show"]);
+    wait_for_keys(&redis, 1).await;
+
+    let removal = format!("/events/{}?reason=x", removed.row.id);
+    assert_eq!(one.send(Method::DELETE, &removal, &[]).await.status, 204);
+    // By this response the other process knows the release.
+    assert_eq!(other.get("/search?limit=5").await.titles(), ["show"]);
+    for process in [&other, &one] {
+        let response = process.get("/search").await;
+        assert_eq!(response.titles(), ["show"]);
+    }
+    eventually("the new response is shared", async || {
+        let process = start_process(&database, &redis).await;
+        let response = process.get("/search").await;
+        assert_eq!(response.titles(), ["show"]);
+        (cache_status(&response) == FROM_REDIS).then_some(())
+    })
+    .await;
 }

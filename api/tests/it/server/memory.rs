@@ -20,12 +20,12 @@ use crate::{
     fixtures::{CatalogueFixture, NewEvent},
 };
 
-const MIB: u64 = 1024 * 1024;
+pub(crate) const MIB: u64 = 1024 * 1024;
 /// Only the line with the listen address is logged: the others are not read, and a full pipe would block the process.
 const QUIET: [&str; 2] = ["--log-filter", "warn,marquee_api=info"];
 
 /// A value of `/proc/PID/status` in bytes.
-fn read_status(process: &RunningApi, name: &str) -> u64 {
+pub(crate) fn read_status(process: &RunningApi, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.child.id().unwrap())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
@@ -156,7 +156,7 @@ async fn create_large_database() -> (TestDatabase, String) {
         "WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 250)
          INSERT INTO event SELECT randomblob(16), base_event_id, source_id || i, local_start, local_end, starts_at + i * 60000000,
             ends_at + i * 60000000, sell_from, sell_to, sold_out, min_price, max_price, venue_id, shown, content_hash, first_seen_at,
-            last_seen_at, left_at, came_back_at FROM event CROSS JOIN number",
+            last_seen_at, left_at, came_back_at, NULL, NULL, NULL FROM event CROSS JOIN number",
         "INSERT INTO event_performer SELECT event.id, 0, performer.id, venue_id, starts_at, TRUE FROM event CROSS JOIN performer
          WHERE event.id NOT IN (SELECT event_id FROM event_performer)",
     ] {

@@ -10,6 +10,8 @@ mod raw_requests;
 mod request_limits;
 mod timeouts;
 
+pub(crate) use self::memory::{MIB, read_status};
+
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use api::server::{Limits, Readiness, serve};

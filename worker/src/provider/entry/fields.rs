@@ -78,6 +78,18 @@ pub(super) fn parse_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         .ok_or_else(|| Error::custom(format!("must be a number between 0 and 1, got {}", quote(&value.to_string()))))
 }
 
+pub(super) fn parse_factor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let factor = match value {
+        Value::Float(factor) => Some(factor),
+        Value::Integer(factor) => u32::try_from(factor).ok().map(f64::from),
+        _ => None,
+    };
+    factor
+        .filter(|factor| factor.is_finite() && *factor >= 1.0)
+        .ok_or_else(|| Error::custom(format!("must be a number of 1 or more, got {}", quote(&value.to_string()))))
+}
+
 /// Parses a string setting; `describe` gets the text and the error.
 fn parse_text<'de, D, T>(deserializer: D, describe: impl FnOnce(&str, &T::Err) -> String) -> Result<T, D::Error>
 where

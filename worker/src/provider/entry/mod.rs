@@ -18,6 +18,10 @@ const MAX_PROVIDERS: usize = 1_000;
 const MAX_REJECTS_SHARE: f64 = 0.2;
 /// The default share of events that a feed may lose: seasons end, but half a catalogue in one step is an error.
 const MAX_SHRINK_SHARE: f64 = 0.5;
+/// The default factor by which a price may change: discounts and demand change it by two or three, a wrong unit by a hundred.
+const MAX_PRICE_JUMP_FACTOR: f64 = 5.0;
+/// The default share of events with prices that change by more: one organizer may correct its prices, but not all do so at the same time.
+const MAX_PRICE_JUMP_SHARE: f64 = 0.2;
 
 /// One `[[provider]]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -60,6 +64,12 @@ pub struct ProviderEntry {
     /// The share of events, 0 to 1, that a feed may lose compared with the copy.
     #[serde(default = "default_max_shrink_share", deserialize_with = "fields::parse_share")]
     pub max_shrink_share: f64,
+    /// The factor, 1 or more, by which the lowest price of an event may change.
+    #[serde(default = "default_max_price_jump_factor", deserialize_with = "fields::parse_factor")]
+    pub max_price_jump_factor: f64,
+    /// The share of events, 0 to 1, with a lowest price that changes by more than the factor.
+    #[serde(default = "default_max_price_jump_share", deserialize_with = "fields::parse_share")]
+    pub max_price_jump_share: f64,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +123,14 @@ fn default_max_rejects_share() -> f64 {
 
 fn default_max_shrink_share() -> f64 {
     MAX_SHRINK_SHARE
+}
+
+fn default_max_price_jump_factor() -> f64 {
+    MAX_PRICE_JUMP_FACTOR
+}
+
+fn default_max_price_jump_share() -> f64 {
+    MAX_PRICE_JUMP_SHARE
 }
 
 #[cfg(test)]

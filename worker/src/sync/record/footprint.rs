@@ -11,6 +11,7 @@ use entity::{
 use uuid::Uuid;
 
 use super::{super::diff::CopyChanges, previous_state::PreviousState};
+use crate::release_metrics;
 
 /// What the batches so far have changed.
 #[derive(Debug)]
@@ -44,7 +45,9 @@ impl CopyFootprint {
     /// The union of all parts.
     pub(super) fn finish(self) -> Footprint {
         let Self { events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers } = self;
-        Footprint::of_parts([events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers])
+        let parts = [events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers];
+        release_metrics::count_overflows(&parts);
+        Footprint::of_parts(parts)
     }
 
     /// Adds a batch, and removes the venues and performers from it that the copy has already.

@@ -13,7 +13,9 @@ use std::collections::HashMap;
 use entity::{
     UtcInstant,
     change::ChangeCounts,
-    deadline, performer, provider,
+    deadline,
+    footprint::Footprint,
+    performer, provider,
     release::{self, Cause},
     sync_run, venue,
 };
@@ -26,15 +28,24 @@ use super::{
     SyncError,
     diff::{CopiedBaseEvent, CopyChanges},
 };
+use crate::release_metrics;
 
 /// A release that was published, and its changes.
 #[derive(Debug)]
 pub(super) struct PublishedRelease {
+    cause: Cause,
+    footprint: Footprint,
     pub(super) release: release::Model,
     pub(super) changes: ChangeCounts,
 }
 
 impl PublishedRelease {
+    /// Counts it in the metrics, after it was committed.
+    pub(super) fn count(&self) {
+        release_metrics::count_release(self.cause, &self.footprint);
+        release_metrics::count_changes(&self.changes);
+    }
+
     /// How many changes of each kind there are, as JSON.
     pub(super) fn describe_changes(&self) -> String {
         let changes = self.changes.iter().map(|(kind, count)| (kind.name().to_owned(), (*count).into()));
@@ -112,7 +123,7 @@ impl ChangeRecorder {
         let footprint = self.footprint.finish();
         let release = deadline::within(deadline::BULK, transaction, release::publish(transaction, cause, &footprint)).await?;
         let changes = self.log.write(transaction, &release).await?;
-        Ok(PublishedRelease { release, changes })
+        Ok(PublishedRelease { cause: cause.0, footprint, release, changes })
     }
 }
 
@@ -123,5 +134,5 @@ pub(super) async fn publish_first_load(
 ) -> Result<PublishedRelease, SyncError> {
     let footprint = CopyFootprint::of_first_load();
     let release = deadline::within(deadline::BULK, transaction, release::publish(transaction, cause, &footprint)).await?;
-    Ok(PublishedRelease { release, changes: ChangeCounts::new() })
+    Ok(PublishedRelease { cause: cause.0, footprint, release, changes: ChangeCounts::new() })
 }

@@ -121,7 +121,8 @@ impl PreviousRows {
         };
         let mut events = decode_rows::<event::Model>(&self.events)?;
         for event in &mut events {
-            event.next_boundary_at = event.find_next_boundary(now);
+            let current = copied.get(&event.base_event_id).and_then(|copied| copied.events.get(&event.id));
+            event.next_boundary_at = event.continue_boundaries(current, now);
         }
         let venues = decode_rows::<venue::Model>(&self.venues)?;
         let performers = decode_rows::<performer::Model>(&self.performers)?;

@@ -3,6 +3,7 @@
 mod jobs;
 mod lint;
 mod providers_file;
+mod purge;
 mod rates;
 mod revert;
 mod run;

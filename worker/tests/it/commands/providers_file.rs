@@ -44,6 +44,7 @@ async fn every_error_is_reported_with_provider_and_setting() {
         ("slug = \"northstage\"\n", "", "provider 1: missing field `slug`"),
         ("url = \"http://127.0.0.1:1/feed\"\n", "", "provider `northstage`: missing field `url`"),
         ("currency", "max_rejects_share = 1.5\ncurrency", "`max_rejects_share` must be a number between 0 and 1, got `1.5`"),
+        ("currency", "max_price_jump_factor = 0.5\ncurrency", "`max_price_jump_factor` must be a number of 1 or more, got `0.5`"),
         ("currency", "max_body_bytes = -1\ncurrency", "`max_body_bytes` must be an integer of 0 or more, got `-1`"),
         (
             "currency",

@@ -5,7 +5,7 @@ use migration::testing::{Backend, TestDatabase};
 use provider_sim::SimCatalogue;
 
 use super::{SLUG, Sandbox};
-use crate::{copy::Tables, entries, fixtures, served::ServedProvider};
+use crate::{copy::Tables, entries, feeds, fixtures, served::ServedProvider};
 
 fn path(name: &str) -> String {
     fixtures::path(name).to_str().unwrap().to_owned()
@@ -66,6 +66,23 @@ async fn a_shrunk_feed_is_accepted_only_with_accept_shrink() {
     let accepted = sandbox.run(&["sync", SLUG, "--from", small.to_str().unwrap(), "--accept-shrink"]);
     assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
     assert!(accepted.stdout.contains("50 left"), "{}", accepted.stdout);
+}
+
+#[tokio::test]
+async fn implausible_prices_are_accepted_only_with_accept_prices() {
+    let sandbox = Sandbox::new().await;
+    let document = |price: &str| {
+        let events: Vec<String> = (0..20).map(|id| feeds::event(&id.to_string(), &[price])).collect();
+        feeds::feed(&[feeds::online("1", &events)])
+    };
+    let (euros, cents) = (sandbox.write("euros.xml", document("5.00")), sandbox.write("cents.xml", document("500.00")));
+    assert_eq!(sandbox.run(&["sync", SLUG, "--from", euros.to_str().unwrap()]).code, Some(0));
+    let rejected = sandbox.run(&["sync", SLUG, "--from", cents.to_str().unwrap()]);
+    assert_eq!(rejected.code, Some(1));
+    assert!(rejected.error_message().contains("--accept-prices"), "{}", rejected.stderr);
+    let accepted = sandbox.run(&["sync", SLUG, "--from", cents.to_str().unwrap(), "--accept-prices"]);
+    assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
+    assert!(accepted.stdout.contains("20 updated"), "{}", accepted.stdout);
 }
 
 #[tokio::test]

@@ -16,6 +16,10 @@ on_every_backend!(
     a_feed_that_lost_too_many_events_is_rejected,
     a_small_or_allowed_loss_is_accepted,
     rejected_items_are_not_lost,
+    a_feed_with_implausible_prices_is_rejected_and_nothing_is_written,
+    a_few_implausible_prices_or_a_small_factor_are_accepted,
+    the_limits_of_prices_are_settings_of_the_provider,
+    new_events_do_not_dilute_implausible_prices,
 );
 
 /// A base event with valid and invalid events.
@@ -98,4 +102,70 @@ async fn rejected_items_are_not_lost(database: Arc<TestDatabase>) {
     copying.entry.max_rejects_share = 1.0;
     let counts = copying.accept(document(1, 29)).await;
     assert_eq!((counts.rejected, counts.left), (29, 29), "other events than before, but the same number");
+}
+
+/// Events with these prices, in base events of ten, and rejected events.
+fn priced(prices: &[&str], rejected: usize) -> String {
+    let events: Vec<String> = prices.iter().enumerate().map(|(id, price)| event(&id.to_string(), &[price, "900.00"])).collect();
+    let mut base_events: Vec<String> =
+        (0..).zip(events.chunks(10)).map(|(id, events)| online(&format!("{id}"), events)).collect();
+    let invalid: Vec<String> = (0..rejected).map(|id| invalid_event(&format!("r{id}"))).collect();
+    base_events.push(online("invalid", &invalid));
+    feed(&base_events)
+}
+
+async fn a_feed_with_implausible_prices_is_rejected_and_nothing_is_written(database: Arc<TestDatabase>) {
+    let mut copying = Copying::new(&database).await;
+    copying.accept(priced(&["5.00"; 40], 0)).await;
+    let (tables, provider) = (copying.tables().await, copying.provider().await);
+    // Cents instead of euros, in more than the default share of a fifth. Nothing of the feed is written, also not its other changes.
+    let mut cents = ["5.00"; 40];
+    cents[2..20].fill("500.00");
+    let refusal = copying.sync(priced(&cents, 1)).await.unwrap_err();
+    assert_eq!(refusal.code(), "price_jump");
+    assert!(refusal.is_provider_error(), "it is counted as a failure of the provider");
+    let run = copying.last_run().await;
+    assert_eq!((run.state, run.reason_code.as_deref()), (RunState::Failed, Some("price_jump")));
+    let reason = run.reason.unwrap();
+    assert!(
+        reason.starts_with("the lowest prices of at least 18 of 40 events have changed by more than a factor of 5"),
+        "{reason}"
+    );
+    assert_eq!(copying.last_rejects().await.len(), 1);
+    assert_eq!((copying.tables().await, copying.provider().await), (tables, provider));
+
+    // Rejected until an operator accepts it.
+    assert_eq!(copying.sync(priced(&cents, 1)).await.unwrap_err().code(), "price_jump");
+    copying.entry.max_price_jump_share = 1.0;
+    assert_eq!(copying.accept(priced(&cents, 1)).await.updated, 18);
+    copying.entry.max_price_jump_share = 0.2;
+    assert_eq!(
+        copying.sync(priced(&["0.00"; 40], 0)).await.unwrap_err().code(),
+        "price_jump",
+        "and to be free is implausible, too"
+    );
+}
+
+async fn a_few_implausible_prices_or_a_small_factor_are_accepted(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(priced(&["5.00"; 40], 0)).await;
+    assert_eq!(copying.accept(priced(&["25.00"; 40], 0)).await.updated, 40, "exactly the factor");
+    let mut some = ["25.00"; 40];
+    some[..9].fill("2500.00");
+    assert_eq!(copying.accept(priced(&some, 0)).await.updated, 9, "nine are below the minimum, whatever their share");
+}
+
+async fn the_limits_of_prices_are_settings_of_the_provider(database: Arc<TestDatabase>) {
+    let mut copying = Copying::with(&database, "max_price_jump_factor = 200\nmax_price_jump_share = 0.0").await;
+    copying.accept(priced(&["5.00"; 40], 0)).await;
+    assert_eq!(copying.accept(priced(&["500.00"; 40], 0)).await.updated, 40);
+    copying.entry.max_price_jump_factor = 1.0;
+    assert_eq!(copying.sync(priced(&["500.01"; 40], 0)).await.unwrap_err().code(), "price_jump");
+}
+
+async fn new_events_do_not_dilute_implausible_prices(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(priced(&["5.00"; 10], 0)).await;
+    assert_eq!(copying.sync(priced(&["500.00"; 400], 0)).await.unwrap_err().code(), "price_jump");
+    assert_eq!(copying.accept(priced(&["5.00"; 400], 0)).await.inserted, 390);
 }

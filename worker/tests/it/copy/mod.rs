@@ -10,6 +10,7 @@ mod mangled;
 mod model;
 mod rejected;
 mod revert;
+mod takedown;
 mod three_polls;
 mod unchanged;
 mod untrusted;

@@ -244,7 +244,7 @@ fn any_feeds() -> impl Strategy<Value = Vec<Vec<BaseElement>>> {
 
 async fn assert_equal(feeds: &[Vec<BaseElement>]) -> Result<(), TestCaseError> {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
-    let copying = Copying::with(&database, "max_rejects_share = 1.0\nmax_shrink_share = 1.0").await;
+    let copying = Copying::with(&database, "max_rejects_share = 1.0\nmax_shrink_share = 1.0\nmax_price_jump_share = 1.0").await;
     let mut model = ExpectedCopy::default();
     for (position, feed) in feeds.iter().enumerate() {
         let (visible, version) = (model.visible(), copying.version().await);

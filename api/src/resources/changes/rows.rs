@@ -1,0 +1,103 @@
+//! Reads the log. The version and the rows are of one snapshot, so that the cursor of the version is after all of them, and no change
+//! that is committed later is before it.
+
+use std::collections::BTreeSet;
+
+use entity::{
+    UtcInstant, catalogue_version,
+    change::{self, ChangeKind},
+    change_retention, release,
+};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    prelude::Uuid,
+};
+
+use super::{
+    filters::ChangesQuery,
+    position::{ChangePosition, cursor_after, cursor_after_release},
+    response::ChangePage,
+    statement::statement,
+};
+use crate::{
+    database::sql::{begin_snapshot, read_rows},
+    error::ApiError,
+};
+
+/// A change, with the slug of its provider.
+#[derive(Debug, FromQueryResult)]
+pub(super) struct ChangeRow {
+    pub(super) version: i64,
+    pub(super) ordinal: i32,
+    pub(super) at: UtcInstant,
+    pub(super) kind: ChangeKind,
+    pub(super) provider: String,
+    pub(super) event_id: Uuid,
+    pub(super) changed: String,
+}
+
+/// Reads a page.
+pub(super) async fn find(database: &DatabaseConnection, query: &ChangesQuery) -> Result<ChangePage, ApiError> {
+    let snapshot = begin_snapshot(database).await?;
+    let page = read_page(&snapshot, query).await?;
+    // Not a rollback, which would close the connection.
+    snapshot.commit().await?;
+    page.ok_or(ApiError::CursorExpired)
+}
+
+/// `None` if the log no longer contains all changes after the cursor.
+async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Result<Option<ChangePage>, DbErr> {
+    let catalogue = catalogue_version::fetch(snapshot).await?;
+    if let Some(cursor) = &query.after
+        && !is_in_log(snapshot, &catalogue, cursor.sort_key, &query.kinds).await?
+    {
+        return Ok(None);
+    }
+    let statement = statement(snapshot.get_database_backend(), query);
+    let mut rows = read_rows::<ChangeRow>(snapshot, statement).await?;
+    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = match rows.last().filter(|_| has_more) {
+        Some(last) => cursor_after(last.version, last.ordinal, last.at),
+        None => cursor_after_release(&catalogue),
+    };
+    Ok(Some(ChangePage::new(rows, &next)))
+}
+
+/// Whether a position is one of this log, and no change of these kinds after it was removed.
+async fn is_in_log(
+    snapshot: &impl ConnectionTrait,
+    catalogue: &catalogue_version::Model,
+    position: ChangePosition,
+    kinds: &BTreeSet<ChangeKind>,
+) -> Result<bool, DbErr> {
+    // The database was restored from a backup.
+    if position.version > catalogue.version {
+        return Ok(false);
+    }
+    let made_at = find_instant(snapshot, catalogue, position.version).await?;
+    if made_at.is_some_and(|UtcInstant(at)| at != position.at) {
+        return Ok(false);
+    }
+    let removed = change_retention::Entity::find().all(snapshot).await?;
+    let mut removed = removed.into_iter().filter(|removed| kinds.is_empty() || kinds.contains(&removed.kind));
+    Ok(!removed.any(|removed| position.is_before_end_of(removed.removed_through)))
+}
+
+/// When a version was raised; `None` if that is no longer stored. Changes are retained longer than releases.
+async fn find_instant(
+    snapshot: &impl ConnectionTrait,
+    catalogue: &catalogue_version::Model,
+    version: i64,
+) -> Result<Option<UtcInstant>, DbErr> {
+    if version == catalogue.version {
+        return Ok(Some(catalogue.raised_at));
+    }
+    let raised_at = release::Entity::find_by_id(version).select_only().column(release::Column::RaisedAt);
+    if let Some(raised_at) = raised_at.into_tuple().one(snapshot).await? {
+        return Ok(Some(raised_at));
+    }
+    let change = change::Entity::find().filter(change::COLUMN.version.eq(version)).select_only().column(change::Column::At);
+    change.into_tuple().one(snapshot).await
+}

@@ -1,0 +1,221 @@
+//! Takedown: removes an event for legal reasons. Nothing of its content is left in any table, and a tombstone keeps a sync from copying it
+//! again.
+//!
+//! The provider's row is locked first, as by a sync: a sync has either ended, or it sees the tombstone. The release is published last, as
+//! everywhere.
+
+use sea_orm::{
+    ActiveValue::{Set, Unchanged},
+    Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait,
+    entity::prelude::*,
+};
+
+use crate::{
+    base_event,
+    change::{self, ChangeKind, NewChange},
+    database_now, event, event_performer,
+    footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
+    performer, provider, reject,
+    release::{self, Cause},
+    sync_run, tombstone, undo, venue, zone,
+};
+
+/// The longest reason, in characters.
+pub const MAX_REASON_CHARACTERS: usize = 500;
+/// The changes of an event without its content.
+pub const NO_FIELDS: &str = "{}";
+/// What is left of a text that may quote what was removed.
+pub const REMOVED_TEXT: &str = "removed for legal reasons";
+/// The reason code of runs with a reason that quotes an item of the feed.
+const QUOTING_REASON: &str = "too_many_rejects";
+
+/// An event that can be removed. Its provider's row is locked.
+#[derive(Debug)]
+pub struct StoredEvent {
+    event: event::Model,
+    base_event: base_event::Model,
+    provider: provider::Model,
+}
+
+/// What the database has of an event.
+#[derive(Debug)]
+pub enum FoundEvent {
+    /// The event.
+    Stored(Box<StoredEvent>),
+    /// A tombstone: it was removed before.
+    Removed,
+    /// Nothing.
+    Unknown,
+}
+
+/// Finds an event, and locks the row of its provider.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn lock(transaction: &DatabaseTransaction, event_id: Uuid) -> Result<FoundEvent, DbErr> {
+    let find = || event::Entity::find_by_id(event_id).find_also_related(base_event::Entity).one(transaction);
+    if let Some((_, Some(base_event))) = find().await? {
+        let provider = provider::Entity::find_by_id(base_event.provider_id).lock_exclusive().one(transaction).await?;
+        // Again: a sync may have changed it before the lock, or another takedown may have removed it.
+        if let (Some(provider), Some((event, Some(base_event)))) = (provider, find().await?) {
+            return Ok(FoundEvent::Stored(Box::new(StoredEvent { event, base_event, provider })));
+        }
+    }
+    let tombstone = tombstone::Entity::find_by_id(event_id).one(transaction).await?;
+    Ok(if tombstone.is_some() { FoundEvent::Removed } else { FoundEvent::Unknown })
+}
+
+impl StoredEvent {
+    /// Removes it, with its base event, performers and venue if no other event has them.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unavailable.
+    pub async fn remove(&self, transaction: &DatabaseTransaction, reason: &str) -> Result<(), DbErr> {
+        let performers = self.find_performers(transaction).await?;
+        let footprint = self.build_footprint(transaction, &performers).await?;
+        self.delete_rows(transaction, performers).await?;
+        self.blank_texts(transaction).await?;
+        // It contains the previous state of events, of this one, too.
+        undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(self.provider.id)).exec(transaction).await?;
+        let tombstone = tombstone::ActiveModel {
+            event_id: Set(self.event.id),
+            base_event_id: Set(self.base_event.id),
+            provider_id: Set(self.provider.id),
+            removed_at: Set(database_now(transaction).await?),
+            reason: Set(reason.to_owned()),
+        };
+        tombstone.insert(transaction).await?;
+        let left = (self.event.shown && self.provider.was_visible()).then(|| describe_left(&self.event, self.provider.id));
+        publish(transaction, self.provider.id, &footprint, left.into_iter().collect()).await
+    }
+
+    async fn find_performers(&self, transaction: &DatabaseTransaction) -> Result<Vec<performer::Model>, DbErr> {
+        let rows = event_performer::Entity::find()
+            .filter(event_performer::COLUMN.event_id.eq(self.event.id))
+            .order_by_asc(event_performer::Column::Position)
+            .find_also_related(performer::Entity);
+        Ok(rows.all(transaction).await?.into_iter().filter_map(|(_, performer)| performer).collect())
+    }
+
+    /// What its removal changes, and its performers and its venue, which other events may still have.
+    async fn build_footprint(
+        &self,
+        transaction: &DatabaseTransaction,
+        performers: &[performer::Model],
+    ) -> Result<Footprint, DbErr> {
+        let mut events = PartBuilder::new(&[Scope::Events, Scope::Concerts]);
+        let mut venues = PartBuilder::new(&[Scope::Venues, Scope::Concerts]).on_any_day().of_any_performer();
+        let mut names = PartBuilder::new(&[Scope::Performers, Scope::Concerts]).on_any_day().in_any_cell();
+        events.add_days(self.event.starts_at, self.event.ends_at);
+        if let Some(id) = self.event.venue_id
+            && let Some(venue) = venue::Entity::find_by_id(id).one(transaction).await?
+        {
+            let cell = Cell::at(venue.latitude, venue.longitude);
+            events.add_cell(cell);
+            venues.add_cell(cell);
+        }
+        for performer in performers {
+            let hash = hash_performer(&performer.source_id);
+            events.add_performer(hash);
+            names.add_performer(hash);
+        }
+        Ok(Footprint::of_parts([events, venues, names]).of_takedown())
+    }
+
+    async fn delete_rows(&self, transaction: &DatabaseTransaction, performers: Vec<performer::Model>) -> Result<(), DbErr> {
+        delete_events(transaction, vec![self.event.id]).await?;
+        let others = event::Entity::find().filter(event::COLUMN.base_event_id.eq(self.base_event.id));
+        if others.one(transaction).await?.is_none() {
+            base_event::Entity::delete_by_id(self.base_event.id).exec(transaction).await?;
+        }
+        for performer in performers {
+            let others = event_performer::Entity::find().filter(event_performer::COLUMN.performer_id.eq(performer.id));
+            if others.one(transaction).await?.is_none() {
+                performer::Entity::delete_by_id(performer.id).exec(transaction).await?;
+            }
+        }
+        if let Some(venue_id) = self.event.venue_id {
+            let others = event::Entity::find().filter(event::COLUMN.venue_id.eq(venue_id));
+            if others.one(transaction).await?.is_none() {
+                venue::Entity::delete_by_id(venue_id).exec(transaction).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the texts that may quote it: changes, rejected items, and reasons of runs.
+    async fn blank_texts(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        change::Entity::update_many()
+            .col_expr(change::Column::Changed, NO_FIELDS.into())
+            .filter(change::COLUMN.event_id.eq(self.event.id))
+            .exec(transaction)
+            .await?;
+        let runs = sync_run::Entity::find().select_only().column(sync_run::Column::Id);
+        let runs = runs.filter(sync_run::COLUMN.provider_id.eq(self.provider.id)).into_query();
+        // An item without an id may be this event, or contain it.
+        let is_event = Condition::any()
+            .add(reject::Column::EventSourceId.is_null())
+            .add(reject::COLUMN.event_source_id.eq(self.event.source_id.as_str()));
+        let is_quoting = Condition::any()
+            .add(reject::Column::BaseEventSourceId.is_null())
+            .add(Condition::all().add(reject::COLUMN.base_event_source_id.eq(self.base_event.source_id.as_str())).add(is_event));
+        reject::Entity::update_many()
+            .col_expr(reject::Column::Raw, "".into())
+            .col_expr(reject::Column::Reason, REMOVED_TEXT.into())
+            .filter(reject::Column::SyncRunId.in_subquery(runs))
+            .filter(is_quoting)
+            .exec(transaction)
+            .await?;
+        sync_run::Entity::update_many()
+            .col_expr(sync_run::Column::Reason, REMOVED_TEXT.into())
+            .filter(sync_run::COLUMN.provider_id.eq(self.provider.id))
+            .filter(sync_run::COLUMN.reason_code.eq(QUOTING_REASON))
+            .exec(transaction)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Deletes events with their zones and performers.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete_events(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(), DbErr> {
+    zone::Entity::delete_many().filter(zone::COLUMN.event_id.is_in(ids.clone())).exec(transaction).await?;
+    event_performer::Entity::delete_many().filter(event_performer::COLUMN.event_id.is_in(ids.clone())).exec(transaction).await?;
+    event::Entity::delete_many().filter(event::COLUMN.id.is_in(ids)).exec(transaction).await?;
+    Ok(())
+}
+
+/// The change of an event that was removed.
+#[must_use]
+pub fn describe_left(event: &event::Model, provider_id: i32) -> NewChange {
+    let changed = if event.left_at.is_none() { r#"{"listed":{"old":true,"new":false}}"# } else { NO_FIELDS };
+    NewChange { kind: ChangeKind::Left, provider_id, event_id: event.id, changed: changed.to_owned() }
+}
+
+/// Publishes a release of a provider with its changes.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn publish(
+    transaction: &DatabaseTransaction,
+    provider_id: i32,
+    footprint: &Footprint,
+    changes: Vec<NewChange>,
+) -> Result<(), DbErr> {
+    let release = release::publish(transaction, (Cause::Takedown, None), footprint).await?;
+    change::insert(transaction, &release, 0, changes).await?;
+    let columns = provider::ActiveModel {
+        id: Unchanged(provider_id),
+        last_release: Set(Some(release.version)),
+        last_release_at: Set(Some(release.raised_at)),
+        ..Default::default()
+    };
+    columns.update(transaction).await?;
+    Ok(())
+}
