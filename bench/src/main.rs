@@ -4,6 +4,8 @@
 //! between machines. A missed limit is a result; only a failed measurement is a failure. Tests check correctness.
 
 mod baseline;
+mod build;
+mod churn;
 mod concerts;
 mod feed;
 mod feed_states;
@@ -29,7 +31,8 @@ use programs::Failure;
 
 use self::{
     settings::{
-        BenchArguments, BenchCommand, ConcertsSettings, PushSettings, RatesSettings, SearchSettings, SyncSettings, SyncWork,
+        BenchArguments, BenchCommand, ChurnSettings, ConcertsSettings, PushSettings, RatesSettings, SearchSettings, SyncSettings,
+        SyncWork,
     },
     table::Table,
 };
@@ -58,6 +61,7 @@ async fn run(command: BenchCommand) -> ExitCode {
         BenchCommand::Concerts(settings) => concerts(&settings).await,
         BenchCommand::Rates(settings) => rates(&settings).await,
         BenchCommand::Push(settings) => push(&settings).await,
+        BenchCommand::Churn(settings) => churn(&settings).await,
         BenchCommand::Load(settings) => {
             load::run_load(settings).await.map_or_else(|failure| report_failure(&*failure), |()| ExitCode::SUCCESS)
         }
@@ -101,6 +105,14 @@ async fn push(settings: &PushSettings) -> ExitCode {
     table.facts(machine::facts(&push::describe(settings)).await);
     let outcome = push::measure(settings, &mut table).await;
     table.record_failure("pushes", outcome);
+    finish(table)
+}
+
+async fn churn(settings: &ChurnSettings) -> ExitCode {
+    let mut table = Table::default();
+    table.facts(machine::facts(&churn::describe(settings)).await);
+    let outcome = churn::measure(settings, &mut table).await;
+    table.record_failure("churn", outcome);
     finish(table)
 }
 

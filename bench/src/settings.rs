@@ -1,6 +1,6 @@
 //! The command line of `marquee-bench`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -26,6 +26,8 @@ pub(crate) enum BenchCommand {
     Rates(RatesSettings),
     /// Pushed feeds
     Push(PushSettings),
+    /// Reads while many providers change
+    Churn(ChurnSettings),
     /// Load generator
     #[command(hide = true)]
     Load(LoadSettings),
@@ -174,6 +176,41 @@ pub(crate) struct PushSettings {
     /// Number of pushes that are timed until a search returns them
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) searched: u32,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ChurnSettings {
+    /// Duration of the measurement in seconds
+    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u64).range(10..))]
+    seconds: u64,
+    /// Number of providers, each of which is polled once a minute
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) providers: u64,
+    /// Number of events of each provider
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..))]
+    pub(crate) events: u64,
+    /// Percentage of the base events that change in a minute. A change of a base event affects about 1.3 of its 2.5 events
+    #[arg(long, default_value_t = 2.0)]
+    pub(crate) churn: f64,
+    /// Requests per second
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// Number of distinct requests, with a Zipf distribution
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=12_000))]
+    pub(crate) keys: u32,
+    /// Folder of another build of marquee-api, marquee-worker and marquee-migrate, which is measured first, as the baseline
+    #[arg(long, value_name = "DIR")]
+    pub(crate) programs: Option<PathBuf>,
+}
+
+impl ChurnSettings {
+    pub(crate) fn seconds(&self) -> f64 {
+        Duration::from_secs(self.seconds).as_secs_f64()
+    }
+
+    pub(crate) fn rate(&self) -> f64 {
+        self.rate.into()
+    }
 }
 
 #[derive(Args, Clone, Debug)]

@@ -13,7 +13,7 @@ use programs::ProcessUsage;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{Failure, ledger, process};
+use crate::{Failure, build::Build, ledger, process};
 
 /// The slug of the default provider.
 pub(crate) const SLUG: &str = "bench";
@@ -21,6 +21,7 @@ pub(crate) const SLUG: &str = "bench";
 /// A database and a `providers.toml`.
 pub(crate) struct BenchStack {
     pub(crate) database: TestDatabase,
+    build: Build,
     folder: TempDir,
 }
 
@@ -46,8 +47,12 @@ pub(crate) struct BenchProvider<'a> {
 impl BenchStack {
     /// Creates an empty, migrated database.
     pub(crate) async fn new(backend: Backend, entries: &[BenchProvider<'_>]) -> Result<Self, Failure> {
-        let database = TestDatabase::migrated(backend).await;
-        let stack = Self { database, folder: TempDir::new()? };
+        Self::on(TestDatabase::migrated(backend).await, Build::default(), entries)
+    }
+
+    /// Uses the worker of a build on a database with its schema.
+    pub(crate) fn on(database: TestDatabase, build: Build, entries: &[BenchProvider<'_>]) -> Result<Self, Failure> {
+        let stack = Self { database, build, folder: TempDir::new()? };
         stack.write_providers(entries)?;
         Ok(stack)
     }
@@ -76,7 +81,7 @@ impl BenchStack {
     /// `marquee-worker` with these arguments, which logs to a file.
     pub(crate) fn worker_command(&self, arguments: &[&str]) -> Result<Command, Failure> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_file())?;
-        let mut command = Command::new(programs::find_built_program("marquee-worker")?);
+        let mut command = Command::new(self.build.find("marquee-worker")?);
         command
             .args(arguments)
             .env("DATABASE_URL", self.database.settings.url.expose())

@@ -59,6 +59,28 @@ impl Table {
         self.line([name, marquee, "-", "-", limit, if is_met { "yes" } else { "**no**" }]);
     }
 
+    /// Adds a number, the one of the baseline if it was measured, and its limit if it has one.
+    pub(crate) fn number(
+        &mut self,
+        name: &str,
+        text: impl Fn(f64) -> String,
+        marquee: f64,
+        baseline: Option<f64>,
+        limit: Option<f64>,
+    ) {
+        let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "-".to_owned());
+        let ratio = baseline.filter(|baseline| *baseline > 0.0).map(|baseline| format!("{:.2}", marquee / baseline));
+        let met = limit.map(|limit| if marquee <= limit { "yes" } else { "**no**" });
+        self.line([
+            name,
+            &text(marquee),
+            &or_dash(baseline.map(&text)),
+            &or_dash(ratio),
+            &or_dash(limit.map(|limit| format!("at most {}", text(limit)))),
+            met.unwrap_or("-"),
+        ]);
+    }
+
     /// Adds a result without a limit.
     pub(crate) fn figure(&mut self, name: &str, marquee: &str) {
         self.line([name, marquee, "-", "-", "-", "-"]);

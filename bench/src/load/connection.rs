@@ -113,7 +113,8 @@ impl ResponseHead {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let status = bytes.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
         let status = std::str::from_utf8(status).ok()?.parse().ok()?;
-        let kind = ResponseKind { status, source: ResponseTier::Unsaid, is_warned: false, has_retry_after: false };
+        let kind =
+            ResponseKind { status, source: ResponseTier::Unsaid, is_warned: false, has_retry_after: false, age_seconds: 0 };
         let mut head = Self { kind, body_bytes: None, closes: false };
         let mut rest = &bytes[memchr(b'\n', bytes)? + 1..];
         while let Some(end) = memchr(b'\n', rest) {
@@ -123,6 +124,9 @@ impl ResponseHead {
             let (name, value) = (&line[..name_end], line[name_end + 1..].trim_ascii());
             // The length rules out most headers.
             match name.len() {
+                3 if name.eq_ignore_ascii_case(b"age") => {
+                    head.kind.age_seconds = std::str::from_utf8(value).ok()?.parse().ok()?;
+                }
                 7 if name.eq_ignore_ascii_case(b"warning") => head.kind.is_warned = true,
                 10 if name.eq_ignore_ascii_case(b"connection") => head.closes = value.eq_ignore_ascii_case(b"close"),
                 11 if name.eq_ignore_ascii_case(b"retry-after") => head.kind.has_retry_after = true,
@@ -146,9 +150,10 @@ mod tests {
     #[test]
     fn parses_the_counted_headers() {
         let text =
-            b"HTTP/1.1 200 OK\r\ncontent-Length:  12\r\nCache-Status: marquee-redis; hit, marquee-process; fwd=uri-miss\r\n\
+            b"HTTP/1.1 200 OK\r\ncontent-Length:  12\r\nAge: 3\r\nCache-Status: marquee-redis; hit, marquee-process; fwd=uri-miss\r\n\
             WARNING: 110 - \"stale\"\r\nx: y\r\nConnection: close\r\n";
-        let kind = ResponseKind { status: 200, source: ResponseTier::Redis, is_warned: true, has_retry_after: false };
+        let kind =
+            ResponseKind { status: 200, source: ResponseTier::Redis, is_warned: true, has_retry_after: false, age_seconds: 3 };
         assert_eq!(ResponseHead::parse(text), Some(ResponseHead { kind, body_bytes: Some(12), closes: true }));
         assert_eq!(ResponseHead::parse(b"HTTP/1.1 2x0 OK\r\n"), None);
         assert!(ResponseHead::parse(b"HTTP/1.1 503 x\r\nretry-after: 1\r\n").is_some_and(|head| head.kind.has_retry_after));

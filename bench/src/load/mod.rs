@@ -41,9 +41,9 @@ const AFTER_REFUSAL: Duration = Duration::from_millis(10);
 /// A load.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct LoadSettings {
-    /// Address of the server
-    #[arg(long)]
-    pub(crate) address: SocketAddr,
+    /// Addresses of the servers, comma-separated: each connection uses one of them
+    #[arg(long, value_delimiter = ',', required = true)]
+    addresses: Vec<SocketAddr>,
     /// File of paths with queries, one per line, requested in turn
     #[arg(long)]
     targets: PathBuf,
@@ -67,7 +67,15 @@ pub(crate) struct LoadSettings {
 impl LoadSettings {
     /// A closed load that repeats all paths.
     pub(crate) fn closed(address: SocketAddr, connections: usize, seconds: f64) -> Self {
-        Self { address, targets: PathBuf::new(), connections, seconds, rate: None, once: false, patience_seconds: 15.0 }
+        Self {
+            addresses: vec![address],
+            targets: PathBuf::new(),
+            connections,
+            seconds,
+            rate: None,
+            once: false,
+            patience_seconds: 15.0,
+        }
     }
 
     /// An open load.
@@ -75,9 +83,19 @@ impl LoadSettings {
         Self { rate: Some(rate), ..Self::closed(address, connections, seconds) }
     }
 
+    /// Distributes the connections over several servers.
+    pub(crate) fn distributed(self, addresses: Vec<SocketAddr>) -> Self {
+        Self { addresses, ..self }
+    }
+
     /// Requests each path at most once.
     pub(crate) fn once(self) -> Self {
         Self { once: true, ..self }
+    }
+
+    fn connection(&self, number: usize) -> Connection {
+        let address = self.addresses[number % self.addresses.len()];
+        Connection::to(address, Duration::from_secs_f64(self.patience_seconds))
     }
 
     /// Runs the load in a separate process.
@@ -85,7 +103,8 @@ impl LoadSettings {
         let file = tempfile::NamedTempFile::new()?;
         fs::write(file.path(), targets.join("\n"))?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg("load").args(["--address", &self.address.to_string()]).arg("--targets").arg(file.path());
+        let addresses: Vec<String> = self.addresses.iter().map(SocketAddr::to_string).collect();
+        command.arg("load").args(["--addresses", &addresses.join(",")]).arg("--targets").arg(file.path());
         command.args(["--connections", &self.connections.to_string(), "--seconds", &self.seconds.to_string()]);
         command.args(["--patience-seconds", &self.patience_seconds.to_string()]);
         if let Some(rate) = self.rate {
@@ -112,8 +131,8 @@ struct Targets {
 
 impl Targets {
     fn read(settings: &LoadSettings) -> Result<Self, Failure> {
-        let request =
-            |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\n\r\n", settings.address).into_bytes();
+        let host = settings.addresses[0];
+        let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n").into_bytes();
         let requests: Vec<_> = fs::read_to_string(&settings.targets)?.lines().map(request).collect();
         if requests.is_empty() {
             return Err("the file of paths is empty".into());
@@ -140,7 +159,7 @@ pub(crate) async fn run_load(settings: LoadSettings) -> Result<(), Failure> {
             tokio::spawn(async move {
                 match settings.rate {
                     Some(rate) => open(&settings, &targets, begin, number, rate).await,
-                    None => closed(&settings, &targets, begin).await,
+                    None => closed(&settings, &targets, begin, number).await,
                 }
             })
         })
@@ -153,10 +172,10 @@ pub(crate) async fn run_load(settings: LoadSettings) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn closed(settings: &LoadSettings, targets: &Targets, begin: Instant) -> LoadTally {
+async fn closed(settings: &LoadSettings, targets: &Targets, begin: Instant, number: usize) -> LoadTally {
     let end = begin + Duration::from_secs_f64(settings.seconds);
     let mut tally = LoadTally::since(begin);
-    let mut connection = Connection::to(settings.address, Duration::from_secs_f64(settings.patience_seconds));
+    let mut connection = settings.connection(number);
     while Instant::now() < end {
         let Some(request) = targets.next() else { break };
         let sent_at = Instant::now();
@@ -171,7 +190,7 @@ async fn closed(settings: &LoadSettings, targets: &Targets, begin: Instant) -> L
 
 async fn open(settings: &LoadSettings, targets: &Targets, begin: Instant, number: usize, rate: f64) -> LoadTally {
     let mut tally = LoadTally::since(begin);
-    let mut connection = Connection::to(settings.address, Duration::from_secs_f64(settings.patience_seconds));
+    let mut connection = settings.connection(number);
     let give_up = begin + Duration::from_secs_f64(settings.seconds) + GRACE;
     for turn in 0.. {
         let due_after = (turn * settings.connections + number) as f64 / rate;

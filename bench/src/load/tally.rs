@@ -48,6 +48,8 @@ pub(crate) struct ResponseKind {
     pub(crate) source: ResponseTier,
     pub(crate) is_warned: bool,
     pub(crate) has_retry_after: bool,
+    /// By `Age`: for how long it may have been outdated.
+    pub(crate) age_seconds: u32,
 }
 
 /// Counts and times of one or more connections.
@@ -154,7 +156,8 @@ mod tests {
     #[test]
     fn adds_counters_of_connections() {
         let begin = Instant::now();
-        let kind = ResponseKind { status: 200, source: ResponseTier::Process, is_warned: false, has_retry_after: false };
+        let kind =
+            ResponseKind { status: 200, source: ResponseTier::Process, is_warned: false, has_retry_after: false, age_seconds: 0 };
         let (mut one, mut other) = (LoadTally::since(begin), LoadTally::since(begin));
         one.record(begin, Ok(kind));
         other.record(begin, Ok(kind));

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use super::{CACHE_MIB, make_readable};
-use crate::{Failure, load::ResponseTier, process};
+use crate::{Failure, build::Build, load::ResponseTier, process};
 
 /// The settings of an API.
 #[derive(Clone, Debug)]
@@ -16,11 +16,18 @@ pub(crate) struct ApiSettings {
     pub(crate) redis_url: Option<String>,
     pub(crate) cache_mib: u64,
     pub(crate) is_single_threaded: bool,
+    pub(crate) build: Build,
 }
 
 impl ApiSettings {
     pub(crate) fn on(database_url: &str) -> Self {
-        Self { database_url: database_url.to_owned(), redis_url: None, cache_mib: CACHE_MIB, is_single_threaded: false }
+        Self {
+            database_url: database_url.to_owned(),
+            redis_url: None,
+            cache_mib: CACHE_MIB,
+            is_single_threaded: false,
+            build: Build::default(),
+        }
     }
 }
 
@@ -35,7 +42,7 @@ pub(crate) struct ApiServer {
 impl ApiServer {
     pub(crate) async fn start(settings: &ApiSettings) -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
-        let mut command = Command::new(programs::find_built_program("marquee-api")?);
+        let mut command = Command::new(settings.build.find("marquee-api")?);
         command
             .env("API_LISTEN", address.to_string())
             .env("DATABASE_URL", &settings.database_url)
@@ -96,14 +103,14 @@ impl ApiServer {
 
 /// A Redis server without persistence that can be killed and restarted on its port.
 #[derive(Debug)]
-pub(super) struct RedisServer {
+pub(crate) struct RedisServer {
     address: SocketAddr,
     pub(super) process: Child,
     folder: TempDir,
 }
 
 impl RedisServer {
-    pub(super) async fn start() -> Result<Self, Failure> {
+    pub(crate) async fn start() -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let process = Self::spawn(address, &folder).await?;
         Ok(Self { address, process, folder })
@@ -116,7 +123,7 @@ impl RedisServer {
         start_and_wait(command, address, &folder.path().join("redis.log")).await
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://{}/", self.address)
     }
 
