@@ -3,7 +3,7 @@
 /// Rows per statement: more are not faster, and 512 rows of the widest table are a third of the 32,766 values that SQLite binds.
 const ROWS_PER_STATEMENT: usize = 512;
 
-/// Splits rows into chunks of at most [`ROWS_PER_STATEMENT`] rows, with powers of two as sizes. The drivers cache 100 prepared statements for
+/// Splits rows into chunks of at most `ROWS_PER_STATEMENT` rows, with powers of two as sizes. The drivers cache 100 prepared statements for
 /// each connection; chunks of any size would be hundreds of different statements and evict each other.
 #[must_use = "iterators are lazy"]
 pub fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
