@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::UtcInstant;
+use crate::{UtcInstant, event_performer, zone};
 
 /// One event. Prices are minor units of its provider's currency.
 #[sea_orm::model]
@@ -122,6 +122,28 @@ impl Model {
             _ => Availability::OnSale,
         }
     }
+}
+
+/// Deletes the zones and performers of events.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete_parts(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<(), DbErr> {
+    zone::Entity::delete_many().filter(zone::COLUMN.event_id.is_in(ids.clone())).exec(transaction).await?;
+    event_performer::Entity::delete_many().filter(event_performer::COLUMN.event_id.is_in(ids)).exec(transaction).await?;
+    Ok(())
+}
+
+/// Deletes events with their zones and performers.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<(), DbErr> {
+    delete_parts(transaction, ids.clone()).await?;
+    Entity::delete_many().filter(COLUMN.id.is_in(ids)).exec(transaction).await?;
+    Ok(())
 }
 
 #[cfg(test)]

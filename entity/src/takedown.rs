@@ -17,7 +17,7 @@ use crate::{
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
     performer, provider, reject,
     release::{self, Cause},
-    sync_run, tombstone, undo, venue, zone,
+    sync_run, tombstone, undo, venue,
 };
 
 /// The longest reason, in characters.
@@ -75,7 +75,7 @@ impl StoredEvent {
     pub async fn remove(&self, transaction: &DatabaseTransaction, reason: &str) -> Result<(), DbErr> {
         let performers = self.find_performers(transaction).await?;
         let footprint = self.build_footprint(transaction, &performers).await?;
-        self.delete_rows(transaction, performers).await?;
+        self.delete_rows(transaction, &performers).await?;
         self.blank_texts(transaction).await?;
         // It contains the previous state of events, of this one, too.
         undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(self.provider.id)).exec(transaction).await?;
@@ -124,24 +124,14 @@ impl StoredEvent {
         Ok(Footprint::of_parts([events, venues, names]).of_takedown())
     }
 
-    async fn delete_rows(&self, transaction: &DatabaseTransaction, performers: Vec<performer::Model>) -> Result<(), DbErr> {
-        delete_events(transaction, vec![self.event.id]).await?;
+    async fn delete_rows(&self, transaction: &DatabaseTransaction, performers: &[performer::Model]) -> Result<(), DbErr> {
+        event::delete(transaction, vec![self.event.id]).await?;
         let others = event::Entity::find().filter(event::COLUMN.base_event_id.eq(self.base_event.id));
         if others.one(transaction).await?.is_none() {
             base_event::Entity::delete_by_id(self.base_event.id).exec(transaction).await?;
         }
-        for performer in performers {
-            let others = event_performer::Entity::find().filter(event_performer::COLUMN.performer_id.eq(performer.id));
-            if others.one(transaction).await?.is_none() {
-                performer::Entity::delete_by_id(performer.id).exec(transaction).await?;
-            }
-        }
-        if let Some(venue_id) = self.event.venue_id {
-            let others = event::Entity::find().filter(event::COLUMN.venue_id.eq(venue_id));
-            if others.one(transaction).await?.is_none() {
-                venue::Entity::delete_by_id(venue_id).exec(transaction).await?;
-            }
-        }
+        performer::delete_unused(transaction, performers.iter().map(|performer| performer.id).collect()).await?;
+        venue::delete_unused(transaction, self.event.venue_id.into_iter().collect()).await?;
         Ok(())
     }
 
@@ -176,18 +166,6 @@ impl StoredEvent {
             .await?;
         Ok(())
     }
-}
-
-/// Deletes events with their zones and performers.
-///
-/// # Errors
-///
-/// When the database is unavailable.
-pub async fn delete_events(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<(), DbErr> {
-    zone::Entity::delete_many().filter(zone::COLUMN.event_id.is_in(ids.clone())).exec(transaction).await?;
-    event_performer::Entity::delete_many().filter(event_performer::COLUMN.event_id.is_in(ids.clone())).exec(transaction).await?;
-    event::Entity::delete_many().filter(event::COLUMN.id.is_in(ids)).exec(transaction).await?;
-    Ok(())
 }
 
 /// The change of an event that was removed.

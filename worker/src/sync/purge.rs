@@ -209,7 +209,7 @@ impl Purge<'_> {
                 .filter(change::COLUMN.event_id.is_in(ids.clone()))
                 .exec(transaction)
                 .await?;
-            takedown::delete_events(transaction, ids).await?;
+            event::delete(transaction, ids).await?;
         }
         base_event::Entity::delete_many().filter(base_event::COLUMN.id.is_in(base_events)).exec(transaction).await?;
         Ok(Some(events))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{base_event, chunks, deadline, event, event_performer, zone};
+use entity::{base_event, chunks, deadline, event, event_performer};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, sea_query::OnConflict,
@@ -52,7 +52,7 @@ impl<'a> CopyWriter<'a> {
         insert(transaction, changes.new_events).await?;
         upsert(transaction, changes.changed_events).await?;
         for events in chunks(changes.replaced) {
-            delete_parts(transaction, events).await?;
+            event::delete_parts(transaction, events).await?;
         }
         insert(transaction, changes.zones).await?;
         insert(transaction, changes.event_performers).await?;
@@ -68,7 +68,7 @@ impl<'a> CopyWriter<'a> {
                 .await?;
         }
         for events in chunks(changes.deleted_events) {
-            delete_events(transaction, events).await?;
+            event::delete(transaction, events).await?;
         }
         for base_events in chunks(changes.deleted_base_events) {
             base_event::Entity::delete_many().filter(base_event::COLUMN.id.is_in(base_events)).exec(transaction).await?;
@@ -82,19 +82,6 @@ impl<'a> CopyWriter<'a> {
         }
         Ok(())
     }
-}
-
-/// Deletes the zones and performers of events.
-async fn delete_parts(transaction: &DatabaseTransaction, events: Vec<Uuid>) -> Result<(), DbErr> {
-    zone::Entity::delete_many().filter(zone::COLUMN.event_id.is_in(events.clone())).exec(transaction).await?;
-    event_performer::Entity::delete_many().filter(event_performer::COLUMN.event_id.is_in(events)).exec(transaction).await?;
-    Ok(())
-}
-
-async fn delete_events(transaction: &DatabaseTransaction, events: Vec<Uuid>) -> Result<(), DbErr> {
-    delete_parts(transaction, events.clone()).await?;
-    event::Entity::delete_many().filter(event::COLUMN.id.is_in(events)).exec(transaction).await?;
-    Ok(())
 }
 
 /// Makes all events of these base events visible.
