@@ -1,6 +1,6 @@
 //! `change`: the log of what happened to each event, written in the transaction that makes the change.
 //!
-//! The version of a change is that of its release, which is assigned in the order of commits. A reader of the log therefore never sees a
+//! A change has the version of its release, which is assigned in the order of commits. A reader of the log therefore never sees a
 //! change that is earlier than one that it has read.
 
 use std::{collections::BTreeMap, time::Duration};

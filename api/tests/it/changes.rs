@@ -279,12 +279,12 @@ async fn a_cursor_of_another_history_is_410(database: Arc<TestDatabase>) {
     // After a week, releases are deleted.
     release::Entity::delete_many().exec(&catalogue.database).await.unwrap();
     for release in [&first, &last] {
-        assert_eq!(status(release.version, other(release.raised_at)).await, 410, "another instant than that of its changes");
+        assert_eq!(status(release.version, other(release.raised_at)).await, 410, "a different instant from its changes");
     }
     assert_eq!(status(empty.version, other(empty.raised_at)).await, 200, "nothing is stored of this version");
     let current = catalogue_version::fetch(&catalogue.database).await.unwrap();
     change::Entity::delete_many().filter(change::Column::Version.eq(current.version)).exec(&catalogue.database).await.unwrap();
-    assert_eq!(status(last.version, other(last.raised_at)).await, 410, "another instant than that of the version");
+    assert_eq!(status(last.version, other(last.raised_at)).await, 410, "a different instant from the version");
 }
 
 async fn responses_have_validators_and_are_not_cached(database: Arc<TestDatabase>) {

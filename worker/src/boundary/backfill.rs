@@ -53,7 +53,7 @@ async fn fill_batch(database: &DatabaseConnection, provider: &provider::Model, b
 }
 
 async fn fill_event(transaction: &DatabaseTransaction, event: event::Model, zone: Tz, now: UtcInstant) -> Result<(), DbErr> {
-    // The offset of a time that the feed states with one was not stored: until its next change, it is that of the zone.
+    // The offset of a time that the feed states with one was not stored: the offset of the zone is used until its next change.
     let convert = |local: &Option<String>, edge| Some(LocalTime::parse(local.as_deref()?, zone, edge).ok()?.instant);
     let filled = event::Model {
         sale_starts_at: event.sale_starts_at.or_else(|| convert(&event.sell_from, DayEdge::Start)),

@@ -64,7 +64,7 @@ impl Handler<JobContext> for CleanupJob {
     }
 }
 
-/// Deletes rows older than [`RETENTION`], and changes older than that of their kind, and returns their number.
+/// Deletes rows older than [`RETENTION`] and changes older than the retention of their kind, and returns their number.
 ///
 /// # Errors
 ///
