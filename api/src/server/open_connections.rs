@@ -75,7 +75,7 @@ impl OpenConnections {
     /// Closes the connections that have waited longest for their clients. Those that only have to read their response are the last: they
     /// would lose it.
     pub(super) fn evict(&self) {
-        let latest = (self.started.elapsed().saturating_sub(MIN_WAIT)).as_millis() as u64;
+        let latest = (self.started.elapsed().saturating_sub(MIN_WAIT)).as_micros() as u64;
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waiting: Vec<((bool, u64), &Arc<Progress>)> =
             open.values().filter_map(|progress| Some((progress.waiting_since()?, progress))).collect();

@@ -35,7 +35,7 @@ pub(super) enum Activity {
 pub(super) struct Progress {
     /// The origin of `since`.
     started: Instant,
-    /// Milliseconds from `started` to the latest progress.
+    /// Microseconds from `started` to the latest progress.
     since: AtomicU64,
     is_eviction_requested: AtomicBool,
     /// Wakes the task of the connection.
@@ -53,7 +53,7 @@ impl Progress {
     pub(super) fn new(started: Instant) -> Self {
         Self {
             started,
-            since: AtomicU64::new(started.elapsed().as_millis() as u64),
+            since: AtomicU64::new(started.elapsed().as_micros() as u64),
             is_eviction_requested: AtomicBool::new(false),
             waker: OnceLock::new(),
             requests: AtomicU32::new(0),
@@ -87,10 +87,10 @@ impl Progress {
 
     /// Records that the activity has changed.
     pub(super) fn record_change(&self, now: Instant) {
-        self.since.store(now.saturating_duration_since(self.started).as_millis() as u64, Relaxed);
+        self.since.store(now.saturating_duration_since(self.started).as_micros() as u64, Relaxed);
     }
 
-    /// Since when the connection waits for its client: whether to read a response, and the milliseconds from `started`. `None` while the
+    /// Since when the connection waits for its client: whether to read a response, and the microseconds from `started`. `None` while the
     /// client waits for us.
     pub(super) fn waiting_since(&self) -> Option<(bool, u64)> {
         let since = self.since.load(Relaxed);
