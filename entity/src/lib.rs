@@ -9,6 +9,7 @@
 
 pub mod base_event;
 pub mod catalogue_version;
+mod category;
 pub mod change;
 pub mod change_retention;
 mod check;
@@ -19,6 +20,7 @@ pub mod datum;
 mod day;
 pub mod event;
 pub mod event_performer;
+mod event_status;
 mod fold_name;
 pub mod footprint;
 mod instant;
@@ -46,6 +48,7 @@ pub mod undo;
 pub mod venue;
 pub mod zone;
 
+pub use category::Category;
 pub use check::{DatabaseError, check_connection, open};
 pub use chunks::chunks;
 pub use clock::database_now;
@@ -54,6 +57,7 @@ pub use connect::{
     close_read_only_connections, connect, deadline, is_connection_lost, is_unavailable,
 };
 pub use day::{DayError, parse_day};
+pub use event_status::EventStatus;
 pub use fold_name::fold_name;
 pub use instant::UtcInstant;
 pub use price::to_decimal;

@@ -1,15 +1,18 @@
 //! The content of a feed, independent of its format: base events with their events, and the rejected items.
 //!
 //! Items are validated when they are created: dates are instants, prices are minor units, and texts are within their limits.
-//! An item is accepted whole or not at all. An error anywhere in an event rejects that event; an error in the base event itself
-//! rejects it with all its events. An event with half of its price list would be something that the provider never published.
+//! An error in a required value (id, start, title) of an event rejects that event; one in the base event itself rejects it with all its
+//! events. An error in an optional detail is a warning, and the item is accepted without the detail.
 
 use std::{
     collections::{HashMap, HashSet},
     ops::Range,
 };
 
-use super::local_time::LocalTime;
+use chrono_tz::Tz;
+use entity::{Category, EventStatus};
+
+use super::{currency::Currency, local_time::LocalTime};
 
 /// The sell mode with which a base event is shown.
 pub const ONLINE: &str = "online";
@@ -25,6 +28,8 @@ pub struct BaseEventItem {
     pub sell_mode: String,
     /// The provider's id of the organizer.
     pub organizer_company_id: Option<String>,
+    /// What describes it.
+    pub details: ItemDetails,
     /// The performers of all its events.
     pub performers: Vec<PerformerItem>,
     /// Its events.
@@ -33,11 +38,34 @@ pub struct BaseEventItem {
     pub span: Range<usize>,
 }
 
+/// What describes a base event, or one of its events if it differs. All of it is optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemDetails {
+    /// The category, mapped from the provider's words.
+    pub category: Option<Category>,
+    /// Plain text of several lines.
+    pub description: Option<String>,
+    /// Where to buy, an absolute `http` or `https` URL.
+    pub url: Option<String>,
+    /// A picture, an absolute `http` or `https` URL.
+    pub image_url: Option<String>,
+    /// The name of the organizer.
+    pub organizer_name: Option<String>,
+}
+
 /// One dated showing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventItem {
     /// The provider's id, unique only within the base event.
     pub source_id: String,
+    /// Its own name, if it differs from the title of the base event.
+    pub name: Option<String>,
+    /// Whether it takes place as announced.
+    pub status: EventStatus,
+    /// What describes it, as far as it differs from its base event.
+    pub details: ItemDetails,
+    /// The time zone of the place, if it is known.
+    pub time_zone: Option<Tz>,
     /// When it starts.
     pub start: LocalTime,
     /// When it ends, never before it starts.
@@ -67,8 +95,10 @@ pub struct ZoneItem {
     pub name: Option<String>,
     /// The number of tickets left.
     pub capacity: Option<i64>,
-    /// The price in minor units of the provider's currency.
+    /// The price in minor units.
     pub price: i64,
+    /// The currency, if it is not the provider's.
+    pub currency: Option<Currency>,
     /// Whether its seats are numbered.
     pub numbered: Option<bool>,
 }
@@ -83,18 +113,37 @@ pub struct PerformerItem {
 }
 
 /// A venue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct VenueItem {
     /// The provider's id.
     pub source_id: String,
     /// The name.
     pub name: String,
+    /// Where it is, if that is known.
+    pub coordinates: Option<Coordinates>,
+    /// UN/LOCODE-style code of its place.
+    pub place_code: Option<String>,
+    /// Street and number.
+    pub address: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// Region, state or province.
+    pub region: Option<String>,
+    /// ISO 3166-1 alpha-2 code of the country.
+    pub country: Option<String>,
+    /// Postal code.
+    pub postal_code: Option<String>,
+    /// Time zone.
+    pub time_zone: Option<Tz>,
+}
+
+/// A point on the earth (WGS 84).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coordinates {
     /// Degrees north, -90 to 90.
     pub latitude: f64,
     /// Degrees east, -180 to 180.
     pub longitude: f64,
-    /// UN/LOCODE-style code of its place.
-    pub place_code: Option<String>,
 }
 
 /// The content of a document.
@@ -116,7 +165,9 @@ const MAX_LISTED_WARNINGS: usize = 1_000;
 pub struct FeedWarning {
     /// Its first byte in the document.
     pub position: usize,
-    /// The detail, and what was done.
+    /// The item that has the detail, if it is one.
+    pub subject: Option<RejectSubject>,
+    /// The detail with its value, and what was done.
     pub reason: String,
 }
 
@@ -130,10 +181,16 @@ pub struct FeedWarnings {
 }
 
 impl FeedWarnings {
+    /// Adds a warning about the document.
     pub(super) fn push(&mut self, position: usize, reason: String) {
+        self.add(FeedWarning { position, subject: None, reason });
+    }
+
+    /// Adds a warning.
+    pub(super) fn add(&mut self, warning: FeedWarning) {
         self.count += 1;
         if self.listed.len() < MAX_LISTED_WARNINGS {
-            self.listed.push(FeedWarning { position, reason });
+            self.listed.push(warning);
         }
     }
 
@@ -186,6 +243,7 @@ impl BaseEventItem {
             later.sell_mode = std::mem::take(&mut self.sell_mode);
         }
         later.organizer_company_id = later.organizer_company_id.or(self.organizer_company_id.take());
+        later.details.complete(std::mem::take(&mut self.details));
         *self = later;
     }
 
@@ -226,6 +284,22 @@ impl BaseEventItem {
             }
             !is_duplicate
         });
+    }
+}
+
+impl ItemDetails {
+    /// Adds the details that are missing.
+    fn complete(&mut self, others: Self) {
+        let Self { category, description, url, image_url, organizer_name } = others;
+        self.category = self.category.or(category);
+        for (detail, other) in [
+            (&mut self.description, description),
+            (&mut self.url, url),
+            (&mut self.image_url, image_url),
+            (&mut self.organizer_name, organizer_name),
+        ] {
+            *detail = detail.take().or(other);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use entity::{UtcInstant, base_event, event, event_performer, fold_name, performe
 use uuid::Uuid;
 
 use super::{identity, report::Counts, summary::BaseEventDetail};
-use crate::provider::item::{BaseEventItem, EventItem, ONLINE, PerformerItem};
+use crate::provider::item::{BaseEventItem, Coordinates, EventItem, ONLINE, PerformerItem};
 
 /// A base event in the copy.
 #[derive(Debug)]
@@ -172,10 +172,12 @@ impl CopyChanges {
             price: zone.price,
             numbered: zone.numbered,
         }));
-        if let Some(venue) = &event.venue {
+        if let Some((venue, Coordinates { latitude, longitude })) =
+            event.venue.as_ref().and_then(|venue| Some((venue, venue.coordinates?)))
+        {
             let id = identity::venue_id(origin.slug, &venue.source_id);
             row.venue_id = Some(id);
-            let direction = Direction::from_degrees(venue.latitude, venue.longitude);
+            let direction = Direction::from_degrees(latitude, longitude);
             let venue = venue::Model {
                 id,
                 provider_id: origin.provider_id,
@@ -185,8 +187,8 @@ impl CopyChanges {
                 direction_x: direction.x,
                 direction_y: direction.y,
                 direction_z: direction.z,
-                latitude: venue.latitude,
-                longitude: venue.longitude,
+                latitude,
+                longitude,
                 place_code: venue.place_code.clone(),
             };
             self.venues.insert(id, venue);

@@ -31,8 +31,9 @@ fn hash_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
     fingerprint.add_optional(event.venue.as_ref().map(|venue| venue.source_id.as_str()));
     if let Some(venue) = &event.venue {
         fingerprint.add_text(&venue.name);
-        fingerprint.add_bytes(&venue.latitude.to_le_bytes());
-        fingerprint.add_bytes(&venue.longitude.to_le_bytes());
+        for degrees in venue.coordinates.map(|at| [at.latitude, at.longitude]).into_iter().flatten() {
+            fingerprint.add_bytes(&degrees.to_le_bytes());
+        }
         fingerprint.add_optional(venue.place_code.as_deref());
     }
     fingerprint.add_count(event.zones.len());

@@ -3,6 +3,8 @@
 //! `docs/feed-format.md` is the reference. Elements and attributes have alternative names in real feeds (`plan` for `event`).
 //! Unknown ones are ignored, so a provider may extend its feed without asking us. Those that resemble known ones result in a warning.
 
+use entity::EventStatus;
+
 use super::{
     Conventions, FeedDocumentError,
     pieces::{Boundary, FeedPiece, MAX_ITEMS, PieceFormat},
@@ -11,7 +13,10 @@ use super::{
     xml::{XmlAttributes, XmlElement, XmlReader, XmlStep},
 };
 use crate::provider::{
-    item::{BaseEventItem, EventItem, ParsedFeed, PerformerItem, RejectSubject, RejectedItem, VenueItem, ZoneItem},
+    item::{
+        BaseEventItem, Coordinates, EventItem, ItemDetails, ParsedFeed, PerformerItem, RejectSubject, RejectedItem, VenueItem,
+        ZoneItem,
+    },
     local_time::{DayEdge, LocalTime},
 };
 
@@ -164,7 +169,16 @@ impl<'a> EventListReader<'a> {
                         Err(reject) => self.feed.rejects.push(reject),
                     }
                 }
-                let base_event = BaseEventItem { source_id, title, sell_mode, organizer_company_id, performers, events, span };
+                let base_event = BaseEventItem {
+                    source_id,
+                    title,
+                    sell_mode,
+                    organizer_company_id,
+                    details: ItemDetails::default(),
+                    performers,
+                    events,
+                    span,
+                };
                 self.feed.base_events.push(base_event);
             }
             (source_id, _, _, reason) => self.feed.rejects.push(RejectedItem {
@@ -193,9 +207,22 @@ impl<'a> EventListReader<'a> {
         let span = element.start..self.xml.position();
         let EventFields { source_id, start, end, sell_from, sell_to, sold_out } = fields;
         Ok(match (source_id, start, errors.describe()) {
-            (Some(source_id), Some(start), None) => {
-                Ok(EventItem { source_id, start, end, sell_from, sell_to, sold_out, performers, venue, zones, span })
-            }
+            (Some(source_id), Some(start), None) => Ok(EventItem {
+                source_id,
+                name: None,
+                status: EventStatus::default(),
+                details: ItemDetails::default(),
+                time_zone: None,
+                start,
+                end,
+                sell_from,
+                sell_to,
+                sold_out,
+                performers,
+                venue,
+                zones,
+                span,
+            }),
             (event, _, reason) => Err(RejectedItem {
                 span,
                 subject: RejectSubject::Event { base_event: base_event.to_owned(), event },
@@ -250,7 +277,7 @@ impl<'a> EventListReader<'a> {
         let capacity = errors.record(attributes.optional(&["capacity"], values::parse_capacity)).flatten();
         let numbered = errors.record(attributes.optional(&["numbered"], values::parse_boolean)).flatten();
         self.xml.leave()?;
-        Ok(source_id.zip(price).map(|(source_id, price)| ZoneItem { source_id, name, capacity, price, numbered }))
+        Ok(source_id.zip(price).map(|(source_id, price)| ZoneItem { source_id, name, capacity, price, currency: None, numbered }))
     }
 
     fn read_performer(
@@ -274,9 +301,13 @@ impl<'a> EventListReader<'a> {
         let place_code = errors.record(attributes.optional(&["place_code"], values::parse_id)).flatten();
         self.xml.leave()?;
         Ok(match (source_id, name, latitude, longitude) {
-            (Some(source_id), Some(name), Some(latitude), Some(longitude)) => {
-                Some(VenueItem { source_id, name, latitude, longitude, place_code })
-            }
+            (Some(source_id), Some(name), Some(latitude), Some(longitude)) => Some(VenueItem {
+                source_id,
+                name,
+                coordinates: Some(Coordinates { latitude, longitude }),
+                place_code,
+                ..VenueItem::default()
+            }),
             _ => None,
         })
     }

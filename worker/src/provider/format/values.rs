@@ -14,11 +14,13 @@ const MAX_LISTED_ERRORS: usize = 8;
 /// Length of a listed error, which may quote an id as long as an attribute.
 const MAX_ERROR_CHARACTERS: usize = 300;
 
-/// The validation errors of one item. An item with errors is rejected.
+/// The validation errors of one item, and the warnings about its optional details. An item with errors is rejected.
 #[derive(Default)]
 pub(super) struct ItemErrors {
     listed: Vec<String>,
     unlisted: usize,
+    /// Reasons of the warnings.
+    pub(super) warnings: Vec<String>,
 }
 
 impl ItemErrors {
@@ -27,15 +29,23 @@ impl ItemErrors {
         value.map_err(|error| self.push(error)).ok()
     }
 
+    /// The value of an optional detail, or `None` after recording a warning.
+    pub(super) fn tolerate<T>(&mut self, value: Result<Option<T>, String>) -> Option<T> {
+        value.unwrap_or_else(|error| {
+            self.warn(format!("{error}; ignored"));
+            None
+        })
+    }
+
+    /// Records a warning.
+    pub(super) fn warn(&mut self, warning: String) {
+        self.warnings.push(sanitize(warning));
+    }
+
     /// Records an error.
-    pub(super) fn push(&mut self, mut error: String) {
+    pub(super) fn push(&mut self, error: String) {
         if self.listed.len() < MAX_LISTED_ERRORS {
-            if let Some((end, _)) = error.char_indices().nth(MAX_ERROR_CHARACTERS) {
-                error.truncate(end);
-                error.push('…');
-            }
-            // Errors quote the provider's values. A terminal would interpret control characters, and PostgreSQL rejects a NUL.
-            self.listed.push(error.replace(char::is_control, "\u{fffd}"));
+            self.listed.push(sanitize(error));
         } else {
             self.unlisted += 1;
         }
@@ -47,6 +57,15 @@ impl ItemErrors {
         let errors: Vec<&str> = self.listed.iter().chain(&more).map(String::as_str).collect();
         (!errors.is_empty()).then(|| errors.join("; "))
     }
+}
+
+/// Errors quote the provider's values. A terminal would interpret control characters, and PostgreSQL rejects a NUL.
+fn sanitize(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_ERROR_CHARACTERS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// Adds the name of the field to an error.

@@ -123,7 +123,8 @@ fn describe_parsed(base_event: &BaseEventItem) -> Vec<String> {
         let venue = event
             .venue
             .as_ref()
-            .map(|venue| format!("{} {} {} {}", venue.source_id, venue.name, venue.latitude, venue.longitude));
+            .and_then(|venue| Some((venue, venue.coordinates?)))
+            .map(|(venue, at)| format!("{} {} {} {}", venue.source_id, venue.name, at.latitude, at.longitude));
         let zones: Vec<String> = event
             .zones
             .iter()

@@ -2,7 +2,7 @@
 
 use worker::provider::{
     format::{self, Conventions, FeedDocumentError},
-    item::{BaseEventItem, ParsedFeed, RejectSubject},
+    item::{BaseEventItem, Coordinates, ParsedFeed, RejectSubject},
 };
 
 use super::{event, ids};
@@ -56,7 +56,8 @@ fn reads_every_property_of_an_event() {
         first.performers.iter().map(|performer| (performer.source_id.as_str(), performer.name.as_str())).collect();
     assert_eq!(performers, [("p1", "Señor Ñu & Co"), ("Ada Bell", "Ada Bell")]);
     let venue = first.venue.as_ref().unwrap();
-    assert_eq!((venue.source_id.as_str(), venue.latitude, venue.longitude), ("Old Mill", 41.374, 2.169));
+    assert_eq!(venue.source_id, "Old Mill");
+    assert_eq!(venue.coordinates, Some(Coordinates { latitude: 41.374, longitude: 2.169 }));
     let zones: Vec<_> = first.zones.iter().map(|zone| (zone.source_id.as_str(), zone.price, zone.capacity)).collect();
     assert_eq!(zones, [("A", 2050, Some(40)), ("1", 1000, None), ("1", 9900, None)]);
     assert!(!first.sold_out);

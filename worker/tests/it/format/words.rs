@@ -1,8 +1,9 @@
 //! Valid `event-list-xml` feeds, with all alternative names.
 
 use chrono::DateTime;
+use entity::EventStatus;
 use worker::provider::{
-    item::{BaseEventItem, EventItem, PerformerItem, VenueItem, ZoneItem},
+    item::{BaseEventItem, Coordinates, EventItem, ItemDetails, PerformerItem, VenueItem, ZoneItem},
     local_time::LocalTime,
 };
 
@@ -19,10 +20,15 @@ fn choir() -> BaseEventItem {
         name: Some("Stalls".to_owned()),
         capacity: Some(120),
         price: 1850,
+        currency: None,
         numbered: Some(true),
     };
     let event = EventItem {
         source_id: "1".to_owned(),
+        name: None,
+        status: EventStatus::Scheduled,
+        details: ItemDetails::default(),
+        time_zone: None,
         start: time("2031-05-04T19:30:00", "2031-05-04T17:30:00Z"),
         end: Some(time("2031-05-04T21:00:00", "2031-05-04T19:00:00Z")),
         sell_from: Some(time("2031-01-01T00:00:00", "2030-12-31T23:00:00Z")),
@@ -38,6 +44,7 @@ fn choir() -> BaseEventItem {
         title: "Harbour Choir".to_owned(),
         sell_mode: "online".to_owned(),
         organizer_company_id: Some("7".to_owned()),
+        details: ItemDetails::default(),
         performers: vec![],
         events: vec![event],
         span: 0..0,
@@ -68,7 +75,7 @@ fn accepts_missing_optional_values() {
     let event = &base_events[0].events[0];
     assert_eq!((&event.end, &event.sell_from, &event.sell_to, event.sold_out), (&None, &None, &None, false));
     assert_eq!((&event.venue, event.performers.as_slice()), (&None, [].as_slice()));
-    let zone = ZoneItem { source_id: "311".to_owned(), name: None, capacity: None, price: 5500, numbered: None };
+    let zone = ZoneItem { source_id: "311".to_owned(), name: None, capacity: None, price: 5500, currency: None, numbered: None };
     assert_eq!(event.zones, [zone]);
 }
 
@@ -121,6 +128,7 @@ fn accepts_two_zones_with_the_same_id_in_an_event() {
         name: Some("Gallery".to_owned()),
         capacity: Some(capacity),
         price,
+        currency: None,
         numbered,
     };
     assert_eq!(base_events[1].events[0].zones, [gallery(2, 7500, Some(true)), gallery(16, 6500, None)]);
@@ -148,15 +156,16 @@ fn accepts_coordinates_at_the_limits() {
     let hall = VenueItem {
         source_id: "7".to_owned(),
         name: "Corn Hall".to_owned(),
-        latitude: 0.0,
-        longitude: 179.99999,
+        coordinates: Some(Coordinates { latitude: 0.0, longitude: 179.99999 }),
         place_code: Some("ESBCN".to_owned()),
+        ..VenueItem::default()
     };
     let venue = event(base_event, "1").venue.clone().unwrap();
-    assert!(venue.latitude.is_sign_positive(), "a negative zero would have another hash");
+    assert!(venue.coordinates.unwrap().latitude.is_sign_positive(), "a negative zero would have another hash");
     assert_eq!(venue, hall);
     let field = event(base_event, "2").venue.clone().unwrap();
-    assert_eq!((field.latitude, field.longitude, field.place_code), (90.0, -180.0, None));
+    assert_eq!(field.coordinates, Some(Coordinates { latitude: 90.0, longitude: -180.0 }));
+    assert_eq!(field.place_code, None);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod node;
 
 use std::{collections::HashMap, ops::Range};
 
+use entity::EventStatus;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,7 +19,10 @@ use super::{
     values::{self, ItemErrors, name_field},
 };
 use crate::provider::{
-    item::{BaseEventItem, EventItem, ONLINE, ParsedFeed, PerformerItem, RejectSubject, RejectedItem, VenueItem, ZoneItem},
+    item::{
+        BaseEventItem, Coordinates, EventItem, ItemDetails, ONLINE, ParsedFeed, PerformerItem, RejectSubject, RejectedItem,
+        VenueItem, ZoneItem,
+    },
     local_time::{DayEdge, LocalTime},
 };
 
@@ -90,6 +94,7 @@ impl SchemaOrgReader<'_> {
                     title,
                     sell_mode: sell_mode.to_owned(),
                     organizer_company_id,
+                    details: ItemDetails::default(),
                     performers: Vec::new(),
                     events: vec![event],
                     span,
@@ -134,6 +139,10 @@ impl SchemaOrgReader<'_> {
         let sell_to = read_sale_time("validThrough", DayEdge::End);
         Some(EventItem {
             source_id: source_id?,
+            name: None,
+            status: EventStatus::default(),
+            details: ItemDetails::default(),
+            time_zone: None,
             start: start?,
             end,
             sell_from,
@@ -161,7 +170,14 @@ impl SchemaOrgReader<'_> {
             let price = offer.optional(property, |text| currency.parse_price(text));
             has_price |= !matches!(price, Ok(None));
             if let Some(price) = errors.record(price).flatten() {
-                zones.push(ZoneItem { source_id: source_id.clone(), name: name.clone(), capacity, price, numbered: None });
+                zones.push(ZoneItem {
+                    source_id: source_id.clone(),
+                    name: name.clone(),
+                    capacity,
+                    price,
+                    currency: None,
+                    numbered: None,
+                });
             }
         }
         if !has_price {
@@ -201,7 +217,12 @@ fn read_venue(location: JsonLdNode<'_>, errors: &mut ItemErrors) -> Option<Venue
     let name = errors.record(location.required("name", values::parse_name));
     let latitude = errors.record(geo.required("latitude", values::parse_latitude));
     let longitude = errors.record(geo.required("longitude", values::parse_longitude));
-    Some(VenueItem { source_id: source_id?, name: name?, latitude: latitude?, longitude: longitude?, place_code: None })
+    Some(VenueItem {
+        source_id: source_id?,
+        name: name?,
+        coordinates: Some(Coordinates { latitude: latitude?, longitude: longitude? }),
+        ..VenueItem::default()
+    })
 }
 
 fn read_performer(performer: JsonLdNode<'_>, errors: &mut ItemErrors) -> Option<PerformerItem> {
