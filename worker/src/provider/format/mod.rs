@@ -4,6 +4,7 @@
 //! [`RejectedItem`](super::item::RejectedItem) with its position; only a document that cannot be trusted as a whole is an error. `pieces` parses
 //! large documents on all cores without holding them in memory, for any format that can be split.
 
+mod clean_text;
 mod error;
 mod event_list_xml;
 mod locator;

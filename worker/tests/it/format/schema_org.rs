@@ -2,7 +2,7 @@
 
 use worker::provider::{
     format::{self, Conventions, FeedDocumentError},
-    item::{BaseEventItem, Coordinates, ParsedFeed, RejectSubject},
+    item::{BaseEventItem, Coordinates, FeedWarning, ParsedFeed, RejectSubject},
 };
 
 use super::{event, ids};
@@ -93,7 +93,6 @@ fn rejects_an_event_with_an_error_and_reports_the_reason() {
     let event = |rest: &str| format!(r#"[{{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01"{rest}}}]"#);
     let subject = RejectSubject::Event { base_event: "7".to_owned(), event: Some("7".to_owned()) };
     for (rest, reason) in [
-        (r#","endDate":"2031-07-31""#, "the end `2031-07-31` is before the start `2031-08-01`"),
         (r#","offers":{"price":"1.005"}"#, "`price` must have at most 2 decimal places for EUR, got `1.005`"),
         (r#","offers":{"price":5,"priceCurrency":"USD"}"#, "`priceCurrency` must be the provider's currency EUR, got `USD`"),
         (r#","offers":{"name":"Hall"}"#, "an offer must have `price` or `lowPrice`"),
@@ -116,6 +115,29 @@ fn rejects_an_event_with_an_error_and_reports_the_reason() {
 }
 
 #[test]
+fn an_invalid_end_is_ignored_with_a_warning() {
+    for (end, reason) in [
+        ("2031-07-31", "the end `2031-07-31` is before the start `2031-08-01`; the event is imported without an end"),
+        ("late", "`endDate` must be a date such as 2021-06-30T21:00:00, got `late`; ignored"),
+    ] {
+        let document = format!(r#"[{{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01","endDate":"{end}"}}]"#);
+        let ParsedFeed { base_events, rejects, warnings } = parse(document.as_bytes()).unwrap();
+        assert_eq!((rejects, &base_events[0].events[0].end), (vec![], &None));
+        let subject = Some(RejectSubject::Event { base_event: "7".to_owned(), event: Some("7".to_owned()) });
+        assert_eq!(warnings.listed, [FeedWarning { position: 1, subject, reason: reason.to_owned() }]);
+    }
+}
+
+#[test]
+fn cleans_names_and_descriptions() {
+    let document = r#"[{"@type":"Event","@id":"7","name":" Rock &amp;\n<b>Roll</b>\u0085","startDate":"2031-08-01",
+                        "description":"<p>One</p><p>Two</p>"}]"#;
+    let base_event = &parse_valid(document)[0];
+    assert_eq!(base_event.title, "Rock & Roll…");
+    assert_eq!(base_event.details.description.as_deref(), Some("One\n\nTwo"));
+}
+
+#[test]
 fn rejects_an_invalid_node_and_accepts_the_others() {
     let good = r#"{"@type":"Event","@id":"1","name":"Good","startDate":"2031-08-01"}"#;
     let event = |rest: &str| format!(r#"{{"@type":"Event","@id":"2","name":"Bad","startDate":"2031-08-01"{rest}}}"#);
@@ -127,7 +149,6 @@ fn rejects_an_invalid_node_and_accepts_the_others() {
         event(r#","organizer":{"@id":"a\u0000b"}"#),
         event(r#","offers":{"@id":"a\u0000b","price":1}"#),
         event(r#","offers":{"price":1,"validFrom":"soon\u0000"}"#),
-        event(r#","superEvent":{"@id":"s","name":"a\u001bb"}"#),
         event(r#","superEvent":{"@id":"s","name":"NAME"}"#).replace("NAME", &"x".repeat(1_001)),
     ] {
         let document = format!("[{good},\n{bad}]");

@@ -16,12 +16,13 @@ use serde_json::Value;
 use self::{document::JsonLdDocument, node::JsonLdNode};
 use super::{
     Conventions, FeedDocumentError,
+    clean_text::{clean_line, clean_paragraphs},
     values::{self, ItemErrors, name_field},
 };
 use crate::provider::{
     item::{
-        BaseEventItem, Coordinates, EventItem, ItemDetails, ONLINE, ParsedFeed, PerformerItem, RejectSubject, RejectedItem,
-        VenueItem, ZoneItem,
+        BaseEventItem, Coordinates, EventItem, FeedWarning, ItemDetails, ONLINE, ParsedFeed, PerformerItem, RejectSubject,
+        RejectedItem, VenueItem, ZoneItem,
     },
     local_time::{DayEdge, LocalTime},
 };
@@ -73,28 +74,34 @@ impl SchemaOrgReader<'_> {
     fn read_event(&mut self, node: JsonLdNode<'_>, span: Range<usize>) {
         let mut errors = ItemErrors::default();
         let source_id = errors.record(node.required_id());
-        let name = errors.record(node.required("name", values::parse_name));
+        let name = errors.record(node.required("name", parse_name));
         let series = node.nodes("superEvent").next();
         let (base_event_id, title) = match series {
             None => (source_id.clone(), name),
             Some(series) => {
-                let title = self.resolve_name(series).map(|title| name_field("superEvent.name", values::parse_name(&title)));
+                let title = self.resolve_name(series).map(|title| name_field("superEvent.name", parse_name(&title)));
                 (errors.record(series.required_id()), errors.record(title.transpose()).flatten().or(name))
             }
         };
         let organizer = node.nodes("organizer").next().and_then(JsonLdNode::id);
         let organizer = organizer.map(|id| name_field("organizer", values::parse_id(&id)));
         let organizer_company_id = errors.record(organizer.transpose()).flatten();
+        let description = node.text("description").map(|text| clean_paragraphs(&text)).filter(|text| !text.is_empty());
         let event = self.read_details(node, source_id.clone(), span.clone(), &mut errors);
         match (base_event_id, title, event, errors.describe()) {
             (Some(base_event_id), Some(title), Some(event), None) => {
+                let subject = RejectSubject::Event { base_event: base_event_id.clone(), event: source_id };
+                for reason in errors.warnings {
+                    let warning = FeedWarning { position: span.start, subject: Some(subject.clone()), reason };
+                    self.feed.warnings.add(warning);
+                }
                 let sell_mode = node.text("eventStatus").map_or(ONLINE, |status| map_sell_mode(&status));
                 self.feed.base_events.push(BaseEventItem {
                     source_id: base_event_id,
                     title,
                     sell_mode: sell_mode.to_owned(),
                     organizer_company_id,
-                    details: ItemDetails::default(),
+                    details: ItemDetails { description, ..ItemDetails::default() },
                     performers: Vec::new(),
                     events: vec![event],
                     span,
@@ -118,9 +125,12 @@ impl SchemaOrgReader<'_> {
         errors: &mut ItemErrors,
     ) -> Option<EventItem> {
         let start = errors.record(node.required("startDate", |text| self.parse_time(text, DayEdge::Start)));
-        let end = errors.record(node.optional("endDate", |text| self.parse_time(text, DayEdge::End))).flatten();
-        if let (Some(start), Some(end)) = (&start, &end) {
-            errors.record(LocalTime::check_order(start, end));
+        let mut end = errors.tolerate(node.optional("endDate", |text| self.parse_time(text, DayEdge::End)));
+        if let (Some(start), Some(known_end)) = (&start, &end)
+            && let Err(error) = LocalTime::check_order(start, known_end)
+        {
+            errors.warn(format!("{error}; the event is imported without an end"));
+            end = None;
         }
         let venue = node.nodes("location").find_map(|place| read_venue(place, errors));
         let performers = node.nodes("performer").filter_map(|performer| read_performer(performer, errors)).collect();
@@ -161,7 +171,7 @@ impl SchemaOrgReader<'_> {
         errors.record(offer.optional("priceCurrency", |code| currency.check_code(code)));
         let source_id = offer.id().unwrap_or_else(|| index.to_string());
         let source_id = errors.record(name_field("offer", values::parse_id(&source_id))).unwrap_or_default();
-        let name = errors.record(offer.optional("name", values::parse_name)).flatten();
+        let name = errors.record(offer.optional("name", parse_name)).flatten();
         let inventory = offer.nodes("inventoryLevel").next();
         let capacity =
             inventory.and_then(|inventory| errors.record(inventory.optional("value", values::parse_capacity)).flatten());
@@ -201,6 +211,10 @@ impl SchemaOrgReader<'_> {
     }
 }
 
+fn parse_name(text: &str) -> Result<String, String> {
+    values::parse_name(&clean_line(text))
+}
+
 /// Maps an `eventStatus` to a sell mode.
 fn map_sell_mode(status: &str) -> &'static str {
     match status.rsplit(['/', ':']).next().unwrap_or(status) {
@@ -214,7 +228,7 @@ fn map_sell_mode(status: &str) -> &'static str {
 fn read_venue(location: JsonLdNode<'_>, errors: &mut ItemErrors) -> Option<VenueItem> {
     let geo = location.nodes("geo").next()?;
     let source_id = errors.record(location.id_or_name());
-    let name = errors.record(location.required("name", values::parse_name));
+    let name = errors.record(location.required("name", parse_name));
     let latitude = errors.record(geo.required("latitude", values::parse_latitude));
     let longitude = errors.record(geo.required("longitude", values::parse_longitude));
     Some(VenueItem {
@@ -227,6 +241,6 @@ fn read_venue(location: JsonLdNode<'_>, errors: &mut ItemErrors) -> Option<Venue
 
 fn read_performer(performer: JsonLdNode<'_>, errors: &mut ItemErrors) -> Option<PerformerItem> {
     let source_id = errors.record(performer.id_or_name());
-    let name = errors.record(performer.required("name", values::parse_name));
+    let name = errors.record(performer.required("name", parse_name));
     Some(PerformerItem { source_id: source_id?, name: name? })
 }

@@ -28,7 +28,7 @@ impl<'a> JsonLdNode<'a> {
     /// A property that is a number or a text that is not blank.
     pub(super) fn text(self, property: &str) -> Option<String> {
         match self.0.get(property)? {
-            Value::String(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
+            Value::String(text) if !text.trim_ascii().is_empty() => Some(text.trim_ascii().to_owned()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         }

@@ -6,12 +6,11 @@ use quick_xml::XmlVersion;
 
 use super::{
     MAX_VALUE_BYTES, XmlElement, XmlReader,
-    controls::replace_controls,
     well_formed::{check_attribute_name, check_value, describe_attribute_error, end_of_attribute, position},
 };
 use crate::provider::{
     format::{
-        FeedDocumentError,
+        FeedDocumentError, clean_text,
         values::{describe_missing, name_field},
     },
     quote::quote,
@@ -56,7 +55,7 @@ impl<'a> XmlReader<'a> {
                 if value.contains(char::is_control) && !name.starts_with("xmlns") {
                     let reason = format!("control characters in {} were replaced or removed", quote(name));
                     self.warnings.push(start + position(tag, name), reason);
-                    replace_controls(&value).into()
+                    clean_text::collapse(&value).into()
                 } else {
                     value
                 }

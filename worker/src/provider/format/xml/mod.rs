@@ -7,7 +7,6 @@
 //! A reader may also start in the middle of a document, given the elements that are open there, and end in the middle.
 
 mod attributes;
-mod controls;
 mod namespaces;
 mod well_formed;
 
