@@ -194,6 +194,11 @@ impl FeedWarnings {
         }
     }
 
+    /// Adds warnings with these reasons about one element.
+    pub(super) fn extend(&mut self, position: usize, reasons: impl IntoIterator<Item = String>) {
+        reasons.into_iter().for_each(|reason| self.push(position, reason));
+    }
+
     /// Adds the warnings of a later part of the document.
     pub(crate) fn append(&mut self, mut later: Self) {
         self.count += later.count;

@@ -12,3 +12,4 @@ pub mod item;
 pub mod local_time;
 mod quote;
 pub mod spool;
+pub mod time_zone;

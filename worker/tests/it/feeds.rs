@@ -34,5 +34,5 @@ pub(crate) fn event(id: &str, prices: &[&str]) -> String {
 
 /// An event that is rejected.
 pub(crate) fn invalid_event(id: &str) -> String {
-    event(id, &["-1.00"])
+    event(id, &["1.00"]).replace("2031-07-01T20:00:00", "2031-02-30T20:00:00")
 }

@@ -1,11 +1,17 @@
 //! Validation of single values, shared by all formats. An error continues a sentence that starts with the name of the field.
 
-use crate::provider::quote::quote;
+use chrono_tz::Tz;
+use entity::EventStatus;
+use reqwest::Url;
+
+use crate::provider::{currency::Currency, quote::quote};
 
 /// Ids are numbers, words or, in JSON-LD, URLs.
 const MAX_ID_CHARACTERS: usize = 255;
 /// The longest title seen in a real feed has about 200 characters.
 const MAX_NAME_CHARACTERS: usize = 1_000;
+/// Browsers accept longer ones, but links with more are cut or refused on their way.
+const MAX_URL_CHARACTERS: usize = 2_000;
 /// More seats than any venue has.
 const MAX_CAPACITY: i64 = 10_000_000;
 
@@ -93,13 +99,61 @@ pub(super) fn parse_name(value: &str) -> Result<String, String> {
     parse_text(value, MAX_NAME_CHARACTERS)
 }
 
-/// Parses `true` or `false`, or `1` and `0` as in XML Schema.
+/// Parses `true` or `false`, `yes` or `no`, `1` or `0`, in any case.
 pub(super) fn parse_boolean(value: &str) -> Result<bool, String> {
-    match value.trim() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(format!("must be `true` or `false`, got {}", quote(value))),
+    let is_any_of = |words: &[&str]| words.iter().any(|word| value.trim().eq_ignore_ascii_case(word));
+    if is_any_of(&["true", "1", "yes", "y"]) {
+        Ok(true)
+    } else if is_any_of(&["false", "0", "no", "n"]) {
+        Ok(false)
+    } else {
+        Err(format!("must be `true` or `false`, got {}", quote(value)))
     }
+}
+
+/// Parses the status of an event: our names and those of schema.org, such as `https://schema.org/EventCancelled`, in any case.
+pub(super) fn parse_status(value: &str) -> Result<EventStatus, String> {
+    let word = value.trim().trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    let word: String = word.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase()).collect();
+    match word.strip_prefix("event").unwrap_or(&word) {
+        "scheduled" => Ok(EventStatus::Scheduled),
+        "cancelled" | "canceled" => Ok(EventStatus::Cancelled),
+        "postponed" => Ok(EventStatus::Postponed),
+        "rescheduled" => Ok(EventStatus::Rescheduled),
+        "movedonline" => Ok(EventStatus::MovedOnline),
+        _ => {
+            let names = EventStatus::ALL.map(EventStatus::name).join(", ");
+            Err(format!("must be one of {names}, got {}", quote(value)))
+        }
+    }
+}
+
+/// Parses the URL of a page or a picture, and returns it as written.
+pub(super) fn parse_url(value: &str) -> Result<String, String> {
+    let value = value.trim();
+    let is_absolute = value.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if !is_absolute || value.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        return Err(format!("must be an absolute http:// or https:// URL, got {}", quote(value)));
+    }
+    parse_text(value, MAX_URL_CHARACTERS)
+}
+
+/// Parses the code of a currency; `None` if it is this one.
+pub(super) fn parse_other_currency(value: &str, known: &Currency) -> Result<Option<Currency>, String> {
+    let code = value.trim();
+    if code.eq_ignore_ascii_case(known.code()) { Ok(None) } else { code.to_ascii_uppercase().parse().map(Some) }
+}
+
+/// Parses an ISO 3166-1 alpha-2 code.
+pub(super) fn parse_country(value: &str) -> Result<String, String> {
+    let code = value.trim().to_ascii_uppercase();
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_code { Ok(code) } else { Err(format!("must be a country code of two letters such as ES, got {}", quote(value))) }
+}
+
+/// Parses the name of a time zone.
+pub(super) fn parse_time_zone(value: &str) -> Result<Tz, String> {
+    value.trim().parse().map_err(|_| format!("must be an IANA time zone such as Europe/Madrid, got {}", quote(value)))
 }
 
 /// Parses a number of tickets.

@@ -46,7 +46,7 @@ async fn a_feed_with_too_many_rejects_is_rejected_and_they_are_stored(database: 
     assert_eq!((run.state, run.reason_code.as_deref()), (RunState::Failed, Some("too_many_rejects")));
     let reason = run.reason.unwrap();
     assert!(
-        reason.starts_with("10 of 49 items were rejected") && reason.contains("`price` must be 0 or more, got `-1.00`"),
+        reason.starts_with("10 of 49 items were rejected") && reason.contains("`event_start_date` must be an existing date"),
         "{reason}"
     );
     let rejects = copying.last_rejects().await;

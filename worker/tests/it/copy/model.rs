@@ -154,11 +154,10 @@ impl ExpectedBaseEvent {
 fn document(feed: &[BaseElement]) -> String {
     let id_text = |id: Option<u8>| id.map(|id| id.to_string()).unwrap_or_default();
     let event = |event: &EventElement| {
-        let mut prices: Vec<String> = event.prices.iter().map(u8::to_string).collect();
-        if !event.is_valid {
-            prices.push("-1".to_owned());
-        }
-        feeds::event(&id_text(event.id), &prices.iter().map(String::as_str).collect::<Vec<_>>())
+        let prices: Vec<String> = event.prices.iter().map(u8::to_string).collect();
+        let prices: Vec<&str> = prices.iter().map(String::as_str).collect();
+        let id = id_text(event.id);
+        if event.is_valid { feeds::event(&id, &prices) } else { feeds::invalid_event(&id) }
     };
     let base_event = |element: &BaseElement| {
         let title = if element.has_title { format!("Title {}", element.title) } else { String::new() };

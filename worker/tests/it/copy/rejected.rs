@@ -153,7 +153,7 @@ async fn rejects_are_stored_in_the_order_of_the_document(database: Arc<TestDatab
     assert_eq!(
         stored,
         [
-            (0, 4, Some("1"), Some("11"), "`price` must be 0 or more, got `-1.00`"),
+            (0, 4, Some("1"), Some("11"), "`event_start_date` must be an existing date, got `2031-02-30T20:00:00`"),
             (1, 4, Some("1"), None, "`event_id` or `plan_id` is missing"),
             (2, 5, Some("2"), None, "`title` is missing"),
             (3, 6, None, None, "`base_event_id` or `base_plan_id` is missing"),

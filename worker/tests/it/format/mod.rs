@@ -1,8 +1,10 @@
 //! Feed formats: bytes in, items and rejects out, without a database.
 
 pub(crate) mod any_bytes;
+mod details;
 mod rejects;
 mod schema_org;
+mod times;
 mod untrusted;
 mod warnings;
 mod well_formed;

@@ -28,29 +28,15 @@ fn locate(name: &str, reject: &RejectedItem) -> ((usize, usize), String) {
 fn rejects_only_the_event_with_an_error() {
     let too_long = "`event_id` must have at most 255 characters, got 256";
     for (name, id, reason) in [
-        (
-            "impossible_date",
-            Some("2"),
-            "`event_start_date` must be an existing date, got `2021-09-31T20:00:00`; \
-             `event_end_date` must be an existing date, got `2021-09-31T21:00:00`",
-        ),
-        ("negative_price", Some("2"), "`price` must be 0 or more, got `-5.00`"),
-        ("price_with_three_decimals", Some("2"), "`price` must have at most 2 decimal places for EUR, got `5.005`"),
-        ("one_bad_price_of_three", Some("2"), "`price` must be a decimal number such as 20.00, got `five`"),
-        ("zone_without_id", Some("2"), "`zone_id` is missing"),
+        ("impossible_date", Some("2"), "`event_start_date` must be an existing date, got `2021-09-31T20:00:00`"),
         ("missing_event_id", None, "`event_id` or `plan_id` is missing"),
         ("missing_start", Some("2"), "`event_start_date`, `plan_start_date` or `event_date` is missing"),
-        ("end_before_start", Some("2"), "the end `2031-03-02T19:59:59` is before the start `2031-03-02T20:00:00`"),
-        ("latitude_beyond_the_pole", Some("2"), "`latitude` must be a number from -90 to 90, got `90.5`"),
-        ("longitude_not_a_number", Some("2"), "`longitude` must be a number from -180 to 180, got `NaN`"),
-        ("sold_out_not_a_boolean", Some("2"), "`sold_out` must be `true` or `false`, got `perhaps`"),
-        ("capacity_below_zero", Some("2"), "`capacity` must be an integer from 0 to 10000000, got `-1`"),
+        ("start_that_means_none", Some("2"), "`event_start_date`, `plan_start_date` or `event_date` is missing"),
         ("too_long_id", None, too_long),
-        ("performer_without_name", Some("2"), "`name` is missing"),
         (
             "two_errors",
-            Some("2"),
-            "`event_date` must be a date such as 2021-06-30T21:00:00, got `tomorrow`; `price` must be 0 or more, got `-5.00`",
+            None,
+            "`event_id` or `plan_id` is missing; `event_date` must be a date such as 2021-06-30T21:00:00, got `tomorrow`",
         ),
     ] {
         let (reject, accepted) = parse_with_reject(name);
@@ -83,7 +69,6 @@ fn rejects_a_base_event_with_an_error_and_all_its_events() {
         ("missing_sell_mode", Some("2"), "`sell_mode` is missing"),
         ("missing_base_event_id", None, "`base_event_id` or `base_plan_id` is missing"),
         ("too_long_title", Some("2"), "`title` must have at most 1000 characters, got 1001"),
-        ("base_performer_without_id", Some("2"), "`performer_id` is missing"),
     ] {
         let (reject, accepted) = parse_with_reject(name);
         assert_eq!(reject.reason, reason, "{name}");
@@ -123,19 +108,10 @@ fn sorts_rejects_in_document_order() {
 #[test]
 fn limits_the_length_of_a_reason() {
     let long = "9".repeat(60_000);
-    let zones = "<zone zone_id='1' price='-1'/>".repeat(100);
     for (what, event) in [
         ("a long date", format!("<event event_id='1' event_date='{long}'/>")),
         ("a long clock", format!("<event event_id='1' event_date='2031-01-01T{long}'/>")),
-        ("a long price", format!("<event event_id='1' event_date='2031-01-01'><zone zone_id='1' price='{long}'/></event>")),
-        ("a long boolean", format!("<event event_id='1' event_date='2031-01-01' sold_out='{long}'/>")),
-        (
-            "a long latitude",
-            format!(
-                "<event event_id='1' event_date='2031-01-01'><venue venue_id='1' name='A' latitude='{long}' longitude='0'/></event>"
-            ),
-        ),
-        ("a hundred errors", format!("<event event_id='1' event_date='2031-01-01'>{zones}</event>")),
+        ("a long id", format!("<event event_id='{long}' event_date='{long}'/>")),
     ] {
         let document = format!(
             "<eventList><output><base_event base_event_id='1' sell_mode='online' title='A'>{event}</base_event></output></eventList>"

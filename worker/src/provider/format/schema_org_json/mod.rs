@@ -126,7 +126,7 @@ impl SchemaOrgReader<'_> {
     ) -> Option<EventItem> {
         let start = errors.record(node.required("startDate", |text| self.parse_time(text, DayEdge::Start)));
         let mut end = errors.tolerate(node.optional("endDate", |text| self.parse_time(text, DayEdge::End)));
-        if let (Some(start), Some(known_end)) = (&start, &end)
+        if let (Some(start), Some(known_end)) = (&start, &mut end)
             && let Err(error) = LocalTime::check_order(start, known_end)
         {
             errors.warn(format!("{error}; the event is imported without an end"));

@@ -84,6 +84,11 @@ impl XmlAttributes<'_> {
         attribute.map(|(name, value)| name_field(name, parse(value))).transpose()
     }
 
+    /// The value of an attribute, unless it is empty.
+    pub(in crate::provider::format) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| *key == name && !is_blank_text(value)).map(|(_, value)| value.as_ref())
+    }
+
     /// Whether one of these attributes exists.
     pub(in crate::provider::format) fn has(&self, names: &[&str]) -> bool {
         self.0.iter().any(|(key, _)| names.contains(key))
