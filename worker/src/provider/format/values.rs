@@ -1,9 +1,12 @@
 //! Validation of single values, shared by all formats. An error continues a sentence that starts with the name of the field.
 
+use std::borrow::Cow;
+
 use chrono_tz::Tz;
 use entity::EventStatus;
 use reqwest::Url;
 
+use super::clean_text::{clean_line, clean_paragraphs};
 use crate::provider::{currency::Currency, quote::quote};
 
 /// Ids are numbers, words or, in JSON-LD, URLs.
@@ -94,9 +97,27 @@ pub(super) fn parse_id(value: &str) -> Result<String, String> {
     parse_text(value, MAX_ID_CHARACTERS)
 }
 
-/// Parses a title or a name.
+/// Parses a title or a name: a text of one line, without markup and control characters.
 pub(super) fn parse_name(value: &str) -> Result<String, String> {
-    parse_text(value, MAX_NAME_CHARACTERS)
+    // Most names are clean and ASCII, and a feed has millions of them.
+    let name = if is_clean_ascii(value) { Cow::Borrowed(value) } else { clean_line(value) };
+    if name.is_empty() { Err(format!("must have a text, got {}", quote(value))) } else { parse_text(&name, MAX_NAME_CHARACTERS) }
+}
+
+/// Parses a description: a text of several lines, without markup and control characters.
+pub(super) fn parse_description(value: &str) -> Result<String, String> {
+    let description = clean_paragraphs(value);
+    if description.is_empty() { Err(format!("must have a text, got {}", quote(value))) } else { Ok(description) }
+}
+
+/// Whether a text has only printable ASCII characters, no `&` and `<`, and single spaces.
+fn is_clean_ascii(text: &str) -> bool {
+    let mut previous = 0;
+    text.bytes().all(|byte| {
+        let is_second_space = byte == b' ' && previous == b' ';
+        previous = byte;
+        matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<') && !is_second_space
+    })
 }
 
 /// Parses `true` or `false`, `yes` or `no`, `1` or `0`, in any case.

@@ -34,11 +34,12 @@ fn imports_all_optional_attributes() {
         url: Some("https://tickets.example/harbour".to_owned()),
         image_url: Some("HTTP://images.example/h.png?a=1&b=2".to_owned()),
         organizer_name: Some("Harbour Trust".to_owned()),
-        ..ItemDetails::default()
+        description: Some("Two days\nby the sea.\n\nBring a coat.".to_owned()),
+        category: None,
     };
     assert_eq!(base_event.details, expected);
     let first = event(base_event, "1");
-    assert_eq!((first.name.as_deref(), first.status, first.sold_out), (Some("Opening Night"), EventStatus::Cancelled, false));
+    assert_eq!((first.name.as_deref(), first.status, first.sold_out), (Some("Opening – Night"), EventStatus::Cancelled, false));
     assert_eq!(first.details.url.as_deref(), Some("https://tickets.example/harbour/1"));
     let text = |text: &str| Some(text.to_owned());
     let hall = VenueItem {

@@ -140,7 +140,7 @@ fn parse_coordinates(attributes: &XmlAttributes<'_>) -> Result<Option<Coordinate
 fn parse_details(attributes: &XmlAttributes<'_>, errors: &mut ItemErrors) -> ItemDetails {
     ItemDetails {
         category: None,
-        description: None,
+        description: errors.tolerate(attributes.optional(&["description"], values::parse_description)),
         url: errors.tolerate(attributes.optional(&["url"], values::parse_url)),
         image_url: errors.tolerate(attributes.optional(&["image_url"], values::parse_url)),
         organizer_name: errors.tolerate(attributes.optional(&["organizer_name"], values::parse_name)),

@@ -16,8 +16,8 @@ use serde_json::Value;
 use self::{document::JsonLdDocument, node::JsonLdNode};
 use super::{
     Conventions, FeedDocumentError,
-    clean_text::{clean_line, clean_paragraphs},
-    values::{self, ItemErrors, name_field},
+    clean_text::clean_paragraphs,
+    values::{self, ItemErrors, name_field, parse_name},
 };
 use crate::provider::{
     item::{
@@ -209,10 +209,6 @@ impl SchemaOrgReader<'_> {
         };
         LocalTime::parse(&with_seconds, self.conventions.time_zone, edge)
     }
-}
-
-fn parse_name(text: &str) -> Result<String, String> {
-    values::parse_name(&clean_line(text))
 }
 
 /// Maps an `eventStatus` to a sell mode.
