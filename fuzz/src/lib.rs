@@ -5,11 +5,15 @@ use std::str;
 use api::query::Canonical;
 use api::{error::ApiError, query::Parameters, response::Problem};
 use rates::{BatchEncoding, BatchFormat, BatchLimits, PlaceIds, read_batch};
-use worker::provider::format::{self, Conventions};
+use worker::provider::{
+    category::CategoryMap,
+    format::{self, Conventions},
+};
 
 /// Parses a feed: the spans of its items lie in the document, and an error has a short text.
 pub fn check_feed(format: &str, document: &[u8]) {
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().expect("a currency") };
+    let (currency, category_map) = ("EUR".parse().expect("a currency"), CategoryMap::default());
+    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map };
     match format::find(format).expect("a format").parse(document, &conventions) {
         Ok(feed) => {
             for base_event in &feed.base_events {

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     progress::ProgressCounter,
     provider::{
+        category::CategoryMap,
         currency::Currency,
         feed_url::FeedUrl,
         fetch::{self, FetchOutcome, FetchRequest, Validators},
@@ -43,7 +44,8 @@ pub(super) struct LintCommand {
 impl LintCommand {
     /// Succeeds only if nothing is rejected.
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        let conventions = Conventions { time_zone: self.time_zone, currency: self.currency.clone() };
+        let conventions =
+            Conventions { time_zone: self.time_zone, currency: self.currency.clone(), category_map: CategoryMap::default() };
         let mut is_valid = true;
         for feed in &self.feeds {
             match self.lint(feed, &conventions).await {

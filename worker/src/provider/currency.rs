@@ -7,6 +7,9 @@ use super::quote::quote;
 /// The highest price in minor units: sums of millions of such prices still fit into 64 bits.
 const MAX_MINOR_UNITS: i64 = 1_000_000_000_000;
 
+/// More digits after those of the minor unit, beginning with four zeros or nines, are the error of a binary fraction.
+const BINARY_FRACTION_DIGITS: usize = 4;
+
 /// An ISO 4217 currency that has a minor unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Currency {
@@ -41,13 +44,19 @@ impl Currency {
         }
     }
 
+    /// The usual sign, such as `€`. Several currencies may have the same one.
+    pub(super) fn sign(&self) -> String {
+        self.iso.symbol().to_string()
+    }
+
     /// The same currency with the digits of an existing copy. ISO 4217 and its table may change, but the prices of a copy do not.
     #[must_use]
     pub fn with_digits(self, digits: u8) -> Self {
         Self { digits, ..self }
     }
 
-    /// Parses a price such as `20`, `20.5` or `20.00` into minor units, exactly.
+    /// Parses a price such as `20`, `20.5` or `20.00` into minor units, exactly. The error of a binary fraction is removed:
+    /// `24.200000000000003` is 24.20.
     ///
     /// # Errors
     ///
@@ -64,17 +73,30 @@ impl Currency {
         }
         let fraction = fraction.trim_end_matches('0');
         let digits = usize::from(self.digits);
-        if fraction.len() > digits {
+        let (fraction, rest) = fraction.split_at_checked(digits).unwrap_or((fraction, ""));
+        let Some(round_up) = round_binary_fraction(rest) else {
             return Err(format!("must have at most {digits} decimal places for {}, got {}", self.code(), quote(text)));
-        }
+        };
         let padding = iter::repeat_n(b'0', digits - fraction.len());
         whole
             .bytes()
             .chain(fraction.bytes())
             .chain(padding)
             .try_fold(0_i64, |sum, digit| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0')))
+            .map(|minor_units| minor_units + round_up)
             .filter(|&minor_units| minor_units <= MAX_MINOR_UNITS)
             .ok_or_else(|| format!("must be at most {MAX_MINOR_UNITS} minor units, got {}", quote(text)))
+    }
+}
+
+/// What is added to the last digit for the digits after it, if these are nothing or the error of a binary fraction, such as in
+/// `24.200000000000003` and `19.989999999999998`.
+fn round_binary_fraction(digits: &str) -> Option<i64> {
+    match digits {
+        "" => Some(0),
+        _ if digits.len() > BINARY_FRACTION_DIGITS && digits.starts_with("0000") => Some(0),
+        _ if digits.len() > BINARY_FRACTION_DIGITS && digits.starts_with("9999") => Some(1),
+        _ => None,
     }
 }
 
@@ -122,6 +144,11 @@ mod tests {
             ("XOF", "2500", 2500),
             ("UYI", "7", 7),
             ("CLF", "1.2345", 12345),
+            ("EUR", "24.200000000000003", 2420),
+            ("EUR", "19.989999999999998", 1999),
+            ("EUR", "24.200000762939453", 2420),
+            ("EUR", "0.99999999999999989", 100),
+            ("JPY", "1500.0000000000002", 1500),
         ] {
             assert_eq!(parse(currency, price), Ok(minor_units), "{price} {currency}");
         }
@@ -132,6 +159,8 @@ mod tests {
         for (currency, price) in [
             ("EUR", "-1.00"),
             ("EUR", "20.005"),
+            ("EUR", "20.000001"),
+            ("EUR", "20.0012345678901"),
             ("JPY", "1.5"),
             ("XOF", "1.5"),
             ("UYI", "0.1"),

@@ -3,6 +3,7 @@
 //! The output is neutral: [`item`]s and rejects, independent of HTTP and of XML or JSON. Only [`fetch`] uses the HTTP client, and only
 //! [`mod@format`] uses the parsers.
 
+pub mod category;
 pub mod currency;
 pub mod entry;
 pub mod feed_url;
@@ -10,6 +11,7 @@ pub mod fetch;
 pub mod format;
 pub mod item;
 pub mod local_time;
+pub mod price;
 mod quote;
 pub mod spool;
 pub mod time_zone;

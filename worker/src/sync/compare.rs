@@ -52,7 +52,7 @@ pub(super) async fn compare(
     let feed = Arc::new(SpooledFeed {
         spool: document.spool,
         format: entry.format,
-        conventions: Conventions { time_zone: entry.time_zone, currency },
+        conventions: Conventions { time_zone: entry.time_zone, currency, category_map: entry.category_map.clone() },
         slug: entry.slug.clone(),
     });
     progress.begin(ProgressStage::Reading, None);

@@ -29,6 +29,12 @@ pub(super) fn reading_hash(entry: &ProviderEntry) -> i64 {
         hash.update(part.as_bytes());
         hash.update(&[0]);
     }
+    for (word, category) in entry.category_map.iter() {
+        hash.update(word.as_bytes());
+        hash.update(&[0]);
+        hash.update(category.slug().as_bytes());
+        hash.update(&[0]);
+    }
     hash.update(&fingerprint::ENCODING.to_le_bytes());
     hash.digest().cast_signed()
 }

@@ -1,13 +1,14 @@
 //! Validation of single settings. An error continues a sentence that starts with the name of the setting.
 
-use std::{fmt::Display, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::Duration};
 
 use chrono_tz::Tz;
-use entity::Schedule;
+use entity::{Category, Schedule};
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::Value;
 
 use crate::provider::{
+    category::CategoryMap,
     currency::Currency,
     feed_url::FeedUrl,
     format::{self, FeedFormat},
@@ -48,6 +49,20 @@ pub(super) fn parse_time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 
 pub(super) fn parse_currency<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::Error> {
     parse_text(deserializer, |_, error: &String| error.clone())
+}
+
+pub(super) fn parse_category_map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CategoryMap, D::Error> {
+    let entries = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    entries.iter().try_fold(CategoryMap::default(), |map, (word, value)| {
+        let category = value.as_str().and_then(Category::find).ok_or_else(|| {
+            let actual = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Error::custom(format!("must be a known category such as music or music/jazz, got {}", quote(&actual)))
+        })?;
+        match word.trim() {
+            "" => Err(Error::custom("must map words to categories, got an empty word")),
+            word => Ok(map.with(word, category)),
+        }
+    })
 }
 
 pub(super) fn parse_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

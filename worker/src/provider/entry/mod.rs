@@ -10,7 +10,7 @@ use entity::Schedule;
 use serde::Deserialize;
 
 pub use self::error::ProvidersError;
-use super::{currency::Currency, feed_url::FeedUrl, fetch, format::FeedFormat};
+use super::{category::CategoryMap, currency::Currency, feed_url::FeedUrl, fetch, format::FeedFormat};
 
 /// The channels of the scheduler are sized for this many providers.
 const MAX_PROVIDERS: usize = 1_000;
@@ -45,6 +45,9 @@ pub struct ProviderEntry {
     /// The ISO 4217 currency of its prices.
     #[serde(deserialize_with = "fields::parse_currency")]
     pub currency: Currency,
+    /// The categories of the provider's words.
+    #[serde(default, deserialize_with = "fields::parse_category_map")]
+    pub category_map: CategoryMap,
     /// Largest document in bytes, before and after decompression.
     #[serde(default = "fetch::default_max_body_bytes", deserialize_with = "fields::parse_bytes")]
     pub max_body_bytes: u64,
@@ -159,6 +162,18 @@ mod tests {
             parse_error(&format!("{VALID}{}", VALID.replace("slug = \"northstage\"\n", ""))),
             "the providers file FILE is invalid: provider 2: missing field `slug` (line 7, column 1)"
         );
+    }
+
+    #[test]
+    fn a_category_map_must_name_known_categories() {
+        for (map, detail) in [
+            (r#"{ "Conciertos" = "musik" }"#, "must be a known category such as music or music/jazz, got `musik`"),
+            (r#"{ "Conciertos" = 7 }"#, "must be a known category such as music or music/jazz, got `7`"),
+            (r#"{ " " = "music" }"#, "must map words to categories, got an empty word"),
+        ] {
+            let error = parse_error(&format!("{VALID}category_map = {map}\n"));
+            assert!(error.contains(&format!("provider `northstage`: `category_map` {detail} (line 7, column ")), "{error}");
+        }
     }
 
     #[test]

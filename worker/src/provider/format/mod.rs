@@ -24,7 +24,7 @@ pub use self::{
     error::{FeedDocumentError, FeedReadError},
     locator::Locator,
 };
-use super::{currency::Currency, item::ParsedFeed, spool::Spool};
+use super::{category::CategoryMap, currency::Currency, item::ParsedFeed, spool::Spool};
 
 /// All formats that `providers.toml` may name.
 const FORMATS: [FeedFormat; 2] = [
@@ -59,6 +59,8 @@ pub struct Conventions {
     pub time_zone: Tz,
     /// The currency of its prices.
     pub currency: Currency,
+    /// The categories of the provider's words.
+    pub category_map: CategoryMap,
 }
 
 impl FeedFormat {

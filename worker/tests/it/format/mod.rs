@@ -11,6 +11,7 @@ mod well_formed;
 mod words;
 
 use worker::provider::{
+    category::CategoryMap,
     format::{self, Conventions, FeedDocumentError},
     item::{BaseEventItem, EventItem, ParsedFeed},
 };
@@ -19,7 +20,8 @@ use crate::fixtures;
 
 /// Parses a document of a provider in Madrid.
 pub(crate) fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
+    let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
+    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map };
     format::find("event-list-xml").unwrap().parse(document, &conventions)
 }
 

@@ -1,6 +1,7 @@
 //! The format `schema-org-json`.
 
 use worker::provider::{
+    category::CategoryMap,
     format::{self, Conventions, FeedDocumentError},
     item::{BaseEventItem, Coordinates, FeedWarning, ParsedFeed, RejectSubject},
 };
@@ -9,7 +10,8 @@ use super::{event, ids};
 use crate::fixtures;
 
 fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap() };
+    let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
+    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map };
     format::find("schema-org-json").unwrap().parse(document, &conventions)
 }
 

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 
 use super::{super::event_list_xml, *};
-use crate::provider::item::RejectedItem;
+use crate::provider::{category::CategoryMap, item::RejectedItem};
 
 fn conventions() -> Conventions {
-    Conventions { time_zone: chrono_tz::Europe::Madrid, currency: "EUR".parse().unwrap_or_else(|error| panic!("{error}")) }
+    let currency = "EUR".parse().unwrap_or_else(|error| panic!("{error}"));
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map: CategoryMap::default() }
 }
 
 fn parse_in_one_pass(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
