@@ -14,11 +14,12 @@ use crate::{
     provider::{
         category::CategoryMap,
         currency::Currency,
+        document,
         feed_url::FeedUrl,
         fetch::{self, FetchOutcome, FetchRequest, Validators},
         format::{self, Conventions, FeedFormat, Locator},
         item::{ParsedFeed, RejectSubject},
-        spool::{self, Spool, SpoolError},
+        spool::{Spool, SpoolError},
     },
 };
 
@@ -80,7 +81,7 @@ impl LintCommand {
             return Ok((name, document));
         }
         let name = if feed == "-" { "standard input".to_owned() } else { feed.to_owned() };
-        let spool = spool::copy_file(Path::new(feed), self.max_body_bytes).await.map_err(|error| match error {
+        let spool = document::copy_file(Path::new(feed), self.max_body_bytes).await.map_err(|error| match error {
             SpoolError::Unreadable(error) => format!("{name} cannot be read: {error}"),
             other => format!("{name} cannot be read: {}", telemetry::with_causes(&other)),
         })?;

@@ -5,6 +5,7 @@
 
 pub mod category;
 pub mod currency;
+pub mod document;
 pub mod entry;
 pub mod feed_url;
 pub mod fetch;

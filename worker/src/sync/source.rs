@@ -8,9 +8,10 @@ use super::{SyncError, pushed};
 use crate::{
     progress::ProgressCounter,
     provider::{
+        document,
         entry::ProviderEntry,
         fetch::{self, FeedClient, FetchOutcome, FetchRequest, FetchedDocument, Validators},
-        spool::{self, SpoolError},
+        spool::SpoolError,
     },
 };
 
@@ -53,7 +54,7 @@ impl FeedSource {
                 fetch::fetch(client, &request, progress).await.map_err(SyncError::Fetch)
             }
             Self::File(path) => {
-                let spool = spool::copy_file(path, entry.max_body_bytes).await.map_err(|error| match error {
+                let spool = document::copy_file(path, entry.max_body_bytes).await.map_err(|error| match error {
                     SpoolError::Unreadable(error) => SyncError::File(error),
                     other => SyncError::Fetch(other.into()),
                 })?;

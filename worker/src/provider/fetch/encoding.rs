@@ -9,19 +9,16 @@ use async_compression::{
     codecs::zstd::params::DParameter,
     tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder},
 };
-use bytes::BytesMut;
 use reqwest::header::{self, HeaderMap};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use super::FetchError;
-use crate::provider::spool::SpoolWriter;
+use crate::provider::{document, spool::SpoolWriter};
 
 /// The `Accept-Encoding` of every request.
 pub(super) const ACCEPTED: &str = "gzip, br, zstd";
 /// HTTP limits zstd windows to 8 MiB (RFC 9659). Without the limit, a provider could choose how much memory is used.
 const ZSTD_WINDOW_LOG: u32 = 23;
-/// Bytes that are decompressed at a time.
-const STEP_BYTES: usize = 64 * 1024;
 /// The length of an unknown coding's name in a message: enough to recognize it.
 const MAX_NAME_CHARACTERS: usize = 60;
 
@@ -43,10 +40,14 @@ impl FeedEncoding {
             .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
             .collect();
         let names = || values.iter().flat_map(|value| value.split(',')).map(str::trim);
-        let codings: Vec<&str> = names().filter(|name| !matches!(*name, "" | "identity")).collect();
+        // Servers also write the character encoding there, or that there is no coding.
+        let is_coding = |name: &&str| !matches!(*name, "" | "identity" | "none" | "utf-8" | "utf8");
+        let codings: Vec<&str> = names().filter(is_coding).collect();
         match codings.as_slice() {
             [] => Ok(Self::Identity),
-            ["x-gzip"] => Ok(Self::Gzip),
+            // Of several, only the outermost is certain: a proxy may repeat the header without compressing again. `document` detects
+            // gzip within gzip.
+            gzip if gzip.iter().all(|name| matches!(*name, "gzip" | "x-gzip")) => Ok(Self::Gzip),
             [name] => Self::from_name(name),
             stacked => Err(FetchError::UnknownEncoding { encoding: sanitize(&stacked.join(", ")) }),
         }
@@ -64,42 +65,45 @@ impl FeedEncoding {
     }
 
     /// Decodes a whole body into the spool.
-    pub(super) async fn decode(self, mut body: impl AsyncBufRead + Unpin, spool: &mut SpoolWriter) -> Result<(), FetchError> {
+    pub(super) async fn decode(
+        self,
+        mut body: impl AsyncBufRead + Unpin,
+        charset: Option<&str>,
+        spool: &mut SpoolWriter,
+    ) -> Result<(), FetchError> {
         match self {
-            Self::Identity => copy(&mut body, spool).await,
+            Self::Identity => document::copy(body, charset, spool).await?,
             Self::Gzip => {
                 let mut decoder = GzipDecoder::new(body);
                 decoder.multiple_members(true);
-                copy(&mut decoder, spool).await
+                document::copy(decoder, charset, spool).await?;
             }
             Self::Zstd => {
                 let mut decoder = ZstdDecoder::with_params(body, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
                 decoder.multiple_members(true);
-                copy(&mut decoder, spool).await
+                document::copy(decoder, charset, spool).await?;
             }
             Self::Brotli => {
                 let start = body.fill_buf().await.map_err(FetchError::from_body)?;
                 if start.first().is_some_and(|&byte| has_large_window(byte)) {
                     return Err(invalid_data("the brotli window exceeds 16 MiB"));
                 }
-                let mut decoder = BrotliDecoder::new(&mut body);
-                copy(&mut decoder, spool).await?;
-                let rest = body.fill_buf().await.map_err(FetchError::from_body)?;
-                if rest.is_empty() { Ok(()) } else { Err(invalid_data("trailing bytes after the compressed body")) }
+                document::copy(BrotliDecoder::new(&mut body), charset, spool).await?;
+                if !body.fill_buf().await.map_err(FetchError::from_body)?.is_empty() {
+                    return Err(invalid_data("trailing bytes after the compressed body"));
+                }
             }
         }
+        Ok(())
     }
 }
 
-async fn copy(reader: &mut (impl AsyncRead + Unpin), spool: &mut SpoolWriter) -> Result<(), FetchError> {
-    let mut buffer = BytesMut::with_capacity(STEP_BYTES);
-    while reader.read_buf(&mut buffer).await.map_err(FetchError::from_body)? > 0 {
-        spool.write(&buffer).await?;
-        buffer.clear();
-        // Few bytes may expand for a long time without waiting for I/O. Yielding lets the timeout fire.
-        tokio::task::coop::consume_budget().await;
-    }
-    Ok(())
+/// The character encoding that the `Content-Type` of a response declares.
+pub(super) fn read_charset(headers: &HeaderMap) -> Option<String> {
+    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let parameters = content_type.split(';').filter_map(|parameter| parameter.split_once('='));
+    let (_, charset) = parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(charset.trim_matches([' ', '"', '\'']).to_owned())
 }
 
 /// The large-window extension of brotli, marked by the first seven bits, allows windows of 1 GiB.
@@ -142,6 +146,10 @@ mod tests {
             (&[b""], FeedEncoding::Identity),
             (&[b"GZip"], FeedEncoding::Gzip),
             (&[b"x-gzip"], FeedEncoding::Gzip),
+            (&[b"gzip, gzip"], FeedEncoding::Gzip),
+            (&[b"UTF-8"], FeedEncoding::Identity),
+            (&[b"None"], FeedEncoding::Identity),
+            (&[b"utf-8, gzip"], FeedEncoding::Gzip),
             (&[b" br , identity"], FeedEncoding::Brotli),
             (&[b"identity", b"zstd"], FeedEncoding::Zstd),
         ] {
@@ -153,7 +161,7 @@ mod tests {
     fn names_unknown_and_stacked_codings_without_control_characters() {
         assert_eq!(parse(&[b"compress"]), Err("compress".to_owned()));
         assert_eq!(parse(&[b"gzip", b"br"]), Err("gzip, br".to_owned()));
-        assert_eq!(parse(&[b"gzip, gzip"]), Err("gzip, gzip".to_owned()));
+        assert_eq!(parse(&[b"br, br"]), Err("br, br".to_owned()));
         assert_eq!(parse(&[b"a\xffb\tc\xe2\x80\xae"]), Err("a?b?c?".to_owned()));
         assert_eq!(parse(&[&[b'x'; 900]]).unwrap_err().len(), MAX_NAME_CHARACTERS);
     }

@@ -3,7 +3,7 @@
 use std::{error::Error, io, time::Duration};
 
 use super::{MAX_REDIRECTS, address::NonPublicAddress};
-use crate::provider::spool::SpoolError;
+use crate::provider::{document::CopyError, spool::SpoolError};
 
 /// The cause of an error, for the log.
 pub type BoxedCause = Box<dyn Error + Send + Sync>;
@@ -126,6 +126,15 @@ impl From<SpoolError> for FetchError {
             SpoolError::TooLarge { limit_bytes } => Self::TooLarge { limit_bytes },
             SpoolError::Disk(error) => Self::Disk(error),
             SpoolError::Unreadable(error) => Self::BrokenBody(error.into()),
+        }
+    }
+}
+
+impl From<CopyError> for FetchError {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Read(error) => Self::from_body(error),
+            CopyError::Spool(error) => error.into(),
         }
     }
 }

@@ -196,6 +196,7 @@ async fn send(client: &FeedClient, request: &FetchRequest<'_>, url: &Url) -> Res
 
 async fn read_body(response: Response, limit_bytes: u64, progress: &ProgressCounter) -> Result<Spool, FetchError> {
     let encoding = FeedEncoding::from_headers(response.headers())?;
+    let charset = encoding::read_charset(response.headers());
     let content_length = response.content_length();
     if content_length.is_some_and(|length| length > limit_bytes) {
         return Err(FetchError::TooLarge { limit_bytes });
@@ -210,7 +211,7 @@ async fn read_body(response: Response, limit_bytes: u64, progress: &ProgressCoun
         if received > limit_bytes { Err(io::Error::other(BodyTooLarge { limit_bytes })) } else { Ok(chunk) }
     });
     let mut writer = SpoolWriter::new(limit_bytes);
-    encoding.decode(StreamReader::new(chunks), &mut writer).await?;
+    encoding.decode(StreamReader::new(chunks), charset.as_deref(), &mut writer).await?;
     Ok(writer.finish().await?)
 }
 
@@ -221,7 +222,7 @@ async fn read_body(response: Response, limit_bytes: u64, progress: &ProgressCoun
 /// When the encoding is invalid or unknown, or the decoded body is over the limit.
 pub async fn decode_body(encoding: &str, body: Vec<u8>, limit_bytes: u64) -> Result<Spool, FetchError> {
     let mut writer = SpoolWriter::new(limit_bytes);
-    FeedEncoding::from_name(encoding)?.decode(body.as_slice(), &mut writer).await?;
+    FeedEncoding::from_name(encoding)?.decode(body.as_slice(), None, &mut writer).await?;
     Ok(writer.finish().await?)
 }
 

@@ -143,8 +143,15 @@ fn replace_character(character: char) -> Option<char> {
             let index = usize::try_from(u32::from(character) - 0x80).ok()?;
             WINDOWS_1252.get(index).copied().filter(|&replacement| replacement != '\0')
         }
-        // Soft hyphen, zero-width space, word joiner, byte order mark, and marks that change the direction of the text around them.
-        '\u{AD}' | '\u{200B}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}' => None,
+        // Soft hyphen, zero-width space, word joiner, byte order mark, characters that XML forbids, and marks that change the direction of the text around them.
+        '\u{AD}'
+        | '\u{200B}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{FEFF}'
+        | '\u{FFFE}'
+        | '\u{FFFF}' => None,
         _ if character.is_whitespace() => Some(' '),
         _ => Some(character).filter(|character| !character.is_control()),
     }

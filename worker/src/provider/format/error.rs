@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::provider::quote::quote;
+
 /// Why a document cannot be trusted as a whole. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FeedDocumentError {
@@ -55,9 +57,12 @@ pub enum FeedDocumentError {
         /// What the declaration contains.
         detail: String,
     },
-    /// The document starts with a byte order mark.
-    #[error("the document starts with a byte order mark; send UTF-8 without it")]
-    ByteOrderMark,
+    /// A web page, such as an error or a login.
+    #[error("the document is a web page{}; of all formats, only schema-org-html reads web pages", describe_title(.title.as_deref()))]
+    HtmlPage {
+        /// The title of the page.
+        title: Option<String>,
+    },
     /// The document exceeds a limit.
     #[error("the document exceeds the limit of {limit} {what} (line {line})")]
     OverLimit {
@@ -81,6 +86,10 @@ pub enum FeedReadError {
     Spool(#[from] io::Error),
 }
 
+fn describe_title(title: Option<&str>) -> String {
+    title.map(|title| format!(" with the title {}", quote(title))).unwrap_or_default()
+}
+
 impl FeedDocumentError {
     /// The stable reason code for the ledger.
     #[must_use]
@@ -93,7 +102,7 @@ impl FeedDocumentError {
             Self::NoItems { .. } => "no_items",
             Self::Doctype { .. } => "doctype",
             Self::NotUtf8 { .. } | Self::OtherEncoding { .. } => "not_utf8",
-            Self::ByteOrderMark => "byte_order_mark",
+            Self::HtmlPage { .. } => "html_page",
             Self::OverLimit { .. } => "over_limit",
         }
     }

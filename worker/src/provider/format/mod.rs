@@ -7,6 +7,7 @@
 mod clean_text;
 mod error;
 mod event_list_xml;
+mod html_page;
 mod locator;
 mod pieces;
 mod schema_org_json;
@@ -74,7 +75,7 @@ impl FeedFormat {
             FormatParser::Whole(parse) => parse(document, conventions),
             FormatParser::InPieces(pieces) => pieces.parse_whole(document, conventions),
         };
-        feed.map(ParsedFeed::deduplicate)
+        feed.map(ParsedFeed::deduplicate).map_err(|error| html_page::describe(error, document))
     }
 
     /// Parses a spooled document part by part: calls `digest` with each part, on any thread, and passes the results to `fold` in
@@ -92,7 +93,7 @@ impl FeedFormat {
         digest: impl Fn(ParsedFeed) -> T + Sync,
         mut fold: impl FnMut(T) -> Result<(), FeedDocumentError> + Send,
     ) -> Result<(), FeedReadError> {
-        match self.parser {
+        let parsed = match self.parser {
             FormatParser::Whole(parse) => {
                 if spool.len() > MAX_WHOLE_BYTES {
                     let limit = usize::try_from(MAX_WHOLE_BYTES).unwrap_or(usize::MAX);
@@ -102,6 +103,13 @@ impl FeedFormat {
                 Ok(fold(digest(parse(&document, conventions)?.deduplicate()))?)
             }
             FormatParser::InPieces(pieces) => pieces.parse_spool(spool, conventions, &digest, &mut fold),
+        };
+        match parsed {
+            Err(FeedReadError::Document(error)) => {
+                let head = spool.read(0..spool.len().min(html_page::HEAD_BYTES))?;
+                Err(html_page::describe(error, &head).into())
+            }
+            result => result,
         }
     }
 

@@ -2,16 +2,10 @@
 
 use super::FeedDocumentError;
 
-/// Checks that a document is UTF-8 without a byte order mark and without NUL, which no format and no PostgreSQL text allows.
+/// Checks that a document is UTF-8 without NUL, which no format and no PostgreSQL text allows.
 pub(super) fn check_text(document: &[u8]) -> Result<&str, FeedDocumentError> {
-    reject_byte_order_mark(document)?;
     let (text, error) = split_valid_text(document);
     error.map_or(Ok(text), Err)
-}
-
-pub(super) fn reject_byte_order_mark(document: &[u8]) -> Result<(), FeedDocumentError> {
-    let has_mark = [b"\xEF\xBB\xBF".as_slice(), b"\xFE\xFF", b"\xFF\xFE"].iter().any(|mark| document.starts_with(mark));
-    if has_mark { Err(FeedDocumentError::ByteOrderMark) } else { Ok(()) }
 }
 
 /// The text before the first invalid byte, and the error at that byte.

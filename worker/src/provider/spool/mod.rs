@@ -10,15 +10,11 @@ use std::{
     io::{self, Write},
     ops::Range,
     os::unix::fs::FileExt,
-    path::Path,
     sync::{Arc, LazyLock},
 };
 
 use bytes::{Bytes, BytesMut};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// Memory of all spools of the process together: the usual feeds of several providers at the same time, and a small part of the
@@ -289,34 +285,6 @@ impl fmt::Debug for Spool {
         let Self { length, hash, .. } = self;
         formatter.debug_struct("Spool").field("length", length).field("hash", hash).finish_non_exhaustive()
     }
-}
-
-/// Spools a file, a FIFO, or, for `-`, standard input.
-///
-/// # Errors
-///
-/// When it cannot be read or is over the limit, which an endless input always reaches.
-pub async fn copy_file(path: &Path, limit_bytes: u64) -> Result<Spool, SpoolError> {
-    if path == Path::new("-") {
-        return copy(tokio::io::stdin(), limit_bytes).await;
-    }
-    let file = tokio::fs::File::open(path).await.map_err(SpoolError::Unreadable)?;
-    copy(file, limit_bytes).await
-}
-
-/// Spools everything that a reader returns.
-///
-/// # Errors
-///
-/// As [`copy_file`].
-pub async fn copy(mut reader: impl AsyncRead + Unpin, limit_bytes: u64) -> Result<Spool, SpoolError> {
-    let mut writer = SpoolWriter::new(limit_bytes);
-    let mut buffer = BytesMut::with_capacity(STEP_BYTES);
-    while reader.read_buf(&mut buffer).await.map_err(SpoolError::Unreadable)? > 0 {
-        writer.write(&buffer).await?;
-        buffer.clear();
-    }
-    writer.finish().await
 }
 
 fn to_index(bytes: u64) -> io::Result<usize> {

@@ -56,7 +56,7 @@ async fn decodes_every_coding() {
             assert!(spool.read(0..spool.len()).unwrap() == text, "{coding}");
         }
     }
-    for coding in ["identity", "", "Identity, identity"] {
+    for coding in ["identity", "", "Identity, identity", "none", "UTF-8"] {
         let server = serve_body(coding, &text()).await;
         let spool = fetch_document(&server.url, "").await.unwrap().spool;
         assert!(spool.read(0..spool.len()).unwrap() == text(), "{coding}");
@@ -75,6 +75,33 @@ async fn decodes_a_body_of_several_members() {
     let members = fetch_document(&served.url, "").await.unwrap().spool;
     served.provider.set_faults([]);
     assert_eq!(members.hash(), fetch_document(&served.url, "").await.unwrap().spool.hash());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decodes_gzip_whatever_the_header_declares() {
+    let (once, twice) = (gzip(&text()), gzip(&gzip(&text())));
+    for (coding, body) in [("", &once), ("none", &once), ("gzip, gzip", &once), ("gzip, gzip", &twice), ("gzip", &twice)] {
+        let server = serve_body(coding, body).await;
+        let spool = fetch_document(&server.url, "").await.unwrap().spool;
+        assert!(spool.read(0..spool.len()).unwrap() == text(), "{coding}: {} bytes", body.len());
+    }
+    let bomb = gzip(&vec![b' '; 64 * MEBIBYTE]);
+    assert_eq!(fetch_error_code("", &bomb, &format!("max_body_bytes = {MEBIBYTE}")).await, "too_large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn converts_the_encoding_that_the_content_type_declares() {
+    for (content_type, body) in [
+        ("text/xml; charset=ISO-8859-1", &b"<a>\xD1u</a>"[..]),
+        ("application/json;Charset=\"windows-1252\"", b"\"\xD1u\""),
+        ("text/xml; charset=utf-8", b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\xD1u"),
+        ("text/xml", b"\xFF\xFE\xD1\0u\0"),
+    ] {
+        let server = RawServer::new(|_| RawResponse::new(&format!("200 OK\nContent-Type: {content_type}"), body)).await;
+        let spool = fetch_document(&server.url, "").await.unwrap().spool;
+        let text = String::from_utf8(spool.read(0..spool.len()).unwrap().to_vec()).unwrap();
+        assert!(text.contains("Ñu"), "{content_type}: {text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +159,7 @@ async fn rejects_a_window_that_needs_too_much_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_a_coding_that_was_not_accepted() {
-    for coding in ["compress", "gzip, br", "deflate", "gzip, gzip"] {
+    for coding in ["compress", "gzip, br", "deflate", "br, br"] {
         let server = serve_body(coding, b"x").await;
         let error = fetch_document(&server.url, "").await.unwrap_err();
         assert_eq!(error.code(), "unknown_encoding");

@@ -72,7 +72,7 @@ async fn recovers_from_a_response_that_is_too_slow() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recovers_from_an_html_page() {
-    assert_recovers("html", "", "doctype", None).await;
+    assert_recovers("html", "", "html_page", None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,6 +77,7 @@ fn control_characters_are_replaced_or_removed_with_a_warning() {
         ("Don\u{92}t look", "Don’t look"),
         ("two&#10;&#9; lines&#13;", "two lines"),
         ("d&#127;e&#x81;l\u{7f}", "del"),
+        ("ver\u{b}tical\u{1f}", "ver tical"),
     ] {
         let (feed, warnings) = parse_changed("title=\"", &format!("title=\"{value} "));
         assert_eq!(warnings, ["control characters in `title` were replaced or removed"], "{value:?}");
@@ -86,6 +87,25 @@ fn control_characters_are_replaced_or_removed_with_a_warning() {
     // The white space of the document itself is normalized by XML.
     let (feed, warnings) = parse_changed("title=\"", "title=\"two\n\tlines ");
     assert_eq!((warnings, feed.base_events[0].title.starts_with("two lines ")), (vec![], true));
+}
+
+#[test]
+fn a_reference_that_xml_does_not_define_is_read_as_text_with_a_warning() {
+    for (value, expected, reason) in [
+        ("Rock & Roll", "Rock & Roll", "has `&`, which is not a reference in XML; read as text"),
+        ("A&B", "A&B", "has `&`, which is not a reference in XML; read as text"),
+        ("Caf&eacute;&nbsp;Sol", "Café Sol", "has `&eacute;`, which is not a reference in XML; read as text"),
+        ("Back&#8;space", "Backspace", "has `&#8;`, which is not allowed in XML; removed"),
+    ] {
+        let (feed, warnings) = parse_changed("title=\"", &format!("title=\"{value} "));
+        assert_eq!(warnings, [format!("`title` {reason}")], "{value:?}");
+        assert_eq!(feed.rejects, [], "{value}");
+        let title = &feed.base_events[0].title;
+        assert!(title.starts_with(&format!("{expected} ")), "{value:?}: {title}");
+    }
+    let (feed, warnings) = parse_changed("sell_mode=", "url=\"https://a.example/?a=1&b=2&copy=3\" sell_mode=");
+    assert_eq!(feed.base_events[0].details.url.as_deref(), Some("https://a.example/?a=1&b=2&copy=3"));
+    assert_eq!(warnings.len(), 1);
 }
 
 #[test]

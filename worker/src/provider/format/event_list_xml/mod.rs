@@ -138,7 +138,10 @@ impl<'a> EventListReader<'a> {
                 base_event.events.reserve_exact(outcomes.len());
                 for outcome in outcomes {
                     match outcome {
-                        Ok(event) => base_event.events.push(event),
+                        Ok(mut event) => {
+                            event.name.take_if(|name| *name == base_event.title);
+                            base_event.events.push(event);
+                        }
                         Err(reject) => self.feed.rejects.push(reject),
                     }
                 }

@@ -34,9 +34,12 @@ fn parse_in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocume
 }
 
 /// The parts of generated documents: valid and invalid items, and constructs that may hide what looks like an item.
-const PARTS: [&str; 27] = [
+const PARTS: [&str; 30] = [
     "<base_event base_event_id=\"1\" sell_mode=\"online\" title=\"One\"><event event_id=\"1\" event_date=\"2031-07-01T20:00:00\"><zone zone_id=\"1\" price=\"9.50\"/></event></base_event>",
     "<base_plan base_plan_id=\"2\" sell_mode=\"offline\" title=\"Two\">\n<plan plan_id=\"7\" event_date=\"2031-09-31\"/></base_plan>\n",
+    "<base_event base_event_id=\"8\" sell_mode=\"online\" title=\"A & B&nbsp;\" url=\"x\"><event event_id=\"1\" event_date=\"2031-07-01\" event_end_date=\"2030\" status=\"x\">\n<zone price=\"1\"/><venue venue_id=\"1\" name=\"V\" latitude=\"41.4\" longitude=\"2.2\"/></event><performer/></base_event>",
+    "Tom & Bea &nbsp; &#1;",
+    "<evnt title=\"&",
     "<base_event base_event_id=\"3\" sell_mode=\"online\" title=\"\"/>",
     "<base_event base_event_id=\"4\" sell_mode=\"online\" title=\"<base_event \"/>",
     "<base_event base_event_id=\"5\" sell_mode=\"online\" title=\"a>b\"><base_event base_event_id=\"6\"/></base_event>",

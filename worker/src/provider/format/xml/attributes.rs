@@ -6,6 +6,7 @@ use quick_xml::XmlVersion;
 
 use super::{
     MAX_VALUE_BYTES, XmlElement, XmlReader,
+    references::{self, RepairedValue},
     well_formed::{check_attribute_name, check_value, describe_attribute_error, end_of_attribute, position},
 };
 use crate::provider::{
@@ -34,7 +35,7 @@ impl<'a> XmlReader<'a> {
         let mut end = element.full_name().len();
         let mut has_prefix = element.has_prefix;
         for attribute in element.tag.attributes() {
-            let attribute = self.check(start, attribute.map_err(|error| describe_attribute_error(tag, end, &error)))?;
+            let mut attribute = self.check(start, attribute.map_err(|error| describe_attribute_error(tag, end, &error)))?;
             let name = attribute.key.into_inner();
             has_prefix |= self.check(start, check_attribute_name(tag, name))? || name == "xmlns";
             end = end_of_attribute(tag, &attribute);
@@ -47,7 +48,12 @@ impl<'a> XmlReader<'a> {
             let value = if is_plain(&attribute.value) {
                 attribute.value
             } else {
-                self.check(start + position(tag, &attribute.value), check_value(&attribute.value))?;
+                let value_start = start + position(tag, &attribute.value);
+                self.check(value_start, check_value(&attribute.value))?;
+                if let Some(RepairedValue { value, change }) = references::repair(&attribute.value) {
+                    self.warnings.push(value_start, format!("{} {change}", quote(name)));
+                    attribute.value = value.into();
+                }
                 let value = attribute
                     .normalized_value(XmlVersion::Implicit1_0)
                     .map_err(|error| self.malformed(element.start, format!("invalid attribute value: {error}")))?;
@@ -108,8 +114,8 @@ fn is_blank_text(value: &str) -> bool {
     !value.as_bytes().first().is_some_and(u8::is_ascii_graphic) && value.trim().is_empty()
 }
 
-/// Whether a value needs neither checks, entity resolution nor normalization, as nearly all do. The control characters that XML
-/// allows are DEL and those of two bytes, of which the first is 0xC2.
+/// Whether a value needs neither checks, entity resolution nor normalization, as nearly all do. The control characters from U+0080
+/// have two bytes, of which the first is 0xC2.
 fn is_plain(value: &str) -> bool {
-    !value.bytes().any(|byte| matches!(byte, b'&' | b'<' | b'\t' | b'\n' | b'\r' | b'\x7F' | 0xC2))
+    !value.bytes().any(|byte| matches!(byte, ..b' ' | b'&' | b'<' | b'\x7F' | 0xC2))
 }

@@ -8,6 +8,7 @@
 
 mod attributes;
 mod namespaces;
+mod references;
 mod well_formed;
 
 use quick_xml::{
@@ -20,7 +21,7 @@ use self::well_formed::IllFormed;
 pub(super) use self::{attributes::XmlAttributes, namespaces::Namespaces};
 use super::{
     FeedDocumentError,
-    text::{locate, reject_byte_order_mark, split_valid_text},
+    text::{locate, split_valid_text},
 };
 use crate::provider::{item::FeedWarnings, quote::quote};
 
@@ -68,7 +69,6 @@ pub(super) struct XmlElement<'a> {
 impl<'a> XmlReader<'a> {
     /// Reads up to and including the opening tag of the root, which must have one of these names.
     pub(super) fn open(document: &'a [u8], roots: &[&str]) -> Result<(Self, XmlElement<'a>), FeedDocumentError> {
-        reject_byte_order_mark(document)?;
         let mut xml = Self::resume(document, Vec::new(), Some(Namespaces::default()));
         let root = xml.read_root()?;
         xml.read_attributes(&root)?;
@@ -82,15 +82,12 @@ impl<'a> XmlReader<'a> {
     /// Starts in the middle of a document, inside elements with these full names, outermost first. Without the namespaces of these
     /// elements, prefixes are not checked.
     pub(super) fn resume(piece: &'a [u8], ancestors: Vec<String>, namespaces: Option<Namespaces>) -> Self {
-        let (mut text, mut trailing_error) = split_valid_text(piece);
-        if let Some(IllFormed { offset, detail }) = well_formed::find_forbidden_character(text) {
-            let (line, column) = locate(piece, offset);
-            trailing_error = Some(FeedDocumentError::Malformed { line, column, detail });
-            text = &text[..offset];
-        }
+        let (text, trailing_error) = split_valid_text(piece);
         let mut reader = Reader::from_str(text);
         // `close` compares closing tags with the elements that were opened before this piece.
         reader.config_mut().allow_unmatched_ends = true;
+        // No text is used, so it does not matter which references it has.
+        reader.config_mut().allow_dangling_amp = true;
         let warnings = FeedWarnings::default();
         Self { reader, text, depth: ancestors.len(), ancestors, namespaces, is_empty: false, trailing_error, warnings }
     }
@@ -207,6 +204,8 @@ impl<'a> XmlReader<'a> {
     }
 
     fn read_root(&mut self) -> Result<XmlElement<'a>, FeedDocumentError> {
+        // Templates leave empty lines before the declaration.
+        let document_start = self.text.len() - self.text.trim_ascii_start().len();
         loop {
             let start = self.position();
             match self.next_event()? {
@@ -216,7 +215,7 @@ impl<'a> XmlReader<'a> {
                     return self.enter(tag, start);
                 }
                 Event::Eof => return Err(FeedDocumentError::Empty),
-                Event::Decl(declaration) if start == 0 => {
+                Event::Decl(declaration) if start == document_start => {
                     let encoding = self.check(start + "<?".len(), well_formed::check_declaration(&declaration))?;
                     check_encoding(encoding)?;
                 }
@@ -256,10 +255,6 @@ impl<'a> XmlReader<'a> {
     fn check_event(&self, event: &Event<'a>, start: usize) -> Result<(), FeedDocumentError> {
         match event {
             Event::Text(text) => self.check(start, well_formed::check_text(text)),
-            Event::GeneralRef(reference) => {
-                let checked = well_formed::check_reference(reference);
-                self.check(start, checked.map_err(|detail| IllFormed::new(0, detail)))
-            }
             Event::Comment(comment) => self.check(start + "<!--".len(), well_formed::check_comment(comment)),
             Event::PI(instruction) => self.check(start + "<?".len(), well_formed::check_instruction(instruction)),
             _ => Ok(()),
@@ -323,7 +318,6 @@ fn describe_xml_error(error: &XmlError) -> String {
         XmlError::IllFormed(IllFormedError::UnmatchedEndTag(name)) => {
             format!("the closing tag {} has no opening tag", quote(&format!("</{name}>")))
         }
-        XmlError::IllFormed(IllFormedError::UnclosedReference) => well_formed::UNESCAPED_AMPERSAND.to_owned(),
         other => format!("not well-formed XML: {other}"),
     }
 }

@@ -30,38 +30,8 @@ impl IllFormed {
 
 const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// Bytes that are searched for forbidden characters together: vectors of them, and few to search again after a match.
-const CHUNK_BYTES: usize = 64;
-
-/// Finds the first character that no XML document may contain: most control characters, U+FFFE and U+FFFF.
-pub(super) fn find_forbidden_character(text: &str) -> Option<IllFormed> {
-    let bytes = text.as_bytes();
-    for (index, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
-        // No branches, so that the compiler vectorizes it. U+FFFE and U+FFFF start with 0xEF, as few other characters do.
-        if !chunk.iter().fold(false, |found, &byte| found | is_forbidden_control(byte) | (byte == 0xEF)) {
-            continue;
-        }
-        let start = index * CHUNK_BYTES;
-        let is_forbidden =
-            |&at: &usize| is_forbidden_control(bytes[at]) || matches!(bytes.get(at..at + 3), Some([0xEF, 0xBF, 0xBE | 0xBF]));
-        if let Some(at) = (start..start + chunk.len()).find(is_forbidden) {
-            return Some(IllFormed::new(at, describe_forbidden(&text[at..])));
-        }
-    }
-    None
-}
-
-fn is_forbidden_control(byte: u8) -> bool {
-    (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')
-}
-
 fn is_allowed(character: char) -> bool {
     !matches!(character, '\0'..='\x08' | '\x0B' | '\x0C' | '\x0E'..='\x1F' | '\u{FFFE}' | '\u{FFFF}')
-}
-
-fn describe_forbidden(text: &str) -> String {
-    let code = text.chars().next().map_or(0, u32::from);
-    format!("the character U+{code:04X} is not allowed in XML")
 }
 
 const NAME: u8 = 1;
@@ -187,45 +157,24 @@ pub(super) fn check_instruction(instruction: &str) -> Result<(), IllFormed> {
     Ok(())
 }
 
-/// Checks the text between `&` and `;`. There are only the five predefined entities, because a DOCTYPE is rejected.
-pub(super) fn check_reference(reference: &str) -> Result<(), String> {
-    if let Some(number) = reference.strip_prefix('#') {
-        let code = number.strip_prefix('x').map_or_else(|| parse_digits(number, 10), |digits| parse_digits(digits, 16));
-        if code.and_then(char::from_u32).is_some_and(is_allowed) {
-            return Ok(());
-        }
-        return Err(format!("the character reference {} is not allowed in XML", quote(&format!("&{reference};"))));
-    }
-    if resolve_predefined_entity(reference).is_some() {
-        return Ok(());
-    }
-    match check_name(reference) {
-        Ok(_) => Err(format!("entity {} is not defined", quote(&format!("&{reference};")))),
-        Err(_) => Err(UNESCAPED_AMPERSAND.to_owned()),
-    }
+/// Whether the text between `&` and `;` is a reference. There are only the five predefined entities, because a DOCTYPE is rejected.
+pub(super) fn is_reference(reference: &str) -> bool {
+    let Some(number) = reference.strip_prefix('#') else { return resolve_predefined_entity(reference).is_some() };
+    let code = number.strip_prefix('x').map_or_else(|| parse_digits(number, 10), |digits| parse_digits(digits, 16));
+    code.and_then(char::from_u32).is_some_and(is_allowed)
 }
 
 /// The same for each place in a tag, because it depends on where a document is split whether the end of the tag is known.
 const LESS_THAN_IN_TAG: &str = "`<` is not allowed in a tag; write `&lt;` in a value";
-pub(super) const UNESCAPED_AMPERSAND: &str = "`&` must be written as `&amp;`";
 
 fn parse_digits(digits: &str, radix: u32) -> Option<u32> {
     // `from_str_radix` also accepts a sign.
     if digits.chars().all(|digit| digit.is_digit(radix)) { u32::from_str_radix(digits, radix).ok() } else { None }
 }
 
-/// Checks the value of an attribute as it is written in the document.
+/// Checks the value of an attribute as it is written in the document, except for its references.
 pub(super) fn check_value(value: &str) -> Result<(), IllFormed> {
-    for at in memchr::memchr2_iter(b'&', b'<', value.as_bytes()) {
-        let rest = &value[at + 1..];
-        if value.as_bytes()[at] == b'<' {
-            return Err(IllFormed::new(at, LESS_THAN_IN_TAG));
-        }
-        let reference =
-            rest.split_once(';').map_or(Err(UNESCAPED_AMPERSAND.to_owned()), |(reference, _)| check_reference(reference));
-        reference.map_err(|detail| IllFormed::new(at, detail))?;
-    }
-    Ok(())
+    memchr::memchr(b'<', value.as_bytes()).map_or(Ok(()), |at| Err(IllFormed::new(at, LESS_THAN_IN_TAG)))
 }
 
 /// Checks the name of an attribute and the white space before it, and returns whether the name has a namespace prefix.

@@ -1,0 +1,91 @@
+//! The encoding of a document, and its conversion to UTF-8.
+
+use std::{borrow::Cow, ops::Range};
+
+use encoding_rs::{Decoder, Encoding, UTF_8};
+
+const DECLARATION: &[u8] = b"<?xml";
+
+/// Converts a document to UTF-8.
+pub(super) struct TextConverter {
+    /// `None` if the document is UTF-8. Then its bytes are copied, and the parser finds those that are not.
+    decoder: Option<Decoder>,
+    /// The document may be UTF-8 although it declares a single-byte encoding, as those of careless publishers are. No text in such an
+    /// encoding has only bytes that are valid in UTF-8, unless it is ASCII.
+    may_be_utf8: bool,
+    /// The first bytes of a character that the next bytes continue, while the document may be UTF-8.
+    incomplete: Vec<u8>,
+    /// The length of the byte order mark, which is left out.
+    mark_bytes: usize,
+    is_start: bool,
+}
+
+impl TextConverter {
+    /// Detects the encoding of a document in its first bytes: by the byte order mark, the XML declaration or the transport's `charset`, in
+    /// this order. The last is often only a default of the provider's server.
+    pub(super) fn detect(head: &[u8], charset: Option<&str>) -> Self {
+        if let Some((encoding, mark_bytes)) = Encoding::for_bom(head) {
+            return Self::new(encoding, mark_bytes);
+        }
+        let declared = find_declared_encoding(head).map(|range| &head[range]);
+        let label = declared.or_else(|| charset.map(str::as_bytes)).filter(|label| !is_ascii(label));
+        let encoding = label.and_then(Encoding::for_label);
+        // A document that declares UTF-16 in ASCII is not UTF-16. The parser reports the declaration.
+        let encoding = encoding.filter(|encoding| declared.is_none() || encoding.is_ascii_compatible());
+        Self::new(encoding.unwrap_or(UTF_8), 0)
+    }
+
+    fn new(encoding: &'static Encoding, mark_bytes: usize) -> Self {
+        let decoder = (encoding != UTF_8).then(|| encoding.new_decoder_without_bom_handling());
+        Self { decoder, may_be_utf8: encoding.is_single_byte(), incomplete: Vec::new(), mark_bytes, is_start: true }
+    }
+
+    /// Converts the next bytes. The first ones must be the head of the document.
+    pub(super) fn convert<'a>(&mut self, bytes: &'a [u8], is_end: bool) -> Cow<'a, [u8]> {
+        let bytes = &bytes[std::mem::take(&mut self.mark_bytes)..];
+        let Some(decoder) = &mut self.decoder else { return Cow::Borrowed(bytes) };
+        let mut text = String::new();
+        let mut rest = Cow::Borrowed(bytes);
+        if self.may_be_utf8 {
+            let mut unread = std::mem::take(&mut self.incomplete);
+            unread.extend_from_slice(bytes);
+            let (valid, is_incomplete) = match str::from_utf8(&unread) {
+                Ok(_) => (unread.len(), false),
+                Err(error) => (error.valid_up_to(), error.error_len().is_none() && !is_end),
+            };
+            rest = Cow::Owned(unread.split_off(valid));
+            text = String::from_utf8(unread).unwrap_or_default();
+            if is_incomplete {
+                self.incomplete = std::mem::take(rest.to_mut());
+            }
+            self.may_be_utf8 = rest.is_empty();
+        }
+        text.reserve(decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len()));
+        // Bytes without a meaning in the encoding become U+FFFD. The capacity is that of the worst case, so all of them are read.
+        let _ = decoder.decode_to_string(&rest, &mut text, is_end);
+        if std::mem::take(&mut self.is_start)
+            && let Some(declared) = find_declared_encoding(text.as_bytes())
+        {
+            text.replace_range(declared, "UTF-8");
+        }
+        Cow::Owned(text.into_bytes())
+    }
+}
+
+/// Content that is labeled as ASCII is UTF-8 if it is not ASCII: the label is the default of old standards.
+fn is_ascii(label: &[u8]) -> bool {
+    [b"us-ascii".as_slice(), b"ascii"].iter().any(|name| label.trim_ascii().eq_ignore_ascii_case(name))
+}
+
+/// The name of the encoding in the XML declaration of a document, which may follow white space.
+fn find_declared_encoding(document: &[u8]) -> Option<Range<usize>> {
+    let start = document.len() - document.trim_ascii_start().len();
+    let declaration = document[start..].strip_prefix(DECLARATION)?;
+    let declaration = &declaration[..memchr::memmem::find(declaration, b"?>")?];
+    let after_name = memchr::memmem::find(declaration, b"encoding")? + b"encoding".len();
+    let quoted = declaration[after_name..].trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let (&quote, value) = quoted.split_first()?;
+    let length = memchr::memchr(quote, value).filter(|_| matches!(quote, b'"' | b'\''))?;
+    let value_start = start + DECLARATION.len() + (declaration.len() - value.len());
+    Some(value_start..value_start + length)
+}
