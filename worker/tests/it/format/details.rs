@@ -1,6 +1,6 @@
 //! Optional details: they are imported, or ignored with a warning. Their errors never reject the event.
 
-use entity::EventStatus;
+use entity::{Category, EventStatus};
 use worker::provider::{
     currency::Currency,
     item::{Coordinates, EventItem, FeedWarning, ItemDetails, RejectSubject, VenueItem},
@@ -35,7 +35,7 @@ fn imports_all_optional_attributes() {
         image_url: Some("HTTP://images.example/h.png?a=1&b=2".to_owned()),
         organizer_name: Some("Harbour Trust".to_owned()),
         description: Some("Two days\nby the sea.\n\nBring a coat.".to_owned()),
-        category: None,
+        category: Category::find("festival"),
     };
     assert_eq!(base_event.details, expected);
     let first = event(base_event, "1");
@@ -188,5 +188,21 @@ fn a_url_has_at_most_2000_characters() {
         let url = format!("https://tickets.example/{}", "x".repeat(length - "https://tickets.example/".len()));
         let (_, warnings) = change("url=\"https://tickets.example/harbour\"", &format!("url=\"{url}\""));
         assert_eq!(warnings.is_empty(), is_accepted, "{length}");
+    }
+}
+
+#[test]
+fn reads_a_price_that_can_be_read_in_one_way() {
+    for (text, expected) in [
+        ("20", [2000].as_slice()),
+        ("Free", &[0]),
+        ("12,50", &[1250]),
+        ("1,250.00", &[125_000]),
+        ("€ 20.00", &[2000]),
+        ("10-20", &[1000, 2000]),
+    ] {
+        let (event, warnings) = change("price=\"25.00\"", &format!("price=\"{text}\""));
+        let prices: Vec<i64> = event.zones.iter().filter(|zone| zone.source_id == "2").map(|zone| zone.price).collect();
+        assert_eq!((prices.as_slice(), warnings), (expected, vec![]), "{text}");
     }
 }

@@ -4,6 +4,7 @@
 use chrono_tz::Tz;
 
 use crate::provider::{
+    category::CategoryMap,
     currency::Currency,
     format::{
         values::{self, ItemErrors, describe_missing, name_field},
@@ -11,6 +12,7 @@ use crate::provider::{
     },
     item::{BaseEventItem, Coordinates, EventItem, ItemDetails, PerformerItem, VenueItem, ZoneItem},
     local_time::{DayEdge, LocalTime, means_none},
+    price::PriceRange,
 };
 
 const BASE_EVENT_ID: [&str; 2] = ["base_event_id", "base_plan_id"];
@@ -19,7 +21,11 @@ pub(super) const START: [&str; 3] = ["event_start_date", "plan_start_date", "eve
 const END: [&str; 2] = ["event_end_date", "plan_end_date"];
 
 /// Parses a base event without its children. The error is its id, if it has a valid one.
-pub(super) fn parse_base_event(attributes: &XmlAttributes<'_>, errors: &mut ItemErrors) -> Result<BaseEventItem, Option<String>> {
+pub(super) fn parse_base_event(
+    attributes: &XmlAttributes<'_>,
+    category_map: &CategoryMap,
+    errors: &mut ItemErrors,
+) -> Result<BaseEventItem, Option<String>> {
     let source_id = errors.record(attributes.required(&BASE_EVENT_ID, values::parse_id));
     let title = errors.record(attributes.required(&["title"], values::parse_name));
     let sell_mode = errors.record(attributes.required(&["sell_mode"], values::parse_id));
@@ -29,7 +35,7 @@ pub(super) fn parse_base_event(attributes: &XmlAttributes<'_>, errors: &mut Item
         title,
         sell_mode,
         organizer_company_id: errors.tolerate(attributes.optional(&["organizer_company_id"], values::parse_id)),
-        details: parse_details(attributes, errors),
+        details: parse_details(attributes, category_map, errors),
         performers: Vec::new(),
         events: Vec::new(),
         span: 0..0,
@@ -40,6 +46,7 @@ pub(super) fn parse_base_event(attributes: &XmlAttributes<'_>, errors: &mut Item
 pub(super) fn parse_event(
     attributes: &XmlAttributes<'_>,
     zone: Tz,
+    category_map: &CategoryMap,
     errors: &mut ItemErrors,
 ) -> Result<EventItem, Option<String>> {
     let source_id = errors.record(attributes.required(&EVENT_ID, values::parse_id));
@@ -58,7 +65,7 @@ pub(super) fn parse_event(
         source_id,
         name: errors.tolerate(attributes.optional(&["name"], values::parse_name)),
         status: status.unwrap_or_default(),
-        details: parse_details(attributes, errors),
+        details: parse_details(attributes, category_map, errors),
         time_zone: None,
         start,
         end,
@@ -72,30 +79,37 @@ pub(super) fn parse_event(
     })
 }
 
-/// Parses a zone, given the currency of its event as written.
+/// Parses a zone, given the currency of its event as written. A range of prices is two zones, with its lowest and its highest price.
 pub(super) fn parse_zone(
     attributes: &XmlAttributes<'_>,
     event_currency: Option<&str>,
     provider_currency: &Currency,
     errors: &mut ItemErrors,
-) -> Option<ZoneItem> {
+) -> Option<[Option<ZoneItem>; 2]> {
     let source_id = errors.record(attributes.required(&["zone_id"], values::parse_id));
     let code = attributes.get("currency").or(event_currency);
     let currency = code.map(|code| name_field("currency", values::parse_other_currency(code, provider_currency))).transpose();
     let currency = errors.record(currency).map(Option::flatten);
     let price = currency.as_ref().map(|currency| {
         let currency = currency.as_ref().unwrap_or(provider_currency);
-        attributes.required(&["price"], |text| currency.parse_price(text.trim()))
+        attributes.required(&["price"], |text| parse_price(text.trim(), currency))
     });
-    let price = price.and_then(|price| errors.record(price));
-    Some(ZoneItem {
+    let PriceRange { low, high } = price.and_then(|price| errors.record(price))?;
+    let lowest = ZoneItem {
         source_id: source_id?,
         name: errors.tolerate(attributes.optional(&["name"], values::parse_name)),
         capacity: errors.tolerate(attributes.optional(&["capacity"], values::parse_capacity)),
-        price: price?,
+        price: low,
         currency: currency?,
         numbered: errors.tolerate(attributes.optional(&["numbered"], values::parse_boolean)),
-    })
+    };
+    let highest = (high > low).then(|| ZoneItem { price: high, ..lowest.clone() });
+    Some([Some(lowest), highest])
+}
+
+/// Parses a price. Nearly all have the documented form, and a feed has millions of them.
+fn parse_price(text: &str, currency: &Currency) -> Result<PriceRange, String> {
+    currency.parse_price(text).map(PriceRange::from).or_else(|_| PriceRange::read(text, currency))
 }
 
 /// Parses a performer.
@@ -137,9 +151,9 @@ fn parse_coordinates(attributes: &XmlAttributes<'_>) -> Result<Option<Coordinate
     }
 }
 
-fn parse_details(attributes: &XmlAttributes<'_>, errors: &mut ItemErrors) -> ItemDetails {
+fn parse_details(attributes: &XmlAttributes<'_>, category_map: &CategoryMap, errors: &mut ItemErrors) -> ItemDetails {
     ItemDetails {
-        category: None,
+        category: attributes.get("category").and_then(|words| category_map.find(&[], &[words])),
         description: errors.tolerate(attributes.optional(&["description"], values::parse_description)),
         url: errors.tolerate(attributes.optional(&["url"], values::parse_url)),
         image_url: errors.tolerate(attributes.optional(&["image_url"], values::parse_url)),
