@@ -8,6 +8,7 @@ mod clean_text;
 mod error;
 mod event_list_xml;
 mod html_page;
+mod icalendar;
 mod locator;
 mod pieces;
 mod schema_org_json;
@@ -28,8 +29,9 @@ pub use self::{
 use super::{category::CategoryMap, currency::Currency, item::ParsedFeed, spool::Spool};
 
 /// All formats that `providers.toml` may name.
-const FORMATS: [FeedFormat; 2] = [
+const FORMATS: [FeedFormat; 3] = [
     FeedFormat { name: "event-list-xml", parser: FormatParser::InPieces(event_list_xml::PIECES) },
+    FeedFormat { name: "icalendar", parser: FormatParser::Whole(icalendar::parse) },
     FeedFormat { name: "schema-org-json", parser: FormatParser::Whole(schema_org_json::parse) },
 ];
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod any_bytes;
 mod details;
+mod icalendar;
 mod rejects;
 mod schema_org;
 mod times;

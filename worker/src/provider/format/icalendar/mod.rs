@@ -1,0 +1,257 @@
+//! `icalendar`: RFC 5545, as calendars publish it.
+//!
+//! A base event is everything with one UID: a VEVENT, its recurrences, and the VEVENTs that override some of them. Recurrences have no
+//! end in most calendars, so they are expanded within a horizon. `docs/feed-format.md` is the reference for the properties.
+
+mod event;
+mod occurrences;
+
+use std::{collections::HashMap, ops::Range};
+
+use calcard::{
+    Entry, Parser,
+    icalendar::{ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarProperty},
+};
+use chrono::NaiveDateTime;
+use chrono_tz::Tz;
+
+use self::{
+    event::EventFields,
+    occurrences::{Occurrence, expand},
+};
+use super::{
+    Conventions, FeedDocumentError,
+    text::{check_text, locate},
+    values::{self, ItemErrors, name_field},
+};
+use crate::provider::{
+    item::{BaseEventItem, EventItem, FeedWarning, ONLINE, ParsedFeed, RejectSubject, RejectedItem},
+    quote::quote,
+    time_zone,
+};
+
+const BEGIN_CALENDAR: &str = "BEGIN:VCALENDAR";
+const END_CALENDAR: &str = "END:VCALENDAR";
+const BEGIN_EVENT: &str = "BEGIN:VEVENT";
+const END_EVENT: &str = "END:VEVENT";
+
+/// Parses a whole document.
+pub(super) fn parse(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
+    let text = check_text(document)?;
+    if text.trim().is_empty() {
+        return Err(FeedDocumentError::Empty);
+    }
+    let mut spans = find_events(text)?.into_iter();
+    let mut reader = CalendarReader { conventions, feed: ParsedFeed::default(), steps: 0 };
+    for calendar in parse_calendars(text)? {
+        let (events, others): (Vec<_>, Vec<_>) =
+            calendar.components.into_iter().partition(|component| component.component_type == ICalendarComponentType::VEvent);
+        let events = events.into_iter().map(|component| Ok((component, spans.next().ok_or_else(unbalanced)?)));
+        reader.read_calendar(&others, events.collect::<Result<_, FeedDocumentError>>()?)?;
+    }
+    if reader.feed.base_events.is_empty() && reader.feed.rejects.is_empty() {
+        return Err(FeedDocumentError::NoItems { element: "VEVENT" });
+    }
+    Ok(reader.feed)
+}
+
+/// The byte range of each VEVENT.
+fn find_events(text: &str) -> Result<Vec<Range<usize>>, FeedDocumentError> {
+    let first_line = text.trim_start().lines().next().unwrap_or_default();
+    if !first_line.trim_end().eq_ignore_ascii_case(BEGIN_CALENDAR) {
+        let actual = quote(first_line);
+        return Err(FeedDocumentError::WrongRoot { actual, expected: format!("`{BEGIN_CALENDAR}`") });
+    }
+    let last_line = text.trim_end().lines().next_back().unwrap_or_default();
+    if !last_line.eq_ignore_ascii_case(END_CALENDAR) {
+        return Err(FeedDocumentError::Truncated);
+    }
+    let (mut spans, mut start, mut position) = (Vec::new(), None, 0);
+    for line in text.split_inclusive('\n') {
+        if line.trim_end().eq_ignore_ascii_case(BEGIN_EVENT) {
+            start = Some(position);
+        } else if line.trim_end().eq_ignore_ascii_case(END_EVENT) {
+            let start = start.take().ok_or_else(unbalanced)?;
+            spans.push(start..position + END_EVENT.len());
+        }
+        position += line.len();
+    }
+    Ok(spans)
+}
+
+fn parse_calendars(text: &str) -> Result<Vec<ICalendar>, FeedDocumentError> {
+    let mut parser = Parser::new(text);
+    let mut calendars = Vec::new();
+    loop {
+        match parser.entry() {
+            Entry::ICalendar(calendar) => calendars.push(calendar),
+            Entry::Eof => return Ok(calendars),
+            Entry::UnterminatedComponent(_) => return Err(FeedDocumentError::Truncated),
+            Entry::InvalidLine(line) if line.trim().is_empty() => {}
+            Entry::InvalidLine(line) => {
+                let (line_number, column) = locate(text.as_bytes(), text.find(&line).unwrap_or_default());
+                let detail = format!("{} is not a line of a calendar", quote(&line));
+                return Err(FeedDocumentError::Malformed { line: line_number, column, detail });
+            }
+            _ => return Err(unbalanced()),
+        }
+    }
+}
+
+fn unbalanced() -> FeedDocumentError {
+    FeedDocumentError::Malformed { line: 1, column: 1, detail: "the BEGIN and END lines of components do not match".to_owned() }
+}
+
+struct CalendarReader<'a> {
+    conventions: &'a Conventions,
+    feed: ParsedFeed,
+    /// The recurrences that were expanded so far.
+    steps: usize,
+}
+
+/// What applies to all events of a calendar.
+struct CalendarFields {
+    /// The zone of times without one.
+    zone: Option<Tz>,
+    /// The VTIMEZONE components.
+    zones: Vec<ICalendarComponent>,
+    /// When its last event was written.
+    last_stamp: Option<NaiveDateTime>,
+}
+
+/// A VEVENT and its byte range.
+type LocatedEvent = (ICalendarComponent, Range<usize>);
+
+impl CalendarReader<'_> {
+    fn read_calendar(&mut self, others: &[ICalendarComponent], events: Vec<LocatedEvent>) -> Result<(), FeedDocumentError> {
+        let zone_property = ICalendarProperty::Other("X-WR-TIMEZONE".to_owned());
+        let calendar = CalendarFields {
+            zone: others.iter().find_map(|calendar| event::text(calendar, &zone_property)?.parse().ok()),
+            zones: others.iter().filter(|other| other.component_type == ICalendarComponentType::VTimezone).cloned().collect(),
+            last_stamp: events.iter().filter_map(|(component, _)| event::stamp(component)).max(),
+        };
+        let mut groups: Vec<(String, Vec<LocatedEvent>)> = Vec::new();
+        let mut indexes = HashMap::new();
+        for (component, span) in events {
+            match event::text(&component, &ICalendarProperty::Uid).map(values::parse_id) {
+                Some(Ok(uid)) => {
+                    let index = *indexes.entry(uid.clone()).or_insert(groups.len());
+                    if index == groups.len() {
+                        groups.push((uid, Vec::new()));
+                    }
+                    groups[index].1.push((component, span));
+                }
+                Some(Err(error)) => self.reject(span, RejectSubject::BaseEvent(None), format!("`UID` {error}")),
+                None => self.reject(span, RejectSubject::BaseEvent(None), "`UID` is missing".to_owned()),
+            }
+        }
+        for (uid, events) in groups {
+            self.read_group(uid, events, &calendar)?;
+        }
+        Ok(())
+    }
+
+    /// Reads all VEVENTs with one UID.
+    fn read_group(&mut self, uid: String, events: Vec<LocatedEvent>, calendar: &CalendarFields) -> Result<(), FeedDocumentError> {
+        let (components, spans): (Vec<_>, Vec<_>) = events.into_iter().unzip();
+        let is_override = |component: &ICalendarComponent| component.has_property(&ICalendarProperty::RecurrenceId);
+        let main = components.iter().position(|component| !is_override(component)).unwrap_or_default();
+        let title = event::text(&components[main], &ICalendarProperty::Summary).unwrap_or_default();
+        let title = match name_field("SUMMARY", values::parse_name(title)) {
+            Ok(title) => title,
+            Err(reason) => {
+                self.reject_group(uid, &spans, reason);
+                return Ok(());
+            }
+        };
+        // The fields of each VEVENT repeat the warnings about these.
+        let ignored = &mut ItemErrors::default();
+        let details = event::parse_details(&components[main], &self.conventions.category_map, ignored);
+        let venue_zone = event::parse_venue(&components[main], ignored).and_then(|venue| time_zone::of_venue(&venue));
+        let zone = calendar.zone.or(venue_zone).unwrap_or(self.conventions.time_zone);
+        let expanded = expand(&components, calendar, zone, &mut self.steps)?;
+        let (occurrences, invalid) = match expanded {
+            Ok(expanded) => expanded,
+            Err(reason) => {
+                self.reject_group(uid, &spans, reason);
+                return Ok(());
+            }
+        };
+        for (index, reason) in invalid {
+            self.reject(spans[index].clone(), RejectSubject::Event { base_event: uid.clone(), event: None }, reason);
+        }
+        let mut base_event = BaseEventItem {
+            source_id: uid,
+            title,
+            sell_mode: ONLINE.to_owned(),
+            organizer_company_id: None,
+            details,
+            performers: Vec::new(),
+            events: Vec::with_capacity(occurrences.len()),
+            span: spans[main].clone(),
+        };
+        let fields = self.parse_fields(&components, &spans, &base_event);
+        let is_recurring = components.iter().any(occurrences::is_recurring);
+        for occurrence in &occurrences {
+            let span = &spans[occurrence.component];
+            let event =
+                self.read_occurrence(&base_event.source_id, occurrence, is_recurring, &fields[occurrence.component], span);
+            base_event.events.extend(event);
+        }
+        self.feed.base_events.push(base_event);
+        Ok(())
+    }
+
+    /// Reads one date.
+    fn read_occurrence(
+        &mut self,
+        uid: &str,
+        occurrence: &Occurrence,
+        is_recurring: bool,
+        fields: &EventFields,
+        span: &Range<usize>,
+    ) -> Option<EventItem> {
+        let id = if is_recurring { format!("{uid}/{}", occurrence.key) } else { uid.to_owned() };
+        let subject = RejectSubject::Event { base_event: uid.to_owned(), event: Some(id.clone()) };
+        let mut errors = ItemErrors::default();
+        let id = errors.record(name_field("UID", values::parse_id(&id)));
+        let event = id.and_then(|id| fields.build_event(occurrence, id, self.conventions.time_zone, span.clone(), &mut errors));
+        match &event {
+            Some(_) => self.warn(span, &subject, errors),
+            None => self.reject(span.clone(), subject, errors.describe().unwrap_or_default()),
+        }
+        event
+    }
+
+    /// Parses each VEVENT once, for all its dates.
+    fn parse_fields(
+        &mut self,
+        components: &[ICalendarComponent],
+        spans: &[Range<usize>],
+        base_event: &BaseEventItem,
+    ) -> Vec<EventFields> {
+        let subject = RejectSubject::BaseEvent(Some(base_event.source_id.clone()));
+        let parse = |(component, span): (&ICalendarComponent, &Range<usize>)| {
+            let mut errors = ItemErrors::default();
+            let fields = EventFields::parse(component, base_event, &self.conventions.category_map, &mut errors);
+            self.warn(span, &subject, errors);
+            fields
+        };
+        components.iter().zip(spans).map(parse).collect()
+    }
+
+    fn reject_group(&mut self, uid: String, spans: &[Range<usize>], reason: String) {
+        let span = spans.first().cloned().unwrap_or_default();
+        self.feed.rejects.push(RejectedItem { span, subject: RejectSubject::BaseEvent(Some(uid)), events: spans.len(), reason });
+    }
+
+    fn reject(&mut self, span: Range<usize>, subject: RejectSubject, reason: String) {
+        self.feed.rejects.push(RejectedItem { span, subject, events: 1, reason });
+    }
+
+    fn warn(&mut self, span: &Range<usize>, subject: &RejectSubject, errors: ItemErrors) {
+        for reason in errors.warnings {
+            self.feed.warnings.add(FeedWarning { position: span.start, subject: Some(subject.clone()), reason });
+        }
+    }
+}
