@@ -26,6 +26,16 @@ pub struct Model {
     pub first_online_at: Option<UtcInstant>,
     /// Hash of its content in the newest feed, including its events; `None` if it is not in the feed.
     pub content_hash: Option<i64>,
+    /// The slug of its category.
+    pub category: Option<String>,
+    /// The name of the organizer.
+    pub organizer_name: Option<String>,
+    /// Where to buy.
+    pub url: Option<String>,
+    /// A picture.
+    pub image_url: Option<String>,
+    /// Plain text of several lines.
+    pub description: Option<String>,
     /// The provider.
     #[sea_orm(belongs_to, from = "provider_id", to = "id")]
     pub provider: BelongsTo<super::provider::Entity>,

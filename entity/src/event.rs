@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{UtcInstant, event_performer, zone};
+use crate::{EventStatus, UtcInstant, event_performer, zone};
 
-/// One event. Prices are minor units of its provider's currency.
+/// One event. Prices are minor units of its currency.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "event")]
@@ -16,7 +16,7 @@ pub struct Model {
     pub base_event_id: Uuid,
     /// The provider's id of it, unique only within its base event.
     pub source_id: String,
-    /// Start in the provider's time zone: `2021-06-30T21:00:00`, with a fraction if the feed has one, or only the date.
+    /// Start on the clock of its place: `2021-06-30T21:00:00`, with a fraction if the feed has one, or only the date.
     pub local_start: String,
     /// End in the same form, if the feed has one.
     pub local_end: Option<String>,
@@ -24,9 +24,9 @@ pub struct Model {
     pub starts_at: UtcInstant,
     /// `local_end` as an instant. An event without an end ends when it starts.
     pub ends_at: UtcInstant,
-    /// Start of the sale, in the provider's time zone.
+    /// Start of the sale on the clock of its place.
     pub sell_from: Option<String>,
-    /// End of the sale, in the provider's time zone.
+    /// End of the sale on the clock of its place.
     pub sell_to: Option<String>,
     /// `sell_from` as an instant; `None` also for an event that an earlier release wrote.
     pub sale_starts_at: Option<UtcInstant>,
@@ -54,6 +54,30 @@ pub struct Model {
     pub left_at: Option<UtcInstant>,
     /// Start of the run in which it last returned to the feed.
     pub came_back_at: Option<UtcInstant>,
+    /// Whether it takes place as announced.
+    pub status: EventStatus,
+    /// ISO 4217 code of its prices, if it is not the provider's.
+    pub currency: Option<String>,
+    /// Decimal digits of the minor unit of `currency`.
+    pub currency_digits: Option<i16>,
+    /// The slug of its category; `None` if it has the category of its base event, as for the other details.
+    pub category: Option<String>,
+    /// IANA name of the time zone of its place; `None` if it is the provider's.
+    pub time_zone: Option<String>,
+    /// Its own name, if it differs from the title of its base event.
+    pub name: Option<String>,
+    /// The name of the organizer.
+    pub organizer_name: Option<String>,
+    /// Where to buy.
+    pub url: Option<String>,
+    /// A picture.
+    pub image_url: Option<String>,
+    /// Plain text of several lines.
+    pub description: Option<String>,
+    /// When it started before it was last rescheduled.
+    pub previous_start_at: Option<UtcInstant>,
+    /// The [`GeoCell`](crate::GeoCell) of its venue.
+    pub cell: Option<i64>,
     /// The base event.
     #[sea_orm(belongs_to, from = "base_event_id", to = "id")]
     pub base_event: BelongsTo<super::base_event::Entity>,
@@ -175,6 +199,18 @@ mod tests {
             last_seen_at: None,
             left_at: None,
             came_back_at: None,
+            status: EventStatus::Scheduled,
+            currency: None,
+            currency_digits: None,
+            category: None,
+            time_zone: None,
+            name: None,
+            organizer_name: None,
+            url: None,
+            image_url: None,
+            description: None,
+            previous_start_at: None,
+            cell: None,
         }
     }
 

@@ -1,5 +1,5 @@
 //! `event_performer`: the performers of an event, in feed order. It repeats columns of the event so that an index can serve concert queries:
-//! a row that is shown and has a venue is a concert.
+//! a row that is shown and has a venue with coordinates is a concert.
 
 use sea_orm::entity::prelude::*;
 
@@ -18,12 +18,14 @@ pub struct Model {
     pub position: i32,
     /// The performer.
     pub performer_id: Uuid,
-    /// The event's venue, repeated for the index.
+    /// The event's venue, if its coordinates are known, repeated for the index.
     pub venue_id: Option<Uuid>,
     /// The event's start, repeated for the index.
     pub starts_at: UtcInstant,
-    /// Whether the event is shown, repeated for the index.
+    /// Whether the event is shown and not cancelled, for the index.
     pub shown: bool,
+    /// Whether the event would be shown if it were not cancelled. Then it is not shown here.
+    pub cancelled: bool,
     /// The performer.
     #[sea_orm(belongs_to, from = "performer_id", to = "id")]
     pub performer: BelongsTo<super::performer::Entity>,

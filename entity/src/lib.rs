@@ -7,6 +7,7 @@
 //! The `migration` crate creates the schema. It does not use these entities: a migration that was released must not change when an entity
 //! does.
 
+pub mod alias;
 pub mod base_event;
 pub mod catalogue_version;
 mod category;
@@ -23,6 +24,7 @@ pub mod event_performer;
 mod event_status;
 mod fold_name;
 pub mod footprint;
+mod geo_cell;
 mod instant;
 pub mod job;
 pub mod performer;
@@ -59,6 +61,7 @@ pub use connect::{
 pub use day::{DayError, parse_day};
 pub use event_status::EventStatus;
 pub use fold_name::fold_name;
+pub use geo_cell::GeoCell;
 pub use instant::UtcInstant;
 pub use price::to_decimal;
 pub use redacted_url::RedactedUrl;

@@ -69,11 +69,27 @@ pub struct Model {
     /// When its copy was removed for legal reasons. It is no longer synced. While its rows are being deleted, `loading_since` is the
     /// same instant, unless its first load was incomplete.
     pub purged_at: Option<UtcInstant>,
+    /// The name for people.
+    pub name: Option<String>,
+    /// Its web page.
+    pub home_page: Option<String>,
+    /// The licence of its data.
+    pub licence: Option<String>,
+    /// The text with which its data must be shown.
+    pub attribution: Option<String>,
+    /// The slug with which ids of its items are computed, if it was renamed since.
+    pub identity_slug: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 impl Model {
+    /// The slug with which ids of its items are computed: the first one.
+    #[must_use]
+    pub fn identity_slug(&self) -> &str {
+        self.identity_slug.as_deref().unwrap_or(&self.slug)
+    }
+
     /// Whether readers can see its copy, or could until it was purged.
     #[must_use]
     pub fn was_visible(&self) -> bool {
@@ -203,6 +219,11 @@ mod tests {
             last_release: None,
             last_release_at: None,
             reverted_body_hash: None,
+            name: None,
+            home_page: None,
+            licence: None,
+            attribution: None,
+            identity_slug: None,
             purged_at: None,
         }
     }

@@ -24,6 +24,9 @@ pub struct Direction {
 }
 
 impl Direction {
+    /// The direction of what has no coordinates: it is within no distance of any point.
+    pub const NOWHERE: Self = Self { x: 9.0, y: 9.0, z: 9.0 };
+
     /// Converts degrees north (-90 to 90) and east (-180 to 180).
     #[must_use]
     pub fn from_degrees(latitude: f64, longitude: f64) -> Self {

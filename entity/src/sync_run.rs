@@ -94,6 +94,8 @@ pub struct Model {
     pub release: Option<i64>,
     /// How many changes of each kind it logged, as JSON: `{"price_changed":3}`.
     pub changes: Option<String>,
+    /// Warnings about details that were ignored or changed.
+    pub warned: i32,
     /// The provider.
     #[sea_orm(belongs_to, from = "provider_id", to = "id")]
     pub provider: BelongsTo<super::provider::Entity>,
@@ -115,6 +117,7 @@ impl ActiveModel {
             unchanged: Set(0),
             left: Set(0),
             rejected: Set(0),
+            warned: Set(0),
             job_id: Set(Some(job_id)),
             ..Default::default()
         }

@@ -32,6 +32,22 @@ pub struct Model {
     pub direction_z: f64,
     /// UN/LOCODE-style code of its place.
     pub place_code: Option<String>,
+    /// Whether its coordinates are known. If not, they are 0, and its direction is at no point of the earth.
+    pub located: bool,
+    /// The [`GeoCell`](crate::GeoCell) of its coordinates.
+    pub cell: Option<i64>,
+    /// ISO 3166-1 alpha-2 code of the country.
+    pub country: Option<String>,
+    /// City.
+    pub city: Option<String>,
+    /// Region, state or province.
+    pub region: Option<String>,
+    /// Postal code.
+    pub postal_code: Option<String>,
+    /// Street and number.
+    pub address: Option<String>,
+    /// IANA name of its time zone.
+    pub time_zone: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

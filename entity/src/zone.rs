@@ -20,10 +20,14 @@ pub struct Model {
     pub name: Option<String>,
     /// Tickets that are left.
     pub capacity: Option<i64>,
-    /// Price of a ticket in minor units of the provider's currency.
+    /// Price of a ticket in minor units.
     pub price: i64,
     /// Whether its seats are numbered.
     pub numbered: Option<bool>,
+    /// ISO 4217 code of the price, if it is not the provider's.
+    pub currency: Option<String>,
+    /// Decimal digits of the minor unit of `currency`.
+    pub currency_digits: Option<i16>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -9,6 +9,7 @@ mod changes;
 mod clocks;
 mod compatibility;
 mod concerts;
+mod details;
 mod jobs;
 mod ledger;
 mod loading;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(compatibility::Migration),
             Box::new(releases::Migration),
             Box::new(changes::Migration),
+            Box::new(details::Migration),
         ]
     }
 }

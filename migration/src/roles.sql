@@ -57,19 +57,19 @@ GRANT UPDATE, DELETE ON job TO marquee_operator;
 GRANT pg_monitor, pg_signal_backend TO marquee_operator;
 
 GRANT SELECT ON
-    base_event, catalogue_version, change, change_retention, event, event_performer, performer, place, rate, rate_batch, rate_day, region, reject,
-    release, schema_compatibility, seaql_migrations, tombstone, venue, zone
+    alias, base_event, catalogue_version, change, change_retention, event, event_performer, performer, place, rate, rate_batch, rate_day, region,
+    reject, release, schema_compatibility, seaql_migrations, tombstone, venue, zone
 TO marquee_reader;
 -- Without `url`, which may contain a password or a token.
 GRANT SELECT (
     id, slug, format, schedule, time_zone, currency, currency_digits, last_success_at, event_count, reject_count, etag, last_modified,
     body_hash, reading_hash, retired_at, last_tick_at, failures, pause_until, pause_reason, paused_at, loading_since,
-    last_release, last_release_at, reverted_body_hash, purged_at
+    last_release, last_release_at, reverted_body_hash, purged_at, name, home_page, licence, attribution, identity_slug
 ) ON provider TO marquee_reader;
 -- Without `reason`, which may contain addresses of the internal network.
 GRANT SELECT (
     id, provider_id, state, started_at, ended_at, http_status, bytes, fetched, inserted, updated, unchanged, "left", rejected,
-    reason_code, job_id, tick_at, parse_ms, diff_ms, write_ms, release, changes
+    reason_code, job_id, tick_at, parse_ms, diff_ms, write_ms, release, changes, warned
 ) ON sync_run TO marquee_reader;
 
 -- Tables of later migrations: programs can use them immediately. Readers can after this was run again, because a new table may contain

@@ -57,6 +57,7 @@ error_codes! {
     InvalidBody = "invalid_body", BAD_REQUEST, "Invalid body";
     IncompleteBody = "incomplete_body", BAD_REQUEST, "Incomplete body";
     AuthenticationRequired = "authentication_required", UNAUTHORIZED, "Authentication required";
+    EventMoved = "event_moved", PERMANENT_REDIRECT, "Event has another id";
     InvalidKey = "invalid_key", UNAUTHORIZED, "Invalid API key";
     MissingScope = "missing_scope", FORBIDDEN, "Missing scope";
     RemoteWriteForbidden = "remote_write_forbidden", FORBIDDEN, "Remote write forbidden";

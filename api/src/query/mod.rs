@@ -7,6 +7,7 @@ mod list;
 mod moment;
 mod parameters;
 mod range;
+mod status_filter;
 
 pub use self::{
     cursor::{Cursor, SortKey},
@@ -19,8 +20,10 @@ pub use self::{
     moment::{Edge, parse_moment},
     parameters::{Parameters, no_parameters, parse_path},
     range::TimeRange,
+    status_filter::StatusFilter,
 };
 pub(crate) use self::{
     filters::serialize_text,
     parameters::{MAX_TARGET_BYTES, parse_integer, parse_provider_slug},
+    status_filter::StatusNames,
 };

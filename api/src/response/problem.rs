@@ -81,6 +81,9 @@ pub fn problem_response(error: &ApiError, request_id: &str, path: &str) -> Respo
     if let Some(seconds) = error.retry_after() {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
+    if let Some(location) = error.location().and_then(|location| HeaderValue::from_str(location).ok()) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
     if error.status() == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
     }

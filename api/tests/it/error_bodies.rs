@@ -9,7 +9,7 @@ use api::{
     server::Readiness,
 };
 use bytes::Bytes;
-use entity::{ConnectionRole, UtcInstant};
+use entity::{ConnectionRole, UtcInstant, alias::AliasKind};
 use futures_util::{StreamExt, stream};
 use migration::{
     MigratorTrait,
@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::{
+    aliases,
     api_keys::{self, create_key, create_keys_file_path, start_app},
     cached_responses::create_state,
     changes,
@@ -45,6 +46,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.extend(feed_errors(&database).await);
     responses.extend(availability_errors(&database).await);
     responses.push(get_removed_event().await);
+    responses.push(get_moved_event().await);
 
     let mut snapshot = String::new();
     for code in ErrorCode::ALL {
@@ -55,6 +57,12 @@ async fn error_bodies_match_the_snapshot() {
         }
     }
     insta::assert_snapshot!(snapshot);
+}
+
+async fn get_moved_event() -> TestResponse {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let (app, _) = aliases::start_app(&database, AliasKind::Event).await;
+    app.get(&format!("/events/{}", aliases::OLD)).await
 }
 
 fn redact(response: &TestResponse) -> Value {

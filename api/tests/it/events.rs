@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::UtcInstant;
+use entity::{EventStatus, UtcInstant};
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use sea_orm::prelude::Uuid;
@@ -33,9 +33,8 @@ async fn start_app_with_event(database: &TestDatabase, event: NewEvent) -> (Test
     (TestApp::new(database).await, path)
 }
 
-async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
-    let catalogue = CatalogueFixture::new(&database).await;
-    catalogue.insert_provider("tokyo", "JPY", 0).await;
+/// An event with every field; some are those of its base event.
+fn complete_event() -> NewEvent {
     let mut event = NewEvent::titled("Pantomima Full")
         .id(Uuid::from_u128(0xc4a6_26ff_9f25_5533_a0a8_2b67_472b_5ee3))
         .of_provider("tokyo")
@@ -53,10 +52,29 @@ async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
             row.sell_to = Some("2021-02-09".to_owned());
             row.sold_out = true;
             row.first_seen_at = instant("2021-01-02T08:00:00");
+            row.name = Some("Last night".to_owned());
+            row.status = EventStatus::Postponed;
+            row.url = Some("https://tickets.example/1642".to_owned());
+            row.time_zone = Some("Asia/Tokyo".to_owned());
+            row.previous_start_at = Some(instant("2021-02-09T20:00:00"));
         });
+    let venue = event.venue.as_mut().unwrap();
+    venue.address = Some("Nou de la Rambla 113".to_owned());
+    (venue.city, venue.country) = (Some("Barcelona".to_owned()), Some("ES".to_owned()));
+    // The event has its own URL, and no other detail of its own.
+    event.base_event.url = Some("https://tickets.example/322".to_owned());
+    event.base_event.category = Some("comedy".to_owned());
+    event.base_event.description = Some("Two comedians.".to_owned());
+    event.base_event.organizer_name = Some("Teatro".to_owned());
     event.base_event.source_id = "322".to_owned();
     event.base_event.organizer_company_id = Some("2".to_owned());
-    let (app, path) = start_app_with_event(&database, event).await;
+    event
+}
+
+async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert_provider("tokyo", "JPY", 0).await;
+    let (app, path) = start_app_with_event(&database, complete_event()).await;
     catalogue.set_last_success("tokyo", instant("2021-02-09T08:00:00.25")).await;
 
     let expected = json!({
@@ -69,6 +87,15 @@ async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
             "end_time": "21:30:00",
             "min_price": 5500.0,
             "max_price": 5500.0,
+            "name": "Last night",
+            "status": "postponed",
+            "category": "comedy",
+            "description": "Two comedians.",
+            "url": "https://tickets.example/1642",
+            "image_url": null,
+            "organizer": "Teatro",
+            "time_zone": "Asia/Tokyo",
+            "previous_start_at": "2021-02-09T20:00:00Z",
             "starts_at": "2021-02-10T20:00:00.500Z",
             "ends_at": "2021-02-10T21:30:00Z",
             "sell_from": "2021-01-01T00:00:00",
@@ -77,7 +104,7 @@ async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
             "sell_mode": "online",
             "organizer_company_id": "2",
             "currency": "JPY",
-            "zones": [{ "id": "311", "name": "A42", "capacity": 2, "price": 5500.0, "numbered": true }],
+            "zones": [{ "id": "311", "name": "A42", "capacity": 2, "price": 5500.0, "currency": "JPY", "numbered": true }],
             "performers": [{ "id": "12", "name": "Performer 12" }],
             "venue": {
                 "id": "venue of Sala Apolo",
@@ -85,8 +112,21 @@ async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
                 "latitude": 41.374,
                 "longitude": 2.169,
                 "place_code": "ESBCN",
+                "address": "Nou de la Rambla 113",
+                "postal_code": null,
+                "city": "Barcelona",
+                "region": null,
+                "country": "ES",
             },
-            "provider": { "slug": "tokyo", "base_event_id": "322", "event_id": "1642" },
+            "provider": {
+                "slug": "tokyo",
+                "name": null,
+                "home_page": null,
+                "licence": null,
+                "attribution": null,
+                "base_event_id": "322",
+                "event_id": "1642",
+            },
             "first_seen": "2021-01-02T08:00:00Z",
             "last_seen": "2021-02-09T08:00:00.250Z",
             "left": null,
@@ -107,7 +147,10 @@ async fn unknown_fields_are_null_or_empty(database: Arc<TestDatabase>) {
     for key in ["start_time", "end_date", "end_time", "sell_from", "sell_to", "organizer_company_id", "left", "came_back"] {
         assert_eq!(data.get(key), Some(&Value::Null), "{key}");
     }
-    assert_eq!(data["zones"], json!([{ "id": "1", "name": null, "capacity": null, "price": 0.0, "numbered": null }]));
+    assert_eq!(
+        data["zones"],
+        json!([{ "id": "1", "name": null, "capacity": null, "price": 0.0, "currency": "EUR", "numbered": null }])
+    );
     assert_eq!(data["performers"], json!([]));
     assert_eq!(data["ends_at"], data["starts_at"]);
     assert_eq!(data["venue"]["place_code"], Value::Null);

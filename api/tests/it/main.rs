@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails at its first error")]
 
+mod aliases;
 mod api_keys;
 mod api_process;
 mod bulk;
@@ -47,6 +48,7 @@ mod search_pagination;
 mod search_range;
 mod search_response;
 mod server;
+mod statuses;
 mod sync_runs;
 mod takedown;
 mod test_app;

@@ -78,7 +78,7 @@ async fn filters_venues_by_location_and_name(database: Arc<TestDatabase>) {
     let response = app.get("/venues?q=sala+apolo").await.json();
     let venue = json!({
         "id": "venue of Sala Apolo", "provider": "fever", "name": "Sala Apolo",
-        "latitude": 41.0, "longitude": 2.0, "place_code": "ESBCN",
+        "latitude": 41.0, "longitude": 2.0, "place_code": "ESBCN", "city": null, "country": null,
     });
     assert_eq!(response, json!({ "venues": [venue] }));
 }

@@ -67,6 +67,7 @@ async fn returns_every_field_of_a_run(database: Arc<TestDatabase>) {
         "unchanged": 3,
         "left": 4,
         "rejected": 5,
+        "warned": 6,
         "reason_code": "http_status",
         "reason": "the provider answered with status 503",
         "release": null,
@@ -188,6 +189,7 @@ async fn rejects_keep_document_order(database: Arc<TestDatabase>) {
 
     let reject = |line: i64, base_event: Option<&str>, event: Option<&str>| {
         json!({
+            "severity": "error",
             "line": line,
             "column": 7,
             "base_event_id": base_event,
@@ -259,7 +261,7 @@ async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
         ("/sync-runs/9223372036854775808", [("id", "must be the number of a sync run, got `9223372036854775808`")]),
         ("/sync-runs/newest/rejects", [("id", "must be the number of a sync run, got `newest`")]),
         ("/sync-runs/1?limit=1", [("limit", "is not a known parameter; this operation accepts none")]),
-        ("/sync-runs/1/rejects?state=failed", [("state", "is not a known parameter; accepted are limit, cursor")]),
+        ("/sync-runs/1/rejects?state=failed", [("state", "is not a known parameter; accepted are severity, limit, cursor")]),
     ] {
         let errors = app.get(uri).await.validation_errors();
         let errors: Vec<(&str, &str)> = errors.iter().map(|(name, message)| (name.as_str(), message.as_str())).collect();

@@ -15,6 +15,7 @@ on_every_backend!(
 /// The tables of the entities. The migrations must create exactly these.
 fn entity_tables() -> BTreeSet<String> {
     let tables = [
+        entity::alias::Entity.table_name(),
         entity::base_event::Entity.table_name(),
         entity::catalogue_version::Entity.table_name(),
         entity::change::Entity.table_name(),

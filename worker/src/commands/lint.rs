@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use clap::Args;
 
 use super::{
-    output::{count, print_error, print_lines},
+    output::{count, describe_warnings, print_error, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::{
@@ -132,10 +132,7 @@ fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> io::Result<Vec<Stri
     let modes = if modes.is_empty() { String::new() } else { format!(" ({})", modes.join(", ")) };
     let (events, zones) = (count(feed.event_count(), "event"), count(zones, "zone"));
     let rejects = count(feed.rejects.len(), "item");
-    let warnings = match feed.warnings.count {
-        0 => String::new(),
-        number => format!(", {}", count(number, "warning")),
-    };
+    let warnings = describe_warnings(feed.warnings.count);
     lines.push(format!("{file}: {base_events}{modes}, {events} and {zones} accepted, {rejects} rejected{warnings}"));
     Ok(lines)
 }

@@ -38,6 +38,11 @@ pub(super) fn count<N: TryInto<u64>>(number: N, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// A number of warnings for the end of a list; nothing if there are none.
+pub(super) fn describe_warnings(number: usize) -> String {
+    if number == 0 { String::new() } else { format!(", {}", count(number, "warning")) }
+}
+
 /// An instant in seconds in UTC, `-` if it is outside the calendar.
 pub(super) fn format_instant(instant: UtcInstant) -> String {
     instant.to_utc().map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%dT%H:%M:%SZ").to_string())

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     connect,
-    output::{count, format_seconds, print_json, print_table},
+    output::{count, describe_warnings, format_seconds, print_json, print_table},
 };
 
 #[derive(Args, Debug)]
@@ -84,14 +84,15 @@ fn describe_run(run: sync_run::Model) -> String {
         Some(reason) => format!("#{} {state}: {reason}", run.id),
         None if run.ended_at.is_none() => format!("#{} {state}", run.id),
         None => format!(
-            "#{} {state}: {} fetched, {} inserted, {} updated, {} unchanged, {} left, {} rejected",
+            "#{} {state}: {} fetched, {} inserted, {} updated, {} unchanged, {} left, {} rejected{}",
             run.id,
             count(run.fetched, "event"),
             run.inserted,
             run.updated,
             run.unchanged,
             run.left,
-            run.rejected
+            run.rejected,
+            describe_warnings(usize::try_from(run.warned).unwrap_or_default())
         ),
     }
 }
@@ -132,6 +133,7 @@ fn run_to_json(run: &sync_run::Model) -> Value {
         "unchanged": run.unchanged,
         "left": run.left,
         "rejected": run.rejected,
+        "warned": run.warned,
         "reason_code": run.reason_code,
         "reason": run.reason,
     })

@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::{
     INTERRUPTED, ProvidersSettings, connect, lane,
-    output::{count, print_lines},
+    output::{count, describe_warnings, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::{
@@ -92,7 +92,7 @@ impl SyncCommand {
 
 fn describe(slug: &str, SyncReport { run_id, state, counts, .. }: &SyncReport) -> String {
     format!(
-        "{slug}: {} (run {run_id}): {} fetched, {} inserted, {} updated, {} unchanged, {} left, {} rejected",
+        "{slug}: {} (run {run_id}): {} fetched, {} inserted, {} updated, {} unchanged, {} left, {} rejected{}",
         state.name(),
         count(counts.fetched, "event"),
         counts.inserted,
@@ -100,5 +100,6 @@ fn describe(slug: &str, SyncReport { run_id, state, counts, .. }: &SyncReport) -
         counts.unchanged,
         counts.left,
         count(counts.rejected, "item"),
+        describe_warnings(counts.warned),
     )
 }

@@ -52,7 +52,7 @@ pub async fn enqueue_tick(
             return Ok(TickOutcome::Handled);
         }
         Some(provider) => provider.id,
-        None => register::register(database, entry).await?.id,
+        None => register::register(database, entry).await.map_err(DbErr::from)?.id,
     };
     let transaction = begin_write(database).await?;
     let outcome = enqueue_within(&transaction, entry, provider_id, tick).await?;

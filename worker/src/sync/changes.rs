@@ -54,6 +54,7 @@ impl<'a> FeedChanges<'a> {
         let counts = Counts {
             fetched: summary.event_count,
             rejected: summary.rejects.count,
+            warned: summary.warnings.count,
             unchanged: unchanged_events,
             ..Counts::default()
         };
@@ -83,8 +84,9 @@ impl<'a> FeedChanges<'a> {
             let size = details.len();
             let FeedOrigin { provider_id, slug, .. } = self.origin;
             let fetching = Tombstones::fetch(database, provider_id, slug);
-            let removed = deadline::within(deadline::BULK, database, fetching).await?.remove_items(&mut details, &copied);
-            let mut changes = diff::diff_changed(&details, &copied, self.origin);
+            let tombstones = deadline::within(deadline::BULK, database, fetching).await?;
+            let removed = tombstones.remove_items(&mut details, &copied);
+            let mut changes = diff::diff_changed(&details, &copied, (self.origin, &tombstones.ids));
             changes.counts.unchanged += removed;
             (size, copied, changes)
         } else if self.removed.is_empty() {

@@ -53,7 +53,7 @@ pub(super) async fn compare(
         spool: document.spool,
         format: entry.format,
         conventions: Conventions { time_zone: entry.time_zone, currency, category_map: entry.category_map.clone() },
-        slug: entry.slug.clone(),
+        slug: provider.identity_slug().to_owned(),
     });
     progress.begin(ProgressStage::Reading, None);
     let timed_summary = async { (summarize(&feed).await, watch.lap()) };

@@ -2,11 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{UtcInstant, base_event, event, event_performer, fold_name, performer, sphere::Direction, venue, zone};
+use entity::{
+    EventStatus, GeoCell, UtcInstant,
+    alias::{self, AliasKind},
+    base_event, event, event_performer, fold_name, performer,
+    sphere::Direction,
+    venue, zone,
+};
 use uuid::Uuid;
 
-use super::{identity, report::Counts, summary::BaseEventDetail};
-use crate::provider::item::{BaseEventItem, Coordinates, EventItem, ONLINE, PerformerItem};
+use super::{identity::ItemIds, moved::find_moved, report::Counts, summary::BaseEventDetail};
+use crate::provider::item::{BaseEventItem, Coordinates, EventItem, ONLINE, PerformerItem, VenueItem};
 
 /// A base event in the copy.
 #[derive(Debug)]
@@ -19,6 +25,7 @@ pub(super) struct CopiedBaseEvent {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FeedOrigin<'a> {
     pub(super) provider_id: i32,
+    /// The slug with which ids are computed.
     pub(super) slug: &'a str,
     /// When the fetch of this feed started.
     pub(super) fetched_at: UtcInstant,
@@ -47,6 +54,9 @@ pub(super) struct CopyChanges {
     pub(super) venues: HashMap<Uuid, venue::Model>,
     pub(super) performers: HashMap<Uuid, performer::Model>,
     pub(super) event_performers: Vec<event_performer::Model>,
+    /// The ids of keys that have replaced others.
+    pub(super) aliases: Vec<alias::Model>,
+    pub(super) removed_aliases: Vec<Uuid>,
     pub(super) counts: Counts,
     /// Whether a reader can see any of it.
     pub(super) visible: bool,
@@ -56,11 +66,11 @@ pub(super) struct CopyChanges {
 pub(super) fn diff_changed(
     details: &[BaseEventDetail],
     copied: &HashMap<Uuid, CopiedBaseEvent>,
-    origin: FeedOrigin<'_>,
+    (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
 ) -> CopyChanges {
     let mut changes = CopyChanges::default();
     for detail in details {
-        changes.add_base_event(detail, copied.get(&detail.id), origin);
+        changes.add_base_event(detail, copied.get(&detail.id), (origin, ids));
     }
     changes
 }
@@ -92,7 +102,12 @@ impl CopyChanges {
         after as i64 - before as i64
     }
 
-    fn add_base_event(&mut self, detail: &BaseEventDetail, copied: Option<&CopiedBaseEvent>, origin: FeedOrigin<'_>) {
+    fn add_base_event(
+        &mut self,
+        detail: &BaseEventDetail,
+        copied: Option<&CopiedBaseEvent>,
+        (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
+    ) {
         let BaseEventDetail { id, item, rejected, event_hashes, content_hash, .. } = detail;
         let first_online_at = copied.and_then(|copied| copied.base_event.first_online_at);
         let row = base_event::Model {
@@ -104,6 +119,11 @@ impl CopyChanges {
             organizer_company_id: item.organizer_company_id.clone(),
             first_online_at: first_online_at.or((item.sell_mode == ONLINE).then_some(origin.fetched_at)),
             content_hash: Some(*content_hash),
+            category: item.details.category.map(|category| category.slug().to_owned()),
+            organizer_name: item.details.organizer_name.clone(),
+            url: item.details.url.clone(),
+            image_url: item.details.image_url.clone(),
+            description: item.details.description.clone(),
         };
         let shown = row.first_online_at.is_some();
         let mut is_row_unchanged = true;
@@ -120,19 +140,20 @@ impl CopyChanges {
         }
         self.base_events.push(row);
 
-        let event_id = |event: &str| identity::event_id(origin.slug, &item.source_id, event);
-        let mut in_feed: HashSet<Uuid> = rejected.ids.iter().map(|id| event_id(id)).collect();
-        for (event, &event_hash) in item.events.iter().zip(event_hashes) {
-            let id_of_event = event_id(&event.source_id);
-            in_feed.insert(id_of_event);
-            let copied_event = copied.and_then(|copied| copied.events.get(&id_of_event));
+        let no_events = HashMap::new();
+        let copied_events = copied.map_or(&no_events, |copied| &copied.events);
+        let event_ids = self.identify_events(detail, copied_events, (origin, ids));
+        let mut in_feed: HashSet<Uuid> = rejected.ids.iter().map(|event| ids.event(&item.source_id, event)).collect();
+        for ((event, &event_hash), event_id) in item.events.iter().zip(event_hashes).zip(event_ids) {
+            in_feed.insert(event_id);
+            let copied_event = copied_events.get(&event_id);
             if copied_event.is_some_and(|copied| copied.content_hash == event_hash && copied.left_at.is_none()) {
                 *if is_row_unchanged { &mut self.counts.unchanged } else { &mut self.counts.updated } += 1;
                 continue;
             }
-            let mut row = build_event_row(id_of_event, *id, event, origin);
+            let mut row = build_event_row(event_id, *id, event, origin);
             (row.content_hash, row.shown) = (event_hash, shown);
-            self.add_parts(&mut row, item, event, origin);
+            self.add_parts(&mut row, item, event, (origin, ids));
             self.add_event(row, copied_event, origin);
         }
         if let Some(copied) = copied
@@ -142,6 +163,39 @@ impl CopyChanges {
                 self.add_left(event, shown);
             }
         }
+    }
+
+    /// The ids of the events of a base event, in their order. A key that was changed has the id of the key before.
+    fn identify_events(
+        &mut self,
+        detail: &BaseEventDetail,
+        copied: &HashMap<Uuid, event::Model>,
+        (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
+    ) -> Vec<Uuid> {
+        let BaseEventDetail { item, rejected, .. } = detail;
+        let keys: Vec<Uuid> = item.events.iter().map(|event| ids.event_of_key(&item.source_id, &event.source_id)).collect();
+        let mut event_ids = Vec::with_capacity(keys.len());
+        for &key in &keys {
+            let id = ids.resolve(key);
+            let is_taken = id != key && (keys.contains(&id) || event_ids.contains(&id));
+            if is_taken {
+                // The feed has several keys that one event had: they are several events.
+                self.removed_aliases.push(key);
+            }
+            event_ids.push(if is_taken { key } else { id });
+        }
+        if !rejected.has_unidentified {
+            let rejected = rejected.ids.iter().map(|event| ids.event(&item.source_id, event));
+            let in_feed = event_ids.iter().copied().chain(rejected).collect();
+            let moved = find_moved(item, copied, &in_feed, (ids, origin.fetched_at));
+            for (event, id) in item.events.iter().zip(&mut event_ids) {
+                if let Some(&target) = moved.get(event.source_id.as_str()) {
+                    let (provider_id, kind) = (origin.provider_id, AliasKind::Event);
+                    self.aliases.push(alias::Model { id: std::mem::replace(id, target), provider_id, kind, target });
+                }
+            }
+        }
+        event_ids
     }
 
     fn add_event(&mut self, mut row: event::Model, copied: Option<&event::Model>, origin: FeedOrigin<'_>) {
@@ -156,13 +210,24 @@ impl CopyChanges {
                 self.replaced.push(row.id);
                 row.first_seen_at = copied.first_seen_at;
                 row.came_back_at = copied.left_at.map(|_| origin.fetched_at).or(copied.came_back_at);
+                row.previous_start_at =
+                    if row.starts_at == copied.starts_at { copied.previous_start_at } else { Some(copied.starts_at) };
+                if row.source_id != copied.source_id && row.status == EventStatus::Scheduled {
+                    row.status = EventStatus::Rescheduled;
+                }
                 self.changed_events.push(row);
             }
         }
     }
 
     /// Adds the zones, the venue and the performers of an event.
-    fn add_parts(&mut self, row: &mut event::Model, base_event: &BaseEventItem, event: &EventItem, origin: FeedOrigin<'_>) {
+    fn add_parts(
+        &mut self,
+        row: &mut event::Model,
+        base_event: &BaseEventItem,
+        event: &EventItem,
+        (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
+    ) {
         self.zones.extend((0..).zip(&event.zones).map(|(position, zone)| zone::Model {
             event_id: row.id,
             position,
@@ -171,46 +236,33 @@ impl CopyChanges {
             capacity: zone.capacity,
             price: zone.price,
             numbered: zone.numbered,
+            currency: zone.currency.as_ref().map(|currency| currency.code().to_owned()),
+            currency_digits: zone.currency.as_ref().map(|currency| i16::from(currency.digits())),
         }));
-        if let Some((venue, Coordinates { latitude, longitude })) =
-            event.venue.as_ref().and_then(|venue| Some((venue, venue.coordinates?)))
-        {
-            let id = identity::venue_id(origin.slug, &venue.source_id);
-            row.venue_id = Some(id);
-            let direction = Direction::from_degrees(latitude, longitude);
-            let venue = venue::Model {
-                id,
-                provider_id: origin.provider_id,
-                source_id: venue.source_id.clone(),
-                name: venue.name.clone(),
-                folded_name: fold_name(&venue.name),
-                direction_x: direction.x,
-                direction_y: direction.y,
-                direction_z: direction.z,
-                latitude,
-                longitude,
-                place_code: venue.place_code.clone(),
-            };
-            self.venues.insert(id, venue);
-        }
+        let venue = event.venue.as_ref().map(|venue| build_venue_row(venue, (origin, ids)));
+        row.venue_id = venue.as_ref().map(|venue| venue.id);
+        row.cell = venue.as_ref().and_then(|venue| venue.cell);
+        let concert_venue_id = venue.as_ref().filter(|venue| venue.located).map(|venue| venue.id);
+        self.venues.extend(venue.map(|venue| (venue.id, venue)));
         let mut seen = HashSet::new();
         let performers =
             base_event.performers.iter().chain(&event.performers).filter(|performer| seen.insert(&performer.source_id));
         for (position, performer) in (0..).zip(performers) {
-            let performer_id = self.add_performer(performer, origin);
+            let performer_id = self.add_performer(performer, (origin, ids));
             self.event_performers.push(event_performer::Model {
                 event_id: row.id,
                 position,
                 performer_id,
-                venue_id: row.venue_id,
+                venue_id: concert_venue_id,
                 starts_at: row.starts_at,
-                shown: row.shown,
+                shown: row.shown && row.status != EventStatus::Cancelled,
+                cancelled: row.shown && row.status == EventStatus::Cancelled,
             });
         }
     }
 
-    fn add_performer(&mut self, performer: &PerformerItem, origin: FeedOrigin<'_>) -> Uuid {
-        let id = identity::performer_id(origin.slug, &performer.source_id);
+    fn add_performer(&mut self, performer: &PerformerItem, (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>)) -> Uuid {
+        let id = ids.performer(&performer.source_id);
         let performer = performer::Model {
             id,
             provider_id: origin.provider_id,
@@ -232,7 +284,10 @@ impl CopyChanges {
 /// The row of a new event without a venue that is not shown.
 fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: FeedOrigin<'_>) -> event::Model {
     let wall_clock = |time: &crate::provider::local_time::LocalTime| time.wall_clock.clone();
-    let prices = || event.zones.iter().map(|zone| zone.price);
+    // Prices of several currencies cannot be compared: the first one counts.
+    let currency = event.zones.first().and_then(|zone| zone.currency.as_ref());
+    let prices = || event.zones.iter().filter(|zone| zone.currency.as_ref() == currency).map(|zone| zone.price);
+    let details = &event.details;
     event::Model {
         id,
         base_event_id,
@@ -256,5 +311,44 @@ fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: Fee
         sale_starts_at: event.sell_from.as_ref().map(|time| time.instant),
         sale_ends_at: event.sell_to.as_ref().map(|time| time.instant),
         next_boundary_at: None,
+        status: event.status,
+        currency: currency.map(|currency| currency.code().to_owned()),
+        currency_digits: currency.map(|currency| i16::from(currency.digits())),
+        category: details.category.map(|category| category.slug().to_owned()),
+        time_zone: event.time_zone.map(|zone| zone.name().to_owned()),
+        name: event.name.clone(),
+        organizer_name: details.organizer_name.clone(),
+        url: details.url.clone(),
+        image_url: details.image_url.clone(),
+        description: details.description.clone(),
+        previous_start_at: None,
+        cell: None,
+    }
+}
+
+fn build_venue_row(venue: &VenueItem, (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>)) -> venue::Model {
+    let at = venue.coordinates;
+    let Coordinates { latitude, longitude } = at.unwrap_or(Coordinates { latitude: 0.0, longitude: 0.0 });
+    let direction = if at.is_some() { Direction::from_degrees(latitude, longitude) } else { Direction::NOWHERE };
+    venue::Model {
+        id: ids.venue(&venue.source_id),
+        provider_id: origin.provider_id,
+        source_id: venue.source_id.clone(),
+        name: venue.name.clone(),
+        folded_name: fold_name(&venue.name),
+        direction_x: direction.x,
+        direction_y: direction.y,
+        direction_z: direction.z,
+        latitude,
+        longitude,
+        place_code: venue.place_code.clone(),
+        located: at.is_some(),
+        cell: at.map(|_| GeoCell::at(latitude, longitude).0),
+        country: venue.country.clone(),
+        city: venue.city.clone(),
+        region: venue.region.clone(),
+        postal_code: venue.postal_code.clone(),
+        address: venue.address.clone(),
+        time_zone: venue.time_zone.map(|zone| zone.name().to_owned()),
     }
 }

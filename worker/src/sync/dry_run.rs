@@ -54,7 +54,7 @@ async fn count_changes(
     }
     let origin = FeedOrigin {
         provider_id: provider.id,
-        slug: &entry.slug,
+        slug: provider.identity_slug(),
         fetched_at: deadline::within(deadline::SHORT, database, database_now(database)).await?,
         last_fetched_at: provider.last_success_at,
     };
@@ -79,6 +79,7 @@ async fn count_changes(
         "unchanged": counts.unchanged,
         "left": counts.left,
         "rejected": counts.rejected,
+        "warned": counts.warned,
         "rejects": rejects,
     }))
 }

@@ -5,23 +5,29 @@
 //! 64 bits: it compares the new content of one item with its old one, and a provider that forged a collision would only hide its own
 //! change.
 
-use entity::{performer, venue};
+use chrono_tz::Tz;
+use entity::{Category, performer, venue};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::rejects::RejectedEvents;
 use crate::provider::{
-    item::{BaseEventItem, EventItem, PerformerItem},
+    currency::Currency,
+    item::{BaseEventItem, EventItem, ItemDetails, PerformerItem, VenueItem},
     local_time::LocalTime,
 };
 
 /// Must be incremented when the encoding below, or what is stored of an item, changes: everything is then written again, once.
-pub(super) const ENCODING: i64 = 3;
+pub(super) const ENCODING: i64 = 4;
 
 /// Hashes an event with its zones, venue and performers, including those of its base event.
 fn hash_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
     let mut fingerprint = Fingerprint::new();
     fingerprint.add_performers(&base_event.performers);
     fingerprint.add_text(&event.source_id);
+    fingerprint.add_optional(event.name.as_deref());
+    fingerprint.add_text(event.status.name());
+    fingerprint.add_details(&event.details);
+    fingerprint.add_optional(event.time_zone.map(Tz::name));
     fingerprint.add_time(Some(&event.start));
     fingerprint.add_time(event.end.as_ref());
     fingerprint.add_time(event.sell_from.as_ref());
@@ -29,12 +35,26 @@ fn hash_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
     fingerprint.add_number(i64::from(event.sold_out));
     fingerprint.add_performers(&event.performers);
     fingerprint.add_optional(event.venue.as_ref().map(|venue| venue.source_id.as_str()));
-    if let Some(venue) = &event.venue {
-        fingerprint.add_text(&venue.name);
-        for degrees in venue.coordinates.map(|at| [at.latitude, at.longitude]).into_iter().flatten() {
+    if let Some(VenueItem {
+        source_id: _,
+        name,
+        coordinates,
+        place_code,
+        address,
+        city,
+        region,
+        country,
+        postal_code,
+        time_zone,
+    }) = &event.venue
+    {
+        fingerprint.add_text(name);
+        fingerprint.add_number(i64::from(coordinates.is_some()));
+        for degrees in coordinates.iter().flat_map(|at| [at.latitude, at.longitude]) {
             fingerprint.add_bytes(&degrees.to_le_bytes());
         }
-        fingerprint.add_optional(venue.place_code.as_deref());
+        fingerprint.add_optionals([place_code, address, city, region, country, postal_code].map(Option::as_deref));
+        fingerprint.add_optional(time_zone.map(Tz::name));
     }
     fingerprint.add_count(event.zones.len());
     for zone in &event.zones {
@@ -42,6 +62,7 @@ fn hash_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {
         fingerprint.add_optional(zone.name.as_deref());
         fingerprint.add_number(zone.capacity.unwrap_or(-1));
         fingerprint.add_number(zone.price);
+        fingerprint.add_optional(zone.currency.as_ref().map(Currency::code));
         fingerprint.add_number(zone.numbered.map_or(-1, i64::from));
     }
     fingerprint.finish()
@@ -58,10 +79,12 @@ pub(super) fn hash_base_event(base_event: &BaseEventItem, rejected: &RejectedEve
 /// Hashes a venue, which many events may share, so that a sync writes it once.
 pub(super) fn hash_venue(venue: &venue::Model) -> i64 {
     let mut fingerprint = Fingerprint::new();
-    fingerprint.add_text(&venue.name);
-    fingerprint.add_bytes(&venue.latitude.to_le_bytes());
-    fingerprint.add_bytes(&venue.longitude.to_le_bytes());
-    fingerprint.add_optional(venue.place_code.as_deref());
+    let venue::Model { name, latitude, longitude, located, place_code, country, city, region, postal_code, address, .. } = venue;
+    fingerprint.add_text(name);
+    fingerprint.add_number(i64::from(*located));
+    fingerprint.add_bytes(&latitude.to_le_bytes());
+    fingerprint.add_bytes(&longitude.to_le_bytes());
+    fingerprint.add_optionals([place_code, country, city, region, postal_code, address, &venue.time_zone].map(Option::as_deref));
     fingerprint.finish()
 }
 
@@ -77,6 +100,7 @@ fn hash_content(base_event: &BaseEventItem, event_hashes: &[i64], rejected: &Rej
     fingerprint.add_text(&base_event.title);
     fingerprint.add_text(&base_event.sell_mode);
     fingerprint.add_optional(base_event.organizer_company_id.as_deref());
+    fingerprint.add_details(&base_event.details);
     let source_ids = base_event.events.iter().map(|event| event.source_id.as_str());
     let mut events: Vec<(&str, i64)> = source_ids.zip(event_hashes.iter().copied()).collect();
     events.sort_unstable();
@@ -129,9 +153,22 @@ impl Fingerprint {
         }
     }
 
+    /// Adds texts of which most are absent.
+    fn add_optionals<const COUNT: usize>(&mut self, texts: [Option<&str>; COUNT]) {
+        let present = texts.iter().enumerate().fold(0, |bits, (index, text)| bits | i64::from(text.is_some()) << index);
+        self.add_number(present);
+        texts.into_iter().flatten().for_each(|text| self.add_text(text));
+    }
+
     fn add_time(&mut self, time: Option<&LocalTime>) {
         self.add_optional(time.map(|time| time.wall_clock.as_str()));
         self.add_number(time.map_or(0, |time| time.instant.0));
+    }
+
+    fn add_details(&mut self, details: &ItemDetails) {
+        let ItemDetails { category, description, url, image_url, organizer_name } = details;
+        let [description, url, image_url, organizer_name] = [description, url, image_url, organizer_name].map(Option::as_deref);
+        self.add_optionals([category.map(Category::slug), description, url, image_url, organizer_name]);
     }
 
     fn add_performers(&mut self, performers: &[PerformerItem]) {

@@ -3,6 +3,10 @@
 //! Each is a UUIDv5 ([RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#section-5.5)) in Marquee's namespace. Its name is the kind, the
 //! provider's slug and the provider's ids, joined by the ASCII unit separator, which none of them can contain.
 
+use std::collections::HashMap;
+
+use entity::alias;
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::{Uuid, uuid};
 
 /// Must never change: every public id depends on it.
@@ -30,6 +34,47 @@ pub fn venue_id(slug: &str, venue: &str) -> Uuid {
 #[must_use]
 pub fn performer_id(slug: &str, performer: &str) -> Uuid {
     id(&["performer", slug, performer])
+}
+
+/// The ids of the items of one provider, of which some had other keys before.
+#[derive(Debug)]
+pub(super) struct ItemIds<'a> {
+    slug: &'a str,
+    /// The ids that items had before, by the ids of their keys.
+    aliases: HashMap<Uuid, Uuid>,
+}
+
+impl<'a> ItemIds<'a> {
+    /// Fetches the aliases of a provider. After its row was locked, no more are added.
+    pub(super) async fn fetch(database: &impl ConnectionTrait, provider_id: i32, slug: &'a str) -> Result<Self, DbErr> {
+        Ok(Self { slug, aliases: alias::fetch(database, provider_id).await? })
+    }
+
+    pub(super) fn base_event(&self, base_event: &str) -> Uuid {
+        base_event_id(self.slug, base_event)
+    }
+
+    pub(super) fn event(&self, base_event: &str, event: &str) -> Uuid {
+        self.resolve(self.event_of_key(base_event, event))
+    }
+
+    /// The id of the key of an event.
+    pub(super) fn event_of_key(&self, base_event: &str, event: &str) -> Uuid {
+        event_id(self.slug, base_event, event)
+    }
+
+    pub(super) fn venue(&self, venue: &str) -> Uuid {
+        self.resolve(venue_id(self.slug, venue))
+    }
+
+    pub(super) fn performer(&self, performer: &str) -> Uuid {
+        self.resolve(performer_id(self.slug, performer))
+    }
+
+    /// The id that an id of a key means.
+    pub(super) fn resolve(&self, id: Uuid) -> Uuid {
+        self.aliases.get(&id).copied().unwrap_or(id)
+    }
 }
 
 fn id(parts: &[&str]) -> Uuid {

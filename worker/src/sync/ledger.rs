@@ -236,6 +236,7 @@ async fn succeed(
         unchanged: Set(to_column(counts.unchanged)),
         left: Set(to_column(counts.left)),
         rejected: Set(to_column(counts.rejected)),
+        warned: Set(to_column(counts.warned)),
         parse_ms: Set(Some(to_milliseconds(durations.parse))),
         diff_ms: Set(Some(to_milliseconds(durations.diff))),
         write_ms: Set(Some(to_milliseconds(durations.write))),

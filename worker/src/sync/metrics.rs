@@ -11,6 +11,7 @@ const RUNS: &str = "marquee_sync_runs_total";
 const DURATION: &str = "marquee_sync_duration_seconds";
 const EVENTS: &str = "marquee_sync_events_total";
 const REJECTS: &str = "marquee_sync_rejects_total";
+const WARNINGS: &str = "marquee_sync_warnings_total";
 const BYTES: &str = "marquee_sync_bytes_total";
 
 /// Registers the help texts.
@@ -19,6 +20,7 @@ pub(crate) fn describe() {
     describe_histogram!(DURATION, Unit::Seconds, "Duration of sync runs: total, and the phases fetch, parse, diff and write");
     describe_counter!(EVENTS, "Events in feeds by what the sync did: inserted, updated, unchanged, left");
     describe_counter!(REJECTS, "Rejected items of feeds");
+    describe_counter!(WARNINGS, "Details of feeds that were ignored or changed");
     describe_counter!(BYTES, Unit::Bytes, "Size of fetched documents after decompression");
 }
 
@@ -35,10 +37,11 @@ pub(super) fn count_events(slug: &str, bytes: u64, counts: &Counts, durations: &
     for (phase, duration) in durations.phases() {
         histogram!(DURATION, "provider" => provider(), "phase" => phase).record(duration);
     }
-    let Counts { fetched: _, inserted, updated, unchanged, left, rejected } = *counts;
+    let Counts { fetched: _, inserted, updated, unchanged, left, rejected, warned } = *counts;
     for (kind, count) in [("inserted", inserted), ("updated", updated), ("unchanged", unchanged), ("left", left)] {
         counter!(EVENTS, "provider" => provider(), "kind" => kind).increment(count as u64);
     }
     counter!(REJECTS, "provider" => provider()).increment(rejected as u64);
+    counter!(WARNINGS, "provider" => provider()).increment(warned as u64);
     counter!(BYTES, "provider" => provider()).increment(bytes);
 }

@@ -25,6 +25,7 @@ pub mod identity;
 mod last_document;
 pub(crate) mod ledger;
 pub(crate) mod metrics;
+mod moved;
 mod price_guard;
 pub mod purge;
 pub(crate) mod pushed;

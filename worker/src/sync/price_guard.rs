@@ -53,6 +53,6 @@ impl PriceGuard {
     #[expect(clippy::cast_precision_loss, reason = "a price is far below the 2^53 that a float holds exactly")]
     fn is_jump(&self, previous: &event::Model, event: &event::Model) -> bool {
         let Some((old, new)) = previous.min_price.zip(event.min_price) else { return false };
-        old.max(new) as f64 > self.max_factor * old.min(new) as f64
+        previous.currency == event.currency && old.max(new) as f64 > self.max_factor * old.min(new) as f64
     }
 }

@@ -8,17 +8,54 @@ use sea_orm::{
 
 use crate::provider::entry::ProviderEntry;
 
+/// Why a provider was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Its events would have ids of another provider's events.
+    #[error("the slug `{slug}` belonged to the provider `{other}` before it was renamed; choose another one")]
+    SlugInUse {
+        /// The slug of the entry.
+        slug: String,
+        /// The current slug of the other provider.
+        other: String,
+    },
+    /// The database is unavailable.
+    #[error("the provider could not be registered")]
+    Database(#[from] DbErr),
+}
+
+impl From<RegisterError> for DbErr {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Database(error) => error,
+            error @ RegisterError::SlugInUse { .. } => Self::Custom(error.to_string()),
+        }
+    }
+}
+
 /// Inserts or updates the row of a provider.
 ///
 /// # Errors
 ///
-/// When the database is unavailable.
-pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, DbErr> {
+/// When the database is unavailable, or the ids of another provider's events are computed with its slug.
+pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, RegisterError> {
     let stored = match find(database, entry).await? {
         Some(stored) => stored,
-        None => insert(database, entry).await?,
+        None => match find_renamed(database, &entry.slug).await? {
+            Some(other) => return Err(RegisterError::SlugInUse { slug: entry.slug.clone(), other: other.slug }),
+            None => insert(database, entry).await?,
+        },
     };
     let mut row = stored.clone().into_active_model();
+    if stored.slug != entry.slug {
+        row.slug = Set(entry.slug.clone());
+        row.identity_slug.set_if_not_equals(Some(stored.identity_slug().to_owned()));
+        tracing::warn!(
+            provider.slug = entry.slug,
+            provider.previous_slug = stored.slug,
+            "provider renamed; the ids of its events remain"
+        );
+    }
     row.url.set_if_not_equals(entry.url.expose().to_string());
     row.format.set_if_not_equals(entry.format.name.to_owned());
     row.schedule.set_if_not_equals(entry.schedule.to_string());
@@ -28,17 +65,29 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
         row.currency.set_if_not_equals(entry.currency.code().to_owned());
         row.currency_digits.set_if_not_equals(i16::from(entry.currency.digits()));
     }
+    row.name.set_if_not_equals(entry.name.clone());
+    row.home_page.set_if_not_equals(entry.home_page.clone());
+    row.licence.set_if_not_equals(entry.licence.clone());
+    row.attribution.set_if_not_equals(entry.attribution.clone());
     row.retired_at.set_if_not_equals(None);
     if row.url.is_set() {
         // The validators of another URL may identify another document.
         row.etag = Set(None);
         row.last_modified = Set(None);
     }
-    if row.is_changed() { row.update(database).await } else { Ok(stored) }
+    if row.is_changed() { Ok(row.update(database).await?) } else { Ok(stored) }
 }
 
+/// Finds a provider by its slug, else by one that it had before.
 async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {
-    provider::Entity::find().filter(provider::COLUMN.slug.eq(entry.slug.as_str())).one(database).await
+    let slugs = std::iter::once(&entry.slug).chain(&entry.previous_slugs);
+    let found = provider::Entity::find().filter(provider::COLUMN.slug.is_in(slugs.clone())).all(database).await?;
+    Ok(slugs.into_iter().find_map(|slug| found.iter().find(|provider| provider.slug == *slug)).cloned())
+}
+
+/// Finds the provider with ids that are computed with this slug.
+async fn find_renamed(database: &DatabaseConnection, slug: &str) -> Result<Option<provider::Model>, DbErr> {
+    provider::Entity::find().filter(provider::COLUMN.identity_slug.eq(slug)).one(database).await
 }
 
 /// Inserts the row of a new provider. If another worker does so at the same moment, its row is used.
@@ -85,7 +134,9 @@ pub enum RetireError {
 pub async fn retire_others(database: &DatabaseConnection, entries: &[ProviderEntry], allow_all: bool) -> Result<(), RetireError> {
     let active = provider::Entity::find().filter(provider::COLUMN.retired_at.is_null());
     let active = active.order_by_asc(provider::Column::Slug).all(database).await?;
-    let is_listed = |provider: &&provider::Model| entries.iter().any(|entry| entry.slug == provider.slug);
+    let is_listed = |provider: &&provider::Model| {
+        entries.iter().any(|entry| entry.slug == provider.slug || entry.previous_slugs.contains(&provider.slug))
+    };
     let (listed, others): (Vec<_>, Vec<_>) = active.iter().partition(is_listed);
     if others.is_empty() {
         return Ok(());

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use entity::sync_run::RunState;
 
-/// Numbers of events, except for `rejected`.
+/// Numbers of events, except for `rejected` and `warned`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// In the feed, without rejected ones.
@@ -19,6 +19,8 @@ pub struct Counts {
     pub left: usize,
     /// Rejected items: events and base events.
     pub rejected: usize,
+    /// Warnings about details that were ignored or changed.
+    pub warned: usize,
 }
 
 impl Counts {
@@ -29,6 +31,7 @@ impl Counts {
         self.unchanged += more.unchanged;
         self.left += more.left;
         self.rejected += more.rejected;
+        self.warned += more.warned;
     }
 
     /// The state of a successful run with these counts.

@@ -99,6 +99,7 @@ fn log(outcome: &Result<SyncReport, SyncError>, duration: Duration) {
             sync.unchanged = counts.unchanged,
             sync.left = counts.left,
             sync.rejected = counts.rejected,
+            sync.warned = counts.warned,
             "sync completed"
         ),
         Err(error) => tracing::warn!(
@@ -148,7 +149,7 @@ impl SyncAttempt<'_> {
     }
 
     async fn open(&self) -> Result<(provider::Model, sync_run::Model), SyncError> {
-        let provider = register::register(self.database, self.entry).await?;
+        let provider = register::register(self.database, self.entry).await.map_err(DbErr::from)?;
         let pushed_run = self.source.pushed().and_then(|feed| feed.sync_run_id);
         let run = ledger::open(self.database, provider.id, self.lease, pushed_run).await?;
         Ok((provider, run))
@@ -242,13 +243,13 @@ impl SyncAttempt<'_> {
         let ComparedFeed { feed, summary, comparison, refusal, parse, diff } = compared;
         (durations.parse, durations.diff) = (parse, diff);
         if let Some(refusal) = refusal {
-            self.within_deadline(save_rejects(database, run, &summary.rejects.first, &feed)).await?;
+            self.within_deadline(save_rejects(database, run, &summary, &feed)).await?;
             return Err(refusal);
         }
         let mut watch = Stopwatch::start();
         let origin = FeedOrigin {
             provider_id: provider.id,
-            slug: &entry.slug,
+            slug: provider.identity_slug(),
             fetched_at: run.started_at,
             last_fetched_at: provider.last_success_at,
         };
@@ -267,7 +268,7 @@ impl SyncAttempt<'_> {
         if let Err(error) = write::write_all(&transaction, &mut changes).await {
             if error.is_refusal() {
                 transaction.rollback().await?;
-                self.within_deadline(save_rejects(database, run, &summary.rejects.first, &feed)).await?;
+                self.within_deadline(save_rejects(database, run, &summary, &feed)).await?;
             }
             return Err(error);
         }
@@ -281,7 +282,7 @@ impl SyncAttempt<'_> {
         };
         let applied = ledger::AppliedChanges { counts, published };
         let close = async {
-            save_rejects(&transaction, run, &summary.rejects.first, &feed).await?;
+            save_rejects(&transaction, run, &summary, &feed).await?;
             durations.write = watch.lap();
             let report = if self.is_delta() {
                 ledger::close_delta(&transaction, run, provider, copied, &applied, durations).await?

@@ -1,67 +1,97 @@
-//! Stores the rejected items of a run.
+//! Stores the rejected items of a run, and its warnings.
 
 use std::io;
 
-use entity::{chunks, reject, sync_run, takedown::REMOVED_TEXT};
+use entity::{
+    chunks,
+    reject::{self, Severity},
+    sync_run,
+    takedown::REMOVED_TEXT,
+};
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 
-use super::{SyncError, summary::SpooledFeed, tombstones::Tombstones};
+use super::{
+    SyncError,
+    summary::{FeedSummary, SpooledFeed},
+    tombstones::Tombstones,
+};
 use crate::provider::{
     format::Locator,
-    item::{RejectSubject, RejectedItem},
+    item::{FeedWarning, RejectSubject, RejectedItem},
     spool::Spool,
 };
 
 /// How much of a reject's raw text is stored: enough to recognize the item.
 const MAX_RAW_CHARACTERS: usize = 2_000;
 
-/// Stores the rejected items of a run with their position and raw text.
+/// Stores the rejected items of a run with their position and raw text, and then its warnings.
 pub(super) async fn save_rejects(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
-    rejects: &[RejectedItem],
+    summary: &FeedSummary,
     feed: &SpooledFeed,
 ) -> Result<(), SyncError> {
     let tombstones = Tombstones::fetch(database, run.provider_id, &feed.slug).await?;
     let document = &feed.spool;
     let mut locator = Locator::new(document);
-    let build_row = |(position, reject): (i32, &RejectedItem)| {
-        let row = build_row(run.id, position, reject, &mut locator, document)?;
-        let is_removed = tombstones.may_be_quoted_by(&reject.subject);
-        let redacted = || reject::Model { raw: String::new(), reason: REMOVED_TEXT.to_owned(), ..row.clone() };
-        Ok(if is_removed { redacted() } else { row })
-    };
-    let rows: Result<Vec<reject::Model>, io::Error> = (0..).zip(rejects).map(build_row).collect();
-    for chunk in chunks(rows.map_err(SyncError::Spool)?) {
+    let mut rows = Vec::with_capacity(summary.rejects.first.len() + summary.warnings.listed.len());
+    for reject in &summary.rejects.first {
+        rows.push(build_reject_row(reject, &mut locator, document).map_err(SyncError::Spool)?);
+    }
+    for warning in &summary.warnings.listed {
+        rows.push(build_warning_row(warning, &mut locator).map_err(SyncError::Spool)?);
+    }
+    let subjects = summary.rejects.first.iter().map(|reject| Some(&reject.subject));
+    let subjects = subjects.chain(summary.warnings.listed.iter().map(|warning| warning.subject.as_ref()));
+    for ((row, subject), position) in rows.iter_mut().zip(subjects).zip(0..) {
+        (row.sync_run_id, row.position) = (run.id, position);
+        // A warning about the document may quote any item.
+        if tombstones.may_be_quoted_by(subject.unwrap_or(&RejectSubject::BaseEvent(None))) {
+            (row.raw, row.reason) = (String::new(), REMOVED_TEXT.to_owned());
+        }
+    }
+    for chunk in chunks(rows) {
         let chunk = chunk.into_iter().map(IntoActiveModel::into_active_model);
         reject::Entity::insert_many(chunk).exec_without_returning(database).await?;
     }
     Ok(())
 }
 
-fn build_row(
-    sync_run_id: i64,
-    position: i32,
-    reject: &RejectedItem,
-    locator: &mut Locator<'_>,
-    document: &Spool,
-) -> io::Result<reject::Model> {
-    let (base_event_source_id, event_source_id) = match reject.subject.clone() {
-        RejectSubject::BaseEvent(base_event) => (base_event, None),
-        RejectSubject::Event { base_event, event } => (Some(base_event), event),
-    };
+/// The row of a rejected item, without its place in the run.
+fn build_reject_row(reject: &RejectedItem, locator: &mut Locator<'_>, document: &Spool) -> io::Result<reject::Model> {
     let start = reject.span.start as u64;
-    let (line, column) = locator.locate(start)?;
     // A character has at most four bytes.
     let raw = document.read(start..start + reject.span.len().min(4 * MAX_RAW_CHARACTERS) as u64)?;
+    let raw = String::from_utf8_lossy(&raw).chars().take(MAX_RAW_CHARACTERS).collect();
+    build_row((start, Some(&reject.subject)), (Severity::Error, &reject.reason, raw), locator)
+}
+
+/// The row of a warning, of which the reason has the value.
+fn build_warning_row(warning: &FeedWarning, locator: &mut Locator<'_>) -> io::Result<reject::Model> {
+    let place = (warning.position as u64, warning.subject.as_ref());
+    build_row(place, (Severity::Warning, &warning.reason, String::new()), locator)
+}
+
+fn build_row(
+    (start, subject): (u64, Option<&RejectSubject>),
+    (severity, reason, raw): (Severity, &str, String),
+    locator: &mut Locator<'_>,
+) -> io::Result<reject::Model> {
+    let (base_event_source_id, event_source_id) = match subject.cloned() {
+        None => (None, None),
+        Some(RejectSubject::BaseEvent(base_event)) => (base_event, None),
+        Some(RejectSubject::Event { base_event, event }) => (Some(base_event), event),
+    };
+    let (line, column) = locator.locate(start)?;
     Ok(reject::Model {
-        sync_run_id,
-        position,
+        sync_run_id: 0,
+        position: 0,
         line: i64::try_from(line).unwrap_or(i64::MAX),
         column: i64::try_from(column).unwrap_or(i64::MAX),
         base_event_source_id,
         event_source_id,
-        reason: reject.reason.clone(),
-        raw: String::from_utf8_lossy(&raw).chars().take(MAX_RAW_CHARACTERS).collect(),
+        reason: reason.to_owned(),
+        raw,
+        severity,
     })
 }

@@ -6,13 +6,13 @@ use entity::tombstone;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
-use super::{diff::CopiedBaseEvent, identity, summary::BaseEventDetail};
+use super::{diff::CopiedBaseEvent, identity::ItemIds, summary::BaseEventDetail};
 use crate::provider::item::RejectSubject;
 
 /// The events of a provider that were removed for legal reasons. They are few.
 #[derive(Debug)]
 pub(super) struct Tombstones<'a> {
-    slug: &'a str,
+    pub(super) ids: ItemIds<'a>,
     events: HashSet<Uuid>,
     base_events: HashSet<Uuid>,
 }
@@ -28,7 +28,7 @@ impl<'a> Tombstones<'a> {
             .all(database)
             .await?;
         let (events, base_events) = rows.into_iter().unzip();
-        Ok(Self { slug, events, base_events })
+        Ok(Self { ids: ItemIds::fetch(database, provider_id, slug).await?, events, base_events })
     }
 
     /// Removes their items from base events that are compared with their copies, and base events of which nothing else is left. Returns
@@ -56,7 +56,7 @@ impl<'a> Tombstones<'a> {
 
     /// Whether a rejected item may quote one of them.
     pub(super) fn may_be_quoted_by(&self, subject: &RejectSubject) -> bool {
-        let contains_base_event = |base_event: &str| self.base_events.contains(&identity::base_event_id(self.slug, base_event));
+        let contains_base_event = |base_event: &str| self.base_events.contains(&self.ids.base_event(base_event));
         match subject {
             // An item without an id may be any of them.
             RejectSubject::BaseEvent(None) => !self.events.is_empty(),
@@ -68,6 +68,6 @@ impl<'a> Tombstones<'a> {
     }
 
     fn contains_event(&self, base_event: &str, event: &str) -> bool {
-        self.events.contains(&identity::event_id(self.slug, base_event, event))
+        self.events.contains(&self.ids.event(base_event, event))
     }
 }

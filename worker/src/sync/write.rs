@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use entity::{base_event, chunks, deadline, event, event_performer};
+use entity::{EventStatus, alias, base_event, chunks, deadline, event, event_performer};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
-    PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, sea_query::OnConflict,
+    PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, Value, sea_query::OnConflict,
 };
 use uuid::Uuid;
 
@@ -45,6 +45,10 @@ impl<'a> CopyWriter<'a> {
 
     async fn write_rows(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
         upsert(transaction, changes.base_events).await?;
+        upsert(transaction, changes.aliases).await?;
+        for aliases in chunks(changes.removed_aliases) {
+            alias::Entity::delete_many().filter(alias::COLUMN.id.is_in(aliases)).exec(transaction).await?;
+        }
         changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
         changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
         upsert(transaction, changes.venues.into_values().collect()).await?;
@@ -86,13 +90,20 @@ impl<'a> CopyWriter<'a> {
 
 /// Makes all events of these base events visible.
 async fn show(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Result<(), DbErr> {
-    let events = event::Entity::find().select_only().column(event::Column::Id);
-    let events = events.filter(event::COLUMN.base_event_id.is_in(base_events.clone())).into_query();
-    event_performer::Entity::update_many()
-        .col_expr(event_performer::Column::Shown, true.into())
-        .filter(event_performer::Column::EventId.in_subquery(events))
-        .exec(transaction)
-        .await?;
+    for (column, are_cancelled) in [(event_performer::Column::Shown, false), (event_performer::Column::Cancelled, true)] {
+        let status = if are_cancelled {
+            event::Column::Status.eq(EventStatus::Cancelled)
+        } else {
+            event::Column::Status.ne(EventStatus::Cancelled)
+        };
+        let events = event::Entity::find().select_only().column(event::Column::Id);
+        let events = events.filter(event::COLUMN.base_event_id.is_in(base_events.clone())).filter(status).into_query();
+        event_performer::Entity::update_many()
+            .col_expr(column, true.into())
+            .filter(event_performer::Column::EventId.in_subquery(events))
+            .exec(transaction)
+            .await?;
+    }
     event::Entity::update_many()
         .col_expr(event::Column::Shown, true.into())
         .filter(event::COLUMN.base_event_id.is_in(base_events))
@@ -106,6 +117,26 @@ fn is_unwritten(written: &mut HashMap<Uuid, i64>, id: Uuid, hash: i64) -> bool {
     written.insert(id, hash) != Some(hash)
 }
 
+/// The rows without the columns that are null in all of them: most feeds lack most details, and each value that is bound takes time.
+fn into_active_models<M>(rows: Vec<M>) -> Vec<<M::Entity as EntityTrait>::ActiveModel>
+where
+    M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
+    <M::Entity as EntityTrait>::ActiveModel: ActiveModelTrait<Entity = M::Entity>,
+{
+    let columns = <M::Entity as EntityTrait>::Column::iter();
+    let absent: Vec<_> = columns.filter(|column| rows.iter().all(|row| is_null(&row.get(*column)))).collect();
+    let without_absent = |row: M| {
+        let mut row = row.into_active_model();
+        absent.iter().for_each(|column| row.not_set(*column));
+        row
+    };
+    rows.into_iter().map(without_absent).collect()
+}
+
+fn is_null(value: &Value) -> bool {
+    *value == value.as_null()
+}
+
 /// Inserts rows with new keys.
 async fn insert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
 where
@@ -113,9 +144,7 @@ where
     <M::Entity as EntityTrait>::ActiveModel: ActiveModelTrait<Entity = M::Entity>,
 {
     for chunk in chunks(rows) {
-        M::Entity::insert_many(chunk.into_iter().map(IntoActiveModel::into_active_model))
-            .exec_without_returning(transaction)
-            .await?;
+        M::Entity::insert_many(into_active_models(chunk)).exec_without_returning(transaction).await?;
     }
     Ok(())
 }
@@ -133,7 +162,7 @@ where
     let others = <M::Entity as EntityTrait>::Column::iter().filter(|column| !is_key(column));
     let on_conflict = OnConflict::columns(key).update_columns(others).to_owned();
     for chunk in chunks(rows) {
-        M::Entity::insert_many(chunk.into_iter().map(IntoActiveModel::into_active_model))
+        M::Entity::insert_many(into_active_models(chunk))
             .on_conflict(on_conflict.clone())
             .exec_without_returning(transaction)
             .await?;

@@ -12,7 +12,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, TimeRange},
+    query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, StatusFilter, TimeRange},
     resources::venues::near::{self, Near},
 };
 
@@ -43,6 +43,9 @@ pub struct ConcertFilters {
     /// The maximum of the lowest price, in ten-thousandths.
     #[serde(serialize_with = "serialize_price", skip_serializing_if = "Option::is_none")]
     pub(super) max_price: Option<i64>,
+    /// Which statuses their events have.
+    #[serde(skip_serializing_if = "StatusFilter::is_default")]
+    pub(super) status: StatusFilter,
 }
 
 /// Ids of performers.
@@ -103,7 +106,8 @@ impl ConcertsQuery {
         let near = Near::read(&mut parameters);
         let range = TimeRange::read(&mut parameters);
         let max_price = parameters.get("max_price", parse_price);
-        let query = Self::read(ConcertFilters { bands, near, range, max_price }, &mut parameters);
+        let status = StatusFilter::read(&mut parameters);
+        let query = Self::read(ConcertFilters { bands, near, range, max_price, status }, &mut parameters);
         parameters.finish(query)
     }
 }

@@ -16,7 +16,7 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, DateOrTime, Documented, Limit, Parameters},
+    query::{CursorText, DateOrTime, Documented, Limit, Parameters, StatusNames},
     resources::{
         openapi::Tag,
         venues::near::{Latitude, Longitude, Radius},
@@ -36,7 +36,7 @@ impl ConcertsApi {
     ///
     /// Returns concerts of the performers `bandIds`, or within `radius` kilometres of a point, latest first; with both, concerts that meet
     /// both conditions. Distances are great-circle distances on a sphere of 6,371.0088 km, the mean radius of the Earth. An event with
-    /// several performers is a concert of each of them. Unknown performers have no concerts.
+    /// several performers is a concert of each of them, unless its venue has no coordinates. Unknown performers have no concerts.
     #[oai(path = "/concerts", method = "get", operation_id = "concerts")]
     async fn concerts(
         &self,
@@ -60,9 +60,12 @@ impl ConcertsApi {
         /// Only concerts that end at or before this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "ends_at")]
         _ends_at: Documented<DateOrTime>,
-        /// Only concerts with a lowest price of at most this, in the provider's currency
+        /// Only concerts with a lowest price of at most this, in the event's currency
         #[oai(name = "max_price")]
         _max_price: Documented<MaxPrice>,
+        /// Only concerts of events with one of these statuses, or `any`. Without it, all but those of cancelled events
+        #[oai(name = "status")]
+        _status: Documented<StatusNames>,
         /// The maximum number of concerts
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

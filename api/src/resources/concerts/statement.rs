@@ -1,19 +1,19 @@
 //! The statement for concerts: a merge of sorted runs of one index.
 
+use entity::EventStatus;
 use sea_orm::{DbBackend, Statement, prelude::Uuid};
 
 use super::filters::{ConcertFilters, ConcertsQuery};
 use crate::{
     database::sql::{Sql, VERSION_COLUMNS, is_loaded},
-    query::{Cursor, ListQuery},
+    query::{Cursor, ListQuery, StatusFilter},
     resources::venues::near::Near,
 };
 
 /// The order of the response and of each run.
 const IN_ORDER: &str = "ORDER BY starts_at DESC, event_id DESC, position DESC";
 /// Ten-thousandths in a minor unit, to compare prices of all currencies in one unit.
-const UNITS_OF_PRICE: &str =
-    "CASE provider.currency_digits WHEN 0 THEN 10000 WHEN 1 THEN 1000 WHEN 2 THEN 100 WHEN 3 THEN 10 ELSE 1 END";
+const UNITS_OF_PRICE: &str = "CASE COALESCE(event.currency_digits, provider.currency_digits) WHEN 0 THEN 10000 WHEN 1 THEN 1000 WHEN 2 THEN 100 WHEN 3 THEN 10 ELSE 1 END";
 
 /// A sorted run of concerts: a range of one index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,9 @@ pub enum Arm {
 /// The statement that merges arms: the rows of a page and one more, latest first, restricted to venues within `near`.
 #[must_use]
 pub fn statement(backend: DbBackend, query: &ConcertsQuery, arms: &[Arm], near: Option<&Near>) -> Statement {
-    let ListQuery { filters: ConcertFilters { range, max_price, .. }, page } = query;
+    let ListQuery { filters: ConcertFilters { range, max_price, status, .. }, page } = query;
     let mut sql = Sql::default();
-    let mut in_range = String::from("shown AND venue_id IS NOT NULL");
+    let mut in_range = String::from("venue_id IS NOT NULL");
     let mut joined = String::from("venue CROSS JOIN performer");
     let mut conditions = vec!["venue.id = concert.venue_id AND performer.id = concert.performer_id".to_owned()];
     if let Some(near) = near {
@@ -55,7 +55,9 @@ pub fn statement(backend: DbBackend, query: &ConcertsQuery, arms: &[Arm], near: 
         let max_price = sql.bind(*max_price);
         conditions.push(format!("provider.id = performer.provider_id AND event.min_price * {UNITS_OF_PRICE} <= {max_price}"));
     }
-    if range.ends_at.is_some() || max_price.is_some() {
+    let statuses = list_statuses(status, &mut sql);
+    conditions.extend(statuses.as_ref().map(|statuses| format!("event.status IN ({statuses})")));
+    if range.ends_at.is_some() || max_price.is_some() || statuses.is_some() {
         joined += " CROSS JOIN event";
         conditions.push("event.id = concert.event_id".to_owned());
     }
@@ -63,10 +65,15 @@ pub fn statement(backend: DbBackend, query: &ConcertsQuery, arms: &[Arm], near: 
         let [starts_at, event_id, position] = [sql.bind(starts_at), sql.bind(event_id), sql.bind(position)];
         in_range += &format!(" AND (starts_at, event_id, position) < ({starts_at}, {event_id}, {position})");
     }
-    let runs: Vec<String> = pad(arms).into_iter().map(|arm| build_run(backend, arm, &in_range, &mut sql)).collect();
+    let mut runs = Vec::new();
+    for arm in pad(arms) {
+        for flag in flags_of(status) {
+            runs.push(build_run(backend, arm, &format!("{flag} AND {in_range}"), &mut sql));
+        }
+    }
     let (mut concerts, limit) = (runs.join(" UNION ALL "), sql.bind(page.rows() + 1));
     // If the joins exclude no concert, only the rows of the page are joined.
-    if near.is_none() && range.ends_at.is_none() && max_price.is_none() {
+    if near.is_none() && range.ends_at.is_none() && max_price.is_none() && statuses.is_none() {
         concerts += &format!(" {IN_ORDER} LIMIT {limit}");
     }
     // CROSS JOIN fixes the order of SQLite's loops: it looks up the other tables for each concert, whatever its statistics say.
@@ -77,6 +84,28 @@ pub fn statement(backend: DbBackend, query: &ConcertsQuery, arms: &[Arm], near: 
         conditions.join(" AND ")
     );
     sql.statement(backend, text)
+}
+
+/// The columns that are true for concerts with these statuses. Each has its own indexes.
+fn flags_of(status: &StatusFilter) -> &'static [&'static str] {
+    match status {
+        StatusFilter::NotCancelled => &["shown"],
+        StatusFilter::Any => &["shown", "cancelled"],
+        StatusFilter::Of(statuses) if !statuses.contains(&EventStatus::Cancelled) => &["shown"],
+        StatusFilter::Of(statuses) if statuses.len() == 1 => &["cancelled"],
+        StatusFilter::Of(_) => &["shown", "cancelled"],
+    }
+}
+
+/// The statuses that events must be checked for, because no column is true for exactly these.
+fn list_statuses(status: &StatusFilter, sql: &mut Sql) -> Option<String> {
+    match status {
+        StatusFilter::Of(statuses) if flags_of(status) != ["cancelled"] => {
+            let names: Vec<String> = statuses.iter().map(|status| status.name().to_owned()).collect();
+            Some(sql.bind_all(&names))
+        }
+        _ => None,
+    }
 }
 
 /// Adds empty arms up to a power of two, so that the database sees few distinct statements and can cache their plans.

@@ -3,6 +3,7 @@
 mod remove;
 mod response;
 mod rows;
+mod status;
 
 use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi};

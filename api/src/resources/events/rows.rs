@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use entity::{base_event, event, event_performer, performer, provider, tombstone, venue, zone};
+use entity::{
+    alias::{self, AliasKind},
+    base_event, event, event_performer, performer, provider, tombstone, venue, zone,
+};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
     Select, prelude::Uuid,
@@ -40,17 +43,27 @@ pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<Even
     let snapshot = begin_snapshot(database).await?;
     let rows = match fetch(&snapshot, id).await? {
         Some(rows) => Ok(rows),
-        None => Err(explain_missing(&snapshot, id).await?),
+        None => Err(explain_missing(&snapshot, id, |target| target.to_string()).await?),
     };
     // Not a rollback, which would close the connection.
     snapshot.commit().await?;
     rows
 }
 
-/// Why readers see no event with this id.
-pub(crate) async fn explain_missing(snapshot: &impl ConnectionTrait, id: Uuid) -> Result<ApiError, DbErr> {
-    let tombstone = tombstone::Entity::find_by_id(id).one(snapshot).await?;
-    Ok(if tombstone.is_some() { ApiError::EventRemoved(id) } else { ApiError::not_found("event", &id) })
+/// Why readers see no event with this id. `locate` returns the resource of another id, relative to the URL of the request.
+pub(crate) async fn explain_missing(
+    snapshot: &impl ConnectionTrait,
+    id: Uuid,
+    locate: impl FnOnce(Uuid) -> String,
+) -> Result<ApiError, DbErr> {
+    if tombstone::Entity::find_by_id(id).one(snapshot).await?.is_some() {
+        return Ok(ApiError::EventRemoved(id));
+    }
+    let alias = alias::Entity::find_by_id(id).filter(alias::Column::Kind.eq(AliasKind::Event)).one(snapshot).await?;
+    Ok(match alias {
+        Some(alias) => ApiError::EventMoved { id, location: locate(alias.target) },
+        None => ApiError::not_found("event", &id),
+    })
 }
 
 /// Reads an event that readers can see, in a transaction.

@@ -46,7 +46,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
         ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
-        ErrorCode::EventRemoved => ["event", "event_rates"].contains(&id),
+        ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_rates"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
         ErrorCode::CursorExpired => id == "changes",
         ErrorCode::NotAcceptable => is_read,
@@ -101,6 +101,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::CrossOriginWrite => ApiError::CrossOriginWrite,
         ErrorCode::NotFound => not_found(operation),
         ErrorCode::EventRemoved => ApiError::EventRemoved(Uuid::nil()),
+        ErrorCode::EventMoved => ApiError::EventMoved { id: Uuid::nil(), location: Uuid::max().to_string() },
         ErrorCode::UnknownPlace => {
             let message = "must be the code of a place or the slug of a region, as in /places, got `EETLL`";
             ApiError::UnknownPlaces(vec![ValidationError::for_parameter("orig_code", message)])

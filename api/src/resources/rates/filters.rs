@@ -24,7 +24,7 @@ use crate::{
         sql::{ReadConnection, begin_snapshot},
     },
     error::{ApiError, ValidationError},
-    query::{Filters, ParameterKind, Parameters, WITHOUT_CONTROLS, parse_path, serialize_text},
+    query::{Canonical, Filters, ParameterKind, Parameters, WITHOUT_CONTROLS, parse_path, serialize_text},
     resources::events::{explain_missing, select_visible},
 };
 
@@ -156,11 +156,16 @@ impl EventRatesFilters {
         parameters.finish(Self { event_id, orig_code })
     }
 
+    /// The rates of another event, relative to those of this one.
+    fn locate(&self, event_id: Uuid) -> String {
+        format!("../..{}", Self { event_id, orig_code: self.orig_code.clone() }.canonical())
+    }
+
     async fn find(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let snapshot = begin_snapshot(database).await?;
         let found = select_visible(self.event_id).find_also_related(venue::Entity).one(&snapshot).await?;
         let Some((event, venue)) = found else {
-            let missing = explain_missing(&snapshot, self.event_id).await?;
+            let missing = explain_missing(&snapshot, self.event_id, |target| self.locate(target)).await?;
             // Not a rollback, which would close the connection.
             snapshot.commit().await?;
             return Err(missing);

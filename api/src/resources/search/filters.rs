@@ -11,7 +11,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, TimeRange},
+    query::{Filters, ListFilters, ListQuery, Parameters, StatusFilter, TimeRange},
 };
 
 /// Which events.
@@ -20,6 +20,9 @@ pub struct SearchFilters {
     /// When they take place.
     #[serde(flatten)]
     pub range: TimeRange,
+    /// Which statuses they have.
+    #[serde(skip_serializing_if = "StatusFilter::is_default")]
+    pub status: StatusFilter,
 }
 
 /// A search.
@@ -42,7 +45,8 @@ impl SearchQuery {
     ///
     /// When any are unknown, repeated, malformed or contradictory; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
-        let filters = SearchFilters { range: TimeRange::read(&mut parameters) };
+        let range = TimeRange::read(&mut parameters);
+        let filters = SearchFilters { range, status: StatusFilter::read(&mut parameters) };
         let query = Self::read(filters, &mut parameters);
         parameters.finish(query)
     }

@@ -14,7 +14,7 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, DateOrTime, Documented, Limit, Parameters},
+    query::{CursorText, DateOrTime, Documented, Limit, Parameters, StatusNames},
     resources::openapi::Tag,
     response::{Envelope, PageReply},
     state::State,
@@ -29,7 +29,8 @@ impl SearchApi {
     /// Find events by date
     ///
     /// Returns events that start at or after `starts_at` and end at or before `ends_at`, earliest first. An event without an end ends
-    /// when it starts. All events that were ever on sale online are included, whether or not their provider still lists them.
+    /// when it starts. All events that were ever on sale online are included, whether or not their provider still lists them, except for
+    /// cancelled ones.
     #[oai(path = "/search", method = "get", operation_id = "search")]
     async fn search(
         &self,
@@ -40,6 +41,9 @@ impl SearchApi {
         /// Only events that end at or before this moment: RFC 3339, in UTC if it has no offset, or a date
         #[oai(name = "ends_at")]
         _ends_at: Documented<DateOrTime>,
+        /// Only events with one of these statuses, or `any`. Without it, all but cancelled events
+        #[oai(name = "status")]
+        _status: Documented<StatusNames>,
         /// The maximum number of events
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

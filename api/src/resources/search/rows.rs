@@ -1,17 +1,22 @@
 //! The statement of a search: a range scan of the index of shown events, in the order of the response, encoded row by row.
 
-use entity::{UtcInstant, base_event, catalogue_version, event, provider};
+use entity::{EventStatus, UtcInstant, base_event, catalogue_version, event, provider};
 use futures_util::TryStreamExt;
 use sea_orm::{
     ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
     RelationTrait, Select,
     prelude::Uuid,
-    sea_query::{Expr, SimpleExpr, SubQueryStatement},
+    sea_query::{Expr, Func, SimpleExpr, SubQueryStatement},
 };
 use tokio::task::consume_budget;
 
 use super::{filters::SearchQuery, response::EventListWriter};
-use crate::{cache::QueryOutput, database::sql::ReadConnection, error::ApiError, query::Cursor};
+use crate::{
+    cache::QueryOutput,
+    database::sql::ReadConnection,
+    error::ApiError,
+    query::{Cursor, StatusFilter},
+};
 
 /// The capacity of the body is at most that of this many rows; it grows for more.
 const EXPECTED_ROWS: u64 = 1_000;
@@ -56,6 +61,10 @@ pub(super) async fn find(database: &impl ReadConnection, query: &SearchQuery) ->
 /// The statement without its limit.
 #[must_use]
 pub fn select(query: &SearchQuery) -> Select<event::Entity> {
+    let currency_digits = Func::coalesce([
+        Expr::col((event::Entity, event::Column::CurrencyDigits)),
+        Expr::col((provider::Entity, provider::Column::CurrencyDigits)),
+    ]);
     let mut select = event::Entity::find()
         .select_only()
         .columns([
@@ -67,7 +76,7 @@ pub fn select(query: &SearchQuery) -> Select<event::Entity> {
             event::Column::StartsAt,
         ])
         .column(base_event::Column::Title)
-        .column(provider::Column::CurrencyDigits)
+        .expr_as(currency_digits, "currency_digits")
         .expr_as(version_column(catalogue_version::Column::Version), "version")
         .expr_as(version_column(catalogue_version::Column::RaisedAt), "raised_at")
         .join(JoinType::InnerJoin, event::Relation::BaseEvent.def())
@@ -77,6 +86,11 @@ pub fn select(query: &SearchQuery) -> Select<event::Entity> {
         .filter(provider::COLUMN.loading_since.is_null())
         .order_by_asc(event::Column::StartsAt)
         .order_by_asc(event::Column::Id);
+    select = match &query.filters.status {
+        StatusFilter::NotCancelled => select.filter(event::Column::Status.ne(EventStatus::Cancelled)),
+        StatusFilter::Any => select,
+        StatusFilter::Of(statuses) => select.filter(event::Column::Status.is_in(statuses.iter().copied())),
+    };
     if let Some(starts_at) = query.filters.range.starts_at {
         select = select.filter(event::COLUMN.starts_at.gte(starts_at));
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use entity::sync_run::RunState;
+use entity::{reject::Severity, sync_run::RunState};
 use poem_openapi::registry::MetaSchema;
 use sea_orm::Iterable;
 use serde::{Serialize, Serializer};
@@ -21,17 +21,19 @@ pub(crate) struct SyncRunFilters {
     pub(super) state: Option<RunState>,
 }
 
-/// The rejected items of which run.
+/// Which rejected items and warnings of which run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct RejectFilters {
     /// Part of the path.
     #[serde(skip)]
     pub(super) run_id: i64,
+    #[serde(serialize_with = "serialize_severity", skip_serializing_if = "Option::is_none")]
+    pub(super) severity: Option<Severity>,
 }
 
 /// A request for runs.
 pub(crate) type SyncRunsQuery = ListQuery<SyncRunFilters>;
-/// A request for rejected items.
+/// A request for rejected items and warnings.
 pub(crate) type RejectsQuery = ListQuery<RejectFilters>;
 
 /// The slug of a provider, or any other text, which has no runs.
@@ -41,6 +43,17 @@ pub(super) struct ProviderText;
 /// The name of a state.
 #[derive(Debug)]
 pub(super) struct StateName;
+
+/// The name of a severity.
+#[derive(Debug)]
+pub(super) struct SeverityName;
+
+impl ParameterKind for SeverityName {
+    fn schema() -> MetaSchema {
+        let names = Severity::iter().map(|severity| severity.name().into());
+        MetaSchema { enum_items: names.collect(), ..MetaSchema::new("string") }
+    }
+}
 
 impl ParameterKind for ProviderText {
     fn schema() -> MetaSchema {
@@ -78,7 +91,7 @@ impl SyncRunsQuery {
     /// Reads the parameters of a request for runs.
     pub(crate) fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
         let provider = parameters.get("provider", |slug| Ok(slug.to_owned()));
-        let state = parameters.get("state", parse_state);
+        let state = parameters.get("state", |name| parse_name(name, RunState::iter(), RunState::name));
         let query = Self::read(SyncRunFilters { provider, state }, &mut parameters);
         parameters.finish(query)
     }
@@ -87,7 +100,9 @@ impl SyncRunsQuery {
 impl RejectsQuery {
     /// Reads the number of a run and the parameters of a request for its rejected items.
     pub(crate) fn parse(id: &str, mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
-        let query = Self::read(RejectFilters { run_id: parse_run_id(id)? }, &mut parameters);
+        let run_id = parse_run_id(id)?;
+        let severity = parameters.get("severity", |name| parse_name(name, Severity::iter(), Severity::name));
+        let query = Self::read(RejectFilters { run_id, severity }, &mut parameters);
         parameters.finish(query)
     }
 }
@@ -97,11 +112,18 @@ pub(super) fn parse_run_id(text: &str) -> Result<i64, ApiError> {
     parse_path("id", text, "must be the number of a sync run")
 }
 
-fn parse_state(text: &str) -> Result<RunState, String> {
-    RunState::iter().find(|state| state.name() == text).ok_or_else(|| {
-        let names: Vec<&str> = RunState::iter().map(RunState::name).collect();
-        format!("must be one of {}", names.join(", "))
-    })
+/// Parses the name of one of these values.
+fn parse_name<T: Copy>(
+    text: &str,
+    mut values: impl Iterator<Item = T> + Clone,
+    name: fn(T) -> &'static str,
+) -> Result<T, String> {
+    let names: Vec<&str> = values.clone().map(name).collect();
+    values.find(|value| name(*value) == text).ok_or_else(|| format!("must be one of {}", names.join(", ")))
+}
+
+fn serialize_severity<S: Serializer>(severity: &Option<Severity>, serializer: S) -> Result<S::Ok, S::Error> {
+    severity.map(Severity::name).serialize(serializer)
 }
 
 fn serialize_state<S: Serializer>(state: &Option<RunState>, serializer: S) -> Result<S::Ok, S::Error> {

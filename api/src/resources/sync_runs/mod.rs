@@ -4,18 +4,20 @@ mod filters;
 mod reason;
 mod response;
 mod rows;
+mod severity;
 mod state;
 
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::filters::{ProviderText, StateName, parse_run_id};
+use self::filters::{ProviderText, SeverityName, StateName, parse_run_id};
 pub(crate) use self::{
     filters::{RejectsQuery, SyncRunsQuery},
     reason::hide_details,
 };
 pub use self::{
     response::{RejectList, SyncRun, SyncRunList},
+    severity::Severity,
     state::RunState,
 };
 use crate::{
@@ -90,9 +92,10 @@ impl SyncRunsApi {
         Reply::json(request, &Envelope::from(SyncRun::from(row))).await
     }
 
-    /// List rejected items of a sync run
+    /// List rejected items and warnings of a sync run
     ///
-    /// Returns items of the feed that could not be imported, in document order. Only the first thousand of a run are stored.
+    /// Returns items of the feed that could not be imported, and then details of other items that were ignored or changed, both in document
+    /// order. Only the first thousand of each are stored.
     #[oai(path = "/sync-runs/:id/rejects", method = "get", operation_id = "rejects")]
     async fn rejects(
         &self,
@@ -100,7 +103,10 @@ impl SyncRunsApi {
         caller: Caller,
         /// The number of the run
         id: Path<RowNumber>,
-        /// The maximum number of rejected items
+        /// Only rejected items (`error`), or only warnings
+        #[oai(name = "severity")]
+        _severity: Documented<SeverityName>,
+        /// The maximum number of rejected items and warnings
         #[oai(name = "limit")]
         _limit: Documented<Limit>,
         /// The position after which the page begins, from the `Link` header of the previous page

@@ -6,7 +6,7 @@ use entity::{provider, reject, sync_run};
 use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
-use super::{rows::RunRow, state::RunState};
+use super::{rows::RunRow, severity::Severity, state::RunState};
 use crate::response::{Instant, Nullable, ProviderSlug};
 
 /// A page of runs.
@@ -67,6 +67,9 @@ pub struct SyncRun {
     /// Items that were rejected.
     #[oai(validator(minimum(value = "0")))]
     pub rejected: i32,
+    /// Details of accepted items that were ignored or changed.
+    #[oai(validator(minimum(value = "0")))]
+    pub warned: i32,
     /// A stable code of the reason, if the run failed.
     pub reason_code: Nullable<String>,
     /// The reason, if the run failed.
@@ -78,17 +81,19 @@ pub struct SyncRun {
     pub changes: Nullable<BTreeMap<String, u32>>,
 }
 
-/// A page of rejected items.
+/// A page of rejected items and warnings.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(example)]
 pub struct RejectList {
-    /// The rejected items, in document order.
+    /// The rejected items, and then the warnings, both in document order.
     pub rejects: Vec<Reject>,
 }
 
-/// An item of a feed that could not be imported.
+/// An item of a feed that could not be imported, or a detail of one that was imported.
 #[derive(Clone, Debug, Object, Serialize)]
 pub struct Reject {
+    /// Whether the item was rejected, or imported without a detail.
+    pub severity: Severity,
     /// The line of the document in which the item begins, from 1.
     #[oai(validator(minimum(value = "1")))]
     pub line: i64,
@@ -101,7 +106,7 @@ pub struct Reject {
     pub event_id: Nullable<String>,
     /// What is wrong, and what is accepted.
     pub reason: String,
-    /// The first 2,000 characters of the item in the document.
+    /// The first 2,000 characters of the item in the document; empty for a warning.
     pub raw: String,
 }
 
@@ -131,6 +136,7 @@ impl From<RunRow> for SyncRun {
             unchanged: run.unchanged,
             left: run.left,
             rejected: run.rejected,
+            warned: run.warned,
             reason_code: run.reason_code.into(),
             reason: run.reason.into(),
             release: run.release.into(),
@@ -149,6 +155,7 @@ impl From<Vec<reject::Model>> for RejectList {
 impl From<reject::Model> for Reject {
     fn from(reject: reject::Model) -> Self {
         Self {
+            severity: reject.severity.into(),
             line: reject.line,
             column: reject.column,
             base_event_id: reject.base_event_source_id.into(),
@@ -179,6 +186,7 @@ impl Example for SyncRun {
             unchanged: 491,
             left: 2,
             rejected: 1,
+            warned: 0,
             reason_code: Nullable(None),
             reason: Nullable(None),
             release: Nullable(Some(1_207)),
@@ -200,6 +208,7 @@ impl Example for SyncRunList {
 impl Example for RejectList {
     fn example() -> Self {
         let reject = Reject {
+            severity: Severity::Error,
             line: 18,
             column: 10,
             base_event_id: Nullable(Some("444".to_owned())),

@@ -30,13 +30,16 @@ pub(super) async fn run(database: &DatabaseConnection, id: i64) -> Result<Option
     Ok(row.and_then(|(run, provider)| Some((run, provider?))))
 }
 
-/// The rejected items of a page and one more, in document order; `None` if the run does not exist.
+/// The rejected items and warnings of a page and one more, in their order; `None` if the run does not exist.
 pub(super) async fn rejects(database: &DatabaseConnection, query: &RejectsQuery) -> Result<Option<Vec<reject::Model>>, DbErr> {
     let run_id = query.filters.run_id;
     if sync_run::Entity::find_by_id(run_id).one(database).await?.is_none() {
         return Ok(None);
     }
     let mut select = reject::Entity::find().filter(reject::COLUMN.sync_run_id.eq(run_id)).order_by_asc(reject::Column::Position);
+    if let Some(severity) = query.filters.severity {
+        select = select.filter(reject::Column::Severity.eq(severity));
+    }
     if let Some(after) = query.page.after {
         select = select.filter(reject::COLUMN.position.gt(after.sort_key));
     }

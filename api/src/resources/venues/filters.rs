@@ -22,7 +22,8 @@ use crate::{
 
 const TABLE: NameTable = NameTable {
     table: "venue",
-    columns: "venue.source_id, venue.name, venue.latitude, venue.longitude, venue.place_code, provider.slug",
+    columns: "venue.source_id, venue.name, venue.latitude, venue.longitude, venue.place_code, venue.located, venue.city, \
+              venue.country, provider.slug",
     joins: "JOIN provider ON provider.id = venue.provider_id",
 };
 

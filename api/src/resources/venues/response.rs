@@ -28,14 +28,18 @@ pub struct ListedVenue {
     pub provider: ProviderSlug,
     /// The name.
     pub name: String,
-    /// The latitude (WGS 84).
+    /// The latitude (WGS 84), if it is known.
     #[oai(validator(minimum(value = "-90"), maximum(value = "90")))]
-    pub latitude: f64,
-    /// The longitude (WGS 84).
+    pub latitude: Nullable<f64>,
+    /// The longitude (WGS 84), if it is known.
     #[oai(validator(minimum(value = "-180"), maximum(value = "180")))]
-    pub longitude: f64,
+    pub longitude: Nullable<f64>,
     /// The code of the venue's place, as in `/places`.
     pub place_code: Nullable<String>,
+    /// The city.
+    pub city: Nullable<String>,
+    /// The country (ISO 3166-1 alpha-2).
+    pub country: Nullable<String>,
 }
 
 /// The columns of a venue.
@@ -48,6 +52,9 @@ pub(super) struct VenueRow {
     latitude: f64,
     longitude: f64,
     place_code: Option<String>,
+    located: bool,
+    city: Option<String>,
+    country: Option<String>,
     slug: String,
     version: i64,
     raised_at: UtcInstant,
@@ -65,8 +72,17 @@ impl NamedRow for VenueRow {
 
 impl From<VenueRow> for ListedVenue {
     fn from(row: VenueRow) -> Self {
-        let VenueRow { source_id, name, latitude, longitude, place_code, slug, .. } = row;
-        Self { id: source_id, provider: slug.into(), name, latitude, longitude, place_code: place_code.into() }
+        let VenueRow { source_id, name, latitude, longitude, located, place_code, city, country, slug, .. } = row;
+        Self {
+            id: source_id,
+            provider: slug.into(),
+            name,
+            latitude: located.then_some(latitude).into(),
+            longitude: located.then_some(longitude).into(),
+            place_code: place_code.into(),
+            city: city.into(),
+            country: country.into(),
+        }
     }
 }
 
@@ -83,9 +99,11 @@ impl Example for VenueList {
             id: text("7"),
             provider: "fever".into(),
             name: text("Sala Apolo"),
-            latitude: 41.374,
-            longitude: 2.169,
+            latitude: Nullable(Some(41.374)),
+            longitude: Nullable(Some(2.169)),
             place_code: Nullable(Some(text("ESBCN"))),
+            city: Nullable(Some(text("Barcelona"))),
+            country: Nullable(Some(text("ES"))),
         };
         Self { venues: vec![venue] }
     }

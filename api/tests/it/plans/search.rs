@@ -64,7 +64,7 @@ fn numbered_event(number: usize) -> NewEvent {
 
 fn searches() -> Vec<(&'static str, SearchQuery)> {
     let range = TimeRange { starts_at: Some(instant("2022-03-01")), ends_at: Some(instant("2022-03-31")) };
-    let search = |range| SearchQuery { filters: SearchFilters { range }, page: Page::default() };
+    let search = |range| SearchQuery { filters: SearchFilters { range, ..SearchFilters::default() }, page: Page::default() };
     let page = |search: &SearchQuery, limit, after| SearchQuery { page: Page { limit, after }, ..search.clone() };
     let month = search(range);
     let from = search(TimeRange { ends_at: None, ..range });

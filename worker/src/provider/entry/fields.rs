@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Display, str::FromStr, time::Duration};
 
 use chrono_tz::Tz;
 use entity::{Category, Schedule};
+use reqwest::Url;
 use serde::{Deserialize, Deserializer, de::Error};
 use toml::Value;
 
@@ -17,17 +18,47 @@ use crate::provider::{
 
 /// A slug is part of paths and log lines.
 const MAX_SLUG_CHARACTERS: usize = 64;
+/// A name, a licence or an attribution.
+const MAX_LINE_CHARACTERS: usize = 300;
 /// A run that lasts much longer than this is considered dead.
 const MAX_TIMEOUT_SECONDS: i64 = 600;
 
 pub(super) fn parse_slug<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let slug = String::deserialize(deserializer)?;
+    check_slug(String::deserialize(deserializer)?).map_err(Error::custom)
+}
+
+pub(super) fn parse_slugs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let slugs = Vec::<String>::deserialize(deserializer)?;
+    slugs.into_iter().map(check_slug).collect::<Result<_, _>>().map_err(Error::custom)
+}
+
+fn check_slug(slug: String) -> Result<String, String> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=MAX_SLUG_CHARACTERS).contains(&slug.len()) && slug.bytes().all(is_allowed) {
         return Ok(slug);
     }
     let slug = quote(&slug);
-    Err(Error::custom(format!("must have 1 to {MAX_SLUG_CHARACTERS} characters of a-z, 0-9 and -, got {slug}")))
+    Err(format!("must have 1 to {MAX_SLUG_CHARACTERS} characters of a-z, 0-9 and -, got {slug}"))
+}
+
+/// Parses a text of one line; an empty one is absent.
+pub(super) fn parse_line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.chars().count() > MAX_LINE_CHARACTERS || text.contains(char::is_control) {
+        let message = format!("must be one line of at most {MAX_LINE_CHARACTERS} characters, got {}", quote(&text));
+        return Err(Error::custom(message));
+    }
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Parses a URL that is shown to people.
+pub(super) fn parse_link<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let link = parse_line(deserializer)?;
+    let is_web = |link: &String| link.parse::<Url>().is_ok_and(|url| ["http", "https"].contains(&url.scheme()));
+    match link {
+        Some(link) if !is_web(&link) => Err(Error::custom(format!("must be an http or https URL, got {}", quote(&link)))),
+        link => Ok(link),
+    }
 }
 
 pub(super) fn parse_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedUrl, D::Error> {

@@ -30,6 +30,21 @@ pub struct ProviderEntry {
     /// Its name in paths, ids and logs: lower-case letters, digits and hyphens. Never reuse it for another company.
     #[serde(deserialize_with = "fields::parse_slug")]
     pub slug: String,
+    /// Slugs that it had before. Its copy and the ids of its events remain.
+    #[serde(default, deserialize_with = "fields::parse_slugs")]
+    pub previous_slugs: Vec<String>,
+    /// The name for people.
+    #[serde(default, deserialize_with = "fields::parse_line")]
+    pub name: Option<String>,
+    /// Its web page.
+    #[serde(default, deserialize_with = "fields::parse_link")]
+    pub home_page: Option<String>,
+    /// The licence of its data: a name or a URL.
+    #[serde(default, deserialize_with = "fields::parse_line")]
+    pub licence: Option<String>,
+    /// The text with which its data must be shown.
+    #[serde(default, deserialize_with = "fields::parse_line")]
+    pub attribution: Option<String>,
     /// The URL of its feed, `http` or `https`.
     #[serde(deserialize_with = "fields::parse_url")]
     pub url: FeedUrl,
@@ -95,8 +110,9 @@ pub fn read_providers(path: &Path) -> Result<Vec<ProviderEntry>, ProvidersError>
         return Err(ProvidersError::Empty { path: name() });
     }
     let mut slugs = HashSet::new();
-    if let Some(duplicate) = file.providers.iter().find(|entry| !slugs.insert(&entry.slug)) {
-        return Err(ProvidersError::DuplicateSlug { path: name(), slug: duplicate.slug.clone() });
+    let all_slugs = file.providers.iter().flat_map(|entry| std::iter::once(&entry.slug).chain(&entry.previous_slugs));
+    if let Some(duplicate) = all_slugs.into_iter().find(|slug| !slugs.insert(*slug)) {
+        return Err(ProvidersError::DuplicateSlug { path: name(), slug: duplicate.clone() });
     }
     if file.providers.len() > MAX_PROVIDERS {
         return Err(ProvidersError::TooMany { path: name(), count: file.providers.len() });

@@ -121,7 +121,7 @@ impl PreviousState<'_> {
             event,
             base_event: self.base_event_of(event)?,
             zones: self.zones_of(event.id),
-            venue: event.venue_id.and_then(|id| self.venues.get(&id)).map(|venue| venue.name.as_str()),
+            venue: event.venue_id.and_then(|id| self.venues.get(&id)),
             performers: performers.map(|performer| performer.name.as_str()).collect(),
         })
     }
@@ -158,7 +158,7 @@ impl<'a> NewState<'a> {
             event,
             base_event: self.base_events.get(&event.base_event_id).copied().or_else(|| previous.base_event_of(event))?,
             zones: self.zones.get(&event.id).copied().unwrap_or_default(),
-            venue: event.venue_id.and_then(|id| self.changes.venues.get(&id)).map(|venue| venue.name.as_str()),
+            venue: event.venue_id.and_then(|id| self.changes.venues.get(&id)),
             performers: performers.map(|performer| performer.name.as_str()).collect(),
         })
     }

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use entity::{UtcInstant, base_event, deadline, event, performer, sync_run, undo, venue};
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IntoActiveModel};
+use entity::{EventStatus, UtcInstant, base_event, deadline, event, event_performer, performer, sync_run, undo, venue};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, IdenStatic, IntoActiveModel};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::{
@@ -150,6 +151,17 @@ impl PreviousRows {
     }
 
     pub(in crate::sync) fn decode(stored: &[u8]) -> std::io::Result<Self> {
-        Ok(serde_json::from_slice(&zstd::stream::decode_all(stored)?)?)
+        let mut rows: Self = serde_json::from_slice(&zstd::stream::decode_all(stored)?)?;
+        for (rows, column, value) in [
+            (&mut rows.events, event::Column::Status.as_str(), EventStatus::default().name().into()),
+            (&mut rows.venues, venue::Column::Located.as_str(), true.into()),
+            (&mut rows.event_performers, event_performer::Column::Cancelled.as_str(), false.into()),
+        ] {
+            // The release before had no such column.
+            for row in rows {
+                row.entry(column).or_insert_with(|| Json::clone(&value));
+            }
+        }
+        Ok(rows)
     }
 }

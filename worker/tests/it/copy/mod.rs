@@ -2,12 +2,14 @@
 
 mod catalogue_version;
 mod changes;
+mod details;
 mod first_load;
 mod guards;
 mod history;
 mod lease_lost;
 mod mangled;
 mod model;
+mod moved;
 mod rejected;
 mod revert;
 mod takedown;
@@ -19,7 +21,7 @@ mod whole_catalogue;
 use std::time::Duration;
 
 use entity::{
-    ConnectionRole, UtcInstant, base_event, event, event_performer, fold_name,
+    ConnectionRole, EventStatus, GeoCell, UtcInstant, base_event, event, event_performer, fold_name,
     job::{self, Claim, SyncJob},
     performer, provider, reject,
     sphere::Direction,
@@ -176,12 +178,17 @@ impl Tables {
     fn assert_derived_columns(&self) {
         for concert in &self.event_performers {
             let event = self.events.iter().find(|event| event.id == concert.event_id).unwrap();
-            let of_event = (event.venue_id, event.starts_at, event.shown);
-            assert_eq!((concert.venue_id, concert.starts_at, concert.shown), of_event, "{concert:?}");
+            let is_located = self.venues.iter().any(|venue| Some(venue.id) == event.venue_id && venue.located);
+            let of_event = (event.venue_id.filter(|_| is_located), event.starts_at, event.shown);
+            assert_eq!((concert.venue_id, concert.starts_at, concert.shown || concert.cancelled), of_event, "{concert:?}");
+            assert_eq!(concert.cancelled, event.shown && event.status == EventStatus::Cancelled, "{concert:?}");
+            assert!(!concert.shown || !concert.cancelled, "{concert:?}");
         }
         for venue in &self.venues {
             let direction = Direction { x: venue.direction_x, y: venue.direction_y, z: venue.direction_z };
-            assert_eq!(direction, Direction::from_degrees(venue.latitude, venue.longitude), "{venue:?}");
+            let expected = Direction::from_degrees(venue.latitude, venue.longitude);
+            assert_eq!(direction, if venue.located { expected } else { Direction::NOWHERE }, "{venue:?}");
+            assert_eq!(venue.cell, venue.located.then(|| GeoCell::at(venue.latitude, venue.longitude).0), "{venue:?}");
             assert_eq!(venue.folded_name, fold_name(&venue.name));
         }
         for performer in &self.performers {

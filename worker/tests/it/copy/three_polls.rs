@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use entity::{event, reject, sync_run::RunState};
+use entity::{
+    event,
+    reject::{self, Severity},
+    sync_run::RunState,
+};
 use migration::{on_every_backend, testing::TestDatabase};
 use worker::sync::{Counts, SyncReport, identity};
 
@@ -104,6 +108,7 @@ async fn stores_rejects_in_the_ledger(database: Arc<TestDatabase>) {
         event_source_id: Some("1642".to_owned()),
         reason: reason.clone(),
         raw: raw.clone(),
+        severity: Severity::Error,
     };
     assert_eq!(rejects, [expected]);
 }
@@ -143,9 +148,9 @@ async fn records_each_run_in_the_ledger(database: Arc<TestDatabase>) {
         assert_eq!(report.bytes, u64::try_from(run.bytes.unwrap()).unwrap());
         assert_eq!((run.http_status, &run.reason_code, &run.reason), (None, &None, &None));
         assert!(run.ended_at.unwrap() >= run.started_at);
-        let Counts { fetched, inserted, updated, unchanged, left, rejected } = report.counts;
-        let counts = [fetched, inserted, updated, unchanged, left, rejected].map(|count| i32::try_from(count).unwrap());
-        assert_eq!([run.fetched, run.inserted, run.updated, run.unchanged, run.left, run.rejected], counts);
+        let Counts { fetched, inserted, updated, unchanged, left, rejected, warned } = report.counts;
+        let counts = [fetched, inserted, updated, unchanged, left, rejected, warned].map(|count| i32::try_from(count).unwrap());
+        assert_eq!([run.fetched, run.inserted, run.updated, run.unchanged, run.left, run.rejected, run.warned], counts);
     }
     assert_eq!(copying.runs().await.len(), 3);
 }

@@ -137,7 +137,8 @@ async fn a_change_of_any_value_and_its_reversal_are_written(database: Arc<TestDa
         assert_ne!(copying.tables().await.rows(), original.rows(), "{from} {to}");
         copying.accept(FULL).await;
         // Unreferenced rows are retained.
-        let back = copying.tables().await;
+        let mut back = copying.tables().await;
+        back.events.iter_mut().for_each(|event| event.previous_start_at = None);
         assert_eq!(
             (&back.events, &back.zones, &back.event_performers),
             (&original.events, &original.zones, &original.event_performers),

@@ -1,0 +1,107 @@
+//! The sentence that states what is wrong, and what is accepted.
+
+use super::{ApiError, ValidationError, is_full};
+
+const AUTHENTICATION_REQUIRED: &str =
+    "this request requires an API key: send `Authorization: Bearer KEY`, or the key as the password of Basic authentication";
+const CURSOR_EXPIRED: &str = "changes after this cursor were removed, or the database was restored from a backup; copy \
+                              `/events.ndjson`, and continue from its cursor";
+const STORAGE_FULL: &str = "the disk of the server is full, so nothing was changed; retry later";
+
+impl ApiError {
+    /// What is wrong with the request, and what is accepted.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::InvalidParameters(errors) | Self::UnknownPlaces(errors) => {
+                errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            }
+            Self::InvalidItems { errors, count } => invalid_items(errors, *count),
+            Self::InvalidBody(why) => (*why).to_owned(),
+            Self::IncompleteBody => "the connection ended before the body was complete; nothing was imported".to_owned(),
+            Self::BodyTimeout => "the body did not arrive in time; nothing was imported".to_owned(),
+            Self::BodyTooLarge { what, limit } => format!("the body exceeds the limit of {limit} {what}"),
+            Self::UnsupportedMediaType { accepted } => format!("the request must have {accepted}"),
+            Self::CursorExpired => CURSOR_EXPIRED.to_owned(),
+            Self::IdempotencyKeyInUse => "a request with this `Idempotency-Key` is in progress; retry later".to_owned(),
+            Self::IdempotencyKeyReused => {
+                "this `Idempotency-Key` was used with a different body; use a new key for each body".to_owned()
+            }
+            Self::AuthenticationRequired => AUTHENTICATION_REQUIRED.to_owned(),
+            Self::InvalidKey => "the API key is unknown or was revoked".to_owned(),
+            Self::MissingScope { scope } => format!("the API key lacks the scope `{scope}`"),
+            Self::WorkerUnavailable => {
+                "no worker completed the job in time; check that a worker is running on the same database".to_owned()
+            }
+            Self::QueueFull => "the job queue is full; retry later".to_owned(),
+            Self::RemoteWriteForbidden => {
+                "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy"
+                    .to_owned()
+            }
+            Self::CrossOriginWrite => {
+                "a web page of another origin must send its writes with an API key, as `Authorization: Bearer KEY`".to_owned()
+            }
+            Self::PreconditionFailed => {
+                "`If-Match` does not contain the current `ETag`, so nothing was changed; read the resource again".to_owned()
+            }
+            Self::Malformed(detail) => (*detail).to_owned(),
+            Self::UriTooLong { limit } => format!("the URL must be at most {limit} bytes long"),
+            Self::HeadersTooLarge => "the request line and headers must be at most 32 KiB and 100 headers".to_owned(),
+            Self::NotFound { what, id } => format!("{what} `{id}` does not exist"),
+            Self::EventRemoved(id) => format!("event `{id}` was removed and will not return"),
+            Self::EventMoved { id, location } => format!("event `{id}` has another id; it is at `{location}`"),
+            Self::Shared(error) => error.detail(),
+            Self::Overloaded => "too many requests are waiting; retry later".to_owned(),
+            Self::NotAcceptable => {
+                "`Accept-Encoding` excludes every supported content coding: identity, gzip, br and zstd".to_owned()
+            }
+            Self::DatabaseUnavailable(_) | Self::DatabaseStillUnavailable | Self::DatabaseTimeout => {
+                "the database is unavailable; retry later".to_owned()
+            }
+            Self::DatabaseCorrupt(_) | Self::DatabaseStillCorrupt => {
+                "the database is corrupt; the operator must restore a backup".to_owned()
+            }
+            Self::StorageFull(_) => STORAGE_FULL.to_owned(),
+            Self::Disk(error) if is_full(error) => STORAGE_FULL.to_owned(),
+            Self::SchemaOutdated => {
+                "the schema of the database is older than this program; the operator must run `marquee-migrate up`".to_owned()
+            }
+            Self::SchemaTooNew => "the schema of the database is too new; the operator must deploy a newer release".to_owned(),
+            Self::RateLimited { retry_after: 1 } => "rate limit exceeded; retry in 1 second".to_owned(),
+            Self::RateLimited { retry_after } => format!("rate limit exceeded; retry in {retry_after} seconds"),
+            Self::ShuttingDown => "this process is shutting down; retry to reach another one".to_owned(),
+            Self::PathNotFound => "this path does not exist; `/docs` lists all paths".to_owned(),
+            Self::MethodNotAllowed => "this path does not support the method; `Allow` lists the supported ones".to_owned(),
+            Self::Rejected(status) if status.is_client_error() => "the request is malformed".to_owned(),
+            Self::Database(_)
+            | Self::Disk(_)
+            | Self::Encoding(_)
+            | Self::ResponseBody
+            | Self::TaskPanicked
+            | Self::Rejected(_) => "an internal error occurred; quote the request id when you report it".to_owned(),
+        }
+    }
+}
+
+fn invalid_items(errors: &[ValidationError], count: u64) -> String {
+    let items = if count == 1 { "item is" } else { "items are" };
+    let first = errors.first().map(ToString::to_string).unwrap_or_default();
+    let listed = u64::try_from(errors.len()).unwrap_or(u64::MAX);
+    let listed = if listed < count { format!(" (`errors` lists the first {listed})") } else { String::new() };
+    format!("{count} {items} invalid{listed}, so nothing was imported; {first}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_items_are_counted_in_the_singular_and_the_plural() {
+        let errors = [ValidationError::at_pointer("/places/0/code".to_owned(), "must not be empty")];
+        assert_eq!(invalid_items(&errors, 1), "1 item is invalid, so nothing was imported; /places/0/code: must not be empty");
+        assert_eq!(
+            invalid_items(&errors, 3),
+            "3 items are invalid (`errors` lists the first 1), so nothing was imported; /places/0/code: must not be empty"
+        );
+    }
+}
