@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::churn::{Life, MIN_CAPACITY};
 use crate::cities::{CITIES, City};
+use crate::details;
 use crate::feed;
-use crate::model::{SellMode, SimBaseEvent, SimEvent, SimPerformer, SimVenue, SimZone};
+use crate::model::{SellMode, SimBaseEvent, SimDetails, SimEvent, SimPerformer, SimVenue, SimZone};
 use crate::words;
 
 /// The settings that determine a catalogue: the same settings and poll number produce the same bytes.
@@ -26,12 +27,15 @@ pub struct SimCatalogue {
     pub churn: f64,
     /// Events start from about 60 days before to 300 days after this day. Its year must be from 1 to 9998.
     pub anchor: NaiveDate,
+    /// Whether items have details such as statuses, categories, descriptions and addresses. The other values do not depend on it.
+    pub details: bool,
 }
 
 impl Default for SimCatalogue {
-    /// 500 events with four zones that never change, around 2026-01-01.
+    /// 500 events with four zones that never change, without details, around 2026-01-01.
     fn default() -> Self {
-        Self { seed: 1, events: 500, zones: 4, churn: 0.0, anchor: NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default() }
+        let anchor = NaiveDate::from_ymd_opt(2026, 1, 1).unwrap_or_default();
+        Self { seed: 1, events: 500, zones: 4, churn: 0.0, anchor, details: false }
     }
 }
 
@@ -103,14 +107,19 @@ impl SimCatalogue {
         for number in 0..self.count_events(index) {
             events.push(self.generate_event(index, number, &plan, &mut random));
         }
-        SimBaseEvent {
+        let mut base_event = SimBaseEvent {
             id: index + 1,
             sell_mode: if random.random_ratio(1, 10) { SellMode::Offline } else { SellMode::Online },
             organizer_company_id: random.random_ratio(9, 10).then(|| random.random_range(1..=40)),
             title,
+            details: SimDetails::default(),
             performers,
             events,
+        };
+        if self.details {
+            details::add(&mut base_event, city_of(home), &mut self.item_random(RandomSubject::Details, index));
         }
+        base_event
     }
 
     fn generate_event(&self, base_event: u64, number: u64, plan: &EventPlan, random: &mut ChaCha8Rng) -> SimEvent {
@@ -126,6 +135,8 @@ impl SimCatalogue {
             sell_from: NaiveDateTime::new(first_sold, NaiveTime::MIN),
             sell_to: starts - TimeDelta::hours(1),
             sold_out: random.random_ratio(1, 20),
+            status: None,
+            name: None,
             venue: self.generate_venue(venue),
             support: random.random_ratio(1, 8).then(|| self.generate_performer(base_event + FIRST_PERFORMERS)),
             zones: self.generate_zones(venue, plan.price_cents, random),
@@ -191,6 +202,9 @@ impl SimCatalogue {
             latitude: offset_coordinate(city.latitude, &mut random),
             longitude: offset_coordinate(city.longitude, &mut random),
             place_code: city.place_code,
+            address: self
+                .details
+                .then(|| details::generate_address(city, &mut self.item_random(RandomSubject::Address, number.into()))),
         }
     }
 
@@ -240,6 +254,8 @@ enum RandomSubject {
     Life = 2,
     Venue = 3,
     Names = 4,
+    Details = 5,
+    Address = 6,
 }
 
 /// The events of each base event in a block, in an order that rotates from block to block. Every block has ten events, so

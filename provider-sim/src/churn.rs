@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::model::{SimBaseEvent, SimEvent};
+use crate::model::{SimBaseEvent, SimEvent, SimStatus};
 
 /// The changes of one base event until one poll.
 pub(crate) struct Life {
@@ -47,6 +47,9 @@ impl Life {
         if self.is_on(CatalogueChange::Start) {
             event.starts += TimeDelta::hours(1);
             event.ends += TimeDelta::hours(1);
+            if event.status == Some(SimStatus::Scheduled) {
+                event.status = Some(SimStatus::Rescheduled);
+            }
         }
         if let Some(zone) = event.zones.first_mut() {
             zone.price_cents += PRICE_STEP_CENTS * step(self.count(CatalogueChange::Price), 5);

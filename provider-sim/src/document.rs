@@ -43,9 +43,10 @@ impl FeedDocument {
     /// poll does not matter.
     pub(crate) fn validator(&self) -> String {
         match self {
-            Self::Catalogue { catalogue: SimCatalogue { seed, events, zones, churn, anchor }, poll } => {
+            Self::Catalogue { catalogue: SimCatalogue { seed, events, zones, churn, anchor, details }, poll } => {
                 let poll = if *churn > 0.0 { *poll } else { 0 };
-                format!("{anchor}-seed{seed}-events{events}-zones{zones}-churn{churn}-poll{poll}")
+                let details = if *details { "-details" } else { "" };
+                format!("{anchor}-seed{seed}-events{events}-zones{zones}-churn{churn}-poll{poll}{details}")
             }
             Self::Fixed(bytes) => {
                 let mut hasher = DefaultHasher::new();

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::iter;
 
 use crate::catalogue::SimCatalogue;
-use crate::model::{SellMode, SimBaseEvent, SimEvent, SimPerformer, SimVenue, SimZone};
+use crate::model::{SellMode, SimAddress, SimBaseEvent, SimDetails, SimEvent, SimPerformer, SimStatus, SimVenue, SimZone};
 
 /// The text before the first base event.
 pub(crate) const OPENING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<eventList version=\"1.0\">\n  <output>\n";
@@ -47,7 +47,8 @@ impl Display for SimBaseEvent {
         if let Some(company) = self.organizer_company_id {
             write!(out, " organizer_company_id=\"{company}\"")?;
         }
-        writeln!(out, " title=\"{}\">", Escaped(&self.title))?;
+        write!(out, " title=\"{}\"", Escaped(&self.title))?;
+        writeln!(out, "{}>", self.details)?;
         for performer in &self.performers {
             write!(out, "      {performer}")?;
         }
@@ -58,16 +59,49 @@ impl Display for SimBaseEvent {
     }
 }
 
+/// The XML attributes, each after a space.
+impl Display for SimDetails {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        write_optional(out, "category", self.category)?;
+        write_optional(out, "description", self.description.as_deref())?;
+        write_optional(out, "organizer_name", self.organizer_name.as_deref())?;
+        write_optional(out, "url", self.url.as_deref())
+    }
+}
+
+fn write_optional(out: &mut Formatter<'_>, attribute: &str, value: Option<&str>) -> fmt::Result {
+    value.map_or(Ok(()), |value| write!(out, " {attribute}=\"{}\"", Escaped(value)))
+}
+
+/// The value of the XML attribute.
+impl Display for SimStatus {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Scheduled => "scheduled",
+            Self::Cancelled => "cancelled",
+            Self::Postponed => "postponed",
+            Self::Rescheduled => "rescheduled",
+            Self::MovedOnline => "moved_online",
+        })
+    }
+}
+
 /// The XML element with indentation and a line feed.
 impl Display for SimEvent {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         // The documented Debug format of chrono is the format of the feed, and several times faster than a format string.
-        writeln!(
+        write!(
             out,
             "      <event event_start_date=\"{:?}\" event_end_date=\"{:?}\" event_id=\"{}\" \
-             sell_from=\"{:?}\" sell_to=\"{:?}\" sold_out=\"{}\">",
+             sell_from=\"{:?}\" sell_to=\"{:?}\" sold_out=\"{}\"",
             self.starts, self.ends, self.id, self.sell_from, self.sell_to, self.sold_out
         )?;
+        // An event without a status is scheduled.
+        if let Some(status) = self.status.filter(|status| *status != SimStatus::Scheduled) {
+            write!(out, " status=\"{status}\"")?;
+        }
+        write_optional(out, "name", self.name)?;
+        out.write_str(">\n")?;
         write!(out, "        {}", self.venue)?;
         if let Some(support) = &self.support {
             write!(out, "        {support}")?;
@@ -82,15 +116,26 @@ impl Display for SimEvent {
 /// The XML element with a line feed.
 impl Display for SimVenue {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(
+        write!(
             out,
-            "<venue venue_id=\"{}\" name=\"{}\" latitude=\"{}\" longitude=\"{}\" place_code=\"{}\"/>",
+            "<venue venue_id=\"{}\" name=\"{}\" latitude=\"{}\" longitude=\"{}\" place_code=\"{}\"",
             self.id,
             Escaped(&self.name),
             self.latitude,
             self.longitude,
             self.place_code
-        )
+        )?;
+        if let Some(SimAddress { street, city, region, country, postal_code, time_zone }) = &self.address {
+            write!(
+                out,
+                " address=\"{}\" postal_code=\"{postal_code}\" city=\"{}\" region=\"{}\" country=\"{country}\" \
+                 time_zone=\"{time_zone}\"",
+                Escaped(street),
+                Escaped(city),
+                Escaped(region)
+            )?;
+        }
+        out.write_str("/>\n")
     }
 }
 

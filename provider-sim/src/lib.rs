@@ -12,6 +12,7 @@ mod catalogue;
 mod churn;
 mod cities;
 mod corrupt;
+mod details;
 mod document;
 mod fault;
 mod feed;
@@ -24,6 +25,6 @@ mod words;
 
 pub use catalogue::SimCatalogue;
 pub use fault::{InjectedFault, InvalidFault};
-pub use model::{SellMode, SimBaseEvent, SimEvent, SimPerformer, SimVenue, SimZone};
+pub use model::{SellMode, SimAddress, SimBaseEvent, SimDetails, SimEvent, SimPerformer, SimStatus, SimVenue, SimZone};
 pub use provider::{SimProvider, SimStatistics};
 pub use server::serve;

@@ -13,10 +13,40 @@ pub struct SimBaseEvent {
     pub organizer_company_id: Option<u32>,
     /// Not escaped.
     pub title: String,
+    /// All absent without [`SimCatalogue::details`](crate::SimCatalogue::details).
+    pub details: SimDetails,
     /// One to three distinct performers of all events.
     pub performers: Vec<SimPerformer>,
     /// One to four events.
     pub events: Vec<SimEvent>,
+}
+
+/// What describes a show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SimDetails {
+    /// In the words of a provider.
+    pub category: Option<&'static str>,
+    /// Not escaped; in the language of the city.
+    pub description: Option<String>,
+    /// Not escaped.
+    pub organizer_name: Option<String>,
+    /// Where to buy.
+    pub url: Option<String>,
+}
+
+/// Whether an event takes place as announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SimStatus {
+    /// As announced.
+    Scheduled,
+    /// Not at all.
+    Cancelled,
+    /// On a date that is not known yet.
+    Postponed,
+    /// On another date.
+    Rescheduled,
+    /// Online.
+    MovedOnline,
 }
 
 /// How the tickets of a base event are sold.
@@ -43,6 +73,10 @@ pub struct SimEvent {
     pub sell_to: NaiveDateTime,
     /// If true, the capacity of every zone is 0.
     pub sold_out: bool,
+    /// Absent without [`SimCatalogue::details`](crate::SimCatalogue::details).
+    pub status: Option<SimStatus>,
+    /// Its own name, which few events have.
+    pub name: Option<&'static str>,
     /// Venue.
     pub venue: SimVenue,
     /// A performer of this event only.
@@ -79,6 +113,25 @@ pub struct SimVenue {
     pub longitude: f64,
     /// UN/LOCODE of its city.
     pub place_code: &'static str,
+    /// Absent without [`SimCatalogue::details`](crate::SimCatalogue::details).
+    pub address: Option<SimAddress>,
+}
+
+/// Where a venue is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimAddress {
+    /// Street and number; not escaped.
+    pub street: String,
+    /// City.
+    pub city: &'static str,
+    /// Region, state or province.
+    pub region: &'static str,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: &'static str,
+    /// Postal code.
+    pub postal_code: String,
+    /// IANA time zone.
+    pub time_zone: &'static str,
 }
 
 /// A band or an artist.

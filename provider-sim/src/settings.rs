@@ -24,6 +24,9 @@ pub(crate) struct SimSettings {
     /// Percentage of base events that change between two responses, 0 to 100
     #[arg(long, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse_percent)]
     churn: f64,
+    /// Generate no details such as statuses, categories, descriptions and addresses
+    #[arg(long)]
+    plain: bool,
     /// Center of the event dates, for example 2026-03-01 [default: today in UTC]
     #[arg(long, value_name = "DATE", value_parser = parse_day)]
     now: Option<NaiveDate>,
@@ -53,6 +56,7 @@ impl SimSettings {
             events: self.events,
             zones: self.zones,
             churn: self.churn,
+            details: !self.plain,
             anchor: self.now.unwrap_or_else(|| Utc::now().date_naive()),
         }
     }

@@ -17,8 +17,14 @@ use crate::{
 
 on_every_backend!(an_expansion_excludes_workers_only, a_contraction_excludes_all_programs, an_excluded_worker_releases_its_job);
 
-const SMALL: SimCatalogue =
-    SimCatalogue { seed: 5, events: 30, zones: 2, churn: 20.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const SMALL: SimCatalogue = SimCatalogue {
+    seed: 5,
+    events: 30,
+    zones: 2,
+    churn: 20.0,
+    anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap(),
+    details: false,
+};
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 /// What every program reports.
 const TOO_NEW: &str = "is too new: it requires programs that know the migration m20991231_000001_expansion";

@@ -13,8 +13,14 @@ use crate::{
 
 on_every_backend!(a_removed_event_does_not_return, a_purged_provider_does_not_return);
 
-const CATALOGUE: SimCatalogue =
-    SimCatalogue { seed: 5, events: 30, zones: 2, churn: 30.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const CATALOGUE: SimCatalogue = SimCatalogue {
+    seed: 5,
+    events: 30,
+    zones: 2,
+    churn: 30.0,
+    anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap(),
+    details: false,
+};
 /// The state bound after which every process knows a takedown: the polling interval of the version, and a margin for a busy machine.
 const BOUND: Duration = Duration::from_secs(10);
 const SEARCHES: [&str; 2] = ["/search", "/search?starts_at=2030-01-01"];

@@ -20,8 +20,14 @@ use tokio::net::TcpListener;
 
 use crate::deployment::{Deployment, SLUG};
 
-const CATALOGUE: SimCatalogue =
-    SimCatalogue { seed: 5, events: 30, zones: 2, churn: 20.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const CATALOGUE: SimCatalogue = SimCatalogue {
+    seed: 5,
+    events: 30,
+    zones: 2,
+    churn: 20.0,
+    anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap(),
+    details: false,
+};
 const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// An OTLP collector that stores each span with the `service.name` of its process.

@@ -25,8 +25,14 @@ on_every_backend!(
     a_worker_that_resumes_after_its_lease_changes_nothing,
 );
 
-const SMALL: SimCatalogue =
-    SimCatalogue { seed: 5, events: 30, zones: 2, churn: 20.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const SMALL: SimCatalogue = SimCatalogue {
+    seed: 5,
+    events: 30,
+    zones: 2,
+    churn: 20.0,
+    anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap(),
+    details: false,
+};
 const ONCE_A_YEAR: &str = "0 0 0 1 1 *";
 /// Longer than a busy machine suspends a process. For tests that do not kill workers.
 const LONG_LEASE_SECONDS: u32 = 60;

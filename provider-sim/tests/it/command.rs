@@ -13,10 +13,13 @@ fn run(arguments: &[&str]) -> Output {
 
 #[test]
 fn print_outputs_the_feed() {
-    let printed = run(&["--print", "--events", "40", "--zones", "2", "--seed", "7", "--now", "2026-01-01"]);
-    assert!(printed.status.success());
-    let catalogue = SimCatalogue { seed: 7, events: 40, zones: 2, ..SimCatalogue::default() };
-    assert!(printed.stdout == catalogue.feed(0).into_bytes());
+    let arguments = ["--print", "--events", "40", "--zones", "2", "--seed", "7", "--now", "2026-01-01", "--plain"];
+    for (arguments, details) in [(&arguments[..], false), (&arguments[..9], true)] {
+        let printed = run(arguments);
+        assert!(printed.status.success());
+        let catalogue = SimCatalogue { seed: 7, events: 40, zones: 2, details, ..SimCatalogue::default() };
+        assert!(printed.stdout == catalogue.feed(0).into_bytes(), "{arguments:?}");
+    }
 }
 
 #[test]

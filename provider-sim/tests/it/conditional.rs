@@ -40,6 +40,7 @@ async fn settings_that_change_the_feed_change_its_etag() {
         SimCatalogue { events: 501, ..default },
         SimCatalogue { zones: 5, ..default },
         SimCatalogue { churn: 1.0, ..default },
+        SimCatalogue { details: true, ..default },
         SimCatalogue { anchor: default.anchor.succ_opt().unwrap(), ..default },
     ] {
         etags.push(SimProviderServer::start(catalogue).await.get("/feed", &[]).await.etag().to_owned());

@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod conditional;
 mod content_coding;
+mod details;
 mod faults;
 mod handle;
 mod routing;

@@ -17,8 +17,14 @@ on_every_backend!(
     concurrent_syncs_leave_one_complete_copy,
 );
 
-const CATALOGUE: SimCatalogue =
-    SimCatalogue { seed: 7, events: 1_100, zones: 3, churn: 25.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const CATALOGUE: SimCatalogue = SimCatalogue {
+    seed: 7,
+    events: 1_100,
+    zones: 3,
+    churn: 25.0,
+    anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap(),
+    details: false,
+};
 
 async fn copies_a_large_catalogue(database: Arc<TestDatabase>) {
     let copying = Copying::new(&database).await;

@@ -29,8 +29,14 @@ use crate::{
 
 const SLUG: &str = "northstage";
 /// Changes a lot between polls, so that an unexpected write is visible.
-const CATALOGUE: SimCatalogue =
-    SimCatalogue { seed: 3, events: 60, zones: 2, churn: 50.0, anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() };
+const CATALOGUE: SimCatalogue = SimCatalogue {
+    seed: 3,
+    events: 60,
+    zones: 2,
+    churn: 50.0,
+    anchor: chrono::NaiveDate::from_ymd_opt(2031, 1, 1).unwrap(),
+    details: false,
+};
 
 /// A copy that is synced over HTTP.
 struct FetchTest {

@@ -143,14 +143,14 @@ fn describe_parsed(base_event: &BaseEventItem) -> Vec<String> {
 
 /// The same lines for a base event of the simulator.
 fn describe_generated(base_event: &SimBaseEvent) -> Vec<String> {
-    let SimBaseEvent { id, sell_mode, organizer_company_id, title, performers, events } = base_event;
+    let SimBaseEvent { id, sell_mode, organizer_company_id, title, details: _, performers, events } = base_event;
     let names = |performers: &[SimPerformer]| -> Vec<String> {
         performers.iter().map(|performer| format!("{} {}", performer.id, performer.name)).collect()
     };
     let organizer = organizer_company_id.map(|id| id.to_string());
     let mut lines = vec![format!("{id} {title} {} {organizer:?} {:?}", *sell_mode == SellMode::Online, names(performers))];
     for event in events {
-        let SimEvent { id, starts, ends, sell_from, sell_to, sold_out, venue, support, zones } = event;
+        let SimEvent { id, starts, ends, sell_from, sell_to, sold_out, status: _, name: _, venue, support, zones } = event;
         let venue = Some(format!("{} {} {} {}", venue.id, venue.name, venue.latitude, venue.longitude));
         let zones: Vec<String> = zones
             .iter()
