@@ -54,7 +54,7 @@ pub struct Model {
     pub failures: i32,
     /// Until when ticks are skipped.
     pub pause_until: Option<UtcInstant>,
-    /// Why they are skipped: `retry_after`, `cache_control` or `circuit_open`.
+    /// Why they are skipped: `retry_after`, `cache_control`, `backoff` or `circuit_open`.
     pub pause_reason: Option<String>,
     /// When the pause began, by the database's clock.
     pub paused_at: Option<UtcInstant>,

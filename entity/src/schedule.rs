@@ -13,7 +13,7 @@ use crate::UtcInstant;
 /// A cron schedule of six or seven fields, seconds first, in UTC: `0 */10 * * * *` is every ten minutes.
 ///
 /// The syntax is that of the [croner](https://docs.rs/croner) crate. A day of the month and a day of the week must both match.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Schedule(Cron);
 
 impl Schedule {

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod progress;
 pub mod provider;
 mod release_metrics;
+pub mod reload;
 pub mod schedule;
 pub mod service;
 pub mod sync;

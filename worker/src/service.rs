@@ -3,13 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::DatabaseConnection;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     database::wait_until_schema_differs,
     jobs::{self, JobContext, runner::Runner},
-    provider::{entry::ProviderEntry, fetch::FeedClient},
+    provider::fetch::FeedClient,
+    reload::Providers,
     schedule::{self, ScheduleError},
     sync::FeedSource,
 };
@@ -33,7 +34,7 @@ pub enum ServiceEnd {
 /// When the database is unavailable at the start.
 pub async fn run(
     database: &DatabaseConnection,
-    providers: Vec<ProviderEntry>,
+    mut providers: watch::Receiver<Providers>,
     client: &FeedClient,
     lease: Duration,
     shutdown: CancellationToken,
@@ -48,19 +49,23 @@ pub async fn run(
         let stop = stop.clone();
         tokio::spawn(async move { runner.run(&stop).await })
     };
-    let schedules = schedule::start(database, &providers, &wake, &stop).await;
-    if schedules.is_err() {
-        stop.cancel();
-    }
-    let end = tokio::select! {
-        drained = &mut running => if drained.unwrap_or(false) { ServiceEnd::Drained } else { ServiceEnd::DrainTimedOut },
+    let current = providers.borrow_and_update().clone();
+    let schedules = match schedule::start(database, &current, &wake, &stop).await {
+        Ok(schedules) => schedules,
+        Err(error) => {
+            stop.cancel();
+            let _drained = running.await;
+            return Err(error);
+        }
+    };
+    tokio::select! {
+        drained = &mut running => Ok(if drained.unwrap_or(false) { ServiceEnd::Drained } else { ServiceEnd::DrainTimedOut }),
         () = wait_until_schema_differs(database) => {
             release.cancel();
             stop.cancel();
             let _released = running.await;
-            ServiceEnd::SchemaDiffers
+            Ok(ServiceEnd::SchemaDiffers)
         }
-    };
-    drop(schedules?);
-    Ok(end)
+        never = schedules.follow(database, providers, &wake, &stop) => match never {},
+    }
 }

@@ -15,6 +15,7 @@ use crate::{
         category::CategoryMap,
         currency::Currency,
         document,
+        feed_headers::FeedHeaders,
         feed_url::FeedUrl,
         fetch::{self, FetchOutcome, FetchRequest, Validators},
         format::{self, Conventions, FeedFormat, Locator},
@@ -91,9 +92,10 @@ impl LintCommand {
 
 async fn fetch(url: &FeedUrl, limit_bytes: u64, progress: &ProgressCounter) -> Result<Arc<Spool>, Box<dyn Error>> {
     // The user has chosen the address.
-    let (allow_private_addresses, validators) = (true, &Validators::default());
+    let (allow_private_addresses, headers, validators) = (true, &FeedHeaders::default(), &Validators::default());
     let request = FetchRequest {
         url: url.expose(),
+        headers,
         validators,
         response_timeout: fetch::default_response_timeout(),
         limit_bytes,

@@ -12,9 +12,10 @@ use super::{RunSettings, wait_and_connect};
 use crate::{
     metrics,
     provider::{
-        entry::{ProviderEntry, read_providers},
+        entry::{ProviderEntry, ProvidersFile},
         fetch,
     },
+    reload::ProvidersReload,
     service::{self, ServiceEnd},
     sync::register,
 };
@@ -32,7 +33,9 @@ impl RunCommand {
     pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
         let shutdown = telemetry::shutdown_signal()?;
         let settings = &self.settings;
-        let providers = read_providers(&settings.providers.providers_file)?;
+        let (file, providers) = ProvidersFile::open(&settings.providers.providers_file)?;
+        let mut reload = ProvidersReload::new(file, providers);
+        let providers = reload.subscribe();
         let client = fetch::build_client()?;
         serve_metrics(&settings.metrics, &shutdown).await?;
         let (mut is_ready, mut sampling) = (false, None);
@@ -40,8 +43,9 @@ impl RunCommand {
             let Some(connection) = wait_and_connect(database, &shutdown).await? else {
                 return Ok(ExitCode::SUCCESS);
             };
-            self.register(&connection, &providers).await?;
-            tracing::info!(providers.count = providers.len(), database.url = %database.url, "worker started");
+            let current = providers.borrow().clone();
+            self.register(&connection, &current).await?;
+            tracing::info!(providers.count = current.len(), database.url = %database.url, "worker started");
             if !std::mem::replace(&mut is_ready, true) {
                 telemetry::notify_ready(&shutdown);
             }
@@ -49,7 +53,10 @@ impl RunCommand {
             tokio::spawn(metrics::sample(connection.clone(), sampled.clone()));
             // Not earlier: while the worker waits for a schema that fits, the ages grow.
             drop(sampling.replace(sampled.drop_guard()));
-            let end = service::run(&connection, providers.clone(), &client, settings.lease.lease, shutdown.clone()).await?;
+            let end = tokio::select! {
+                end = service::run(&connection, providers.clone(), &client, settings.lease.lease, shutdown.clone()) => end?,
+                never = reload.watch(&connection) => match never {},
+            };
             connection.close().await?;
             match end {
                 ServiceEnd::Drained => return Ok(ExitCode::SUCCESS),
@@ -63,10 +70,7 @@ impl RunCommand {
     /// Updates the providers in the database.
     async fn register(&self, database: &DatabaseConnection, providers: &[ProviderEntry]) -> Result<(), Box<dyn Error>> {
         deadline::within(deadline::BULK, database, register::retire_others(database, providers, self.allow_retire)).await?;
-        for entry in providers {
-            deadline::within(deadline::BULK, database, register::register(database, entry)).await?;
-        }
-        Ok(())
+        Ok(register::register_all(database, providers).await?)
     }
 }
 

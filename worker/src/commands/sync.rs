@@ -30,9 +30,15 @@ pub(super) struct SyncCommand {
     /// Read the feed from this file instead of the provider's URL; `-` is standard input
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Request the whole document and compare all of it, even if it is unchanged
+    #[arg(long)]
+    full: bool,
     /// Accept the feed even if it has far fewer events than the previous one
     #[arg(long)]
     accept_shrink: bool,
+    /// Accept the feed even if most of its events have new ids
+    #[arg(long)]
+    accept_churn: bool,
     /// Accept the document even if its changes were reverted
     #[arg(long)]
     accept_reverted: bool,
@@ -53,6 +59,9 @@ impl SyncCommand {
         if self.accept_shrink {
             entry.max_shrink_share = 1.0;
         }
+        if self.accept_churn {
+            entry.max_churn_share = 1.0;
+        }
         if self.accept_prices {
             entry.max_price_jump_share = 1.0;
         }
@@ -70,7 +79,7 @@ impl SyncCommand {
         let bar = ProgressBar::on_terminal();
         let span = job_span(&claim);
         span.record("provider.slug", entry.slug.as_str());
-        let syncing = sync::sync_with_progress(&database, &entry, &source, &claim, bar.progress()).instrument(span);
+        let syncing = sync::sync_with_progress(&database, &entry, &source, &claim, (bar.progress(), self.full)).instrument(span);
         let report = tokio::select! {
             report = syncing => Some(report),
             () = renew_until_lost(&database, &claim, self.lease.lease) => Some(Err(SyncError::LeaseLost)),

@@ -10,6 +10,9 @@ use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, sea_q
 
 /// Consecutive failures after which the circuit opens: fewer may be a restart.
 const FAILURES_ALLOWED: i32 = 5;
+/// The longest pause after the first response of an overloaded provider that does not send `Retry-After`; it doubles with each further
+/// failure, up to [`provider::MAX_PAUSE`].
+const BACKOFF_BASE: Duration = Duration::from_secs(10);
 /// The longest pause when the circuit opens; it doubles with each further failure.
 const CIRCUIT_BASE: Duration = Duration::from_secs(30);
 /// The longest pause of the circuit: a provider that has recovered must soon be polled again.
@@ -22,6 +25,8 @@ pub enum PauseReason {
     RetryAfter,
     /// The provider's document is fresh according to `Cache-Control`.
     CacheControl,
+    /// The provider is overloaded (429 or 503), and did not send `Retry-After`.
+    Backoff,
     /// The provider's runs keep failing.
     CircuitOpen,
 }
@@ -33,6 +38,7 @@ impl PauseReason {
         match self {
             Self::RetryAfter => "retry_after",
             Self::CacheControl => "cache_control",
+            Self::Backoff => "backoff",
             Self::CircuitOpen => "circuit_open",
         }
     }
@@ -60,35 +66,50 @@ pub async fn pause(database: &impl ConnectionTrait, provider_id: i32, time: Dura
     Ok(())
 }
 
-/// Counts a failure of the provider or its document, and opens the circuit after too many.
+/// Counts a failure of the provider or its document. Pauses the provider if it is overloaded, and after too many failures.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
+pub async fn count_failure(database: &impl ConnectionTrait, provider_id: i32, is_overloaded: bool) -> Result<(), DbErr> {
     let counted = provider::Entity::update_many()
         .col_expr(provider::Column::Failures, Expr::col(provider::Column::Failures).add(1))
         .filter(provider::COLUMN.id.eq(provider_id))
         .exec_with_returning(database)
         .await?;
     let Some(provider) = counted.into_iter().next() else { return Ok(()) };
-    let Some(delay) = circuit_delay(provider.failures, fastrand::f64()) else { return Ok(()) };
-    pause(database, provider_id, delay, PauseReason::CircuitOpen).await?;
+    let (reason, delay) = if is_overloaded {
+        (PauseReason::Backoff, backoff_delay(provider.failures, fastrand::f64()))
+    } else {
+        (PauseReason::CircuitOpen, circuit_delay(provider.failures, fastrand::f64()))
+    };
+    let Some(delay) = delay else { return Ok(()) };
+    pause(database, provider_id, delay, reason).await?;
     tracing::warn!(
         provider.slug = provider.slug,
         provider.failures = provider.failures,
+        pause_reason = reason.name(),
         pause_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-        "provider paused after repeated failures"
+        "provider paused after failures"
     );
     Ok(())
 }
 
-/// How long the circuit stays open after consecutive failures; `random` is between 0 and 1. The pause is at least half of the longest,
-/// so that there is one.
+/// How long to wait for an overloaded provider after consecutive failures.
+fn backoff_delay(failures: i32, random: f64) -> Option<Duration> {
+    double_delay(BACKOFF_BASE, provider::MAX_PAUSE, failures - 1, random)
+}
+
+/// How long the circuit stays open after consecutive failures.
 fn circuit_delay(failures: i32, random: f64) -> Option<Duration> {
-    let more = u32::try_from(failures - FAILURES_ALLOWED).ok()?;
-    let longest = 2_u32.checked_pow(more).and_then(|factor| CIRCUIT_BASE.checked_mul(factor));
-    Some(longest.unwrap_or(CIRCUIT_CEILING).min(CIRCUIT_CEILING).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0))
+    double_delay(CIRCUIT_BASE, CIRCUIT_CEILING, failures - FAILURES_ALLOWED, random)
+}
+
+/// A pause that doubles with each of `times`, if it is not negative; `random` is between 0 and 1. It is at least half of the longest, so
+/// that there is one, and that it grows each time.
+fn double_delay(base: Duration, ceiling: Duration, times: i32, random: f64) -> Option<Duration> {
+    let longest = 2_u32.checked_pow(u32::try_from(times).ok()?).and_then(|factor| base.checked_mul(factor));
+    Some(longest.unwrap_or(ceiling).min(ceiling).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0))
 }
 
 #[cfg(test)]
@@ -101,5 +122,15 @@ mod tests {
         assert_eq!([0, 1, 4].map(|failures| seconds(failures, 1.0)), [None; 3]);
         assert_eq!([5, 6, 9, 10, 99, i32::MAX].map(|failures| seconds(failures, 1.0)), [30, 60, 480, 900, 900, 900].map(Some));
         assert_eq!([5, 6, 9, 10, 99].map(|failures| seconds(failures, 0.0)), [15, 30, 240, 450, 450].map(Some));
+    }
+
+    #[test]
+    fn the_wait_for_an_overloaded_provider_grows_from_the_first_failure_up_to_an_hour() {
+        let seconds = |failures, random| backoff_delay(failures, random).map(|delay| delay.as_secs());
+        assert_eq!(
+            [1, 2, 3, 9, 10, 99, i32::MAX].map(|failures| seconds(failures, 1.0)),
+            [10, 20, 40, 2560, 3600, 3600, 3600].map(Some)
+        );
+        assert_eq!([1, 2, 3, 99].map(|failures| seconds(failures, 0.0)), [5, 10, 20, 1800].map(Some));
     }
 }

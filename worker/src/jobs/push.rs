@@ -16,7 +16,7 @@ use crate::{
 impl Handler<JobContext> for PushJob {
     async fn run(self, context: &JobContext, claim: &Claim) -> JobOutcome {
         match context.find_provider(&self.provider, claim) {
-            Ok(entry) => apply(&context.database, entry, claim).await,
+            Ok(entry) => apply(&context.database, &entry, claim).await,
             Err(outcome) => outcome,
         }
     }

@@ -26,10 +26,10 @@ impl Handler<JobContext> for SyncJob {
             Ok(entry) => entry,
             Err(outcome) => return outcome,
         };
-        match sync::sync(&context.database, entry, &context.source, claim).await {
+        match sync::sync(&context.database, &entry, &context.source, claim).await {
             Ok(report) => {
                 if let Some(fresh_for) = report.fresh_for {
-                    let pausing = pause_while_fresh(&context.database, entry, fresh_for);
+                    let pausing = pause_while_fresh(&context.database, &entry, fresh_for);
                     if let Err(error) = deadline::within(deadline::SHORT, &context.database, pausing).await {
                         tracing::warn!(error = telemetry::with_causes(&error), "the provider could not be paused");
                     }
@@ -39,7 +39,7 @@ impl Handler<JobContext> for SyncJob {
             Err(SyncError::LeaseLost) => JobOutcome::Committed,
             Err(error) if error.is_internal() => JobOutcome::Failed { reason: error.to_string() },
             Err(error) => {
-                let deciding = after_failure(&context.database, entry, claim, &error);
+                let deciding = after_failure(&context.database, &entry, claim, &error);
                 deadline::within(deadline::SHORT, &context.database, deciding).await.unwrap_or_else(|unwritten| {
                     tracing::warn!(error = telemetry::with_causes(&unwritten), "the failure could not be counted");
                     JobOutcome::Failed { reason: error.to_string() }
@@ -63,7 +63,8 @@ async fn after_failure(
         pause::pause(database, provider.id, delay, PauseReason::RetryAfter).await?;
     }
     if error.is_provider_error() {
-        pause::count_failure(database, provider.id).await?;
+        let is_overloaded = matches!(error, SyncError::Fetch(error) if error.is_overload());
+        pause::count_failure(database, provider.id, is_overloaded).await?;
     }
     if !error.is_transient() {
         return Ok(JobOutcome::Done);

@@ -7,6 +7,7 @@ pub mod category;
 pub mod currency;
 pub mod document;
 pub mod entry;
+pub mod feed_headers;
 pub mod feed_url;
 pub mod fetch;
 pub mod format;

@@ -7,12 +7,12 @@ mod clock;
 mod due;
 pub mod tick;
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use entity::{Schedule, UtcInstant, database_now, deadline, job::queue, provider};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::{Notify, Semaphore, watch},
     time::sleep,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -26,6 +26,7 @@ use crate::{
     database::RECONNECT_PAUSE,
     jobs::{boundary::BoundaryJob, cleanup::CleanupJob},
     provider::entry::ProviderEntry,
+    reload::Providers,
 };
 
 /// How often the database's clock is read at least: so that a clock that is set is detected within this time. It is one query for all
@@ -112,6 +113,32 @@ pub async fn start(
     let (clock, wake) = (ClockWatch::new(database.clone()), wake.clone());
     tokio::spawn(async move { stop.run_until_cancelled(run(clock, tasks, &wake)).await });
     Ok(schedules)
+}
+
+impl Schedules {
+    /// Replaces the schedules with each change of the providers, and never returns.
+    pub async fn follow(
+        mut self,
+        database: &DatabaseConnection,
+        mut providers: watch::Receiver<Providers>,
+        wake: &Arc<Notify>,
+        shutdown: &CancellationToken,
+    ) -> Infallible {
+        while providers.changed().await.is_ok() {
+            let current = providers.borrow_and_update().clone();
+            self = loop {
+                match start(database, &current, wake, shutdown).await {
+                    Ok(schedules) => break schedules,
+                    // An outage is logged where jobs are claimed.
+                    Err(error) => {
+                        tracing::debug!(error = telemetry::with_causes(&error), "the schedules could not be changed, retrying");
+                        sleep(RECONNECT_PAUSE).await;
+                    }
+                }
+            };
+        }
+        std::future::pending().await
+    }
 }
 
 /// Starts tasks when they are due. The pauses are of monotonic time: only the database's clock decides what is due.

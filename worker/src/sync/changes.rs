@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     SyncError,
+    churn_guard::ChurnGuard,
     diff::{self, CopiedBaseEvent, CopyChanges, FeedOrigin},
     price_guard::PriceGuard,
     record::ChangeRecorder,
@@ -37,6 +38,7 @@ pub(super) struct FeedChanges<'a> {
     is_visible: bool,
     recorder: Option<ChangeRecorder>,
     price_guard: Option<PriceGuard>,
+    churn_guard: Option<ChurnGuard>,
 }
 
 impl<'a> FeedChanges<'a> {
@@ -49,7 +51,7 @@ impl<'a> FeedChanges<'a> {
         recorder: Option<ChangeRecorder>,
         progress: &'a ProgressCounter,
     ) -> Self {
-        let FeedComparison { changed, removed, unchanged_events } = comparison;
+        let FeedComparison { changed, removed, unchanged_events, new_events: _ } = comparison;
         progress.begin(ProgressStage::Writing, Some((changed.len() + removed.len()) as u64));
         let counts = Counts {
             fetched: summary.event_count,
@@ -67,12 +69,18 @@ impl<'a> FeedChanges<'a> {
             is_visible: false,
             recorder,
             price_guard: None,
+            churn_guard: None,
         }
     }
 
     /// Compares the prices with those of the copy. Not for a first load, which no reader has seen before.
     pub(super) fn guard_prices(self, price_guard: PriceGuard) -> Self {
         Self { price_guard: Some(price_guard), ..self }
+    }
+
+    /// Compares the ids with those of the copy.
+    pub(super) fn guard_ids(self, churn_guard: Option<ChurnGuard>) -> Self {
+        Self { churn_guard: churn_guard.map(ChurnGuard::restart), ..self }
     }
 
     /// The next batch; `None` after the last one.
@@ -108,6 +116,9 @@ impl<'a> FeedChanges<'a> {
         self.counts.add(changes.counts);
         if let Some(price_guard) = &mut self.price_guard {
             price_guard.add(&copied, &changes, &self.counts)?;
+        }
+        if let Some(churn_guard) = &mut self.churn_guard {
+            churn_guard.add(&copied, &changes)?;
         }
         // Shown events may share venues and performers, and they are resources of their own in the API.
         self.is_visible |= changes.visible || !changes.venues.is_empty() || !changes.performers.is_empty();

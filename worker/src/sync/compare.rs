@@ -9,7 +9,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::{
-    SyncError, guard,
+    SyncError,
+    churn_guard::ChurnGuard,
+    guard,
     report::Stopwatch,
     summary::{CopiedHashes, FeedComparison, FeedSummary, SpooledFeed},
 };
@@ -34,6 +36,8 @@ pub(super) struct ComparedFeed {
     pub(super) comparison: FeedComparison,
     /// Why the feed is not trusted, if so.
     pub(super) refusal: Option<SyncError>,
+    /// Compares the ids of events while the changes are read; `None` for a delta and for a first load.
+    pub(super) churn_guard: Option<ChurnGuard>,
     pub(super) parse: Duration,
     pub(super) diff: Duration,
 }
@@ -61,13 +65,18 @@ pub(super) async fn compare(
     let ((summary, parse), copied) = tokio::join!(timed_summary, fetching);
     let (summary, copied) = (summary?, copied?);
     let events_before = if is_delta { 0 } else { usize::try_from(provider.event_count).unwrap_or(0) };
-    let refusal = guard::check(entry, &summary, events_before).err();
+    let mut refusal = guard::check(entry, &summary, events_before).err();
     let compared = tokio::task::spawn_blocking(move || summary.compare(&copied)).await;
     let (summary, mut comparison) = compared.map_err(SyncError::Panic)?;
+    let mut churn_guard = None;
     if is_delta {
         comparison.removed.clear();
+    } else {
+        let counting = ChurnGuard::count(database, entry, provider, &summary, &comparison);
+        churn_guard = deadline::within(deadline::BULK, database, counting).await?;
+        refusal = refusal.or_else(|| churn_guard.as_ref()?.decide().err());
     }
-    Ok(ComparedFeed { feed, summary: Arc::new(summary), comparison, refusal, parse, diff: watch.lap() })
+    Ok(ComparedFeed { feed, summary: Arc::new(summary), comparison, refusal, churn_guard, parse, diff: watch.lap() })
 }
 
 async fn summarize(feed: &Arc<SpooledFeed>) -> Result<FeedSummary, SyncError> {

@@ -47,7 +47,7 @@ async fn count_changes(
     let _slot = compare::acquire_slot().await?;
     let progress = ProgressCounter::none();
     let compared = compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed)), &progress).await?;
-    let ComparedFeed { feed, summary, comparison, refusal, .. } = compared;
+    let ComparedFeed { feed, summary, comparison, refusal, churn_guard, .. } = compared;
     let rejects = describe_rejects(&summary.rejects.first, &feed.spool).map_err(SyncError::Spool)?;
     if let Some(refusal) = refusal {
         return Ok(describe_failure(&refusal, summary.rejects.count, &rejects));
@@ -58,7 +58,7 @@ async fn count_changes(
         fetched_at: deadline::within(deadline::SHORT, database, database_now(database)).await?,
         last_fetched_at: provider.last_success_at,
     };
-    let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, None, &progress);
+    let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, None, &progress).guard_ids(churn_guard);
     if provider.last_success_at.is_some() && provider.loading_since.is_none() {
         changes = changes.guard_prices(PriceGuard::new(entry));
     }

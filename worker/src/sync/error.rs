@@ -34,6 +34,14 @@ pub enum SyncError {
         /// The reason of the first reject.
         first: String,
     },
+    /// Nothing of the feed could be accepted.
+    #[error("no item of the feed was accepted (rejected: {rejects}); the first reason: {first}")]
+    AllRejected {
+        /// Rejected items.
+        rejects: usize,
+        /// The reason of the first reject.
+        first: String,
+    },
     /// Too many events are missing: part of the feed was probably lost.
     #[error(
         "the feed has {now} events after {before}, a loss of more than the allowed share of {allowed_share}; if this is correct, run \
@@ -44,6 +52,24 @@ pub enum SyncError {
         before: usize,
         /// Events of this feed.
         now: usize,
+        /// The limit.
+        allowed_share: f64,
+    },
+    /// Most ids are new: the provider has probably changed them.
+    #[error(
+        "at least {new} of {fetched} events have new ids, and {gone} of the {before} previous events are gone, more than the allowed share \
+         of {allowed_share} of both; the provider has probably changed its ids. If this is correct, run \
+         `marquee-worker sync SLUG --accept-churn`"
+    )]
+    Churned {
+        /// Events that are not in the copy. The rest of the feed may not have been read.
+        new: usize,
+        /// Events of this feed.
+        fetched: usize,
+        /// Events of the previous feed that are missing, except those that have ended since.
+        gone: usize,
+        /// Events of the previous feed.
+        before: usize,
         /// The limit.
         allowed_share: f64,
     },
@@ -121,7 +147,9 @@ impl SyncError {
             Self::File(_) => "unreadable_file",
             Self::Document(error) => error.code(),
             Self::TooManyRejects { .. } => "too_many_rejects",
+            Self::AllRejected { .. } => "all_rejected",
             Self::Shrunk { .. } => "shrunk",
+            Self::Churned { .. } => "churned",
             Self::RevertedDocument => "reverted_document",
             Self::PriceJump { .. } => "price_jump",
             Self::Superseded => "superseded",
@@ -151,7 +179,14 @@ impl SyncError {
     /// Whether a well-formed feed is not plausible.
     #[must_use]
     pub(super) fn is_refusal(&self) -> bool {
-        matches!(self, Self::TooManyRejects { .. } | Self::Shrunk { .. } | Self::PriceJump { .. })
+        matches!(
+            self,
+            Self::TooManyRejects { .. }
+                | Self::AllRejected { .. }
+                | Self::Shrunk { .. }
+                | Self::Churned { .. }
+                | Self::PriceJump { .. }
+        )
     }
 
     /// Whether the provider may recover before its next tick.

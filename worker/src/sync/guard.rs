@@ -6,16 +6,18 @@ use crate::provider::entry::ProviderEntry;
 /// Below this number of items no share is checked: a feed of three items is not rejected for one of them.
 const MIN_ITEMS: usize = 10;
 
-/// Rejects a feed with too many rejected items, or with too many events removed since the previous copy.
+/// Rejects a feed of which nothing was accepted, with too many rejected items, or with too many events removed since the previous copy.
 pub(super) fn check(entry: &ProviderEntry, summary: &FeedSummary, events_before: usize) -> Result<(), SyncError> {
     let rejects = summary.rejects.count;
     let items = summary.event_count + rejects;
-    match summary.rejects.first.first() {
-        Some(first) if is_over(rejects, items, entry.max_rejects_share) => {
-            let first = first.reason.clone();
-            return Err(SyncError::TooManyRejects { rejects, items, allowed_share: entry.max_rejects_share, first });
+    if let Some(first) = summary.rejects.first.first() {
+        let first = || first.reason.clone();
+        if rejects == items {
+            return Err(SyncError::AllRejected { rejects, first: first() });
         }
-        _ => {}
+        if is_over(rejects, items, entry.max_rejects_share) {
+            return Err(SyncError::TooManyRejects { rejects, items, allowed_share: entry.max_rejects_share, first: first() });
+        }
     }
     let now = summary.events_present();
     if is_over(events_before.saturating_sub(now), events_before, entry.max_shrink_share) {

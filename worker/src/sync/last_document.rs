@@ -25,7 +25,8 @@ pub(super) fn find(entry: &ProviderEntry, provider: &provider::Model) -> LastDoc
 /// A hash of everything except the document that determines the copy.
 pub(super) fn reading_hash(entry: &ProviderEntry) -> i64 {
     let mut hash = Xxh3Default::new();
-    for part in [entry.format.name, entry.time_zone.name(), entry.currency.code(), env!("CARGO_PKG_VERSION")] {
+    let headers = entry.headers.templates();
+    for part in [entry.format.name, entry.time_zone.name(), entry.currency.code(), &headers, env!("CARGO_PKG_VERSION")] {
         hash.update(part.as_bytes());
         hash.update(&[0]);
     }

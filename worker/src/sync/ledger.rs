@@ -199,10 +199,13 @@ pub(super) async fn close_not_modified(
     database: &impl ConnectionTrait,
     run: &sync_run::Model,
     provider: &provider::Model,
+    validators: Validators,
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
     let report = build_report(run, unchanged_counts(provider), 0, durations);
-    succeed(database, run, Default::default(), Some(NOT_MODIFIED), (report, None)).await
+    let Validators { etag, last_modified } = validators;
+    let columns = provider::ActiveModel { etag: Set(etag), last_modified: Set(last_modified), ..Default::default() };
+    succeed(database, run, columns, Some(NOT_MODIFIED), (report, None)).await
 }
 
 fn build_report(run: &sync_run::Model, counts: Counts, bytes: u64, durations: Durations) -> SyncReport {

@@ -14,6 +14,7 @@
 //! (`provider` does).
 
 mod changes;
+mod churn_guard;
 mod compare;
 mod diff;
 mod dry_run;

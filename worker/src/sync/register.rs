@@ -1,6 +1,6 @@
 //! Updates the `provider` table from `providers.toml`, so that the API knows which providers are polled.
 
-use entity::{clock, provider};
+use entity::{clock, deadline, provider};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, sea_query::OnConflict,
@@ -76,6 +76,18 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
         row.last_modified = Set(None);
     }
     if row.is_changed() { Ok(row.update(database).await?) } else { Ok(stored) }
+}
+
+/// Inserts or updates the rows of these providers.
+///
+/// # Errors
+///
+/// As [`register`], for the first of them that fails.
+pub async fn register_all(database: &DatabaseConnection, entries: &[ProviderEntry]) -> Result<(), RegisterError> {
+    for entry in entries {
+        deadline::within(deadline::BULK, database, register(database, entry)).await?;
+    }
+    Ok(())
 }
 
 /// Finds a provider by its slug, else by one that it had before.

@@ -18,7 +18,9 @@ use super::{
     changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
-    first_load, last_document, ledger, metrics,
+    first_load,
+    last_document::{self, LastDocument},
+    ledger, metrics,
     price_guard::PriceGuard,
     pushed,
     record::{ChangeRecorder, publish_first_load},
@@ -49,10 +51,12 @@ pub async fn sync(
     source: &FeedSource,
     lease: &job::Claim,
 ) -> Result<SyncReport, SyncError> {
-    SyncAttempt { database, entry, source, lease, progress: &ProgressCounter::none(), is_command: false }.run().await
+    let progress = &ProgressCounter::none();
+    SyncAttempt { database, entry, source, lease, progress, is_command: false, is_full: false }.run().await
 }
 
-/// [`sync`] of a command, with a progress counter. It does not wait for a database that is unavailable.
+/// [`sync`] of a command, with a progress counter. It does not wait for a database that is unavailable. If it `is_full`, the document is
+/// requested and compared also if it is unchanged.
 ///
 /// # Errors
 ///
@@ -62,9 +66,9 @@ pub async fn sync_with_progress(
     entry: &ProviderEntry,
     source: &FeedSource,
     lease: &job::Claim,
-    progress: &ProgressCounter,
+    (progress, is_full): (&ProgressCounter, bool),
 ) -> Result<SyncReport, SyncError> {
-    SyncAttempt { database, entry, source, lease, progress, is_command: true }.run().await
+    SyncAttempt { database, entry, source, lease, progress, is_command: true, is_full }.run().await
 }
 
 /// Refuses a provider with a catalogue that was removed for legal reasons.
@@ -124,6 +128,7 @@ struct SyncAttempt<'a> {
     lease: &'a job::Claim,
     progress: &'a ProgressCounter,
     is_command: bool,
+    is_full: bool,
 }
 
 impl SyncAttempt<'_> {
@@ -193,16 +198,16 @@ impl SyncAttempt<'_> {
         if let Some(feed) = self.source.pushed() {
             self.within_deadline(pushed::check_order(database, feed)).await?;
         }
-        let last = last_document::find(entry, provider);
+        let last = if self.is_full { LastDocument::default() } else { last_document::find(entry, provider) };
         let mut watch = Stopwatch::start();
         let fetched = self.source.fetch(entry, &last.validators, self.progress).await?;
         let durations = Durations { fetch: watch.lap(), ..Durations::default() };
         let document = match fetched {
             FetchOutcome::Modified(document) => document,
-            FetchOutcome::NotModified { fresh_for } => {
+            FetchOutcome::NotModified { validators, fresh_for } => {
                 let close = async {
                     let transaction = self.begin(provider).await?;
-                    let report = ledger::close_not_modified(&transaction, run, provider, durations).await?;
+                    let report = ledger::close_not_modified(&transaction, run, provider, validators, durations).await?;
                     self.commit(transaction).await?;
                     Ok(SyncReport { fresh_for, ..report })
                 };
@@ -240,7 +245,7 @@ impl SyncAttempt<'_> {
         let Self { database, entry, progress, .. } = *self;
         let _slot = compare::acquire_slot().await?;
         let compared = compare::compare(database, entry, provider, (document, self.is_delta()), progress).await?;
-        let ComparedFeed { feed, summary, comparison, refusal, parse, diff } = compared;
+        let ComparedFeed { feed, summary, comparison, refusal, churn_guard, parse, diff } = compared;
         (durations.parse, durations.diff) = (parse, diff);
         if let Some(refusal) = refusal {
             self.within_deadline(save_rejects(database, run, &summary, &feed)).await?;
@@ -257,7 +262,7 @@ impl SyncAttempt<'_> {
         // The rows of a hidden provider become visible together: for readers, nothing was there before.
         let is_first_load = provider.last_success_at.is_none() || provider.loading_since.is_some();
         let recorder = (!is_first_load).then(|| ChangeRecorder::of_run(provider, run));
-        let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, recorder, progress);
+        let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, recorder, progress).guard_ids(churn_guard);
         if !is_first_load {
             changes = changes.guard_prices(PriceGuard::new(entry));
         }

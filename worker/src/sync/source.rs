@@ -46,6 +46,7 @@ impl FeedSource {
             Self::Provider(client) => {
                 let request = FetchRequest {
                     url: entry.url.expose(),
+                    headers: &entry.headers,
                     validators: copied,
                     response_timeout: entry.response_timeout,
                     limit_bytes: entry.max_body_bytes,

@@ -76,6 +76,8 @@ pub(super) struct FeedComparison {
     pub(super) changed: Vec<ChangedBaseEvent>,
     pub(super) removed: Vec<Uuid>,
     pub(super) unchanged_events: usize,
+    /// Events of base events that were never copied.
+    pub(super) new_events: usize,
 }
 
 /// A base event with all its elements.
@@ -250,6 +252,9 @@ impl FeedSummary {
             if copied_hash == Some(Some(first.content_hash)) {
                 comparison.unchanged_events += first.events as usize;
             } else {
+                if copied_hash.is_none() {
+                    comparison.new_events += group.iter().map(|element| element.events as usize).sum::<usize>();
+                }
                 comparison.changed.push(ChangedBaseEvent {
                     id: first.id,
                     spans: group.iter().map(ElementSpan::from).collect(),

@@ -1,7 +1,11 @@
 //! Entries of `providers.toml`, parsed as the programs parse them.
 
 use tempfile::TempDir;
-use worker::provider::entry::{ProviderEntry, read_providers};
+use tokio::sync::watch;
+use worker::{
+    provider::entry::{ProviderEntry, read_providers},
+    reload::Providers,
+};
 
 /// An entry with its feed at `url` and additional lines.
 pub(crate) fn entry(slug: &str, url: &str, more: &str) -> ProviderEntry {
@@ -9,6 +13,11 @@ pub(crate) fn entry(slug: &str, url: &str, more: &str) -> ProviderEntry {
     let file = folder.path().join("providers.toml");
     std::fs::write(&file, entry_text(slug, url, more)).unwrap();
     read_providers(&file).unwrap().remove(0)
+}
+
+/// Entries that are never reloaded.
+pub(crate) fn unchanging(providers: Vec<ProviderEntry>) -> watch::Receiver<Providers> {
+    watch::channel(providers.into()).1
 }
 
 /// The text of the entry. It is polled once a year, unless `more` has another schedule.

@@ -41,7 +41,8 @@ impl Polling {
         let connection = database.connect(ConnectionRole::Worker).await;
         let stop = CancellationToken::new();
         let (polled, stopped) = (connection.clone(), stop.clone());
-        let running = tokio::spawn(async move { service::run(&polled, providers, &client(), LEASE, stopped).await });
+        let running =
+            tokio::spawn(async move { service::run(&polled, entries::unchanging(providers), &client(), LEASE, stopped).await });
         Self { connection, stop, running, _database: database }
     }
 
@@ -108,7 +109,7 @@ async fn a_provider_whose_syncs_all_failed_is_polled_immediately() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_is_polled_at_every_tick_also_after_a_failure() {
     let served = ServedProvider::with_faults("").await;
-    served.provider.fail_next([InjectedFault::Status { code: 503, retry_after: None }]);
+    served.provider.fail_next([InjectedFault::Status { code: 500, retry_after: None }]);
     let entry = entries::entry("northstage", &served.url, EVERY_SECOND);
     let mut polling = Polling::start(migrated().await, vec![entry]).await;
     let runs = polling.ended_runs("northstage", 3).await;
@@ -199,6 +200,6 @@ async fn a_missing_schema_is_an_error() {
     let connection = database.connect(ConnectionRole::Worker).await;
     let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];
     let (client, stop) = (client(), CancellationToken::new());
-    let outcome = in_time("the schedule", service::run(&connection, providers, &client, LEASE, stop)).await;
+    let outcome = in_time("the schedule", service::run(&connection, entries::unchanging(providers), &client, LEASE, stop)).await;
     assert!(matches!(outcome, Err(ScheduleError::Database(_))), "{outcome:?}");
 }

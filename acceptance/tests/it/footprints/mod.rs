@@ -284,7 +284,8 @@ fn entry(folder: &TempDir, number: usize) -> ProviderEntry {
     let file = folder.path().join("providers.toml");
     let text = format!(
         "[[provider]]\nslug = \"provider{number}\"\nurl = \"http://localhost/feed\"\nformat = \"event-list-xml\"\n\
-         currency = \"EUR\"\nschedule = \"0 0 0 1 1 *\"\nallow_private_addresses = true\nmax_shrink_share = 1.0\nmax_price_jump_share = 1.0\n"
+         currency = \"EUR\"\nschedule = \"0 0 0 1 1 *\"\nallow_private_addresses = true\nmax_shrink_share = 1.0\nmax_churn_share = 1.0\n\
+         max_price_jump_share = 1.0\n"
     );
     fs::write(&file, text).unwrap();
     read_providers(&file).unwrap().remove(0)

@@ -76,6 +76,8 @@ pub enum PauseReason {
     RetryAfter,
     /// The provider's document is fresh according to `Cache-Control`.
     CacheControl,
+    /// The provider is overloaded (429 or 503), and did not send `Retry-After`.
+    Backoff,
     /// The provider's runs keep failing.
     CircuitOpen,
 }
@@ -158,6 +160,7 @@ impl PauseReason {
         match name {
             "retry_after" => Some(Self::RetryAfter),
             "cache_control" => Some(Self::CacheControl),
+            "backoff" => Some(Self::Backoff),
             "circuit_open" => Some(Self::CircuitOpen),
             _ => None,
         }

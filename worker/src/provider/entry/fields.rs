@@ -11,6 +11,7 @@ use toml::Value;
 use crate::provider::{
     category::CategoryMap,
     currency::Currency,
+    feed_headers::FeedHeaders,
     feed_url::FeedUrl,
     format::{self, FeedFormat},
     quote::quote,
@@ -63,6 +64,13 @@ pub(super) fn parse_link<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
 
 pub(super) fn parse_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedUrl, D::Error> {
     parse_text(deserializer, |_, error: &String| error.clone())
+}
+
+pub(super) fn parse_headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedHeaders, D::Error> {
+    let Value::Table(headers) = Value::deserialize(deserializer)? else {
+        return Err(Error::custom("must be a table of names and values"));
+    };
+    FeedHeaders::parse(headers, |name| std::env::var(name).ok()).map_err(Error::custom)
 }
 
 pub(super) fn parse_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedFormat, D::Error> {

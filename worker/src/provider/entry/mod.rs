@@ -2,6 +2,7 @@
 
 mod error;
 mod fields;
+mod file;
 
 use std::{collections::HashSet, path::Path, time::Duration};
 
@@ -9,8 +10,8 @@ use chrono_tz::Tz;
 use entity::Schedule;
 use serde::Deserialize;
 
-pub use self::error::ProvidersError;
-use super::{category::CategoryMap, currency::Currency, feed_url::FeedUrl, fetch, format::FeedFormat};
+pub use self::{error::ProvidersError, file::ProvidersFile};
+use super::{category::CategoryMap, currency::Currency, feed_headers::FeedHeaders, feed_url::FeedUrl, fetch, format::FeedFormat};
 
 /// The channels of the scheduler are sized for this many providers.
 const MAX_PROVIDERS: usize = 1_000;
@@ -18,13 +19,15 @@ const MAX_PROVIDERS: usize = 1_000;
 const MAX_REJECTS_SHARE: f64 = 0.2;
 /// The default share of events that a feed may lose: seasons end, but half a catalogue in one step is an error.
 const MAX_SHRINK_SHARE: f64 = 0.5;
+/// The default share of events that may have new ids while as many known ones are gone: the same, seen from both sides.
+const MAX_CHURN_SHARE: f64 = 0.5;
 /// The default factor by which a price may change: discounts and demand change it by two or three, a wrong unit by a hundred.
 const MAX_PRICE_JUMP_FACTOR: f64 = 5.0;
 /// The default share of events with prices that change by more: one organizer may correct its prices, but not all do so at the same time.
 const MAX_PRICE_JUMP_SHARE: f64 = 0.2;
 
 /// One `[[provider]]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderEntry {
     /// Its name in paths, ids and logs: lower-case letters, digits and hyphens. Never reuse it for another company.
@@ -48,6 +51,9 @@ pub struct ProviderEntry {
     /// The URL of its feed, `http` or `https`.
     #[serde(deserialize_with = "fields::parse_url")]
     pub url: FeedUrl,
+    /// Additional headers of the requests for its feed.
+    #[serde(default, deserialize_with = "fields::parse_headers")]
+    pub headers: FeedHeaders,
     /// The feed's format.
     #[serde(deserialize_with = "fields::parse_format")]
     pub format: FeedFormat,
@@ -82,6 +88,9 @@ pub struct ProviderEntry {
     /// The share of events, 0 to 1, that a feed may lose compared with the copy.
     #[serde(default = "default_max_shrink_share", deserialize_with = "fields::parse_share")]
     pub max_shrink_share: f64,
+    /// The share of new events in a feed, 0 to 1, while more than this share of the known ones is gone.
+    #[serde(default = "default_max_churn_share", deserialize_with = "fields::parse_share")]
+    pub max_churn_share: f64,
     /// The factor, 1 or more, by which the lowest price of an event may change.
     #[serde(default = "default_max_price_jump_factor", deserialize_with = "fields::parse_factor")]
     pub max_price_jump_factor: f64,
@@ -92,7 +101,7 @@ pub struct ProviderEntry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ProvidersFile {
+struct ProvidersDocument {
     #[serde(default, rename = "provider")]
     providers: Vec<ProviderEntry>,
 }
@@ -103,9 +112,16 @@ struct ProvidersFile {
 ///
 /// When it cannot be read, has no providers, or anything in it is invalid, including an unknown key.
 pub fn read_providers(path: &Path) -> Result<Vec<ProviderEntry>, ProvidersError> {
+    parse_providers(path, &read_text(path)?)
+}
+
+fn read_text(path: &Path) -> Result<String, ProvidersError> {
+    std::fs::read_to_string(path).map_err(|source| ProvidersError::Unreadable { path: path.display().to_string(), source })
+}
+
+fn parse_providers(path: &Path, text: &str) -> Result<Vec<ProviderEntry>, ProvidersError> {
     let name = || path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| ProvidersError::Unreadable { path: name(), source })?;
-    let file: ProvidersFile = toml::from_str(&text).map_err(|error| ProvidersError::invalid(name(), &text, &error))?;
+    let file: ProvidersDocument = toml::from_str(text).map_err(|error| ProvidersError::invalid(name(), text, &error))?;
     if file.providers.is_empty() {
         return Err(ProvidersError::Empty { path: name() });
     }
@@ -142,6 +158,10 @@ fn default_max_rejects_share() -> f64 {
 
 fn default_max_shrink_share() -> f64 {
     MAX_SHRINK_SHARE
+}
+
+fn default_max_churn_share() -> f64 {
+    MAX_CHURN_SHARE
 }
 
 fn default_max_price_jump_factor() -> f64 {

@@ -69,11 +69,14 @@ mod tests {
             ("3601", Some(3600)),
             ("99999999999999999999999999", Some(3600)),
             ("Tue, 04 Mar 2031 10:00:30 GMT", Some(30)),
+            ("Tuesday, 04-Mar-31 10:00:30 GMT", Some(30)),
+            ("Tue Mar  4 10:00:30 2031", Some(30)),
             ("Tue, 04 Mar 2031 09:00:00 GMT", Some(0)),
             ("Wed, 04 Mar 2099 10:00:00 GMT", Some(3600)),
             ("-1", None),
             ("1.5", None),
             ("soon", None),
+            ("2031-03-04T10:00:30Z", None),
             ("", None),
         ] {
             let pause = parse_retry_after(&headers(&[(header::RETRY_AFTER, value)]), now);

@@ -97,6 +97,12 @@ impl FetchError {
         }
     }
 
+    /// Whether the provider responded that it is overloaded, but not for how long.
+    #[must_use]
+    pub fn is_overload(&self) -> bool {
+        matches!(self, Self::Status { status: 429 | 503, retry_after: None })
+    }
+
     /// Classifies an error before the response headers.
     pub(super) fn from_request(error: reqwest::Error) -> Self {
         let error = error.without_url();

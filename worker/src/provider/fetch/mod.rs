@@ -26,7 +26,10 @@ use self::{address::PublicAddresses, encoding::FeedEncoding, error::BodyTooLarge
 pub use reqwest::Url;
 
 pub use self::error::{BoxedCause, FetchError};
-use super::spool::{Spool, SpoolWriter};
+use super::{
+    feed_headers::FeedHeaders,
+    spool::{Spool, SpoolWriter},
+};
 use crate::progress::{ProgressCounter, ProgressStage};
 
 /// How long a provider may take to accept a connection. A slower one is down.
@@ -80,6 +83,8 @@ pub enum FetchOutcome {
     Modified(FetchedDocument),
     /// The document is the same (304).
     NotModified {
+        /// The validators for the next conditional request: those of this response, and the previous ones that it does not have.
+        validators: Validators,
         /// How long the provider declares the document fresh.
         fresh_for: Option<Duration>,
     },
@@ -90,6 +95,8 @@ pub enum FetchOutcome {
 pub struct FetchRequest<'a> {
     /// The URL of the feed.
     pub url: &'a Url,
+    /// Additional headers. Only the origin of the URL gets them.
+    pub headers: &'a FeedHeaders,
     /// The validators of the previous document.
     pub validators: &'a Validators,
     /// How long the whole response may take, including redirects.
@@ -153,7 +160,10 @@ async fn fetch_document(
     match status {
         StatusCode::OK => {}
         StatusCode::NOT_MODIFIED if *request.validators != Validators::default() => {
-            return Ok(FetchOutcome::NotModified { fresh_for });
+            let Validators { etag, last_modified } = request.validators.clone();
+            let newer = read_validators(headers);
+            let validators = Validators { etag: newer.etag.or(etag), last_modified: newer.last_modified.or(last_modified) };
+            return Ok(FetchOutcome::NotModified { validators, fresh_for });
         }
         _ => {
             let is_temporary = status.is_redirection() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
@@ -185,6 +195,9 @@ async fn follow_redirects(client: &FeedClient, request: &FetchRequest<'_>) -> Re
 async fn send(client: &FeedClient, request: &FetchRequest<'_>, url: &Url) -> Result<Response, FetchError> {
     let client = if request.allow_private_addresses { &client.unrestricted } else { &client.restricted };
     let mut builder = client.get(url.clone()).header(header::ACCEPT_ENCODING, encoding::ACCEPTED);
+    if url.origin() == request.url.origin() {
+        builder = builder.headers(request.headers.expose().clone());
+    }
     let Validators { etag, last_modified } = request.validators;
     for (name, value) in [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, last_modified)] {
         if let Some(value) = value {

@@ -31,11 +31,11 @@ pub enum FeedDocumentError {
         /// The accepted roots.
         expected: String,
     },
-    /// The element with the items is missing: more likely an error report than an empty catalogue.
-    #[error("the root element has no <{element}> element; send an empty one if nothing is on sale")]
+    /// It has content, but no item of the format.
+    #[error("{detail}")]
     NoItems {
-        /// The missing element.
-        element: &'static str,
+        /// What is missing.
+        detail: &'static str,
     },
     /// A document type declaration allows entities that expand without bound or read files.
     #[error("a DOCTYPE is not allowed (line {line}); send the document without it")]

@@ -2,7 +2,7 @@
 
 use migration::testing::{Backend, TestDatabase};
 
-use super::{SLUG, Sandbox};
+use super::{CommandOutput, SLUG, Sandbox};
 
 const VALID: &str = r#"[[provider]]
 slug = "northstage"
@@ -50,6 +50,12 @@ async fn every_error_is_reported_with_provider_and_setting() {
             "currency",
             "answer_timeout_seconds = \"soon\"\ncurrency",
             "`answer_timeout_seconds` must be an integer between 1 and 600, got `\"soon\"`",
+        ),
+        ("currency", "headers = \"swordfish\"\ncurrency", "provider `northstage`: `headers` must be a table of names and values"),
+        (
+            "currency",
+            "headers = { Authorization = \"Bearer ${MARQUEE_TOKEN}\" }\ncurrency",
+            "the header `Authorization` needs the environment variable `MARQUEE_TOKEN`, which is not set (line 7, column 11)",
         ),
         ("currency = \"EUR\"", "currency = ", "not valid TOML: "),
         ("format = \"event-list-xml\"", "format = 5", "`format` must be a string, got integer `5`"),
@@ -118,4 +124,19 @@ async fn rejects_more_providers_than_the_limit() {
         output.error_message(),
         "marquee-worker: the providers file providers.toml is invalid: at most 1000 providers are allowed, got 1001"
     );
+}
+
+#[tokio::test]
+async fn headers_may_be_a_table_with_secrets_of_the_environment() {
+    let file =
+        format!("{VALID}allow_private_addresses = true\n[provider.headers]\nAuthorization = \"Bearer ${{MARQUEE_TOKEN}}\"\n");
+    let sandbox = Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, &file);
+    let unset = sandbox.run(&["check"]);
+    assert_eq!(unset.code, Some(1));
+    assert!(unset.stdout.contains("environment variable `MARQUEE_TOKEN`, which is not set"), "{}", unset.stdout);
+    let mut command = sandbox.command(&["sync", SLUG]);
+    command.env("MARQUEE_TOKEN", "swordfish").env("LOG_FILTER", "trace");
+    let output = CommandOutput::new(command.output().unwrap());
+    assert!(output.error_message().starts_with("marquee-worker: cannot connect to the provider: "), "{}", output.stderr);
+    assert!(!output.stderr.contains("swordfish"), "{}", output.stderr);
 }

@@ -232,3 +232,55 @@ async fn a_metrics_address_in_use_does_not_prevent_syncs() {
     running.signal("TERM");
     assert_eq!(running.wait().await.code(), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_providers_file_is_reloaded() {
+    let (first, second) = (ServedProvider::with_faults("").await, ServedProvider::with_faults("").await);
+    let every_second = "schedule = \"* * * * * *\"";
+    let entry = |served: &ServedProvider, slug: &str, more: &str| entries::entry_text(slug, &served.url, more);
+    let requests = |served: &ServedProvider| served.provider.statistics().requests;
+    let sandbox = sandbox_for(&first).await;
+    let database = sandbox.database.connect(ConnectionRole::Worker).await;
+    let mut running = RunningWorker::start(&sandbox);
+    running.wait_for_log("sync completed").await;
+
+    sandbox.write("providers.toml", entry(&first, SLUG, "") + &entry(&second, "southstage", ""));
+    running.wait_for_log("providers.added=\"southstage\"").await;
+    eventually("the new provider is polled", async || (requests(&second) == 1).then_some(())).await;
+    eventually("it is copied", async || (runs_of(&database, "southstage").await.first()?.ended_at).map(drop)).await;
+
+    // An invalid file is logged once, and changes nothing.
+    sandbox.write("providers.toml", entry(&first, SLUG, "") + "[[provider]]\nslug = \"South\"");
+    running.wait_for_log("providers file not reloaded, previous providers remain").await;
+    running.wait_for_log("`slug` must have 1 to 64 characters of a-z, 0-9 and -, got `South` (line ").await;
+    sandbox.write("providers.toml", entry(&first, "weststage", ""));
+    running.wait_for_log("so all of them would be retired; nothing was changed").await;
+    assert_eq!(running.log.lock().unwrap().matches("providers file not reloaded").count(), 2);
+
+    sandbox.write("providers.toml", entry(&first, SLUG, every_second));
+    running.wait_for_log("providers.changed=\"northstage\" providers.removed=\"southstage\"").await;
+    let before = requests(&first);
+    eventually("the new schedule is used", async || (requests(&first) > before + 2).then_some(())).await;
+    assert_eq!(requests(&second), 1);
+    assert_eq!(provider_of(&database, SLUG).await.retired_at, None);
+    assert!(provider_of(&database, "southstage").await.retired_at.is_some());
+    running.signal("TERM");
+    assert_eq!(running.wait().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_sync_ends_with_the_entry_with_which_it_began() {
+    let (first, second) = (ServedProvider::with_faults("latency:4000").await, ServedProvider::with_faults("").await);
+    let sandbox = sandbox_for(&first).await;
+    let mut running = RunningWorker::start(&sandbox);
+    eventually("the provider is polled", async || (first.provider.statistics().requests == 1).then_some(())).await;
+    sandbox.write("providers.toml", entries::entry_text(SLUG, &second.url, "schedule = \"* * * * * *\""));
+    running.wait_for_log("providers.changed=\"northstage\"").await;
+    assert_eq!(first.provider.statistics().full_responses, 0, "the sync is running");
+    eventually("the next sync has the new entry", async || (second.provider.statistics().requests > 0).then_some(())).await;
+    running.signal("TERM");
+    assert_eq!(running.wait().await.code(), Some(0));
+    let database = sandbox.database.connect(ConnectionRole::Worker).await;
+    assert_eq!(runs_of(&database, SLUG).await[0].state, RunState::Succeeded);
+    assert_eq!(first.provider.statistics().full_responses, 1);
+}

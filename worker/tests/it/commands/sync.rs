@@ -86,6 +86,23 @@ async fn implausible_prices_are_accepted_only_with_accept_prices() {
 }
 
 #[tokio::test]
+async fn other_ids_are_accepted_only_with_accept_churn() {
+    let sandbox = Sandbox::new().await;
+    let export = |number: u32| {
+        let events: Vec<String> = (0..20).map(|id| feeds::event(&format!("{number}-{id}"), &["5.00"])).collect();
+        let path = sandbox.write("feed.xml", feeds::feed(&[feeds::online(&number.to_string(), &events)]));
+        path.to_str().unwrap().to_owned()
+    };
+    assert_eq!(sandbox.run(&["sync", SLUG, "--from", &export(1)]).code, Some(0));
+    let rejected = sandbox.run(&["sync", SLUG, "--from", &export(2)]);
+    assert_eq!(rejected.code, Some(1));
+    assert!(rejected.error_message().contains("--accept-churn"), "{}", rejected.stderr);
+    let accepted = sandbox.run(&["sync", SLUG, "--from", &export(2), "--accept-churn"]);
+    assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
+    assert!(accepted.stdout.contains("20 inserted") && accepted.stdout.contains("20 left"), "{}", accepted.stdout);
+}
+
+#[tokio::test]
 async fn an_unknown_slug_exits_with_1_and_the_known_slugs() {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let entry = |slug| entries::entry_text(slug, "http://127.0.0.1:1/feed", "");
@@ -131,4 +148,18 @@ async fn a_missing_file_exits_with_1() {
     let output = sandbox.run(&["sync", SLUG, "--from", "nowhere.xml"]);
     assert_eq!(output.code, Some(1));
     assert!(output.error_message().contains("the file cannot be read: No such file"), "{}", output.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_requests_an_unmodified_document_again() {
+    let served = ServedProvider::new(SimCatalogue { churn: 0.0, ..SimCatalogue::default() }).await;
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let sandbox = Sandbox::with(database, &entries::entry_text(SLUG, &served.url, ""));
+    for (arguments, full_responses, not_modified) in
+        [(&["sync", SLUG][..], 1, 0), (&["sync", SLUG], 1, 1), (&["sync", SLUG, "--full"], 2, 1), (&["sync", SLUG], 2, 2)]
+    {
+        assert_eq!(sandbox.run(arguments).code, Some(0), "{arguments:?}");
+        let statistics = served.provider.statistics();
+        assert_eq!((statistics.full_responses, statistics.not_modified), (full_responses, not_modified), "{arguments:?}");
+    }
 }

@@ -167,7 +167,14 @@ async fn rejected_items_do_not_quote_a_removed_event(database: Arc<TestDatabase>
     let without_title = online("1", &[]).replace("title=\"Show 1\"", "");
     let without_id = online("1", &[]).replace("base_event_id=\"1\"", "");
     let events = [invalid_event("11"), invalid_event("12")];
-    copying.accept(feed(&[online("1", &events), without_title, without_id, online("2", &[invalid_event("21")])])).await;
+    copying
+        .accept(feed(&[
+            online("1", &events),
+            without_title,
+            without_id,
+            online("2", &[invalid_event("21"), event_element("22", &["5.00"])]),
+        ]))
+        .await;
     let rejects = copying.last_rejects().await;
     let is_redacted = |reject: &reject::Model| reject.reason == REMOVED_TEXT && reject.raw.is_empty();
     let redacted: Vec<bool> = rejects.iter().map(is_redacted).collect();

@@ -54,13 +54,16 @@ async fn sends_no_validators_after_a_rejected_document() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sends_no_validators_after_a_change_of_the_settings() {
-    let served = ServedProvider::new(STATIC_CATALOGUE).await;
-    let mut fetching = FetchTest::from(&served.url, "").await;
-    fetching.sync().await.unwrap();
-    fetching.entry = entries::entry(SLUG, &served.url, "time_zone = \"Asia/Tokyo\"");
-    fetching.sync().await.unwrap();
-    let statistics = served.provider.statistics();
-    assert_eq!((statistics.full_responses, statistics.not_modified), (2, 0));
+    for setting in ["time_zone = \"Asia/Tokyo\"", "headers = { Accept-Language = \"es\" }"] {
+        let served = ServedProvider::new(STATIC_CATALOGUE).await;
+        let mut fetching = FetchTest::from(&served.url, "").await;
+        fetching.sync().await.unwrap();
+        fetching.entry = entries::entry(SLUG, &served.url, setting);
+        for not_modified in [0, 1] {
+            fetching.sync().await.unwrap();
+            assert_eq!(served.provider.statistics().not_modified, not_modified, "{setting}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,5 +97,34 @@ async fn returns_validators_unchanged() {
     let requests = server.requests();
     for line in ["\r\nif-none-match: w/\"a, b\"\r\n", "\r\nif-modified-since: tue, 04 mar 2031 10:00:00 gmt\r\n"] {
         assert!(!requests[0].contains(line) && requests[1].contains(line), "{requests:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_the_validators_of_the_last_response() {
+    let feed = fixtures::bytes("sound/small.xml");
+    let first = RawResponse::new("200 OK\nETag: \"one\"\nLast-Modified: Tue, 04 Mar 2031 10:00:00 GMT", &feed);
+    let (one, two, ten, eleven) =
+        (Some("\"one\""), Some("\"two\""), Some("tue, 04 mar 2031 10:00:00 gmt"), Some("tue, 04 mar 2031 11:00:00 gmt"));
+    for (head, body, etag, last_modified) in [
+        ("304 Not Modified\nETag: \"two\"\nLast-Modified: Tue, 04 Mar 2031 11:00:00 GMT", &b""[..], two, eleven),
+        ("304 Not Modified\nETag: \"two\"", b"", two, ten),
+        ("304 Not Modified\nLast-Modified: Tue, 04 Mar 2031 11:00:00 GMT", b"", one, eleven),
+        ("304 Not Modified", b"", one, ten),
+        // The same bytes.
+        ("200 OK\nETag: \"two\"", &feed, two, None),
+        ("200 OK\nETag: W/\"two\"\nLast-Modified: Tue, 04 Mar 2031 11:00:00 GMT", &feed, Some("w/\"two\""), eleven),
+        ("200 OK", &feed, None, None),
+    ] {
+        let server = RawServer::with_script(|_| vec![first.clone(), RawResponse::new(head, body)]).await;
+        let fetching = FetchTest::from(&server.url, "").await;
+        for state in [RunState::Succeeded, RunState::Unchanged, RunState::Unchanged] {
+            assert_eq!(fetching.sync().await.unwrap().state, state, "{head}");
+        }
+        let request = &server.requests()[2];
+        for (name, expected) in [("if-none-match", etag), ("if-modified-since", last_modified)] {
+            let sent = request.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            assert_eq!(sent, expected, "{name} after {head}");
+        }
     }
 }

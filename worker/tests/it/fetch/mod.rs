@@ -60,6 +60,7 @@ async fn fetch_entry(
 ) -> Result<FetchOutcome, FetchError> {
     let request = FetchRequest {
         url: entry.url.expose(),
+        headers: &entry.headers,
         validators,
         response_timeout: entry.response_timeout,
         limit_bytes: entry.max_body_bytes,

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The response to every request.
+/// A response.
 #[derive(Clone)]
 pub(super) struct RawResponse {
     pub(super) head: String,
@@ -35,16 +35,24 @@ pub(super) struct RawServer {
 }
 
 impl RawServer {
+    /// Sends the same response to every request.
     pub(super) async fn new(response: impl FnOnce(&str) -> RawResponse) -> Self {
+        Self::with_script(|url| vec![response(url)]).await
+    }
+
+    /// Sends these responses, and then the last one again.
+    pub(super) async fn with_script(responses: impl FnOnce(&str) -> Vec<RawResponse>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/feed", listener.local_addr().unwrap());
-        let response = response(&url);
+        let mut responses = responses(&url);
+        responses.reverse();
         let (sent, requests) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<Vec<String>>>::default());
         let shutdown = CancellationToken::new();
         let (sent_by_task, requests_of_task) = (sent.clone(), requests.clone());
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, response.clone(), sent_by_task.clone(), requests_of_task.clone()));
+                let response = if responses.len() > 1 { responses.pop() } else { responses.last().cloned() };
+                tokio::spawn(serve(stream, response.unwrap(), sent_by_task.clone(), requests_of_task.clone()));
             }
         }));
         Self { url, sent, requests, _shutdown: shutdown.drop_guard() }

@@ -53,6 +53,28 @@ async fn never_sends_credentials_to_another_origin() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sends_the_headers_of_the_entry_to_its_origin_only() {
+    let headers =
+        "headers = { Authorization = \"Bearer swordfish\", cookie = \"seen=1\", User-Agent = \"Test/1\", Accept = \"text/xml\" }";
+    let expected = ["authorization: bearer swordfish", "cookie: seen=1", "user-agent: test/1", "accept: text/xml"];
+    let other = RawServer::new(|_| RawResponse::new("200 OK", b"x")).await;
+    let server = RawServer::with_script(|_| {
+        let redirect = |location: &str| RawResponse::new(&format!("302 Found\nLocation: {location}"), b"");
+        vec![redirect("/moved"), redirect(&other.url)]
+    })
+    .await;
+    assert!(fetch_document(&server.url, headers).await.is_ok());
+    let (sent, sent_to_other) = (server.requests(), other.requests());
+    assert_eq!((sent.len(), sent_to_other.len()), (2, 1));
+    for header in expected {
+        let has_header = |request: &String| request.lines().filter(|line| *line == header).count() == 1;
+        assert!(sent.iter().all(has_header), "{header}: {sent:?}");
+        assert!(!sent_to_other.iter().any(has_header), "{header}: {sent_to_other:?}");
+    }
+    assert!(sent_to_other[0].contains("\r\nuser-agent: marquee/"), "{sent_to_other:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_targets_that_are_not_allowed_without_quoting_passwords() {
     for (location, why) in [
         ("file:///etc/passwd", "to a URL that is not http or https"),

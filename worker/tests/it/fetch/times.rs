@@ -39,7 +39,7 @@ async fn reads_the_freshness_of_modified_and_unmodified_documents() {
     let first = fetch_document(&served.url, "").await.unwrap();
     assert_eq!(first.fresh_for, Some(Duration::from_secs(90)));
     let again = fetch_entry(&entries::entry(SLUG, &served.url, ""), &first.validators, &ProgressCounter::none()).await.unwrap();
-    let FetchOutcome::NotModified { fresh_for } = again else { panic!("{again:?}") };
+    let FetchOutcome::NotModified { fresh_for, .. } = again else { panic!("{again:?}") };
     assert_eq!(fresh_for, Some(Duration::from_secs(90)));
     served.provider.set_max_age(None);
     assert_eq!(fetch_document(&served.url, "").await.unwrap().fresh_for, None);

@@ -53,6 +53,7 @@ fn reports_the_position_of_an_error() {
         ("wrong_root/error_report.xml", "must start with `<eventList>` or `<planList>`, got `<error>`"),
         ("no_items/no_output.xml", "has no <output> element"),
         ("html_page/page_with_doctype.html", "the document is a web page with the title `Sorry`"),
+        ("no_items/other_elements.xml", "none of them is a <base_event> or <base_plan>"),
     ] {
         let error = parse(&fixtures::bytes(&format!("untrusted/{name}"))).expect_err(name).to_string();
         assert!(error.contains(expected), "{name}: {error}");

@@ -2,6 +2,7 @@
 
 use chrono::DateTime;
 use entity::EventStatus;
+use provider_sim::{SimCatalogue, SimDetails};
 use worker::provider::{
     item::{BaseEventItem, Coordinates, EventItem, ItemDetails, PerformerItem, VenueItem, ZoneItem},
     local_time::LocalTime,
@@ -211,5 +212,27 @@ fn accepts_a_declaration_of_utf_8_or_ascii_or_none() {
     ] {
         let document = format!("{declaration}<eventList><output/></eventList>");
         assert!(parse(document.as_bytes()).is_ok(), "{declaration}");
+    }
+}
+
+#[test]
+fn reads_all_details_of_a_generated_catalogue() {
+    let catalogue = SimCatalogue { events: 1_000, details: true, ..SimCatalogue::default() };
+    let feed = parse(catalogue.feed(0).as_bytes()).unwrap();
+    assert_eq!((&feed.rejects, &feed.warnings.listed), (&vec![], &vec![]));
+    for (item, generated) in feed.base_events.iter().zip(catalogue.base_events(0)) {
+        let texts = |details: &SimDetails| (details.description.clone(), details.url.clone(), details.organizer_name.clone());
+        let read = (item.details.description.clone(), item.details.url.clone(), item.details.organizer_name.clone());
+        assert_eq!(read, texts(&generated.details));
+        assert!(item.details.category.is_some(), "{:?}", generated.details.category);
+        for (event, generated) in item.events.iter().zip(&generated.events) {
+            assert_eq!(event.name.as_deref(), generated.name);
+            assert_eq!(format!("{:?}", event.status), format!("{:?}", generated.status.unwrap()));
+            let (venue, address) = (event.venue.as_ref().unwrap(), generated.venue.address.as_ref().unwrap());
+            assert_eq!(venue.time_zone.map(chrono_tz::Tz::name), Some(address.time_zone));
+            let read = [&venue.address, &venue.city, &venue.region, &venue.country, &venue.postal_code];
+            let expected = [address.street.as_str(), address.city, address.region, address.country, address.postal_code.as_str()];
+            assert_eq!(read.map(Option::as_deref), expected.map(Some));
+        }
     }
 }

@@ -58,7 +58,7 @@ async fn runs_the_jobs_of_the_previous_release(database: Arc<TestDatabase>) {
     }
     let entry = entries::entry("northstage", "http://127.0.0.1:1/feed", "");
     let source = FeedSource::File(fixtures::path("three_polls/first.xml"));
-    let context = JobContext::new(database.clone(), vec![entry], source);
+    let context = JobContext::new(database.clone(), entries::unchanging(vec![entry]), source);
     let runner = Runner::new(database.clone(), registry(), context, LONG, Arc::new(Notify::new()));
     let stop = CancellationToken::new();
     let stopped = stop.clone();

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use entity::{
     ConnectionRole, UtcInstant,
-    job::{SyncJob, queue as jobs},
+    job::{self, SyncJob, queue as jobs},
 };
 use migration::{on_every_backend, testing::TestDatabase};
-use sea_orm::DatabaseConnection;
+use provider_sim::InjectedFault;
+use sea_orm::{DatabaseConnection, EntityTrait};
 use worker::{
     jobs::{JobContext, registry},
     provider::entry::ProviderEntry,
@@ -26,10 +27,16 @@ on_every_backend!(
     a_failing_provider_is_polled_again,
     a_provider_is_paused_while_its_document_is_fresh,
     a_provider_is_paused_for_its_retry_after,
+    the_wait_for_an_overloaded_provider_grows_until_it_responds,
 );
 
 fn start(database: &DatabaseConnection, providers: Vec<ProviderEntry>, source: FeedSource) -> StartedRunner {
-    StartedRunner::start(database, (registry(), JobContext::new(database.clone(), providers, source)), LONG, LONG)
+    StartedRunner::start(
+        database,
+        (registry(), JobContext::new(database.clone(), entries::unchanging(providers), source)),
+        LONG,
+        LONG,
+    )
 }
 
 async fn enqueue_sync(database: &DatabaseConnection, slug: &str, trigger: &str) -> i64 {
@@ -103,4 +110,38 @@ async fn a_provider_is_paused_for_its_retry_after(database: Arc<TestDatabase>) {
     assert_eq!(reason, "retry_after");
     assert!(UtcInstant::now().seconds_until(queued.run_at) > 3_500, "the retry waits too");
     assert!(running.stop().await);
+}
+
+async fn the_wait_for_an_overloaded_provider_grows_until_it_responds(database: Arc<TestDatabase>) {
+    let database = database.connect(ConnectionRole::Worker).await;
+    let served = ServedProvider::with_faults("").await;
+    let entry = entries::entry("northstage", &served.url, "");
+    for (poll, (fault, expected)) in [
+        ("status:429", Some(5..=10)),
+        ("status:503", Some(10..=20)),
+        ("status:429", Some(20..=40)),
+        ("", None),
+        ("status:503", Some(5..=10)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        served.provider.set_faults(InjectedFault::parse_list(fault).unwrap());
+        enqueue_sync(&database, "northstage", &poll.to_string()).await;
+        // A new worker each time: the number of failures is stored.
+        let running = start(&database, vec![entry.clone()], FeedSource::Provider(crate::fetch::client()));
+        let attempts = poll as u64 + 1;
+        eventually("it is polled", async || (served.provider.statistics().requests == attempts).then_some(())).await;
+        assert!(running.stop().await);
+        let provider = provider_of(&database, "northstage").await;
+        let pause = provider.paused_at.zip(provider.pause_until).map(|(at, until)| at.until(until).as_secs());
+        match expected {
+            Some(expected) => {
+                assert!(expected.contains(&pause.unwrap()), "poll {poll}: {pause:?}");
+                assert_eq!(provider.pause_reason.as_deref(), Some("backoff"));
+            }
+            None => assert_eq!(pause, None),
+        }
+        job::Entity::delete_many().exec(&database).await.unwrap();
+    }
 }

@@ -178,12 +178,12 @@ async fn the_circuit_opens_after_five_failures_and_a_success_closes_it(database:
     let database = database.connect(ConnectionRole::Worker).await;
     let id = register::register(&database, &entry()).await.unwrap().id;
     for failures in 1..=4 {
-        pause::count_failure(&database, id).await.unwrap();
+        pause::count_failure(&database, id, false).await.unwrap();
         let provider = provider_of(&database, SLUG).await;
         assert_eq!((provider.failures, provider.pause_until), (failures, None));
     }
     let now = database_now(&database).await.unwrap();
-    pause::count_failure(&database, id).await.unwrap();
+    pause::count_failure(&database, id, false).await.unwrap();
     let provider = provider_of(&database, SLUG).await;
     assert_eq!((provider.failures, provider.pause_reason.as_deref()), (5, Some("circuit_open")));
     let open_for = now.seconds_until(provider.pause_until.unwrap());

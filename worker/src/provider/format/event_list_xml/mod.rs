@@ -18,6 +18,11 @@ use crate::provider::{
     time_zone,
 };
 
+/// More likely an error report or another format than an empty catalogue.
+const NO_OUTPUT: &str = "the root element has no <output> element; send an empty one if nothing is on sale";
+const OTHER_ELEMENTS: &str =
+    "<output> has elements, but none of them is a <base_event> or <base_plan>; send an empty <output> if nothing is on sale";
+
 const ROOTS: [&str; 2] = ["eventList", "planList"];
 const IN_OUTPUT: [KnownElement; 2] = [
     KnownElement { name: "base_event", required: &[&["base_event_id"], &["title"], &["sell_mode"]] },
@@ -36,7 +41,8 @@ const IN_EVENT: [KnownElement; 3] = [
 ];
 
 /// A document is split before base events. A marker may be wrong, but should rarely be.
-pub(super) const PIECES: PieceFormat = PieceFormat { markers: ["<base_event", "<base_plan"], parse_piece };
+pub(super) const PIECES: PieceFormat =
+    PieceFormat { markers: ["<base_event", "<base_plan"], parse_piece, no_items: OTHER_ELEMENTS };
 
 /// Parses a document from one boundary to the next, at the end of the bytes.
 fn parse_piece(
@@ -56,7 +62,7 @@ fn parse_piece(
         }
     };
     let mut has_output = output.is_some();
-    let mut reader = EventListReader { xml, conventions, feed: ParsedFeed::default(), items: 0, max_items };
+    let mut reader = EventListReader { xml, conventions, feed: ParsedFeed::default(), items: 0, max_items, has_others: false };
     loop {
         if let Some(output) = output.take()
             && reader.read_output()? == OutputEnd::OfInput
@@ -74,7 +80,7 @@ fn parse_piece(
         }
     }
     reader.xml.finish()?;
-    if has_output { Ok(reader.into_piece(Boundary::Document)) } else { Err(FeedDocumentError::NoItems { element: "output" }) }
+    if has_output { Ok(reader.into_piece(Boundary::Document)) } else { Err(FeedDocumentError::NoItems { detail: NO_OUTPUT }) }
 }
 
 struct EventListReader<'a> {
@@ -83,6 +89,7 @@ struct EventListReader<'a> {
     feed: ParsedFeed,
     items: usize,
     max_items: usize,
+    has_others: bool,
 }
 
 /// Where the reading of an `<output>` ended.
@@ -98,7 +105,7 @@ type EventOutcome = Result<EventItem, RejectedItem>;
 impl<'a> EventListReader<'a> {
     fn into_piece(mut self, end: Boundary) -> FeedPiece {
         self.collect_warnings();
-        FeedPiece { feed: self.feed, items: self.items, end }
+        FeedPiece { feed: self.feed, items: self.items, has_others: self.has_others, end }
     }
 
     /// Reads the rest of the current `<output>`.
@@ -107,7 +114,10 @@ impl<'a> EventListReader<'a> {
             match self.xml.step()? {
                 XmlStep::Child(child) => match child.name() {
                     "base_event" | "base_plan" => self.read_base_event(&child)?,
-                    _ => self.skip_unknown(&child, &IN_OUTPUT)?,
+                    _ => {
+                        self.has_others = true;
+                        self.skip_unknown(&child, &IN_OUTPUT)?;
+                    }
                 },
                 XmlStep::Closed => return Ok(OutputEnd::OfElement),
                 XmlStep::EndOfInput => return Ok(OutputEnd::OfInput),

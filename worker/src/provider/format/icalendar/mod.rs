@@ -30,6 +30,7 @@ use crate::provider::{
     time_zone,
 };
 
+const NO_EVENTS: &str = "the calendar has no VEVENT; it must have at least one";
 const BEGIN_CALENDAR: &str = "BEGIN:VCALENDAR";
 const END_CALENDAR: &str = "END:VCALENDAR";
 const BEGIN_EVENT: &str = "BEGIN:VEVENT";
@@ -50,7 +51,7 @@ pub(super) fn parse(document: &[u8], conventions: &Conventions) -> Result<Parsed
         reader.read_calendar(&others, events.collect::<Result<_, FeedDocumentError>>()?)?;
     }
     if reader.feed.base_events.is_empty() && reader.feed.rejects.is_empty() {
-        return Err(FeedDocumentError::NoItems { element: "VEVENT" });
+        return Err(FeedDocumentError::NoItems { detail: NO_EVENTS });
     }
     Ok(reader.feed)
 }

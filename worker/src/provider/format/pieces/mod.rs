@@ -44,6 +44,8 @@ pub(super) struct PieceFormat {
     pub(super) markers: [&'static str; 2],
     /// Parses the bytes between two boundaries. The number is the maximum of items.
     pub(super) parse_piece: fn(&[u8], &Boundary, &Conventions, usize) -> Result<FeedPiece, FeedDocumentError>,
+    /// The error of a document that has no items, but others.
+    pub(super) no_items: &'static str,
 }
 
 /// The parser's state between two pieces.
@@ -68,6 +70,8 @@ pub(super) struct FeedPiece {
     pub(super) feed: ParsedFeed,
     /// The number of elements that became items.
     pub(super) items: usize,
+    /// Whether there are elements where base events should be that are none.
+    pub(super) has_others: bool,
     /// The state at its end.
     pub(super) end: Boundary,
 }
@@ -76,7 +80,16 @@ impl PieceFormat {
     /// Parses a document in memory in one pass.
     pub(super) fn parse_whole(&self, document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
         let piece = (self.parse_piece)(document, &Boundary::Document, conventions, MAX_ITEMS)?;
-        if piece.end == Boundary::Document { Ok(piece.feed) } else { Err(FeedDocumentError::Truncated) }
+        if piece.end != Boundary::Document {
+            return Err(FeedDocumentError::Truncated);
+        }
+        self.require_items(piece.items, piece.has_others)?;
+        Ok(piece.feed)
+    }
+
+    /// Rejects a document that has content, but no items.
+    fn require_items(&self, items: usize, has_others: bool) -> Result<(), FeedDocumentError> {
+        if items == 0 && has_others { Err(FeedDocumentError::NoItems { detail: self.no_items }) } else { Ok(()) }
     }
 
     /// Parses one span again, which must be that of a base event.
@@ -132,6 +145,7 @@ struct PieceOutcome<T> {
 struct DigestedPiece<T> {
     digest: T,
     items: usize,
+    has_others: bool,
     end: Boundary,
 }
 
@@ -202,9 +216,10 @@ impl<T: Send> PieceReader<'_, T> {
         start: &Boundary,
         max_items: usize,
     ) -> Result<DigestedPiece<T>, FeedDocumentError> {
-        let FeedPiece { mut feed, items, end } = (self.format.parse_piece)(bytes, start, self.conventions, max_items)?;
+        let FeedPiece { mut feed, items, has_others, end } =
+            (self.format.parse_piece)(bytes, start, self.conventions, max_items)?;
         feed.shift_spans(usize::try_from(offset).unwrap_or(usize::MAX));
-        Ok(DigestedPiece { digest: (self.digest)(feed), items, end })
+        Ok(DigestedPiece { digest: (self.digest)(feed), items, has_others, end })
     }
 }
 
@@ -219,6 +234,7 @@ struct OrderedFold<'a, 'f, T> {
     position: u64,
     boundary: Boundary,
     items: usize,
+    has_others: bool,
     /// The bytes after `position` that are needed before another attempt: each attempt has twice the bytes of the previous one.
     retry_bytes: u64,
 }
@@ -226,7 +242,7 @@ struct OrderedFold<'a, 'f, T> {
 impl<'a, 'f, T: Send> OrderedFold<'a, 'f, T> {
     fn new(reader: &'a PieceReader<'a, T>, fold: &'f mut (dyn FnMut(T) -> Result<(), FeedDocumentError> + Send)) -> Self {
         let (early, boundary) = (BTreeMap::new(), Boundary::Document);
-        Self { reader, fold, early, next_index: 0, position: 0, boundary, items: 0, retry_bytes: 0 }
+        Self { reader, fold, early, next_index: 0, position: 0, boundary, items: 0, has_others: false, retry_bytes: 0 }
     }
 
     fn accept_in_order(&mut self, outcome: PieceOutcome<T>) -> Result<(), FeedReadError> {
@@ -259,12 +275,16 @@ impl<'a, 'f, T: Send> OrderedFold<'a, 'f, T> {
                 let error = self.parse_until(end)?.err().unwrap_or(FeedDocumentError::Truncated);
                 Err(self.locate_error(error)?)
             }
-            Ok(DigestedPiece { digest, items, end: boundary }) if is_last == (boundary == Boundary::Document) => {
+            Ok(DigestedPiece { digest, items, has_others, end: boundary }) if is_last == (boundary == Boundary::Document) => {
                 (self.fold)(digest)?;
                 self.position = end;
                 self.boundary = boundary;
                 self.items += items;
+                self.has_others |= has_others;
                 self.retry_bytes = 0;
+                if is_last {
+                    self.reader.format.require_items(self.items, self.has_others)?;
+                }
                 Ok(())
             }
             Ok(_) if is_last => Err(FeedDocumentError::Truncated.into()),
