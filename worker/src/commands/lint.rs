@@ -1,12 +1,13 @@
 //! `marquee-worker lint FILE|URL...`: validates feeds, for those who write one. It needs no database and no settings.
 
-use std::{collections::BTreeMap, error::Error, io, path::Path, process::ExitCode, sync::Arc};
+use std::{error::Error, path::Path, process::ExitCode, sync::Arc};
 
 use chrono_tz::Tz;
 use clap::Args;
 
 use super::{
-    output::{count, describe_warnings, print_error, print_lines},
+    lint_report::{LintReport, describe_rejected_document},
+    output::{print_error, print_json, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::{
@@ -18,8 +19,7 @@ use crate::{
         feed_headers::FeedHeaders,
         feed_url::FeedUrl,
         fetch::{self, FetchOutcome, FetchRequest, Validators},
-        format::{self, Conventions, FeedFormat, Locator},
-        item::{ParsedFeed, RejectSubject},
+        format::{self, Conventions, FeedFormat},
         spool::{Spool, SpoolError},
     },
 };
@@ -38,6 +38,9 @@ pub(super) struct LintCommand {
     /// ISO 4217 currency of the prices
     #[arg(long, default_value = "EUR")]
     currency: Currency,
+    /// Print a JSON object for each feed instead of text
+    #[arg(long)]
+    json: bool,
     /// Size limit of the document in bytes, before and after decompression
     #[arg(long, value_name = "BYTES", default_value_t = fetch::default_max_body_bytes())]
     max_body_bytes: u64,
@@ -51,7 +54,7 @@ impl LintCommand {
         let mut is_valid = true;
         for feed in &self.feeds {
             match self.lint(feed, &conventions).await {
-                Ok(rejects) => is_valid &= rejects == 0,
+                Ok(is_accepted) => is_valid &= is_accepted,
                 Err(error) => {
                     print_error(error.as_ref());
                     is_valid = false;
@@ -61,14 +64,24 @@ impl LintCommand {
         Ok(if is_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Prints the report of a feed, and returns the number of rejects.
-    async fn lint(&self, feed: &str, conventions: &Conventions) -> Result<usize, Box<dyn Error>> {
+    /// Prints the report of a feed, and returns whether nothing was rejected.
+    async fn lint(&self, feed: &str, conventions: &Conventions) -> Result<bool, Box<dyn Error>> {
         let (name, spool) = self.open(feed).await?;
         let document = spool.read(0..spool.len()).map_err(|error| format!("{name} cannot be read: {error}"))?;
-        let feed =
-            self.format.parse(&document, conventions).map_err(|error| format!("{name} is rejected as a whole: {error}"))?;
-        print_lines(describe(&name, &feed, &spool)?);
-        Ok(feed.rejects.len())
+        let feed = match self.format.parse(&document, conventions) {
+            Err(error) if self.json => {
+                print_json(&describe_rejected_document(&name, &error));
+                return Ok(false);
+            }
+            parsed => parsed.map_err(|error| format!("{name} is rejected as a whole: {error}"))?,
+        };
+        let report = LintReport::new(&name, &feed, &spool)?;
+        if self.json {
+            print_json(&report.to_json());
+        } else {
+            print_lines(report.describe());
+        }
+        Ok(feed.rejects.is_empty())
     }
 
     /// Opens the document, and returns its name for messages.
@@ -107,36 +120,6 @@ async fn fetch(url: &FeedUrl, limit_bytes: u64, progress: &ProgressCounter) -> R
             Err("the provider responded with 304 Not Modified to a request without a condition".into())
         }
     }
-}
-
-fn describe(file: &str, feed: &ParsedFeed, spool: &Spool) -> io::Result<Vec<String>> {
-    let mut lines = Vec::with_capacity(feed.rejects.len() + 1);
-    let mut locator = Locator::new(spool);
-    for reject in &feed.rejects {
-        let (line, column) = locator.locate(reject.span.start as u64)?;
-        let subject = match &reject.subject {
-            RejectSubject::BaseEvent(id) => format!("base event {}", id.as_deref().unwrap_or("?")),
-            RejectSubject::Event { base_event, event } => format!("event {base_event}/{}", event.as_deref().unwrap_or("?")),
-        };
-        lines.push(format!("{file}:{line}:{column}: {subject} rejected: {}", reject.reason));
-    }
-    for warning in &feed.warnings.listed {
-        let (line, column) = locator.locate(warning.position as u64)?;
-        lines.push(format!("{file}:{line}:{column}: warning: {}", warning.reason));
-    }
-    let mut sell_modes: BTreeMap<&str, usize> = BTreeMap::new();
-    for base_event in &feed.base_events {
-        *sell_modes.entry(&base_event.sell_mode).or_default() += 1;
-    }
-    let modes: Vec<String> = sell_modes.iter().map(|(mode, count)| format!("{count} {mode}")).collect();
-    let zones: usize = feed.base_events.iter().flat_map(|base_event| &base_event.events).map(|event| event.zones.len()).sum();
-    let base_events = count(feed.base_events.len(), "base event");
-    let modes = if modes.is_empty() { String::new() } else { format!(" ({})", modes.join(", ")) };
-    let (events, zones) = (count(feed.event_count(), "event"), count(zones, "zone"));
-    let rejects = count(feed.rejects.len(), "item");
-    let warnings = describe_warnings(feed.warnings.count);
-    lines.push(format!("{file}: {base_events}{modes}, {events} and {zones} accepted, {rejects} rejected{warnings}"));
-    Ok(lines)
 }
 
 fn parse_format(name: &str) -> Result<FeedFormat, String> {

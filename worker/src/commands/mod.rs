@@ -4,6 +4,8 @@ mod check;
 mod jobs;
 mod lane;
 mod lint;
+mod lint_report;
+mod lint_summary;
 mod output;
 mod progress_bar;
 mod purge;

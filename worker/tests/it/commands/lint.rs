@@ -2,6 +2,8 @@
 
 use std::{io::Write, process::Stdio};
 
+use serde_json::json;
+
 use super::{CommandOutput, Sandbox};
 use crate::{fixtures, served::ServedProvider};
 
@@ -11,7 +13,15 @@ async fn a_valid_feed_exits_with_0_and_a_summary() {
     let file = sandbox.write("feed.xml", fixtures::bytes("three_polls/first.xml"));
     let output = sandbox.run(&["lint", "feed.xml"]);
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
-    assert_eq!(output.stdout, "feed.xml: 3 base events (3 online), 3 events and 6 zones accepted, 0 items rejected\n");
+    assert_eq!(
+        output.stdout,
+        "feed.xml: 3 base events (3 online), 3 events and 6 zones accepted, 0 items rejected\n\
+         feed.xml: shown: 3 events on 3 days, 2031-02-10 to 2031-07-31\n\
+         feed.xml: by status: scheduled 3\n\
+         feed.xml: by category: none 3\n\
+         feed.xml: by city: none 3\n\
+         feed.xml: without: image 100 %, price 0 %, url 100 %, venue 100 %\n"
+    );
     assert!(file.exists());
 }
 
@@ -22,7 +32,7 @@ async fn each_reject_is_a_line_with_its_position() {
     let output = sandbox.run(&["lint", "feed.xml"]);
     assert_eq!(output.code, Some(1));
     let lines: Vec<&str> = output.stdout.lines().collect();
-    let [reject, summary] = lines.as_slice() else { panic!("{}", output.stdout) };
+    let [reject, summary, ..] = lines.as_slice() else { panic!("{}", output.stdout) };
     assert!(
         reject.starts_with(
             "feed.xml:18:7: event 444/1642 rejected: `event_start_date` must be an existing date, got `2021-09-31T20:00:00`"
@@ -39,10 +49,13 @@ async fn each_warning_is_a_line_with_its_position_and_does_not_fail() {
     sandbox.write("feed.xml", feed);
     let output = sandbox.run(&["lint", "feed.xml"]);
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
-    assert_eq!(
-        output.stdout,
-        "feed.xml:6:9: warning: unknown element `<zoen>` is ignored; did you mean `<zone>`?\n\
-         feed.xml: 1 base event (1 online), 1 event and 1 zone accepted, 0 items rejected, 1 warning\n"
+    assert!(
+        output.stdout.starts_with(
+            "feed.xml:6:9: warning: unknown element `<zoen>` is ignored; did you mean `<zone>`?\n\
+             feed.xml: 1 base event (1 online), 1 event and 1 zone accepted, 0 items rejected, 1 warning\n"
+        ),
+        "{}",
+        output.stdout
     );
 }
 
@@ -138,4 +151,44 @@ async fn a_file_without_an_end_is_left_at_the_limit() {
     let output = Sandbox::new().await.run(&["lint", "/dev/zero", "--max-body-bytes", "100000"]);
     assert_eq!(output.code, Some(1));
     assert!(output.error_message().contains("exceeds the limit of 100000 bytes"), "{}", output.stderr);
+}
+
+#[tokio::test]
+async fn json_has_errors_warnings_and_what_would_be_shown() {
+    let sandbox = Sandbox::new().await;
+    sandbox.write(
+        "feed.xml",
+        fixtures::text("three_polls/second.xml")
+            .replacen("<zone ", "<zoen/>\n<zone ", 1)
+            .replace("base_event_id=\"1591\" sell_mode=\"online\"", "base_event_id=\"1591\" sell_mode=\"offline\""),
+    );
+    sandbox.write("truncated.xml", "<eventList");
+    let output = sandbox.run(&["lint", "--json", "feed.xml", "truncated.xml"]);
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), ""));
+    let mut reports = serde_json::Deserializer::from_str(&output.stdout).into_iter::<serde_json::Value>().map(Result::unwrap);
+    let report = reports.next().unwrap();
+    assert_eq!((&report["feed"], &report["rejected"], &report["warned"]), (&json!("feed.xml"), &json!(1), &json!(1)));
+    assert_eq!(
+        report["accepted"],
+        json!({ "base_events": 3, "sell_modes": { "offline": 2, "online": 1 }, "events": 2, "zones": 5 })
+    );
+    let error = &report["errors"][0];
+    assert_eq!((&error["base_event_id"], &error["event_id"], &error["column"]), (&json!("444"), &json!("1642"), &json!(7)));
+    assert!(error["reason"].as_str().unwrap().starts_with("`event_start_date` must be an existing date"), "{error}");
+    assert!(report["warnings"][0]["reason"].as_str().unwrap().contains("did you mean `<zone>`?"), "{report}");
+    let shown = &report["shown"];
+    assert_eq!(shown["events"], 1, "events of the offline base event are not shown");
+    assert_eq!((&shown["days"], &shown["first_day"]), (&json!(1), &shown["last_day"]));
+    assert_eq!(shown["by_status"], json!([{ "value": "scheduled", "events": 1 }]));
+    assert_eq!(shown["by_category"], json!([{ "value": null, "events": 1 }]));
+    assert_eq!(shown["without"]["image"], json!({ "events": 1, "share": 1.0 }));
+    assert_eq!(
+        reports.next().unwrap(),
+        json!({
+            "feed": "truncated.xml",
+            "reason_code": "truncated",
+            "reason": "the document is truncated: it ends before its root is closed",
+        })
+    );
+    assert_eq!(reports.next(), None);
 }
