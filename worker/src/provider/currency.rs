@@ -31,19 +31,6 @@ impl Currency {
         self.digits
     }
 
-    /// Checks that a price is in this currency.
-    ///
-    /// # Errors
-    ///
-    /// Continues a sentence that starts with the name of the field.
-    pub fn check_code(&self, code: &str) -> Result<(), String> {
-        if code == self.code() {
-            Ok(())
-        } else {
-            Err(format!("must be the provider's currency {}, got {}", self.code(), quote(code)))
-        }
-    }
-
     /// The usual sign, such as `€`. Several currencies may have the same one.
     pub(super) fn sign(&self) -> String {
         self.iso.symbol().to_string()

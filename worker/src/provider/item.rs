@@ -199,6 +199,20 @@ impl FeedWarnings {
         reasons.into_iter().for_each(|reason| self.push(position, reason));
     }
 
+    /// Adds warnings of which some may have been added before; `new` is the number of the others.
+    pub(crate) fn merge(&mut self, mut others: Self, new: usize) {
+        self.count += new;
+        self.listed.append(&mut others.listed);
+        self.sort();
+        self.listed.dedup();
+        self.listed.truncate(MAX_LISTED_WARNINGS);
+    }
+
+    /// Restores the order of the document.
+    pub(crate) fn sort(&mut self) {
+        self.listed.sort_by_key(|warning| warning.position);
+    }
+
     /// Adds the warnings of a later part of the document.
     pub(crate) fn append(&mut self, mut later: Self) {
         self.count += later.count;
@@ -235,8 +249,8 @@ pub enum RejectSubject {
 }
 
 impl BaseEventItem {
-    /// Merges a later element of the same base event into this one. The later element's span and title win, and the base event
-    /// is online if either element is.
+    /// Merges a later element of the same base event into this one. The fields are those of the later element, except that the base
+    /// event is online if either element is.
     pub(crate) fn merge(&mut self, mut later: Self) {
         // The performers of an element play only at the events of that element.
         self.move_performers_to_events();
@@ -247,8 +261,6 @@ impl BaseEventItem {
         if self.sell_mode == ONLINE {
             later.sell_mode = std::mem::take(&mut self.sell_mode);
         }
-        later.organizer_company_id = later.organizer_company_id.or(self.organizer_company_id.take());
-        later.details.complete(std::mem::take(&mut self.details));
         *self = later;
     }
 
@@ -262,48 +274,44 @@ impl BaseEventItem {
         }
     }
 
-    /// Removes events with a repeated id: the first one stays, and each later one becomes a reject.
-    pub(crate) fn remove_duplicate_events(&mut self, rejects: &mut Vec<RejectedItem>) {
+    /// Removes events with a repeated id, with a warning: the last one stays, because publishers append what has changed.
+    pub(crate) fn remove_duplicate_events(&mut self, warnings: &mut FeedWarnings) {
         if self.events.len() < 2 {
             return;
         }
         let mut seen = HashSet::with_capacity(self.events.len());
-        let duplicates: Vec<bool> = self.events.iter().map(|event| !seen.insert(event.source_id.as_str())).collect();
-        if !duplicates.contains(&true) {
+        let mut are_last: Vec<bool> = self.events.iter().rev().map(|event| seen.insert(event.source_id.as_str())).collect();
+        if !are_last.contains(&false) {
             return;
         }
-        let mut duplicates = duplicates.into_iter();
         let source_id = &self.source_id;
         self.events.retain(|event| {
-            let is_duplicate = duplicates.next().unwrap_or_default();
-            if is_duplicate {
-                rejects.push(RejectedItem {
-                    span: event.span.clone(),
-                    subject: RejectSubject::Event { base_event: source_id.clone(), event: Some(event.source_id.clone()) },
-                    events: 1,
+            let is_last = are_last.pop().unwrap_or_default();
+            if !is_last {
+                let id = &event.source_id;
+                warnings.add(FeedWarning {
+                    position: event.span.start,
+                    subject: Some(RejectSubject::Event { base_event: source_id.clone(), event: Some(id.clone()) }),
                     reason: format!(
-                        "duplicate event `{}` in base event `{source_id}`; the first one was accepted",
-                        event.source_id
+                        "event `{id}` occurs again in base event `{source_id}`; this entry is ignored, and the last one imported"
                     ),
                 });
             }
-            !is_duplicate
+            is_last
         });
     }
 }
 
 impl ItemDetails {
-    /// Adds the details that are missing.
-    fn complete(&mut self, others: Self) {
-        let Self { category, description, url, image_url, organizer_name } = others;
-        self.category = self.category.or(category);
-        for (detail, other) in [
-            (&mut self.description, description),
-            (&mut self.url, url),
-            (&mut self.image_url, image_url),
-            (&mut self.organizer_name, organizer_name),
-        ] {
-            *detail = detail.take().or(other);
+    /// The details that differ from those of a base event.
+    pub(super) fn without(self, base: &Self) -> Self {
+        let differing = |detail: Option<String>, base: &Option<String>| if detail == *base { None } else { detail };
+        Self {
+            category: self.category.filter(|category| base.category != Some(*category)),
+            description: differing(self.description, &base.description),
+            url: differing(self.url, &base.url),
+            image_url: differing(self.image_url, &base.image_url),
+            organizer_name: differing(self.organizer_name, &base.organizer_name),
         }
     }
 }
@@ -315,7 +323,7 @@ impl ParsedFeed {
         self.base_events.iter().map(|base_event| base_event.events.len()).sum()
     }
 
-    /// Merges the elements of each base event and removes duplicate events.
+    /// Merges the elements of each base event and removes duplicate events, with warnings.
     #[must_use]
     pub fn deduplicate(self) -> Self {
         let mut unique =
@@ -331,9 +339,9 @@ impl ParsedFeed {
             }
         }
         for base_event in &mut unique.base_events {
-            base_event.remove_duplicate_events(&mut unique.rejects);
+            base_event.remove_duplicate_events(&mut unique.warnings);
         }
-        unique.rejects.sort_by_key(|reject| reject.span.start);
+        unique.warnings.sort();
         unique
     }
 

@@ -4,6 +4,7 @@
 //! [`mod@format`] uses the parsers.
 
 pub mod category;
+mod country;
 pub mod currency;
 pub mod document;
 pub mod entry;

@@ -122,6 +122,12 @@ fn has_digits(number: &str, currency: &Currency) -> bool {
 
 /// Removes the code or the sign of the currency. Another currency's remains, and makes the number invalid.
 fn strip_currency<'a>(text: &'a str, currency: &Currency) -> &'a str {
+    // Nearly all prices are plain numbers.
+    if text.starts_with(|character: char| character.is_ascii_digit())
+        && text.ends_with(|character: char| character.is_ascii_digit())
+    {
+        return text;
+    }
     let sign = currency.sign();
     let text = text.strip_suffix(",-").or_else(|| text.strip_suffix(".-")).unwrap_or(text);
     for mark in [currency.code(), &currency.code().to_lowercase(), &sign] {

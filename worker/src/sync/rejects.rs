@@ -75,14 +75,4 @@ impl RejectSummary {
         self.base_events.append(&mut later.base_events);
         self.has_unidentified |= later.has_unidentified;
     }
-
-    /// Adds events that occur in several elements, of which some may have been added before; `new` is the number of the others.
-    pub(super) fn add_duplicates(&mut self, rejects: Vec<RejectedItem>, new: usize) {
-        self.count += new;
-        self.events += new;
-        self.first.extend(rejects);
-        self.first.sort_by_key(|reject| reject.span.start);
-        self.first.dedup_by_key(|reject| reject.span.start);
-        self.first.truncate(MAX_STORED);
-    }
 }

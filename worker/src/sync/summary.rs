@@ -115,28 +115,26 @@ impl SpooledFeed {
         Ok(self.read_whole(summary, changed)?.0)
     }
 
-    /// Reads a base event with all its elements merged, and its duplicate events.
+    /// Reads a base event with all its elements merged, and the warnings about events that several of them have.
     fn read_whole(
         &self,
         summary: &FeedSummary,
         changed: &ChangedBaseEvent,
-    ) -> Result<(BaseEventDetail, Vec<RejectedItem>), FeedReadError> {
-        let (item, mut rejected, duplicates) = if self.format.is_splittable() {
-            let (mut item, mut rejects) = self.merge_spans(&changed.spans)?;
-            let mut duplicates = Vec::new();
-            item.remove_duplicate_events(&mut duplicates);
-            rejects.extend(duplicates.iter().cloned());
+    ) -> Result<(BaseEventDetail, FeedWarnings), FeedReadError> {
+        let mut warnings = FeedWarnings::default();
+        let (item, mut rejected) = if self.format.is_splittable() {
+            let (mut item, rejects) = self.merge_spans(&changed.spans)?;
+            item.remove_duplicate_events(&mut warnings);
             let rejected = RejectedEvents::group(&rejects).remove(item.source_id.as_str()).unwrap_or_default();
-            (item, rejected, duplicates)
+            (item, rejected)
         } else {
             let index = usize::try_from(changed.spans[0].start).unwrap_or(usize::MAX);
-            let (item, rejected) = summary.items.get(index).cloned().ok_or_else(changed_spool)?;
-            (item, rejected, Vec::new())
+            summary.items.get(index).cloned().ok_or_else(changed_spool)?
         };
         rejected.has_unidentified |= changed.is_incomplete;
         let (event_hashes, content_hash) = fingerprint::hash_base_event(&item, &rejected);
         let detail = BaseEventDetail { id: changed.id, item, rejected, event_hashes, content_hash, is_copied: changed.is_copied };
-        Ok((detail, duplicates))
+        Ok((detail, warnings))
     }
 
     /// Reads and merges the elements of one base event, with their rejects.
@@ -163,9 +161,9 @@ fn changed_spool() -> FeedReadError {
 impl FeedSummary {
     fn summarize_part(mut feed: ParsedFeed, slug: &str, keep_items: bool) -> Self {
         for base_event in &mut feed.base_events {
-            base_event.remove_duplicate_events(&mut feed.rejects);
+            base_event.remove_duplicate_events(&mut feed.warnings);
         }
-        feed.rejects.sort_by_key(|reject| reject.span.start);
+        feed.warnings.sort();
         let mut rejected = RejectedEvents::group(&feed.rejects);
         let mut summary = Self::default();
         for item in feed.base_events {
@@ -214,9 +212,9 @@ impl FeedSummary {
             let spans = group.iter().map(ElementSpan::from).collect();
             let (detail, duplicates) = feed.read_whole(self, &ChangedBaseEvent { id, spans, is_copied: false, is_incomplete })?;
             let events: usize = group.iter().map(|element| element.events as usize).sum();
-            let rejected_now = events - detail.item.events.len();
-            self.event_count -= rejected_now;
-            self.rejects.add_duplicates(duplicates, rejected_now);
+            let repeated = events - detail.item.events.len();
+            self.event_count -= repeated;
+            self.warnings.merge(duplicates, repeated);
             for element in group.iter_mut() {
                 element.content_hash = detail.content_hash;
                 element.events = 0;

@@ -11,7 +11,7 @@ mod html_page;
 mod icalendar;
 mod locator;
 mod pieces;
-mod schema_org_json;
+mod schema_org;
 mod text;
 mod unknown_element;
 mod values;
@@ -19,6 +19,7 @@ mod xml;
 
 use std::{fmt, ops::Range};
 
+use bytes::Bytes;
 use chrono_tz::Tz;
 
 use self::pieces::PieceFormat;
@@ -29,10 +30,11 @@ pub use self::{
 use super::{category::CategoryMap, currency::Currency, item::ParsedFeed, spool::Spool};
 
 /// All formats that `providers.toml` may name.
-const FORMATS: [FeedFormat; 3] = [
-    FeedFormat { name: "event-list-xml", parser: FormatParser::InPieces(event_list_xml::PIECES) },
-    FeedFormat { name: "icalendar", parser: FormatParser::Whole(icalendar::parse) },
-    FeedFormat { name: "schema-org-json", parser: FormatParser::Whole(schema_org_json::parse) },
+const FORMATS: [FeedFormat; 4] = [
+    FeedFormat { name: "event-list-xml", parser: FormatParser::InPieces(event_list_xml::PIECES), reads_pages: false },
+    FeedFormat { name: "icalendar", parser: FormatParser::Whole(icalendar::parse), reads_pages: false },
+    FeedFormat { name: "schema-org-html", parser: FormatParser::Whole(schema_org::parse_page), reads_pages: true },
+    FeedFormat { name: "schema-org-json", parser: FormatParser::Whole(schema_org::parse_json), reads_pages: false },
 ];
 
 /// The largest document of a format that cannot be split: it is in memory together with all its items.
@@ -44,6 +46,8 @@ pub struct FeedFormat {
     /// Its name in the settings.
     pub name: &'static str,
     parser: FormatParser,
+    /// Its documents are web pages, which are an error in all other formats.
+    reads_pages: bool,
 }
 
 /// How documents of a format are parsed.
@@ -77,7 +81,7 @@ impl FeedFormat {
             FormatParser::Whole(parse) => parse(document, conventions),
             FormatParser::InPieces(pieces) => pieces.parse_whole(document, conventions),
         };
-        feed.map(ParsedFeed::deduplicate).map_err(|error| html_page::describe(error, document))
+        feed.map(ParsedFeed::deduplicate).map_err(|error| self.describe_error(error, document))
     }
 
     /// Parses a spooled document part by part: calls `digest` with each part, on any thread, and passes the results to `fold` in
@@ -97,22 +101,22 @@ impl FeedFormat {
     ) -> Result<(), FeedReadError> {
         let parsed = match self.parser {
             FormatParser::Whole(parse) => {
-                if spool.len() > MAX_WHOLE_BYTES {
-                    let limit = usize::try_from(MAX_WHOLE_BYTES).unwrap_or(usize::MAX);
-                    return Err(FeedDocumentError::OverLimit { line: 1, limit, what: "bytes for this format" }.into());
-                }
-                let document = spool.read(0..spool.len())?;
-                Ok(fold(digest(parse(&document, conventions)?.deduplicate()))?)
+                read_whole(spool).and_then(|document| Ok(fold(digest(parse(&document, conventions)?.deduplicate()))?))
             }
             FormatParser::InPieces(pieces) => pieces.parse_spool(spool, conventions, &digest, &mut fold),
         };
         match parsed {
             Err(FeedReadError::Document(error)) => {
                 let head = spool.read(0..spool.len().min(html_page::HEAD_BYTES))?;
-                Err(html_page::describe(error, &head).into())
+                Err(self.describe_error(error, &head).into())
             }
             result => result,
         }
+    }
+
+    /// The error for a document with this beginning.
+    fn describe_error(&self, error: FeedDocumentError, head: &[u8]) -> FeedDocumentError {
+        if self.reads_pages { error } else { html_page::describe(error, head) }
     }
 
     /// Whether a base event can be parsed again by itself, with [`FeedFormat::reparse`].
@@ -144,6 +148,14 @@ impl fmt::Debug for FeedFormat {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
     }
+}
+
+fn read_whole(spool: &Spool) -> Result<Bytes, FeedReadError> {
+    if spool.len() > MAX_WHOLE_BYTES {
+        let limit = usize::try_from(MAX_WHOLE_BYTES).unwrap_or(usize::MAX);
+        return Err(FeedDocumentError::OverLimit { line: 1, limit, what: "bytes for this format" }.into());
+    }
+    Ok(spool.read(0..spool.len())?)
 }
 
 /// Finds a format by its name.

@@ -13,6 +13,8 @@ use crate::provider::{currency::Currency, quote::quote};
 const MAX_ID_CHARACTERS: usize = 255;
 /// The longest title seen in a real feed has about 200 characters.
 const MAX_NAME_CHARACTERS: usize = 1_000;
+/// A few pages of text. A longer description is cut.
+const MAX_DESCRIPTION_CHARACTERS: usize = 10_000;
 /// Browsers accept longer ones, but links with more are cut or refused on their way.
 const MAX_URL_CHARACTERS: usize = 2_000;
 /// More seats than any venue has.
@@ -106,7 +108,11 @@ pub(super) fn parse_name(value: &str) -> Result<String, String> {
 
 /// Parses a description: a text of several lines, without markup and control characters.
 pub(super) fn parse_description(value: &str) -> Result<String, String> {
-    let description = clean_paragraphs(value);
+    let mut description = clean_paragraphs(value);
+    if let Some((end, _)) = description.char_indices().nth(MAX_DESCRIPTION_CHARACTERS) {
+        description.truncate(end);
+        description.push('…');
+    }
     if description.is_empty() { Err(format!("must have a text, got {}", quote(value))) } else { Ok(description) }
 }
 
@@ -163,13 +169,6 @@ pub(super) fn parse_url(value: &str) -> Result<String, String> {
 pub(super) fn parse_other_currency(value: &str, known: &Currency) -> Result<Option<Currency>, String> {
     let code = value.trim();
     if code.eq_ignore_ascii_case(known.code()) { Ok(None) } else { code.to_ascii_uppercase().parse().map(Some) }
-}
-
-/// Parses an ISO 3166-1 alpha-2 code.
-pub(super) fn parse_country(value: &str) -> Result<String, String> {
-    let code = value.trim().to_ascii_uppercase();
-    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    if is_code { Ok(code) } else { Err(format!("must be a country code of two letters such as ES, got {}", quote(value))) }
 }
 
 /// Parses the name of a time zone.

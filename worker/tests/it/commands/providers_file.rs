@@ -22,7 +22,7 @@ async fn every_error_is_reported_with_provider_and_setting() {
         (
             "event-list-xml",
             "event-list-yaml",
-            "provider `northstage`: `format` must be one of event-list-xml, icalendar, schema-org-json, got `event-list-yaml` (line 4, column 10)",
+            "provider `northstage`: `format` must be one of event-list-xml, icalendar, schema-org-html, schema-org-json, got `event-list-yaml` (line 4, column 10)",
         ),
         ("0 */5 * * * *", "*/5 * * * *", "such as `0 */10 * * * *`, got `*/5 * * * *`"),
         ("0 */5 * * * *", "0 */5 * * * * * *", "`schedule` must be a cron schedule of six fields"),

@@ -104,8 +104,8 @@ fn an_invalid_detail_is_ignored_with_a_warning() {
         ("longitude=\"-15.436\"", "longitude=\"\"", "`longitude` is missing; ignored"),
         (
             "country=\"es\"",
-            "country=\"Spain\"",
-            "`country` must be a country code of two letters such as ES, got `Spain`; ignored",
+            "country=\"Atlantis\"",
+            "`country` must be a country or its ISO 3166 code such as ES, got `Atlantis`; ignored",
         ),
         (
             "time_zone=\"Asia/Tokyo\"",

@@ -19,11 +19,15 @@ use worker::provider::{
 
 use crate::fixtures;
 
+/// The conventions of a provider in Madrid.
+fn conventions() -> Conventions {
+    let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map }
+}
+
 /// Parses a document of a provider in Madrid.
 pub(crate) fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
-    let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map };
-    format::find("event-list-xml").unwrap().parse(document, &conventions)
+    format::find("event-list-xml").unwrap().parse(document, &conventions())
 }
 
 /// Parses a fixture without errors.

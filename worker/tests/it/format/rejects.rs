@@ -51,15 +51,31 @@ fn rejects_only_the_event_with_an_error() {
 }
 
 #[test]
-fn accepts_the_first_of_two_events_with_the_same_id() {
-    let (reject, accepted) = parse_with_reject("duplicate_event");
-    assert_eq!(reject.reason, "duplicate event `1` in base event `2`; the first one was accepted");
-    assert_eq!(reject.subject, RejectSubject::Event { base_event: "2".to_owned(), event: Some("1".to_owned()) });
-    let (line_and_column, raw) = locate("duplicate_event", &reject);
-    assert_eq!((line_and_column, raw.as_str()), ((6, 18), "<event event_id=\"1\" event_date=\"2031-03-02\"/>"));
-    assert_eq!(accepted, ["2/1", "2/3", "1/1"]);
-    let feed = parse(&fixtures::bytes("rejects/duplicate_event.xml")).unwrap();
-    assert_eq!(feed.base_events[0].events[0].start.wall_clock, "2031-03-01", "the first one is accepted");
+fn accepts_the_last_of_two_events_with_the_same_id_with_a_warning() {
+    let document = fixtures::text("details/duplicate_event.xml");
+    let feed = parse(document.as_bytes()).unwrap();
+    assert_eq!((ids(&feed.base_events), feed.rejects), (["2/1", "2/3", "1/1"].map(str::to_owned).to_vec(), vec![]));
+    assert_eq!(feed.base_events[0].events[0].start.wall_clock, "2031-03-02", "the last one is accepted");
+    let warning = &feed.warnings.listed[0];
+    assert_eq!(warning.reason, "event `1` occurs again in base event `2`; this entry is ignored, and the last one imported");
+    let subject = RejectSubject::Event { base_event: "2".to_owned(), event: Some("1".to_owned()) };
+    assert_eq!((feed.warnings.count, &warning.subject), (1, &Some(subject)));
+    assert!(document[warning.position..].starts_with("<event event_id=\"1\" event_date=\"2031-03-01\"/>"));
+}
+
+#[test]
+fn the_last_element_of_a_base_event_replaces_its_fields() {
+    let element = |title: &str, rest: &str, event: &str| {
+        format!(
+            "<base_event base_event_id='1' sell_mode='online' title='{title}'{rest}><event event_id='{event}' event_date='2031-01-01'/></base_event>"
+        )
+    };
+    let first = element("First", " organizer_company_id='7' url='https://x.example'", "1");
+    let document = format!("<eventList><output>{first}{}</output></eventList>", element("Second", "", "2"));
+    let feed = parse(document.as_bytes()).unwrap();
+    let base_event = &feed.base_events[0];
+    assert_eq!((ids(&feed.base_events), base_event.title.as_str()), (vec!["1/1".to_owned(), "1/2".to_owned()], "Second"));
+    assert_eq!((&base_event.organizer_company_id, &base_event.details.url), (&None, &None));
 }
 
 #[test]
@@ -98,7 +114,6 @@ fn sorts_rejects_in_document_order() {
         [
             "`event_date` must be an existing date, got `2031-02-30`",
             "`title` is missing",
-            "duplicate event `1` in base event `1`; the first one was accepted",
             "`event_date` must be an existing date, got `2031-02-30`",
         ]
     );

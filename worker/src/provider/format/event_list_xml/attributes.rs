@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 
 use crate::provider::{
     category::CategoryMap,
+    country::find_country,
     currency::Currency,
     format::{
         values::{self, ItemErrors, describe_missing, name_field},
@@ -134,7 +135,7 @@ pub(super) fn parse_venue(attributes: &XmlAttributes<'_>, errors: &mut ItemError
         address,
         city,
         region,
-        country: errors.tolerate(attributes.optional(&["country"], values::parse_country)),
+        country: errors.tolerate(attributes.optional(&["country"], find_country)),
         postal_code,
         time_zone: errors.tolerate(attributes.optional(&["time_zone"], values::parse_time_zone)),
     })

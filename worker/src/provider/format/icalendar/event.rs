@@ -88,7 +88,7 @@ impl EventFields {
         Self {
             name: name.filter(|name| *name != base_event.title),
             status: parse_status(component),
-            details: find_differences(parse_details(component, category_map, errors), &base_event.details),
+            details: parse_details(component, category_map, errors).without(&base_event.details),
             venue: parse_venue(component, errors),
         }
     }
@@ -152,17 +152,5 @@ fn parse_status(component: &ICalendarComponent) -> EventStatus {
     match text(component, &ICalendarProperty::Status) {
         Some(status) if status.eq_ignore_ascii_case("CANCELLED") => EventStatus::Cancelled,
         _ => EventStatus::Scheduled,
-    }
-}
-
-/// The details that differ from those of the base event.
-fn find_differences(details: ItemDetails, base: &ItemDetails) -> ItemDetails {
-    let differs = |detail: Option<String>, base: &Option<String>| detail.filter(|detail| Some(detail) != base.as_ref());
-    ItemDetails {
-        category: details.category.filter(|category| Some(category) != base.category.as_ref()),
-        description: differs(details.description, &base.description),
-        url: differs(details.url, &base.url),
-        image_url: differs(details.image_url, &base.image_url),
-        organizer_name: differs(details.organizer_name, &base.organizer_name),
     }
 }

@@ -1,0 +1,130 @@
+//! [schema.org events](https://schema.org/Event) in JSON-LD: `schema-org-json` is a document of it, and `schema-org-html` a web page with
+//! scripts.
+//!
+//! `docs/feed-format.md` is the reference for the properties. The document is one graph: nodes may be nested, or refer to each other.
+
+mod details;
+mod event;
+mod graph;
+mod node;
+mod offers;
+mod page;
+mod place;
+mod schedule;
+mod series;
+mod status;
+mod times;
+mod value;
+
+use serde_json::{error::Category, value::RawValue};
+
+use self::{
+    event::EventReader,
+    graph::JsonLdGraph,
+    page::PageScripts,
+    value::{JsonValue, MAX_VALUES, TreeBuilder},
+};
+use super::{
+    Conventions, FeedDocumentError,
+    text::{check_text, locate},
+};
+use crate::provider::{
+    item::{FeedWarnings, ParsedFeed},
+    quote::quote,
+};
+
+const NO_EVENTS: FeedDocumentError =
+    FeedDocumentError::NoItems { detail: "the document has no event of schema.org; send `[]` if nothing is on sale" };
+
+/// Parses a document of JSON-LD.
+pub(super) fn parse_json(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
+    let text = check_text(document)?;
+    match text.trim_start().chars().next() {
+        None => return Err(FeedDocumentError::Empty),
+        Some('{' | '[') => {}
+        Some(other) => {
+            let expected = "an object or an array of nodes".to_owned();
+            return Err(FeedDocumentError::WrongRoot { actual: quote(&other.to_string()), expected });
+        }
+    }
+    let root = parse_tree(text, text, &mut TreeBuilder::default())?;
+    read_events(text, &[root], FeedWarnings::default(), conventions)
+}
+
+/// Parses the JSON-LD of a web page. A script that is not valid JSON is ignored with a warning, unless all of them are invalid.
+pub(super) fn parse_page(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
+    let page = check_text(document)?;
+    if page.trim_ascii().is_empty() {
+        return Err(FeedDocumentError::Empty);
+    }
+    let scripts = PageScripts::find(page);
+    if scripts.is_truncated {
+        return Err(FeedDocumentError::Truncated);
+    }
+    let mut builder = TreeBuilder::default();
+    let (mut roots, mut warnings, mut first_error) = (Vec::new(), FeedWarnings::default(), None);
+    for script in scripts.contents.into_iter().filter(|script| !script.is_empty()) {
+        match parse_tree(page, script, &mut builder) {
+            Ok(root) => roots.push(root),
+            Err(error @ FeedDocumentError::OverLimit { .. }) => return Err(error),
+            Err(error) => {
+                warnings.push(offset_of(page, script), format!("a script is ignored: {error}"));
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match first_error {
+        Some(error) if roots.is_empty() => Err(error),
+        _ => read_events(page, &roots, warnings, conventions),
+    }
+}
+
+/// Parses JSON that is the document or a part of it.
+fn parse_tree<'a>(document: &str, json: &'a str, builder: &mut TreeBuilder) -> Result<JsonValue<'a>, FeedDocumentError> {
+    let start = offset_of(document, json);
+    let raw: &RawValue = serde_json::from_str(json).map_err(|error| {
+        let (line, column) = locate(document.as_bytes(), start);
+        convert_error(&error).offset_position(line, column)
+    })?;
+    builder.build(raw).map_err(|value::TooManyValues| {
+        let (line, _) = locate(document.as_bytes(), start);
+        FeedDocumentError::OverLimit { line, limit: MAX_VALUES, what: "values" }
+    })
+}
+
+fn read_events<'t>(
+    document: &'t str,
+    roots: &'t [JsonValue<'t>],
+    warnings: FeedWarnings,
+    conventions: &Conventions,
+) -> Result<ParsedFeed, FeedDocumentError> {
+    let graph = JsonLdGraph::new(roots);
+    let mut reader = EventReader::new(conventions, &graph);
+    reader.feed.warnings = warnings;
+    for event in graph.events.iter().filter(|event| !graph.is_group(event.object)) {
+        let start = offset_of(document, event.object.raw);
+        reader.read(*event, start..start + event.object.raw.len());
+        if let Some(limit) = reader.exceeded_limit() {
+            let (line, _) = locate(document.as_bytes(), start);
+            return Err(FeedDocumentError::OverLimit { line, limit, what: "items in a feed" });
+        }
+    }
+    let feed = reader.feed;
+    let is_empty = feed.base_events.is_empty() && feed.rejects.is_empty();
+    if is_empty && !graph.has_empty_list { Err(NO_EVENTS) } else { Ok(feed) }
+}
+
+/// The position of a part of the document.
+fn offset_of(document: &str, part: &str) -> usize {
+    part.as_ptr().addr() - document.as_ptr().addr()
+}
+
+fn convert_error(error: &serde_json::Error) -> FeedDocumentError {
+    if error.classify() == Category::Eof {
+        return FeedDocumentError::Truncated;
+    }
+    let text = error.to_string();
+    let position = format!(" at line {} column {}", error.line(), error.column());
+    let detail = format!("not valid JSON: {}", text.strip_suffix(&position).unwrap_or(&text));
+    FeedDocumentError::Malformed { line: error.line(), column: error.column(), detail }
+}

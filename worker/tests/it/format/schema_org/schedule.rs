@@ -1,0 +1,86 @@
+//! Events that repeat.
+
+use super::read_event;
+
+/// The starts of the dates of a schedule.
+fn starts(schedule: &str) -> (Vec<String>, String) {
+    let (base_event, warnings) = read_event(&format!(r#""eventSchedule":{schedule}"#));
+    (base_event.events.iter().map(|event| event.start.wall_clock.clone()).collect(), warnings.concat())
+}
+
+#[test]
+fn expands_schedules() {
+    let march = r#""startDate":"2031-03-03","startTime":"20:00""#;
+    for (schedule, days) in [
+        (r#""endDate":"2031-03-05","repeatFrequency":"P1D""#, ["03-03", "03-04", "03-05"].as_slice()),
+        (r#""repeatCount":3,"repeatFrequency":"P2D""#, &["03-03", "03-05", "03-07"]),
+        (r#""endDate":"2031-03-20","repeatFrequency":"P1W""#, &["03-03", "03-10", "03-17"]),
+        (r#""endDate":"2031-03-20","repeatFrequency":"weekly","exceptDate":"2031-03-10""#, &["03-03", "03-17"]),
+        (
+            r#""endDate":"2031-03-20","repeatFrequency":"P2W","byDay":["https://schema.org/Wednesday","schema:Friday"]"#,
+            &["03-05", "03-07", "03-19"],
+        ),
+        (r#""endDate":"2031-03-16","byDay":["MO","su"]"#, &["03-03", "03-09", "03-10", "03-16"]),
+        (r#""repeatCount":3,"repeatFrequency":"P1M""#, &["03-03", "04-03", "05-03"]),
+        (r#""repeatCount":3,"repeatFrequency":"P1M","byMonthDay":[1,15]"#, &["03-15", "04-01", "04-15"]),
+        (r#""repeatCount":2,"repeatFrequency":"P1M","byDay":"Tuesday","byMonthWeek":2"#, &["03-11", "04-08"]),
+        (r#""repeatCount":1,"repeatFrequency":"P1Y""#, &["03-03"]),
+        ("\"repeatFrequency\":null", &["03-03"]),
+    ] {
+        let expected: Vec<String> = days.iter().map(|day| format!("2031-{day}T20:00:00")).collect();
+        assert_eq!(starts(&format!("{{{march},{schedule}}}")), (expected, String::new()), "{schedule}");
+    }
+}
+
+#[test]
+fn dates_have_ids_and_ends() {
+    for (rest, ends) in [
+        (r#","endTime":"22:30""#, [Some("2031-03-03T22:30:00"), Some("2031-03-04T22:30:00")]),
+        (r#","endTime":"01:00:00""#, [Some("2031-03-04T01:00:00"), Some("2031-03-05T01:00:00")]),
+        (r#","duration":"PT2H""#, [Some("2031-03-03T22:00:00"), Some("2031-03-04T22:00:00")]),
+        ("", [None, None]),
+    ] {
+        let schedule = format!(r#"{{"startDate":"2031-03-03T20:00","repeatFrequency":"P1D","repeatCount":2{rest}}}"#);
+        let (base_event, warnings) = read_event(&format!(r#""performer":"Ada","eventSchedule":{schedule}"#));
+        let actual: Vec<_> =
+            base_event.events.iter().map(|event| event.end.as_ref().map(|end| end.wall_clock.as_str())).collect();
+        assert_eq!((actual.as_slice(), warnings), (ends.as_slice(), vec![]), "{rest}");
+        let ids: Vec<_> = base_event.events.iter().map(|event| event.source_id.as_str()).collect();
+        assert_eq!((base_event.source_id.as_str(), ids), ("7", vec!["7#2031-03-03T20:00:00", "7#2031-03-04T20:00:00"]));
+        assert_eq!(base_event.performers[0].name, "Ada");
+    }
+}
+
+#[test]
+fn an_expansion_is_bounded() {
+    let (dates, warning) = starts(r#"{"startDate":"2031-01-01","repeatFrequency":"P1D"}"#);
+    assert_eq!((dates.len(), warning.as_str()), (500, "the schedule is read for two years and 500 dates after `2031-01-01`"));
+    let (dates, warning) = starts(r#"{"startDate":"2031-01-01","repeatFrequency":"P1M","endDate":"2099-01-01"}"#);
+    assert_eq!((dates.len(), warning.is_empty()), (25, false));
+    let (dates, _) = starts(r#"{"startDate":"9999-12-30","repeatFrequency":"P1D"}"#);
+    assert_eq!(dates, ["9999-12-30", "9999-12-31"]);
+}
+
+#[test]
+fn several_schedules_are_joined() {
+    let monday = r#"{"startDate":"2031-03-03T20:00","repeatFrequency":"P1W","repeatCount":2}"#;
+    let sunday = r#"{"startDate":"2031-03-09T16:00","repeatFrequency":"P1W","repeatCount":1}"#;
+    let (dates, _) = starts(&format!("[{monday},{sunday},{monday}]"));
+    assert_eq!(dates, ["2031-03-03T20:00:00", "2031-03-09T16:00:00", "2031-03-10T20:00:00"]);
+}
+
+#[test]
+fn an_unreadable_schedule_is_ignored_with_a_warning() {
+    for (schedule, reason) in [
+        (r#"{"repeatFrequency":"sometimes"}"#, "`repeatFrequency` must be a frequency such as P1W, got `sometimes`"),
+        (r#"{"byDay":"Someday"}"#, "`byDay` must be a day of the week such as Monday, got `Someday`"),
+        (r#"{"startDate":"soon"}"#, "`startDate` must be a date such as"),
+        (r#"{"startTime":"late"}"#, "`startTime` must be a time such as 20:00, got `late`"),
+        (r#"{"repeatFrequency":"P0D"}"#, "`repeatFrequency` must be a frequency"),
+        (r#"{"repeatFrequency":"P1D","repeatCount":1,"exceptDate":"2031-08-01"}"#, "`eventSchedule` has no date"),
+    ] {
+        let (dates, warning) = starts(schedule);
+        assert_eq!(dates, ["2031-08-01T20:00:00"], "{schedule}: the date of the event");
+        assert!(warning.contains(reason), "{schedule}: {warning}");
+    }
+}
