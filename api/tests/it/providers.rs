@@ -59,11 +59,19 @@ async fn without_providers_the_list_is_empty(database: Arc<TestDatabase>) {
 }
 
 async fn a_provider_without_a_successful_sync_is_new(database: Arc<TestDatabase>) {
-    CatalogueFixture::new(&database).await.insert_provider("fever", "EUR", 2).await;
+    let with_names = |row: &mut provider::ActiveModel| {
+        row.name = Set(Some("Fever".to_owned()));
+        row.attribution = Set(Some("Events by Fever".to_owned()));
+    };
+    insert_provider(&CatalogueFixture::new(&database).await, "fever", with_names).await;
     let mut listed = fetch_only_provider(&database).await;
     assert!(listed["next_tick"].take().is_string());
     let expected = json!({
         "slug": "fever",
+        "name": "Fever",
+        "home_page": null,
+        "licence": null,
+        "attribution": "Events by Fever",
         "state": "new",
         "last_success": null,
         "age_seconds": null,

@@ -26,6 +26,14 @@ pub struct ProviderList {
 pub struct Provider {
     /// The slug.
     pub slug: ProviderSlug,
+    /// The name for people.
+    pub name: Nullable<String>,
+    /// Its web page.
+    pub home_page: Nullable<String>,
+    /// The licence of its data.
+    pub licence: Nullable<String>,
+    /// The text with which its data must be shown.
+    pub attribution: Nullable<String>,
     /// The state.
     pub state: ProviderState,
     /// When the newest successful run started.
@@ -133,6 +141,10 @@ impl Provider {
             paused_until: paused_until.map(Instant::from).into(),
             pause_reason: paused_until.and(provider.pause_reason).and_then(|reason| PauseReason::parse(&reason)).into(),
             slug: provider.slug.into(),
+            name: provider.name.into(),
+            home_page: provider.home_page.into(),
+            licence: provider.licence.into(),
+            attribution: provider.attribution.into(),
             schedule: provider.schedule,
             format: provider.format,
             time_zone: provider.time_zone,
@@ -187,6 +199,10 @@ impl Example for ProviderList {
         let instant = |text: &str| Nullable(Some(Instant::from(text)));
         let provider = Provider {
             slug: "fever".into(),
+            name: some("Fever"),
+            home_page: some("https://fever.example/"),
+            licence: some("CC BY 4.0"),
+            attribution: some("Events by Fever"),
             state: ProviderState::Failing,
             last_success: instant("2021-02-09T08:00:00Z"),
             age_seconds: Nullable(Some(3_660)),
