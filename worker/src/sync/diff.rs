@@ -212,7 +212,8 @@ impl CopyChanges {
                 row.came_back_at = copied.left_at.map(|_| origin.fetched_at).or(copied.came_back_at);
                 row.previous_start_at =
                     if row.starts_at == copied.starts_at { copied.previous_start_at } else { Some(copied.starts_at) };
-                if row.source_id != copied.source_id && row.status == EventStatus::Scheduled {
+                let has_moved = row.source_id != copied.source_id && row.starts_at != copied.starts_at;
+                if has_moved && row.status == EventStatus::Scheduled {
                     row.status = EventStatus::Rescheduled;
                 }
                 self.changed_events.push(row);

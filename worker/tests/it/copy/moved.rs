@@ -18,6 +18,7 @@ on_every_backend!(
     an_event_keeps_its_id_when_its_date_moves,
     what_is_ambiguous_is_not_matched,
     only_keys_with_a_date_of_a_future_event_are_matched,
+    a_key_that_gains_its_date_is_the_same_event,
     both_keys_in_one_feed_are_two_events,
     a_renamed_provider_keeps_the_ids,
 );
@@ -101,6 +102,22 @@ async fn only_keys_with_a_date_of_a_future_event_are_matched(database: Arc<TestD
     copying.accept(feed(&Vec::from_iter(pairs.map(|(_, new)| new).into_iter().enumerate().map(base_event)))).await;
     assert_eq!(copying.tables().await.events.len(), 2 * pairs.len());
     assert!(copying.aliases().await.is_empty());
+}
+
+async fn a_key_that_gains_its_date_is_the_same_event(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept_shows(&[("https://a.example/jazz", "2021-06-30")]).await;
+    let before = copying.listed().await;
+    let shows = [
+        ("https://a.example/jazz#2021-06-30T20:00:00", "2021-06-30"),
+        ("https://a.example/jazz#2021-07-30T20:00:00", "2021-07-30"),
+    ];
+    copying.accept_shows(&shows).await;
+    let [same, other]: [event::Model; 2] = copying.listed().await.try_into().unwrap();
+    assert_eq!((same.id, same.status, same.previous_start_at), (before[0].id, EventStatus::Scheduled, None));
+    assert_ne!(other.id, same.id);
+    copying.accept_shows(&shows).await;
+    assert_eq!(copying.listed().await, [same, other]);
 }
 
 async fn both_keys_in_one_feed_are_two_events(database: Arc<TestDatabase>) {
