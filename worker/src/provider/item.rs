@@ -250,11 +250,13 @@ pub enum RejectSubject {
 
 impl BaseEventItem {
     /// Merges a later element of the same base event into this one. The fields are those of the later element, except that the base
-    /// event is online if either element is.
+    /// event is online if either element is. After the last one, [`finish_merge`](Self::finish_merge) must be called.
     pub(crate) fn merge(&mut self, mut later: Self) {
-        // The performers of an element play only at the events of that element.
+        // The performers of an element play only at the events of that element, and its details describe these.
         self.move_performers_to_events();
         later.move_performers_to_events();
+        self.copy_details_to_events();
+        later.copy_details_to_events();
         let mut events = std::mem::take(&mut self.events);
         events.append(&mut later.events);
         later.events = events;
@@ -262,6 +264,21 @@ impl BaseEventItem {
             later.sell_mode = std::mem::take(&mut self.sell_mode);
         }
         *self = later;
+    }
+
+    /// Removes the details of events that are the same as those of the base event.
+    pub(crate) fn finish_merge(&mut self) {
+        for event in &mut self.events {
+            event.details = std::mem::take(&mut event.details).without(&self.details);
+        }
+    }
+
+    /// Completes the details of the events of the newest element, which are the last ones.
+    fn copy_details_to_events(&mut self) {
+        let Self { details, span, events, .. } = self;
+        for event in events.iter_mut().rev().take_while(|event| span.start <= event.span.start && event.span.end <= span.end) {
+            event.details.complete(details);
+        }
     }
 
     fn move_performers_to_events(&mut self) {
@@ -303,6 +320,21 @@ impl BaseEventItem {
 }
 
 impl ItemDetails {
+    /// Adds the details that are missing.
+    fn complete(&mut self, others: &Self) {
+        self.category = self.category.or(others.category);
+        for (detail, other) in [
+            (&mut self.description, &others.description),
+            (&mut self.url, &others.url),
+            (&mut self.image_url, &others.image_url),
+            (&mut self.organizer_name, &others.organizer_name),
+        ] {
+            if detail.is_none() {
+                detail.clone_from(other);
+            }
+        }
+    }
+
     /// The details that differ from those of a base event.
     pub(super) fn without(self, base: &Self) -> Self {
         let differing = |detail: Option<String>, base: &Option<String>| if detail == *base { None } else { detail };
@@ -329,14 +361,21 @@ impl ParsedFeed {
         let mut unique =
             Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects, warnings: self.warnings };
         let mut indexes = HashMap::with_capacity(self.base_events.len());
+        let mut merged = HashSet::new();
         for base_event in self.base_events {
             match indexes.get(&base_event.source_id) {
                 None => {
                     indexes.insert(base_event.source_id.clone(), unique.base_events.len());
                     unique.base_events.push(base_event);
                 }
-                Some(&index) => unique.base_events[index].merge(base_event),
+                Some(&index) => {
+                    unique.base_events[index].merge(base_event);
+                    merged.insert(index);
+                }
             }
+        }
+        for index in merged {
+            unique.base_events[index].finish_merge();
         }
         for base_event in &mut unique.base_events {
             base_event.remove_duplicate_events(&mut unique.warnings);

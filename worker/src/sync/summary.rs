@@ -150,7 +150,11 @@ impl SpooledFeed {
                 None => merged = Some(item),
             }
         }
-        Ok((merged.ok_or_else(changed_spool)?, rejects))
+        let mut merged = merged.ok_or_else(changed_spool)?;
+        if spans.len() > 1 {
+            merged.finish_merge();
+        }
+        Ok((merged, rejects))
     }
 }
 

@@ -211,6 +211,25 @@ fn a_url_identifies_an_event_with_its_start() {
 }
 
 #[test]
+fn dates_of_one_url_keep_what_describes_them() {
+    let date = |day: u8, description: &str| {
+        let description = if description.is_empty() { String::new() } else { format!(r#","description":"{description}""#) };
+        format!(r#"{{"@type":"Event","name":"E","url":"https://x.example/e","startDate":"2031-08-0{day}"{description}}}"#)
+    };
+    for (descriptions, of_base_event, of_events) in [
+        (["Same.", "Same.", "Same."], Some("Same."), [None, None, None]),
+        (["First.", "", ""], None, [Some("First."), None, None]),
+        (["First.", "First.", "Last."], Some("Last."), [Some("First."), Some("First."), None]),
+    ] {
+        let document: Vec<String> = (1..).zip(descriptions).map(|(day, description)| date(day, description)).collect();
+        let base_event = parse_valid(&format!("[{}]", document.join(","))).remove(0);
+        assert_eq!(base_event.details.description.as_deref(), of_base_event, "{descriptions:?}");
+        let of_each: Vec<_> = base_event.events.iter().map(|event| event.details.description.as_deref()).collect();
+        assert_eq!(of_each, of_events, "{descriptions:?}");
+    }
+}
+
+#[test]
 fn a_document_without_events_is_empty_only_if_it_has_an_empty_list() {
     for document in [
         "[]",
