@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Two values of each parameter.
-const VALUES: [(&str, &str, &str); 15] = [
+const VALUES: [(&str, &str, &str); 17] = [
     ("starts_at", "2021-01-01", "2021-01-02"),
     ("ends_at", "2021-03-01", "2021-03-02"),
     ("bandIds", "1", "1,2"),
@@ -37,6 +37,8 @@ const VALUES: [(&str, &str, &str); 15] = [
     ("dest_code", "FRPAR", "FRLYO"),
     ("provider", "fever", "northstage"),
     ("state", "failed", "succeeded"),
+    ("status", "cancelled", "any"),
+    ("severity", "error", "warning"),
     ("limit", "1", "2"),
 ];
 /// Operations that are not cached, and with cursors that are positions in the log of changes.

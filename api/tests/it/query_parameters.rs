@@ -89,13 +89,13 @@ async fn suggests_the_nearest_known_parameter(database: Arc<TestDatabase>) {
         let errors = search_errors(&app, &format!("{given}=2021-02-01")).await;
         if given == "STARTS_AT" {
             // Names are case-sensitive, so none is close enough.
-            assert_eq!(errors, ["`STARTS_AT` is not a known parameter; accepted are starts_at, ends_at, limit, cursor"]);
+            assert_eq!(errors, ["`STARTS_AT` is not a known parameter; accepted are starts_at, ends_at, status, limit, cursor"]);
         } else {
             assert_eq!(errors, [format!("`{given}` is not a known parameter; did you mean `{meant}`?")]);
         }
     }
     let distant = search_errors(&app, "city=Barcelona").await;
-    assert_eq!(distant, ["`city` is not a known parameter; accepted are starts_at, ends_at, limit, cursor"]);
+    assert_eq!(distant, ["`city` is not a known parameter; accepted are starts_at, ends_at, status, limit, cursor"]);
 }
 
 async fn rejects_repeated_parameters(database: Arc<TestDatabase>) {
