@@ -95,9 +95,7 @@ impl ExpectedBaseEvent {
         let mut valid: BTreeMap<u8, &EventElement> = BTreeMap::new();
         for element in elements {
             match element.id {
-                Some(id) if element.is_valid && !valid.contains_key(&id) => {
-                    valid.insert(id, element);
-                }
+                Some(id) if element.is_valid => counts.warned += usize::from(valid.insert(id, element).is_some()),
                 _ => counts.rejected += 1,
             }
         }
