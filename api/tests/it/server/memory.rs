@@ -154,10 +154,12 @@ async fn create_large_database() -> (TestDatabase, String) {
     catalogue.insert((0..200).map(event)).await;
     for copy in [
         "WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 250)
-         INSERT INTO event SELECT randomblob(16), base_event_id, source_id || i, local_start, local_end, starts_at + i * 60000000,
-            ends_at + i * 60000000, sell_from, sell_to, sold_out, min_price, max_price, venue_id, shown, content_hash, first_seen_at,
-            last_seen_at, left_at, came_back_at, NULL, NULL, NULL FROM event CROSS JOIN number",
-        "INSERT INTO event_performer SELECT event.id, 0, performer.id, venue_id, starts_at, TRUE FROM event CROSS JOIN performer
+         INSERT INTO event (id, base_event_id, source_id, local_start, starts_at, ends_at, sold_out, min_price, max_price, venue_id, shown,
+            content_hash, first_seen_at)
+         SELECT randomblob(16), base_event_id, source_id || i, local_start, starts_at + i * 60000000, ends_at + i * 60000000, sold_out,
+            min_price, max_price, venue_id, shown, content_hash, first_seen_at FROM event CROSS JOIN number",
+        "INSERT INTO event_performer (event_id, position, performer_id, venue_id, starts_at, shown)
+         SELECT event.id, 0, performer.id, venue_id, starts_at, TRUE FROM event CROSS JOIN performer
          WHERE event.id NOT IN (SELECT event_id FROM event_performer)",
     ] {
         catalogue.database.execute_unprepared(copy).await.unwrap();
