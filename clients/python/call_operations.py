@@ -184,7 +184,7 @@ def check_changes(event_id: str) -> None:
     copy = events_ndjson.sync_detailed(client=client, provider="simulator")
     assert copy.status_code == 200, copy.content
     first, *events, last = [json.loads(line) for line in copy.content.splitlines()]
-    assert last == {"events": len(events)} and event_id in [event["id"] for event in events]
+    assert last == {"events": len(events)} and str(event_id) in [event["id"] for event in events]
     page = body(changes.sync_detailed(client=client, after=first["cursor"], provider=["simulator"]), 200)
     assert page.meta.next_ and all(change.provider == "simulator" for change in page.data.changes)
 
