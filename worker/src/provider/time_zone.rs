@@ -19,7 +19,7 @@ thread_local! {
     static CACHE: RefCell<HashMap<[u64; 2], Option<Tz>>> = RefCell::default();
 }
 
-/// The time zone of a venue: that of the feed, or else that of its coordinates; `None` if neither is known.
+/// The time zone of a venue: as the feed states it, or else at its coordinates; `None` if neither is known.
 #[must_use]
 pub fn of_venue(venue: &VenueItem) -> Option<Tz> {
     venue.time_zone.or_else(|| venue.coordinates.and_then(of_coordinates))

@@ -61,7 +61,7 @@ impl TextConverter {
             self.may_be_utf8 = rest.is_empty();
         }
         text.reserve(decoder.max_utf8_buffer_length(rest.len()).unwrap_or(rest.len()));
-        // Bytes without a meaning in the encoding become U+FFFD. The capacity is that of the worst case, so all of them are read.
+        // Bytes without a meaning in the encoding become U+FFFD. The capacity suffices for the worst case, so all of them are read.
         let _ = decoder.decode_to_string(&rest, &mut text, is_end);
         if std::mem::take(&mut self.is_start)
             && let Some(declared) = find_declared_encoding(text.as_bytes())

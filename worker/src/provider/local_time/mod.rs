@@ -29,9 +29,9 @@ pub enum DayEdge {
 
 impl LocalTime {
     /// Parses a date with an optional time, in XML Schema's `date` and `dateTime` and in the usual variants of ISO 8601
-    /// ([`syntax`](self)). `zone` is that of the venue.
+    /// ([`syntax`](self)). `zone` is the venue's.
     ///
-    /// An offset (`Z`, `+02:00`), or else a zone in brackets, determines the instant, and the wall clock is that of the venue at
+    /// An offset (`Z`, `+02:00`), or else a zone in brackets, determines the instant, and the wall clock is the venue's at
     /// this instant. A bare date is a day at the venue, even with an offset.
     ///
     /// A time that the zone's clocks skip in spring is read with the offset before the change. A time that occurs twice in autumn

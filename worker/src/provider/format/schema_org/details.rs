@@ -59,7 +59,7 @@ pub(super) fn read_url(node: JsonLdNode<'_>, property: &str, errors: &mut ItemEr
     })
 }
 
-/// The text of a URL, or that of a node such as an `ImageObject`.
+/// The text of a URL, or the URL of a node such as an `ImageObject`.
 fn find_url<'t>(value: &'t JsonValue<'t>) -> Option<&'t str> {
     match value {
         JsonValue::Object(object) => {

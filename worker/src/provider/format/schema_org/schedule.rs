@@ -156,7 +156,7 @@ impl Recurrence {
         let is_weekday = self.weekdays.is_empty() || self.weekdays.contains(&date.weekday());
         let is_same_day = date.day() == self.first.day();
         let months = i64::from(date.year() - self.first.year()) * 12 + i64::from(date.month0()) - i64::from(self.first.month0());
-        // Without a rule for the day of the month, it is that of the first date.
+        // Without a rule for the day of the month, it is the first date's.
         let has_day_rule = !self.month_days.is_empty() || !self.month_weeks.is_empty() || !self.weekdays.is_empty();
         let (steps, is_day) = match self.unit {
             RecurrenceUnit::Day => ((date - self.first).num_days(), true),
@@ -231,7 +231,7 @@ fn describe_number(text: &str) -> String {
 
 fn parse_clock(text: &str) -> Result<NaiveTime, String> {
     let text = text.rsplit('T').next().unwrap_or(text);
-    // An offset is that of the venue, which the time zone determines.
+    // An offset is the venue's, which the time zone determines.
     let clock = text.split(['Z', '+', '-']).next().unwrap_or(text);
     let clock = NaiveTime::parse_from_str(clock, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(clock, "%H:%M"));
     clock.map_err(|_| format!("must be a time such as 20:00, got {}", quote(text)))
