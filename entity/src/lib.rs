@@ -22,6 +22,7 @@ mod day;
 pub mod event;
 pub mod event_performer;
 mod event_status;
+pub mod feed_page;
 mod fold_name;
 pub mod footprint;
 mod geo_cell;

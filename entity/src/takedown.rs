@@ -13,7 +13,7 @@ use sea_orm::{
 use crate::{
     base_event,
     change::{self, ChangeKind, NewChange},
-    database_now, event, event_performer,
+    database_now, event, event_performer, feed_page,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
     performer, provider, reject,
     release::{self, Cause},
@@ -79,6 +79,8 @@ impl StoredEvent {
         self.blank_texts(transaction).await?;
         // It contains the previous state of events, of this one, too.
         undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(self.provider.id)).exec(transaction).await?;
+        // A page contains the item of the event.
+        feed_page::Entity::delete_many().filter(feed_page::COLUMN.provider_id.eq(self.provider.id)).exec(transaction).await?;
         let tombstone = tombstone::ActiveModel {
             event_id: Set(self.event.id),
             base_event_id: Set(self.base_event.id),

@@ -13,6 +13,7 @@ mod details;
 mod jobs;
 mod ledger;
 mod loading;
+mod pages;
 mod probe;
 mod pushes;
 mod rates;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(releases::Migration),
             Box::new(changes::Migration),
             Box::new(details::Migration),
+            Box::new(pages::Migration),
         ]
     }
 }

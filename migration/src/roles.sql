@@ -10,7 +10,7 @@
 --
 --   marquee_service   what marquee-api and marquee-worker need: read and write rows
 --   marquee_operator  read everything, retry and delete jobs, watch and cancel statements
---   marquee_reader    read the catalogue and prices, but neither URLs of feeds, which may contain passwords, nor pushed documents
+--   marquee_reader    read the catalogue and prices, but neither URLs of feeds, which may contain passwords, nor stored documents
 --
 -- A login for a person. `\password` sends the password encrypted, so that no log contains it:
 --

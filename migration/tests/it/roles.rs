@@ -7,7 +7,7 @@ use migration::testing::{Backend, TestDatabase};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 /// What a reader cannot read: URLs that may contain passwords, and what only operators need.
-const HIDDEN: [&str; 6] = ["datum.*", "job.*", "provider.url", "pushed_feed.*", "sync_run.reason", "undo.*"];
+const HIDDEN: [&str; 7] = ["datum.*", "feed_page.*", "job.*", "provider.url", "pushed_feed.*", "sync_run.reason", "undo.*"];
 
 fn marquee_migrate(arguments: &[&str], settings: &DatabaseSettings) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-migrate"));

@@ -23,6 +23,7 @@ fn entity_tables() -> BTreeSet<String> {
         entity::datum::Entity.table_name(),
         entity::event::Entity.table_name(),
         entity::event_performer::Entity.table_name(),
+        entity::feed_page::Entity.table_name(),
         entity::job::Entity.table_name(),
         entity::performer::Entity.table_name(),
         entity::place::Entity.table_name(),

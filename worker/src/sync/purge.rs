@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, base_event, begin_write, change, chunks, database_now, deadline, event,
+    UtcInstant, base_event, begin_write, change, chunks, database_now, deadline, event, feed_page,
     footprint::{Footprint, Scope},
     performer, provider, pushed_feed, reject, sync_run,
     takedown::{self, NO_FIELDS, REMOVED_TEXT},
@@ -150,6 +150,7 @@ async fn hide<'a>(database: &DatabaseConnection, provider_id: i32, reason: &'a s
             ..provider.into_active_model()
         };
         columns.update(&transaction).await?;
+        feed_page::Entity::delete_many().filter(feed_page::COLUMN.provider_id.eq(provider_id)).exec(&transaction).await?;
         // Otherwise a revert could restore rows that are deleted now.
         undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(provider_id)).exec(&transaction).await?;
         let footprint = Footprint::all_of(&[Scope::Events, Scope::Concerts, Scope::Performers, Scope::Venues]);
