@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::provider::quote::quote;
+use crate::provider::{quote::quote, spool::SpooledPage};
 
 /// Why a document cannot be trusted as a whole. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +63,14 @@ pub enum FeedDocumentError {
         /// The title of the page.
         title: Option<String>,
     },
+    /// A page of the document cannot be trusted.
+    #[error("{error} ({page})")]
+    InPage {
+        /// The name of the page.
+        page: String,
+        /// Why.
+        error: Box<Self>,
+    },
     /// The document exceeds a limit.
     #[error("the document exceeds the limit of {limit} {what} (line {line})")]
     OverLimit {
@@ -86,6 +94,18 @@ pub enum FeedReadError {
     Spool(#[from] io::Error),
 }
 
+impl FeedReadError {
+    /// The error with the page that has it.
+    pub(super) fn in_page(self, page: Option<&SpooledPage>) -> Self {
+        match (self, page) {
+            (Self::Document(error), Some(page)) => {
+                FeedDocumentError::InPage { page: page.name.clone(), error: Box::new(error) }.into()
+            }
+            (error, _) => error,
+        }
+    }
+}
+
 fn describe_title(title: Option<&str>) -> String {
     title.map(|title| format!(" with the title {}", quote(title))).unwrap_or_default()
 }
@@ -104,6 +124,7 @@ impl FeedDocumentError {
             Self::NotUtf8 { .. } | Self::OtherEncoding { .. } => "not_utf8",
             Self::HtmlPage { .. } => "html_page",
             Self::OverLimit { .. } => "over_limit",
+            Self::InPage { error, .. } => error.code(),
         }
     }
 

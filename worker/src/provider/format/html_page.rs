@@ -22,7 +22,7 @@ pub(super) fn describe(error: FeedDocumentError, head: &[u8]) -> FeedDocumentErr
 }
 
 /// Skips white space, comments and processing instructions.
-fn skip_prolog(mut text: &str) -> &str {
+pub(super) fn skip_prolog(mut text: &str) -> &str {
     loop {
         text = text.trim_start();
         let end = [("<!--", "-->"), ("<?", "?>")].iter().find_map(|(open, close)| {

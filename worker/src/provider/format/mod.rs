@@ -12,33 +12,39 @@ mod icalendar;
 mod locator;
 mod pieces;
 mod schema_org;
+mod sitemap;
 mod text;
 mod unknown_element;
 mod values;
+mod whole;
 mod xml;
 
-use std::{fmt, ops::Range};
+use std::{fmt, io, ops::Range};
 
-use bytes::Bytes;
 use chrono_tz::Tz;
 
 use self::pieces::PieceFormat;
 pub use self::{
     error::{FeedDocumentError, FeedReadError},
     locator::Locator,
+    sitemap::{Sitemap, parse_sitemap},
 };
-use super::{category::CategoryMap, currency::Currency, item::ParsedFeed, spool::Spool};
+use super::{
+    category::CategoryMap,
+    currency::Currency,
+    item::ParsedFeed,
+    spool::{Spool, SpoolView},
+};
 
 /// All formats that `providers.toml` may name.
 const FORMATS: [FeedFormat; 4] = [
-    FeedFormat { name: "event-list-xml", parser: FormatParser::InPieces(event_list_xml::PIECES), reads_pages: false },
-    FeedFormat { name: "icalendar", parser: FormatParser::Whole(icalendar::parse), reads_pages: false },
-    FeedFormat { name: "schema-org-html", parser: FormatParser::Whole(schema_org::parse_page), reads_pages: true },
-    FeedFormat { name: "schema-org-json", parser: FormatParser::Whole(schema_org::parse_json), reads_pages: false },
+    FeedFormat::new("event-list-xml", FormatParser::InPieces(event_list_xml::PIECES)),
+    FeedFormat::new("icalendar", FormatParser::Whole(icalendar::parse)),
+    FeedFormat { reads_pages: true, ..FeedFormat::new("schema-org-html", FormatParser::Whole(schema_org::parse_page)) },
+    FeedFormat { has_views: true, ..FeedFormat::new("schema-org-json", FormatParser::Whole(schema_org::parse_json)) },
 ];
 
-/// The largest document of a format that cannot be split: it is in memory together with all its items.
-const MAX_WHOLE_BYTES: u64 = 64 * 1024 * 1024;
+type WholeParser = fn(&[u8], &Conventions) -> Result<ParsedFeed, FeedDocumentError>;
 
 /// A format of feeds.
 #[derive(Clone, Copy)]
@@ -48,13 +54,15 @@ pub struct FeedFormat {
     parser: FormatParser,
     /// Its documents are web pages, which are an error in all other formats.
     reads_pages: bool,
+    /// Its documents may contain the link to the next page.
+    has_views: bool,
 }
 
 /// How documents of a format are parsed.
 #[derive(Clone, Copy)]
 enum FormatParser {
     /// As a whole, because one part may refer to another.
-    Whole(fn(&[u8], &Conventions) -> Result<ParsedFeed, FeedDocumentError>),
+    Whole(WholeParser),
     /// Piece by piece.
     InPieces(PieceFormat),
 }
@@ -71,6 +79,10 @@ pub struct Conventions {
 }
 
 impl FeedFormat {
+    const fn new(name: &'static str, parser: FormatParser) -> Self {
+        Self { name, parser, reads_pages: false, has_views: false }
+    }
+
     /// Parses a document in memory. Every base event and event of the result is unique.
     ///
     /// # Errors
@@ -99,24 +111,84 @@ impl FeedFormat {
         digest: impl Fn(ParsedFeed) -> T + Sync,
         mut fold: impl FnMut(T) -> Result<(), FeedDocumentError> + Send,
     ) -> Result<(), FeedReadError> {
-        let parsed = match self.parser {
-            FormatParser::Whole(parse) => {
-                read_whole(spool).and_then(|document| Ok(fold(digest(parse(&document, conventions)?.deduplicate()))?))
-            }
-            FormatParser::InPieces(pieces) => pieces.parse_spool(spool, conventions, &digest, &mut fold),
-        };
-        match parsed {
-            Err(FeedReadError::Document(error)) => {
-                let head = spool.read(0..spool.len().min(html_page::HEAD_BYTES))?;
-                Err(self.describe_error(error, &head).into())
-            }
-            result => result,
+        match self.parser {
+            FormatParser::Whole(parse) => Ok(fold(digest(whole::parse_spool((self, parse), spool, conventions)?))?),
+            FormatParser::InPieces(pieces) => spool.views().try_for_each(|view| {
+                let digest = |mut feed: ParsedFeed| {
+                    feed.shift_spans(usize::try_from(view.start()).unwrap_or(usize::MAX));
+                    digest(feed)
+                };
+                let parsed = pieces.parse_spool(view, conventions, &digest, &mut fold);
+                parsed.map_err(|error| self.describe_error_in(view, error))
+            }),
         }
+    }
+
+    /// Parses a spooled document, of which every base event and event of the result is unique.
+    ///
+    /// # Errors
+    ///
+    /// When the document cannot be trusted as a whole, or the spool cannot be read.
+    pub fn parse_document(&self, spool: &Spool, conventions: &Conventions) -> Result<ParsedFeed, FeedReadError> {
+        let mut whole = ParsedFeed::default();
+        self.parse_spool(
+            spool,
+            conventions,
+            |feed| feed,
+            |feed| {
+                whole.append(feed);
+                Ok(())
+            },
+        )?;
+        Ok(whole.deduplicate())
+    }
+
+    /// Whether a document is a list of web pages that are documents of this format.
+    ///
+    /// # Errors
+    ///
+    /// When the spool cannot be read.
+    pub fn is_sitemap(&self, document: &Spool) -> io::Result<bool> {
+        Ok(self.reads_pages && sitemap::is_sitemap(&document.read(0..document.len().min(html_page::HEAD_BYTES))?))
+    }
+
+    /// The URL of the next page in a document, as it is written.
+    ///
+    /// # Errors
+    ///
+    /// When the spool cannot be read.
+    pub fn find_next_page(&self, document: &Spool) -> io::Result<Option<String>> {
+        if !self.has_views || document.len() > whole::MAX_BYTES {
+            return Ok(None);
+        }
+        Ok(schema_org::find_next_page(&document.read(0..document.len())?))
+    }
+
+    /// What is parsed of a page, without the rest; `None` if that is all of it.
+    ///
+    /// # Errors
+    ///
+    /// When the spool cannot be read.
+    pub fn reduce_page(&self, page: &Spool) -> io::Result<Option<String>> {
+        if !self.reads_pages || page.len() > whole::MAX_BYTES {
+            return Ok(None);
+        }
+        let page = page.read(0..page.len())?;
+        Ok(std::str::from_utf8(&page).ok().map(schema_org::reduce))
     }
 
     /// The error for a document with this beginning.
     fn describe_error(&self, error: FeedDocumentError, head: &[u8]) -> FeedDocumentError {
         if self.reads_pages { error } else { html_page::describe(error, head) }
+    }
+
+    /// The error for a document or a page of it.
+    fn describe_error_in(&self, view: SpoolView<'_>, error: FeedReadError) -> FeedReadError {
+        let FeedReadError::Document(error) = error else { return error };
+        match view.read(0..view.len().min(html_page::HEAD_BYTES)) {
+            Ok(head) => FeedReadError::from(self.describe_error(error, &head)).in_page(view.page),
+            Err(error) => error.into(),
+        }
     }
 
     /// Whether a base event can be parsed again by itself, with [`FeedFormat::reparse`].
@@ -148,14 +220,6 @@ impl fmt::Debug for FeedFormat {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name)
     }
-}
-
-fn read_whole(spool: &Spool) -> Result<Bytes, FeedReadError> {
-    if spool.len() > MAX_WHOLE_BYTES {
-        let limit = usize::try_from(MAX_WHOLE_BYTES).unwrap_or(usize::MAX);
-        return Err(FeedDocumentError::OverLimit { line: 1, limit, what: "bytes for this format" }.into());
-    }
-    Ok(spool.read(0..spool.len())?)
 }
 
 /// Finds a format by its name.

@@ -4,6 +4,8 @@
 //! document that exceeds it continues in an unnamed temporary file, so a killed process leaves nothing behind. A spool is written
 //! once, from start to end, and may then be read at any position by any number of threads. It knows neither HTTP nor formats.
 
+mod view;
+
 use std::{
     fmt,
     fs::File,
@@ -16,6 +18,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+pub use self::view::{SpoolView, SpooledPage};
 
 /// Memory of all spools of the process together: the usual feeds of several providers at the same time, and a small part of the
 /// smallest machine.
@@ -74,6 +78,7 @@ pub struct SpoolWriter {
     tail: Option<Arc<File>>,
     /// The current step: of the head while there is no tail, else of the tail.
     open: Vec<u8>,
+    pages: Vec<SpooledPage>,
 }
 
 impl SpoolWriter {
@@ -95,6 +100,7 @@ impl SpoolWriter {
             head: Vec::new(),
             tail: None,
             open: Vec::new(),
+            pages: Vec::new(),
         }
     }
 
@@ -132,6 +138,18 @@ impl SpoolWriter {
         Ok(())
     }
 
+    /// Begins a page of the document: all bytes up to the next page belong to it.
+    pub fn begin_page(&mut self, name: String) {
+        self.end_page();
+        self.pages.push(SpooledPage { name, range: self.length..self.length });
+    }
+
+    fn end_page(&mut self) {
+        if let Some(page) = self.pages.last_mut() {
+            page.range.end = self.length;
+        }
+    }
+
     /// Returns the complete document.
     ///
     /// # Errors
@@ -141,6 +159,7 @@ impl SpoolWriter {
         if !self.open.is_empty() {
             self.close_step().await?;
         }
+        self.end_page();
         let head_length = self.head.iter().map(|chunk| chunk.len() as u64).sum();
         Ok(Spool {
             step_bytes: self.budget.step_bytes as u64,
@@ -149,6 +168,7 @@ impl SpoolWriter {
             tail: self.tail,
             length: self.length,
             hash: self.hash.digest().cast_signed(),
+            pages: self.pages,
             _permits: self.permits,
         })
     }
@@ -200,6 +220,7 @@ pub struct Spool {
     tail: Option<Arc<File>>,
     length: u64,
     hash: i64,
+    pages: Vec<SpooledPage>,
     /// Released when the memory is freed.
     _permits: Option<OwnedSemaphorePermit>,
 }
@@ -211,7 +232,8 @@ impl Spool {
         let bytes: Bytes = bytes.into();
         let length = bytes.len() as u64;
         let hash = xxh3_64(&bytes).cast_signed();
-        Self { step_bytes: length.max(1), head: vec![bytes], head_length: length, tail: None, length, hash, _permits: None }
+        let (head, step_bytes) = (vec![bytes], length.max(1));
+        Self { step_bytes, head, head_length: length, tail: None, length, hash, pages: Vec::new(), _permits: None }
     }
 
     /// The number of bytes.

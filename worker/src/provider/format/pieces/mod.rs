@@ -19,7 +19,10 @@ use bytes::Bytes;
 use memchr::memmem::FinderRev;
 
 use super::{Conventions, FeedDocumentError, FeedReadError, Locator, xml::Namespaces};
-use crate::provider::{item::ParsedFeed, spool::Spool};
+use crate::provider::{
+    item::ParsedFeed,
+    spool::{Spool, SpoolView},
+};
 
 /// Items of one feed. They are not in memory together; a feed of one gigabyte has nine million.
 pub(super) const MAX_ITEMS: usize = 50_000_000;
@@ -106,10 +109,10 @@ impl PieceFormat {
         Ok(feed)
     }
 
-    /// Parses a whole document on all cores and folds the `digest` of each piece, in document order.
+    /// Parses a whole document, or a page, on all cores and folds the `digest` of each piece, in document order.
     pub(super) fn parse_spool<T: Send>(
         &self,
-        spool: &Spool,
+        spool: SpoolView<'_>,
         conventions: &Conventions,
         digest: &(dyn Fn(ParsedFeed) -> T + Sync),
         fold: &mut (dyn FnMut(T) -> Result<(), FeedDocumentError> + Send),
@@ -121,7 +124,7 @@ impl PieceFormat {
 /// The inputs that all threads need.
 struct PieceReader<'a, T> {
     format: PieceFormat,
-    spool: &'a Spool,
+    spool: SpoolView<'a>,
     conventions: &'a Conventions,
     digest: &'a (dyn Fn(ParsedFeed) -> T + Sync),
     sizes: PieceSizes,
@@ -306,14 +309,15 @@ impl<'a, 'f, T: Send> OrderedFold<'a, 'f, T> {
 
     /// The error with its position in the document instead of in the bytes after `position`.
     fn locate_error(&self, error: FeedDocumentError) -> Result<FeedReadError, FeedReadError> {
-        let (line, column) = Locator::new(self.reader.spool).locate(self.position)?;
+        let SpoolView { spool, .. } = self.reader.spool;
+        let (line, column) = Locator::new(spool).locate(self.reader.spool.start() + self.position)?;
         Ok(error.offset_position(line, column).into())
     }
 }
 
 /// Splits a document before anything that looks like a base event.
 struct DocumentSplitter<'a> {
-    spool: &'a Spool,
+    spool: SpoolView<'a>,
     finders: [FinderRev<'static>; 2],
     max_bytes: u64,
     position: u64,
@@ -327,7 +331,7 @@ struct RawPiece {
 }
 
 impl<'a> DocumentSplitter<'a> {
-    fn new(spool: &'a Spool, markers: [&'static str; 2], max_bytes: u64) -> Self {
+    fn new(spool: SpoolView<'a>, markers: [&'static str; 2], max_bytes: u64) -> Self {
         Self { spool, finders: markers.map(FinderRev::new), max_bytes, position: 0, index: 0 }
     }
 

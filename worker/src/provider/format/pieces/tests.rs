@@ -5,6 +5,10 @@ use proptest::prelude::*;
 use super::{super::event_list_xml, *};
 use crate::provider::{category::CategoryMap, item::RejectedItem};
 
+fn view(spool: &Spool) -> SpoolView<'_> {
+    SpoolView { spool, page: None }
+}
+
 fn conventions() -> Conventions {
     let currency = "EUR".parse().unwrap_or_else(|error| panic!("{error}"));
     Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map: CategoryMap::default() }
@@ -18,7 +22,8 @@ fn parse_in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocume
     let spool = Spool::from_bytes(document.to_vec());
     let sizes = PieceSizes { first: bytes, regular: bytes, max: 1 << 30 };
     let (conventions, digest) = (conventions(), |feed| feed);
-    let reader = PieceReader { format: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
+    let reader =
+        PieceReader { format: event_list_xml::PIECES, spool: view(&spool), conventions: &conventions, digest: &digest, sizes };
     let mut whole = ParsedFeed::default();
     let read = reader.read_all(&mut |mut piece: ParsedFeed| {
         whole.base_events.append(&mut piece.base_events);
@@ -107,7 +112,8 @@ fn reports_the_line_of_a_base_event_that_is_too_large() {
     let spool = Spool::from_bytes(document);
     let sizes = PieceSizes { first: 64, regular: 64, max: 4096 };
     let (conventions, digest) = (conventions(), |_| ());
-    let reader = PieceReader { format: event_list_xml::PIECES, spool: &spool, conventions: &conventions, digest: &digest, sizes };
+    let reader =
+        PieceReader { format: event_list_xml::PIECES, spool: view(&spool), conventions: &conventions, digest: &digest, sizes };
     let result = reader.read_all(&mut |()| Ok(())).map_err(|error| error.to_string());
     assert_eq!(result, Err("the document exceeds the limit of 4096 bytes in a base event (line 3)".to_owned()));
 }

@@ -6,6 +6,7 @@
 mod details;
 mod event;
 mod graph;
+mod next_page;
 mod node;
 mod offers;
 mod page;
@@ -24,6 +25,7 @@ use self::{
     page::PageScripts,
     value::{JsonValue, MAX_VALUES, TreeBuilder},
 };
+pub(super) use self::{next_page::find_next_page, page::reduce};
 use super::{
     Conventions, FeedDocumentError,
     text::{check_text, locate},

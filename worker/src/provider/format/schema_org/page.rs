@@ -1,5 +1,7 @@
 //! The JSON-LD scripts of a web page.
 
+use std::ops::Range;
+
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 
 /// What publishers write around the JSON of a script, for browsers that would show it as text.
@@ -9,6 +11,8 @@ const WRAPPERS: [(&str, &str); 2] = [("<![CDATA[", "]]>"), ("<!--", "-->")];
 #[derive(Debug, Default)]
 pub(super) struct PageScripts<'a> {
     pub(super) contents: Vec<&'a str>,
+    /// Their elements.
+    elements: Vec<Range<usize>>,
     /// The page ends within a script.
     pub(super) is_truncated: bool,
 }
@@ -21,10 +25,12 @@ impl<'a> PageScripts<'a> {
         let mut start = None;
         for Ok(token) in Tokenizer::new_with_emitter(page, emitter) {
             match token {
-                Token::StartTag(tag) if is_json_ld(&tag) => start = Some(tag.span.end),
+                Token::StartTag(tag) if is_json_ld(&tag) => start = Some(tag.span),
                 Token::EndTag(tag) if tag.name.as_slice() == b"script" => {
-                    let content = start.take().and_then(|start| page.get(start..tag.span.start));
-                    scripts.contents.extend(content.map(unwrap));
+                    if let Some(opening) = start.take() {
+                        scripts.contents.extend(page.get(opening.end..tag.span.start).map(unwrap));
+                        scripts.elements.push(opening.start..tag.span.end);
+                    }
                 }
                 _ => {}
             }
@@ -32,6 +38,25 @@ impl<'a> PageScripts<'a> {
         scripts.is_truncated = start.is_some();
         scripts
     }
+}
+
+/// The scripts of a page without the rest, at the same lines and columns. A truncated page stays as it is, so that it is rejected.
+pub(in crate::provider::format) fn reduce(page: &str) -> String {
+    let PageScripts { elements, is_truncated, .. } = PageScripts::find(page);
+    if is_truncated {
+        return page.to_owned();
+    }
+    let mut reduced = String::new();
+    let mut position = 0;
+    for element in elements {
+        let before = page.get(position..element.start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        reduced.extend(before[..line_start].matches('\n'));
+        reduced.extend(before[line_start..].chars().map(|_| ' '));
+        reduced.push_str(page.get(element.clone()).unwrap_or_default());
+        position = element.end;
+    }
+    reduced
 }
 
 fn is_json_ld(tag: &StartTag<usize>) -> bool {
@@ -54,7 +79,26 @@ fn unwrap(content: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::provider::format::text::locate;
+
+    proptest! {
+        #[test]
+        fn a_reduced_page_has_each_script_at_its_line_and_column(texts in prop::collection::vec("[a-zé \n]{0,12}", 1..6)) {
+            let script = |text: &str| format!("{text}<script type='application/ld+json'>{{\"{text}\": 1}}</script>");
+            let page: String = texts.iter().map(|text| script(text)).collect::<String>() + "<p>\n";
+            let reduced = reduce(&page);
+            let positions = |page: &str| -> Vec<(usize, usize)> {
+                let scripts = PageScripts::find(page).contents;
+                scripts.iter().map(|content| locate(page.as_bytes(), content.as_ptr().addr() - page.as_ptr().addr())).collect()
+            };
+            prop_assert_eq!(positions(&reduced), positions(&page));
+            prop_assert_eq!(PageScripts::find(&reduced).contents, PageScripts::find(&page).contents);
+            prop_assert_eq!(reduce(&reduced), reduced);
+        }
+    }
 
     #[test]
     fn finds_the_scripts_with_json_ld() {
@@ -66,6 +110,18 @@ mod tests {
         let scripts = PageScripts::find(page);
         assert_eq!((scripts.contents, scripts.is_truncated), (vec!["{\"a\": \"</p>&amp;\"}", "[]"], false));
         assert!(PageScripts::find("<script type=\"application/ld+json\">{\"a\":").is_truncated);
+    }
+
+    #[test]
+    fn reduces_a_page_to_its_scripts_at_the_same_positions() {
+        let script = "<script type='application/ld+json'>\n{\"é\": 1}</script>";
+        let page = format!("<html>\n<p>é\n<b>ñ{script}</b>{script}\n<i>x</i>\n");
+        let reduced = reduce(&page);
+        assert_eq!(reduced, format!("\n\n    {script}    {script}"));
+        assert_eq!(PageScripts::find(&reduced).contents, PageScripts::find(&page).contents);
+        assert_eq!(reduce("<p>x\n</p>"), "");
+        let truncated = "<p><script type='application/ld+json'>{";
+        assert_eq!(reduce(truncated), truncated);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! An error in a required value (id, start, title) of an event rejects that event; one in the base event itself rejects it with all its
 //! events. An error in an optional detail is a warning, and the item is accepted without the detail.
 
+mod warnings;
+
 use std::{
     collections::{HashMap, HashSet},
     ops::Range,
@@ -12,6 +14,7 @@ use std::{
 use chrono_tz::Tz;
 use entity::{Category, EventStatus};
 
+pub use self::warnings::{FeedWarning, FeedWarnings};
 use super::{currency::Currency, local_time::LocalTime};
 
 /// The sell mode with which a base event is shown.
@@ -155,70 +158,6 @@ pub struct ParsedFeed {
     pub rejects: Vec<RejectedItem>,
     /// Details that were ignored or changed.
     pub warnings: FeedWarnings,
-}
-
-/// Warnings that are listed: beyond that the reasons repeat.
-const MAX_LISTED_WARNINGS: usize = 1_000;
-
-/// A detail that was ignored or changed. It rejects no item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FeedWarning {
-    /// Its first byte in the document.
-    pub position: usize,
-    /// The item that has the detail, if it is one.
-    pub subject: Option<RejectSubject>,
-    /// The detail with its value, and what was done.
-    pub reason: String,
-}
-
-/// The warnings of a feed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FeedWarnings {
-    /// The first ones, in the document's order.
-    pub listed: Vec<FeedWarning>,
-    /// Their number.
-    pub count: usize,
-}
-
-impl FeedWarnings {
-    /// Adds a warning about the document.
-    pub(super) fn push(&mut self, position: usize, reason: String) {
-        self.add(FeedWarning { position, subject: None, reason });
-    }
-
-    /// Adds a warning.
-    pub(super) fn add(&mut self, warning: FeedWarning) {
-        self.count += 1;
-        if self.listed.len() < MAX_LISTED_WARNINGS {
-            self.listed.push(warning);
-        }
-    }
-
-    /// Adds warnings with these reasons about one element.
-    pub(super) fn extend(&mut self, position: usize, reasons: impl IntoIterator<Item = String>) {
-        reasons.into_iter().for_each(|reason| self.push(position, reason));
-    }
-
-    /// Adds warnings of which some may have been added before; `new` is the number of the others.
-    pub(crate) fn merge(&mut self, mut others: Self, new: usize) {
-        self.count += new;
-        self.listed.append(&mut others.listed);
-        self.sort();
-        self.listed.dedup();
-        self.listed.truncate(MAX_LISTED_WARNINGS);
-    }
-
-    /// Restores the order of the document.
-    pub(crate) fn sort(&mut self) {
-        self.listed.sort_by_key(|warning| warning.position);
-    }
-
-    /// Adds the warnings of a later part of the document.
-    pub(crate) fn append(&mut self, mut later: Self) {
-        self.count += later.count;
-        self.listed.append(&mut later.listed);
-        self.listed.truncate(MAX_LISTED_WARNINGS);
-    }
 }
 
 /// One rejected item.
@@ -382,6 +321,19 @@ impl ParsedFeed {
         }
         unique.warnings.sort();
         unique
+    }
+
+    /// The number of its events with their zones and performers.
+    pub(super) fn count_items(&self) -> usize {
+        let events = self.base_events.iter().flat_map(|base_event| &base_event.events);
+        events.map(|event| 1 + event.zones.len() + event.performers.len()).sum()
+    }
+
+    /// Adds the items of a later page.
+    pub(super) fn append(&mut self, mut later: Self) {
+        self.base_events.append(&mut later.base_events);
+        self.rejects.append(&mut later.rejects);
+        self.warnings.append(later.warnings);
     }
 
     /// Adds an offset to all spans.

@@ -1,0 +1,62 @@
+//! Parses documents of formats that cannot be split: each page as a whole, and all their items together.
+
+use bytes::Bytes;
+
+use super::{Conventions, FeedDocumentError, FeedFormat, FeedReadError, WholeParser};
+use crate::provider::{
+    item::{ParsedFeed, RejectSubject, RejectedItem},
+    spool::{Spool, SpoolView},
+};
+
+/// The largest document or page: it is in memory together with all its items.
+pub(super) const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Events, zones and performers of all pages, which are in memory together.
+const MAX_ITEMS: usize = 2_000_000;
+const NO_EVENTS: FeedDocumentError = FeedDocumentError::NoItems { detail: "no page of the feed has an event of schema.org" };
+
+/// Parses a document. Every base event and event of the result is unique.
+///
+/// Of web pages, most may have no events, and one that cannot be read is a rejected item, because sites have pages of many kinds.
+pub(super) fn parse_spool(
+    (format, parser): (&FeedFormat, WholeParser),
+    spool: &Spool,
+    conventions: &Conventions,
+) -> Result<ParsedFeed, FeedReadError> {
+    let mut feed = ParsedFeed::default();
+    let mut is_read = false;
+    for view in spool.views() {
+        let is_web_page = format.reads_pages && view.page.is_some();
+        match read(view).and_then(|page| Ok(parser(&page, conventions)?)) {
+            Ok(mut page) => {
+                page.shift_spans(usize::try_from(view.start()).unwrap_or(usize::MAX));
+                feed.append(page);
+                is_read = true;
+            }
+            Err(FeedReadError::Document(FeedDocumentError::Empty | FeedDocumentError::NoItems { .. })) if is_web_page => {}
+            Err(FeedReadError::Document(error)) if is_web_page && !matches!(error, FeedDocumentError::OverLimit { .. }) => {
+                feed.rejects.push(reject_page(view, &error));
+                is_read = true;
+            }
+            Err(error) => return Err(format.describe_error_in(view, error)),
+        }
+        if feed.count_items() > MAX_ITEMS {
+            let error = FeedDocumentError::OverLimit { line: 1, limit: MAX_ITEMS, what: "items in a feed" };
+            return Err(FeedReadError::from(error).in_page(view.page));
+        }
+    }
+    if is_read { Ok(feed.deduplicate()) } else { Err(NO_EVENTS.into()) }
+}
+
+fn read(view: SpoolView<'_>) -> Result<Bytes, FeedReadError> {
+    if view.len() > MAX_BYTES {
+        let limit = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
+        return Err(FeedDocumentError::OverLimit { line: 1, limit, what: "bytes for this format" }.into());
+    }
+    Ok(view.read(0..view.len())?)
+}
+
+/// A page may have any of the events that are missing.
+fn reject_page(view: SpoolView<'_>, error: &FeedDocumentError) -> RejectedItem {
+    let [start, end] = [view.start(), view.start() + view.len()].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+    RejectedItem { span: start..end, subject: RejectSubject::BaseEvent(None), events: 1, reason: error.to_string() }
+}
