@@ -70,6 +70,13 @@ impl ProgressCounter {
         }
     }
 
+    /// Continues the stage without a total, because more follows.
+    pub fn forget_total(&self) {
+        if let Some(counters) = &self.0 {
+            counters.total.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Adds completed bytes or rows.
     pub fn add(&self, done: u64) {
         if let Some(counters) = &self.0 {

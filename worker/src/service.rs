@@ -41,7 +41,8 @@ pub async fn run(
 ) -> Result<ServiceEnd, ScheduleError> {
     let wake = Arc::new(Notify::new());
     let stop = shutdown.child_token();
-    let context = JobContext::new(database.clone(), providers.clone(), FeedSource::Provider(client.clone()));
+    let source = FeedSource::Provider(client.clone().stopped_by(stop.clone()));
+    let context = JobContext::new(database.clone(), providers.clone(), source);
     let runner = Runner::new(database.clone(), jobs::registry(), context, lease, wake.clone());
     // Before the schedules: starting hundreds of them takes a while, and queued jobs need not wait for that.
     let release = runner.release_token();

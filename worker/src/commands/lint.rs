@@ -19,7 +19,9 @@ use crate::{
         feed_headers::FeedHeaders,
         feed_url::FeedUrl,
         fetch::{self, FetchOutcome, FetchRequest, Validators},
-        format::{self, Conventions, FeedFormat},
+        format::{self, Conventions, FeedFormat, FeedReadError},
+        item::FeedWarnings,
+        pages::{self, NoPages, PageLimits},
         spool::{Spool, SpoolError},
     },
 };
@@ -66,15 +68,16 @@ impl LintCommand {
 
     /// Prints the report of a feed, and returns whether nothing was rejected.
     async fn lint(&self, feed: &str, conventions: &Conventions) -> Result<bool, Box<dyn Error>> {
-        let (name, spool) = self.open(feed).await?;
-        let document = spool.read(0..spool.len()).map_err(|error| format!("{name} cannot be read: {error}"))?;
-        let feed = match self.format.parse(&document, conventions) {
-            Err(error) if self.json => {
+        let (name, spool, warnings) = self.open(feed).await?;
+        let mut feed = match self.format.parse_document(&spool, conventions) {
+            Err(FeedReadError::Document(error)) if self.json => {
                 print_json(&describe_rejected_document(&name, &error));
                 return Ok(false);
             }
+            Err(FeedReadError::Spool(error)) => return Err(format!("{name} cannot be read: {error}").into()),
             parsed => parsed.map_err(|error| format!("{name} is rejected as a whole: {error}"))?,
         };
+        feed.warnings.append(warnings);
         let report = LintReport::new(&name, &feed, &spool)?;
         if self.json {
             print_json(&report.to_json());
@@ -84,40 +87,45 @@ impl LintCommand {
         Ok(feed.rejects.is_empty())
     }
 
-    /// Opens the document, and returns its name for messages.
-    async fn open(&self, feed: &str) -> Result<(String, Arc<Spool>), Box<dyn Error>> {
+    /// Opens the document, and returns its name for messages, and the warnings about its pages.
+    async fn open(&self, feed: &str) -> Result<(String, Arc<Spool>, FeedWarnings), Box<dyn Error>> {
         if feed.starts_with("http://") || feed.starts_with("https://") {
             let url: FeedUrl = feed.parse().map_err(|error| format!("the feed {error}"))?;
             // The user and the query may be secret.
             let name = format!("{}{}", url.expose().host_str().unwrap_or_default(), url.expose().path());
             let bar = ProgressBar::on_terminal();
-            let document = fetch(&url, self.max_body_bytes, bar.progress()).await?;
-            return Ok((name, document));
+            let (document, warnings) = self.fetch(&url, bar.progress()).await?;
+            return Ok((name, document, warnings));
         }
         let name = if feed == "-" { "standard input".to_owned() } else { feed.to_owned() };
         let spool = document::copy_file(Path::new(feed), self.max_body_bytes).await.map_err(|error| match error {
             SpoolError::Unreadable(error) => format!("{name} cannot be read: {error}"),
             other => format!("{name} cannot be read: {}", telemetry::with_causes(&other)),
         })?;
-        Ok((name, Arc::new(spool)))
+        Ok((name, Arc::new(spool), FeedWarnings::default()))
     }
-}
 
-async fn fetch(url: &FeedUrl, limit_bytes: u64, progress: &ProgressCounter) -> Result<Arc<Spool>, Box<dyn Error>> {
-    // The user has chosen the address.
-    let (allow_private_addresses, headers, validators) = (true, &FeedHeaders::default(), &Validators::default());
-    let request = FetchRequest {
-        url: url.expose(),
-        headers,
-        validators,
-        response_timeout: fetch::default_response_timeout(),
-        limit_bytes,
-        allow_private_addresses,
-    };
-    match fetch::fetch(&fetch::build_client()?, &request, progress).await? {
-        FetchOutcome::Modified(document) => Ok(document.spool),
-        FetchOutcome::NotModified { .. } => {
-            Err("the provider responded with 304 Not Modified to a request without a condition".into())
+    /// Fetches a document with all its pages.
+    async fn fetch(&self, url: &FeedUrl, progress: &ProgressCounter) -> Result<(Arc<Spool>, FeedWarnings), Box<dyn Error>> {
+        // The user has chosen the address.
+        let (allow_private_addresses, headers, validators) = (true, &FeedHeaders::default(), &Validators::default());
+        let request = FetchRequest {
+            url: url.expose(),
+            headers,
+            validators,
+            response_timeout: fetch::default_response_timeout(),
+            limit_bytes: self.max_body_bytes,
+            allow_private_addresses,
+        };
+        let (client, limits) = (fetch::build_client()?, PageLimits::default());
+        match pages::fetch(&client, &request, (self.format, limits), &NoPages::default(), progress).await? {
+            FetchOutcome::Modified(document) => {
+                let warnings = document.pages.map(|pages| pages.warnings.clone()).unwrap_or_default();
+                Ok((document.spool, warnings))
+            }
+            FetchOutcome::NotModified { .. } => {
+                Err("the provider responded with 304 Not Modified to a request without a condition".into())
+            }
         }
     }
 }

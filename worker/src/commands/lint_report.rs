@@ -1,6 +1,6 @@
 //! The report of a feed, which an operator can send to its provider: as text or JSON.
 
-use std::{collections::BTreeMap, io};
+use std::{borrow::Cow, collections::BTreeMap, io};
 
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ struct Finding<'a> {
     line: usize,
     column: usize,
     subject: Option<&'a RejectSubject>,
-    reason: &'a str,
+    reason: Cow<'a, str>,
 }
 
 impl<'a> LintReport<'a> {
@@ -37,6 +37,7 @@ impl<'a> LintReport<'a> {
         let mut locator = Locator::new(spool);
         let mut find = |position: usize, subject, reason: &'a str| {
             let (line, column) = locator.locate(position as u64)?;
+            let reason = locator.describe(reason, position as u64);
             Ok(Finding { line, column, subject, reason })
         };
         let errors = feed.rejects.iter().map(|reject| find(reject.span.start, Some(&reject.subject), &reject.reason));

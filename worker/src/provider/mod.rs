@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod format;
 pub mod item;
 pub mod local_time;
+pub mod pages;
 pub mod price;
 mod quote;
 pub mod spool;

@@ -55,6 +55,7 @@ pub(super) async fn compare(
     let currency = entry.currency.clone().with_digits(digits);
     let feed = Arc::new(SpooledFeed {
         spool: document.spool,
+        pages: document.pages,
         format: entry.format,
         conventions: Conventions { time_zone: entry.time_zone, currency, category_map: entry.category_map.clone() },
         slug: provider.identity_slug().to_owned(),

@@ -166,8 +166,9 @@ impl SyncError {
     /// Whether Marquee and not the provider caused it: a retry may succeed soon.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        let is_disk = matches!(self, Self::Fetch(FetchError::Disk(_)));
-        is_disk || matches!(self, Self::Slot(_) | Self::Panic(_) | Self::Spool(_) | Self::Database(_) | Self::LeaseLost)
+        let is_own = |error: &FetchError| matches!(error.of_request(), FetchError::Disk(_) | FetchError::Stopped);
+        matches!(self, Self::Fetch(error) if is_own(error))
+            || matches!(self, Self::Slot(_) | Self::Panic(_) | Self::Spool(_) | Self::Database(_) | Self::LeaseLost)
     }
 
     /// Whether the provider or its document caused it.
@@ -193,13 +194,15 @@ impl SyncError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Fetch(FetchError::Status { status, .. }) => *status == 429 || *status >= 500,
-            Self::Fetch(error) => {
-                matches!(
-                    error,
-                    FetchError::Unreachable(_) | FetchError::NotHttp(_) | FetchError::TimedOut(_) | FetchError::BrokenBody(_)
-                )
-            }
+            Self::Fetch(error) => match error.of_request() {
+                FetchError::Status { status, .. } => *status == 429 || *status >= 500,
+                error => {
+                    matches!(
+                        error,
+                        FetchError::Unreachable(_) | FetchError::NotHttp(_) | FetchError::TimedOut(_) | FetchError::BrokenBody(_)
+                    )
+                }
+            },
             _ => false,
         }
     }

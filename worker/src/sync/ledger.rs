@@ -16,6 +16,7 @@ use sea_orm::{
 
 use super::{
     SyncError,
+    feed_pages::{PageChanges, StoredPages},
     record::PublishedRelease,
     report::{Counts, Durations, SyncReport},
 };
@@ -109,13 +110,20 @@ pub(super) struct CopiedDocument {
     bytes: u64,
     pub(super) body_hash: i64,
     reading_hash: i64,
+    pages: PageChanges,
 }
 
 impl CopiedDocument {
-    pub(super) fn new(document: &FetchedDocument, reading_hash: i64) -> Self {
-        let FetchedDocument { spool, http_status, validators, fresh_for: _ } = document;
+    pub(super) fn new(document: &FetchedDocument, reading_hash: i64, stored: StoredPages<'_>) -> Self {
+        let FetchedDocument { spool, http_status, validators, pages, fresh_for: _ } = document;
         let (bytes, body_hash) = (spool.len(), spool.hash());
-        Self { http_status: *http_status, validators: validators.clone(), bytes, body_hash, reading_hash }
+        let pages = PageChanges::new(stored, pages.clone(), Some(spool.clone()));
+        Self { http_status: *http_status, validators: validators.clone(), bytes, body_hash, reading_hash, pages }
+    }
+
+    /// Stores its pages instead of those of the previous document.
+    pub(super) async fn store_pages(&self, transaction: &impl ConnectionTrait) -> Result<(), SyncError> {
+        self.pages.write(transaction).await
     }
 
     /// The columns of a provider that identify the document of its copy.

@@ -19,6 +19,7 @@ mod compare;
 mod diff;
 mod dry_run;
 mod error;
+mod feed_pages;
 mod fingerprint;
 mod first_load;
 mod guard;

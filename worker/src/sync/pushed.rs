@@ -17,7 +17,8 @@ use crate::provider::{
 pub(super) async fn decode(entry: &ProviderEntry, feed: &pushed_feed::Model) -> Result<FetchedDocument, SyncError> {
     let body = feed.body.clone().unwrap_or_default();
     let spool = fetch::decode_body(&feed.coding, body, entry.max_body_bytes).await.map_err(SyncError::Fetch)?;
-    Ok(FetchedDocument { spool: spool.into(), http_status: None, validators: Validators::default(), fresh_for: None })
+    let validators = Validators::default();
+    Ok(FetchedDocument { spool: spool.into(), http_status: None, validators, fresh_for: None, pages: None })
 }
 
 /// Rejects a feed if one that was accepted later has been applied, because the copy is newer. This happens only when an operator retries

@@ -18,6 +18,7 @@ use super::{
     changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
+    feed_pages::{PageChanges, StoredPages},
     first_load,
     last_document::{self, LastDocument},
     ledger, metrics,
@@ -199,14 +200,17 @@ impl SyncAttempt<'_> {
             self.within_deadline(pushed::check_order(database, feed)).await?;
         }
         let last = if self.is_full { LastDocument::default() } else { last_document::find(entry, provider) };
+        let finding = async { Ok(StoredPages::find(database, provider.id, last.body_hash.is_some()).await?) };
+        let stored = self.within_deadline(finding).await?;
         let mut watch = Stopwatch::start();
-        let fetched = self.source.fetch(entry, &last.validators, self.progress).await?;
+        let fetched = self.source.fetch(entry, &last.validators, &stored, self.progress).await?;
         let durations = Durations { fetch: watch.lap(), ..Durations::default() };
         let document = match fetched {
             FetchOutcome::Modified(document) => document,
-            FetchOutcome::NotModified { validators, fresh_for } => {
+            FetchOutcome::NotModified { validators, fresh_for, pages } => {
                 let close = async {
                     let transaction = self.begin(provider).await?;
+                    PageChanges::new(stored, pages, None).write(&transaction).await?;
                     let report = ledger::close_not_modified(&transaction, run, provider, validators, durations).await?;
                     self.commit(transaction).await?;
                     Ok(SyncReport { fresh_for, ..report })
@@ -215,13 +219,14 @@ impl SyncAttempt<'_> {
             }
         };
         let fresh_for = document.fresh_for;
-        let copied = ledger::CopiedDocument::new(&document, last_document::reading_hash(entry));
+        let copied = ledger::CopiedDocument::new(&document, last_document::reading_hash(entry), stored);
         if provider.reverted_body_hash == Some(copied.body_hash) && !self.is_delta() {
             return Err(SyncError::RevertedDocument);
         }
         let report = if last.body_hash == Some(copied.body_hash) && !self.is_delta() {
             let close = async {
                 let transaction = self.begin(provider).await?;
+                copied.store_pages(&transaction).await?;
                 let report = ledger::close_same_body(&transaction, run, provider, &copied, durations).await?;
                 self.commit(transaction).await?;
                 Ok(report)
@@ -288,6 +293,7 @@ impl SyncAttempt<'_> {
         let applied = ledger::AppliedChanges { counts, published };
         let close = async {
             save_rejects(&transaction, run, &summary, &feed).await?;
+            copied.store_pages(&transaction).await?;
             durations.write = watch.lap();
             let report = if self.is_delta() {
                 ledger::close_delta(&transaction, run, provider, copied, &applied, durations).await?

@@ -83,6 +83,7 @@ fn build_row(
         Some(RejectSubject::Event { base_event, event }) => (Some(base_event), event),
     };
     let (line, column) = locator.locate(start)?;
+    let reason = locator.describe(reason, start).into_owned();
     Ok(reject::Model {
         sync_run_id: 0,
         position: 0,
@@ -90,7 +91,7 @@ fn build_row(
         column: i64::try_from(column).unwrap_or(i64::MAX),
         base_event_source_id,
         event_source_id,
-        reason: reason.to_owned(),
+        reason,
         raw,
         severity,
     })

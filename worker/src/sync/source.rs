@@ -10,7 +10,8 @@ use crate::{
     provider::{
         document,
         entry::ProviderEntry,
-        fetch::{self, FeedClient, FetchOutcome, FetchRequest, FetchedDocument, Validators},
+        fetch::{FeedClient, FetchOutcome, FetchRequest, FetchedDocument, Validators},
+        pages::{self, PageLimits, PageStore, PagesError},
         spool::SpoolError,
     },
 };
@@ -35,11 +36,12 @@ impl FeedSource {
         }
     }
 
-    /// Obtains the document, unless the provider confirms that the copied one is current.
+    /// Obtains the document, unless the provider confirms that the copied one is current. `stored` has the pages of the copied one.
     pub(super) async fn fetch(
         &self,
         entry: &ProviderEntry,
         copied: &Validators,
+        stored: &impl PageStore,
         progress: &ProgressCounter,
     ) -> Result<FetchOutcome, SyncError> {
         match self {
@@ -52,7 +54,15 @@ impl FeedSource {
                     limit_bytes: entry.max_body_bytes,
                     allow_private_addresses: entry.allow_private_addresses,
                 };
-                fetch::fetch(client, &request, progress).await.map_err(SyncError::Fetch)
+                let limits = PageLimits {
+                    max_pages: entry.max_pages,
+                    max_requests_per_second: entry.max_requests_per_second,
+                    timeout: entry.pages_timeout,
+                };
+                pages::fetch(client, &request, (entry.format, limits), stored, progress).await.map_err(|error| match error {
+                    PagesError::Fetch(error) => SyncError::Fetch(error),
+                    PagesError::Store(error) => SyncError::Database(error),
+                })
             }
             Self::File(path) => {
                 let spool = document::copy_file(path, entry.max_body_bytes).await.map_err(|error| match error {
@@ -60,7 +70,8 @@ impl FeedSource {
                     other => SyncError::Fetch(other.into()),
                 })?;
                 let validators = Validators::default();
-                let document = FetchedDocument { spool: spool.into(), http_status: None, validators, fresh_for: None };
+                let document =
+                    FetchedDocument { spool: spool.into(), http_status: None, validators, fresh_for: None, pages: None };
                 Ok(FetchOutcome::Modified(document))
             }
             Self::Pushed(feed) => Ok(FetchOutcome::Modified(pushed::decode(entry, feed).await?)),

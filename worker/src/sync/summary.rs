@@ -14,6 +14,7 @@ use super::{
 use crate::provider::{
     format::{Conventions, FeedDocumentError, FeedFormat, FeedReadError},
     item::{BaseEventItem, FeedWarnings, ParsedFeed, RejectedItem},
+    pages::FetchedPages,
     spool::Spool,
 };
 
@@ -24,6 +25,7 @@ const MAX_BASE_EVENTS: usize = 2_000_000;
 #[derive(Debug)]
 pub(super) struct SpooledFeed {
     pub(super) spool: Arc<Spool>,
+    pub(super) pages: Option<Arc<FetchedPages>>,
     pub(super) format: FeedFormat,
     pub(super) conventions: Conventions,
     /// The provider.
@@ -97,7 +99,8 @@ pub(super) type CopiedHashes = Vec<(Uuid, Option<i64>)>;
 impl SpooledFeed {
     /// Reads the whole feed. It blocks and uses all cores.
     pub(super) fn summarize(&self) -> Result<FeedSummary, FeedReadError> {
-        let mut summary = FeedSummary::default();
+        let warnings = self.pages.as_ref().map(|pages| pages.warnings.clone()).unwrap_or_default();
+        let mut summary = FeedSummary { warnings, ..FeedSummary::default() };
         let digest = |feed| FeedSummary::summarize_part(feed, &self.slug, !self.format.is_splittable());
         self.format.parse_spool(&self.spool, &self.conventions, digest, |part| summary.add(part))?;
         summary.elements.sort_unstable_by_key(|element| (element.id, element.start));

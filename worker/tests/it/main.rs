@@ -14,6 +14,7 @@ mod fetch;
 mod fixtures;
 mod format;
 mod jobs;
+mod pages;
 mod patience;
 mod schedule;
 mod served;

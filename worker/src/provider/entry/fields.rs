@@ -22,7 +22,14 @@ const MAX_SLUG_CHARACTERS: usize = 64;
 /// A name, a licence or an attribution.
 const MAX_LINE_CHARACTERS: usize = 300;
 /// A run that lasts much longer than this is considered dead.
-const MAX_TIMEOUT_SECONDS: i64 = 600;
+const MAX_TIMEOUT_SECONDS: u64 = 600;
+/// A day: the pages of a feed that is polled less often than that.
+const MAX_PAGES_TIMEOUT_SECONDS: u64 = 86_400;
+/// The URLs that one sitemap may have.
+const MAX_PAGES: u64 = 50_000;
+/// Requests in a second: from one in a quarter of an hour to what only the provider's own servers accept.
+const MIN_RATE: f64 = 0.001;
+const MAX_RATE: f64 = 1_000.0;
 
 pub(super) fn parse_slug<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     check_slug(String::deserialize(deserializer)?).map_err(Error::custom)
@@ -111,11 +118,35 @@ pub(super) fn parse_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 pub(super) fn parse_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse_integer(deserializer, MAX_TIMEOUT_SECONDS).map(Duration::from_secs)
+}
+
+pub(super) fn parse_pages_timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    parse_integer(deserializer, MAX_PAGES_TIMEOUT_SECONDS).map(Duration::from_secs)
+}
+
+pub(super) fn parse_pages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    parse_integer(deserializer, MAX_PAGES).map(|pages| usize::try_from(pages).unwrap_or(usize::MAX))
+}
+
+/// Parses an integer from 1 to a maximum.
+fn parse_integer<'de, D: Deserializer<'de>>(deserializer: D, max: u64) -> Result<u64, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    let seconds = value.as_integer().filter(|seconds| (1..=MAX_TIMEOUT_SECONDS).contains(seconds));
-    seconds.map(|seconds| Duration::from_secs(seconds.unsigned_abs())).ok_or_else(|| {
-        let value = quote(&value.to_string());
-        Error::custom(format!("must be an integer between 1 and {MAX_TIMEOUT_SECONDS}, got {value}"))
+    let integer = value.as_integer().and_then(|integer| u64::try_from(integer).ok());
+    integer
+        .filter(|integer| (1..=max).contains(integer))
+        .ok_or_else(|| Error::custom(format!("must be an integer between 1 and {max}, got {}", quote(&value.to_string()))))
+}
+
+pub(super) fn parse_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let rate = match value {
+        Value::Float(rate) => Some(rate),
+        Value::Integer(rate) => u32::try_from(rate).ok().map(f64::from),
+        _ => None,
+    };
+    rate.filter(|rate| (MIN_RATE..=MAX_RATE).contains(rate)).ok_or_else(|| {
+        Error::custom(format!("must be a number between {MIN_RATE} and {MAX_RATE}, got {}", quote(&value.to_string())))
     })
 }
 

@@ -11,7 +11,9 @@ use entity::Schedule;
 use serde::Deserialize;
 
 pub use self::{error::ProvidersError, file::ProvidersFile};
-use super::{category::CategoryMap, currency::Currency, feed_headers::FeedHeaders, feed_url::FeedUrl, fetch, format::FeedFormat};
+use super::{
+    category::CategoryMap, currency::Currency, feed_headers::FeedHeaders, feed_url::FeedUrl, fetch, format::FeedFormat, pages,
+};
 
 /// The channels of the scheduler are sized for this many providers.
 const MAX_PROVIDERS: usize = 1_000;
@@ -82,6 +84,19 @@ pub struct ProviderEntry {
         deserialize_with = "fields::parse_timeout"
     )]
     pub response_timeout: Duration,
+    /// Pages of its feed, including sitemaps.
+    #[serde(default = "pages::default_max_pages", deserialize_with = "fields::parse_pages")]
+    pub max_pages: usize,
+    /// Requests for pages to one host in a second.
+    #[serde(default = "pages::default_max_requests_per_second", deserialize_with = "fields::parse_rate")]
+    pub max_requests_per_second: f64,
+    /// How long all pages may take.
+    #[serde(
+        default = "pages::default_pages_timeout",
+        rename = "pages_timeout_seconds",
+        deserialize_with = "fields::parse_pages_timeout"
+    )]
+    pub pages_timeout: Duration,
     /// The share of rejected items, 0 to 1, above which the whole feed is rejected.
     #[serde(default = "default_max_rejects_share", deserialize_with = "fields::parse_share")]
     pub max_rejects_share: f64,

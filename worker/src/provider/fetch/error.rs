@@ -55,6 +55,67 @@ pub enum FetchError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// More pages than allowed.
+    #[error("the feed has more than {limit} pages; if that is correct, raise `max_pages` in the provider's entry")]
+    TooManyPages {
+        /// The limit.
+        limit: usize,
+    },
+    /// The pages together are over the limit of a document.
+    #[error(
+        "the pages together exceed the limit of {limit_bytes} bytes; if that is correct, raise `max_body_bytes` in the provider's entry"
+    )]
+    PagesTooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The pages were not fetched in time.
+    #[error(
+        "the pages were not fetched within {seconds} seconds; if that is correct, raise `pages_timeout_seconds` in the provider's entry"
+    )]
+    PagesTimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+    /// Pages without an end.
+    #[error("the link to the next page leads to a page that was fetched before ({page})")]
+    PageLoop {
+        /// The name of that page.
+        page: String,
+    },
+    /// A link that must not be followed.
+    #[error("the link to the next page leads {why}, which is not allowed")]
+    LinkRefused {
+        /// Continues "leads".
+        why: &'static str,
+    },
+    /// The provider does not allow robots to request a page.
+    #[error("robots.txt of the provider disallows the next page ({page}) for `marquee`; the provider must allow it")]
+    RobotsDisallowed {
+        /// The name of the page.
+        page: String,
+    },
+    /// Without it, no page may be requested.
+    #[error("robots.txt of the provider cannot be read, and no page is requested without it: {0}")]
+    RobotsUnavailable(#[source] Box<Self>),
+    /// A sitemap that cannot be used.
+    #[error("the sitemap cannot be used: {detail}")]
+    InvalidSitemap {
+        /// Why.
+        detail: String,
+    },
+    /// A page was not fetched.
+    #[error("{error} ({page})")]
+    InPage {
+        /// The name of the page.
+        page: String,
+        /// Why.
+        #[source]
+        error: Box<Self>,
+    },
+    /// The process is shutting down.
+    #[error("the worker is shutting down; the pages are requested again after its next start")]
+    Stopped,
     /// The document could not be stored, which is not the provider's error.
     #[error("the document cannot be written to a temporary file")]
     Disk(#[source] io::Error),
@@ -76,13 +137,37 @@ impl FetchError {
             Self::BrokenBody(_) => "broken_response",
             Self::TooLarge { .. } => "too_large",
             Self::Disk(_) => "disk",
+            Self::TooManyPages { .. } => "too_many_pages",
+            Self::PagesTooLarge { .. } => "too_large",
+            Self::PagesTimedOut { .. } => "pages_timed_out",
+            Self::PageLoop { .. } => "page_loop",
+            Self::LinkRefused { .. } => "link_refused",
+            Self::RobotsDisallowed { .. } => "robots_disallowed",
+            Self::RobotsUnavailable(_) => "robots_unavailable",
+            Self::InvalidSitemap { .. } => "invalid_sitemap",
+            Self::InPage { error, .. } => error.code(),
+            Self::Stopped => "stopped",
         }
+    }
+
+    /// The error of the request itself.
+    #[must_use]
+    pub fn of_request(&self) -> &Self {
+        match self {
+            Self::InPage { error, .. } | Self::RobotsUnavailable(error) => error.of_request(),
+            _ => self,
+        }
+    }
+
+    /// The error with the page that was requested.
+    pub(in crate::provider) fn in_page(self, page: &str) -> Self {
+        Self::InPage { page: page.to_owned(), error: Box::new(self) }
     }
 
     /// The status of the response, if the status is the error.
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
-        match self {
+        match self.of_request() {
             Self::Status { status, .. } => Some(*status),
             _ => None,
         }
@@ -91,7 +176,7 @@ impl FetchError {
     /// How long the provider asks to wait before the next request.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
+        match self.of_request() {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
@@ -100,7 +185,7 @@ impl FetchError {
     /// Whether the provider responded that it is overloaded, but not for how long.
     #[must_use]
     pub fn is_overload(&self) -> bool {
-        matches!(self, Self::Status { status: 429 | 503, retry_after: None })
+        matches!(self.of_request(), Self::Status { status: 429 | 503, retry_after: None })
     }
 
     /// Classifies an error before the response headers.

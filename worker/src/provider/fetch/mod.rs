@@ -7,6 +7,8 @@ pub mod address;
 mod caching;
 mod encoding;
 mod error;
+mod link;
+mod pace;
 mod redirect;
 
 use std::{
@@ -20,14 +22,16 @@ use reqwest::{
     Response, StatusCode,
     header::{self, HeaderMap, HeaderValue},
 };
-use tokio_util::io::StreamReader;
+use tokio_util::{io::StreamReader, sync::CancellationToken};
 
-use self::{address::PublicAddresses, encoding::FeedEncoding, error::BodyTooLarge};
+use self::{address::PublicAddresses, encoding::FeedEncoding, error::BodyTooLarge, pace::HostPaces};
 pub use reqwest::Url;
 
 pub use self::error::{BoxedCause, FetchError};
+pub(super) use self::redirect::resolve_target;
 use super::{
     feed_headers::FeedHeaders,
+    pages::FetchedPages,
     spool::{Spool, SpoolWriter},
 };
 use crate::progress::{ProgressCounter, ProgressStage};
@@ -65,6 +69,8 @@ pub struct FetchedDocument {
     pub validators: Validators,
     /// How long the provider declares the document fresh.
     pub fresh_for: Option<Duration>,
+    /// The pages of the document, if it was fetched in several.
+    pub pages: Option<Arc<FetchedPages>>,
 }
 
 /// The validators of a document (RFC 9110, section 8.8), returned to the provider unchanged.
@@ -87,6 +93,8 @@ pub enum FetchOutcome {
         validators: Validators,
         /// How long the provider declares the document fresh.
         fresh_for: Option<Duration>,
+        /// The pages of the document, if it was fetched in several.
+        pages: Option<Arc<FetchedPages>>,
     },
 }
 
@@ -107,12 +115,42 @@ pub struct FetchRequest<'a> {
     pub allow_private_addresses: bool,
 }
 
+/// What is requested of a feed: its document, or one of its pages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FetchTarget<'a> {
+    pub(super) url: &'a Url,
+    pub(super) validators: &'a Validators,
+    pub(super) limit_bytes: u64,
+}
+
+/// The response to a request.
+#[derive(Debug)]
+pub(super) struct FetchResponse {
+    pub(super) outcome: FetchOutcome,
+    /// The URL after redirects.
+    pub(super) url: Url,
+    /// The URL of the next page, as the header `Link` has it.
+    pub(super) next: Option<String>,
+}
+
 /// The HTTP client for all providers. It keeps connections open between polls.
 #[derive(Clone, Debug)]
 pub struct FeedClient {
     /// Connects to public addresses only.
     restricted: reqwest::Client,
     unrestricted: reqwest::Client,
+    /// Of requests for pages. All providers share it, because several may be on one host.
+    pub(super) paces: Arc<HostPaces>,
+    /// No further page is requested when it is cancelled.
+    pub(super) stop: CancellationToken,
+}
+
+impl FeedClient {
+    /// A client that requests no further page after `stop` was cancelled.
+    #[must_use]
+    pub fn stopped_by(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
+    }
 }
 
 /// Builds the client for all providers.
@@ -131,7 +169,8 @@ pub fn build_client() -> Result<FeedClient, reqwest::Error> {
             .no_proxy()
     };
     let restricted = builder().dns_resolver(Arc::new(PublicAddresses)).build()?;
-    Ok(FeedClient { restricted, unrestricted: builder().build()? })
+    let (paces, stop) = (Arc::default(), CancellationToken::new());
+    Ok(FeedClient { restricted, unrestricted: builder().build()?, paces, stop })
 }
 
 /// Fetches one document unless it is unmodified.
@@ -144,26 +183,49 @@ pub async fn fetch(
     request: &FetchRequest<'_>,
     progress: &ProgressCounter,
 ) -> Result<FetchOutcome, FetchError> {
-    let outcome = tokio::time::timeout(request.response_timeout, fetch_document(client, request, progress)).await;
-    outcome.unwrap_or_else(|elapsed| Err(FetchError::TimedOut(elapsed.into())))
+    Ok(fetch_document(client, request, progress).await?.outcome)
 }
 
-async fn fetch_document(
+/// [`fetch`] with what leads to the next page.
+pub(super) async fn fetch_document(
     client: &FeedClient,
     request: &FetchRequest<'_>,
     progress: &ProgressCounter,
-) -> Result<FetchOutcome, FetchError> {
+) -> Result<FetchResponse, FetchError> {
+    let &FetchRequest { url, validators, limit_bytes, .. } = request;
     progress.begin(ProgressStage::Fetching, None);
-    let response = follow_redirects(client, request).await?;
+    fetch_target(client, request, FetchTarget { url, validators, limit_bytes }, (progress, true)).await
+}
+
+/// Fetches a document of a feed unless it is unmodified. Only the total of one `is_first` is known.
+pub(super) async fn fetch_target(
+    client: &FeedClient,
+    request: &FetchRequest<'_>,
+    target: FetchTarget<'_>,
+    (progress, is_first): (&ProgressCounter, bool),
+) -> Result<FetchResponse, FetchError> {
+    let fetching = send_and_read(client, request, target, (progress, is_first));
+    let outcome = tokio::time::timeout(request.response_timeout, fetching).await;
+    outcome.unwrap_or_else(|elapsed| Err(FetchError::TimedOut(elapsed.into())))
+}
+
+async fn send_and_read(
+    client: &FeedClient,
+    request: &FetchRequest<'_>,
+    target: FetchTarget<'_>,
+    (progress, is_first): (&ProgressCounter, bool),
+) -> Result<FetchResponse, FetchError> {
+    let (response, url) = follow_redirects(client, request, target).await?;
     let (status, headers) = (response.status(), response.headers());
-    let fresh_for = caching::parse_freshness(headers);
+    let (fresh_for, next) = (caching::parse_freshness(headers), link::find_next(headers));
     match status {
         StatusCode::OK => {}
-        StatusCode::NOT_MODIFIED if *request.validators != Validators::default() => {
-            let Validators { etag, last_modified } = request.validators.clone();
+        StatusCode::NOT_MODIFIED if *target.validators != Validators::default() => {
+            let Validators { etag, last_modified } = target.validators.clone();
             let newer = read_validators(headers);
             let validators = Validators { etag: newer.etag.or(etag), last_modified: newer.last_modified.or(last_modified) };
-            return Ok(FetchOutcome::NotModified { validators, fresh_for });
+            let outcome = FetchOutcome::NotModified { validators, fresh_for, pages: None };
+            return Ok(FetchResponse { outcome, url, next });
         }
         _ => {
             let is_temporary = status.is_redirection() || status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
@@ -172,33 +234,41 @@ async fn fetch_document(
         }
     }
     let validators = read_validators(headers);
-    let spool = Arc::new(read_body(response, request.limit_bytes, progress).await?);
-    Ok(FetchOutcome::Modified(FetchedDocument { spool, http_status: Some(status.as_u16()), validators, fresh_for }))
+    if is_first {
+        progress.begin(ProgressStage::Fetching, response.content_length());
+    }
+    let spool = Arc::new(read_body(response, target.limit_bytes, progress).await?);
+    let document = FetchedDocument { spool, http_status: Some(status.as_u16()), validators, fresh_for, pages: None };
+    Ok(FetchResponse { outcome: FetchOutcome::Modified(document), url, next })
 }
 
-/// The first response that is not a redirect.
-async fn follow_redirects(client: &FeedClient, request: &FetchRequest<'_>) -> Result<Response, FetchError> {
-    let mut url = request.url.clone();
+/// The first response that is not a redirect, and its URL.
+async fn follow_redirects(
+    client: &FeedClient,
+    request: &FetchRequest<'_>,
+    target: FetchTarget<'_>,
+) -> Result<(Response, Url), FetchError> {
+    let mut url = target.url.clone();
     for _ in 0..=MAX_REDIRECTS {
         if !request.allow_private_addresses {
             address::check_literal(&url).map_err(FetchError::AddressRefused)?;
         }
-        let response = send(client, request, &url).await?;
+        let response = send(client, request, FetchTarget { url: &url, ..target }).await?;
         match redirect::find_target(&url, &response)? {
             Some(target) => url = target,
-            None => return Ok(response),
+            None => return Ok((response, url)),
         }
     }
     Err(FetchError::TooManyRedirects)
 }
 
-async fn send(client: &FeedClient, request: &FetchRequest<'_>, url: &Url) -> Result<Response, FetchError> {
+async fn send(client: &FeedClient, request: &FetchRequest<'_>, target: FetchTarget<'_>) -> Result<Response, FetchError> {
     let client = if request.allow_private_addresses { &client.unrestricted } else { &client.restricted };
-    let mut builder = client.get(url.clone()).header(header::ACCEPT_ENCODING, encoding::ACCEPTED);
-    if url.origin() == request.url.origin() {
+    let mut builder = client.get(target.url.clone()).header(header::ACCEPT_ENCODING, encoding::ACCEPTED);
+    if target.url.origin() == request.url.origin() {
         builder = builder.headers(request.headers.expose().clone());
     }
-    let Validators { etag, last_modified } = request.validators;
+    let Validators { etag, last_modified } = target.validators;
     for (name, value) in [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, last_modified)] {
         if let Some(value) = value {
             builder = builder.header(name, value);
@@ -214,7 +284,6 @@ async fn read_body(response: Response, limit_bytes: u64, progress: &ProgressCoun
     if content_length.is_some_and(|length| length > limit_bytes) {
         return Err(FetchError::TooLarge { limit_bytes });
     }
-    progress.begin(ProgressStage::Fetching, content_length);
     let mut received = 0_u64;
     let chunks = response.bytes_stream().map(|chunk| {
         let chunk = chunk.map_err(|error| io::Error::other(error.without_url()))?;

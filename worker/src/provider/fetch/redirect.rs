@@ -1,4 +1,4 @@
-//! Redirect targets, and whether they may be followed.
+//! Targets of redirects and of links to pages, and whether they may be followed.
 //!
 //! Only the two URLs are checked here. `address` checks the address behind the target.
 
@@ -23,27 +23,28 @@ pub(super) fn find_target(from: &Url, response: &Response) -> Result<Option<Url>
     );
     match response.headers().get(header::LOCATION) {
         Some(location) if is_redirect => {
-            let location = location.to_str().map_err(|_| refuse(NOT_A_URL))?;
-            resolve_target(from, location).map(Some)
+            let target = location.to_str().map_err(|_| NOT_A_URL).and_then(|location| resolve_target(from, location));
+            target.map(Some).map_err(|why| FetchError::RedirectRefused { why })
         }
         _ => Ok(None),
     }
 }
 
-fn resolve_target(from: &Url, location: &str) -> Result<Url, FetchError> {
-    let mut target = from.join(location).map_err(|_| refuse(NOT_A_URL))?;
+/// Resolves a target. The error continues "leads".
+pub(in crate::provider) fn resolve_target(from: &Url, location: &str) -> Result<Url, &'static str> {
+    let mut target = from.join(location).map_err(|_| NOT_A_URL)?;
     if !matches!(target.scheme(), "http" | "https") {
-        return Err(refuse(OTHER_SCHEME));
+        return Err(OTHER_SCHEME);
     }
     if from.scheme() == "https" && target.scheme() == "http" {
-        return Err(refuse(DOWNGRADE));
+        return Err(DOWNGRADE);
     }
     let is_same_origin = target.origin() == from.origin();
     // A relative URL inherits the credentials of its base.
     let has_same_credentials = (target.username(), target.password()) == (from.username(), from.password());
     let has_credentials = !target.username().is_empty() || target.password().is_some();
     if has_credentials && !(is_same_origin && has_same_credentials) {
-        return Err(refuse(CREDENTIALS));
+        return Err(CREDENTIALS);
     }
     if is_same_origin {
         // Both succeed for every URL with a host. Without credentials, the response would be 401.
@@ -52,10 +53,6 @@ fn resolve_target(from: &Url, location: &str) -> Result<Url, FetchError> {
     }
     target.set_fragment(None);
     Ok(target)
-}
-
-fn refuse(why: &'static str) -> FetchError {
-    FetchError::RedirectRefused { why }
 }
 
 #[cfg(test)]
@@ -89,10 +86,7 @@ mod tests {
             ("http://a.example/feed", "http://[", NOT_A_URL),
         ] {
             let result = resolve_target(&from.parse().unwrap(), location);
-            assert!(
-                matches!(result, Err(FetchError::RedirectRefused { why }) if why == expected),
-                "{from} {location}: {result:?}"
-            );
+            assert_eq!(result, Err(expected), "{from} {location}");
         }
     }
 }

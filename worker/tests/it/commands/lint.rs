@@ -5,7 +5,7 @@ use std::{io::Write, process::Stdio};
 use serde_json::json;
 
 use super::{CommandOutput, Sandbox};
-use crate::{fixtures, served::ServedProvider};
+use crate::{fixtures, pages::PageServer, served::ServedProvider};
 
 #[tokio::test]
 async fn a_valid_feed_exits_with_0_and_a_summary() {
@@ -191,4 +191,19 @@ async fn json_has_errors_warnings_and_what_would_be_shown() {
         })
     );
     assert_eq!(reports.next(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_pages_of_a_url_are_linted() {
+    let sandbox = Sandbox::new().await;
+    let server = PageServer::new().await;
+    let event = |id, start| format!("{{\"@type\":\"Event\",\"@id\":\"{id}\",\"name\":\"{id}\",\"startDate\":\"{start}\"}}");
+    server.page("/feed", "Link: </feed/2>; rel=next", event("A", "2031-08-01"));
+    server.page("/feed/2", "", format!("[\n{}, {}]", event("B", "soon"), event("C", "2031-08-01")));
+    let output = sandbox.run(&["lint", &format!("{}/feed", server.url), "--format", "schema-org-json"]);
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert!(lines[0].starts_with("127.0.0.1/feed:2:1: event B/B rejected: "), "{}", lines[0]);
+    assert!(lines[0].ends_with(&format!(" (page 2, {}/feed/2)", server.url)), "{}", lines[0]);
+    assert_eq!(lines[1], "127.0.0.1/feed: 2 base events (2 online), 2 events and 0 zones accepted, 1 item rejected");
 }

@@ -51,6 +51,17 @@ async fn every_error_is_reported_with_provider_and_setting() {
             "answer_timeout_seconds = \"soon\"\ncurrency",
             "`answer_timeout_seconds` must be an integer between 1 and 600, got `\"soon\"`",
         ),
+        ("currency", "max_pages = 0\ncurrency", "`max_pages` must be an integer between 1 and 50000, got `0`"),
+        (
+            "currency",
+            "max_requests_per_second = 0\ncurrency",
+            "`max_requests_per_second` must be a number between 0.001 and 1000, got `0`",
+        ),
+        (
+            "currency",
+            "pages_timeout_seconds = 86401\ncurrency",
+            "`pages_timeout_seconds` must be an integer between 1 and 86400, got `86401`",
+        ),
         ("currency", "headers = \"swordfish\"\ncurrency", "provider `northstage`: `headers` must be a table of names and values"),
         (
             "currency",
