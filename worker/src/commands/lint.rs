@@ -20,6 +20,7 @@ use crate::{
         feed_url::FeedUrl,
         fetch::{self, FetchOutcome, FetchRequest, Validators},
         format::{self, Conventions, FeedFormat, FeedReadError},
+        id_from::IdFrom,
         item::FeedWarnings,
         pages::{self, NoPages, PageLimits},
         spool::{Spool, SpoolError},
@@ -34,6 +35,9 @@ pub(super) struct LintCommand {
     /// Format of the feeds
     #[arg(long, default_value = "event-list-xml", value_parser = parse_format)]
     format: FeedFormat,
+    /// Property from which ids are read, as in the providers file
+    #[arg(long, value_name = "PROPERTY")]
+    id_from: Option<IdFrom>,
     /// IANA time zone of dates without an offset
     #[arg(long, default_value = "UTC")]
     time_zone: Tz,
@@ -51,8 +55,13 @@ pub(super) struct LintCommand {
 impl LintCommand {
     /// Succeeds only if nothing is rejected.
     pub(super) async fn execute(self) -> Result<ExitCode, Box<dyn Error>> {
-        let conventions =
-            Conventions { time_zone: self.time_zone, currency: self.currency.clone(), category_map: CategoryMap::default() };
+        let id_from = self.id_from.as_ref().map(|id_from| self.format.accept_id_from(id_from)).transpose();
+        let conventions = Conventions {
+            time_zone: self.time_zone,
+            currency: self.currency.clone(),
+            category_map: CategoryMap::default(),
+            id_from: id_from.map_err(|error| format!("`--id-from` {error}"))?.flatten(),
+        };
         let mut is_valid = true;
         for feed in &self.feeds {
             match self.lint(feed, &conventions).await {

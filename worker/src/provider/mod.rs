@@ -12,6 +12,7 @@ pub mod feed_headers;
 pub mod feed_url;
 pub mod fetch;
 pub mod format;
+pub mod id_from;
 pub mod item;
 pub mod local_time;
 pub mod pages;

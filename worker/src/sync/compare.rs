@@ -57,7 +57,12 @@ pub(super) async fn compare(
         spool: document.spool,
         pages: document.pages,
         format: entry.format,
-        conventions: Conventions { time_zone: entry.time_zone, currency, category_map: entry.category_map.clone() },
+        conventions: Conventions {
+            time_zone: entry.time_zone,
+            currency,
+            category_map: entry.category_map.clone(),
+            id_from: entry.id_from.clone(),
+        },
         slug: provider.identity_slug().to_owned(),
     });
     progress.begin(ProgressStage::Reading, None);

@@ -36,6 +36,10 @@ pub(super) fn reading_hash(entry: &ProviderEntry) -> i64 {
         hash.update(category.slug().as_bytes());
         hash.update(&[0]);
     }
+    if let Some(id_from) = &entry.id_from {
+        hash.update(id_from.as_str().as_bytes());
+        hash.update(&[0]);
+    }
     hash.update(&fingerprint::ENCODING.to_le_bytes());
     hash.digest().cast_signed()
 }

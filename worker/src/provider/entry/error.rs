@@ -42,6 +42,16 @@ pub enum ProvidersError {
         /// The slug.
         slug: String,
     },
+    /// Ids cannot be read from this property.
+    #[error("the providers file {path} is invalid: provider `{slug}`: `id_from` {detail}")]
+    IdFrom {
+        /// The file.
+        path: String,
+        /// The slug.
+        slug: String,
+        /// What is accepted.
+        detail: String,
+    },
     /// There are too many entries.
     #[error("the providers file {path} is invalid: at most {MAX_PROVIDERS} providers are allowed, got {count}")]
     TooMany {

@@ -14,6 +14,7 @@ use crate::provider::{
     feed_headers::FeedHeaders,
     feed_url::FeedUrl,
     format::{self, FeedFormat},
+    id_from::IdFrom,
     quote::quote,
 };
 
@@ -83,6 +84,10 @@ pub(super) fn parse_headers<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 pub(super) fn parse_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedFormat, D::Error> {
     let name = String::deserialize(deserializer)?;
     format::find(&name).ok_or_else(|| Error::custom(format!("must be one of {}, got {}", format::list_names(), quote(&name))))
+}
+
+pub(super) fn parse_id_from<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IdFrom>, D::Error> {
+    parse_text(deserializer, |_, error: &String| error.clone()).map(Some)
 }
 
 pub(super) fn parse_schedule<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schedule, D::Error> {

@@ -12,7 +12,8 @@ use serde::Deserialize;
 
 pub use self::{error::ProvidersError, file::ProvidersFile};
 use super::{
-    category::CategoryMap, currency::Currency, feed_headers::FeedHeaders, feed_url::FeedUrl, fetch, format::FeedFormat, pages,
+    category::CategoryMap, currency::Currency, feed_headers::FeedHeaders, feed_url::FeedUrl, fetch, format::FeedFormat,
+    id_from::IdFrom, pages,
 };
 
 /// The channels of the scheduler are sized for this many providers.
@@ -59,6 +60,9 @@ pub struct ProviderEntry {
     /// The feed's format.
     #[serde(deserialize_with = "fields::parse_format")]
     pub format: FeedFormat,
+    /// The property from which the ids of its events are read, if they are not the format's own.
+    #[serde(default, deserialize_with = "fields::parse_id_from")]
+    pub id_from: Option<IdFrom>,
     /// When it is polled: cron with seconds, in UTC.
     #[serde(deserialize_with = "fields::parse_schedule")]
     pub schedule: Schedule,
@@ -136,7 +140,7 @@ fn read_text(path: &Path) -> Result<String, ProvidersError> {
 
 fn parse_providers(path: &Path, text: &str) -> Result<Vec<ProviderEntry>, ProvidersError> {
     let name = || path.display().to_string();
-    let file: ProvidersDocument = toml::from_str(text).map_err(|error| ProvidersError::invalid(name(), text, &error))?;
+    let mut file: ProvidersDocument = toml::from_str(text).map_err(|error| ProvidersError::invalid(name(), text, &error))?;
     if file.providers.is_empty() {
         return Err(ProvidersError::Empty { path: name() });
     }
@@ -147,6 +151,11 @@ fn parse_providers(path: &Path, text: &str) -> Result<Vec<ProviderEntry>, Provid
     }
     if file.providers.len() > MAX_PROVIDERS {
         return Err(ProvidersError::TooMany { path: name(), count: file.providers.len() });
+    }
+    for entry in &mut file.providers {
+        let id_from = entry.id_from.as_ref().map(|id_from| entry.format.accept_id_from(id_from)).transpose();
+        let slug = &entry.slug;
+        entry.id_from = id_from.map_err(|detail| ProvidersError::IdFrom { path: name(), slug: slug.clone(), detail })?.flatten();
     }
     Ok(file.providers)
 }
@@ -224,6 +233,26 @@ mod tests {
         ] {
             let error = parse_error(&format!("{VALID}category_map = {map}\n"));
             assert!(error.contains(&format!("provider `northstage`: `category_map` {detail} (line 7, column ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn ids_are_read_from_a_property_that_the_format_has() {
+        for (format, id_from, detail) in [
+            (
+                "event-list-xml",
+                "url",
+                "is not possible with the format event-list-xml; it is with icalendar, schema-org-html, schema-org-json",
+            ),
+            ("icalendar", "offers.sku", "must be a property of VEVENT such as URL or X-EVENT-ID, got `offers.sku`"),
+            (
+                "schema-org-json",
+                "the id",
+                "must be a property such as identifier, or a path such as offers.sku, got `the id` (line 7, column 11)",
+            ),
+        ] {
+            let error = parse_error(&format!("{}id_from = \"{id_from}\"\n", VALID.replace("event-list-xml", format)));
+            assert_eq!(error, format!("the providers file FILE is invalid: provider `northstage`: `id_from` {detail}"));
         }
     }
 

@@ -32,6 +32,7 @@ pub use self::{
 use super::{
     category::CategoryMap,
     currency::Currency,
+    id_from::IdFrom,
     item::ParsedFeed,
     spool::{Spool, SpoolView},
 };
@@ -39,9 +40,20 @@ use super::{
 /// All formats that `providers.toml` may name.
 const FORMATS: [FeedFormat; 4] = [
     FeedFormat::new("event-list-xml", FormatParser::InPieces(event_list_xml::PIECES)),
-    FeedFormat::new("icalendar", FormatParser::Whole(icalendar::parse)),
-    FeedFormat { reads_pages: true, ..FeedFormat::new("schema-org-html", FormatParser::Whole(schema_org::parse_page)) },
-    FeedFormat { has_views: true, ..FeedFormat::new("schema-org-json", FormatParser::Whole(schema_org::parse_json)) },
+    FeedFormat {
+        accept_id_from: Some(icalendar::accept_id_from),
+        ..FeedFormat::new("icalendar", FormatParser::Whole(icalendar::parse))
+    },
+    FeedFormat {
+        reads_pages: true,
+        accept_id_from: Some(schema_org::accept_id_from),
+        ..FeedFormat::new("schema-org-html", FormatParser::Whole(schema_org::parse_page))
+    },
+    FeedFormat {
+        has_views: true,
+        accept_id_from: Some(schema_org::accept_id_from),
+        ..FeedFormat::new("schema-org-json", FormatParser::Whole(schema_org::parse_json))
+    },
 ];
 
 type WholeParser = fn(&[u8], &Conventions) -> Result<ParsedFeed, FeedDocumentError>;
@@ -56,7 +68,12 @@ pub struct FeedFormat {
     reads_pages: bool,
     /// Its documents may contain the link to the next page.
     has_views: bool,
+    /// Validates the property of the setting `id_from`; `None` if the format has only one property for ids.
+    accept_id_from: Option<AcceptIdFrom>,
 }
+
+/// Returns the property, or `None` if ids are read from it without the setting, too.
+type AcceptIdFrom = fn(&IdFrom) -> Result<Option<IdFrom>, String>;
 
 /// How documents of a format are parsed.
 #[derive(Clone, Copy)]
@@ -76,11 +93,27 @@ pub struct Conventions {
     pub currency: Currency,
     /// The categories of the provider's words.
     pub category_map: CategoryMap,
+    /// The property from which ids are read, if it is not the format's own. The format must have accepted it.
+    pub id_from: Option<IdFrom>,
 }
 
 impl FeedFormat {
     const fn new(name: &'static str, parser: FormatParser) -> Self {
-        Self { name, parser, reads_pages: false, has_views: false }
+        Self { name, parser, reads_pages: false, has_views: false, accept_id_from: None }
+    }
+
+    /// Validates the setting `id_from`. The result is `None` if it is the same as without the setting.
+    ///
+    /// # Errors
+    ///
+    /// When ids of this format cannot be read from it. The error continues a sentence that starts with the name of the setting.
+    pub fn accept_id_from(&self, id_from: &IdFrom) -> Result<Option<IdFrom>, String> {
+        let Some(accept) = self.accept_id_from else {
+            let others = FORMATS.iter().filter(|format| format.accept_id_from.is_some()).map(|format| format.name);
+            let others = others.collect::<Vec<_>>().join(", ");
+            return Err(format!("is not possible with the format {}; it is with {others}", self.name));
+        };
+        accept(id_from)
     }
 
     /// Parses a document in memory. Every base event and event of the result is unique.
@@ -141,6 +174,18 @@ impl FeedFormat {
             },
         )?;
         Ok(whole.deduplicate())
+    }
+
+    /// Parses a spooled document with every item, also those that occur several times if the format cannot be split.
+    ///
+    /// # Errors
+    ///
+    /// When the document cannot be trusted as a whole, or the spool cannot be read.
+    pub fn parse_items(&self, spool: &Spool, conventions: &Conventions) -> Result<ParsedFeed, FeedReadError> {
+        match self.parser {
+            FormatParser::Whole(parse) => whole::parse_items((self, parse), spool, conventions),
+            FormatParser::InPieces(_) => self.parse_document(spool, conventions),
+        }
     }
 
     /// Whether a document is a list of web pages that are documents of this format.

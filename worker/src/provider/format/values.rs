@@ -7,7 +7,7 @@ use entity::EventStatus;
 use reqwest::Url;
 
 use super::clean_text::{clean_line, clean_paragraphs};
-use crate::provider::{currency::Currency, quote::quote};
+use crate::provider::{currency::Currency, id_from::IdFrom, quote::quote};
 
 /// Ids are numbers, words or, in JSON-LD, URLs.
 const MAX_ID_CHARACTERS: usize = 255;
@@ -92,6 +92,11 @@ pub(super) fn describe_missing(names: &[&str]) -> String {
         Some((last, others)) => format!("{} or {last} is missing", others.join(", ")),
         None => "a value is missing".to_owned(),
     }
+}
+
+/// The error for an item without the property of the setting `id_from`.
+pub(super) fn describe_missing_id(id_from: &IdFrom) -> String {
+    format!("`{id_from}` is missing, which is the `id_from` of the provider")
 }
 
 /// Parses an id of a provider.

@@ -15,9 +15,18 @@ const MAX_ITEMS: usize = 2_000_000;
 const NO_EVENTS: FeedDocumentError = FeedDocumentError::NoItems { detail: "no page of the feed has an event of schema.org" };
 
 /// Parses a document. Every base event and event of the result is unique.
+pub(super) fn parse_spool(
+    format: (&FeedFormat, WholeParser),
+    spool: &Spool,
+    conventions: &Conventions,
+) -> Result<ParsedFeed, FeedReadError> {
+    parse_items(format, spool, conventions).map(ParsedFeed::deduplicate)
+}
+
+/// Parses a document with every item, also those that occur several times.
 ///
 /// Of web pages, most may have no events, and one that cannot be read is a rejected item, because sites have pages of many kinds.
-pub(super) fn parse_spool(
+pub(super) fn parse_items(
     (format, parser): (&FeedFormat, WholeParser),
     spool: &Spool,
     conventions: &Conventions,
@@ -44,7 +53,7 @@ pub(super) fn parse_spool(
             return Err(FeedReadError::from(error).in_page(view.page));
         }
     }
-    if is_read { Ok(feed.deduplicate()) } else { Err(NO_EVENTS.into()) }
+    if is_read { Ok(feed) } else { Err(NO_EVENTS.into()) }
 }
 
 fn read(view: SpoolView<'_>) -> Result<Bytes, FeedReadError> {

@@ -3,6 +3,7 @@
 pub(crate) mod any_bytes;
 mod details;
 mod icalendar;
+mod id_from;
 mod rejects;
 mod schema_org;
 mod times;
@@ -22,7 +23,7 @@ use crate::fixtures;
 /// The conventions of a provider in Madrid.
 fn conventions() -> Conventions {
     let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
-    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map }
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None }
 }
 
 /// Parses a document of a provider in Madrid.

@@ -172,7 +172,7 @@ impl<'a> EventListReader<'a> {
 
     fn read_event(&mut self, element: &XmlElement<'a>, base_event: &str) -> Result<EventOutcome, FeedDocumentError> {
         let attributes = self.read_item_attributes(element)?;
-        let Conventions { time_zone: provider_zone, currency: provider_currency, category_map } = self.conventions;
+        let Conventions { time_zone: provider_zone, currency: provider_currency, category_map, id_from: _ } = self.conventions;
         let currency = attributes.get("currency");
         let mut warnings = FeedWarnings::default();
         let (mut performers, mut zones, mut venue) = (Vec::new(), Vec::new(), None);

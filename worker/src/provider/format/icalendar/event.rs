@@ -21,6 +21,12 @@ pub(super) fn text<'a>(component: &'a ICalendarComponent, property: &ICalendarPr
     component.property(property)?.values.first()?.as_text().filter(|text| !text.trim().is_empty())
 }
 
+/// The text of the property with this name.
+pub(super) fn text_of<'a>(component: &'a ICalendarComponent, name: &str) -> Option<&'a str> {
+    let entry = component.entries.iter().find(|entry| entry.name.as_str().eq_ignore_ascii_case(name))?;
+    entry.values.first()?.as_text().map(str::trim).filter(|text| !text.is_empty())
+}
+
 /// When the component was last written.
 pub(super) fn stamp(component: &ICalendarComponent) -> Option<NaiveDateTime> {
     Some(date_time(component, &ICalendarProperty::Dtstamp)?.0.to_date_time()?.date_time)

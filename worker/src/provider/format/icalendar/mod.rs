@@ -22,9 +22,10 @@ use self::{
 use super::{
     Conventions, FeedDocumentError,
     text::{check_text, locate},
-    values::{self, ItemErrors, name_field},
+    values::{self, ItemErrors, describe_missing, describe_missing_id, name_field},
 };
 use crate::provider::{
+    id_from::IdFrom,
     item::{BaseEventItem, EventItem, FeedWarning, ONLINE, ParsedFeed, RejectSubject, RejectedItem},
     quote::quote,
     time_zone,
@@ -35,6 +36,15 @@ const BEGIN_CALENDAR: &str = "BEGIN:VCALENDAR";
 const END_CALENDAR: &str = "END:VCALENDAR";
 const BEGIN_EVENT: &str = "BEGIN:VEVENT";
 const END_EVENT: &str = "END:VEVENT";
+
+/// Validates the setting `id_from`: the name of one property.
+pub(super) fn accept_id_from(id_from: &IdFrom) -> Result<Option<IdFrom>, String> {
+    if id_from.as_str().contains(['.', '@', '_']) {
+        let property = quote(id_from.as_str());
+        return Err(format!("must be a property of VEVENT such as URL or X-EVENT-ID, got {property}"));
+    }
+    Ok(Some(id_from.to_uppercase()).filter(|property| property.as_str() != ICalendarProperty::Uid.as_str()))
+}
 
 /// Parses a whole document.
 pub(super) fn parse(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
@@ -131,32 +141,51 @@ impl CalendarReader<'_> {
             zones: others.iter().filter(|other| other.component_type == ICalendarComponentType::VTimezone).cloned().collect(),
             last_stamp: events.iter().filter_map(|(component, _)| event::stamp(component)).max(),
         };
-        let mut groups: Vec<(String, Vec<LocatedEvent>)> = Vec::new();
+        let mut groups: Vec<Vec<LocatedEvent>> = Vec::new();
         let mut indexes = HashMap::new();
         for (component, span) in events {
-            match event::text(&component, &ICalendarProperty::Uid).map(values::parse_id) {
-                Some(Ok(uid)) => {
-                    let index = *indexes.entry(uid.clone()).or_insert(groups.len());
-                    if index == groups.len() {
-                        groups.push((uid, Vec::new()));
-                    }
-                    groups[index].1.push((component, span));
-                }
-                Some(Err(error)) => self.reject(span, RejectSubject::BaseEvent(None), format!("`UID` {error}")),
-                None => self.reject(span, RejectSubject::BaseEvent(None), "`UID` is missing".to_owned()),
+            // Overrides have only their UID in common with their series.
+            let uid = event::text(&component, &ICalendarProperty::Uid).map(|uid| uid.trim().to_owned());
+            let index = uid.map_or(groups.len(), |uid| *indexes.entry(uid).or_insert(groups.len()));
+            if index == groups.len() {
+                groups.push(Vec::new());
             }
+            groups[index].push((component, span));
         }
-        for (uid, events) in groups {
-            self.read_group(uid, events, &calendar)?;
+        for events in groups {
+            self.read_group(events, &calendar)?;
         }
         Ok(())
     }
 
+    /// The id of the base event: its UID, or the value of the provider's property.
+    fn read_base_id(&self, component: &ICalendarComponent) -> Result<String, String> {
+        let value = event::text_of(component, self.id_property());
+        let value = value.ok_or_else(|| match &self.conventions.id_from {
+            Some(property) => describe_missing_id(property),
+            None => describe_missing(&["UID"]),
+        })?;
+        name_field(self.id_property(), values::parse_id(value))
+    }
+
+    fn id_property(&self) -> &str {
+        self.conventions.id_from.as_ref().map_or(ICalendarProperty::Uid.as_str(), IdFrom::as_str)
+    }
+
     /// Reads all VEVENTs with one UID.
-    fn read_group(&mut self, uid: String, events: Vec<LocatedEvent>, calendar: &CalendarFields) -> Result<(), FeedDocumentError> {
+    fn read_group(&mut self, events: Vec<LocatedEvent>, calendar: &CalendarFields) -> Result<(), FeedDocumentError> {
         let (components, spans): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         let is_override = |component: &ICalendarComponent| component.has_property(&ICalendarProperty::RecurrenceId);
         let main = components.iter().position(|component| !is_override(component)).unwrap_or_default();
+        let uid = match self.read_base_id(&components[main]) {
+            Ok(uid) => uid,
+            Err(reason) => {
+                for span in spans {
+                    self.reject(span, RejectSubject::BaseEvent(None), reason.clone());
+                }
+                return Ok(());
+            }
+        };
         let title = event::text(&components[main], &ICalendarProperty::Summary).unwrap_or_default();
         let title = match name_field("SUMMARY", values::parse_name(title)) {
             Ok(title) => title,
@@ -192,11 +221,11 @@ impl CalendarReader<'_> {
             span: spans[main].clone(),
         };
         let fields = self.parse_fields(&components, &spans, &base_event);
-        let is_recurring = components.iter().any(occurrences::is_recurring);
+        // Several events may have the same value of another property, so that each date is part of an id.
+        let has_dates = self.conventions.id_from.is_some() || components.iter().any(occurrences::is_recurring);
         for occurrence in &occurrences {
             let span = &spans[occurrence.component];
-            let event =
-                self.read_occurrence(&base_event.source_id, occurrence, is_recurring, &fields[occurrence.component], span);
+            let event = self.read_occurrence(&base_event.source_id, occurrence, has_dates, &fields[occurrence.component], span);
             base_event.events.extend(event);
         }
         self.feed.base_events.push(base_event);
@@ -208,14 +237,14 @@ impl CalendarReader<'_> {
         &mut self,
         uid: &str,
         occurrence: &Occurrence,
-        is_recurring: bool,
+        has_dates: bool,
         fields: &EventFields,
         span: &Range<usize>,
     ) -> Option<EventItem> {
-        let id = if is_recurring { format!("{uid}/{}", occurrence.key) } else { uid.to_owned() };
+        let id = if has_dates { format!("{uid}/{}", occurrence.key) } else { uid.to_owned() };
         let subject = RejectSubject::Event { base_event: uid.to_owned(), event: Some(id.clone()) };
         let mut errors = ItemErrors::default();
-        let id = errors.record(name_field("UID", values::parse_id(&id)));
+        let id = errors.record(name_field(self.id_property(), values::parse_id(&id)));
         let event = id.and_then(|id| fields.build_event(occurrence, id, self.conventions.time_zone, span.clone(), &mut errors));
         match &event {
             Some(_) => self.warn(span, &subject, errors),

@@ -19,7 +19,7 @@ use super::{
 use crate::provider::{
     format::{
         Conventions,
-        values::{self, ItemErrors, describe_missing, name_field},
+        values::{self, ItemErrors, describe_missing, describe_missing_id, name_field},
     },
     item::{
         BaseEventItem, EventItem, FeedWarning, ItemDetails, ONLINE, ParsedFeed, PerformerItem, RejectSubject, RejectedItem,
@@ -64,7 +64,8 @@ struct EventFields {
 /// The id of an event.
 struct EventId {
     text: String,
-    /// Dates share it, so that each is identified by its start, too: those of a schedule, or of a page if the id is only its URL.
+    /// Dates may share it, so that each is identified by its start, too: those of a schedule, of a page if the id is only its URL, or of a
+    /// value of another property.
     is_shared: bool,
 }
 
@@ -94,7 +95,7 @@ impl<'r, 't> EventReader<'r, 't> {
         let series_link = self.graph.links_of_event(event, "superEvent").into_iter().next().filter(|_| !is_scheduled);
         let series = series_link.and_then(|link| self.find_series(link, &mut errors));
         let fields = self.read_fields(event, &mut errors);
-        let id = errors.record(read_id(node, fields.offers.url.as_deref(), is_scheduled));
+        let id = errors.record(read_id(node, self.graph, fields.offers.url.as_deref(), is_scheduled));
         let times = TimeReader { zone: fields.time_zone.unwrap_or(self.conventions.time_zone) };
         let dates = self.read_dates(node, times, &mut errors);
         let dates = errors.record(dates).unwrap_or_default();
@@ -105,6 +106,11 @@ impl<'r, 't> EventReader<'r, 't> {
         };
         let title = series_title.or_else(|| name.clone());
         let id_text = id.as_ref().map(|id| id.text.clone());
+        let rejected_id = id.as_ref().and_then(|id| match dates.as_slice() {
+            _ if !id.is_shared => id_text.clone(),
+            [date] => Some(id.with_date(&date.start.wall_clock)),
+            _ => None,
+        });
         let base_id = series.as_ref().map(|series| series.source_id.clone()).or_else(|| id_text.clone());
         if let (Some(base_event), Some(id), Some(title), None) = (&base_id, id, title, errors.describe()) {
             let subject = RejectSubject::Event { base_event: base_event.clone(), event: id_text };
@@ -113,7 +119,7 @@ impl<'r, 't> EventReader<'r, 't> {
             self.push(base_event, series_link);
         } else {
             let subject = match base_id {
-                Some(base_event) => RejectSubject::Event { base_event, event: id_text },
+                Some(base_event) => RejectSubject::Event { base_event, event: rejected_id },
                 None => RejectSubject::BaseEvent(None),
             };
             let reason = errors.describe().unwrap_or_default();
@@ -136,7 +142,7 @@ impl<'r, 't> EventReader<'r, 't> {
         let node = event.node();
         let links = |property| self.graph.links_of_event(event, property);
         let performers: Vec<JsonLdLink<'t>> = ["performer", "performers"].into_iter().flat_map(links).collect();
-        let performers = read_performers(&performers, errors);
+        let performers = read_performers(&performers, self.graph, errors);
         let venue = read_venue(&links("location"), self.graph, errors);
         let time_zone = venue.as_ref().and_then(time_zone::of_venue);
         let times = TimeReader { zone: time_zone.unwrap_or(self.conventions.time_zone) };
@@ -199,13 +205,28 @@ impl<'r, 't> EventReader<'r, 't> {
     }
 }
 
-/// The id of an event: its own, or else its URL or the one where to buy.
-fn read_id(node: JsonLdNode<'_>, offer_url: Option<&str>, is_scheduled: bool) -> Result<EventId, String> {
+/// The id of an event: the value of the provider's property, if there is one. Else its own id, its URL or the one where to buy.
+fn read_id<'t>(
+    node: JsonLdNode<'t>,
+    graph: &JsonLdGraph<'t>,
+    offer_url: Option<&str>,
+    is_scheduled: bool,
+) -> Result<EventId, String> {
     let own_id = node.own_id();
-    let id = own_id.or_else(|| node.text("url")).or(offer_url).ok_or_else(|| describe_missing(&["@id", "identifier", "url"]))?;
-    let id = EventId { text: name_field("@id", values::parse_id(id))?, is_shared: own_id.is_none() || is_scheduled };
+    let (property, id, is_shared) = match &graph.id_from {
+        Some(path) => {
+            let id = graph.find_configured_id(node).ok_or_else(|| describe_missing_id(path))?;
+            (path.as_str(), id, true)
+        }
+        None => {
+            let id = own_id.or_else(|| node.text("url")).or(offer_url);
+            let id = id.ok_or_else(|| describe_missing(&["@id", "identifier", "url"]))?;
+            ("@id", id, own_id.is_none() || is_scheduled)
+        }
+    };
+    let id = EventId { text: name_field(property, values::parse_id(id))?, is_shared };
     // The id of a date must be valid, too.
-    name_field("@id", values::parse_id(&id.with_date(LONGEST_DATE)))?;
+    name_field(property, values::parse_id(&id.with_date(LONGEST_DATE)))?;
     Ok(id)
 }
 

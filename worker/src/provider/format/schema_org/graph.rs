@@ -9,6 +9,7 @@ use super::{
     node::{JsonLdLink, JsonLdNode, is_reference_text},
     value::{JsonObject, JsonValue},
 };
+use crate::provider::id_from::IdFrom;
 
 /// All kinds of [`Event`](https://schema.org/Event), in lower case and ordered.
 const EVENT_TYPES: [&str; 26] = [
@@ -78,6 +79,8 @@ pub(super) struct JsonLdGraph<'t> {
     nested_series: Vec<&'t JsonObject<'t>>,
     /// There is a list for events, and it is empty.
     pub(super) has_empty_list: bool,
+    /// The property from which ids are read, if it is not the usual one.
+    pub(super) id_from: Option<IdFrom>,
 }
 
 /// An event of the document.
@@ -103,8 +106,8 @@ impl<'t> EventNode<'t> {
 
 impl<'t> JsonLdGraph<'t> {
     /// The graph of the documents, such as the scripts of a page.
-    pub(super) fn new(documents: &'t [JsonValue<'t>]) -> Self {
-        let mut graph = Self::default();
+    pub(super) fn new(documents: &'t [JsonValue<'t>], id_from: Option<IdFrom>) -> Self {
+        let mut graph = Self { id_from, ..Self::default() };
         for document in documents {
             graph.define(document);
         }

@@ -6,6 +6,7 @@
 mod details;
 mod event;
 mod graph;
+mod id;
 mod next_page;
 mod node;
 mod offers;
@@ -31,12 +32,19 @@ use super::{
     text::{check_text, locate},
 };
 use crate::provider::{
+    id_from::IdFrom,
     item::{FeedWarnings, ParsedFeed},
     quote::quote,
 };
 
 const NO_EVENTS: FeedDocumentError =
     FeedDocumentError::NoItems { detail: "the document has no event of schema.org; send `[]` if nothing is on sale" };
+
+/// Validates the setting `id_from`: every path may lead to a value.
+#[expect(clippy::unnecessary_wraps, reason = "other formats do not accept everything")]
+pub(super) fn accept_id_from(path: &IdFrom) -> Result<Option<IdFrom>, String> {
+    Ok(Some(path.clone()))
+}
 
 /// Parses a document of JSON-LD.
 pub(super) fn parse_json(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
@@ -100,7 +108,7 @@ fn read_events<'t>(
     warnings: FeedWarnings,
     conventions: &Conventions,
 ) -> Result<ParsedFeed, FeedDocumentError> {
-    let graph = JsonLdGraph::new(roots);
+    let graph = JsonLdGraph::new(roots, conventions.id_from.clone());
     let mut reader = EventReader::new(conventions, &graph);
     reader.feed.warnings = warnings;
     for event in graph.events.iter().filter(|event| !graph.is_group(event.object)) {

@@ -17,10 +17,14 @@ const MAX_PERFORMERS: usize = 1_000;
 const MAX_ID_CHARACTERS: usize = 255;
 
 /// The performers of an event. One without a name is ignored.
-pub(super) fn read_performers(performers: &[JsonLdLink<'_>], errors: &mut ItemErrors) -> Vec<PerformerItem> {
-    let read = |performer: &JsonLdLink<'_>| {
+pub(super) fn read_performers<'t>(
+    performers: &[JsonLdLink<'t>],
+    graph: &JsonLdGraph<'t>,
+    errors: &mut ItemErrors,
+) -> Vec<PerformerItem> {
+    let read = |performer: &JsonLdLink<'t>| {
         let name = errors.tolerate(require_name(read_link_name(*performer), "a performer"))?;
-        let source_id = read_id(*performer, errors).unwrap_or_else(|| id_of_name(&name));
+        let source_id = read_id(*performer, graph, errors).unwrap_or_else(|| id_of_name(&name));
         Some(PerformerItem { source_id, name })
     };
     performers.iter().take(MAX_PERFORMERS).filter_map(read).collect()
@@ -48,7 +52,7 @@ fn read_place<'t>(place: JsonLdNode<'t>, graph: &JsonLdGraph<'t>, errors: &mut I
     let name = errors.tolerate(require_name(name, "a location"))?;
     // Many cities have a `Town Hall`.
     let full_name = || id_of_name(&venue.city.as_ref().map_or_else(|| name.clone(), |city| format!("{name}, {city}")));
-    let source_id = read_id(JsonLdLink::Node(place), errors).unwrap_or_else(full_name);
+    let source_id = read_id(JsonLdLink::Node(place), graph, errors).unwrap_or_else(full_name);
     let coordinates = read_coordinates(place, graph, errors);
     Some(VenueItem { source_id, name, coordinates, ..venue })
 }
@@ -102,9 +106,9 @@ fn read_coordinates<'t>(place: JsonLdNode<'t>, graph: &JsonLdGraph<'t>, errors: 
     errors.tolerate(coordinates)
 }
 
-fn read_id(link: JsonLdLink<'_>, errors: &mut ItemErrors) -> Option<String> {
+fn read_id<'t>(link: JsonLdLink<'t>, graph: &JsonLdGraph<'t>, errors: &mut ItemErrors) -> Option<String> {
     let JsonLdLink::Node(node) = link else { return None };
-    errors.tolerate(node.id().map(|id| name_field("@id", values::parse_id(id))).transpose())
+    errors.tolerate(graph.find_id(node).map(|id| name_field("@id", values::parse_id(id))).transpose())
 }
 
 fn require_name(name: Result<Option<String>, String>, what: &str) -> Result<Option<String>, String> {

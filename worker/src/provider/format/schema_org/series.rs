@@ -51,7 +51,7 @@ impl Series {
         errors: &mut ItemErrors,
     ) -> Option<Self> {
         let title = errors.tolerate(node.name("name"));
-        let id = node.id().map(|id| name_field("superEvent", values::parse_id(id)));
+        let id = graph.find_id(node).map(|id| name_field("superEvent", values::parse_id(id)));
         let source_id = errors.tolerate(id.transpose()).or_else(|| title.as_deref().map(id_of_name))?;
         let organizers = graph.links(node, "organizer");
         let details = read_details(node, &organizers, graph, category_map, errors);
