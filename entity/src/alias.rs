@@ -1,4 +1,4 @@
-//! `alias`: ids that mean another event, performer or venue.
+//! `alias`: ids that mean another event, base event, performer or venue.
 //!
 //! An id is computed from the keys of its provider. When a provider changes a key, the id that the new key has is stored here with the id
 //! that was public before, so that links remain valid and a sync finds the same row.
@@ -14,6 +14,9 @@ pub enum AliasKind {
     /// An event.
     #[sea_orm(string_value = "event")]
     Event,
+    /// A base event.
+    #[sea_orm(string_value = "base_event")]
+    BaseEvent,
     /// A performer.
     #[sea_orm(string_value = "performer")]
     Performer,

@@ -79,6 +79,10 @@ pub struct Model {
     pub attribution: Option<String>,
     /// The slug with which ids of its items are computed, if it was renamed since.
     pub identity_slug: Option<String>,
+    /// The property from which the ids of its copy were read, if it was not the format's own.
+    pub id_from: Option<String>,
+    /// Items without a readable id in the feed of the newest successful run that read one whole.
+    pub unidentified_count: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -224,6 +228,8 @@ mod tests {
             licence: None,
             attribution: None,
             identity_slug: None,
+            id_from: None,
+            unidentified_count: 0,
             purged_at: None,
         }
     }

@@ -22,6 +22,8 @@ pub enum Cause {
     Takedown,
     /// The changes of a sync run that were undone.
     Revert,
+    /// Keys of a provider that others have replaced.
+    Rekey,
     /// Time: sales that began or ended, and events that ended.
     Boundary,
 }
@@ -37,6 +39,7 @@ impl Cause {
             Self::Places => "places",
             Self::Takedown => "takedown",
             Self::Revert => "revert",
+            Self::Rekey => "rekey",
             Self::Boundary => "boundary",
         }
     }
@@ -45,7 +48,9 @@ impl Cause {
     fn to_columns(self) -> (String, Option<String>) {
         match self {
             Self::SyncRun | Self::RateBatch | Self::DeletedRateBatch | Self::Places => (self.name().to_owned(), None),
-            Self::Takedown | Self::Revert | Self::Boundary => (Self::SyncRun.name().to_owned(), Some(self.name().to_owned())),
+            Self::Takedown | Self::Revert | Self::Rekey | Self::Boundary => {
+                (Self::SyncRun.name().to_owned(), Some(self.name().to_owned()))
+            }
         }
     }
 }
@@ -64,7 +69,7 @@ pub struct Model {
     pub cause: String,
     /// The id of the sync run or the batch.
     pub cause_id: Option<i64>,
-    /// `takedown`, `revert` or `boundary`, if it was not made by importing something.
+    /// `takedown`, `revert`, `rekey` or `boundary`, if it was not made by importing something.
     pub action: Option<String>,
     /// The [`Footprint`] as JSON.
     pub footprint: String,

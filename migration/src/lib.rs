@@ -10,6 +10,7 @@ mod clocks;
 mod compatibility;
 mod concerts;
 mod details;
+mod id_from;
 mod jobs;
 mod ledger;
 mod loading;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(changes::Migration),
             Box::new(details::Migration),
             Box::new(pages::Migration),
+            Box::new(id_from::Migration),
         ]
     }
 }

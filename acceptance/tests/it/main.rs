@@ -25,6 +25,7 @@ mod probe;
 mod pushes;
 mod pushes_under_kills;
 mod rates;
+mod rekey;
 mod schema_too_new;
 mod service_manager;
 mod settings;

@@ -10,6 +10,7 @@ mod output;
 mod progress_bar;
 mod purge;
 mod rates;
+mod rekey;
 mod revert;
 mod run;
 mod status;
@@ -60,6 +61,8 @@ enum WorkerCommand {
     Rates(rates::RatesCommand),
     /// Restore what one sync run has changed, as a new release
     Revert(revert::RevertCommand),
+    /// Preserve the ids of a provider's events when `id_from` of its entry has changed
+    Rekey(rekey::RekeyCommand),
     /// Remove an event, or everything of a provider, for legal reasons
     Purge(purge::PurgeCommand),
 }
@@ -99,6 +102,7 @@ pub async fn execute(arguments: WorkerArguments) -> Result<ExitCode, Box<dyn Err
         WorkerCommand::Jobs(jobs) => jobs.execute(database).await,
         WorkerCommand::Rates(rates) => rates.execute(database).await,
         WorkerCommand::Revert(revert) => revert.execute(database).await,
+        WorkerCommand::Rekey(rekey) => rekey.execute(database).await,
         WorkerCommand::Purge(purge) => purge.execute(database).await,
     }
 }

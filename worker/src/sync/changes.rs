@@ -30,7 +30,8 @@ const REMOVED_PER_BATCH: usize = 4096;
 /// The changes of one feed.
 #[derive(Debug)]
 pub(super) struct FeedChanges<'a> {
-    origin: FeedOrigin<'a>,
+    origin: FeedOrigin,
+    feed: &'a SpooledFeed,
     changed: mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>>,
     removed: Vec<Uuid>,
     progress: &'a ProgressCounter,
@@ -44,8 +45,8 @@ pub(super) struct FeedChanges<'a> {
 impl<'a> FeedChanges<'a> {
     /// Begins to read the feed again. Without a recorder nothing is recorded: for a first load, and if nothing will be written.
     pub(super) fn new(
-        origin: FeedOrigin<'a>,
-        feed: &Arc<SpooledFeed>,
+        origin: FeedOrigin,
+        feed: &'a Arc<SpooledFeed>,
         summary: &Arc<FeedSummary>,
         comparison: FeedComparison,
         recorder: Option<ChangeRecorder>,
@@ -62,6 +63,7 @@ impl<'a> FeedChanges<'a> {
         };
         Self {
             origin,
+            feed,
             changed: read_ahead(feed.clone(), summary.clone(), changed),
             removed,
             progress,
@@ -90,11 +92,11 @@ impl<'a> FeedChanges<'a> {
             let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
             let copied = deadline::within(deadline::BULK, database, fetch_copied(database, copied_ids)).await?;
             let size = details.len();
-            let FeedOrigin { provider_id, slug, .. } = self.origin;
-            let fetching = Tombstones::fetch(database, provider_id, slug);
+            let ids = &self.feed.ids;
+            let fetching = Tombstones::fetch(database, self.origin.provider_id);
             let tombstones = deadline::within(deadline::BULK, database, fetching).await?;
-            let removed = tombstones.remove_items(&mut details, &copied);
-            let mut changes = diff::diff_changed(&details, &copied, (self.origin, &tombstones.ids));
+            let removed = tombstones.remove_items(&mut details, (&copied, ids));
+            let mut changes = diff::diff_changed(&details, &copied, (self.origin, ids));
             changes.counts.unchanged += removed;
             (size, copied, changes)
         } else if self.removed.is_empty() {
@@ -125,7 +127,7 @@ impl<'a> FeedChanges<'a> {
         Ok(Some(changes))
     }
 
-    pub(super) fn origin(&self) -> FeedOrigin<'a> {
+    pub(super) fn origin(&self) -> FeedOrigin {
         self.origin
     }
 

@@ -12,6 +12,7 @@ use super::{
     SyncError,
     churn_guard::ChurnGuard,
     guard,
+    identity::ItemIds,
     report::Stopwatch,
     summary::{CopiedHashes, FeedComparison, FeedSummary, SpooledFeed},
 };
@@ -51,19 +52,13 @@ pub(super) async fn compare(
     progress: &ProgressCounter,
 ) -> Result<ComparedFeed, SyncError> {
     let mut watch = Stopwatch::start();
-    let digits = u8::try_from(provider.currency_digits).unwrap_or(entry.currency.digits());
-    let currency = entry.currency.clone().with_digits(digits);
+    let fetching_ids = ItemIds::fetch(database, provider.id, provider.identity_slug());
     let feed = Arc::new(SpooledFeed {
         spool: document.spool,
         pages: document.pages,
         format: entry.format,
-        conventions: Conventions {
-            time_zone: entry.time_zone,
-            currency,
-            category_map: entry.category_map.clone(),
-            id_from: entry.id_from.clone(),
-        },
-        slug: provider.identity_slug().to_owned(),
+        conventions: build_conventions(entry, provider),
+        ids: deadline::within(deadline::BULK, database, fetching_ids).await?,
     });
     progress.begin(ProgressStage::Reading, None);
     let timed_summary = async { (summarize(&feed).await, watch.lap()) };
@@ -72,7 +67,8 @@ pub(super) async fn compare(
     let (summary, copied) = (summary?, copied?);
     let events_before = if is_delta { 0 } else { usize::try_from(provider.event_count).unwrap_or(0) };
     let mut refusal = guard::check(entry, &summary, events_before).err();
-    let compared = tokio::task::spawn_blocking(move || summary.compare(&copied)).await;
+    let unidentified = usize::try_from(provider.unidentified_count).unwrap_or(0);
+    let compared = tokio::task::spawn_blocking(move || summary.compare(&copied, unidentified)).await;
     let (summary, mut comparison) = compared.map_err(SyncError::Panic)?;
     let mut churn_guard = None;
     if is_delta {
@@ -83,6 +79,17 @@ pub(super) async fn compare(
         refusal = refusal.or_else(|| churn_guard.as_ref()?.decide().err());
     }
     Ok(ComparedFeed { feed, summary: Arc::new(summary), comparison, refusal, churn_guard, parse, diff: watch.lap() })
+}
+
+/// How the feed of a provider is read.
+pub(super) fn build_conventions(entry: &ProviderEntry, provider: &provider::Model) -> Conventions {
+    let digits = u8::try_from(provider.currency_digits).unwrap_or(entry.currency.digits());
+    Conventions {
+        time_zone: entry.time_zone,
+        currency: entry.currency.clone().with_digits(digits),
+        category_map: entry.category_map.clone(),
+        id_from: entry.id_from.clone(),
+    }
 }
 
 async fn summarize(feed: &Arc<SpooledFeed>) -> Result<FeedSummary, SyncError> {

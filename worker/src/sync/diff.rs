@@ -23,10 +23,8 @@ pub(super) struct CopiedBaseEvent {
 
 /// The provider of a feed and the time of its fetch.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FeedOrigin<'a> {
+pub(super) struct FeedOrigin {
     pub(super) provider_id: i32,
-    /// The slug with which ids are computed.
-    pub(super) slug: &'a str,
     /// When the fetch of this feed started.
     pub(super) fetched_at: UtcInstant,
     /// The same for the previous successful run.
@@ -66,7 +64,7 @@ pub(super) struct CopyChanges {
 pub(super) fn diff_changed(
     details: &[BaseEventDetail],
     copied: &HashMap<Uuid, CopiedBaseEvent>,
-    (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
+    (origin, ids): (FeedOrigin, &ItemIds),
 ) -> CopyChanges {
     let mut changes = CopyChanges::default();
     for detail in details {
@@ -106,7 +104,7 @@ impl CopyChanges {
         &mut self,
         detail: &BaseEventDetail,
         copied: Option<&CopiedBaseEvent>,
-        (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
+        (origin, ids): (FeedOrigin, &ItemIds),
     ) {
         let BaseEventDetail { id, item, rejected, event_hashes, content_hash, .. } = detail;
         let first_online_at = copied.and_then(|copied| copied.base_event.first_online_at);
@@ -170,7 +168,7 @@ impl CopyChanges {
         &mut self,
         detail: &BaseEventDetail,
         copied: &HashMap<Uuid, event::Model>,
-        (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
+        (origin, ids): (FeedOrigin, &ItemIds),
     ) -> Vec<Uuid> {
         let BaseEventDetail { item, rejected, .. } = detail;
         let keys: Vec<Uuid> = item.events.iter().map(|event| ids.event_of_key(&item.source_id, &event.source_id)).collect();
@@ -198,7 +196,7 @@ impl CopyChanges {
         event_ids
     }
 
-    fn add_event(&mut self, mut row: event::Model, copied: Option<&event::Model>, origin: FeedOrigin<'_>) {
+    fn add_event(&mut self, mut row: event::Model, copied: Option<&event::Model>, origin: FeedOrigin) {
         self.visible |= row.shown;
         match copied {
             None => {
@@ -227,7 +225,7 @@ impl CopyChanges {
         row: &mut event::Model,
         base_event: &BaseEventItem,
         event: &EventItem,
-        (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>),
+        (origin, ids): (FeedOrigin, &ItemIds),
     ) {
         self.zones.extend((0..).zip(&event.zones).map(|(position, zone)| zone::Model {
             event_id: row.id,
@@ -262,12 +260,12 @@ impl CopyChanges {
         }
     }
 
-    fn add_performer(&mut self, performer: &PerformerItem, (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>)) -> Uuid {
+    fn add_performer(&mut self, performer: &PerformerItem, (origin, ids): (FeedOrigin, &ItemIds)) -> Uuid {
         let id = ids.performer(&performer.source_id);
         let performer = performer::Model {
             id,
             provider_id: origin.provider_id,
-            source_id: performer.source_id.clone(),
+            source_id: ids.shown_source_id(id, &performer.source_id),
             name: performer.name.clone(),
             folded_name: fold_name(&performer.name),
         };
@@ -283,7 +281,7 @@ impl CopyChanges {
 }
 
 /// The row of a new event without a venue that is not shown.
-fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: FeedOrigin<'_>) -> event::Model {
+fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: FeedOrigin) -> event::Model {
     let wall_clock = |time: &crate::provider::local_time::LocalTime| time.wall_clock.clone();
     // Prices of several currencies cannot be compared: the first one counts.
     let currency = event.zones.first().and_then(|zone| zone.currency.as_ref());
@@ -327,14 +325,15 @@ fn build_event_row(id: Uuid, base_event_id: Uuid, event: &EventItem, origin: Fee
     }
 }
 
-fn build_venue_row(venue: &VenueItem, (origin, ids): (FeedOrigin<'_>, &ItemIds<'_>)) -> venue::Model {
+fn build_venue_row(venue: &VenueItem, (origin, ids): (FeedOrigin, &ItemIds)) -> venue::Model {
     let at = venue.coordinates;
     let Coordinates { latitude, longitude } = at.unwrap_or(Coordinates { latitude: 0.0, longitude: 0.0 });
     let direction = if at.is_some() { Direction::from_degrees(latitude, longitude) } else { Direction::NOWHERE };
+    let id = ids.venue(&venue.source_id);
     venue::Model {
-        id: ids.venue(&venue.source_id),
+        id,
         provider_id: origin.provider_id,
-        source_id: venue.source_id.clone(),
+        source_id: ids.shown_source_id(id, &venue.source_id),
         name: venue.name.clone(),
         folded_name: fold_name(&venue.name),
         direction_x: direction.x,

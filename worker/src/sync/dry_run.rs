@@ -13,7 +13,7 @@ use super::{
     diff::FeedOrigin,
     price_guard::PriceGuard,
     pushed,
-    run::require_admitted,
+    run::{require_admitted, require_same_ids},
 };
 use crate::{
     progress::ProgressCounter,
@@ -43,6 +43,7 @@ async fn count_changes(
     if provider.currency != entry.currency.code() {
         return Err(SyncError::CurrencyChanged { copied_in: provider.currency });
     }
+    deadline::within(deadline::BULK, database, require_same_ids(database, entry, &provider)).await?;
     let document = pushed::decode(entry, pushed).await?;
     let _slot = compare::acquire_slot().await?;
     let progress = ProgressCounter::none();
@@ -54,7 +55,6 @@ async fn count_changes(
     }
     let origin = FeedOrigin {
         provider_id: provider.id,
-        slug: provider.identity_slug(),
         fetched_at: deadline::within(deadline::SHORT, database, database_now(database)).await?,
         last_fetched_at: provider.last_success_at,
     };

@@ -109,6 +109,17 @@ pub enum SyncError {
         /// The currency of the copy.
         copied_in: String,
     },
+    /// The ids of the copy were read from another property. Every event would be in it twice.
+    #[error(
+        "the ids of the copy were read from {copied_from}, and `id_from` is now {configured}; run `marquee-worker rekey SLUG`, which \
+         preserves them"
+    )]
+    IdFromChanged {
+        /// From where the ids of the copy were read.
+        copied_from: String,
+        /// From where they would be read.
+        configured: String,
+    },
     /// The catalogue of the provider was removed for legal reasons.
     #[error(
         "the catalogue of the provider was purged; remove the provider from the providers file, or run \
@@ -156,6 +167,7 @@ impl SyncError {
             Self::Overtaken => "overtaken",
             Self::LeaseLost => "lease_lost",
             Self::CurrencyChanged { .. } => "currency_changed",
+            Self::IdFromChanged { .. } => "id_from_changed",
             Self::ProviderPurged => "provider_purged",
             Self::Spool(_) => "spool_error",
             Self::Slot(_) | Self::Panic(_) => "internal_error",

@@ -29,7 +29,7 @@ pub(super) fn is_needed(database: &DatabaseConnection, provider: &provider::Mode
 /// Writes changes for [`PART_TIME`], and hides them from readers. Returns whether these were the last ones.
 pub(super) async fn write_part(
     transaction: &DatabaseTransaction,
-    writer: &mut CopyWriter<'_>,
+    writer: &mut CopyWriter,
     changes: &mut FeedChanges<'_>,
 ) -> Result<bool, SyncError> {
     let begun_at = Instant::now();
@@ -42,7 +42,7 @@ pub(super) async fn write_part(
 }
 
 /// Hides the provider until a run is closed.
-async fn hide(transaction: &DatabaseTransaction, origin: FeedOrigin<'_>) -> Result<(), DbErr> {
+async fn hide(transaction: &DatabaseTransaction, origin: FeedOrigin) -> Result<(), DbErr> {
     provider::Entity::update_many()
         .col_expr(provider::Column::LoadingSince, origin.fetched_at.into())
         .filter(provider::COLUMN.id.eq(origin.provider_id))

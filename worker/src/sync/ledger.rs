@@ -17,10 +17,14 @@ use sea_orm::{
 use super::{
     SyncError,
     feed_pages::{PageChanges, StoredPages},
+    last_document,
     record::PublishedRelease,
     report::{Counts, Durations, SyncReport},
 };
-use crate::provider::fetch::{FetchedDocument, Validators};
+use crate::provider::{
+    entry::ProviderEntry,
+    fetch::{FetchedDocument, Validators},
+};
 
 /// The status of a response without a document because the copy is current.
 const NOT_MODIFIED: u16 = 304;
@@ -110,15 +114,22 @@ pub(super) struct CopiedDocument {
     bytes: u64,
     pub(super) body_hash: i64,
     reading_hash: i64,
+    id_from: Option<String>,
     pages: PageChanges,
 }
 
 impl CopiedDocument {
-    pub(super) fn new(document: &FetchedDocument, reading_hash: i64, stored: StoredPages<'_>) -> Self {
+    pub(super) fn new(document: &FetchedDocument, entry: &ProviderEntry, stored: StoredPages<'_>) -> Self {
         let FetchedDocument { spool, http_status, validators, pages, fresh_for: _ } = document;
-        let (bytes, body_hash) = (spool.len(), spool.hash());
-        let pages = PageChanges::new(stored, pages.clone(), Some(spool.clone()));
-        Self { http_status: *http_status, validators: validators.clone(), bytes, body_hash, reading_hash, pages }
+        Self {
+            http_status: *http_status,
+            validators: validators.clone(),
+            bytes: spool.len(),
+            body_hash: spool.hash(),
+            reading_hash: last_document::reading_hash(entry),
+            id_from: entry.id_from.as_ref().map(ToString::to_string),
+            pages: PageChanges::new(stored, pages.clone(), Some(spool.clone())),
+        }
     }
 
     /// Stores its pages instead of those of the previous document.
@@ -134,6 +145,7 @@ impl CopiedDocument {
             last_modified: Set(last_modified),
             body_hash: Set(Some(self.body_hash)),
             reading_hash: Set(Some(self.reading_hash)),
+            id_from: Set(self.id_from.clone()),
             ..Default::default()
         }
     }
@@ -152,13 +164,14 @@ pub(super) async fn close_snapshot(
     transaction: &impl ConnectionTrait,
     run: &sync_run::Model,
     copied: &CopiedDocument,
-    applied: &AppliedChanges,
+    (applied, unidentified): (&AppliedChanges, usize),
     durations: Durations,
 ) -> Result<SyncReport, DbErr> {
     let AppliedChanges { counts, published } = applied;
     let (counts, published) = (*counts, published.as_ref());
     let columns = provider::ActiveModel {
         event_count: Set(to_column(counts.fetched)),
+        unidentified_count: Set(to_column(unidentified)),
         reject_count: Set(to_column(counts.rejected)),
         loading_since: Set(None),
         reverted_body_hash: Set(None),
@@ -185,6 +198,7 @@ pub(super) async fn close_delta(
         etag: Set(None),
         last_modified: Set(None),
         body_hash: Set(None),
+        id_from: Set(delta.id_from.clone()),
         ..Default::default()
     };
     succeed(transaction, run, columns, None, (build_report(run, counts, delta.bytes, durations), published)).await

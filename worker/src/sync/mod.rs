@@ -34,6 +34,7 @@ pub(crate) mod pushed;
 mod record;
 pub mod register;
 mod rejects;
+pub mod rekey;
 mod report;
 pub mod revert;
 mod run;

@@ -27,7 +27,7 @@ pub(super) fn find_moved<'a>(
     item: &'a BaseEventItem,
     copied: &HashMap<Uuid, event::Model>,
     in_feed: &HashSet<Uuid>,
-    (ids, fetched_at): (&ItemIds<'_>, UtcInstant),
+    (ids, fetched_at): (&ItemIds, UtcInstant),
 ) -> HashMap<&'a str, Uuid> {
     let mut candidates: HashMap<Constants<'_>, Candidates<'_, 'a>> = HashMap::new();
     let has_left = |event: &&event::Model| event.left_at.is_none() && !in_feed.contains(&event.id);

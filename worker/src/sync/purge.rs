@@ -257,6 +257,8 @@ impl Purge<'_> {
             body_hash: Set(None),
             reading_hash: Set(None),
             reverted_body_hash: Set(None),
+            id_from: Set(None),
+            unidentified_count: Set(0),
             ..provider.into_active_model()
         };
         columns.update(&transaction).await?;

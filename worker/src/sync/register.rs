@@ -91,7 +91,7 @@ pub async fn register_all(database: &DatabaseConnection, entries: &[ProviderEntr
 }
 
 /// Finds a provider by its slug, else by one that it had before.
-async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {
+pub(super) async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {
     let slugs = std::iter::once(&entry.slug).chain(&entry.previous_slugs);
     let found = provider::Entity::find().filter(provider::COLUMN.slug.is_in(slugs.clone())).all(database).await?;
     Ok(slugs.into_iter().find_map(|slug| found.iter().find(|provider| provider.slug == *slug)).cloned())

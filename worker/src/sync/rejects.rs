@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::identity;
+use super::identity::ItemIds;
 use crate::provider::item::{RejectSubject, RejectedItem};
 
 /// Rejects that are stored with details: beyond that the reasons repeat, and the count is still exact.
@@ -21,8 +21,10 @@ pub(super) struct RejectSummary {
     pub(super) events: usize,
     /// Rejected base events, ordered by id once the feed is complete. They count as present, with unknown events.
     pub(super) base_events: Vec<Uuid>,
-    /// There is a base event without a readable id: it may be any that is missing.
-    pub(super) has_unidentified: bool,
+    /// The base events of rejected events, ordered as well. They are present, too, even if all their events were rejected.
+    pub(super) base_events_of_events: Vec<Uuid>,
+    /// The number of base events without a readable id.
+    pub(super) unidentified: usize,
 }
 
 /// The rejected events of one base event.
@@ -51,19 +53,31 @@ impl RejectedEvents {
 }
 
 impl RejectSummary {
-    pub(super) fn new(mut rejects: Vec<RejectedItem>, slug: &str) -> Self {
+    pub(super) fn new(mut rejects: Vec<RejectedItem>, ids: &ItemIds) -> Self {
         let mut summary = Self { count: rejects.len(), ..Self::default() };
         for reject in &rejects {
             summary.events += reject.events;
             match &reject.subject {
-                RejectSubject::BaseEvent(Some(id)) => summary.base_events.push(identity::base_event_id(slug, id)),
-                RejectSubject::BaseEvent(None) => summary.has_unidentified = true,
-                RejectSubject::Event { .. } => {}
+                RejectSubject::BaseEvent(Some(id)) => summary.base_events.push(ids.base_event(id)),
+                RejectSubject::BaseEvent(None) => summary.unidentified += 1,
+                RejectSubject::Event { base_event, .. } => summary.base_events_of_events.push(ids.base_event(base_event)),
             }
         }
+        summary.base_events_of_events.dedup();
         rejects.truncate(MAX_STORED);
         summary.first = rejects;
         summary
+    }
+
+    /// Orders the ids once the feed is complete.
+    pub(super) fn sort(&mut self) {
+        self.base_events.sort_unstable();
+        self.base_events_of_events.sort_unstable();
+    }
+
+    /// Whether a base event was rejected, or events of it.
+    pub(super) fn contains(&self, base_event: &Uuid) -> bool {
+        [&self.base_events, &self.base_events_of_events].iter().any(|ids| ids.binary_search(base_event).is_ok())
     }
 
     /// Adds the rejects of a later part of the document.
@@ -73,6 +87,7 @@ impl RejectSummary {
         self.count += later.count;
         self.events += later.events;
         self.base_events.append(&mut later.base_events);
-        self.has_unidentified |= later.has_unidentified;
+        self.base_events_of_events.append(&mut later.base_events_of_events);
+        self.unidentified += later.unidentified;
     }
 }

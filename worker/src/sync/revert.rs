@@ -164,7 +164,7 @@ async fn restore(
     parts: Vec<undo::Model>,
 ) -> Result<(RevertReport, PublishedRelease), RevertError> {
     let now = database_now(transaction).await?;
-    let origin = FeedOrigin { provider_id: provider.id, slug: provider.identity_slug(), fetched_at: now, last_fetched_at: None };
+    let origin = FeedOrigin { provider_id: provider.id, fetched_at: now, last_fetched_at: None };
     let mut recorder = ChangeRecorder::of_undo(provider, now);
     let mut writer = CopyWriter::new(origin);
     let (mut restored, mut removed, mut listed) = (0, 0, i64::from(provider.event_count));

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use entity::{
-    begin_write, deadline,
+    base_event, begin_write, deadline,
     job::{self, JobKind, PushJob},
     provider,
     release::Cause,
     sync_run,
 };
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QuerySelect};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use tokio::time::sleep;
 use tracing::Instrument;
 
@@ -37,6 +37,7 @@ use crate::{
     provider::{
         entry::ProviderEntry,
         fetch::{FetchOutcome, FetchedDocument},
+        id_from::{self, IdFrom},
     },
 };
 
@@ -75,6 +76,25 @@ pub async fn sync_with_progress(
 /// Refuses a provider with a catalogue that was removed for legal reasons.
 pub(super) fn require_admitted(provider: &provider::Model) -> Result<(), SyncError> {
     if provider.purged_at.is_some() { Err(SyncError::ProviderPurged) } else { Ok(()) }
+}
+
+/// Refuses to read ids from another property than those of the copy.
+pub(super) async fn require_same_ids(
+    database: &DatabaseConnection,
+    entry: &ProviderEntry,
+    provider: &provider::Model,
+) -> Result<(), SyncError> {
+    let configured = entry.id_from.as_ref().map(IdFrom::as_str);
+    let copied_from = provider.id_from.as_deref();
+    if configured == copied_from || provider.last_success_at.is_none() {
+        return Ok(());
+    }
+    let copied = base_event::Entity::find().filter(base_event::COLUMN.provider_id.eq(provider.id));
+    if copied.one(database).await?.is_none() {
+        return Ok(());
+    }
+    let [copied_from, configured] = [copied_from, configured].map(id_from::describe);
+    Err(SyncError::IdFromChanged { copied_from, configured })
 }
 
 fn count(slug: &str, outcome: &Result<SyncReport, SyncError>, duration: Duration) {
@@ -196,6 +216,7 @@ impl SyncAttempt<'_> {
         if provider.currency != entry.currency.code() {
             return Err(SyncError::CurrencyChanged { copied_in: provider.currency.clone() });
         }
+        self.within_deadline(require_same_ids(database, entry, provider)).await?;
         if let Some(feed) = self.source.pushed() {
             self.within_deadline(pushed::check_order(database, feed)).await?;
         }
@@ -219,7 +240,7 @@ impl SyncAttempt<'_> {
             }
         };
         let fresh_for = document.fresh_for;
-        let copied = ledger::CopiedDocument::new(&document, last_document::reading_hash(entry), stored);
+        let copied = ledger::CopiedDocument::new(&document, entry, stored);
         if provider.reverted_body_hash == Some(copied.body_hash) && !self.is_delta() {
             return Err(SyncError::RevertedDocument);
         }
@@ -257,12 +278,8 @@ impl SyncAttempt<'_> {
             return Err(refusal);
         }
         let mut watch = Stopwatch::start();
-        let origin = FeedOrigin {
-            provider_id: provider.id,
-            slug: provider.identity_slug(),
-            fetched_at: run.started_at,
-            last_fetched_at: provider.last_success_at,
-        };
+        let origin =
+            FeedOrigin { provider_id: provider.id, fetched_at: run.started_at, last_fetched_at: provider.last_success_at };
         let is_large_first_load = !self.is_delta() && first_load::is_needed(database, provider, &comparison);
         // The rows of a hidden provider become visible together: for readers, nothing was there before.
         let is_first_load = provider.last_success_at.is_none() || provider.loading_since.is_some();
@@ -298,7 +315,7 @@ impl SyncAttempt<'_> {
             let report = if self.is_delta() {
                 ledger::close_delta(&transaction, run, provider, copied, &applied, durations).await?
             } else {
-                ledger::close_snapshot(&transaction, run, copied, &applied, durations).await?
+                ledger::close_snapshot(&transaction, run, copied, (&applied, summary.rejects.unidentified), durations).await?
             };
             self.commit(transaction).await?;
             if let Some(published) = &applied.published {
@@ -314,7 +331,8 @@ impl SyncAttempt<'_> {
         let transaction = begin_write(self.database).await?;
         let locked = provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
         locked.as_ref().map_or(Ok(()), require_admitted)?;
-        let state = |provider: &provider::Model| (provider.last_success_at, provider.reverted_body_hash);
+        let state =
+            |provider: &provider::Model| (provider.last_success_at, provider.reverted_body_hash, provider.id_from.clone());
         if locked.is_some_and(|locked| state(&locked) == state(provider)) {
             Ok(transaction)
         } else if job::queue::is_held(&transaction, self.lease).await? {

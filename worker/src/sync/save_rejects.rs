@@ -31,7 +31,7 @@ pub(super) async fn save_rejects(
     summary: &FeedSummary,
     feed: &SpooledFeed,
 ) -> Result<(), SyncError> {
-    let tombstones = Tombstones::fetch(database, run.provider_id, &feed.slug).await?;
+    let tombstones = Tombstones::fetch(database, run.provider_id).await?;
     let document = &feed.spool;
     let mut locator = Locator::new(document);
     let mut rows = Vec::with_capacity(summary.rejects.first.len() + summary.warnings.listed.len());
@@ -46,7 +46,7 @@ pub(super) async fn save_rejects(
     for ((row, subject), position) in rows.iter_mut().zip(subjects).zip(0..) {
         (row.sync_run_id, row.position) = (run.id, position);
         // A warning about the document may quote any item.
-        if tombstones.may_be_quoted_by(subject.unwrap_or(&RejectSubject::BaseEvent(None))) {
+        if tombstones.may_be_quoted_by(subject.unwrap_or(&RejectSubject::BaseEvent(None)), &feed.ids) {
             (row.raw, row.reason) = (String::new(), REMOVED_TEXT.to_owned());
         }
     }

@@ -8,7 +8,8 @@ use std::{io, ops::Range, sync::Arc};
 use uuid::Uuid;
 
 use super::{
-    fingerprint, identity,
+    fingerprint,
+    identity::ItemIds,
     rejects::{RejectSummary, RejectedEvents},
 };
 use crate::provider::{
@@ -28,8 +29,7 @@ pub(super) struct SpooledFeed {
     pub(super) pages: Option<Arc<FetchedPages>>,
     pub(super) format: FeedFormat,
     pub(super) conventions: Conventions,
-    /// The provider.
-    pub(super) slug: String,
+    pub(super) ids: ItemIds,
 }
 
 /// The summary of a feed.
@@ -101,10 +101,10 @@ impl SpooledFeed {
     pub(super) fn summarize(&self) -> Result<FeedSummary, FeedReadError> {
         let warnings = self.pages.as_ref().map(|pages| pages.warnings.clone()).unwrap_or_default();
         let mut summary = FeedSummary { warnings, ..FeedSummary::default() };
-        let digest = |feed| FeedSummary::summarize_part(feed, &self.slug, !self.format.is_splittable());
+        let digest = |feed| FeedSummary::summarize_part(feed, &self.ids, !self.format.is_splittable());
         self.format.parse_spool(&self.spool, &self.conventions, digest, |part| summary.add(part))?;
         summary.elements.sort_unstable_by_key(|element| (element.id, element.start));
-        summary.rejects.base_events.sort_unstable();
+        summary.rejects.sort();
         summary.merge_elements(self)?;
         Ok(summary)
     }
@@ -166,7 +166,7 @@ fn changed_spool() -> FeedReadError {
 }
 
 impl FeedSummary {
-    fn summarize_part(mut feed: ParsedFeed, slug: &str, keep_items: bool) -> Self {
+    fn summarize_part(mut feed: ParsedFeed, ids: &ItemIds, keep_items: bool) -> Self {
         for base_event in &mut feed.base_events {
             base_event.remove_duplicate_events(&mut feed.warnings);
         }
@@ -175,7 +175,7 @@ impl FeedSummary {
         let mut summary = Self::default();
         for item in feed.base_events {
             let rejected = rejected.remove(item.source_id.as_str()).unwrap_or_default();
-            let id = identity::base_event_id(slug, &item.source_id);
+            let id = ids.base_event(&item.source_id);
             let (_, content_hash) = fingerprint::hash_base_event(&item, &rejected);
             let start = if keep_items { summary.items.len() } else { item.span.start };
             summary.elements.push(Element {
@@ -190,7 +190,7 @@ impl FeedSummary {
                 summary.items.push((item, rejected));
             }
         }
-        summary.rejects = RejectSummary::new(feed.rejects, slug);
+        summary.rejects = RejectSummary::new(feed.rejects, ids);
         summary.warnings = feed.warnings;
         summary
     }
@@ -238,12 +238,15 @@ impl FeedSummary {
     }
 
     /// Compares the feed with the hashes of the copy, which must be ordered by id. Only the elements of changed base events are retained.
-    pub(super) fn compare(mut self, copied: &CopiedHashes) -> (Self, FeedComparison) {
+    ///
+    /// A base event without a readable id may be any that is missing, unless the previous feed had as many.
+    pub(super) fn compare(mut self, copied: &CopiedHashes, previously_unidentified: usize) -> (Self, FeedComparison) {
         let elements = std::mem::take(&mut self.elements);
+        let all_are_known = self.rejects.unidentified <= previously_unidentified;
         let mut comparison = FeedComparison::default();
         let mut copied = copied.iter().peekable();
         let mut remove = |(id, content_hash): &(Uuid, Option<i64>)| {
-            let is_removed = !self.rejects.has_unidentified && self.rejects.base_events.binary_search(id).is_err();
+            let is_removed = all_are_known && !self.rejects.contains(id);
             if content_hash.is_some() && is_removed {
                 comparison.removed.push(*id);
             }

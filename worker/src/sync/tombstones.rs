@@ -11,15 +11,14 @@ use crate::provider::item::RejectSubject;
 
 /// The events of a provider that were removed for legal reasons. They are few.
 #[derive(Debug)]
-pub(super) struct Tombstones<'a> {
-    pub(super) ids: ItemIds<'a>,
+pub(super) struct Tombstones {
     events: HashSet<Uuid>,
     base_events: HashSet<Uuid>,
 }
 
-impl<'a> Tombstones<'a> {
+impl Tombstones {
     /// Fetches all of a provider. After its row was locked, no more are added.
-    pub(super) async fn fetch(database: &impl ConnectionTrait, provider_id: i32, slug: &'a str) -> Result<Self, DbErr> {
+    pub(super) async fn fetch(database: &impl ConnectionTrait, provider_id: i32) -> Result<Self, DbErr> {
         let rows = tombstone::Entity::find()
             .select_only()
             .columns([tombstone::Column::EventId, tombstone::Column::BaseEventId])
@@ -28,46 +27,50 @@ impl<'a> Tombstones<'a> {
             .all(database)
             .await?;
         let (events, base_events) = rows.into_iter().unzip();
-        Ok(Self { ids: ItemIds::fetch(database, provider_id, slug).await?, events, base_events })
+        Ok(Self { events, base_events })
     }
 
     /// Removes their items from base events that are compared with their copies, and base events of which nothing else is left. Returns
     /// the number of removed items.
-    pub(super) fn remove_items(&self, details: &mut Vec<BaseEventDetail>, copied: &HashMap<Uuid, CopiedBaseEvent>) -> usize {
+    pub(super) fn remove_items(
+        &self,
+        details: &mut Vec<BaseEventDetail>,
+        (copied, ids): (&HashMap<Uuid, CopiedBaseEvent>, &ItemIds),
+    ) -> usize {
         let mut count = 0;
         details.retain_mut(|detail| {
-            if !self.base_events.contains(&detail.id) {
-                return true;
-            }
-            count += self.remove_events(detail);
-            !detail.item.events.is_empty() || copied.contains_key(&detail.id)
+            // Their base events may have other ids since.
+            let removed = if self.events.is_empty() { 0 } else { self.remove_events(detail, ids) };
+            count += removed;
+            let has_removed = removed > 0 || self.base_events.contains(&detail.id);
+            !has_removed || !detail.item.events.is_empty() || copied.contains_key(&detail.id)
         });
         count
     }
 
-    fn remove_events(&self, detail: &mut BaseEventDetail) -> usize {
+    fn remove_events(&self, detail: &mut BaseEventDetail, ids: &ItemIds) -> usize {
         let BaseEventDetail { item, event_hashes, .. } = detail;
         let before = item.events.len();
         let events = item.events.drain(..).zip(event_hashes.drain(..));
         (item.events, *event_hashes) =
-            events.filter(|(event, _)| !self.contains_event(&item.source_id, &event.source_id)).unzip();
+            events.filter(|(event, _)| !self.contains_event((&item.source_id, &event.source_id), ids)).unzip();
         before - item.events.len()
     }
 
     /// Whether a rejected item may quote one of them.
-    pub(super) fn may_be_quoted_by(&self, subject: &RejectSubject) -> bool {
-        let contains_base_event = |base_event: &str| self.base_events.contains(&self.ids.base_event(base_event));
+    pub(super) fn may_be_quoted_by(&self, subject: &RejectSubject, ids: &ItemIds) -> bool {
+        let contains_base_event = |base_event: &str| self.base_events.contains(&ids.base_event(base_event));
         match subject {
             // An item without an id may be any of them.
             RejectSubject::BaseEvent(None) => !self.events.is_empty(),
             RejectSubject::BaseEvent(Some(base_event)) | RejectSubject::Event { base_event, event: None } => {
                 contains_base_event(base_event)
             }
-            RejectSubject::Event { base_event, event: Some(event) } => self.contains_event(base_event, event),
+            RejectSubject::Event { base_event, event: Some(event) } => self.contains_event((base_event, event), ids),
         }
     }
 
-    fn contains_event(&self, base_event: &str, event: &str) -> bool {
-        self.events.contains(&self.ids.event(base_event, event))
+    fn contains_event(&self, (base_event, event): (&str, &str), ids: &ItemIds) -> bool {
+        self.events.contains(&ids.event(base_event, event))
     }
 }

@@ -27,14 +27,14 @@ pub(super) async fn write_all(transaction: &DatabaseTransaction, changes: &mut F
 
 /// Writes the batches of one feed.
 #[derive(Debug)]
-pub(super) struct CopyWriter<'a> {
-    origin: FeedOrigin<'a>,
+pub(super) struct CopyWriter {
+    origin: FeedOrigin,
     /// Hashes of the venues and performers that were written, because many events share one.
     written: HashMap<Uuid, i64>,
 }
 
-impl<'a> CopyWriter<'a> {
-    pub(super) fn new(origin: FeedOrigin<'a>) -> Self {
+impl CopyWriter {
+    pub(super) fn new(origin: FeedOrigin) -> Self {
         Self { origin, written: HashMap::new() }
     }
 
@@ -150,7 +150,7 @@ where
 }
 
 /// Inserts rows or replaces those with the same keys.
-async fn upsert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
+pub(super) async fn upsert<M>(transaction: &DatabaseTransaction, rows: Vec<M>) -> Result<(), DbErr>
 where
     M: ModelTrait + IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel>,
     <M::Entity as EntityTrait>::ActiveModel: ActiveModelTrait<Entity = M::Entity>,

@@ -349,7 +349,7 @@ async fn events_of_an_earlier_release_are_filled(database: Arc<TestDatabase>) {
     let expected = copying.tables().await;
     let database = &copying.database;
 
-    Migrator::down(database, Some(3)).await.unwrap();
+    Migrator::down(database, Some(4)).await.unwrap();
     Migrator::up(database, None).await.unwrap();
     let events = event::Entity::find().filter(event::Column::NextBoundaryAt.is_null());
     assert_eq!(events.limit(10).all(database).await.unwrap().len(), 3, "the columns are new");

@@ -5,6 +5,7 @@ mod lint;
 mod providers_file;
 mod purge;
 mod rates;
+mod rekey;
 mod revert;
 mod run;
 mod snapshots;

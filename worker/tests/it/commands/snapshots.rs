@@ -33,6 +33,7 @@ async fn help_of_every_command() {
         "rates load",
         "rates delete",
         "revert",
+        "rekey",
         "purge",
     ] {
         let mut arguments: Vec<&str> = command.split_whitespace().collect();

@@ -11,6 +11,7 @@ mod mangled;
 mod model;
 mod moved;
 mod rejected;
+mod rekey;
 mod revert;
 mod takedown;
 mod three_polls;

@@ -46,7 +46,11 @@ struct ExpectedBaseEvent {
 }
 
 #[derive(Clone, Debug, Default)]
-struct ExpectedCopy(BTreeMap<u8, ExpectedBaseEvent>);
+struct ExpectedCopy {
+    base_events: BTreeMap<u8, ExpectedBaseEvent>,
+    /// Base events without an id in the previous feed.
+    unidentified: usize,
+}
 
 impl ExpectedCopy {
     fn apply(&mut self, feed: &[BaseElement]) -> Counts {
@@ -57,7 +61,7 @@ impl ExpectedCopy {
         for &id in &named {
             let (valid, invalid): (Vec<_>, Vec<_>) = feed.iter().filter(|element| element.id == Some(id)).partition(is_valid);
             if let Some(last) = valid.last() {
-                let base_event = self.0.entry(id).or_default();
+                let base_event = self.base_events.entry(id).or_default();
                 base_event.title = last.title;
                 base_event.is_online = valid.iter().any(|element| element.is_online);
                 base_event.was_ever_online |= base_event.is_online;
@@ -65,8 +69,9 @@ impl ExpectedCopy {
                 base_event.apply(&elements, !invalid.is_empty(), &mut counts);
             }
         }
-        let all_have_ids = feed.iter().all(|element| element.id.is_some());
-        for (_, base_event) in self.0.iter_mut().filter(|(id, _)| all_have_ids && !named.contains(id)) {
+        let unidentified = feed.iter().filter(|element| element.id.is_none()).count();
+        let are_known = unidentified <= std::mem::replace(&mut self.unidentified, unidentified);
+        for (_, base_event) in self.base_events.iter_mut().filter(|(id, _)| are_known && !named.contains(id)) {
             base_event.remove_missing(|_| true, &mut counts);
         }
         counts
@@ -80,7 +85,7 @@ impl ExpectedCopy {
     /// In the form of [`Tables::lines`](super::Tables::lines).
     fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for (id, base_event) in &self.0 {
+        for (id, base_event) in &self.base_events {
             for (event_id, event) in &base_event.events {
                 lines.push(base_event.line(*id, *event_id, event));
             }

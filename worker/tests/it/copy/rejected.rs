@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use entity::{reject, sync_run::RunState};
 use migration::{on_every_backend, testing::TestDatabase};
-use worker::sync::Counts;
+use worker::{provider::format, sync::Counts};
 
 use super::Copying;
 use crate::feeds::{event, feed, invalid_event, offline, online};
@@ -14,6 +14,8 @@ on_every_backend!(
     a_removed_event_that_is_rejected_is_unchanged,
     a_rejected_base_event_retains_its_events,
     a_base_event_without_an_id_may_be_any_missing_one,
+    a_base_event_that_had_no_id_before_is_no_missing_one,
+    a_rejected_event_of_json_ld_retains_its_copy,
     an_event_without_an_id_may_be_any_missing_one_of_its_base_event,
     events_of_a_partly_rejected_base_event_are_not_removed,
     a_corrected_event_is_accepted,
@@ -76,9 +78,38 @@ async fn a_base_event_without_an_id_may_be_any_missing_one(database: Arc<TestDat
     assert_eq!(copying.tables().await, before, "base event 1 may be the one without an id");
 
     // A missing event of a base event that is present has certainly been removed.
+    let two_without_id = [unidentified.clone(), unidentified.clone()].concat();
     let smaller_one = online("1", &[event("11", &["5.00"])]);
-    assert_eq!(copying.accept(feed(&[unidentified, smaller_one.clone()])).await.left, 1);
+    assert_eq!(copying.accept(feed(&[two_without_id, smaller_one.clone()])).await.left, 1);
     assert_eq!(copying.accept(feed(&[smaller_one])).await.left, 1, "base event 2 was removed");
+}
+
+async fn a_base_event_that_had_no_id_before_is_no_missing_one(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let [one, two, three] = ["1", "2", "3"].map(|id| online(id, &[event(&format!("{id}1"), &["5.00"])]));
+    let unidentified = online("", &[event("99", &["5.00"])]);
+    copying.accept(feed(&[one.clone(), two.clone(), three.clone(), unidentified.clone()])).await;
+    assert_eq!(copying.provider().await.unidentified_count, 1);
+    let document = feed(&[one.clone(), two.clone(), unidentified.clone()]);
+    assert_eq!(copying.accept(&document).await.left, 1, "base event 3 had its id while this one had none");
+
+    // A further one may be base event 2, until the next feed has as many.
+    let document = feed(&[one.clone(), unidentified.clone(), unidentified.clone()]);
+    assert_eq!(copying.accept(&document).await.left, 0);
+    assert_eq!(copying.accept(&document.replace("5.00", "6.00")).await.left, 1);
+}
+
+async fn a_rejected_event_of_json_ld_retains_its_copy(database: Arc<TestDatabase>) {
+    let mut copying = Copying::new(&database).await;
+    copying.entry.format = format::find("schema-org-json").unwrap();
+    let event = |id: &str, start: &str| format!("{{\"@type\":\"Event\",{id},\"name\":\"Jazz\",\"startDate\":\"{start}\"}}");
+    for id in ["\"@id\":\"1\"", "\"url\":\"https://a.example/jazz\""] {
+        let document = |start| format!("[{},{}]", event(id, start), event("\"@id\":\"2\"", "2131-07-01T20:00"));
+        copying.accept(document("2131-07-02T20:00")).await;
+        assert_eq!(copying.accept(document("2131-13-32")).await.left, 0, "{id}");
+        assert_eq!(copying.last_rejects().await.len(), 1);
+    }
+    assert_eq!(copying.accept(format!("[{}]", event("\"@id\":\"2\"", "2131-07-01T20:00"))).await.left, 1);
 }
 
 async fn an_event_without_an_id_may_be_any_missing_one_of_its_base_event(database: Arc<TestDatabase>) {

@@ -52,7 +52,7 @@ fn concerts(numbers: impl IntoIterator<Item = usize>, price: &str) -> String {
 
 impl Copying {
     /// Removes an event, and returns whether it was in the copy.
-    async fn remove(&self, id: Uuid) -> bool {
+    pub(super) async fn remove(&self, id: Uuid) -> bool {
         let transaction = begin_write(&self.database).await.unwrap();
         let found = takedown::lock(&transaction, id).await.unwrap();
         if let FoundEvent::Stored(event) = &found {
