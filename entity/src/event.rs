@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{EventStatus, UtcInstant, event_performer, zone};
+use crate::{EventStatus, UtcInstant, event_performer, listing, zone};
 
 /// One event. Prices are minor units of its currency.
 #[sea_orm::model]
@@ -104,6 +104,22 @@ pub enum Availability {
 }
 
 impl Availability {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::OnSale, Self::SoldOut, Self::NotYet, Self::Ended, Self::Unknown];
+
+    /// Whether an event with this end and this sale period can be bought at an instant.
+    #[must_use]
+    pub fn at(now: UtcInstant, ends_at: UtcInstant, sale: (Option<UtcInstant>, Option<UtcInstant>), sold_out: bool) -> Self {
+        match sale {
+            _ if ends_at <= now => Self::Ended,
+            _ if sold_out => Self::SoldOut,
+            (Some(starts_at), _) if now < starts_at => Self::NotYet,
+            (_, Some(ends_at)) if ends_at <= now => Self::Ended,
+            (None, None) => Self::Unknown,
+            _ => Self::OnSale,
+        }
+    }
+
     /// The name in JSON.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -137,14 +153,7 @@ impl Model {
     /// ends, whatever its sale period is.
     #[must_use]
     pub fn availability(&self, now: UtcInstant) -> Availability {
-        match (self.sale_starts_at, self.sale_ends_at) {
-            _ if self.ends_at <= now => Availability::Ended,
-            _ if self.sold_out => Availability::SoldOut,
-            (Some(starts_at), _) if now < starts_at => Availability::NotYet,
-            (_, Some(ends_at)) if ends_at <= now => Availability::Ended,
-            (None, None) => Availability::Unknown,
-            _ => Availability::OnSale,
-        }
+        Availability::at(now, self.ends_at, (self.sale_starts_at, self.sale_ends_at), self.sold_out)
     }
 }
 
@@ -159,13 +168,14 @@ pub async fn delete_parts(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) ->
     Ok(())
 }
 
-/// Deletes events with their zones and performers.
+/// Deletes events with their zones, performers and listings.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
 pub async fn delete(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<(), DbErr> {
     delete_parts(transaction, ids.clone()).await?;
+    listing::Entity::delete_many().filter(listing::COLUMN.event_id.is_in(ids.clone())).exec(transaction).await?;
     Entity::delete_many().filter(COLUMN.id.is_in(ids)).exec(transaction).await?;
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! Points as integers, so that an index of one column can find those of a region.
 
+use crate::sphere::degrees_of_latitude;
+
+/// Degrees that are added to a circle, so that rounding excludes no point of it.
+const MARGIN: f64 = 1e-6;
 /// Bits of each coordinate: half a metre at the equator.
 const BITS: u32 = 26;
 
@@ -14,6 +18,63 @@ impl GeoCell {
     #[must_use]
     pub fn at(latitude: f64, longitude: f64) -> Self {
         Self((spread(scale(longitude, 180.0)) << 1 | spread(scale(latitude, 90.0))).cast_signed())
+    }
+}
+
+/// A square of 1,024 by 1,024 cells of the whole globe: 20 km from north to south, and 39 km from west to east at the equator. One area, or
+/// a few, contain a city and its surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GeoArea(pub i32);
+
+impl GeoArea {
+    /// How many of the last bits of a cell its area lacks.
+    pub const SHIFT: u32 = 32;
+
+    /// The areas that contain points within a distance of a point (latitude, longitude and kilometres), or `None` if they are more than `max`.
+    #[must_use]
+    pub fn within_radius((latitude, longitude, km): (f64, f64, f64), max: usize) -> Option<Vec<Self>> {
+        let height = degrees_of_latitude(km);
+        let (south, north) = (latitude - height, latitude + height);
+        if south <= -90.0 || north >= 90.0 {
+            return Self::within_degrees([-180.0, south.max(-90.0), 180.0, north.min(90.0)], max);
+        }
+        // A great circle touches the circle there (J. P. Matuschek, "Finding Points Within a Distance of a Latitude/Longitude", 2011).
+        let width = (height.to_radians().sin() / latitude.to_radians().cos()).min(1.0).asin().to_degrees() + MARGIN;
+        let (west, east) = (longitude - width, longitude + width);
+        let parts = if west < -180.0 {
+            vec![[-180.0, east], [west + 360.0, 180.0]]
+        } else if east > 180.0 {
+            vec![[west, 180.0], [-180.0, east - 360.0]]
+        } else {
+            vec![[west, east]]
+        };
+        let mut areas = Vec::new();
+        for [west, east] in parts {
+            areas.extend(Self::within_degrees([west, south, east, north], max)?);
+        }
+        areas.sort_unstable();
+        areas.dedup();
+        (areas.len() <= max).then_some(areas)
+    }
+
+    /// The areas of a rectangle (west, south, east and north), or `None` if they are more than `max`.
+    #[must_use]
+    pub fn within_degrees([west, south, east, north]: [f64; 4], max: usize) -> Option<Vec<Self>> {
+        let column = |degrees| scale(degrees, 180.0) >> (Self::SHIFT / 2);
+        let row = |degrees| scale(degrees, 90.0) >> (Self::SHIFT / 2);
+        let (columns, rows) = (column(west)..=column(east), row(south)..=row(north));
+        let count = (columns.end() - columns.start() + 1) * (rows.end() - rows.start() + 1);
+        if count > max as u64 {
+            return None;
+        }
+        let areas = columns.flat_map(|column| rows.clone().map(move |row| spread(column) << 1 | spread(row)));
+        areas.map(|area| i32::try_from(area).ok().map(Self)).collect()
+    }
+
+    /// The area of a cell.
+    #[must_use]
+    pub fn of(cell: GeoCell) -> Self {
+        Self((cell.0 >> Self::SHIFT) as i32)
     }
 }
 
@@ -39,6 +100,7 @@ fn spread(bits: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sphere::{Direction, chord_squared};
 
     #[test]
     fn cells_of_a_square_are_one_range() {
@@ -49,6 +111,27 @@ mod tests {
             assert_eq!(GeoCell::at(latitude, longitude).0 >> (2 * BITS - 4), 0b1100, "{latitude} {longitude}");
         }
         assert_ne!(GeoCell::at(45.001, 2.0).0 >> (2 * BITS - 4), 0b1100);
+    }
+
+    #[test]
+    fn the_areas_of_a_circle_contain_all_of_its_points() {
+        for (latitude, longitude, km) in
+            [(41.4, 2.2, 10.0), (0.0, 179.99, 25.0), (65.0, -179.9, 40.0), (-54.8, -68.3, 30.0), (78.2, 15.6, 3.0)]
+        {
+            let areas = GeoArea::within_radius((latitude, longitude, km), 64).unwrap();
+            let center = Direction::from_degrees(latitude, longitude);
+            for step in 0..40_000 {
+                let (north, east) = (f64::from(step / 200 - 100) / 100.0, f64::from(step % 200 - 100) / 50.0);
+                let longitude = (longitude + east + 180.0).rem_euclid(360.0) - 180.0;
+                let point = Direction::from_degrees(latitude + north, longitude);
+                if point.chord_squared_to(center) <= chord_squared(km) {
+                    let area = GeoArea::of(GeoCell::at(latitude + north, longitude));
+                    assert!(areas.contains(&area), "{latitude} {longitude} {km}: {north} {east}");
+                }
+            }
+        }
+        assert_eq!(GeoArea::within_radius((0.0, 0.0, 1_000.0), 64), None);
+        assert_eq!(GeoArea::within_degrees([-180.0, -90.0, 180.0, 90.0], 64), None);
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod footprint;
 mod geo_cell;
 mod instant;
 pub mod job;
+pub mod listing;
 pub mod performer;
 pub mod place;
 mod price;
@@ -57,12 +58,12 @@ pub use chunks::chunks;
 pub use clock::database_now;
 pub use connect::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, cancel_on_drop,
-    close_read_only_connections, connect, deadline, is_connection_lost, is_unavailable,
+    close_read_only_connections, connect, deadline, is_connection_lost, is_statement_timeout, is_unavailable,
 };
 pub use day::{DayError, parse_day};
 pub use event_status::EventStatus;
 pub use fold_name::fold_name;
-pub use geo_cell::GeoCell;
+pub use geo_cell::{GeoArea, GeoCell};
 pub use instant::UtcInstant;
 pub use price::to_decimal;
 pub use redacted_url::RedactedUrl;

@@ -53,6 +53,12 @@ pub fn chord_squared(km: f64) -> f64 {
     if angle >= std::f64::consts::PI { ABOVE_ANY_CHORD } else { (2.0 * (angle / 2.0).sin()).powi(2) }
 }
 
+/// The distance on the surface, in kilometres, of two points with a squared chord (in radii).
+#[must_use]
+pub fn km_of_chord_squared(chord_squared: f64) -> f64 {
+    2.0 * (chord_squared.max(0.0).sqrt() / 2.0).min(1.0).asin() * EARTH_RADIUS_KM
+}
+
 /// How many degrees of latitude two points at a distance of at most `km` can differ, with a small margin for rounding.
 #[must_use]
 pub fn degrees_of_latitude(km: f64) -> f64 {
@@ -98,6 +104,7 @@ mod tests {
             let km = km_between(one, other);
             assert!(one.chord_squared_to(other) <= chord_squared(km + 0.001), "{km} km");
             assert!(one.chord_squared_to(other) > chord_squared(km - 0.001), "{km} km");
+            assert!((km_of_chord_squared(one.chord_squared_to(other)) - km).abs() < 0.001, "{km} km");
         }
     }
 

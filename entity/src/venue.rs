@@ -48,6 +48,8 @@ pub struct Model {
     pub address: Option<String>,
     /// IANA name of its time zone.
     pub time_zone: Option<String>,
+    /// The city for lookups, see [`fold_name`](crate::fold_name()).
+    pub folded_city: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

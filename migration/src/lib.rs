@@ -13,6 +13,7 @@ mod details;
 mod id_from;
 mod jobs;
 mod ledger;
+mod listing;
 mod loading;
 mod pages;
 mod probe;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(details::Migration),
             Box::new(pages::Migration),
             Box::new(id_from::Migration),
+            Box::new(listing::Migration),
         ]
     }
 }

@@ -8,6 +8,7 @@ pub mod boundary;
 pub mod commands;
 mod database;
 pub mod jobs;
+pub mod listing_backfill;
 pub mod metrics;
 pub mod progress;
 pub mod provider;

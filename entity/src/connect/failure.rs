@@ -25,6 +25,14 @@ pub enum Failure {
     Rejected,
 }
 
+/// Whether a statement was cancelled because it took too long.
+#[must_use]
+pub fn is_statement_timeout(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) = error else { return false };
+    // A statement timeout of PostgreSQL, and an interrupt of SQLite.
+    matches!(&**cause, sqlx::Error::Database(error) if error.code().is_some_and(|code| code == "57014" || code == "9"))
+}
+
 impl Failure {
     /// Classifies an error.
     #[must_use]

@@ -18,7 +18,7 @@ use sea_orm::{
 pub use self::{
     cancellation::cancel_on_drop,
     demotion::close_read_only_connections,
-    failure::{Failure, is_connection_lost, is_unavailable},
+    failure::{Failure, is_connection_lost, is_statement_timeout, is_unavailable},
     postgres::accepts_writes,
     role::ConnectionRole,
     settings::DatabaseSettings,

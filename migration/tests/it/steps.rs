@@ -25,6 +25,7 @@ fn entity_tables() -> BTreeSet<String> {
         entity::event_performer::Entity.table_name(),
         entity::feed_page::Entity.table_name(),
         entity::job::Entity.table_name(),
+        entity::listing::Entity.table_name(),
         entity::performer::Entity.table_name(),
         entity::place::Entity.table_name(),
         entity::provider::Entity.table_name(),

@@ -16,7 +16,7 @@ use std::{
 use entity::{
     UtcInstant, base_event, begin_write,
     change::{self, ChangeCounts},
-    chunks, clock, database_now, event, provider,
+    chunks, clock, database_now, event, listing, provider,
     release::{self, Cause},
 };
 use sea_orm::{
@@ -72,6 +72,9 @@ pub async fn handle_batch(database: &DatabaseConnection, busy: &mut BTreeSet<i32
     let transitions = Transitions::find(&events, &provider_of, last.unwrap_or(now));
     for next in chunks(transitions.next_boundaries) {
         set_next_boundaries(&transaction, next).await?;
+    }
+    for events in chunks(transitions.ended) {
+        listing::end(&transaction, events).await?;
     }
     let mut published = None;
     if !transitions.changed_events.is_empty() {

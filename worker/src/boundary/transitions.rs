@@ -20,6 +20,8 @@ pub(super) struct Transitions<'a> {
     pub(super) changed_events: Vec<&'a event::Model>,
     /// The first boundary of each event after the instant.
     pub(super) next_boundaries: Vec<(Uuid, Option<UtcInstant>)>,
+    /// The events that have ended.
+    pub(super) ended: Vec<Uuid>,
 }
 
 /// One boundary of an event.
@@ -40,6 +42,7 @@ impl<'a> Transitions<'a> {
             let of_event = &passed[earlier..];
             let Some(last) = of_event.last() else { continue };
             found.next_boundaries.push((event.id, event.find_next_boundary(last.at)));
+            found.ended.extend((event.ends_at <= last.at).then_some(event.id));
             let provider = provider_of[&event.id];
             let is_visible = event.shown && provider.loading_since.is_none();
             if is_visible && of_event.iter().any(Transition::is_change) {

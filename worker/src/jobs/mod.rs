@@ -1,7 +1,7 @@
 //! Background jobs.
 //!
 //! [`registry`](mod@registry) maps each kind to its handler, and there is one file per kind: `sync`, `push`, `datum`, [`cleanup`],
-//! [`boundary`] and [`boundary_backfill`]. [`runner`] claims what is due and holds the leases. [`pause`] decides when a provider is not
+//! [`boundary`], [`boundary_backfill`] and [`listing_backfill`]. [`runner`] claims what is due and holds the leases. [`pause`] decides when a provider is not
 //! polled. The queue itself is `entity::job`; `schedule` and the API enqueue.
 
 pub mod boundary;
@@ -10,6 +10,7 @@ pub mod cleanup;
 mod context;
 mod datum;
 pub mod lease;
+pub mod listing_backfill;
 mod outcome;
 pub mod pause;
 mod push;
@@ -20,7 +21,10 @@ mod sync;
 
 use entity::job::{DatumJob, PushJob, SyncJob};
 
-use self::{boundary::BoundaryJob, boundary_backfill::BoundaryBackfillJob, cleanup::CleanupJob, registry::Registry};
+use self::{
+    boundary::BoundaryJob, boundary_backfill::BoundaryBackfillJob, cleanup::CleanupJob, listing_backfill::ListingBackfillJob,
+    registry::Registry,
+};
 pub use self::{context::JobContext, outcome::JobOutcome};
 
 /// All kinds of jobs of a worker.
@@ -33,4 +37,5 @@ pub fn registry() -> Registry<JobContext> {
         .with::<CleanupJob>()
         .with::<BoundaryJob>()
         .with::<BoundaryBackfillJob>()
+        .with::<ListingBackfillJob>()
 }

@@ -350,5 +350,6 @@ fn build_venue_row(venue: &VenueItem, (origin, ids): (FeedOrigin, &ItemIds)) -> 
         postal_code: venue.postal_code.clone(),
         address: venue.address.clone(),
         time_zone: venue.time_zone.map(|zone| zone.name().to_owned()),
+        folded_city: venue.city.as_deref().map(fold_name),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{EventStatus, alias, base_event, chunks, deadline, event, event_performer};
+use entity::{EventStatus, alias, base_event, chunks, deadline, event, event_performer, listing};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, Value, sea_query::OnConflict,
@@ -44,6 +44,8 @@ impl CopyWriter {
     }
 
     async fn write_rows(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
+        let changed = changes.base_events.iter().map(|base_event| base_event.id);
+        let listed_base_events: Vec<Uuid> = changed.chain(changes.removed_base_events.iter().copied()).collect();
         upsert(transaction, changes.base_events).await?;
         upsert(transaction, changes.aliases).await?;
         for aliases in chunks(changes.removed_aliases) {
@@ -51,6 +53,7 @@ impl CopyWriter {
         }
         changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
         changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
+        let listed_venues: Vec<Uuid> = changes.venues.keys().copied().collect();
         upsert(transaction, changes.venues.into_values().collect()).await?;
         upsert(transaction, changes.performers.into_values().collect()).await?;
         insert(transaction, changes.new_events).await?;
@@ -83,6 +86,13 @@ impl CopyWriter {
                 .filter(base_event::COLUMN.id.is_in(base_events))
                 .exec(transaction)
                 .await?;
+        }
+        for base_events in chunks(listed_base_events) {
+            listing::refresh_base_events(transaction, base_events).await?;
+        }
+        // Their events may be none of those above: events that are no longer in the feed.
+        for venues in chunks(listed_venues) {
+            listing::refresh_venues(transaction, venues).await?;
         }
         Ok(())
     }

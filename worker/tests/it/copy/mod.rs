@@ -22,9 +22,9 @@ mod whole_catalogue;
 use std::time::Duration;
 
 use entity::{
-    ConnectionRole, EventStatus, GeoCell, UtcInstant, base_event, event, event_performer, fold_name,
+    ConnectionRole, EventStatus, GeoArea, GeoCell, UtcInstant, base_event, database_now, event, event_performer, fold_name,
     job::{self, Claim, SyncJob},
-    performer, provider, reject,
+    listing, performer, provider, reject,
     sphere::Direction,
     sync_run, venue, zone,
 };
@@ -154,6 +154,13 @@ pub(crate) struct Tables {
     pub(crate) event_performers: Vec<event_performer::Model>,
 }
 
+/// Rows that are derived from those of [`Tables`].
+struct Listings {
+    rows: Vec<listing::Model>,
+    providers: Vec<provider::Model>,
+    now: UtcInstant,
+}
+
 impl Tables {
     pub(crate) async fn of(database: &DatabaseConnection) -> Self {
         let mut tables = Self {
@@ -172,6 +179,7 @@ impl Tables {
         tables.performers.sort_by_key(|row| row.id);
         tables.event_performers.sort_by_key(|row| (row.event_id, row.position));
         tables.assert_derived_columns();
+        Listings::of(database).await.assert_derived_from(&tables);
         tables
     }
 
@@ -191,6 +199,7 @@ impl Tables {
             assert_eq!(direction, if venue.located { expected } else { Direction::NOWHERE }, "{venue:?}");
             assert_eq!(venue.cell, venue.located.then(|| GeoCell::at(venue.latitude, venue.longitude).0), "{venue:?}");
             assert_eq!(venue.folded_name, fold_name(&venue.name));
+            assert_eq!(venue.folded_city, venue.city.as_deref().map(fold_name));
         }
         for performer in &self.performers {
             assert_eq!(performer.folded_name, fold_name(&performer.name));
@@ -240,5 +249,52 @@ impl Tables {
             event.max_price.unwrap_or(-1),
             states.join(", "),
         )
+    }
+}
+
+impl Listings {
+    async fn of(database: &DatabaseConnection) -> Self {
+        let mut rows = listing::Entity::find().all(database).await.unwrap();
+        rows.sort_by_key(|row| row.event_id);
+        let providers = provider::Entity::find().all(database).await.unwrap();
+        Self { rows, providers, now: database_now(database).await.unwrap() }
+    }
+
+    fn assert_derived_from(&self, tables: &Tables) {
+        let shown: Vec<&event::Model> = tables.events.iter().filter(|event| event.shown).collect();
+        assert_eq!(self.rows.len(), shown.len(), "one row for each shown event");
+        for (row, event) in self.rows.iter().zip(shown) {
+            assert_eq!(*row, self.derive(row, event, tables));
+            assert!(row.updated_at >= row.first_seen_at, "{row:?}");
+        }
+    }
+
+    /// The expected row of an event.
+    fn derive(&self, row: &listing::Model, event: &event::Model, tables: &Tables) -> listing::Model {
+        let base_event = tables.base_events.iter().find(|base_event| base_event.id == event.base_event_id).unwrap();
+        let provider = self.providers.iter().find(|provider| provider.id == base_event.provider_id).unwrap();
+        let venue = event.venue_id.and_then(|id| tables.venues.iter().find(|venue| venue.id == id));
+        let listed = event.left_at.is_none();
+        listing::Model {
+            event_id: event.id,
+            base_event_id: base_event.id,
+            provider_id: provider.id,
+            venue_id: event.venue_id,
+            starts_at: event.starts_at,
+            ends_at: event.ends_at,
+            // A job clears it after the end.
+            upcoming: if event.ends_at > self.now { listed } else { listed && row.upcoming },
+            listed,
+            status: event.status,
+            category: event.category.clone().or_else(|| base_event.category.clone()),
+            city: venue.and_then(|venue| venue.folded_city.clone()),
+            country: venue.and_then(|venue| venue.country.clone()),
+            area: venue.and_then(|venue| venue.cell).map(|cell| GeoArea::of(GeoCell(cell)).0),
+            currency: event.currency.clone().unwrap_or_else(|| provider.currency.clone()),
+            min_price: event.min_price,
+            max_price: event.max_price,
+            first_seen_at: event.first_seen_at,
+            updated_at: row.updated_at,
+        }
     }
 }

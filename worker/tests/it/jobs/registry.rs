@@ -77,7 +77,10 @@ async fn runs_the_jobs_of_the_previous_release(database: Arc<TestDatabase>) {
 
 #[test]
 fn claims_every_registered_kind_and_its_previous_names() {
-    assert_eq!(registry().kinds(), ["boundary", "boundary_backfill", "cleanup", "datum", "push", "sync", "tidy"]);
+    assert_eq!(
+        registry().kinds(),
+        ["boundary", "boundary_backfill", "cleanup", "datum", "listing_backfill", "push", "sync", "tidy"]
+    );
 }
 
 /// Stores the payloads of the jobs that were run.
