@@ -8,6 +8,7 @@ pub mod cache;
 pub mod commands;
 pub mod database;
 pub mod error;
+pub mod find;
 pub mod query;
 pub mod rate_limit;
 pub mod resources;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     auth::Caller,
+    find::WithEventFilters,
     resources::{
         bulk, changes, concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers, places,
         providers, rates, search, sync_runs, venues,
@@ -78,14 +80,14 @@ pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits
 const LICENSE: &str = "MIT OR Apache-2.0";
 
 type Operations = (
-    search::SearchApi,
+    WithEventFilters<search::SearchApi>,
     concerts::ConcertsApi,
     performers::PerformersApi,
     venues::VenuesApi,
     places::PlacesApi,
     rates::RatesApi,
     rates::batches::BatchesApi,
-    events::EventsApi,
+    WithEventFilters<events::EventsApi>,
     changes::ChangesApi,
     bulk::BulkApi,
     providers::ProvidersApi,
@@ -97,14 +99,14 @@ type Operations = (
 
 fn operations(state: State) -> Operations {
     (
-        search::SearchApi(state.clone()),
+        WithEventFilters(search::SearchApi(state.clone())),
         concerts::ConcertsApi(state.clone()),
         performers::PerformersApi(state.clone()),
         venues::VenuesApi(state.clone()),
         places::PlacesApi(state.clone()),
         rates::RatesApi(state.clone()),
         rates::batches::BatchesApi(state.clone()),
-        events::EventsApi(state.clone()),
+        WithEventFilters(events::EventsApi(state.clone())),
         changes::ChangesApi(state.clone()),
         bulk::BulkApi(state.clone()),
         providers::ProvidersApi(state.clone()),

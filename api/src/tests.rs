@@ -8,9 +8,11 @@ use uuid::Uuid;
 use crate::{
     Operations,
     error::ApiError,
+    find::SortValue,
     query::{Canonical, ListFilters, ListQuery, Parameters},
     resources::{
         concerts::ConcertsQuery,
+        events::EventsQuery,
         multivac::DataQuery,
         performers::PerformersQuery,
         places::PlacesQuery,
@@ -22,7 +24,26 @@ use crate::{
 };
 
 /// Two values of each parameter.
-const VALUES: [(&str, &str, &str); 17] = [
+const VALUES: [(&str, &str, &str); 36] = [
+    ("range", "within", "overlaps"),
+    ("time_zone", "Europe/Madrid", "Asia/Tokyo"),
+    ("listed", "false", "any"),
+    ("availability", "on_sale", "sold_out"),
+    ("performer", "fever:1", "fever:2"),
+    ("venue", "fever:1", "fever:2"),
+    ("organizer", "fever:1", "fever:2"),
+    ("category", "music", "film"),
+    ("city", "Barcelona", "Madrid"),
+    ("country", "ES", "FR"),
+    ("place", "ESBCN", "ESMAD"),
+    ("bbox", "1,2,3,4", "1,2,3,5"),
+    ("min_price", "1", "2"),
+    ("currency", "EUR", "GBP"),
+    ("updated_since", "2021-01-01", "2021-01-02"),
+    ("ids", "c4a626ff-9f25-5533-a0a8-2b67472b5ee3", "00000000-0000-0000-0000-000000000000"),
+    ("sort", "price", "-price"),
+    ("total", "true", "false"),
+    ("fields", "id", "title"),
     ("starts_at", "2021-01-01", "2021-01-02"),
     ("ends_at", "2021-03-01", "2021-03-02"),
     ("bandIds", "1", "1,2"),
@@ -76,6 +97,7 @@ fn operation(id: &str) -> ReadOperation {
     let without_pages =
         |canonical: fn(&str) -> Result<String, ApiError>| ReadOperation { canonical: Box::new(canonical), next_cursor: None };
     match id {
+        "events" => list(EventsQuery::parse, (SortValue::Integer(1), 1, row)),
         "search" => list(SearchQuery::parse, (1, row)),
         "concerts" => list(ConcertsQuery::parse, (1, row, 1)),
         "performers" => list(PerformersQuery::parse, ("a".to_owned(), row)),
@@ -132,7 +154,7 @@ fn every_parameter_of_every_read_is_part_of_the_canonical_query() {
             count += 1;
         }
     }
-    assert_eq!(count, 11, "the operations with query parameters");
+    assert_eq!(count, 12, "the operations with query parameters");
 }
 
 #[test]

@@ -18,7 +18,7 @@ import httpx
 from marquee import AuthenticatedClient, Client
 from marquee.api.changes import changes, events_ndjson
 from marquee.api.concerts import concerts, performers, venues
-from marquee.api.events import event, remove_event, search
+from marquee.api.events import event, events, remove_event, search
 from marquee.api.health import livez, readyz
 from marquee.api.places_and_prices import (
     delete_rate_batch,
@@ -169,6 +169,8 @@ def check_catalogue() -> str:
     details = body(event.sync_detailed(event_id, client=client), 200).data
     assert (details.title, details.currency, details.venue.place_code) == (TITLE, "EUR", "EETLL")
     assert [(zone.name, zone.price, zone.numbered) for zone in details.zones] == [("A42", 55.0, True)]
+    page = body(events.sync_detailed(client=client, ids=[event_id], total=True), 200)
+    assert ([found.title for found in page.data.events], page.meta.total) == ([TITLE], 1)
     found = body(performers.sync_detailed(client=client, q="the clockwork"), 200).performers
     band = next(performer for performer in found if performer.name == "The Clockwork Ushers")
     shows = body(

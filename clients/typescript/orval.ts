@@ -125,6 +125,8 @@ async function checkCatalogue(title: string) {
   const details = (await body(marquee.event(listed.id), 200)).data;
   assert.deepEqual([details.title, details.currency, details.venue?.place_code], [title, "EUR", "EETLL"]);
   assert.deepEqual(details.zones.map(({ name, price }) => [name, price]), [["A42", 55]]);
+  const { data, meta } = await body(marquee.events({ ids: [listed.id], total: true }), 200);
+  assert.deepEqual([data.events.map((event) => event.title), meta.total], [[title], 1]);
   const { performers } = await body(marquee.performers({ q: "the clockwork" }), 200);
   const band = performers.find(({ name }) => name === "The Clockwork Ushers");
   assert(band);

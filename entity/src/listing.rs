@@ -1,6 +1,6 @@
 //! `listing`: what lists of events are filtered and sorted by, one row for each event that was ever on sale.
 //!
-//! A row is derived from those of its event, base event, venue and provider, in the transaction that changes them ([`refresh`]). Only
+//! A row is derived from those of its event, base event, venue and provider, in the transaction that changes them. Only
 //! `updated_at` is not: it is when the newest change of the event was logged.
 
 use sea_orm::{

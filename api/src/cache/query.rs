@@ -39,6 +39,7 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names of paths")]
 pub enum CachedResource {
+    Events,
     Search,
     Concerts,
     Performers,
@@ -48,7 +49,7 @@ pub enum CachedResource {
 }
 
 impl CachedResource {
-    pub(super) const NAMES: [&str; 6] = ["search", "concerts", "performers", "venues", "places", "rates"];
+    pub(super) const NAMES: [&str; 7] = ["events", "search", "concerts", "performers", "venues", "places", "rates"];
 }
 
 /// The output of a query.

@@ -56,6 +56,7 @@ error_codes! {
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "Invalid parameter";
     InvalidBody = "invalid_body", BAD_REQUEST, "Invalid body";
     IncompleteBody = "incomplete_body", BAD_REQUEST, "Incomplete body";
+    CurrencyRequired = "currency_required", BAD_REQUEST, "Currency required";
     AuthenticationRequired = "authentication_required", UNAUTHORIZED, "Authentication required";
     EventMoved = "event_moved", PERMANENT_REDIRECT, "Event has another id";
     InvalidKey = "invalid_key", UNAUTHORIZED, "Invalid API key";
@@ -75,6 +76,7 @@ error_codes! {
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
     InvalidItems = "invalid_items", UNPROCESSABLE_ENTITY, "Invalid items";
+    QueryTooBroad = "query_too_broad", UNPROCESSABLE_ENTITY, "Query too broad";
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key reused";
     UriTooLong = "uri_too_long", URI_TOO_LONG, "URI too long";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "Headers too large";

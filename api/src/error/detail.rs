@@ -6,6 +6,10 @@ const AUTHENTICATION_REQUIRED: &str =
     "this request requires an API key: send `Authorization: Bearer KEY`, or the key as the password of Basic authentication";
 const CURSOR_EXPIRED: &str = "changes after this cursor were removed, or the database was restored from a backup; copy \
                               `/events.ndjson`, and continue from its cursor";
+const REMOTE_WRITE_FORBIDDEN: &str =
+    "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy";
+const CROSS_ORIGIN_WRITE: &str =
+    "a web page of another origin must send its writes with an API key, as `Authorization: Bearer KEY`";
 const STORAGE_FULL: &str = "the disk of the server is full, so nothing was changed; retry later";
 
 impl ApiError {
@@ -22,6 +26,8 @@ impl ApiError {
             Self::BodyTimeout => "the body did not arrive in time; nothing was imported".to_owned(),
             Self::BodyTooLarge { what, limit } => format!("the body exceeds the limit of {limit} {what}"),
             Self::UnsupportedMediaType { accepted } => format!("the request must have {accepted}"),
+            Self::CurrencyRequired { currencies } => currency_required(currencies),
+            Self::QueryTooBroad { filters } => query_too_broad(filters),
             Self::CursorExpired => CURSOR_EXPIRED.to_owned(),
             Self::IdempotencyKeyInUse => "a request with this `Idempotency-Key` is in progress; retry later".to_owned(),
             Self::IdempotencyKeyReused => {
@@ -34,13 +40,8 @@ impl ApiError {
                 "no worker completed the job in time; check that a worker is running on the same database".to_owned()
             }
             Self::QueueFull => "the job queue is full; retry later".to_owned(),
-            Self::RemoteWriteForbidden => {
-                "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy"
-                    .to_owned()
-            }
-            Self::CrossOriginWrite => {
-                "a web page of another origin must send its writes with an API key, as `Authorization: Bearer KEY`".to_owned()
-            }
+            Self::RemoteWriteForbidden => REMOTE_WRITE_FORBIDDEN.to_owned(),
+            Self::CrossOriginWrite => CROSS_ORIGIN_WRITE.to_owned(),
             Self::PreconditionFailed => {
                 "`If-Match` does not contain the current `ETag`, so nothing was changed; read the resource again".to_owned()
             }
@@ -81,6 +82,15 @@ impl ApiError {
             | Self::Rejected(_) => "an internal error occurred; quote the request id when you report it".to_owned(),
         }
     }
+}
+
+fn currency_required(currencies: &[String]) -> String {
+    format!("prices are in several currencies, which cannot be compared: add `currency`, such as {}", currencies.join(", "))
+}
+
+fn query_too_broad(filters: &[&str]) -> String {
+    let filters = filters.iter().map(|filter| format!("`{filter}`")).collect::<Vec<_>>().join(", ");
+    format!("the request would read too many events: add one of these filters, or a narrower one: {filters}")
 }
 
 fn invalid_items(errors: &[ValidationError], count: u64) -> String {

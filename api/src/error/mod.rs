@@ -80,6 +80,18 @@ pub enum ApiError {
         /// What is supported.
         accepted: &'static str,
     },
+    /// Prices of several currencies cannot be compared.
+    #[error("prices of several currencies cannot be compared")]
+    CurrencyRequired {
+        /// The currencies of the events.
+        currencies: Vec<String>,
+    },
+    /// The request would read too many events.
+    #[error("the request would read too many events")]
+    QueryTooBroad {
+        /// Filters that would restrict it.
+        filters: Vec<&'static str>,
+    },
     /// The log of changes does not contain all changes after a cursor.
     #[error("the log does not contain all changes after the cursor")]
     CursorExpired,
@@ -222,6 +234,8 @@ impl ApiError {
             Self::BodyTimeout => ErrorCode::BodyTimeout,
             Self::BodyTooLarge { .. } => ErrorCode::BodyTooLarge,
             Self::UnsupportedMediaType { .. } => ErrorCode::UnsupportedMediaType,
+            Self::CurrencyRequired { .. } => ErrorCode::CurrencyRequired,
+            Self::QueryTooBroad { .. } => ErrorCode::QueryTooBroad,
             Self::CursorExpired => ErrorCode::CursorExpired,
             Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,

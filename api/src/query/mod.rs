@@ -23,7 +23,8 @@ pub use self::{
     status_filter::StatusFilter,
 };
 pub(crate) use self::{
-    filters::serialize_text,
+    filters::{serialize_instant, serialize_text},
+    moment::Moment,
     parameters::{MAX_TARGET_BYTES, parse_integer, parse_provider_slug},
     status_filter::StatusNames,
 };

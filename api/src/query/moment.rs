@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
+use chrono_tz::Tz;
 use entity::{DayError, UtcInstant, parse_day};
 
 /// The years that RFC 3339 can express: an offset must not lead out of them, because links express instants in UTC.
@@ -17,6 +18,17 @@ pub enum Edge {
     End,
 }
 
+/// A parsed moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// A date and time with an offset.
+    Instant(DateTime<Utc>),
+    /// A date and time without an offset.
+    Local(NaiveDateTime),
+    /// A date.
+    Date(NaiveDate),
+}
+
 /// Parses an RFC 3339 date and time, in UTC if it has no offset, or a date. The seconds may be omitted, as HTML forms do
 /// ([`datetime-local`](https://html.spec.whatwg.org/#local-date-and-time-state-(type=datetime-local))).
 ///
@@ -26,39 +38,68 @@ pub enum Edge {
 ///
 /// With the requirement that the text does not meet.
 pub fn parse_moment(text: &str, edge: Edge) -> Result<UtcInstant, String> {
-    let (date, time) = text.split_at_checked(10).ok_or_else(malformed)?;
-    let date = match parse_day(date) {
-        Ok(date) => date,
-        Err(DayError::NotInCalendar) => return Err(DayError::NotInCalendar.to_string()),
-        Err(DayError::Malformed) => return Err(malformed()),
-    };
-    if time.is_empty() {
-        return Ok(edge_of_day(date, edge));
+    Moment::parse(text)?.resolve(Tz::UTC, edge)
+}
+
+impl Moment {
+    /// Parses a moment, as [`parse_moment`].
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (date, time) = text.split_at_checked(10).ok_or_else(malformed)?;
+        let date = match parse_day(date) {
+            Ok(date) => date,
+            Err(DayError::NotInCalendar) => return Err(DayError::NotInCalendar.to_string()),
+            Err(DayError::Malformed) => return Err(malformed()),
+        };
+        if time.is_empty() {
+            return Ok(Self::Date(date));
+        }
+        let restored = add_seconds(restore_plus(text));
+        if let Ok(instant) = DateTime::parse_from_rfc3339(&restored) {
+            return Ok(Self::Instant(instant.to_utc()));
+        }
+        match NaiveDateTime::parse_from_str(&restored, "%Y-%m-%dT%H:%M:%S%.f") {
+            Ok(local) if restored.len() >= "2021-02-01T00:00:00".len() => Ok(Self::Local(local)),
+            _ => Err(malformed()),
+        }
     }
-    let restored = add_seconds(restore_plus(text));
-    let instant = match DateTime::parse_from_rfc3339(&restored) {
-        Ok(instant) => instant.to_utc(),
-        Err(_) => match NaiveDateTime::parse_from_str(&restored, "%Y-%m-%dT%H:%M:%S%.f") {
-            Ok(local) if restored.len() >= "2021-02-01T00:00:00".len() => local.and_utc(),
-            _ => return Err(malformed()),
-        },
-    };
-    if !YEARS.contains(&instant.year()) {
-        return Err("must be within the years 0000 to 9999 in UTC".to_owned());
+
+    /// The instant, in a time zone if the moment has no offset.
+    pub(crate) fn resolve(self, zone: Tz, edge: Edge) -> Result<UtcInstant, String> {
+        let instant = match self {
+            Self::Instant(instant) => round_inwards(instant, edge),
+            Self::Local(local) => round_inwards(to_instant(local, zone, edge), edge),
+            Self::Date(date) => edge_of_day(date, zone, edge),
+        };
+        let is_in_range = instant.to_utc().is_some_and(|instant| YEARS.contains(&instant.year()));
+        is_in_range.then_some(instant).ok_or_else(|| "must be within the years 0000 to 9999 in UTC".to_owned())
     }
-    Ok(round_inwards(instant, edge))
 }
 
 fn malformed() -> String {
     "must be RFC 3339 such as 2021-02-01T00:00:00Z or 2021-02-01T00:00:00+01:00, or a date such as 2021-02-01".to_owned()
 }
 
-fn edge_of_day(date: NaiveDate, edge: Edge) -> UtcInstant {
-    let UtcInstant(first) = date.and_time(NaiveTime::MIN).and_utc().into();
+fn edge_of_day(date: NaiveDate, zone: Tz, edge: Edge) -> UtcInstant {
+    let first_of = |date: NaiveDate| UtcInstant::from(to_instant(date.and_time(NaiveTime::MIN), zone, Edge::Start));
     match edge {
-        Edge::Start => UtcInstant(first),
-        Edge::End => UtcInstant(first + TimeDelta::days(1).num_microseconds().unwrap_or(0) - 1),
+        Edge::Start => first_of(date),
+        Edge::End => UtcInstant(first_of(date + Days::new(1)).0 - 1),
     }
+}
+
+/// The instant of a wall clock. If clocks are set back, it occurs twice, and the range includes both; if they are set forward, it does not
+/// occur, and stands for the moment at which they are.
+fn to_instant(local: NaiveDateTime, zone: Tz, edge: Edge) -> DateTime<Utc> {
+    let found = zone.from_local_datetime(&local);
+    let found = if edge == Edge::Start { found.earliest() } else { found.latest() };
+    found.map_or_else(|| end_of_gap(local, zone), |instant| instant.to_utc())
+}
+
+/// The first instant after a wall clock that does not occur. No zone skips more than a day.
+fn end_of_gap(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    let minutes = (1..=24 * 60).map(|minutes| local.with_second(0).unwrap_or(local) + TimeDelta::minutes(minutes));
+    let first = minutes.filter_map(|local| zone.from_local_datetime(&local).earliest()).next();
+    first.map_or_else(|| local.and_utc(), |instant| instant.to_utc())
 }
 
 /// Rounds to microseconds: a start up and an end down, so that the range never grows.

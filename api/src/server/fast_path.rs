@@ -14,7 +14,7 @@ use crate::{
     cache::{Cache, CacheRequest, CacheResponse},
     error::ApiError,
     query::Parameters,
-    resources::{concerts::ConcertsQuery, rates::RatesFilters, search::SearchQuery},
+    resources::{concerts::ConcertsQuery, events::EventsQuery, rates::RatesFilters, search::SearchQuery},
     response::ContentCoding,
 };
 
@@ -23,14 +23,16 @@ use crate::{
 const MAX_PARSED: usize = 1_024;
 const MAX_PARSED_BYTES: usize = 256;
 
+const EVENTS: &str = "/events";
 const SEARCH: &str = "/search";
 const CONCERTS: &str = "/concerts";
 const RATES: &str = "/rates";
 /// The routes with a GET that is handled here.
-pub(crate) const HOT_ROUTES: [&str; 3] = [SEARCH, CONCERTS, RATES];
+pub(crate) const HOT_ROUTES: [&str; 4] = [EVENTS, SEARCH, CONCERTS, RATES];
 
 /// A parsed query of a hot route.
 pub(super) enum HotQuery {
+    Events(CacheRequest<EventsQuery>),
     Search(CacheRequest<SearchQuery>),
     Concerts(CacheRequest<ConcertsQuery>),
     Rates(CacheRequest<RatesFilters>),
@@ -68,6 +70,7 @@ impl HotQuery {
             }
             let parameters = Parameters::of(request);
             let query = Arc::new(match route {
+                EVENTS => Self::Events(CacheRequest::new(EventsQuery::parse(parameters)?, coding)),
                 SEARCH => Self::Search(CacheRequest::new(SearchQuery::parse(parameters)?, coding)),
                 CONCERTS => Self::Concerts(CacheRequest::new(ConcertsQuery::parse(parameters)?, coding)),
                 _ => Self::Rates(CacheRequest::new(RatesFilters::parse(parameters)?, coding)),
@@ -85,6 +88,7 @@ impl HotQuery {
     /// The response, if the process has it.
     pub(super) fn get_cached(&self, cache: &Arc<Cache>) -> Option<CacheResponse> {
         match self {
+            Self::Events(request) => cache.get_cached(request),
             Self::Search(request) => cache.get_cached(request),
             Self::Concerts(request) => cache.get_cached(request),
             Self::Rates(request) => cache.get_cached(request),
@@ -94,6 +98,7 @@ impl HotQuery {
     /// The error if the process lacks the response, and waiting for it is pointless.
     pub(super) fn shed(&self, cache: &Cache) -> Option<ApiError> {
         match self {
+            Self::Events(request) => cache.shed(request),
             Self::Search(request) => cache.shed(request),
             Self::Concerts(request) => cache.shed(request),
             Self::Rates(request) => cache.shed(request),
@@ -103,6 +108,7 @@ impl HotQuery {
     /// The response after a miss in the process.
     pub(super) async fn fetch(&self, cache: &Arc<Cache>) -> Result<CacheResponse, ApiError> {
         match self {
+            Self::Events(request) => cache.fetch(request).await,
             Self::Search(request) => cache.fetch(request).await,
             Self::Concerts(request) => cache.fetch(request).await,
             Self::Rates(request) => cache.fetch(request).await,

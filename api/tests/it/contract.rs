@@ -172,7 +172,8 @@ async fn accepts_exactly_the_declared_parameters(database: Arc<TestDatabase>) {
             let is_required = path.contains(&format!("{name}=")) && !is_list;
             assert_eq!(parameter["required"], is_required, "{path}: {name}");
             if is_list {
-                let value = parameter["schema"]["items"]["enum"][0].as_str().unwrap_or("1");
+                let items = &parameter["schema"]["items"];
+                let value = items["enum"][0].as_str().or(items["example"].as_str()).unwrap_or("1");
                 assert_eq!(
                     app.get(&append_query(path, &format!("{name}={value}&{name}={value}"))).await.status,
                     200,

@@ -32,8 +32,8 @@ use crate::{
 };
 
 /// The first takes a minute of a client that sends nothing; a unit test with a paused clock covers it. The second comes from the
-/// HTTP parser; a test with sockets covers it.
-const NOT_PROVOKED: [ErrorCode; 2] = [ErrorCode::BodyTimeout, ErrorCode::HeadersTooLarge];
+/// HTTP parser; a test with sockets covers it. The third takes thousands of events; a test of lists covers it.
+const NOT_PROVOKED: [ErrorCode; 3] = [ErrorCode::BodyTimeout, ErrorCode::HeadersTooLarge, ErrorCode::QueryTooBroad];
 const XML: &str = "application/xml";
 const KEY: [(&str, &str); 1] = [("idempotency-key", "one")];
 
@@ -47,6 +47,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.extend(availability_errors(&database).await);
     responses.push(get_removed_event().await);
     responses.push(get_moved_event().await);
+    responses.push(compare_currencies().await);
 
     let mut snapshot = String::new();
     for code in ErrorCode::ALL {
@@ -57,6 +58,15 @@ async fn error_bodies_match_the_snapshot() {
         }
     }
     insta::assert_snapshot!(snapshot);
+}
+
+async fn compare_currencies() -> TestResponse {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let catalogue = CatalogueFixture::new(&database).await;
+    for (slug, currency) in [("fever", "EUR"), ("london", "GBP")] {
+        catalogue.insert_provider(slug, currency, 2).await;
+    }
+    TestApp::new(&database).await.get("/events?max_price=10").await
 }
 
 async fn get_moved_event() -> TestResponse {

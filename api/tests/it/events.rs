@@ -71,13 +71,9 @@ fn complete_event() -> NewEvent {
     event
 }
 
-async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
-    let catalogue = CatalogueFixture::new(&database).await;
-    catalogue.insert_provider("tokyo", "JPY", 0).await;
-    let (app, path) = start_app_with_event(&database, complete_event()).await;
-    catalogue.set_last_success("tokyo", instant("2021-02-09T08:00:00.25")).await;
-
-    let expected = json!({
+/// The response for [`complete_event`], without what concerns its presence in the feed.
+fn complete_event_json() -> Value {
+    json!({
         "data": {
             "id": "c4a626ff-9f25-5533-a0a8-2b67472b5ee3",
             "title": "Pantomima Full",
@@ -95,9 +91,9 @@ async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
             "image_url": null,
             "organizer": "Teatro",
             "time_zone": "Asia/Tokyo",
-            "previous_start_at": "2021-02-09T20:00:00Z",
-            "starts_at": "2021-02-10T20:00:00.500Z",
-            "ends_at": "2021-02-10T21:30:00Z",
+            "previous_start_at": "2021-02-10T05:00:00+09:00",
+            "starts_at": "2021-02-11T05:00:00.500+09:00",
+            "ends_at": "2021-02-11T06:30:00+09:00",
             "sell_from": "2021-01-01T00:00:00",
             "sell_to": "2021-02-09",
             "sold_out": true,
@@ -105,9 +101,10 @@ async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
             "organizer_company_id": "2",
             "currency": "JPY",
             "zones": [{ "id": "311", "name": "A42", "capacity": 2, "price": 5500.0, "currency": "JPY", "numbered": true }],
-            "performers": [{ "id": "12", "name": "Performer 12" }],
+            "performers": [{ "id": "12", "uuid": "4835a4ab-d31b-5321-9b64-7f7079d9645c", "name": "Performer 12" }],
             "venue": {
                 "id": "venue of Sala Apolo",
+                "uuid": "ae2b5cd8-d325-5d52-9820-cb84c7603eb7",
                 "name": "Sala Apolo",
                 "latitude": 41.374,
                 "longitude": 2.169,
@@ -133,7 +130,28 @@ async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
             "came_back": null,
         },
         "error": null,
+    })
+}
+
+async fn returns_every_field_of_an_event(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert_provider("tokyo", "JPY", 0).await;
+    let event = complete_event();
+    let base_event_id = event.base_event.id;
+    let (app, path) = start_app_with_event(&database, event).await;
+    catalogue.set_last_success("tokyo", instant("2021-02-09T08:00:00.25")).await;
+
+    let mut expected = complete_event_json();
+    let presence = json!({
+        "base_event_id": base_event_id,
+        "availability": "ended",
+        "listed": true,
+        "distance_km": null,
+        "first_seen_at": "2021-01-02T08:00:00Z",
+        "updated_at": "2021-01-02T08:00:00Z",
+        "left_at": null,
     });
+    expected["data"].as_object_mut().unwrap().extend(presence.as_object().unwrap().clone());
     assert_eq!(app.get(&path).await.json(), expected);
     assert_eq!(app.get(&path.to_uppercase().replace("EVENTS", "events")).await.json(), expected);
     let head = app.send(Method::HEAD, &path, &[]).await;

@@ -25,6 +25,7 @@ mod errors_page;
 mod events;
 mod fairness;
 mod feeds;
+mod find;
 mod first_load;
 mod fixtures;
 mod health;

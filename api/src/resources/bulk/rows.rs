@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{base_event, event, provider};
+use entity::{base_event, database_now, event, provider};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, prelude::Uuid, sea_query::Expr,
 };
@@ -64,5 +64,6 @@ pub(super) async fn load_events(
         |event: event::Model| base_events.get(&event.base_event_id).cloned().map(|base_event| (event, base_event));
     let events = events.into_iter().filter_map(with_base_event).collect();
     let rows = load_related(snapshot, provider, events).await?;
-    Ok(rows.into_iter().map(EventDetails::from).collect())
+    let now = database_now(snapshot).await?;
+    Ok(rows.into_iter().map(|rows| EventDetails::new(rows, now)).collect())
 }

@@ -12,8 +12,8 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
+    find::{NEAR_PARAMETERS, Near},
     query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, StatusFilter, TimeRange},
-    resources::venues::near::{self, Near},
 };
 
 /// Performers of one request: more than anyone follows, and few enough to find all their concerts in one statement.
@@ -98,7 +98,7 @@ impl ConcertsQuery {
     ///
     /// When any are unknown, repeated, malformed, contradictory or missing; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
-        let has_condition = parameters.has("bandIds") || near::PARAMETERS.iter().any(|name| parameters.has(name));
+        let has_condition = parameters.has("bandIds") || NEAR_PARAMETERS.iter().any(|name| parameters.has(name));
         if !has_condition {
             parameters.add_error("bandIds", "is required, unless `latitude`, `longitude` and `radius` are given");
         }

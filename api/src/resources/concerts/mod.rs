@@ -16,11 +16,9 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
+    find::{Latitude, Longitude, Radius},
     query::{CursorText, DateOrTime, Documented, Limit, Parameters, StatusNames},
-    resources::{
-        openapi::Tag,
-        venues::near::{Latitude, Longitude, Radius},
-    },
+    resources::openapi::Tag,
     response::PageReply,
     state::State,
 };

@@ -15,7 +15,7 @@ use crate::{
     cache::{QueryOutput, SnapshotVersion},
     database::sql::{ReadConnection, Sql, VERSION_COLUMNS, is_loaded, read_rows},
     error::ApiError,
-    resources::venues::near::Near,
+    find::Near,
 };
 
 /// Arms of one statement: each costs a descent of the index, and planning time once.

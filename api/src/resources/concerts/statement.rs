@@ -6,8 +6,8 @@ use sea_orm::{DbBackend, Statement, prelude::Uuid};
 use super::filters::{ConcertFilters, ConcertsQuery};
 use crate::{
     database::sql::{Sql, VERSION_COLUMNS, is_loaded},
+    find::Near,
     query::{Cursor, ListQuery, StatusFilter},
-    resources::venues::near::Near,
 };
 
 /// The order of the response and of each run.

@@ -1,5 +1,8 @@
-//! `/events/{id}`: one event with all its details, and its removal.
+//! `/events`: lists of events, one event with all its details, and its removal.
 
+mod event;
+mod list;
+mod list_response;
 mod remove;
 mod response;
 mod rows;
@@ -10,15 +13,23 @@ use poem_openapi::{ApiResponse, OpenApi};
 use sea_orm::prelude::Uuid;
 use tracing::Instrument;
 
+use self::list::{EventIds, EventLimit, FieldNames, TotalText};
 pub(crate) use self::rows::{explain_missing, load_related, select_visible};
-pub use self::{remove::ReasonText, response::EventDetails};
+pub use self::{
+    event::Event,
+    list::EventsQuery,
+    list_response::{EventPage, EventPageMeta, FoundEvents},
+    remove::ReasonText,
+    response::EventDetails,
+};
 use crate::{
     auth::{Caller, Scope},
     database::reader::ReadSize,
     error::ApiError,
-    query::{Documented, IfMatchText, Parameters, Path, Required, UuidText, no_parameters, parse_path},
+    find::{AllFilters, SortText},
+    query::{CursorText, Documented, IfMatchText, Parameters, Path, Required, UuidText, no_parameters, parse_path},
     resources::openapi::Tag,
-    response::{Envelope, Precondition, Reply},
+    response::{Envelope, PageReply, Precondition, Reply},
     state::State,
 };
 
@@ -36,8 +47,45 @@ pub enum RemoveResponse {
 #[derive(Debug)]
 pub struct EventsApi(pub State);
 
+#[expect(clippy::too_many_arguments, reason = "the OpenAPI document lists each parameter")]
 #[OpenApi(tag = "Tag::Events")]
 impl EventsApi {
+    /// Find events
+    ///
+    /// Returns the events that meet all filters. Without `starts_at`, `ends_at` and `range`, these are events that have not ended; without
+    /// `listed`, those that are in the feed of their provider; without `status`, all but cancelled ones. A filter with several values,
+    /// separated by commas or repeated, selects events with any of them. Prices are compared in one currency: that of `currency`, else the
+    /// only one of the providers. With `ids`, the defaults select all events.
+    #[oai(path = "/events", method = "get", operation_id = "events")]
+    async fn events(
+        &self,
+        request: &Request,
+        /// The filters
+        #[oai(name = "filters")]
+        _filters: Documented<AllFilters>,
+        /// Only these events: up to 500 ids
+        #[oai(name = "ids")]
+        _ids: Documented<EventIds>,
+        /// The order. A minus sign reverses it
+        #[oai(name = "sort")]
+        _sort: Documented<SortText>,
+        /// Whether `meta.total` is the number of events on all pages, at most 10,000
+        #[oai(name = "total")]
+        _total: Documented<TotalText>,
+        /// Only these members of each event
+        #[oai(name = "fields")]
+        _fields: Documented<FieldNames>,
+        /// The maximum number of events
+        #[oai(name = "limit")]
+        _limit: Documented<EventLimit>,
+        /// The position after which the page begins, from `meta.next` or the `Link` header of the previous page
+        #[oai(name = "cursor")]
+        _cursor: Documented<CursorText>,
+    ) -> Result<PageReply<EventPage>, ApiError> {
+        let query = EventsQuery::parse(Parameters::of(request))?;
+        self.0.cache.respond(request, query).await.map(PageReply::new)
+    }
+
     /// Get an event
     ///
     /// Returns an event with its zones, performers, venue and provider, and when it was first and last in its provider's feed.
@@ -51,8 +99,8 @@ impl EventsApi {
         no_parameters(request)?;
         let event_id: Uuid = parse_path("id", &id, ID_REQUIREMENT)?;
         let source = self.0.reader.with_version(self.0.version.current(), self.0.version.newest_takedown());
-        let rows = self.0.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id)).await?;
-        Reply::json(request, &Envelope::from(EventDetails::from(rows))).await
+        let event = self.0.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id)).await?;
+        Reply::json(request, &Envelope::from(event)).await
     }
 
     /// Remove an event

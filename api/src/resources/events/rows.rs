@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use entity::{
+    UtcInstant,
     alias::{self, AliasKind},
-    base_event, event, event_performer, performer, provider, tombstone, venue, zone,
+    base_event, database_now, event, event_performer, listing, performer, provider, tombstone, venue, zone,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
     Select, prelude::Uuid,
 };
 
+use super::EventDetails;
 use crate::{
     database::sql::{begin_snapshot, pad},
     error::ApiError,
@@ -25,6 +27,8 @@ pub(crate) struct EventRows {
     pub(super) venue: Option<venue::Model>,
     pub(super) performers: Vec<performer::Model>,
     pub(super) zones: Vec<zone::Model>,
+    /// When it last changed; `None` while the listings of an earlier release are being written.
+    pub(super) updated_at: Option<UtcInstant>,
 }
 
 /// Selects an event, joined with its base event and its provider. For readers, an event that was never on sale online does not exist, nor
@@ -38,16 +42,16 @@ pub(crate) fn select_visible(id: Uuid) -> Select<event::Entity> {
 }
 
 /// Reads an event that readers can see.
-pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<EventRows, ApiError> {
+pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<EventDetails, ApiError> {
     // One snapshot, so that a concurrent sync cannot mix the zones of two feeds.
     let snapshot = begin_snapshot(database).await?;
-    let rows = match fetch(&snapshot, id).await? {
-        Some(rows) => Ok(rows),
+    let event = match fetch(&snapshot, id).await? {
+        Some(event) => Ok(event),
         None => Err(explain_missing(&snapshot, id, |target| target.to_string()).await?),
     };
     // Not a rollback, which would close the connection.
     snapshot.commit().await?;
-    rows
+    event
 }
 
 /// Why readers see no event with this id. `locate` returns the resource of another id, relative to the URL of the request.
@@ -67,12 +71,14 @@ pub(crate) async fn explain_missing(
 }
 
 /// Reads an event that readers can see, in a transaction.
-pub(super) async fn fetch(transaction: &impl ConnectionTrait, id: Uuid) -> Result<Option<EventRows>, DbErr> {
+pub(super) async fn fetch(transaction: &impl ConnectionTrait, id: Uuid) -> Result<Option<EventDetails>, DbErr> {
     let event = select_visible(id).select_also(base_event::Entity);
     let Some((event, Some(base_event))) = event.one(transaction).await? else { return Ok(None) };
     let provider = provider::Entity::find_by_id(base_event.provider_id).one(transaction).await?;
     let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", base_event.provider_id)))?;
-    Ok(load_related(transaction, &provider, vec![(event, base_event)]).await?.into_iter().next())
+    let rows = load_related(transaction, &provider, vec![(event, base_event)]).await?;
+    let now = database_now(transaction).await?;
+    Ok(rows.into_iter().next().map(|rows| EventDetails::new(rows, now)))
 }
 
 /// Reads what belongs to events of a provider, with one statement for each table. Nothing is sorted by the database, because its
@@ -87,6 +93,9 @@ pub(crate) async fn load_related(
     let performers = event_performer::Entity::find().filter(event_performer::COLUMN.event_id.is_in(ids.clone()));
     let performers = performers.find_also_related(performer::Entity).all(snapshot).await?;
     let performers = performers.into_iter().filter_map(|(row, performer)| Some((row.event_id, row.position, performer?)));
+    let updates = listing::Entity::find().select_only().columns([listing::Column::EventId, listing::Column::UpdatedAt]);
+    let updates = updates.filter(listing::COLUMN.event_id.is_in(ids.clone())).into_tuple::<(Uuid, UtcInstant)>();
+    let updates: HashMap<Uuid, UtcInstant> = updates.all(snapshot).await?.into_iter().collect();
     let zones = zone::Entity::find().filter(zone::COLUMN.event_id.is_in(ids)).all(snapshot).await?;
     let zones = zones.into_iter().map(|zone| (zone.event_id, zone.position, zone));
     let (mut performers, mut zones) = (group(performers.collect()), group(zones.collect()));
@@ -95,6 +104,7 @@ pub(crate) async fn load_related(
         venue: event.venue_id.and_then(|id| venues.get(&id).cloned()),
         performers: performers.remove(&event.id).unwrap_or_default(),
         zones: zones.remove(&event.id).unwrap_or_default(),
+        updated_at: updates.get(&event.id).copied(),
         event,
         base_event,
     });

@@ -49,6 +49,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_rates"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
         ErrorCode::CursorExpired => id == "changes",
+        ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => id == "events",
         ErrorCode::NotAcceptable => is_read,
         ErrorCode::InvalidBody
         | ErrorCode::IncompleteBody
@@ -107,6 +108,8 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
             ApiError::UnknownPlaces(vec![ValidationError::for_parameter("orig_code", message)])
         }
         ErrorCode::CursorExpired => ApiError::CursorExpired,
+        ErrorCode::CurrencyRequired => ApiError::CurrencyRequired { currencies: vec!["EUR".to_owned(), "GBP".to_owned()] },
+        ErrorCode::QueryTooBroad => ApiError::QueryTooBroad { filters: vec!["starts_at", "city"] },
         ErrorCode::NotAcceptable => ApiError::NotAcceptable,
         ErrorCode::BodyTimeout => ApiError::BodyTimeout,
         ErrorCode::IdempotencyKeyInUse => ApiError::IdempotencyKeyInUse,

@@ -11,18 +11,16 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    query::{Filters, ListFilters, ListQuery, Parameters, StatusFilter, TimeRange},
+    find::{EventFilters, FilterDefaults},
+    query::{Filters, ListFilters, ListQuery, Parameters},
 };
 
 /// Which events.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SearchFilters {
-    /// When they take place.
+    /// The filters.
     #[serde(flatten)]
-    pub range: TimeRange,
-    /// Which statuses they have.
-    #[serde(skip_serializing_if = "StatusFilter::is_default")]
-    pub status: StatusFilter,
+    pub(super) events: EventFilters,
 }
 
 /// A search.
@@ -45,8 +43,7 @@ impl SearchQuery {
     ///
     /// When any are unknown, repeated, malformed or contradictory; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
-        let range = TimeRange::read(&mut parameters);
-        let filters = SearchFilters { range, status: StatusFilter::read(&mut parameters) };
+        let filters = SearchFilters { events: EventFilters::read(&mut parameters, FilterDefaults::All) };
         let query = Self::read(filters, &mut parameters);
         parameters.finish(query)
     }
@@ -56,7 +53,12 @@ impl CachedQuery for SearchQuery {
     const RESOURCE: CachedResource = CachedResource::Search;
 
     fn selection(&self) -> Selection {
-        Selection { days: self.filters.range.days(), ..Selection::all_of(&[Scope::Events]) }
+        let selection = self.filters.events.selection();
+        match self.filters.events.as_time_range() {
+            // The names of performers and venues are neither shown nor filtered by.
+            Some(_) => Selection { scopes: &[Scope::Events], ..selection },
+            None => selection,
+        }
     }
 
     fn read_size(&self) -> ReadSize {

@@ -7,6 +7,7 @@ mod rows;
 use poem::Request;
 use poem_openapi::OpenApi;
 
+pub(crate) use self::response::split_date_and_time;
 pub use self::{
     filters::{SearchFilters, SearchQuery},
     response::{EventList, EventSummary},
@@ -14,7 +15,8 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, DateOrTime, Documented, Limit, Parameters, StatusNames},
+    find::AllFilters,
+    query::{CursorText, Documented, Limit, Parameters},
     resources::openapi::Tag,
     response::{Envelope, PageReply},
     state::State,
@@ -30,20 +32,14 @@ impl SearchApi {
     ///
     /// Returns events that start at or after `starts_at` and end at or before `ends_at`, earliest first. An event without an end ends
     /// when it starts. All events that were ever on sale online are included, whether or not their provider still lists them, except for
-    /// cancelled ones.
+    /// cancelled ones. The other filters are those of `/events`, which returns more of each event.
     #[oai(path = "/search", method = "get", operation_id = "search")]
     async fn search(
         &self,
         request: &Request,
-        /// Only events that start at or after this moment: RFC 3339, in UTC if it has no offset, or a date
-        #[oai(name = "starts_at")]
-        _starts_at: Documented<DateOrTime>,
-        /// Only events that end at or before this moment: RFC 3339, in UTC if it has no offset, or a date
-        #[oai(name = "ends_at")]
-        _ends_at: Documented<DateOrTime>,
-        /// Only events with one of these statuses, or `any`. Without it, all but cancelled events
-        #[oai(name = "status")]
-        _status: Documented<StatusNames>,
+        /// The filters
+        #[oai(name = "filters")]
+        _filters: Documented<AllFilters>,
         /// The maximum number of events
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

@@ -6,7 +6,10 @@ use serde::Serialize;
 use uuid::{Uuid, uuid};
 
 use super::rows::SearchRow;
-use crate::response::{EventId, LocalDate, LocalTime, Nullable};
+use crate::{
+    find::EventView,
+    response::{EventId, LocalDate, LocalTime, Nullable},
+};
 
 /// Bytes of a typical event in a response, and of the envelope.
 const EVENT_BYTES: usize = 240;
@@ -58,11 +61,11 @@ impl EventListWriter {
         Self { body, is_first: true }
     }
 
-    pub(super) fn push(&mut self, row: SearchRow) -> Result<(), serde_json::Error> {
+    pub(super) fn push(&mut self, event: impl Into<EventSummary>) -> Result<(), serde_json::Error> {
         if !std::mem::take(&mut self.is_first) {
             self.body.push(b',');
         }
-        serde_json::to_writer(&mut self.body, &EventSummary::from(row))
+        serde_json::to_writer(&mut self.body, &event.into())
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
@@ -75,6 +78,13 @@ impl EventListWriter {
 impl From<SearchRow> for EventSummary {
     fn from(row: SearchRow) -> Self {
         let SearchRow { id, title, local_start, local_end, min_price, max_price, currency_digits, .. } = row;
+        Self::new(id, title, (&local_start, local_end.as_deref()), (min_price, max_price), currency_digits)
+    }
+}
+
+impl From<EventView> for EventSummary {
+    fn from(view: EventView) -> Self {
+        let EventView { id, title, local_start, local_end, min_price, max_price, currency_digits, .. } = view;
         Self::new(id, title, (&local_start, local_end.as_deref()), (min_price, max_price), currency_digits)
     }
 }
@@ -105,7 +115,7 @@ impl EventSummary {
 }
 
 /// Splits a local date and time, or a date.
-fn split_date_and_time(local: &str) -> (LocalDate, Option<LocalTime>) {
+pub(crate) fn split_date_and_time(local: &str) -> (LocalDate, Option<LocalTime>) {
     match local.split_once('T') {
         Some((date, time)) => (date.into(), Some(time.into())),
         None => (local.into(), None),

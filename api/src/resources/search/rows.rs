@@ -15,7 +15,8 @@ use crate::{
     cache::QueryOutput,
     database::sql::ReadConnection,
     error::ApiError,
-    query::{Cursor, StatusFilter},
+    find::{PageReader, Sort, SortValue},
+    query::{Cursor, Page, StatusFilter, TimeRange},
 };
 
 /// The capacity of the body is at most that of this many rows; it grows for more.
@@ -38,8 +39,33 @@ pub(super) struct SearchRow {
 
 /// Reads and encodes a page.
 pub(super) async fn find(database: &impl ReadConnection, query: &SearchQuery) -> Result<QueryOutput, ApiError> {
+    match query.filters.events.as_time_range() {
+        Some((range, status)) => find_in_range(database, query, (&range, status)).await,
+        None => find_filtered(database, query).await,
+    }
+}
+
+/// Reads a page with any filters.
+async fn find_filtered(database: &impl ReadConnection, query: &SearchQuery) -> Result<QueryOutput, ApiError> {
+    let reader = PageReader { database, filters: &query.filters.events, ids: &[], sort: Sort::StartsAt };
+    let after = query.page.after.as_ref().map(|cursor| (SortValue::Absent, cursor.sort_key.0, cursor.sort_key.1));
+    let ((rows, _), snapshot) = reader.read(after, query.page.rows() + 1, None).await?;
+    let (rows, link) = query.paginate(rows, |row| (row.view.starts_at.0, row.view.id));
+    let mut list = EventListWriter::new(rows.len());
+    for row in rows {
+        list.push(row.view).map_err(ApiError::Encoding)?;
+    }
+    Ok(QueryOutput { snapshot, body: list.finish(), link })
+}
+
+/// Reads a page of a range of time, encoded row by row.
+async fn find_in_range(
+    database: &impl ReadConnection,
+    query: &SearchQuery,
+    (range, status): (&TimeRange, &StatusFilter),
+) -> Result<QueryOutput, ApiError> {
     let limit = query.page.rows();
-    let mut rows = select(query).limit(limit + 1).into_model::<SearchRow>().stream(database).await?;
+    let mut rows = select((range, status), &query.page).limit(limit + 1).into_model::<SearchRow>().stream(database).await?;
     let mut list = EventListWriter::new(usize::try_from(Ord::min(limit, EXPECTED_ROWS)).unwrap_or_default());
     let (mut snapshot, mut last, mut link) = (None, None, None);
     let mut count = 0;
@@ -60,7 +86,7 @@ pub(super) async fn find(database: &impl ReadConnection, query: &SearchQuery) ->
 
 /// The statement without its limit.
 #[must_use]
-pub fn select(query: &SearchQuery) -> Select<event::Entity> {
+pub fn select((range, status): (&TimeRange, &StatusFilter), page: &Page<(i64, Uuid)>) -> Select<event::Entity> {
     let currency_digits = Func::coalesce([
         Expr::col((event::Entity, event::Column::CurrencyDigits)),
         Expr::col((provider::Entity, provider::Column::CurrencyDigits)),
@@ -86,19 +112,19 @@ pub fn select(query: &SearchQuery) -> Select<event::Entity> {
         .filter(provider::COLUMN.loading_since.is_null())
         .order_by_asc(event::Column::StartsAt)
         .order_by_asc(event::Column::Id);
-    select = match &query.filters.status {
+    select = match status {
         StatusFilter::NotCancelled => select.filter(event::Column::Status.ne(EventStatus::Cancelled)),
         StatusFilter::Any => select,
         StatusFilter::Of(statuses) => select.filter(event::Column::Status.is_in(statuses.iter().copied())),
     };
-    if let Some(starts_at) = query.filters.range.starts_at {
+    if let Some(starts_at) = range.starts_at {
         select = select.filter(event::COLUMN.starts_at.gte(starts_at));
     }
-    if let Some(ends_at) = query.filters.range.ends_at {
+    if let Some(ends_at) = range.ends_at {
         // No event ends before it starts, so the second condition follows from the first; it bounds the scan.
         select = select.filter(event::COLUMN.ends_at.lte(ends_at)).filter(event::COLUMN.starts_at.lte(ends_at));
     }
-    if let Some(Cursor { sort_key: (starts_at, id), .. }) = query.page.after {
+    if let Some(Cursor { sort_key: (starts_at, id), .. }) = page.after {
         select = select.filter(sort_key().gt(Expr::tuple([Expr::value(starts_at), Expr::value(id)])));
     }
     select

@@ -5,10 +5,7 @@ use std::borrow::Cow;
 use entity::footprint::{Scope, Selection};
 use serde::Serialize;
 
-use super::{
-    near::Near,
-    response::{VenueList, VenueRow},
-};
+use super::response::{VenueList, VenueRow};
 use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{
@@ -16,6 +13,7 @@ use crate::{
         sql::{ReadConnection, Sql},
     },
     error::ApiError,
+    find::Near,
     query::{Filters, ListFilters, ListQuery, Parameters},
     resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
 };

@@ -1,20 +1,18 @@
 //! `GET /venues`: venues by name and by location.
 
 mod filters;
-pub(crate) mod near;
 mod response;
 
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::near::{Latitude, Longitude, Radius};
 pub use self::{
     filters::{VenueFilters, VenuesQuery},
-    near::Near,
     response::VenueList,
 };
 use crate::{
     error::ApiError,
+    find::{Latitude, Longitude, Radius},
     query::{CursorText, Documented, Limit, Parameters},
     resources::{name_list::NamePrefixText, openapi::Tag},
     response::PageReply,

@@ -1,7 +1,5 @@
 //! The filters `latitude`, `longitude` and `radius`: an area around a point.
 
-use std::fmt::Write;
-
 use entity::sphere::{Direction, chord_squared, degrees_of_latitude};
 use poem_openapi::registry::MetaSchema;
 use serde::Serialize;
@@ -12,7 +10,7 @@ use crate::{
 };
 
 /// The parameters of an area.
-pub(crate) const PARAMETERS: [&str; 3] = ["latitude", "longitude", "radius"];
+pub(crate) const NEAR_PARAMETERS: [&str; 3] = ["latitude", "longitude", "radius"];
 /// Half of the Earth's circumference at the equator, rounded up: the largest distance.
 const MAX_RADIUS_KM: f64 = 20_038.0;
 const LATITUDES: [f64; 2] = [-90.0, 90.0];
@@ -48,8 +46,8 @@ pub struct Near {
 impl Near {
     /// Reads the three parameters, which must be given together.
     pub(crate) fn read(parameters: &mut Parameters<'_>) -> Option<Self> {
-        let missing: Vec<&str> = PARAMETERS.into_iter().filter(|name| !parameters.has(name)).collect();
-        if missing.len() < PARAMETERS.len() {
+        let missing: Vec<&str> = NEAR_PARAMETERS.into_iter().filter(|name| !parameters.has(name)).collect();
+        if missing.len() < NEAR_PARAMETERS.len() {
             for name in missing {
                 parameters.add_error(name, "is required: `latitude`, `longitude` and `radius` must be given together");
             }
@@ -67,19 +65,20 @@ impl Near {
 
     /// The condition that a row of `venue` is in the area. The range of latitudes can use an index; the chord is exact.
     pub(crate) fn condition(&self, sql: &mut Sql) -> String {
-        let Direction { x, y, z } = Direction::from_degrees(self.latitude, self.longitude);
         let height = degrees_of_latitude(self.radius);
         let [south, north] = [self.latitude - height, self.latitude + height].map(|edge| sql.bind(edge));
-        let mut condition = format!("venue.latitude BETWEEN {south} AND {north} AND ");
-        for (part, value) in [("x", x), ("y", y), ("z", z)] {
+        let (chord, max_chord) = (self.chord_squared(sql), sql.bind(chord_squared(self.radius)));
+        format!("venue.latitude BETWEEN {south} AND {north} AND {chord} <= {max_chord}")
+    }
+
+    /// The squared chord from the point to a row of `venue`, in radii.
+    pub(crate) fn chord_squared(&self, sql: &mut Sql) -> String {
+        let Direction { x, y, z } = Direction::from_degrees(self.latitude, self.longitude);
+        let parts = [("x", x), ("y", y), ("z", z)].map(|(part, value)| {
             let value = sql.bind(value);
-            let plus = if part == "x" { "" } else { " + " };
-            // Writing to a string cannot fail.
-            let _written = write!(condition, "{plus}(venue.direction_{part} - {value}) * (venue.direction_{part} - {value})");
-        }
-        let max_chord_squared = sql.bind(chord_squared(self.radius));
-        let _written = write!(condition, " <= {max_chord_squared}");
-        condition
+            format!("(venue.direction_{part} - {value}) * (venue.direction_{part} - {value})")
+        });
+        parts.join(" + ")
     }
 }
 

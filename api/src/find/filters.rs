@@ -1,0 +1,193 @@
+//! The filters of events, the same for every list.
+
+use std::time::Duration;
+
+use entity::{
+    UtcInstant,
+    footprint::{Scope, Selection, hash_performer},
+};
+use serde::Serialize;
+
+use super::{
+    availability_filter::AvailabilityFilter, bounding_box::BoundingBox, item_ref::ItemRefSet, listed_filter::ListedFilter,
+    near::Near, price_filter::PriceFilter, value_list::ValueList, when::When,
+};
+use crate::query::{Edge, Parameters, StatusFilter, TimeRange, parse_moment, serialize_instant};
+
+/// Which events. A filter without a value selects all.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EventFilters {
+    /// What is selected without the next two.
+    #[serde(skip)]
+    defaults: FilterDefaults,
+    /// When they take place.
+    #[serde(flatten)]
+    when: Option<When>,
+    /// Whether they take place as announced.
+    #[serde(skip_serializing_if = "StatusFilter::is_default")]
+    pub status: StatusFilter,
+    /// Whether they are in the feed of their provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed: Option<ListedFilter>,
+    /// Whether they can be bought now.
+    #[serde(skip_serializing_if = "AvailabilityFilter::is_empty")]
+    pub availability: AvailabilityFilter,
+    /// Who plays.
+    #[serde(skip_serializing_if = "ItemRefSet::is_empty")]
+    pub performer: ItemRefSet,
+    /// Where, as venues.
+    #[serde(skip_serializing_if = "ItemRefSet::is_empty")]
+    pub venue: ItemRefSet,
+    /// Who organizes.
+    #[serde(skip_serializing_if = "ItemRefSet::is_empty")]
+    pub organizer: ItemRefSet,
+    /// Slugs of providers.
+    #[serde(skip_serializing_if = "ValueList::is_empty")]
+    pub provider: ValueList,
+    /// Slugs of categories, each with its second level.
+    #[serde(skip_serializing_if = "ValueList::is_empty")]
+    pub category: ValueList,
+    /// Folded names of cities.
+    #[serde(skip_serializing_if = "ValueList::is_empty")]
+    pub city: ValueList,
+    /// ISO 3166-1 alpha-2 codes.
+    #[serde(skip_serializing_if = "ValueList::is_empty")]
+    pub country: ValueList,
+    /// Codes of places, and slugs of regions.
+    #[serde(skip_serializing_if = "ValueList::is_empty")]
+    pub place: ValueList,
+    /// Around a point.
+    #[serde(flatten)]
+    pub near: Option<Near>,
+    /// Within a rectangle of degrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bbox: Option<BoundingBox>,
+    /// What they cost.
+    #[serde(flatten)]
+    pub price: PriceFilter,
+    /// Those that were created, changed or left their feed since then.
+    #[serde(serialize_with = "serialize_instant", skip_serializing_if = "Option::is_none")]
+    pub updated_since: Option<UtcInstant>,
+}
+
+/// More than a statement takes.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// Which events are found without filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterDefaults {
+    /// Those that are in their feeds and have not ended.
+    Upcoming,
+    /// All that were ever on sale.
+    All,
+}
+
+impl FilterDefaults {
+    fn when(self) -> When {
+        match self {
+            Self::Upcoming => When::NotEnded,
+            Self::All => When::Always,
+        }
+    }
+
+    fn listed(self) -> ListedFilter {
+        match self {
+            Self::Upcoming => ListedFilter::Listed,
+            Self::All => ListedFilter::Any,
+        }
+    }
+}
+
+impl EventFilters {
+    /// Reads the parameters.
+    pub fn read(parameters: &mut Parameters<'_>, defaults: FilterDefaults) -> Self {
+        // What is the default has the same form as nothing.
+        let when = When::read(parameters).filter(|when| *when != defaults.when());
+        Self {
+            defaults,
+            when,
+            status: StatusFilter::read(parameters),
+            listed: ListedFilter::read(parameters).filter(|listed| *listed != defaults.listed()),
+            availability: AvailabilityFilter::read(parameters),
+            performer: ItemRefSet::read(parameters, "performer"),
+            venue: ItemRefSet::read(parameters, "venue"),
+            organizer: ItemRefSet::read(parameters, "organizer"),
+            provider: ValueList::providers(parameters),
+            category: ValueList::categories(parameters),
+            city: ValueList::cities(parameters),
+            country: ValueList::countries(parameters),
+            place: ValueList::places(parameters),
+            near: Near::read(parameters),
+            bbox: BoundingBox::read(parameters),
+            price: PriceFilter::read(parameters),
+            updated_since: parameters.get("updated_since", |text| parse_moment(text, Edge::Start)),
+        }
+    }
+
+    /// When they take place.
+    pub(super) fn when(&self) -> When {
+        self.when.unwrap_or_else(|| self.defaults.when())
+    }
+
+    /// Whether they are in the feed of their provider.
+    pub(super) fn listed(&self) -> ListedFilter {
+        self.listed.unwrap_or_else(|| self.defaults.listed())
+    }
+
+    /// The range of instants and the statuses, if all events with these are selected.
+    #[must_use]
+    pub fn as_time_range(&self) -> Option<(TimeRange, &StatusFilter)> {
+        let range = self.when().as_time_range()?;
+        let others = Self::read(&mut Parameters::parse(""), self.defaults);
+        let is_simple = Self { when: None, status: StatusFilter::default(), ..self.clone() } == others;
+        (is_simple && self.listed() == ListedFilter::Any).then_some((range, &self.status))
+    }
+
+    /// From what the events are selected.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        let is_by_source_id = !self.performer.is_empty() && self.performer.ids().is_empty();
+        let hashes = || self.performer.of_providers().map(|(_, source_id)| hash_performer(source_id)).collect();
+        Selection {
+            // Lists contain the names of performers and venues, too.
+            scopes: if self.place.is_empty() {
+                &[Scope::Events, Scope::Concerts]
+            } else {
+                &[Scope::Events, Scope::Concerts, Scope::Places]
+            },
+            days: self.when().days(),
+            area: self.near.map(|near| near.area()),
+            performers: is_by_source_id.then(hashes),
+        }
+    }
+
+    /// The filters that would restrict the events, of those that are not given.
+    pub(super) fn narrowing(&self) -> Vec<&'static str> {
+        let has_bounds = matches!(self.when(), When::Between(_));
+        let has_place = !self.city.is_empty() || !self.venue.is_empty() || self.near.is_some() || self.bbox.is_some();
+        let filters = [
+            (!has_bounds, "starts_at"),
+            (!has_bounds, "ends_at"),
+            (!has_place, "city"),
+            (!has_place, "latitude, longitude and radius"),
+            (self.category.is_empty(), "category"),
+            (self.performer.is_empty(), "performer"),
+        ];
+        filters.into_iter().filter_map(|(is_missing, name)| is_missing.then_some(name)).collect()
+    }
+
+    /// Whether it depends on the database's clock whether all events are in their feeds and have not ended.
+    pub(super) fn may_be_upcoming(&self) -> bool {
+        self.listed() == ListedFilter::Listed && matches!(self.when(), When::Between(_))
+    }
+
+    /// Whether all events are in their feeds and have not ended.
+    pub(super) fn are_upcoming(&self, now: Option<UtcInstant>) -> bool {
+        let is_after = match now {
+            // A statement may run for some seconds after the clock was read.
+            Some(now) => self.when().is_after(now + MARGIN),
+            None => self.when() == When::NotEnded,
+        };
+        self.listed() == ListedFilter::Listed && is_after
+    }
+}

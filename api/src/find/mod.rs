@@ -1,0 +1,36 @@
+//! Finding events: the filters, the sorts and the statements that every list of events shares.
+//!
+//! `filters` reads a query string. `plan` chooses how its events are found, `statement` writes that as SQL over the table `listing`,
+//! and `rows` reads them with all details ([ADR 44](../../../docs/adr/0044-listing.md)).
+
+mod availability_filter;
+mod bounding_box;
+mod conditions;
+mod documented;
+mod event_view;
+mod filters;
+mod item_ref;
+mod listed_filter;
+mod near;
+mod plan;
+mod price_filter;
+mod resolve;
+mod rows;
+mod sort;
+mod statement;
+mod value_list;
+mod when;
+
+pub(crate) use self::{
+    documented::AllFilters,
+    event_view::{EventPerformerView, EventVenueView, EventView},
+    near::{Latitude, Longitude, NEAR_PARAMETERS, Radius},
+    rows::PageReader,
+    sort::SortText,
+};
+pub use self::{
+    documented::WithEventFilters,
+    filters::{EventFilters, FilterDefaults},
+    near::Near,
+    sort::{Sort, SortKey, SortValue},
+};

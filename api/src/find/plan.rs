@@ -1,0 +1,104 @@
+//! How the events of a query are found: by which of its filters, and in which order.
+//!
+//! Each filter with few values has an index in the order of the starts, so a list in that order is merged from the ranges of one filter and
+//! reads little more than what it returns. Other orders sort the events of a filter if they are few, and read an index of that order if
+//! they are many.
+
+use entity::GeoArea;
+
+use super::{filters::EventFilters, resolve::Resolved, sort::Sort};
+
+/// Ranges of one index in a statement: each costs a descent of the index, and planning time.
+const MAX_RANGES: usize = 64;
+/// Events that are sorted: they take some tens of milliseconds.
+pub(super) const MAX_SORTED: u64 = 20_000;
+
+/// One way to find the events.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Plan {
+    /// Reads ranges of an index in the order of the list, and stops after a page.
+    InOrder(Source),
+    /// Reads all events of a source, and sorts them. It finds nothing if there are more than [`MAX_SORTED`].
+    Sorted(Source),
+}
+
+/// The events that are read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Source {
+    /// All events, in the order of the list.
+    All,
+    /// Those with one of these values in a column of `listing`.
+    Values(&'static str, Vec<sea_orm::Value>),
+    /// Those of the performers of the filter.
+    Performers,
+    /// Those of the organizers of the filter.
+    Organizers,
+    /// Those with these ids.
+    Ids,
+    /// Those at the places of the filter.
+    Places,
+    /// Those in the range of prices.
+    Prices,
+    /// Those that changed since an instant.
+    Updated,
+}
+
+/// The plans of a query, in the order in which they are tried.
+pub(super) fn plan(filters: &EventFilters, sort: Sort, has_ids: bool, resolved: &Resolved, are_upcoming: bool) -> Vec<Plan> {
+    let sets = [
+        (has_ids, Source::Ids),
+        (!filters.performer.is_empty(), Source::Performers),
+        (!filters.organizer.is_empty(), Source::Organizers),
+        (!filters.place.is_empty(), Source::Places),
+    ];
+    let set = sets.into_iter().find_map(|(is_given, source)| is_given.then_some(source));
+    let values = find_values(filters, resolved);
+    let ranges = [(filters.price.compares() && are_upcoming, Source::Prices), (filters.updated_since.is_some(), Source::Updated)];
+    let range = ranges.into_iter().find_map(|(is_given, source)| is_given.then_some(source));
+    let has_index = sort.is_by_start() || !matches!(sort, Sort::Distance);
+    let in_order = has_index.then(|| match &values {
+        Some(values) if sort.is_by_start() => Plan::InOrder(values.clone()),
+        _ => Plan::InOrder(Source::All),
+    });
+    let sorted = if sort.is_by_start() { set.or(range.filter(|_| values.is_none())) } else { set.or(values).or(range) };
+    let sorted = sorted.or((in_order.is_none()).then_some(Source::All));
+    sorted.map(Plan::Sorted).into_iter().chain(in_order).collect()
+}
+
+/// The filter with the fewest events that has an index in the order of the starts.
+fn find_values(filters: &EventFilters, resolved: &Resolved) -> Option<Source> {
+    if let Some(venues) = resolved.venues.as_ref().filter(|venues| venues.len() <= MAX_RANGES) {
+        return Some(Source::Values("venue_id", venues.iter().map(|venue| (*venue).into()).collect()));
+    }
+    if let Some(areas) = find_areas(filters) {
+        return Some(Source::Values("area", areas.into_iter().map(|area| area.0.into()).collect()));
+    }
+    let texts = |texts: &[String]| texts.iter().map(|text| text.clone().into()).collect::<Vec<sea_orm::Value>>();
+    if !filters.city.is_empty() {
+        return Some(Source::Values("city", texts(filters.city.as_slice())));
+    }
+    if let Some(providers) = &resolved.providers {
+        return Some(Source::Values("provider_id", providers.iter().map(|provider| (*provider).into()).collect()));
+    }
+    if !filters.category.is_empty() {
+        let slugs = filters.category.with_second_levels();
+        return Some(Source::Values("category", texts(&slugs)));
+    }
+    (!filters.country.is_empty()).then(|| Source::Values("country", texts(filters.country.as_slice())))
+}
+
+/// The areas of the circle or the rectangle, if they are few.
+fn find_areas(filters: &EventFilters) -> Option<Vec<GeoArea>> {
+    let circle =
+        || GeoArea::within_radius(filters.near.as_ref().map(|near| (near.latitude, near.longitude, near.radius))?, MAX_RANGES);
+    let rectangle = || {
+        let mut areas = Vec::new();
+        for part in filters.bbox?.split() {
+            areas.extend(GeoArea::within_degrees([part.west, part.south, part.east, part.north], MAX_RANGES)?);
+        }
+        areas.sort_unstable();
+        areas.dedup();
+        (areas.len() <= MAX_RANGES).then_some(areas)
+    };
+    circle().or_else(rectangle)
+}

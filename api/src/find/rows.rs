@@ -1,0 +1,221 @@
+//! Reads pages of events with their details.
+
+use entity::{UtcInstant, database_now};
+use futures_util::TryStreamExt;
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement, prelude::Uuid};
+use tokio::task::consume_budget;
+
+use super::{
+    event_view::EventView,
+    filters::EventFilters,
+    plan::{MAX_SORTED, Plan, plan},
+    resolve::Resolved,
+    sort::{Sort, SortKey, SortValue},
+    statement::{self, Found},
+};
+use crate::{
+    cache::SnapshotVersion,
+    database::sql::{ReadConnection, read_rows},
+    error::ApiError,
+};
+
+/// Attempts to read all statements from one version of the catalogue.
+const MAX_ATTEMPTS: usize = 3;
+
+/// The columns of an event and what it belongs to. An event without a detail has that of its base event.
+pub(super) const COLUMNS: &str = "event.id, event.base_event_id, event.local_start, event.local_end, event.starts_at, event.ends_at, \
+    event.sell_from, event.sell_to, event.sale_starts_at, event.sale_ends_at, event.sold_out, event.status, event.min_price, \
+    event.max_price, event.left_at, event.previous_start_at, event.name, event.first_seen_at, event.source_id, base_event.source_id AS base_event_source_id, \
+    page.updated_at, page.chord, base_event.title, \
+    COALESCE(event.category, base_event.category) AS category, \
+    COALESCE(event.description, base_event.description) AS description, COALESCE(event.url, base_event.url) AS url, \
+    COALESCE(event.image_url, base_event.image_url) AS image_url, \
+    COALESCE(event.organizer_name, base_event.organizer_name) AS organizer, \
+    COALESCE(event.time_zone, provider.time_zone) AS time_zone, COALESCE(event.currency, provider.currency) AS currency, \
+    COALESCE(event.currency_digits, provider.currency_digits) AS currency_digits, \
+    provider.slug AS provider_slug, provider.name AS provider_name, provider.home_page AS provider_home_page, \
+    provider.licence AS provider_licence, provider.attribution AS provider_attribution, \
+    venue.id AS venue_id, venue.source_id AS venue_source_id, venue.name AS venue_name, venue.latitude, venue.longitude, venue.located, \
+    venue.place_code, venue.address, venue.postal_code, venue.city, venue.region, venue.country";
+
+/// An event of a list.
+#[derive(Debug, FromQueryResult)]
+pub(crate) struct FoundEvent {
+    #[sea_orm(nested)]
+    pub(crate) view: EventView,
+    candidates: i64,
+    version: i64,
+    raised_at: UtcInstant,
+}
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    count: i64,
+    version: i64,
+    raised_at: UtcInstant,
+}
+
+impl FoundEvent {
+    /// Its position in a list.
+    pub(crate) fn sort_key(&self, sort: Sort) -> SortKey {
+        let value = match sort {
+            Sort::StartsAt | Sort::StartsAtDescending => SortValue::Absent,
+            Sort::Price | Sort::PriceDescending => self.view.min_price.map_or(SortValue::Absent, SortValue::Integer),
+            Sort::Distance => SortValue::Float(self.view.chord),
+            Sort::UpdatedAtDescending => SortValue::Integer(self.view.updated_at.0),
+            Sort::FirstSeenAtDescending => SortValue::Integer(self.view.first_seen_at.0),
+        };
+        (value, self.view.starts_at.0, self.view.id)
+    }
+}
+
+/// Reads one list of events.
+#[derive(Debug)]
+pub(crate) struct PageReader<'a, C> {
+    pub(crate) database: &'a C,
+    pub(crate) filters: &'a EventFilters,
+    /// Only these events; empty for all.
+    pub(crate) ids: &'a [Uuid],
+    pub(crate) sort: Sort,
+}
+
+/// Rows, and the version of the snapshot that they were read from; `None` if there are no rows that contain it.
+pub(crate) type Snapshot<T> = (T, Option<SnapshotVersion>);
+
+/// The versions that the statements of one attempt have read.
+#[derive(Debug, Default)]
+struct Versions(Vec<SnapshotVersion>);
+
+impl<C: ReadConnection> PageReader<'_, C> {
+    /// The rows after a position, at most `limit`, and if it `counts` the number of all rows up to a maximum.
+    pub(crate) async fn read(
+        &self,
+        after: Option<SortKey>,
+        limit: u64,
+        max_count: Option<u64>,
+    ) -> Result<Snapshot<(Vec<FoundEvent>, Option<u64>)>, ApiError> {
+        let mut attempt = 1;
+        loop {
+            let mut versions = Versions::default();
+            let found = self.attempt(after, limit, max_count, &mut versions).await?;
+            // Of several versions, the oldest: the response is read again as soon as the newer one is known.
+            let oldest = versions.0.iter().min().copied();
+            if oldest == versions.0.iter().max().copied() || attempt == MAX_ATTEMPTS {
+                return Ok((found, oldest));
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        after: Option<SortKey>,
+        limit: u64,
+        max_count: Option<u64>,
+        versions: &mut Versions,
+    ) -> Result<(Vec<FoundEvent>, Option<u64>), ApiError> {
+        let resolved = Resolved::fetch(self.database, self.filters, self.sort).await?;
+        if resolved.is_empty() {
+            return Ok((Vec::new(), max_count.map(|_| 0)));
+        }
+        let now = if self.filters.may_be_upcoming() { Some(database_now(self.database).await?) } else { None };
+        let are_upcoming = self.filters.are_upcoming(now);
+        let plans = plan(self.filters, self.sort, !self.ids.is_empty(), &resolved, are_upcoming);
+        let found =
+            Found { filters: self.filters, resolved: &resolved, ids: self.ids, sort: self.sort, has_price: None, are_upcoming };
+        let count = match max_count {
+            Some(max) => Some(self.count(&found, &plans[0], max, versions).await?),
+            None => None,
+        };
+        let rows = if self.sort.is_by_price() {
+            self.read_by_price(found, &plans, after, limit, versions).await?
+        } else {
+            self.read_part(&found, &plans, after, limit, versions).await?
+        };
+        Ok((rows, count))
+    }
+
+    /// First the events with a price, and then those without one.
+    async fn read_by_price(
+        &self,
+        found: Found<'_>,
+        plans: &[Plan],
+        after: Option<SortKey>,
+        limit: u64,
+        versions: &mut Versions,
+    ) -> Result<Vec<FoundEvent>, ApiError> {
+        let is_priced = !matches!(after, Some((SortValue::Absent, ..)));
+        let mut rows = Vec::new();
+        if is_priced {
+            let priced = Found { has_price: Some(true), ..found };
+            rows = self.read_part(&priced, plans, after, limit, versions).await?;
+        }
+        let missing = limit - rows.len() as u64;
+        if missing > 0 {
+            let unpriced = Found { has_price: Some(false), ..found };
+            rows.extend(self.read_part(&unpriced, plans, after.filter(|_| !is_priced), missing, versions).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Reads with the first plan that does not have to sort too many events.
+    async fn read_part(
+        &self,
+        found: &Found<'_>,
+        plans: &[Plan],
+        after: Option<SortKey>,
+        limit: u64,
+        versions: &mut Versions,
+    ) -> Result<Vec<FoundEvent>, ApiError> {
+        for plan in plans {
+            let statement = statement::page(self.backend(), found, plan, after, limit);
+            let rows = self.read_rows(statement).await?;
+            versions.0.extend(rows.first().map(|row| (row.version, row.raised_at)));
+            let candidates = match (rows.first(), plan) {
+                (Some(row), _) => u64::try_from(row.candidates).unwrap_or(0),
+                // A page after a position may be empty because too few events were sorted.
+                (None, Plan::Sorted(_)) if after.is_some() => self.count(found, plan, MAX_SORTED + 1, versions).await?,
+                (None, _) => 0,
+            };
+            if candidates <= MAX_SORTED {
+                return Ok(rows);
+            }
+        }
+        Err(self.too_broad())
+    }
+
+    async fn count(&self, found: &Found<'_>, plan: &Plan, max: u64, versions: &mut Versions) -> Result<u64, ApiError> {
+        let rows: Vec<CountRow> = read_rows(self.database, statement::count(self.backend(), found, plan, max))
+            .await
+            .map_err(|error| self.explain(error))?;
+        versions.0.extend(rows.first().map(|row| (row.version, row.raised_at)));
+        Ok(rows.first().map_or(0, |row| u64::try_from(row.count).unwrap_or(0)))
+    }
+
+    async fn read_rows(&self, statement: Statement) -> Result<Vec<FoundEvent>, ApiError> {
+        let read = async {
+            let mut stream = FoundEvent::find_by_statement(statement).stream(self.database).await?;
+            let mut rows = Vec::new();
+            while let Some(row) = stream.try_next().await? {
+                rows.push(row);
+                // The driver may have all rows ready.
+                consume_budget().await;
+            }
+            Ok(rows)
+        };
+        read.await.map_err(|error| self.explain(error))
+    }
+
+    /// A statement that takes too long reads too many events, unless it waited.
+    fn explain(&self, error: sea_orm::DbErr) -> ApiError {
+        if entity::is_statement_timeout(&error) { self.too_broad() } else { error.into() }
+    }
+
+    fn too_broad(&self) -> ApiError {
+        ApiError::QueryTooBroad { filters: self.filters.narrowing() }
+    }
+
+    fn backend(&self) -> sea_orm::DbBackend {
+        ConnectionTrait::get_database_backend(self.database)
+    }
+}

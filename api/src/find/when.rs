@@ -1,0 +1,311 @@
+//! The filters `starts_at`, `ends_at`, `range` and `time_zone`.
+
+use std::fmt;
+
+use chrono::{Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono_tz::Tz;
+use entity::{
+    UtcInstant,
+    footprint::{DayRange, day_of},
+};
+use poem_openapi::registry::MetaSchema;
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use crate::{
+    query::{Edge, Moment, ParameterKind, Parameters, TimeRange},
+    response::to_rfc3339,
+};
+
+/// The time zone that means the clock of each event's venue.
+const VENUE: &str = "venue";
+/// No two clocks on the earth differ by more: from twelve hours behind UTC to fourteen hours ahead of it.
+const MAX_OFFSET_MICROS: i64 = 14 * 3_600 * 1_000_000;
+
+/// When events take place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum When {
+    /// They have not ended.
+    #[default]
+    NotEnded,
+    /// At any time.
+    Always,
+    /// From a bound to another one.
+    Between(Between),
+}
+
+/// A range of time. Absent bounds are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Between {
+    pub(super) starts_at: Option<Bound>,
+    pub(super) ends_at: Option<Bound>,
+    /// Whether events count that are on at some moment of the range. Else they start and end within it.
+    pub(super) overlaps: bool,
+}
+
+/// A bound of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// An instant.
+    At(UtcInstant),
+    /// What the clock of each event's venue shows.
+    OnVenueClock(NaiveDateTime),
+}
+
+/// The value of `range`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RangeKind {
+    Within,
+    Overlaps,
+    All,
+}
+
+/// The clock of dates and times without an offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Clock {
+    In(Tz),
+    OfVenue,
+}
+
+/// The name of a range.
+#[derive(Debug)]
+pub(crate) struct RangeText;
+
+/// The name of a time zone.
+#[derive(Debug)]
+pub(crate) struct TimeZoneText;
+
+impl When {
+    /// Reads the parameters.
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Option<Self> {
+        let clock = parameters.get("time_zone", parse_clock).unwrap_or(Clock::In(Tz::UTC));
+        let starts_at = parameters.get("starts_at", |text| clock.parse(text, Edge::Start));
+        let ends_at = parameters.get("ends_at", |text| clock.parse(text, Edge::End));
+        let kind = parameters.get("range", parse_range);
+        if let Some((starts_at, _)) = starts_at.zip(ends_at).filter(|(starts_at, ends_at)| starts_at.is_after(*ends_at)) {
+            parameters.add_error("ends_at", format!("must not be before `starts_at`, which is {starts_at}"));
+        }
+        let is_bounded = starts_at.is_some() || ends_at.is_some();
+        match kind {
+            Some(RangeKind::All) if is_bounded => {
+                parameters.add_error("range", "`all` cannot be combined with `starts_at` and `ends_at`");
+                None
+            }
+            Some(RangeKind::All) => Some(Self::Always),
+            kind if is_bounded => {
+                Some(Self::Between(Between { starts_at, ends_at, overlaps: kind == Some(RangeKind::Overlaps) }))
+            }
+            _ => None,
+        }
+    }
+
+    /// The range of instants within which all events start and end, if there is no other condition.
+    pub(super) fn as_time_range(&self) -> Option<TimeRange> {
+        let instant = |bound: Option<Bound>| match bound {
+            Some(Bound::At(instant)) => Some(Some(instant)),
+            Some(Bound::OnVenueClock(_)) => None,
+            None => Some(None),
+        };
+        match self {
+            Self::Always => Some(TimeRange::default()),
+            Self::Between(Between { starts_at, ends_at, overlaps: false }) => {
+                Some(TimeRange { starts_at: instant(*starts_at)?, ends_at: instant(*ends_at)? })
+            }
+            Self::NotEnded | Self::Between(_) => None,
+        }
+    }
+
+    /// The days in UTC of the events; `None` for all.
+    pub(super) fn days(&self) -> Option<DayRange> {
+        let Self::Between(between) = self else { return None };
+        let (first, last) = between.instants();
+        Some((first.map_or(i32::MIN, day_of), last.map_or(i32::MAX, day_of)))
+    }
+
+    /// Whether every event of the range ends after an instant.
+    pub(super) fn is_after(&self, now: UtcInstant) -> bool {
+        match self {
+            Self::NotEnded => true,
+            Self::Always => false,
+            Self::Between(between) => between.instants().0.is_some_and(|first| first > now),
+        }
+    }
+}
+
+impl Between {
+    /// Instants between which all events of the range take place.
+    pub(super) fn instants(&self) -> (Option<UtcInstant>, Option<UtcInstant>) {
+        (
+            self.starts_at.map(|bound| bound.instant(-MAX_OFFSET_MICROS)),
+            self.ends_at.map(|bound| bound.instant(MAX_OFFSET_MICROS)),
+        )
+    }
+}
+
+impl Bound {
+    /// The instant, or the one on the clock that is the furthest.
+    fn instant(self, max_offset: i64) -> UtcInstant {
+        match self {
+            Self::At(instant) => instant,
+            Self::OnVenueClock(local) => UtcInstant(UtcInstant::from(local.and_utc()).0 + max_offset),
+        }
+    }
+
+    /// Whether it is after a bound of the same kind.
+    fn is_after(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::At(instant), Self::At(other)) => instant > other,
+            (Self::OnVenueClock(local), Self::OnVenueClock(other)) => local > other,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(instant) => formatter.write_str(&to_rfc3339(*instant)),
+            Self::OnVenueClock(local) => local.format("%Y-%m-%dT%H:%M:%S%.f").fmt(formatter),
+        }
+    }
+}
+
+impl Clock {
+    fn parse(self, text: &str, edge: Edge) -> Result<Bound, String> {
+        let moment = Moment::parse(text)?;
+        match (self, moment) {
+            (Self::OfVenue, Moment::Local(local)) => Ok(Bound::OnVenueClock(local)),
+            (Self::OfVenue, Moment::Date(date)) => Ok(Bound::OnVenueClock(edge_of_day(date, edge))),
+            (Self::OfVenue, Moment::Instant(_)) => moment.resolve(Tz::UTC, edge).map(Bound::At),
+            (Self::In(zone), _) => moment.resolve(zone, edge).map(Bound::At),
+        }
+    }
+}
+
+fn edge_of_day(date: NaiveDate, edge: Edge) -> NaiveDateTime {
+    match edge {
+        Edge::Start => date.and_time(NaiveTime::MIN),
+        Edge::End => (date + Days::new(1)).and_time(NaiveTime::MIN) - TimeDelta::microseconds(1),
+    }
+}
+
+fn parse_clock(text: &str) -> Result<Clock, String> {
+    if text == VENUE {
+        return Ok(Clock::OfVenue);
+    }
+    let requirement = || format!("must be an IANA time zone such as Europe/Madrid, or `{VENUE}`");
+    text.parse().map(Clock::In).map_err(|_| requirement())
+}
+
+fn parse_range(text: &str) -> Result<RangeKind, String> {
+    match text {
+        "within" => Ok(RangeKind::Within),
+        "overlaps" => Ok(RangeKind::Overlaps),
+        "all" => Ok(RangeKind::All),
+        _ => Err("must be `within`, `overlaps` or `all`".to_owned()),
+    }
+}
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::NotEnded => {}
+            Self::Always => map.serialize_entry("range", "all")?,
+            Self::Between(Between { starts_at, ends_at, overlaps }) => {
+                let mut is_local = false;
+                for (name, bound) in [("starts_at", starts_at), ("ends_at", ends_at)] {
+                    if let Some(bound) = bound {
+                        map.serialize_entry(name, &bound.to_string())?;
+                        is_local |= matches!(bound, Bound::OnVenueClock(_));
+                    }
+                }
+                if is_local {
+                    map.serialize_entry("time_zone", VENUE)?;
+                }
+                if *overlaps {
+                    map.serialize_entry("range", "overlaps")?;
+                }
+            }
+        }
+        map.end()
+    }
+}
+
+impl ParameterKind for RangeText {
+    fn schema() -> MetaSchema {
+        MetaSchema { enum_items: ["within", "overlaps", "all"].map(Into::into).into(), ..MetaSchema::new("string") }
+    }
+}
+
+impl ParameterKind for TimeZoneText {
+    fn schema() -> MetaSchema {
+        MetaSchema {
+            pattern: Some("^[A-Za-z0-9_+/-]*$".to_owned()),
+            example: Some("Europe/Madrid".into()),
+            ..MetaSchema::new("string")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn between(query: &str) -> Between {
+        let mut parameters = Parameters::parse(query);
+        let when = When::read(&mut parameters);
+        parameters.finish(()).unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        match when {
+            Some(When::Between(between)) => between,
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+
+    fn instants(query: &str) -> [String; 2] {
+        let Between { starts_at, ends_at, .. } = between(query);
+        [starts_at, ends_at].map(|bound| match bound {
+            Some(Bound::At(instant)) => to_rfc3339(instant),
+            other => panic!("{query}: {other:?}"),
+        })
+    }
+
+    #[test]
+    fn dates_are_days_of_the_time_zone() {
+        for (query, expected) in [
+            ("starts_at=2027-03-28&ends_at=2027-03-28", ["2027-03-28T00:00:00Z", "2027-03-28T23:59:59.999999Z"]),
+            // Clocks are set forward: the day has 23 hours.
+            (
+                "starts_at=2027-03-28&ends_at=2027-03-28&time_zone=Europe/Madrid",
+                ["2027-03-27T23:00:00Z", "2027-03-28T21:59:59.999999Z"],
+            ),
+            // Clocks are set back: the day has 25 hours.
+            (
+                "starts_at=2027-10-31&ends_at=2027-10-31&time_zone=Europe/Madrid",
+                ["2027-10-30T22:00:00Z", "2027-10-31T22:59:59.999999Z"],
+            ),
+            // The time occurs twice.
+            (
+                "starts_at=2027-10-31T02:30&ends_at=2027-10-31T02:30&time_zone=Europe/Madrid",
+                ["2027-10-31T00:30:00Z", "2027-10-31T01:30:00Z"],
+            ),
+            // The time does not occur.
+            (
+                "starts_at=2027-03-28T02:30&ends_at=2027-03-28T02:30&time_zone=Europe/Madrid",
+                ["2027-03-28T01:00:00Z", "2027-03-28T01:00:00Z"],
+            ),
+            (
+                "starts_at=2027-03-28T02:30Z&ends_at=2027-03-28T05:00%2B01:00&time_zone=Asia/Tokyo",
+                ["2027-03-28T02:30:00Z", "2027-03-28T04:00:00Z"],
+            ),
+        ] {
+            assert_eq!(instants(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn every_clock_of_the_earth_shows_the_day_between_the_instants() {
+        let (first, last) = between("starts_at=2027-03-28&ends_at=2027-03-28&time_zone=venue").instants();
+        assert_eq!(first.map(to_rfc3339).as_deref(), Some("2027-03-27T10:00:00Z"));
+        assert_eq!(last.map(to_rfc3339).as_deref(), Some("2027-03-29T13:59:59.999999Z"));
+    }
+}

@@ -1,0 +1,106 @@
+//! What a list refuses, and how many events it sorts.
+
+use std::sync::Arc;
+
+use entity::{UtcInstant, database_now};
+use migration::{on_every_backend, testing::TestDatabase};
+use serde_json::json;
+
+use crate::{
+    fixtures::{CatalogueFixture, NewEvent},
+    test_app::TestApp,
+};
+
+on_every_backend!(
+    more_events_than_can_be_sorted_are_refused,
+    prices_in_several_currencies_are_compared_in_one,
+    only_the_requested_members_are_returned,
+    contradictory_filters_are_reported,
+);
+
+const DAY: i64 = 24 * 3_600 * 1_000_000;
+
+/// An event that starts this number of days from now.
+async fn upcoming(catalogue: &CatalogueFixture, title: &str, days: i64) -> NewEvent {
+    let start = UtcInstant(database_now(&catalogue.database).await.unwrap().0 + days * DAY);
+    NewEvent::titled(title).with(|row| (row.starts_at, row.ends_at) = (start, start))
+}
+
+async fn more_events_than_can_be_sorted_are_refused(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let first = upcoming(&catalogue, "first", 1).await;
+    let start = first.row.starts_at;
+    let at_venue = |number: i64| {
+        NewEvent::titled(&format!("event {number}"))
+            .with(|row| (row.starts_at, row.ends_at) = (UtcInstant(start.0 + number), UtcInstant(start.0 + number)))
+            .venue("Sala Apolo", (41.374, 2.169), None)
+    };
+    catalogue.insert((0..=20_000).map(at_venue)).await;
+    let app = TestApp::new(&database).await;
+    let near = "latitude=41.4&longitude=2.2&radius=10";
+
+    let problem = app.get(&format!("/events?{near}&sort=distance")).await.problem(422, "query_too_broad");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("`starts_at`") && detail.contains("`category`") && !detail.contains("`city`"), "{detail}");
+
+    let until = api::response::to_rfc3339(UtcInstant(start.0 + 19_999));
+    let page = app.get(&format!("/events?{near}&sort=distance&limit=3&ends_at={until}")).await.json();
+    assert_eq!(page["data"]["events"].as_array().unwrap().len(), 3, "{page:#}");
+    // In the order of the starts, nothing is sorted.
+    let page = app.get(&format!("/events?{near}&total=true&limit=3")).await.json();
+    assert_eq!((page["data"]["events"].as_array().unwrap().len(), &page["meta"]["total"]), (3, &json!(10_000)));
+}
+
+async fn prices_in_several_currencies_are_compared_in_one(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    for (slug, currency, digits) in [("fever", "EUR", 2), ("tokyo", "JPY", 0)] {
+        catalogue.insert_provider(slug, currency, digits).await;
+    }
+    let euros = upcoming(&catalogue, "euros", 1).await.prices(&[1_050]);
+    let yen = upcoming(&catalogue, "yen", 2).await.of_provider("tokyo").prices(&[1_050]);
+    catalogue.insert([euros, yen]).await;
+    let app = TestApp::new(&database).await;
+    let titles = async |query: &str| {
+        let page = app.get(&format!("/events?{query}")).await.json();
+        let events = page["data"]["events"].as_array().unwrap_or_else(|| panic!("{query}: {page:#}")).clone();
+        events.iter().map(|event| event["title"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+
+    let problem = app.get("/events?sort=price").await.problem(400, "currency_required");
+    assert!(problem["detail"].as_str().unwrap().contains("EUR, JPY"), "{problem:#}");
+    assert_eq!(titles("max_price=10.50&currency=EUR").await, ["euros"]);
+    assert_eq!(titles("max_price=10.49&currency=EUR").await, Vec::<String>::new());
+    assert_eq!(titles("min_price=1050&provider=tokyo").await, ["yen"]);
+    assert_eq!(titles("min_price=1051&currency=JPY").await, Vec::<String>::new());
+    assert_eq!(titles("currency=JPY").await, ["yen"]);
+}
+
+async fn only_the_requested_members_are_returned(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let event = upcoming(&catalogue, "only", 1).await;
+    let id = event.row.id;
+    catalogue.insert([event]).await;
+    let app = TestApp::new(&database).await;
+    let page = app.get("/events?fields=title,id&fields=listed").await.json();
+    assert_eq!(page["data"]["events"], json!([{ "id": id, "title": "only", "listed": true }]));
+    let error = app.get("/events?fields=titel").await.problem(400, "invalid_parameter");
+    assert!(error["detail"].as_str().unwrap().contains("must be members of an event: id, title,"), "{error:#}");
+}
+
+async fn contradictory_filters_are_reported(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
+    for (query, message) in [
+        ("range=all&starts_at=2027-01-01", "`range` `all` cannot be combined with `starts_at` and `ends_at`"),
+        ("time_zone=Mars/Base", "`time_zone` must be an IANA time zone such as Europe/Madrid, or `venue`, got `Mars/Base`"),
+        ("bbox=1,5,2,4", "`bbox` must be `west,south,east,north` in degrees"),
+        ("bbox=1,2,3", "`bbox` must be `west,south,east,north` in degrees"),
+        ("min_price=2&max_price=1", "`max_price` must not be less than `min_price`"),
+        ("city=%20", "`city` must be names of at most 200 characters"),
+        ("sort=distance", "`sort` `distance` requires `latitude`, `longitude` and `radius`"),
+        ("performer=12", "`performer` must be UUIDs or ids as `provider:id`"),
+        ("category=musik", "`category` must be categories such as music or music/jazz"),
+    ] {
+        let problem = app.get(&format!("/events?{query}")).await.problem(400, "invalid_parameter");
+        assert!(problem["detail"].as_str().unwrap().starts_with(message), "{query}: {problem:#}");
+    }
+}

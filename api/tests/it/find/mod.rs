@@ -1,0 +1,6 @@
+//! Lists of events: compared with a full scan of random catalogues.
+
+mod limits;
+mod oracle;
+mod queries;
+mod world;
