@@ -122,7 +122,8 @@ fn expand(parameter: MetaOperationParam) -> Vec<MetaOperationParam> {
     let MetaOperationParam { in_type, explode, .. } = parameter;
     let filters = FILTERS.into_iter().map(|(name, schema, description)| MetaOperationParam {
         name: name.to_owned(),
-        schema: MetaSchemaRef::Inline(Box::new(schema())),
+        // Without an example, with which the form of the Swagger UI would be filled: it would restrict the list.
+        schema: MetaSchemaRef::Inline(Box::new(MetaSchema { example: None, ..schema() })),
         in_type,
         description: Some(description.to_owned()),
         required: false,
