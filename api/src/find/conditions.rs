@@ -1,6 +1,5 @@
 //! The filters as conditions on a row of `listing` and the tables that are joined with it.
 
-use chrono::NaiveDateTime;
 use entity::EventStatus;
 use sea_orm::DbBackend;
 
@@ -14,7 +13,7 @@ use crate::{
     query::StatusFilter,
 };
 
-/// A wall clock as events store it, to the microsecond.
+/// A wall clock to the microsecond. Events store it with as many digits of the second as their feed has.
 const WALL_CLOCK: &str = "%Y-%m-%dT%H:%M:%S%.6f";
 
 /// Conditions, and the tables that they need.
@@ -44,8 +43,8 @@ impl Conditions {
         conditions
     }
 
-    /// The tables of a statement, beginning with `listing`, and the conditions that join them. The order of a CROSS JOIN is that of SQLite's
-    /// loops, whatever its statistics say.
+    /// The tables of a statement, beginning with `listing`, and the conditions that join them. SQLite nests its loops in the order of a CROSS
+    /// JOIN, whatever its statistics say.
     pub(super) fn joins(&self) -> (String, Vec<String>) {
         let (mut tables, mut texts) = ("listing".to_owned(), Vec::new());
         for (is_needed, table, condition) in [
@@ -107,14 +106,16 @@ impl Conditions {
         let end = full("COALESCE(event.local_end, event.local_start)", "T23:59:59.999999");
         let end = format!("CASE WHEN event.local_end IS NULL THEN {start} ELSE {end} END");
         let (of_first, of_last) = if between.overlaps { (&end, &start) } else { (&start, &end) };
-        let mut add = |bound: Option<Bound>, expression: &str, operator: &str| {
-            if let Some(Bound::OnVenueClock(local)) = bound {
-                let bound = sql.bind(trim_fraction(local));
-                self.add_of_event(format!("({expression}) {operator} {bound} {collation}"));
-            }
-        };
-        add(between.starts_at, of_first, ">=");
-        add(between.ends_at, of_last, "<=");
+        if let Some(Bound::OnVenueClock(local)) = between.starts_at {
+            // A text sorts before the same text with more digits: the shortest form is the least of those of one time.
+            let first = local.format(WALL_CLOCK).to_string();
+            let first = sql.bind(first.trim_end_matches('0').trim_end_matches('.'));
+            self.add_of_event(format!("({of_first}) >= {first} {collation}"));
+        }
+        if let Some(Bound::OnVenueClock(local)) = between.ends_at {
+            let last = sql.bind(local.format(WALL_CLOCK).to_string());
+            self.add_of_event(format!("({of_last}) <= {last} {collation}"));
+        }
     }
 
     fn add_status(&mut self, status: &StatusFilter, sql: &mut Sql) {
@@ -182,11 +183,6 @@ impl Conditions {
             self.texts.push(format!("listing.min_price <= {}", sql.bind(max_price)));
         }
     }
-}
-
-/// A wall clock in the form that is stored, which has a fraction only if it is not zero.
-fn trim_fraction(local: NaiveDateTime) -> String {
-    local.format(WALL_CLOCK).to_string()
 }
 
 /// The venues at places, or at places within regions.

@@ -16,6 +16,7 @@ on_every_backend!(
     prices_in_several_currencies_are_compared_in_one,
     only_the_requested_members_are_returned,
     contradictory_filters_are_reported,
+    bounds_on_the_clock_of_the_venue_are_inclusive,
 );
 
 const DAY: i64 = 24 * 3_600 * 1_000_000;
@@ -102,5 +103,40 @@ async fn contradictory_filters_are_reported(database: Arc<TestDatabase>) {
     ] {
         let problem = app.get(&format!("/events?{query}")).await.problem(400, "invalid_parameter");
         assert!(problem["detail"].as_str().unwrap().starts_with(message), "{query}: {problem:#}");
+    }
+}
+
+async fn bounds_on_the_clock_of_the_venue_are_inclusive(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let on_clock = |title: &str, start: &str, end: Option<&str>| {
+        let (start, end) = (start.to_owned(), end.map(str::to_owned));
+        NewEvent::titled(title).starts("2027-06-30T12:00:00").with(|row| (row.local_start, row.local_end) = (start, end))
+    };
+    let events = [
+        on_clock("midnight", "2027-06-30T00:00:00", None),
+        on_clock("fraction", "2027-06-30T00:00:00.50", Some("2027-06-30T23:59:59.5")),
+        on_clock("day", "2027-06-30", Some("2027-06-30")),
+        on_clock("until midnight", "2027-06-30T20:00:00", Some("2027-07-01T00:00:00")),
+    ];
+    catalogue.insert(events).await;
+    let app = TestApp::new(&database).await;
+    let all = ["midnight", "fraction", "day", "until midnight"];
+    for (query, left_out) in [
+        ("starts_at=2027-06-30", &[][..]),
+        ("starts_at=2027-06-30T00:00:00&ends_at=2027-07-01T00:00:00", &[]),
+        ("starts_at=2027-06-30&ends_at=2027-06-30", &["until midnight"]),
+        ("starts_at=2027-06-30T00:00:00.5", &["midnight", "day"]),
+        ("starts_at=2027-06-30T00:00:00.500001", &["midnight", "day", "fraction"]),
+        ("ends_at=2027-06-30T23:59:59.499999", &["fraction", "day", "until midnight"]),
+        ("starts_at=2027-07-01T00:00:00&range=overlaps", &["midnight", "fraction", "day"]),
+        ("ends_at=2027-06-30T00:00:00&range=overlaps", &["fraction", "until midnight"]),
+    ] {
+        let page = app.get(&format!("/events?{query}&time_zone=venue&fields=title")).await.json();
+        let events = page["data"]["events"].as_array().unwrap_or_else(|| panic!("{query}: {page:#}"));
+        let mut titles: Vec<&str> = events.iter().map(|event| event["title"].as_str().unwrap()).collect();
+        let mut wanted: Vec<&str> = all.into_iter().filter(|title| !left_out.contains(title)).collect();
+        titles.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(titles, wanted, "{query}");
     }
 }
