@@ -137,10 +137,38 @@ impl EventFilters {
     /// The range of instants and the statuses, if all events with these are selected.
     #[must_use]
     pub fn as_time_range(&self) -> Option<(TimeRange, &StatusFilter)> {
-        let range = self.when().as_time_range()?;
-        let others = Self::read(&mut Parameters::parse(""), self.defaults);
-        let is_simple = Self { when: None, status: StatusFilter::default(), ..self.clone() } == others;
-        (is_simple && self.listed() == ListedFilter::Any).then_some((range, &self.status))
+        let is_simple = self.listed() == ListedFilter::Any && !self.has_other_filters();
+        self.when().as_time_range().filter(|_| is_simple).map(|range| (range, &self.status))
+    }
+
+    /// Whether there are filters beside those of time, status and presence in the feed.
+    fn has_other_filters(&self) -> bool {
+        let Self {
+            defaults: _,
+            when: _,
+            status: _,
+            listed: _,
+            availability,
+            performer,
+            venue,
+            organizer,
+            provider,
+            category,
+            city,
+            country,
+            place,
+            near,
+            bbox,
+            price,
+            updated_since,
+        } = self;
+        !availability.is_empty()
+            || [performer, venue, organizer].iter().any(|items| !items.is_empty())
+            || [provider, category, city, country, place].iter().any(|values| !values.is_empty())
+            || near.is_some()
+            || bbox.is_some()
+            || *price != PriceFilter::default()
+            || updated_since.is_some()
     }
 
     /// From what the events are selected.

@@ -6,7 +6,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::query::{ParameterKind, Parameters};
+use crate::query::{ParameterKind, Parameters, parse_provider_slug};
 
 /// Values of one filter: few enough to find the events of all of them in one statement.
 const MAX_REFS: usize = 100;
@@ -65,15 +65,11 @@ fn parse(text: &str) -> Result<ItemRef, String> {
         return Ok(ItemRef::Id(id));
     }
     match text.split_once(':') {
-        Some((provider, source_id)) if is_slug(provider) && is_id(source_id) => {
+        Some((provider, source_id)) if parse_provider_slug(provider).is_ok() && is_id(source_id) => {
             Ok(ItemRef::OfProvider { provider: provider.to_owned(), source_id: source_id.to_owned() })
         }
         _ => Err("must be UUIDs or ids as `provider:id`, separated by commas".to_owned()),
     }
-}
-
-fn is_slug(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 fn is_id(text: &str) -> bool {

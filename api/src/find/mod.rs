@@ -25,6 +25,7 @@ pub(crate) use self::{
     documented::AllFilters,
     event_view::{EventPerformerView, EventVenueView, EventView},
     near::{Latitude, Longitude, NEAR_PARAMETERS, Radius},
+    price_filter::{PriceNumber, parse_price, serialize_price},
     rows::PageReader,
     sort::SortText,
 };

@@ -55,13 +55,12 @@ pub(super) fn plan(filters: &EventFilters, sort: Sort, has_ids: bool, resolved: 
     let values = find_values(filters, resolved);
     let ranges = [(filters.price.compares() && are_upcoming, Source::Prices), (filters.updated_since.is_some(), Source::Updated)];
     let range = ranges.into_iter().find_map(|(is_given, source)| is_given.then_some(source));
-    let has_index = sort.is_by_start() || !matches!(sort, Sort::Distance);
-    let in_order = has_index.then(|| match &values {
+    let in_order = (sort != Sort::Distance).then(|| match &values {
         Some(values) if sort.is_by_start() => Plan::InOrder(values.clone()),
         _ => Plan::InOrder(Source::All),
     });
     let sorted = if sort.is_by_start() { set.or(range.filter(|_| values.is_none())) } else { set.or(values).or(range) };
-    let sorted = sorted.or((in_order.is_none()).then_some(Source::All));
+    let sorted = sorted.or(in_order.is_none().then_some(Source::All));
     sorted.map(Plan::Sorted).into_iter().chain(in_order).collect()
 }
 

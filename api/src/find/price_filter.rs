@@ -59,8 +59,9 @@ impl PriceFilter {
     }
 }
 
+/// Parses a price, in ten-thousandths.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn parse_price(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_price(text: &str) -> Result<i64, String> {
     match text.parse::<f64>() {
         Ok(price) if (0.0..=MAX_PRICE).contains(&price) => Ok((price * UNITS_PER_PRICE).round() as i64),
         _ => Err("must be a price such as 30 or 27.50".to_owned()),
@@ -72,8 +73,9 @@ fn parse_currency(text: &str) -> Result<String, String> {
     is_code.then(|| text.to_owned()).ok_or_else(|| "must be an ISO 4217 code such as EUR".to_owned())
 }
 
+/// Serializes a price of ten-thousandths as text.
 #[expect(clippy::cast_precision_loss, reason = "the range was checked")]
-fn serialize_price<S: Serializer>(units: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize_price<S: Serializer>(units: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
     units.map(|units| (units as f64 / UNITS_PER_PRICE).to_string()).serialize(serializer)
 }
 

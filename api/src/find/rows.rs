@@ -22,7 +22,7 @@ use crate::{
 /// Attempts to read all statements from one version of the catalogue.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The columns of an event and what it belongs to. An event without a detail has that of its base event.
+/// The columns of an event and what it belongs to. A detail that an event lacks is read from its base event.
 pub(super) const COLUMNS: &str = "event.id, event.base_event_id, event.local_start, event.local_end, event.starts_at, event.ends_at, \
     event.sell_from, event.sell_to, event.sale_starts_at, event.sale_ends_at, event.sold_out, event.status, event.min_price, \
     event.max_price, event.left_at, event.previous_start_at, event.name, event.first_seen_at, event.source_id, base_event.source_id AS base_event_source_id, \

@@ -83,7 +83,7 @@ impl Sort {
         }
     }
 
-    /// Whether the order is that of the starts.
+    /// Whether events are sorted by their start.
     pub(super) fn is_by_start(self) -> bool {
         matches!(self, Self::StartsAt | Self::StartsAtDescending)
     }

@@ -12,7 +12,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    find::{NEAR_PARAMETERS, Near},
+    find::{NEAR_PARAMETERS, Near, parse_price, serialize_price},
     query::{Filters, ListFilters, ListQuery, ParameterKind, Parameters, StatusFilter, TimeRange},
 };
 
@@ -20,10 +20,6 @@ use crate::{
 const MAX_BANDS: usize = 100;
 /// Characters of an id with its provider: more than a feed may contain.
 const MAX_ID_CHARACTERS: usize = 400;
-/// Prices are compared in the smallest unit of any currency.
-const UNITS_PER_PRICE: f64 = 10_000.0;
-/// More than any ticket costs in any currency.
-const MAX_PRICE: f64 = 1e12;
 
 /// Latest first: the start, the event, and the position of the performer in it.
 pub(super) type ConcertSortKey = (i64, Uuid, i32);
@@ -52,10 +48,6 @@ pub struct ConcertFilters {
 #[derive(Debug)]
 pub(super) struct PerformerIds;
 
-/// The maximum of the lowest price.
-#[derive(Debug)]
-pub(super) struct MaxPrice;
-
 /// A request for concerts.
 pub type ConcertsQuery = ListQuery<ConcertFilters>;
 
@@ -82,12 +74,6 @@ impl ParameterKind for PerformerIds {
             max_items: Some(MAX_BANDS),
             ..MetaSchema::new("array")
         }
-    }
-}
-
-impl ParameterKind for MaxPrice {
-    fn schema() -> MetaSchema {
-        MetaSchema { minimum: Some(0.0), maximum: Some(MAX_PRICE), ..MetaSchema::new_with_format("number", "double") }
     }
 }
 
@@ -172,19 +158,6 @@ fn validate_id(id: &str) -> Result<(), String> {
 
 fn shorten(id: &str) -> String {
     id.chars().take(40).filter(|character| !character.is_control()).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
-fn parse_price(text: &str) -> Result<i64, String> {
-    match text.parse::<f64>() {
-        Ok(price) if (0.0..=MAX_PRICE).contains(&price) => Ok((price * UNITS_PER_PRICE).round() as i64),
-        _ => Err("must be a price such as 30 or 27.50".to_owned()),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the range was checked")]
-fn serialize_price<S: Serializer>(units: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
-    units.map(|units| (units as f64 / UNITS_PER_PRICE).to_string()).serialize(serializer)
 }
 
 fn serialize_ids<S: Serializer>(ids: &[String], serializer: S) -> Result<S::Ok, S::Error> {

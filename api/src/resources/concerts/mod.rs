@@ -8,7 +8,7 @@ mod statement;
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::filters::{MaxPrice, PerformerIds};
+use self::filters::PerformerIds;
 pub use self::{
     filters::{ConcertFilters, ConcertsQuery},
     response::Concert,
@@ -16,7 +16,7 @@ pub use self::{
 };
 use crate::{
     error::ApiError,
-    find::{Latitude, Longitude, Radius},
+    find::{Latitude, Longitude, PriceNumber, Radius},
     query::{CursorText, DateOrTime, Documented, Limit, Parameters, StatusNames},
     resources::openapi::Tag,
     response::PageReply,
@@ -60,7 +60,7 @@ impl ConcertsApi {
         _ends_at: Documented<DateOrTime>,
         /// Only concerts with a lowest price of at most this, in the event's currency
         #[oai(name = "max_price")]
-        _max_price: Documented<MaxPrice>,
+        _max_price: Documented<PriceNumber>,
         /// Only concerts of events with one of these statuses, or `any`. Without it, all but those of cancelled events
         #[oai(name = "status")]
         _status: Documented<StatusNames>,

@@ -1,6 +1,6 @@
 //! The link to the next page in the header `Link` (RFC 8288).
 //!
-//! The parser is that of the appendix B.2 of the RFC: whatever a server sends, it returns the links before the first error.
+//! The parser follows appendix B.2 of the RFC: whatever a server sends, it returns the links before the first error.
 
 use reqwest::header::{self, HeaderMap};
 
