@@ -107,6 +107,15 @@ proptest! {
 }
 
 #[test]
+fn an_element_after_the_root_is_the_error_wherever_its_tag_is_split() {
+    let document = format!("<eventList><output></output></eventList><evnt title=\"{}\"/>", "<base_event ".repeat(40));
+    for bytes in 1..document.len() as u64 {
+        let pieces = parse_in_pieces(document.as_bytes(), bytes);
+        assert_eq!(pieces, parse_in_one_pass(document.as_bytes()), "pieces of {bytes} bytes");
+    }
+}
+
+#[test]
 fn reports_the_line_of_a_base_event_that_is_too_large() {
     let document = format!("<eventList>\n<output>\n<base_event>{}", "<event/>\n".repeat(1_000));
     let spool = Spool::from_bytes(document);

@@ -181,16 +181,21 @@ impl<'a> XmlReader<'a> {
     pub(super) fn finish(&mut self) -> Result<(), FeedDocumentError> {
         loop {
             let start = self.position();
+            let rest = self.text.get(start..).unwrap_or_default().trim_ascii_start();
+            // Errors inside the tag are not reported: it depends on where a document is split whether the end of the tag is known.
+            if opens_element(rest) {
+                return Err(self.content_after_root(self.text.len() - rest.len()));
+            }
             match self.next_event()? {
                 Event::Eof => return Ok(()),
                 event if is_blank(&event) => {}
-                event => {
-                    return Err(
-                        self.malformed(start + leading_space(&event), "no content is allowed after the root element".to_owned())
-                    );
-                }
+                event => return Err(self.content_after_root(start + leading_space(&event))),
             }
         }
+    }
+
+    fn content_after_root(&self, offset: usize) -> FeedDocumentError {
+        self.malformed(offset, "no content is allowed after the root element".to_owned())
     }
 
     /// The position after the last read event, in bytes.
@@ -308,6 +313,11 @@ impl XmlElement<'_> {
     pub(super) fn full_name(&self) -> &str {
         self.tag.name().into_inner()
     }
+}
+
+/// Whether a text starts with an opening tag.
+fn opens_element(text: &str) -> bool {
+    text.strip_prefix('<').is_some_and(|tag| tag.starts_with(|next| !['!', '?', '/'].contains(&next)))
 }
 
 fn describe_xml_error(error: &XmlError) -> String {
