@@ -6,7 +6,7 @@ SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-openapi test-systemd \
+.PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-exports test-openapi test-systemd \
 	check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
 	bench-concerts bench-rates bench-push bench-churn
 
@@ -75,6 +75,9 @@ format: fmt ## Alias of fmt
 migrate: ## Update the schema of DATABASE_URL to the newest migration
 	$(CARGO) build --bins --locked --quiet
 	$${CARGO_TARGET_DIR:-target}/debug/marquee-migrate up
+
+test-exports: ## Read calendars, feeds, maps and tables with other implementations (needs Python)
+	@scripts/test-exports
 
 test-openapi: ## Lint openapi.json and test a running API with generated requests (installs tools into target/openapi-tools)
 	@scripts/test-openapi

@@ -22,9 +22,10 @@ operations = {
 
 
 def find_operation(method: str, path: str) -> str:
-    # A fixed path has precedence over a template that it also matches.
-    for template in sorted((template for verb, template in operations if verb == method), key=lambda template: "{" in template):
-        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path):
+    # A fixed path has precedence over a template that it also matches, and the longer one of two templates.
+    templates = [template for verb, template in operations if verb == method]
+    for template in sorted(templates, key=lambda template: ("{" in template, -len(template))):
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template.replace(".", r"\.")), path):
             return operations[method, template]
     sys.exit(f"not an operation of {document_file}: {method} {path}")
 

@@ -87,7 +87,8 @@ type Operations = (
     places::PlacesApi,
     rates::RatesApi,
     rates::batches::BatchesApi,
-    WithEventFilters<events::EventsApi>,
+    // Nested, because poem-openapi implements its trait for tuples of up to 16.
+    WithEventFilters<(events::EventsApi, events::ExportsApi)>,
     changes::ChangesApi,
     bulk::BulkApi,
     providers::ProvidersApi,
@@ -106,7 +107,7 @@ fn operations(state: State) -> Operations {
         places::PlacesApi(state.clone()),
         rates::RatesApi(state.clone()),
         rates::batches::BatchesApi(state.clone()),
-        WithEventFilters(events::EventsApi(state.clone())),
+        WithEventFilters((events::EventsApi(state.clone()), events::ExportsApi::new(state.clone()))),
         changes::ChangesApi(state.clone()),
         bulk::BulkApi(state.clone()),
         providers::ProvidersApi(state.clone()),

@@ -12,7 +12,7 @@ use crate::{
     query::{Canonical, ListFilters, ListQuery, Parameters},
     resources::{
         concerts::ConcertsQuery,
-        events::EventsQuery,
+        events::{Atom, Calendar, Csv, EventsQuery, ExportQuery, GeoJson},
         multivac::DataQuery,
         performers::PerformersQuery,
         places::PlacesQuery,
@@ -98,6 +98,10 @@ fn operation(id: &str) -> ReadOperation {
         |canonical: fn(&str) -> Result<String, ApiError>| ReadOperation { canonical: Box::new(canonical), next_cursor: None };
     match id {
         "events" => list(EventsQuery::parse, (SortValue::Integer(1), 1, row)),
+        "events_ics" => list(ExportQuery::<Calendar>::parse, (SortValue::Integer(1), 1, row)),
+        "events_atom" => list(ExportQuery::<Atom>::parse, (SortValue::Integer(1), 1, row)),
+        "events_geojson" => list(ExportQuery::<GeoJson>::parse, (SortValue::Integer(1), 1, row)),
+        "events_csv" => list(ExportQuery::<Csv>::parse, (SortValue::Integer(1), 1, row)),
         "search" => list(SearchQuery::parse, (1, row)),
         "concerts" => list(ConcertsQuery::parse, (1, row, 1)),
         "performers" => list(PerformersQuery::parse, ("a".to_owned(), row)),
@@ -154,7 +158,7 @@ fn every_parameter_of_every_read_is_part_of_the_canonical_query() {
             count += 1;
         }
     }
-    assert_eq!(count, 12, "the operations with query parameters");
+    assert_eq!(count, 16, "the operations with query parameters");
 }
 
 #[test]

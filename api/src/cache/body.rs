@@ -8,7 +8,7 @@ use poem::http::HeaderValue;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::SnapshotVersion;
-use crate::response::{ContentCoding, JSON, Representation};
+use crate::response::{ContentCoding, Representation};
 
 /// The first bytes of a body in Redis.
 const MAGIC: [u8; 4] = *b"MQA3";
@@ -54,8 +54,14 @@ impl PartialEq for ConfirmedVersion {
 impl CachedBody {
     /// A body without a coding.
     #[must_use]
-    pub fn new((version, raised_at): SnapshotVersion, restores: u64, body: Bytes, link: Option<HeaderValue>) -> Self {
-        let representation = Representation::new(JSON, ContentCoding::Identity, body);
+    pub fn new(
+        content_type: HeaderValue,
+        (version, raised_at): SnapshotVersion,
+        restores: u64,
+        body: Bytes,
+        link: Option<HeaderValue>,
+    ) -> Self {
+        let representation = Representation::new(content_type, ContentCoding::Identity, body);
         Self { version, raised_at, restores, representation, link, confirmed: ConfirmedVersion(AtomicI64::new(version)) }
     }
 
@@ -72,7 +78,7 @@ impl CachedBody {
     /// The same response, with its bytes in another coding.
     #[must_use]
     pub fn with_coding(&self, coding: ContentCoding, body: Bytes) -> Self {
-        let representation = Representation::new(JSON, coding, body);
+        let representation = Representation::new(self.representation.content_type.clone(), coding, body);
         Self { representation, ..self.clone() }
     }
 
@@ -116,9 +122,9 @@ impl CachedBody {
     }
 
     /// Decodes what [`to_bytes`](Self::to_bytes) encoded, as read after no restore. `None` if it is damaged, or of another key or
-    /// coding.
+    /// coding. The key determines the media type, which is not encoded.
     #[must_use]
-    pub fn from_bytes(bytes: &Bytes, key: &str, coding: ContentCoding) -> Option<Self> {
+    pub fn from_bytes(content_type: HeaderValue, bytes: &Bytes, key: &str, coding: ContentCoding) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<4>()?;
         let (stored_checksum, rest) = rest.split_first_chunk::<8>()?;
         if *magic != MAGIC || u64::from_be_bytes(*stored_checksum) != checksum(key, rest) {
@@ -135,7 +141,7 @@ impl CachedBody {
         let link = if link.is_empty() { None } else { Some(HeaderValue::from_bytes(link).ok()?) };
         let snapshot = (i64::from_be_bytes(*version), UtcInstant(i64::from_be_bytes(*raised_at)));
         let body = bytes.slice_ref(body);
-        Some(Self { representation: Representation::new(JSON, coding, body), ..Self::new(snapshot, 0, Bytes::new(), link) })
+        Some(Self::new(content_type, snapshot, 0, Bytes::new(), link).with_coding(coding, body))
     }
 }
 
@@ -151,12 +157,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::response::JSON;
 
     const KEY: &str = "/search?limit=1 identity";
 
     fn body() -> CachedBody {
         let link = HeaderValue::from_static("<?cursor=AQ>; rel=\"next\"");
-        CachedBody::new((7, UtcInstant(70)), 0, Bytes::from_static(b"{\"data\":{}}"), Some(link))
+        CachedBody::new(JSON, (7, UtcInstant(70)), 0, Bytes::from_static(b"{\"data\":{}}"), Some(link))
     }
 
     #[test]
@@ -164,7 +171,7 @@ mod tests {
         let gzip = body().with_coding(ContentCoding::Gzip, Bytes::from_static(b"compressed"));
         for body in [body(), CachedBody { link: None, ..body() }, gzip] {
             let bytes = body.to_bytes(KEY).unwrap_or_default();
-            assert_eq!(CachedBody::from_bytes(&bytes, KEY, body.representation.coding), Some(body));
+            assert_eq!(CachedBody::from_bytes(JSON, &bytes, KEY, body.representation.coding), Some(body));
         }
     }
 
@@ -178,8 +185,8 @@ mod tests {
     #[test]
     fn rejects_another_key_or_coding() {
         let bytes = body().to_bytes(KEY).unwrap_or_default();
-        assert_eq!(CachedBody::from_bytes(&bytes, "/search?limit=2 identity", ContentCoding::Identity), None);
-        assert_eq!(CachedBody::from_bytes(&bytes, KEY, ContentCoding::Brotli), None);
+        assert_eq!(CachedBody::from_bytes(JSON, &bytes, "/search?limit=2 identity", ContentCoding::Identity), None);
+        assert_eq!(CachedBody::from_bytes(JSON, &bytes, KEY, ContentCoding::Brotli), None);
     }
 
     proptest! {
@@ -187,15 +194,15 @@ mod tests {
         fn rejects_truncated_and_changed_bytes(at in 0_usize..100, change in 1_u8..) {
             let bytes = body().to_bytes(KEY).unwrap_or_default();
             let at = at % bytes.len();
-            prop_assert_eq!(CachedBody::from_bytes(&bytes.slice(..at), KEY, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(JSON, &bytes.slice(..at), KEY, ContentCoding::Identity), None);
             let mut changed = bytes.to_vec();
             changed[at] ^= change;
-            prop_assert_eq!(CachedBody::from_bytes(&changed.into(), KEY, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(JSON, &changed.into(), KEY, ContentCoding::Identity), None);
         }
 
         #[test]
         fn rejects_arbitrary_bytes(bytes: Vec<u8>) {
-            prop_assert_eq!(CachedBody::from_bytes(&bytes.into(), KEY, ContentCoding::Identity), None);
+            prop_assert_eq!(CachedBody::from_bytes(JSON, &bytes.into(), KEY, ContentCoding::Identity), None);
         }
     }
 }

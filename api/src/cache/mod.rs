@@ -276,7 +276,7 @@ impl Cache {
         let restores = self.version.restores();
         let (output, snapshot) = self.query_database(&request.query).await?;
         self.counters.count_fetch_from_database();
-        let body = CachedBody::new(snapshot, restores, self.count_large(output.body.into())?, output.link);
+        let body = CachedBody::new(Q::CONTENT_TYPE, snapshot, restores, self.count_large(output.body.into())?, output.link);
         self.write_redis(&request, &body);
         Ok((self.store(request.key, body), CacheTier::Database))
     }
@@ -295,7 +295,7 @@ impl Cache {
     async fn read_redis<Q: CachedQuery>(&self, request: &CacheRequest<Q>, known: Option<KnownVersion>) -> Option<CachedBody> {
         let (redis, known) = (self.redis.as_ref()?, known?);
         let bytes = redis.get(&request.key).await?;
-        let mut body = CachedBody::from_bytes(&bytes, &request.key, request.coding)?;
+        let mut body = CachedBody::from_bytes(Q::CONTENT_TYPE, &bytes, &request.key, request.coding)?;
         body.restores = known.restores;
         self.version.follow(body.version).await;
         let is_known = self.version.contains(body.version, body.raised_at);
@@ -332,7 +332,7 @@ mod tests {
     use sea_orm::DatabaseConnection;
 
     use super::*;
-    use crate::database::ReadSource;
+    use crate::{database::ReadSource, response::JSON};
 
     #[test]
     fn a_body_does_not_replace_one_of_a_later_state() {
@@ -342,7 +342,7 @@ mod tests {
         let cache = Cache::new(1 << 20, REVALIDATE_WITHIN, None, version, availability, reader);
         // A lower version is later if the database was restored.
         for ((version, restores), expected) in [((2, 0), (2, 0)), ((1, 0), (2, 0)), ((1, 1), (1, 1)), ((3, 0), (1, 1))] {
-            cache.store("key".to_owned(), CachedBody::new((version, UtcInstant(0)), restores, Bytes::new(), None));
+            cache.store("key".to_owned(), CachedBody::new(JSON, (version, UtcInstant(0)), restores, Bytes::new(), None));
             let stored = cache.process.get("key").map(|body| (body.version, body.restores));
             assert_eq!(stored, Some(expected));
         }

@@ -11,6 +11,7 @@ use crate::{
     },
     error::ApiError,
     query::Canonical,
+    response::JSON,
 };
 
 /// The version of a snapshot, and when it was raised.
@@ -24,6 +25,12 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
     /// Whether the previous body may be served for `REVALIDATE_WITHIN`. False where clients write what they read, because they expect
     /// to read their writes.
     const MAY_BE_STALE: bool = true;
+
+    /// The media type of the body.
+    const CONTENT_TYPE: HeaderValue = JSON;
+
+    /// Whether its statements must read one snapshot.
+    const NEEDS_SNAPSHOT: bool = false;
 
     /// From what its output is selected: it changes only with a release that intersects this.
     fn selection(&self) -> Selection;
@@ -40,6 +47,7 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
 #[expect(missing_docs, reason = "the names of paths")]
 pub enum CachedResource {
     Events,
+    Exports,
     Search,
     Concerts,
     Performers,
@@ -49,7 +57,7 @@ pub enum CachedResource {
 }
 
 impl CachedResource {
-    pub(super) const NAMES: [&str; 7] = ["events", "search", "concerts", "performers", "venues", "places", "rates"];
+    pub(super) const NAMES: [&str; 8] = ["events", "exports", "search", "concerts", "performers", "venues", "places", "rates"];
 }
 
 /// The output of a query.
@@ -57,7 +65,7 @@ impl CachedResource {
 pub struct QueryOutput {
     /// The version of the snapshot that was read; `None` if there are no rows that contain it.
     pub snapshot: Option<SnapshotVersion>,
-    /// The JSON body.
+    /// The body.
     pub body: Vec<u8>,
     /// The value of the `Link` header.
     pub link: Option<HeaderValue>,
@@ -65,13 +73,15 @@ pub struct QueryOutput {
 
 /// Runs a query, and returns the version of the snapshot that it read. Without rows, that needs a transaction: a statement before or after
 /// the query may be answered by another replica, or after a sync.
-pub(super) async fn run_versioned(
-    query: &impl CachedQuery,
+pub(super) async fn run_versioned<Q: CachedQuery>(
+    query: &Q,
     database: &DatabaseConnection,
 ) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
-    let output = query.run(database).await?;
-    if let Some(version) = output.snapshot {
-        return Ok((output, version));
+    if !Q::NEEDS_SNAPSHOT {
+        let output = query.run(database).await?;
+        if let Some(version) = output.snapshot {
+            return Ok((output, version));
+        }
     }
     let snapshot = begin_snapshot(database).await?;
     let catalogue = catalogue_version::fetch(&snapshot).await?;

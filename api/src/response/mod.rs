@@ -5,6 +5,7 @@ mod cors;
 mod document;
 mod encoded;
 mod envelope;
+mod file;
 mod json;
 mod nullable;
 mod precondition;
@@ -20,6 +21,7 @@ pub use self::{
     document::StaticDocument,
     encoded::Encoded,
     envelope::Envelope,
+    file::{FileFormat, FilePage, FileReply},
     nullable::Nullable,
     precondition::Precondition,
     problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},

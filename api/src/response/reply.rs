@@ -141,13 +141,7 @@ impl<T: Type + Serialize> ApiResponse for Reply<T> {
 impl<T: Type + Serialize> ApiResponse for PageReply<T> {
     fn meta() -> MetaResponses {
         let content = MetaMediaType { content_type: Encoded::<T>::MEDIA_TYPE, schema: T::schema_ref() };
-        responses(
-            content,
-            vec![optional_header(
-                "Link",
-                "The next page (`rel=\"next\"`), relative to the request's URL. Absent on the last page",
-            )],
-        )
+        responses(content, vec![next_link()])
     }
 
     fn register(registry: &mut Registry) {
@@ -165,7 +159,7 @@ impl ApiResponse for TextReply {
     }
 }
 
-fn responses(content: MetaMediaType, headers: Vec<MetaHeader>) -> MetaResponses {
+pub(super) fn responses(content: MetaMediaType, headers: Vec<MetaHeader>) -> MetaResponses {
     let response = |status, description, content, headers| MetaResponse {
         description,
         status: Some(status),
@@ -181,9 +175,11 @@ fn responses(content: MetaMediaType, headers: Vec<MetaHeader>) -> MetaResponses 
     }
 }
 
-fn optional_header(name: &str, description: &str) -> MetaHeader {
+/// The `Link` header of a page.
+pub(super) fn next_link() -> MetaHeader {
+    let description = "The next page (`rel=\"next\"`), relative to the request's URL. Absent on the last page";
     MetaHeader {
-        name: name.to_owned(),
+        name: "Link".to_owned(),
         description: Some(description.to_owned()),
         required: false,
         deprecated: false,

@@ -20,8 +20,11 @@ pub(crate) struct Route {
     pub(crate) template: String,
     /// The value of `Allow`.
     allow: String,
-    parameters: usize,
+    specificity: Specificity,
 }
+
+/// The number of parameters, and of those without a suffix: a literal takes precedence over a parameter, as in the router.
+type Specificity = (usize, usize);
 
 impl Routes {
     /// The routes of these operations, and of the documents.
@@ -36,8 +39,7 @@ impl Routes {
         });
         let documents = DOCUMENTS.into_iter().map(|path| Route::new(path, DOCUMENT_METHODS.to_owned()));
         let mut routes: Vec<Route> = operations.chain(documents).collect();
-        // A literal segment takes precedence over a parameter, as in the router.
-        routes.sort_by_key(|route| route.parameters);
+        routes.sort_by_key(|route| route.specificity);
         Self(routes)
     }
 
@@ -54,19 +56,28 @@ impl Routes {
 
 impl Route {
     fn new(template: &str, allow: String) -> Self {
-        let parameters = template.split('/').filter(|segment| is_parameter(segment)).count();
-        Self { template: template.to_owned(), allow, parameters }
+        let suffixes: Vec<&str> = template.split('/').filter_map(suffix_of_parameter).collect();
+        let specificity = (suffixes.len(), suffixes.iter().filter(|suffix| suffix.is_empty()).count());
+        Self { template: template.to_owned(), allow, specificity }
     }
 
     fn matches(&self, path: &str) -> bool {
         let mut segments = path.split('/');
-        self.template
-            .split('/')
-            .all(|expected| segments.next().is_some_and(|given| given == expected || is_parameter(expected) && !given.is_empty()))
+        self.template.split('/').all(|expected| segments.next().is_some_and(|given| is_match(expected, given)))
             && segments.next().is_none()
     }
 }
 
-fn is_parameter(segment: &str) -> bool {
-    segment.starts_with([':', '{'])
+fn is_match(expected: &str, given: &str) -> bool {
+    match suffix_of_parameter(expected) {
+        None => given == expected,
+        Some("") => !given.is_empty(),
+        // As the pattern in the router.
+        Some(suffix) => given.strip_suffix(suffix).is_some_and(|value| !value.is_empty() && !value.contains('.')),
+    }
+}
+
+/// What follows the parameter in a segment that begins with one: `.ics` in `{id}.ics`.
+fn suffix_of_parameter(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.split_once('}').map(|(_, suffix)| suffix)
 }

@@ -54,12 +54,16 @@ fn problem_code(response: &TestResponse) -> Option<String> {
 fn find_operation<'a>(document: &'a Value, path: &str, method: &str) -> Option<&'a Value> {
     let matches = |template: &str| {
         let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
-        let is_equal = |(part, given): (&&str, &str)| *part == given || part.starts_with('{') && !given.is_empty();
+        let is_equal = |(part, given): (&&str, &str)| match part.strip_prefix('{').and_then(|part| part.split_once('}')) {
+            Some((_, suffix)) => given.len() > suffix.len() && given.ends_with(suffix),
+            None => *part == given,
+        };
         template.len() == path.len() && template.iter().zip(path).all(is_equal)
     };
     let paths = document["paths"].as_object()?;
-    // A literal path takes precedence over one with parameters.
+    // A literal path takes precedence over one with parameters, and a parameter with a suffix over one without.
     let exact = paths.get(path);
-    let template = || paths.iter().find(|(template, _)| matches(template)).map(|(_, operations)| operations);
+    let templates = paths.iter().filter(|(template, _)| matches(template));
+    let template = || templates.max_by_key(|(template, _)| template.len()).map(|(_, operations)| operations);
     exact.or_else(template)?.get(method)
 }

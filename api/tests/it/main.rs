@@ -23,6 +23,7 @@ mod documented;
 mod error_bodies;
 mod errors_page;
 mod events;
+mod exports;
 mod fairness;
 mod feeds;
 mod find;

@@ -257,7 +257,7 @@ impl From<entity::event::Availability> for Availability {
 }
 
 /// An instant as RFC 3339 with the offset of a time zone.
-fn with_offset(instant: UtcInstant, zone: Tz) -> Instant {
+pub(super) fn with_offset(instant: UtcInstant, zone: Tz) -> Instant {
     let local = instant.to_utc().map(|instant| instant.with_timezone(&zone));
     Instant(local.map(|local| local.to_rfc3339_opts(SecondsFormat::AutoSi, false)).unwrap_or_default())
 }

@@ -29,13 +29,13 @@ const MAX_TOTAL: u64 = 10_000;
 pub struct EventsFilters {
     /// The filters.
     #[serde(flatten)]
-    filters: EventFilters,
+    pub(super) filters: EventFilters,
     /// Known events; empty for all.
     #[serde(serialize_with = "serialize_ids", skip_serializing_if = "Vec::is_empty")]
-    ids: Vec<Uuid>,
+    pub(super) ids: Vec<Uuid>,
     /// The order.
     #[serde(skip_serializing_if = "Sort::is_default")]
-    sort: Sort,
+    pub(super) sort: Sort,
     /// Whether the response has the number of all events.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     total: bool,
@@ -73,6 +73,23 @@ impl ListFilters for EventsFilters {
     type SortKey = SortKey;
 }
 
+impl EventsFilters {
+    /// Reads the parameters that lists in all formats have.
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Self {
+        let ids = read_ids(parameters);
+        let defaults = if ids.is_empty() { FilterDefaults::Upcoming } else { FilterDefaults::All };
+        let mut filters = EventFilters::read(parameters, defaults);
+        if !ids.is_empty() && !parameters.has("status") {
+            filters.status = StatusFilter::Any;
+        }
+        let sort = Sort::read(parameters);
+        if sort == Sort::Distance && filters.near.is_none() {
+            parameters.add_error("sort", "`distance` requires `latitude`, `longitude` and `radius`");
+        }
+        Self { filters, ids, sort, total: false, fields: BTreeSet::new() }
+    }
+}
+
 impl EventsQuery {
     /// Reads the parameters of a request for events.
     ///
@@ -80,20 +97,11 @@ impl EventsQuery {
     ///
     /// When any are unknown, repeated, malformed or contradictory; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
-        let ids = read_ids(&mut parameters);
-        let defaults = if ids.is_empty() { FilterDefaults::Upcoming } else { FilterDefaults::All };
-        let mut filters = EventFilters::read(&mut parameters, defaults);
-        if !ids.is_empty() && !parameters.has("status") {
-            filters.status = StatusFilter::Any;
-        }
-        let sort = Sort::read(&mut parameters);
-        if sort == Sort::Distance && filters.near.is_none() {
-            parameters.add_error("sort", "`distance` requires `latitude`, `longitude` and `radius`");
-        }
-        let total = parameters.get("total", parse_flag).unwrap_or_default();
-        let fields = parameters.list_of("fields", parse_field).into_iter().collect();
-        let default_limit = if ids.is_empty() { DEFAULT_LIMIT } else { MAX_IDS as u64 };
-        let mut query = Self::read(EventsFilters { filters, ids, sort, total, fields }, &mut parameters);
+        let mut filters = EventsFilters::read(&mut parameters);
+        filters.total = parameters.get("total", parse_flag).unwrap_or_default();
+        filters.fields = parameters.list_of("fields", parse_field).into_iter().collect();
+        let default_limit = if filters.ids.is_empty() { DEFAULT_LIMIT } else { MAX_IDS as u64 };
+        let mut query = Self::read(filters, &mut parameters);
         query.page.limit.get_or_insert(default_limit);
         parameters.finish(query)
     }

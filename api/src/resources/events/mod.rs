@@ -1,6 +1,7 @@
 //! `/events`: lists of events, one event with all its details, and its removal.
 
 mod event;
+mod export;
 mod list;
 mod list_response;
 mod remove;
@@ -8,19 +9,26 @@ mod response;
 mod rows;
 mod status;
 
+use entity::UtcInstant;
 use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi};
 use sea_orm::prelude::Uuid;
 use tracing::Instrument;
 
-use self::list::{EventIds, EventLimit, FieldNames, TotalText};
+#[cfg(test)]
+pub(crate) use self::export::{Atom, Calendar, Csv, ExportQuery, GeoJson};
 pub(crate) use self::rows::{explain_missing, load_related, select_visible};
 pub use self::{
     event::Event,
+    export::{CollectionKind, EventCollection, EventFeature, ExportsApi, FeatureKind, PointKind, VenuePoint},
     list::EventsQuery,
     list_response::{EventPage, EventPageMeta, FoundEvents},
     remove::ReasonText,
     response::EventDetails,
+};
+use self::{
+    list::{EventIds, EventLimit, FieldNames, TotalText},
+    rows::EventRows,
 };
 use crate::{
     auth::{Caller, Scope},
@@ -96,11 +104,8 @@ impl EventsApi {
         /// The event's id, as in `/search`
         id: Path<UuidText>,
     ) -> Result<Reply<Envelope<EventDetails>>, ApiError> {
-        no_parameters(request)?;
-        let event_id: Uuid = parse_path("id", &id, ID_REQUIREMENT)?;
-        let source = self.0.reader.with_version(self.0.version.current(), self.0.version.newest_takedown());
-        let event = self.0.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id)).await?;
-        Reply::json(request, &Envelope::from(event)).await
+        let (rows, now) = read_event(&self.0, request, &id, "").await?;
+        Reply::json(request, &Envelope::from(EventDetails::new(rows, now))).await
     }
 
     /// Remove an event
@@ -138,4 +143,12 @@ impl EventsApi {
         };
         tokio::spawn(removing.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
     }
+}
+
+/// Reads the event of a request without parameters. `suffix` follows the id in its path.
+async fn read_event(state: &State, request: &Request, id: &str, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
+    no_parameters(request)?;
+    let event_id: Uuid = parse_path("id", id, ID_REQUIREMENT)?;
+    let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
+    state.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id, suffix)).await
 }

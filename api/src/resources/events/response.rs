@@ -92,7 +92,7 @@ impl EventZone {
 
 impl EventRows {
     /// The event at an instant of the database's clock.
-    fn into_view(self, now: UtcInstant) -> EventView {
+    pub(super) fn into_view(self, now: UtcInstant) -> EventView {
         let Self { event, base_event, provider, venue, performers, updated_at, .. } = self;
         let performers: Vec<_> =
             performers.iter().map(|performer| (performer.id, &performer.source_id, &performer.name)).collect();

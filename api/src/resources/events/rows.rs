@@ -12,7 +12,6 @@ use sea_orm::{
     Select, prelude::Uuid,
 };
 
-use super::EventDetails;
 use crate::{
     database::sql::{begin_snapshot, pad},
     error::ApiError,
@@ -41,13 +40,13 @@ pub(crate) fn select_visible(id: Uuid) -> Select<event::Entity> {
         .filter(provider::COLUMN.loading_since.is_null())
 }
 
-/// Reads an event that readers can see.
-pub(super) async fn find(database: &DatabaseConnection, id: Uuid) -> Result<EventDetails, ApiError> {
+/// Reads an event that readers can see, and the database's clock. `suffix` follows the id in the path of the resource.
+pub(super) async fn find(database: &DatabaseConnection, id: Uuid, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
     // One snapshot, so that a concurrent sync cannot mix the zones of two feeds.
     let snapshot = begin_snapshot(database).await?;
     let event = match fetch(&snapshot, id).await? {
         Some(event) => Ok(event),
-        None => Err(explain_missing(&snapshot, id, |target| target.to_string()).await?),
+        None => Err(explain_missing(&snapshot, id, |target| format!("{target}{suffix}")).await?),
     };
     // Not a rollback, which would close the connection.
     snapshot.commit().await?;
@@ -70,15 +69,15 @@ pub(crate) async fn explain_missing(
     })
 }
 
-/// Reads an event that readers can see, in a transaction.
-pub(super) async fn fetch(transaction: &impl ConnectionTrait, id: Uuid) -> Result<Option<EventDetails>, DbErr> {
+/// Reads an event that readers can see, in a transaction, and the database's clock.
+pub(super) async fn fetch(transaction: &impl ConnectionTrait, id: Uuid) -> Result<Option<(EventRows, UtcInstant)>, DbErr> {
     let event = select_visible(id).select_also(base_event::Entity);
     let Some((event, Some(base_event))) = event.one(transaction).await? else { return Ok(None) };
     let provider = provider::Entity::find_by_id(base_event.provider_id).one(transaction).await?;
     let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", base_event.provider_id)))?;
     let rows = load_related(transaction, &provider, vec![(event, base_event)]).await?;
     let now = database_now(transaction).await?;
-    Ok(rows.into_iter().next().map(|rows| EventDetails::new(rows, now)))
+    Ok(rows.into_iter().next().map(|rows| (rows, now)))
 }
 
 /// Reads what belongs to events of a provider, with one statement for each table. Nothing is sorted by the database, because its

@@ -46,10 +46,10 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
         ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
-        ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_rates"].contains(&id),
+        ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_ics", "event_jsonld", "event_rates"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
         ErrorCode::CursorExpired => id == "changes",
-        ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => id == "events",
+        ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => operation.has_parameter("sort"),
         ErrorCode::NotAcceptable => is_read,
         ErrorCode::InvalidBody
         | ErrorCode::IncompleteBody

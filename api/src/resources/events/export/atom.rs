@@ -1,0 +1,119 @@
+//! `.atom`: a feed of events ([RFC 4287](https://www.rfc-editor.org/rfc/rfc4287)).
+
+use std::io;
+
+use entity::UtcInstant;
+use quick_xml::{Writer, events::BytesText};
+
+use super::{
+    ExportContext, ExportFormat,
+    place::place_lines,
+    text::{clean, to_uri},
+};
+use crate::{
+    error::ApiError,
+    find::EventView,
+    response::{FileFormat, to_rfc3339},
+};
+
+const DECLARATION: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
+/// An instant of the same length as all others.
+const EPOCH: &str = "1970-01-01T00:00:00.000000Z";
+
+/// A feed while it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Atom {
+    /// When an entry changed last.
+    updated_at: UtcInstant,
+    /// Where the feed states that. It precedes the entries.
+    updated_at_position: usize,
+}
+
+impl FileFormat for Atom {
+    const MEDIA_TYPE: &'static str = "application/atom+xml; charset=utf-8";
+
+    type Schema = String;
+}
+
+impl ExportFormat for Atom {
+    const PATH: &'static str = "/events.atom";
+
+    fn begin(context: &ExportContext, body: &mut Vec<u8>) -> Result<Self, ApiError> {
+        body.extend_from_slice(DECLARATION);
+        body.extend_from_slice(b"<feed xmlns=\"http://www.w3.org/2005/Atom\"><updated>");
+        let updated_at_position = body.len();
+        body.extend_from_slice(EPOCH.as_bytes());
+        body.extend_from_slice(b"</updated>");
+        let mut writer = Writer::new(body);
+        let head = || {
+            write_element(&mut writer, "id", &format!("urn:uuid:{}", context.id()))?;
+            write_element(&mut writer, "title", "Marquee")?;
+            // Relative, because the host is the client's concern.
+            writer.create_element("link").with_attributes([("rel", "self"), ("href", &*context.reference)]).write_empty()?;
+            write_name(&mut writer, "author", "Marquee")
+        };
+        finish(head)?;
+        Ok(Self { updated_at: UtcInstant(0), updated_at_position })
+    }
+
+    fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError> {
+        self.updated_at = self.updated_at.max(event.updated_at);
+        finish(|| write_entry(&mut Writer::new(body), &event))
+    }
+
+    fn end(self, body: &mut Vec<u8>) -> Result<(), ApiError> {
+        let updated_at = instant_text(self.updated_at);
+        if let Some(place) = body.get_mut(self.updated_at_position..self.updated_at_position + updated_at.len()) {
+            place.copy_from_slice(updated_at.as_bytes());
+        }
+        body.extend_from_slice(b"</feed>\n");
+        Ok(())
+    }
+}
+
+fn write_entry(writer: &mut Writer<&mut Vec<u8>>, event: &EventView) -> io::Result<()> {
+    writer.create_element("entry").write_inner_content(|writer| {
+        let title = event.name.as_ref().map_or_else(|| event.title.clone(), |name| format!("{}: {name}", event.title));
+        let mut summary = vec![event.local_start.replace('T', " ")];
+        summary.extend(place_lines(event));
+        let summary = summary.join(", ");
+        write_element(writer, "id", &format!("urn:uuid:{}", event.id))?;
+        write_element(writer, "title", &title)?;
+        write_element(writer, "updated", &to_rfc3339(event.updated_at))?;
+        write_element(writer, "published", &to_rfc3339(event.first_seen_at))?;
+        if let Some(url) = event.url.as_deref().and_then(to_uri) {
+            writer.create_element("link").with_attributes([("rel", "alternate"), ("href", &*url)]).write_empty()?;
+        }
+        write_name(writer, "author", event.provider_name.as_deref().unwrap_or(&event.provider_slug))?;
+        if let Some(category) = &event.category {
+            writer.create_element("category").with_attribute(("term", &*clean(category))).write_empty()?;
+        }
+        write_element(writer, "summary", &summary)?;
+        // An entry without a link must have a content.
+        write_element(writer, "content", event.description.as_deref().unwrap_or(&summary))?;
+        if let Some(rights) = event.provider_attribution.as_deref().or(event.provider_licence.as_deref()) {
+            write_element(writer, "rights", rights)?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn write_element(writer: &mut Writer<&mut Vec<u8>>, name: &str, text: &str) -> io::Result<()> {
+    writer.create_element(name).write_text_content(BytesText::new(&clean(text)))?;
+    Ok(())
+}
+
+fn write_name(writer: &mut Writer<&mut Vec<u8>>, role: &str, name: &str) -> io::Result<()> {
+    writer.create_element(role).write_inner_content(|writer| write_element(writer, "name", name))?;
+    Ok(())
+}
+
+fn instant_text(instant: UtcInstant) -> String {
+    instant.to_utc().map(|instant| instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()).unwrap_or_default()
+}
+
+/// Writing to memory does not fail.
+fn finish(write: impl FnOnce() -> io::Result<()>) -> Result<(), ApiError> {
+    write().map_err(|_| ApiError::ResponseBody)
+}
