@@ -18,7 +18,18 @@ import httpx
 from marquee import AuthenticatedClient, Client
 from marquee.api.changes import changes, events_ndjson
 from marquee.api.concerts import concerts, performers, venues
-from marquee.api.events import event, events, remove_event, search
+from marquee.api.events import (
+    event,
+    event_ics,
+    event_jsonld,
+    events,
+    events_atom,
+    events_csv,
+    events_geojson,
+    events_ics,
+    remove_event,
+    search,
+)
 from marquee.api.health import livez, readyz
 from marquee.api.places_and_prices import (
     delete_rate_batch,
@@ -182,6 +193,16 @@ def check_catalogue() -> str:
     return event_id
 
 
+def check_exports(event_id: str) -> None:
+    for operation, text in [(events_ics, b"BEGIN:VEVENT"), (events_atom, b"<entry>"), (events_csv, TITLE.encode())]:
+        export = operation.sync_detailed(client=client, starts_at=DAY, ends_at=DAY + timedelta(days=1))
+        assert export.status_code == 200 and text in export.content, export.content
+    collection = body(events_geojson.sync_detailed(client=client, starts_at=DAY, ends_at=DAY + timedelta(days=1)), 200)
+    assert event_id in [feature.id for feature in collection.features]
+    assert TITLE.encode() in event_ics.sync_detailed(event_id, client=client).content
+    assert body(event_jsonld.sync_detailed(event_id, client=client), 200)["name"] == TITLE
+
+
 def check_changes(event_id: str) -> None:
     copy = events_ndjson.sync_detailed(client=client, provider="simulator")
     assert copy.status_code == 200, copy.content
@@ -266,6 +287,7 @@ check_pages()
 check_places()
 check_feed()
 pushed_event = check_catalogue()
+check_exports(pushed_event)
 check_changes(pushed_event)
 check_rates(pushed_event)
 check_removal()

@@ -88,6 +88,19 @@ async function checkPages() {
   assert.equal(new Set(events.map(({ id }) => id)).size, 4);
 }
 
+async function checkExports(id: string, title: string) {
+  const params = { query: { starts_at: DAY, ends_at: "2031-02-11" } };
+  const options = { params, parseAs: "text" } as const;
+  assert(body(await client.GET("/events.ics", options), 200).includes("BEGIN:VEVENT"));
+  assert(body(await client.GET("/events.atom", options), 200).includes("<entry>"));
+  assert(body(await client.GET("/events.csv", options), 200).includes(title));
+  const { features } = body(await client.GET("/events.geojson", { params }), 200);
+  assert(features.some((feature) => feature.id === id));
+  const ofEvent = { params: { path: { id } } };
+  assert(body(await client.GET("/events/{id}.ics", { ...ofEvent, parseAs: "text" }), 200).includes(title));
+  assert.equal(body(await client.GET("/events/{id}.jsonld", ofEvent), 200)["name"], title);
+}
+
 async function checkChanges(eventId: string) {
   const query = { provider: "simulator" };
   const copy = body(await client.GET("/events.ndjson", { params: { query }, parseAs: "text" }), 200);
@@ -206,6 +219,7 @@ await checkPages();
 await checkPlaces();
 await checkFeed(feed);
 const eventId = await checkCatalogue(title);
+await checkExports(eventId, title);
 await checkChanges(eventId);
 await checkRates(eventId);
 await checkRemoval();

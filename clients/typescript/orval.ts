@@ -84,6 +84,17 @@ async function checkPages() {
   assert.equal(new Set(events.map(({ id }) => id)).size, 4);
 }
 
+async function checkExports(id: string, title: string) {
+  const query = { starts_at: DAY, ends_at: "2031-02-11" };
+  assert((await body(marquee.eventsIcs(query), 200)).includes("BEGIN:VEVENT"));
+  assert((await body(marquee.eventsAtom(query), 200)).includes("<entry>"));
+  assert((await body(marquee.eventsCsv(query), 200)).includes(title));
+  const { features } = await body(marquee.eventsGeojson(query), 200);
+  assert(features.some((feature) => feature.id === id));
+  assert((await body(marquee.eventIcs(id), 200)).includes(title));
+  assert.equal((await body(marquee.eventJsonld(id), 200))["name"], title);
+}
+
 async function checkChanges(eventId: string) {
   const copy = await body(marquee.eventsNdjson({ provider: "simulator" }), 200);
   assert(copy.includes(eventId));
@@ -189,6 +200,7 @@ await checkPages();
 await checkPlaces();
 await checkFeed(feed);
 const eventId = await checkCatalogue(title);
+await checkExports(eventId, title);
 await checkChanges(eventId);
 await checkRates(eventId);
 await checkRemoval();

@@ -30,12 +30,12 @@ impl FileFormat for JsonLd {
 pub(super) fn encode(view: EventView) -> Result<Vec<u8>, ApiError> {
     let sale_starts_at = view.sale_starts_at.map(|instant| with_offset(instant, view.zone()).0);
     let event = Event::new(view, false);
-    let json = encode_json(&document(&event, sale_starts_at)).map_err(ApiError::Encoding)?;
+    let json = encode_json(&document(&event, sale_starts_at.as_deref())).map_err(ApiError::Encoding)?;
     // So that it cannot end the script of a page into which it is copied. Only texts contain this character.
     Ok(json.replace('<', "\\u003c").into_bytes())
 }
 
-fn document(event: &Event, sale_starts_at: Option<String>) -> Value {
+fn document(event: &Event, sale_starts_at: Option<&str>) -> Value {
     let name = event.name.0.as_ref();
     without_nulls(json!({
         "@context": "https://schema.org",
@@ -134,7 +134,7 @@ fn performers(event: &Event) -> Option<Vec<Value>> {
     (!event.performers.is_empty()).then(|| performers.collect())
 }
 
-fn offers(event: &Event, sale_starts_at: Option<String>) -> Option<Value> {
+fn offers(event: &Event, sale_starts_at: Option<&str>) -> Option<Value> {
     let availability = match event.availability {
         Availability::OnSale => Some("https://schema.org/InStock"),
         Availability::SoldOut => Some("https://schema.org/SoldOut"),

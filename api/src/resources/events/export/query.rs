@@ -104,6 +104,7 @@ impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
             reserve(&mut body, written, self.page.rows());
         };
         export.end(&mut body)?;
+        body.shrink_to_fit();
         Ok(QueryOutput { snapshot: None, body, link })
     }
 }
