@@ -8,12 +8,12 @@ use poem::http::HeaderValue;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::SnapshotVersion;
-use crate::response::{ContentCoding, Representation};
+use crate::response::{ContentCoding, Representation, StoredBody};
 
 /// The first bytes of a body in Redis.
-const MAGIC: [u8; 4] = *b"MQA3";
-/// Magic, checksum of the key and of what follows, version and when it was raised, coding, length of the link.
-const HEAD_BYTES: usize = 4 + 8 + 8 + 8 + 1 + 2;
+const MAGIC: [u8; 4] = *b"MQA4";
+/// Magic, checksum of the key and of what follows, version and when it was raised, length of a packed body, coding, length of the link.
+const HEAD_BYTES: usize = 4 + 8 + 8 + 8 + 8 + 1 + 2;
 /// Memory used by an entry beside its body, link and key: about what the allocator and the cache's own lists take.
 const OVERHEAD_BYTES: usize = 512;
 /// Allocators round sizes up, by about one eighth.
@@ -58,7 +58,7 @@ impl CachedBody {
         content_type: HeaderValue,
         (version, raised_at): SnapshotVersion,
         restores: u64,
-        body: Bytes,
+        body: StoredBody,
         link: Option<HeaderValue>,
     ) -> Self {
         let representation = Representation::new(content_type, ContentCoding::Identity, body);
@@ -77,7 +77,7 @@ impl CachedBody {
 
     /// The same response, with its bytes in another coding.
     #[must_use]
-    pub fn with_coding(&self, coding: ContentCoding, body: Bytes) -> Self {
+    pub fn with_coding(&self, coding: ContentCoding, body: StoredBody) -> Self {
         let representation = Representation::new(self.representation.content_type.clone(), coding, body);
         Self { representation, ..self.clone() }
     }
@@ -88,10 +88,9 @@ impl CachedBody {
         (self.restores, self.version) > (other.restores, other.version)
     }
 
-    /// The bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &Bytes {
-        &self.representation.body
+    /// The bytes in memory.
+    fn bytes(&self) -> &Bytes {
+        self.representation.body.bytes()
     }
 
     /// The memory that it uses under a key.
@@ -112,6 +111,8 @@ impl CachedBody {
         bytes.put_u64(0);
         bytes.put_i64(self.version);
         bytes.put_i64(self.raised_at.0);
+        // 0 if it is not packed: a packed body is not empty.
+        bytes.put_u64(self.representation.body.unpacked_length().unwrap_or(0) as u64);
         bytes.put_u8(self.representation.coding as u8);
         bytes.put_u16(link_length);
         bytes.put_slice(link);
@@ -132,6 +133,7 @@ impl CachedBody {
         }
         let (version, rest) = rest.split_first_chunk::<8>()?;
         let (raised_at, rest) = rest.split_first_chunk::<8>()?;
+        let (unpacked_length, rest) = rest.split_first_chunk::<8>()?;
         let (stored_coding, rest) = rest.split_first()?;
         let (link_length, rest) = rest.split_first_chunk::<2>()?;
         let (link, body) = rest.split_at_checked(usize::from(u16::from_be_bytes(*link_length)))?;
@@ -140,8 +142,9 @@ impl CachedBody {
         }
         let link = if link.is_empty() { None } else { Some(HeaderValue::from_bytes(link).ok()?) };
         let snapshot = (i64::from_be_bytes(*version), UtcInstant(i64::from_be_bytes(*raised_at)));
-        let body = bytes.slice_ref(body);
-        Some(Self::new(content_type, snapshot, 0, Bytes::new(), link).with_coding(coding, body))
+        let unpacked_length = usize::try_from(u64::from_be_bytes(*unpacked_length)).ok()?;
+        let body = StoredBody::from_parts(bytes.slice_ref(body), (unpacked_length > 0).then_some(unpacked_length));
+        Some(Self::new(content_type, snapshot, 0, Bytes::new().into(), link).with_coding(coding, body))
     }
 }
 
@@ -163,13 +166,15 @@ mod tests {
 
     fn body() -> CachedBody {
         let link = HeaderValue::from_static("<?cursor=AQ>; rel=\"next\"");
-        CachedBody::new(JSON, (7, UtcInstant(70)), 0, Bytes::from_static(b"{\"data\":{}}"), Some(link))
+        CachedBody::new(JSON, (7, UtcInstant(70)), 0, Bytes::from_static(b"{\"data\":{}}").into(), Some(link))
     }
 
     #[test]
     fn encoding_for_redis_round_trips() {
-        let gzip = body().with_coding(ContentCoding::Gzip, Bytes::from_static(b"compressed"));
-        for body in [body(), CachedBody { link: None, ..body() }, gzip] {
+        let gzip = body().with_coding(ContentCoding::Gzip, Bytes::from_static(b"compressed").into());
+        let packed = StoredBody::from_parts(Bytes::from_static(b"packed"), Some(1_000));
+        let packed = body().with_coding(ContentCoding::Identity, packed);
+        for body in [body(), CachedBody { link: None, ..body() }, gzip, packed] {
             let bytes = body.to_bytes(KEY).unwrap_or_default();
             assert_eq!(CachedBody::from_bytes(JSON, &bytes, KEY, body.representation.coding), Some(body));
         }

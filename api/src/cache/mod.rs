@@ -22,7 +22,6 @@ pub mod version;
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use metrics::gauge;
 use poem::Request;
 
@@ -44,7 +43,7 @@ use self::{
 use crate::{
     database::{Availability, reader::Reader},
     error::ApiError,
-    response::{ContentCoding, Reply},
+    response::{ContentCoding, Reply, StoredBody},
 };
 
 /// How long a body may be served after a release that may have changed it, while the new body is fetched: so that no request waits for a sync.
@@ -143,7 +142,7 @@ impl Cache {
     pub async fn respond<Q: CachedQuery, T>(self: &Arc<Self>, request: &Request, query: Q) -> Result<Reply<T>, ApiError> {
         let coding = ContentCoding::negotiate(request.headers())?;
         let response = self.get(&CacheRequest::new(query, coding)).await?;
-        let length = response.body.bytes().len();
+        let length = response.body.representation.body.content_length();
         Ok(Reply::new(response.respond(request.headers()), length))
     }
 
@@ -267,7 +266,7 @@ impl Cache {
         if request.coding != ContentCoding::Identity {
             // Not `get`, which may return the previous body. Boxed, because the future's type would contain itself.
             let identity = Box::pin(self.fetch(&request.identity())).await?;
-            let encoded = self.count_large(request.coding.encode(identity.body.bytes().clone()).await?)?;
+            let encoded = self.count_large(request.coding.encode(identity.body.representation.body.clone()).await?)?;
             let body = identity.body.with_coding(request.coding, encoded);
             self.write_redis(&request, &body);
             return Ok((self.store(request.key, body), identity.tier));
@@ -276,19 +275,20 @@ impl Cache {
         let restores = self.version.restores();
         let (output, snapshot) = self.query_database(&request.query).await?;
         self.counters.count_fetch_from_database();
-        let body = CachedBody::new(Q::CONTENT_TYPE, snapshot, restores, self.count_large(output.body.into())?, output.link);
+        let body = CachedBody::new(Q::CONTENT_TYPE, snapshot, restores, self.count_large(output.body)?, output.link);
         self.write_redis(&request, &body);
         Ok((self.store(request.key, body), CacheTier::Database))
     }
 
     /// Counts the memory of a large body.
-    fn count_large(&self, body: Bytes) -> Result<Bytes, ApiError> {
-        let counted = self.large_bodies.count(body).or_else(|body| {
+    fn count_large(&self, body: StoredBody) -> Result<StoredBody, ApiError> {
+        let counted = self.large_bodies.count(body.bytes().clone()).or_else(|body| {
             // Evicted bodies are dropped later.
             self.process.run_pending_tasks();
             self.large_bodies.count(body)
         });
-        counted.map_err(|_| self.reader.shed())
+        let bytes = counted.map_err(|_| self.reader.shed())?;
+        Ok(StoredBody::from_parts(bytes, body.unpacked_length()))
     }
 
     /// The body in Redis, if it is current and was read from this history of the database.
@@ -328,6 +328,7 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use entity::UtcInstant;
     use sea_orm::DatabaseConnection;
 
@@ -342,7 +343,7 @@ mod tests {
         let cache = Cache::new(1 << 20, REVALIDATE_WITHIN, None, version, availability, reader);
         // A lower version is later if the database was restored.
         for ((version, restores), expected) in [((2, 0), (2, 0)), ((1, 0), (2, 0)), ((1, 1), (1, 1)), ((3, 0), (1, 1))] {
-            cache.store("key".to_owned(), CachedBody::new(JSON, (version, UtcInstant(0)), restores, Bytes::new(), None));
+            cache.store("key".to_owned(), CachedBody::new(JSON, (version, UtcInstant(0)), restores, Bytes::new().into(), None));
             let stored = cache.process.get("key").map(|body| (body.version, body.restores));
             assert_eq!(stored, Some(expected));
         }

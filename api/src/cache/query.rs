@@ -11,7 +11,7 @@ use crate::{
     },
     error::ApiError,
     query::Canonical,
-    response::JSON,
+    response::{JSON, StoredBody},
 };
 
 /// The version of a snapshot, and when it was raised.
@@ -66,7 +66,7 @@ pub struct QueryOutput {
     /// The version of the snapshot that was read; `None` if there are no rows that contain it.
     pub snapshot: Option<SnapshotVersion>,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: StoredBody,
     /// The value of the `Link` header.
     pub link: Option<HeaderValue>,
 }

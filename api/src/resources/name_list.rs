@@ -108,5 +108,5 @@ where
     let snapshot = rows.first().map(Row::snapshot);
     let (rows, link) = query.paginate(rows, Row::sort_key);
     let body = serde_json::to_vec(&Body::from(rows)).map_err(ApiError::Encoding)?;
-    Ok(QueryOutput { snapshot, body, link })
+    Ok(QueryOutput { snapshot, body: body.into(), link })
 }

@@ -2,13 +2,16 @@
 //!
 //! No crate that we know negotiates by weight and can refuse `identity`; `headers` has no `Accept-Encoding`.
 
-use std::{io::Write, sync::LazyLock};
+use std::{
+    io::{self, Read},
+    sync::LazyLock,
+};
 
-use bytes::Bytes;
 use flate2::write::GzEncoder;
 use poem::http::{HeaderMap, HeaderValue, header};
 use tokio::sync::Semaphore;
 
+use super::StoredBody;
 use crate::error::ApiError;
 
 /// Levels at which each coding compresses JSON well at tens of megabytes a second: a body is encoded once and sent many times.
@@ -86,23 +89,26 @@ impl ContentCoding {
     /// # Errors
     ///
     /// When that thread panicked.
-    pub async fn encode(self, body: Bytes) -> Result<Bytes, ApiError> {
-        if self == Self::Identity || body.len() <= INLINE_BYTES {
+    pub async fn encode(self, body: StoredBody) -> Result<StoredBody, ApiError> {
+        if self == Self::Identity || body.content_length() <= INLINE_BYTES {
             return Ok(self.encode_inline(&body));
         }
         let _permit = LARGE_ENCODERS.acquire().await.map_err(|_| ApiError::ResponseBody)?;
         tokio::task::spawn_blocking(move || self.encode_inline(&body)).await.map_err(|_| ApiError::ResponseBody)
     }
 
-    fn encode_inline(self, body: &Bytes) -> Bytes {
-        let encoded = match self {
-            Self::Identity => return body.clone(),
-            Self::Gzip => gzip(body),
-            Self::Brotli => brotli(body),
-            Self::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL),
+    fn encode_inline(self, body: &StoredBody) -> StoredBody {
+        let encode = |encoder: fn(Box<dyn Read + '_>, usize) -> io::Result<Vec<u8>>| {
+            let encoded = body.reader().and_then(|reader| encoder(reader, body.bytes().len() / 4));
+            // Reading and writing memory cannot fail.
+            StoredBody::from(encoded.unwrap_or_default())
         };
-        // Writing to memory cannot fail.
-        encoded.unwrap_or_default().into()
+        match self {
+            Self::Identity => body.clone(),
+            Self::Gzip => encode(gzip),
+            Self::Brotli => encode(brotli),
+            Self::Zstd => encode(|body, _| zstd::stream::encode_all(body, ZSTD_LEVEL)),
+        }
     }
 }
 
@@ -159,19 +165,16 @@ fn parse_weight(parameters: &str) -> Option<u16> {
     (0.0..=1.0).contains(&weight).then(|| if weight == 0.0 { 0 } else { ((weight * 1000.0) as u16).max(1) })
 }
 
-fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), flate2::Compression::new(GZIP_LEVEL));
-    encoder.write_all(body)?;
+fn gzip(mut body: Box<dyn Read + '_>, capacity: usize) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(capacity), flate2::Compression::new(GZIP_LEVEL));
+    io::copy(&mut body, &mut encoder)?;
     encoder.finish()
 }
 
-fn brotli(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoded = Vec::with_capacity(body.len() / 4);
-    let mut encoder = brotli::CompressorWriter::new(&mut encoded, 16 * 1024, BROTLI_QUALITY, BROTLI_WINDOW_BITS);
-    encoder.write_all(body)?;
-    encoder.flush()?;
-    drop(encoder);
-    Ok(encoded)
+fn brotli(mut body: Box<dyn Read + '_>, capacity: usize) -> io::Result<Vec<u8>> {
+    let mut encoder = brotli::CompressorWriter::new(Vec::with_capacity(capacity), 16 * 1024, BROTLI_QUALITY, BROTLI_WINDOW_BITS);
+    io::copy(&mut body, &mut encoder)?;
+    Ok(encoder.into_inner())
 }
 
 #[cfg(test)]
@@ -218,15 +221,15 @@ mod tests {
 
     #[test]
     fn every_coding_can_be_decoded() {
-        use std::io::Read;
-
-        let body = Bytes::from("{\"title\":\"Pantomima Full\"}".repeat(100));
+        let text = "{\"title\":\"Pantomima Full\"}".repeat(100).into_bytes();
+        let body = StoredBody::from(text.clone());
+        let encode = |coding: ContentCoding| coding.encode_inline(&body).bytes().clone();
         let mut gzip = Vec::new();
-        flate2::read::GzDecoder::new(&*ContentCoding::Gzip.encode_inline(&body)).read_to_end(&mut gzip).unwrap();
+        flate2::read::GzDecoder::new(&*encode(ContentCoding::Gzip)).read_to_end(&mut gzip).unwrap();
         let mut brotli = Vec::new();
-        brotli::Decompressor::new(&*ContentCoding::Brotli.encode_inline(&body), 4096).read_to_end(&mut brotli).unwrap();
-        let zstd = zstd::bulk::decompress(&ContentCoding::Zstd.encode_inline(&body), body.len()).unwrap();
-        assert_eq!([gzip, brotli, zstd], [body.to_vec(), body.to_vec(), body.to_vec()]);
+        brotli::Decompressor::new(&*encode(ContentCoding::Brotli), 4096).read_to_end(&mut brotli).unwrap();
+        let zstd = zstd::bulk::decompress(&encode(ContentCoding::Zstd), text.len()).unwrap();
+        assert_eq!([gzip, brotli, zstd], [text.clone(), text.clone(), text]);
         assert_eq!(ContentCoding::Identity.encode_inline(&body), body);
     }
 }

@@ -28,11 +28,11 @@ impl Endpoint for StaticDocument {
     async fn call(&self, request: Request) -> Result<Response> {
         let coding = ContentCoding::negotiate(request.headers())?;
         let encode = async || {
-            let body = coding.encode(self.body.clone()).await?;
+            let body = coding.encode(self.body.clone().into()).await?;
             Ok::<_, crate::error::ApiError>(Representation::new(self.content_type.clone(), coding, body))
         };
         let representation = self.encoded[coding as usize].get_or_try_init(encode).await?.clone();
-        let length = representation.body.len();
+        let length = representation.body.content_length();
         Ok(super::reply::with_length(representation.respond(request.headers()), length))
     }
 }

@@ -49,8 +49,8 @@ impl<F: FileFormat> FileReply<F> {
     ///
     /// When the request accepts no coding that we have.
     pub async fn encode(request: &Request, body: Vec<u8>) -> Result<Self, ApiError> {
-        let representation = Representation::negotiate(request.headers(), F::CONTENT_TYPE, body.into()).await?;
-        let length = representation.body.len();
+        let representation = Representation::negotiate(request.headers(), F::CONTENT_TYPE, body).await?;
+        let length = representation.body.content_length();
         Ok(Self::new(Reply::new(representation.respond(request.headers()), length)))
     }
 

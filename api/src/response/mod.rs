@@ -12,6 +12,7 @@ mod precondition;
 mod problem;
 mod reply;
 mod representation;
+mod stored_body;
 mod stream;
 mod text;
 
@@ -27,9 +28,10 @@ pub use self::{
     problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},
     reply::{PageReply, Reply, TextReply},
     representation::{JSON, Representation, etag_of},
+    stored_body::StoredBody,
     stream::NdjsonReply,
     text::{
         AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug, to_rfc3339,
     },
 };
-pub(crate) use self::{json::encode_json, stream::StreamEncoder};
+pub(crate) use self::{json::encode_json, stored_body::BodyWriter, stream::StreamEncoder};

@@ -30,7 +30,7 @@ impl Precondition {
     /// When none of the validators of the condition is current.
     pub async fn check(&self, body: Bytes) -> Result<(), ApiError> {
         for coding in ContentCoding::ALL {
-            let etag = etag_of(&coding.encode(body.clone()).await?);
+            let etag = etag_of(coding.encode(body.clone().into()).await?.bytes());
             let etag: Option<ETag> = etag.to_str().ok().and_then(|etag| etag.parse().ok());
             if etag.is_some_and(|etag| self.0.precondition_passes(&etag)) {
                 return Ok(());

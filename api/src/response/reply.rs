@@ -53,8 +53,8 @@ impl<T: Serialize> Reply<T> {
     /// When the value cannot be encoded, or the request accepts no coding that we have.
     pub async fn json(request: &Request, value: &T) -> Result<Self, ApiError> {
         let body = encode_json(value).map_err(ApiError::Encoding)?;
-        let representation = Representation::negotiate(request.headers(), JSON, body.into()).await?;
-        let length = representation.body.len();
+        let representation = Representation::negotiate(request.headers(), JSON, body).await?;
+        let length = representation.body.content_length();
         Ok(Self::new(representation.respond(request.headers()), length))
     }
 }
@@ -104,7 +104,7 @@ impl TextReply {
     async fn encode(request: &Request, content_type: &'static str, text: String) -> Result<Self, ApiError> {
         let content_type = HeaderValue::from_static(content_type);
         let representation = Representation::negotiate(request.headers(), content_type, text.into()).await?;
-        let length = representation.body.len();
+        let length = representation.body.content_length();
         Ok(Self(with_length(representation.respond(request.headers()), length)))
     }
 }

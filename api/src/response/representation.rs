@@ -1,15 +1,14 @@
 //! A body as it is sent, and the response of a read: coding, validator, caching headers, and 304
 //! ([RFC 9110, 8](https://www.rfc-editor.org/rfc/rfc9110#section-8) and [13](https://www.rfc-editor.org/rfc/rfc9110#section-13)).
 
-use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use poem::{
-    Body, Response,
+    Response,
     http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::ContentCoding;
+use super::{ContentCoding, StoredBody};
 use crate::error::ApiError;
 
 /// The media type of almost every response.
@@ -32,14 +31,14 @@ pub struct Representation {
     /// The value of `ETag`, a strong validator: it identifies these bytes, so each coding has its own.
     pub etag: HeaderValue,
     /// The bytes.
-    pub body: Bytes,
+    pub body: StoredBody,
 }
 
 impl Representation {
     /// A body that is in this coding already.
     #[must_use]
-    pub fn new(content_type: HeaderValue, coding: ContentCoding, body: Bytes) -> Self {
-        Self { content_type, coding, etag: etag_of(&body), body }
+    pub fn new(content_type: HeaderValue, coding: ContentCoding, body: StoredBody) -> Self {
+        Self { content_type, coding, etag: etag_of(body.bytes()), body }
     }
 
     /// Encodes a body in the coding that a request prefers.
@@ -47,9 +46,9 @@ impl Representation {
     /// # Errors
     ///
     /// When the request accepts no coding that we have.
-    pub async fn negotiate(request: &HeaderMap, content_type: HeaderValue, body: Bytes) -> Result<Self, ApiError> {
+    pub async fn negotiate(request: &HeaderMap, content_type: HeaderValue, body: Vec<u8>) -> Result<Self, ApiError> {
         let coding = ContentCoding::negotiate(request)?;
-        Ok(Self::new(content_type, coding, coding.encode(body).await?))
+        Ok(Self::new(content_type, coding, coding.encode(body.into()).await?))
     }
 
     /// The response to a GET with these request headers: 200, or 304 without a body if `If-None-Match` contains the validator.
@@ -67,7 +66,7 @@ impl Representation {
         headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
         headers.insert(header::VARY, VARY);
         let mut response =
-            if is_modified { Response::from(Body::from(self.body)) } else { Response::from(StatusCode::NOT_MODIFIED) };
+            if is_modified { Response::from(self.body.into_body()) } else { Response::from(StatusCode::NOT_MODIFIED) };
         *response.headers_mut() = headers;
         response
     }

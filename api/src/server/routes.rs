@@ -71,9 +71,7 @@ impl Route {
 fn is_match(expected: &str, given: &str) -> bool {
     match suffix_of_parameter(expected) {
         None => given == expected,
-        Some("") => !given.is_empty(),
-        // As the pattern in the router.
-        Some(suffix) => given.strip_suffix(suffix).is_some_and(|value| !value.is_empty() && !value.contains('.')),
+        Some(suffix) => given.len() > suffix.len() && given.ends_with(suffix),
     }
 }
 

@@ -30,7 +30,7 @@ const FORMATS: [(&str, &str); 4] = [
     ("geojson", "application/geo+json"),
     ("csv", "text/csv; charset=utf-8; header=present"),
 ];
-/// More than one read.
+/// More than one read, and a packed body.
 const EVENTS: usize = 1_003;
 const TITLES: [&str; 8] = [
     "=cmd()|' /C calc'!A0",
@@ -145,6 +145,16 @@ async fn long_exports_have_pages(database: Arc<TestDatabase>) {
     let whole = app.get_pages("/events.ics?range=all").await;
     let expected = ids(&whole);
     assert_eq!((whole.len(), expected.len()), (1, EVENTS));
+    let (path, document) = ("/events.ics?range=all", &whole[0].body);
+    for coding in ["identity", "gzip", "br", "zstd"] {
+        let response = app.send(Method::GET, path, &[("accept-encoding", coding)]).await;
+        assert!(response.decoded() == *document, "{coding}");
+        let (etag, length) = (response.header("etag").unwrap(), response.body.len().to_string());
+        let head = app.send(Method::HEAD, path, &[("accept-encoding", coding)]).await;
+        assert_eq!((head.header("etag"), head.header("content-length")), (Some(etag), Some(&*length)));
+        let unchanged = app.send(Method::GET, path, &[("accept-encoding", coding), ("if-none-match", etag)]).await;
+        assert_eq!((unchanged.status.as_u16(), unchanged.body.len()), (304, 0));
+    }
     for (limit, pages) in [(1_002, 2), (1_003, 1), (500, 3), (499, 3), (1_000, 2)] {
         let paged = app.get_pages(&format!("/events.ics?range=all&limit={limit}")).await;
         assert_eq!((paged.len(), ids(&paged) == expected), (pages, true), "{limit}");

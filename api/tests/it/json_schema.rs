@@ -104,12 +104,20 @@ impl<'a> SchemaChecker<'a> {
                 "maximum" if value.as_f64().is_some_and(|number| number > argument.as_f64().unwrap()) => {
                     violations.push(format!("{path} is more than {argument}: {value}"));
                 }
+                "minItems" if value.as_array().is_some_and(|items| (items.len() as u64) < argument.as_u64().unwrap()) => {
+                    violations.push(format!("{path} has less than {argument} items: {value}"));
+                }
+                "maxItems" if value.as_array().is_some_and(|items| items.len() as u64 > argument.as_u64().unwrap()) => {
+                    violations.push(format!("{path} has more than {argument} items: {value}"));
+                }
                 // Schemathesis checks the patterns of responses.
                 "type"
                 | "format"
                 | "enum"
                 | "minimum"
                 | "maximum"
+                | "minItems"
+                | "maxItems"
                 | "pattern"
                 | "minLength"
                 | "maxLength"

@@ -46,7 +46,7 @@ pub(super) async fn find(database: &impl ReadConnection, query: &ConcertsQuery) 
     };
     let (rows, link) = query.paginate(rows, ConcertRow::sort_key);
     let body = encode(rows).await?;
-    Ok(QueryOutput { snapshot, body, link })
+    Ok(QueryOutput { snapshot, body: body.into(), link })
 }
 
 /// Encodes a list, on another thread if that takes long.

@@ -127,7 +127,7 @@ impl CachedQuery for EventsQuery {
         let next = link.as_ref().and_then(reference_of);
         let views = rows.into_iter().map(|row| row.view);
         let body = encode_page(views, (filters.near.is_some(), fields), (next, total)).map_err(ApiError::Encoding)?;
-        Ok(QueryOutput { snapshot, body, link })
+        Ok(QueryOutput { snapshot, body: body.into(), link })
     }
 }
 

@@ -148,7 +148,7 @@ impl EventsApi {
 /// Reads the event of a request without parameters. `suffix` follows the id in its path.
 async fn read_event(state: &State, request: &Request, id: &str, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
     no_parameters(request)?;
-    let event_id: Uuid = parse_path("id", id, ID_REQUIREMENT)?;
+    let event_id: Uuid = parse_path("id", id.strip_suffix(suffix).unwrap_or(id), ID_REQUIREMENT)?;
     let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
     state.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id, suffix)).await
 }

@@ -124,7 +124,7 @@ impl PlacesQuery {
             }
         }
         let body = serde_json::to_vec(&Envelope::from(data)).map_err(ApiError::Encoding)?;
-        Ok(QueryOutput { snapshot, body, link })
+        Ok(QueryOutput { snapshot, body: body.into(), link })
     }
 }
 

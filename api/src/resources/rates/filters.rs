@@ -140,7 +140,7 @@ impl RatesFilters {
         }
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
         let body = serde_json::to_vec(&RateList::new(days, &rows)).map_err(ApiError::Encoding)?;
-        Ok(QueryOutput { snapshot, body, link: None })
+        Ok(QueryOutput { snapshot, body: body.into(), link: None })
     }
 }
 

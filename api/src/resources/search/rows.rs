@@ -55,7 +55,7 @@ async fn find_filtered(database: &impl ReadConnection, query: &SearchQuery) -> R
     for row in rows {
         list.push(row.view).map_err(ApiError::Encoding)?;
     }
-    Ok(QueryOutput { snapshot, body: list.finish(), link })
+    Ok(QueryOutput { snapshot, body: list.finish().into(), link })
 }
 
 /// Reads a page of a range of time, encoded row by row.
@@ -81,7 +81,7 @@ async fn find_in_range(
         // The driver may have all rows ready, and other requests wait for this thread.
         consume_budget().await;
     }
-    Ok(QueryOutput { snapshot, body: list.finish(), link })
+    Ok(QueryOutput { snapshot, body: list.finish().into(), link })
 }
 
 /// The statement without its limit.

@@ -16,17 +16,13 @@ use crate::{
     response::{FileFormat, to_rfc3339},
 };
 
-const DECLARATION: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
-/// An instant of the same length as all others.
-const EPOCH: &str = "1970-01-01T00:00:00.000000Z";
+const HEAD: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\">";
 
 /// A feed while it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Atom {
     /// When an entry changed last.
     updated_at: UtcInstant,
-    /// Where the feed states that. It precedes the entries.
-    updated_at_position: usize,
 }
 
 impl FileFormat for Atom {
@@ -37,23 +33,10 @@ impl FileFormat for Atom {
 
 impl ExportFormat for Atom {
     const PATH: &'static str = "/events.atom";
+    const TAIL: &'static [u8] = b"</feed>\n";
 
-    fn begin(context: &ExportContext, body: &mut Vec<u8>) -> Result<Self, ApiError> {
-        body.extend_from_slice(DECLARATION);
-        body.extend_from_slice(b"<feed xmlns=\"http://www.w3.org/2005/Atom\"><updated>");
-        let updated_at_position = body.len();
-        body.extend_from_slice(EPOCH.as_bytes());
-        body.extend_from_slice(b"</updated>");
-        let mut writer = Writer::new(body);
-        let head = || {
-            write_element(&mut writer, "id", &format!("urn:uuid:{}", context.id()))?;
-            write_element(&mut writer, "title", "Marquee")?;
-            // Relative, because the host is the client's concern.
-            writer.create_element("link").with_attributes([("rel", "self"), ("href", &*context.reference)]).write_empty()?;
-            write_name(&mut writer, "author", "Marquee")
-        };
-        finish(head)?;
-        Ok(Self { updated_at: UtcInstant(0), updated_at_position })
+    fn new(_: &ExportContext) -> Self {
+        Self { updated_at: UtcInstant(0) }
     }
 
     fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError> {
@@ -61,13 +44,18 @@ impl ExportFormat for Atom {
         finish(|| write_entry(&mut Writer::new(body), &event))
     }
 
-    fn end(self, body: &mut Vec<u8>) -> Result<(), ApiError> {
-        let updated_at = instant_text(self.updated_at);
-        if let Some(place) = body.get_mut(self.updated_at_position..self.updated_at_position + updated_at.len()) {
-            place.copy_from_slice(updated_at.as_bytes());
-        }
-        body.extend_from_slice(b"</feed>\n");
-        Ok(())
+    fn head(&self, context: &ExportContext) -> Result<Vec<u8>, ApiError> {
+        let mut head = HEAD.to_vec();
+        let mut writer = Writer::new(&mut head);
+        finish(|| {
+            write_element(&mut writer, "id", &format!("urn:uuid:{}", context.id()))?;
+            write_element(&mut writer, "title", "Marquee")?;
+            write_element(&mut writer, "updated", &to_rfc3339(self.updated_at))?;
+            // Relative, because the host is the client's concern.
+            writer.create_element("link").with_attributes([("rel", "self"), ("href", &*context.reference)]).write_empty()?;
+            write_name(&mut writer, "author", "Marquee")
+        })?;
+        Ok(head)
     }
 }
 
@@ -107,10 +95,6 @@ fn write_element(writer: &mut Writer<&mut Vec<u8>>, name: &str, text: &str) -> i
 fn write_name(writer: &mut Writer<&mut Vec<u8>>, role: &str, name: &str) -> io::Result<()> {
     writer.create_element(role).write_inner_content(|writer| write_element(writer, "name", name))?;
     Ok(())
-}
-
-fn instant_text(instant: UtcInstant) -> String {
-    instant.to_utc().map(|instant| instant.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()).unwrap_or_default()
 }
 
 /// Writing to memory does not fail.

@@ -25,11 +25,9 @@ const DATE_AND_TIME: &str = "%Y%m%dT%H%M%S";
 const DATE_LENGTH: usize = "2021-02-10".len();
 
 /// A calendar while it is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Calendar {
     zones: TimeZones,
-    /// Where the time zones are inserted when all events are known. Some readers need them before the events.
-    zones_at: usize,
 }
 
 impl FileFormat for Calendar {
@@ -40,18 +38,10 @@ impl FileFormat for Calendar {
 
 impl ExportFormat for Calendar {
     const PATH: &'static str = "/events.ics";
+    const TAIL: &'static [u8] = b"END:VCALENDAR\r\n";
 
-    fn begin(_: &ExportContext, body: &mut Vec<u8>) -> Result<Self, ApiError> {
-        write_line(body, "BEGIN", "VCALENDAR");
-        write_line(body, "VERSION", "2.0");
-        write_line(body, "PRODID", "-//Marquee//Events//EN");
-        write_line(body, "CALSCALE", "GREGORIAN");
-        write_line(body, "METHOD", "PUBLISH");
-        write_text(body, "NAME", NAME);
-        write_text(body, "X-WR-CALNAME", NAME);
-        write_line(body, "REFRESH-INTERVAL;VALUE=DURATION", REFRESH_INTERVAL);
-        write_line(body, "X-PUBLISHED-TTL", REFRESH_INTERVAL);
-        Ok(Self { zones: TimeZones::default(), zones_at: body.len() })
+    fn new(_: &ExportContext) -> Self {
+        Self::default()
     }
 
     fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError> {
@@ -88,12 +78,20 @@ impl ExportFormat for Calendar {
         Ok(())
     }
 
-    fn end(self, body: &mut Vec<u8>) -> Result<(), ApiError> {
-        let mut zones = Vec::new();
-        self.zones.write(&mut zones);
-        body.splice(self.zones_at..self.zones_at, zones);
-        write_line(body, "END", "VCALENDAR");
-        Ok(())
+    fn head(&self, _: &ExportContext) -> Result<Vec<u8>, ApiError> {
+        let mut head = Vec::new();
+        write_line(&mut head, "BEGIN", "VCALENDAR");
+        write_line(&mut head, "VERSION", "2.0");
+        write_line(&mut head, "PRODID", "-//Marquee//Events//EN");
+        write_line(&mut head, "CALSCALE", "GREGORIAN");
+        write_line(&mut head, "METHOD", "PUBLISH");
+        write_text(&mut head, "NAME", NAME);
+        write_text(&mut head, "X-WR-CALNAME", NAME);
+        write_line(&mut head, "REFRESH-INTERVAL;VALUE=DURATION", REFRESH_INTERVAL);
+        write_line(&mut head, "X-PUBLISHED-TTL", REFRESH_INTERVAL);
+        // Some readers need them before the events.
+        self.zones.write(&mut head);
+        Ok(head)
     }
 }
 

@@ -83,10 +83,10 @@ impl FileFormat for Csv {
 
 impl ExportFormat for Csv {
     const PATH: &'static str = "/events.csv";
+    const TAIL: &'static [u8] = b"";
 
-    fn begin(context: &ExportContext, body: &mut Vec<u8>) -> Result<Self, ApiError> {
-        write_record(body, COLUMNS)?;
-        Ok(Self { has_point: context.has_point })
+    fn new(context: &ExportContext) -> Self {
+        Self { has_point: context.has_point }
     }
 
     fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError> {
@@ -94,8 +94,10 @@ impl ExportFormat for Csv {
         write_record(body, cells.iter().map(|cell| escape_formula(cell)))
     }
 
-    fn end(self, _: &mut Vec<u8>) -> Result<(), ApiError> {
-        Ok(())
+    fn head(&self, _: &ExportContext) -> Result<Vec<u8>, ApiError> {
+        let mut head = Vec::new();
+        write_record(&mut head, COLUMNS)?;
+        Ok(head)
     }
 }
 

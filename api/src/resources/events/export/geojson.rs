@@ -86,10 +86,10 @@ impl FileFormat for GeoJson {
 
 impl ExportFormat for GeoJson {
     const PATH: &'static str = "/events.geojson";
+    const TAIL: &'static [u8] = b"]}";
 
-    fn begin(context: &ExportContext, body: &mut Vec<u8>) -> Result<Self, ApiError> {
-        body.extend_from_slice(br#"{"type":"FeatureCollection","features":["#);
-        Ok(Self { has_point: context.has_point, is_empty: true })
+    fn new(context: &ExportContext) -> Self {
+        Self { has_point: context.has_point, is_empty: true }
     }
 
     fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError> {
@@ -101,9 +101,8 @@ impl ExportFormat for GeoJson {
         serde_json::to_writer(body, &feature).map_err(ApiError::Encoding)
     }
 
-    fn end(self, body: &mut Vec<u8>) -> Result<(), ApiError> {
-        body.extend_from_slice(b"]}");
-        Ok(())
+    fn head(&self, _: &ExportContext) -> Result<Vec<u8>, ApiError> {
+        Ok(br#"{"type":"FeatureCollection","features":["#.to_vec())
     }
 }
 

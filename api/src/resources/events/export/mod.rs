@@ -26,18 +26,20 @@ pub use self::{
 use crate::{error::ApiError, find::EventView, response::FileFormat};
 
 /// A format of lists. A value is the state of a document while it is written.
-pub(crate) trait ExportFormat: FileFormat + Clone + Sized {
+pub(crate) trait ExportFormat: FileFormat + Clone + Send + Sized {
     /// The path of the list.
     const PATH: &'static str;
+    /// What follows the events.
+    const TAIL: &'static [u8];
 
-    /// Appends what precedes the events.
-    fn begin(context: &ExportContext, body: &mut Vec<u8>) -> Result<Self, ApiError>;
+    /// Begins a document.
+    fn new(context: &ExportContext) -> Self;
 
     /// Appends an event.
     fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError>;
 
-    /// Appends what follows the events.
-    fn end(self, body: &mut Vec<u8>) -> Result<(), ApiError>;
+    /// What precedes the events, which may depend on all of them.
+    fn head(&self, context: &ExportContext) -> Result<Vec<u8>, ApiError>;
 }
 
 /// What a document states about its list.

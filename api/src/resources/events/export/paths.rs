@@ -1,27 +1,37 @@
-//! The operations with the paths that their macro cannot state.
+//! The paths of one event with a suffix: `/events/{id}.ics`.
+//!
+//! The macro of poem-openapi knows only parameters that are whole segments. The router knows others, but loses them when a route that it
+//! adds later has a part of the same segment, and the order of routes is random. So `/events/{id}` chooses the operation.
 
 use std::collections::HashMap;
 
-use poem::{endpoint::BoxEndpoint, http::Method};
+use poem::{Endpoint, EndpointExt, Request, Response, endpoint::BoxEndpoint, http::Method};
 use poem_openapi::{
     OpenApi,
     registry::{MetaApi, Registry},
 };
 
 use super::operations::ExportOperations;
-use crate::state::State;
+use crate::{error::ApiError, state::State};
 
-/// Paths as the macro accepts them, which knows only parameters that are whole segments.
-const SEGMENTS: [(&str, &str); 2] = [("/ics", ".ics"), ("/jsonld", ".jsonld")];
-/// The pattern of an id that a suffix follows, in paths of the router.
-const ID_PATTERN: &str = "<^[^./]+>";
+/// The path of one event, in the router.
+const EVENT_PATH: &str = "/events/:id";
+/// The last segments of the operations' paths, and the suffixes that replace them.
+const SUFFIXES: [(&str, &str); 2] = [("/ics", ".ics"), ("/jsonld", ".jsonld")];
 
 /// The operations.
 #[derive(Debug)]
 pub struct ExportsApi(ExportOperations);
 
+/// An operation of one event that leaves paths with a suffix to others.
+struct BySuffix {
+    /// The operation for each suffix, if it has this method.
+    suffixed: Vec<(&'static str, Option<BoxEndpoint<'static>>)>,
+    other: BoxEndpoint<'static>,
+}
+
 impl ExportsApi {
-    /// The operations on this state.
+    /// The operations on this state. They follow those of [`EventsApi`](crate::resources::events::EventsApi), of which they take paths.
     #[must_use]
     pub fn new(state: State) -> Self {
         Self(ExportOperations(state))
@@ -32,8 +42,10 @@ impl OpenApi for ExportsApi {
     fn meta() -> Vec<MetaApi> {
         let mut apis = ExportOperations::meta();
         for path in apis.iter_mut().flat_map(|api| &mut api.paths) {
-            if let Some(suffixed) = with_suffix(&path.path, "") {
-                path.path = suffixed;
+            for (segment, suffix) in SUFFIXES {
+                if let Some(event) = path.path.strip_suffix(segment) {
+                    path.path = format!("{event}{suffix}");
+                }
             }
         }
         apis
@@ -44,13 +56,27 @@ impl OpenApi for ExportsApi {
     }
 
     fn add_routes(self, routes: &mut HashMap<String, HashMap<Method, BoxEndpoint<'static>>>) {
-        let mut table = HashMap::new();
-        self.0.add_routes(&mut table);
-        routes.extend(table.into_iter().map(|(path, methods)| (with_suffix(&path, ID_PATTERN).unwrap_or(path), methods)));
+        self.0.add_routes(routes);
+        let mut operations =
+            SUFFIXES.map(|(segment, suffix)| (suffix, routes.remove(&format!("{EVENT_PATH}{segment}")).unwrap_or_default()));
+        let methods = routes.remove(EVENT_PATH).unwrap_or_default().into_iter().map(|(method, other)| {
+            let suffixed = operations.iter_mut().map(|(suffix, methods)| (*suffix, methods.remove(&method))).collect();
+            (method, BySuffix { suffixed, other }.boxed())
+        });
+        let methods = methods.collect();
+        routes.insert(EVENT_PATH.to_owned(), methods);
     }
 }
 
-/// A path that ends with a parameter and a suffix: `/events/{id}/ics` becomes `/events/{id}.ics`.
-fn with_suffix(path: &str, pattern: &str) -> Option<String> {
-    SEGMENTS.into_iter().find_map(|(segment, suffix)| Some(format!("{}{pattern}{suffix}", path.strip_suffix(segment)?)))
+impl Endpoint for BySuffix {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> poem::Result<Response> {
+        let id = request.raw_path_param("id").unwrap_or_default();
+        match self.suffixed.iter().find(|(suffix, _)| id.ends_with(suffix)) {
+            Some((_, Some(operation))) => operation.call(request).await,
+            Some((_, None)) => Err(ApiError::MethodNotAllowed.into()),
+            None => self.other.call(request).await,
+        }
+    }
 }

@@ -14,12 +14,11 @@ use crate::{
     find::{EventView, PageReader, SortKey},
     query::{Canonical, Filters, ListFilters, ListQuery, Parameters},
     resources::events::list::EventsFilters,
+    response::BodyWriter,
 };
 
 /// Events that are read and written before the next ones are read: with their details less than a megabyte.
 const ROWS_PER_READ: u64 = 500;
-/// More than what follows the events of a document takes, except for many time zones.
-const END_BYTES: usize = 64 * 1024;
 
 /// Which events, in which order.
 #[derive(Clone, Debug, Serialize)]
@@ -82,8 +81,8 @@ impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let EventsFilters { filters, ids, sort, .. } = &self.filters.events;
         let reader = PageReader { database, filters, ids, sort: *sort };
-        let mut body = Vec::new();
-        let mut export = F::begin(&self.context(), &mut body)?;
+        let context = self.context();
+        let (mut export, mut body) = (F::new(&context), BodyWriter::default());
         let (mut after, mut written) = (self.page.after.as_ref().map(|cursor| cursor.sort_key), 0);
         let link = 'list: loop {
             // One more than the page has, to detect whether there is a next page.
@@ -95,35 +94,22 @@ impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
                     break 'list after.and_then(|last| self.next_link(last));
                 }
                 after = Some(event.sort_key(*sort));
-                export.write(event.view, &mut body)?;
+                body.append(|body| export.write(event.view, body))?;
                 written += 1;
             }
             if is_last {
                 break None;
             }
-            reserve(&mut body, written, self.page.rows());
         };
-        export.end(&mut body)?;
-        body.shrink_to_fit();
+        let body = body.finish(&export.head(&context)?, F::TAIL)?;
         Ok(QueryOutput { snapshot: None, body, link })
     }
 }
 
 /// The document of one event.
 pub(super) fn encode_one<F: ExportFormat>(event: EventView) -> Result<Vec<u8>, ApiError> {
-    let mut body = Vec::new();
-    let mut export = F::begin(&ExportContext::default(), &mut body)?;
+    let context = ExportContext::default();
+    let (mut export, mut body) = (F::new(&context), Vec::new());
     export.write(event, &mut body)?;
-    export.end(&mut body)?;
-    Ok(body)
-}
-
-/// Reserves memory for the rest of a page, if the rows that are missing are as long as those that are written. A vector that doubles
-/// would be copied, and use three times its size. Memory that is reserved and not written is only an address.
-fn reserve(body: &mut Vec<u8>, written: u64, rows: u64) {
-    let per_row = body.len() / usize::try_from(written).unwrap_or(usize::MAX).max(1) + 1;
-    if body.capacity() - body.len() < per_row * ROWS_PER_READ as usize {
-        let missing = usize::try_from(rows - written).unwrap_or_default();
-        body.reserve_exact(per_row * missing * 9 / 8 + END_BYTES);
-    }
+    Ok([&*export.head(&context)?, &*body, F::TAIL].concat())
 }
