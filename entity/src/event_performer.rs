@@ -1,9 +1,9 @@
 //! `event_performer`: the performers of an event, in feed order. It repeats columns of the event so that an index can serve concert queries:
 //! a row that is shown and has a venue with coordinates is a concert.
 
-use sea_orm::entity::prelude::*;
+use sea_orm::{RelationDef, entity::prelude::*};
 
-use crate::UtcInstant;
+use crate::{UtcInstant, event};
 
 /// One performer of one event.
 #[sea_orm::model]
@@ -32,3 +32,9 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// The relation to the event.
+#[must_use]
+pub fn of_event() -> RelationDef {
+    Entity::belongs_to(event::Entity).from(Column::EventId).to(event::Column::Id).into()
+}

@@ -44,12 +44,15 @@ pub mod release;
 mod schedule;
 mod schema;
 pub mod schema_compatibility;
+pub mod show_text;
 pub mod sphere;
 pub mod sync_run;
 pub mod takedown;
 pub mod tombstone;
 pub mod undo;
 pub mod venue;
+pub mod word;
+pub mod words;
 pub mod zone;
 
 pub use category::Category;

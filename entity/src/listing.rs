@@ -6,10 +6,14 @@
 use sea_orm::{
     JoinType, QuerySelect, QueryTrait, RelationTrait,
     entity::prelude::*,
-    sea_query::{Expr, ExprTrait, Func, OnConflict, Query, SimpleExpr},
+    sea_query::{Expr, ExprTrait, Func, OnConflict, Query, SimpleExpr, SubQueryStatement},
 };
 
-use crate::{EventStatus, GeoArea, UtcInstant, base_event, clock, event, provider, venue};
+use crate::{
+    EventStatus, GeoArea, UtcInstant, base_event, chunks, clock, event, event_performer, provider,
+    show_text::{self, NO_VENUE},
+    venue,
+};
 
 /// What a list reads of one event.
 #[sea_orm::model]
@@ -53,12 +57,14 @@ pub struct Model {
     pub first_seen_at: UtcInstant,
     /// When the newest change of it was logged; `first_seen_at` if none was.
     pub updated_at: UtcInstant,
+    /// The words of its show at its venue, see [`show_text`].
+    pub show_text_id: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
 
 /// The columns that are computed from other tables.
-const DERIVED: [Column; 16] = [
+const DERIVED: [Column; 17] = [
     Column::BaseEventId,
     Column::ProviderId,
     Column::VenueId,
@@ -75,24 +81,50 @@ const DERIVED: [Column; 16] = [
     Column::MinPrice,
     Column::MaxPrice,
     Column::FirstSeenAt,
+    Column::ShowTextId,
 ];
 
-/// Writes the rows of the shown events with one of these base events. Rows that are the same already are not written.
+/// Writes the rows of the shown events with one of these base events, and their words. Rows that are the same already are not written.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
 pub async fn refresh_base_events(transaction: &impl ConnectionTrait, base_events: Vec<Uuid>) -> Result<(), DbErr> {
+    show_text::refresh(transaction, &base_events).await?;
     refresh(transaction, event::COLUMN.base_event_id.is_in(base_events)).await
 }
 
-/// Writes the rows of the shown events at one of these venues.
+/// The base events with events at these venues.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn refresh_venues(transaction: &impl ConnectionTrait, venues: Vec<Uuid>) -> Result<(), DbErr> {
-    refresh(transaction, event::COLUMN.venue_id.is_in(venues)).await
+pub async fn find_base_events_at(transaction: &impl ConnectionTrait, venues: Vec<Uuid>) -> Result<Vec<Uuid>, DbErr> {
+    let mut found = Vec::new();
+    for venues in chunks(venues) {
+        let events = event::Entity::find().select_only().distinct().column(event::Column::BaseEventId);
+        found.extend(events.filter(event::COLUMN.venue_id.is_in(venues)).into_tuple::<Uuid>().all(transaction).await?);
+    }
+    Ok(found)
+}
+
+/// The base events with events of these performers.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn find_base_events_of(transaction: &impl ConnectionTrait, performers: Vec<Uuid>) -> Result<Vec<Uuid>, DbErr> {
+    let mut found = Vec::new();
+    for performers in chunks(performers) {
+        let events = event_performer::Entity::find().join(JoinType::InnerJoin, event_performer::of_event());
+        let events = events
+            .select_only()
+            .distinct()
+            .column(event::Column::BaseEventId)
+            .filter(event_performer::COLUMN.performer_id.is_in(performers));
+        found.extend(events.into_tuple::<Uuid>().all(transaction).await?);
+    }
+    Ok(found)
 }
 
 /// Marks events that have ended.
@@ -124,6 +156,13 @@ async fn refresh(transaction: &impl ConnectionTrait, events: SimpleExpr) -> Resu
     let category =
         Func::coalesce([of_event(event::Column::Category), Expr::col((base_event::Entity, base_event::Column::Category))]);
     let currency = Func::coalesce([of_event(event::Column::Currency), Expr::col((provider::Entity, provider::Column::Currency))]);
+    let venue_id = Func::coalesce([of_event(event::Column::VenueId), Expr::value(NO_VENUE)]);
+    let show_text = show_text::Entity::find()
+        .select_only()
+        .column(show_text::Column::Id)
+        .filter(of_event(event::Column::BaseEventId).equals((show_text::Entity, show_text::Column::BaseEventId)))
+        .filter(Expr::col((show_text::Entity, show_text::Column::VenueId)).eq(venue_id))
+        .into_query();
     let rows = event::Entity::find()
         .select_only()
         .columns([event::Column::Id, event::Column::BaseEventId])
@@ -138,6 +177,7 @@ async fn refresh(transaction: &impl ConnectionTrait, events: SimpleExpr) -> Resu
         .expr(Expr::cust(format!("CAST(venue.cell >> {} AS integer)", GeoArea::SHIFT)))
         .expr(currency)
         .columns([event::Column::MinPrice, event::Column::MaxPrice, event::Column::FirstSeenAt])
+        .expr(SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(show_text))))
         .expr(of_event(event::Column::FirstSeenAt))
         .join(JoinType::InnerJoin, event::Relation::BaseEvent.def())
         .join(JoinType::InnerJoin, base_event::Relation::Provider.def())

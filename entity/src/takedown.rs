@@ -4,6 +4,8 @@
 //! The provider's row is locked first, as by a sync: a sync has either ended, or it sees the tombstone. The release is published last, as
 //! everywhere.
 
+use std::collections::BTreeSet;
+
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
     Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait,
@@ -15,9 +17,10 @@ use crate::{
     change::{self, ChangeKind, NewChange},
     database_now, event, event_performer, feed_page,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
-    performer, provider, reject,
+    listing, performer, provider, reject,
     release::{self, Cause},
-    sync_run, tombstone, undo, venue,
+    sync_run, tombstone, undo, venue, word,
+    words::split_words,
 };
 
 /// The longest reason, in characters.
@@ -75,7 +78,9 @@ impl StoredEvent {
     pub async fn remove(&self, transaction: &DatabaseTransaction, reason: &str) -> Result<(), DbErr> {
         let performers = self.find_performers(transaction).await?;
         let footprint = self.build_footprint(transaction, &performers).await?;
+        let words = self.find_words(transaction, &performers).await?;
         self.delete_rows(transaction, &performers).await?;
+        word::delete_unused(transaction, self.provider.id, words).await?;
         self.blank_texts(transaction).await?;
         // It contains the previous state of events, of this one, too.
         undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(self.provider.id)).exec(transaction).await?;
@@ -99,6 +104,19 @@ impl StoredEvent {
             .order_by_asc(event_performer::Column::Position)
             .find_also_related(performer::Entity);
         Ok(rows.all(transaction).await?.into_iter().filter_map(|(_, performer)| performer).collect())
+    }
+
+    /// The words by which it is found.
+    async fn find_words(
+        &self,
+        transaction: &DatabaseTransaction,
+        performers: &[performer::Model],
+    ) -> Result<BTreeSet<String>, DbErr> {
+        let venue = venue::Entity::find_by_id(self.event.venue_id.unwrap_or_default()).one(transaction).await?;
+        let texts = [Some(self.base_event.title.as_str()), self.event.name.as_deref()].into_iter();
+        let of_venue = venue.iter().flat_map(|venue| [Some(venue.name.as_str()), venue.city.as_deref()]);
+        let names = performers.iter().map(|performer| Some(performer.name.as_str()));
+        Ok(texts.chain(of_venue).chain(names).flatten().flat_map(split_words).collect())
     }
 
     /// What its removal changes, and its performers and its venue, which other events may still have.
@@ -134,7 +152,7 @@ impl StoredEvent {
         }
         performer::delete_unused(transaction, performers.iter().map(|performer| performer.id).collect()).await?;
         venue::delete_unused(transaction, self.event.venue_id.into_iter().collect()).await?;
-        Ok(())
+        listing::refresh_base_events(transaction, vec![self.base_event.id]).await
     }
 
     /// Replaces the texts that may quote it: changes, rejected items, and reasons of runs.

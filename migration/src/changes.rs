@@ -1,8 +1,8 @@
 //! The log of changes, and what undo, takedown and the changes that time makes need.
 
-use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
+use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::compatibility::require_of_workers;
+use crate::{backfill, compatibility::require_of_workers};
 
 const NAME: &str = "m20261126_000013_changes";
 /// All nullable without a default, so that no row is rewritten.
@@ -56,7 +56,8 @@ impl MigrationTrait for Migration {
         for (name, table, column) in REFERENCES {
             manager.create_index(Index::create().name(name).table(table).col(column).to_owned()).await?;
         }
-        enqueue_boundaries(manager).await?;
+        // It sets the new columns: local times must be converted with the time zones of their providers.
+        backfill::enqueue(manager, NEW_JOB_KINDS[1]).await?;
         // A worker that does not log its changes would leave gaps that no consumer could detect.
         require_of_workers(manager, Some(NAME)).await
     }
@@ -81,21 +82,6 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
-}
-
-/// Enqueues the job that sets the new columns of the events that exist: their local times must be converted with the time zones of their
-/// providers, and a rewrite of all rows would take as long as it locks them.
-async fn enqueue_boundaries(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    let now = match manager.get_database_backend() {
-        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
-        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-    };
-    let kind = NEW_JOB_KINDS[1];
-    let insert = format!(
-        "INSERT INTO job (kind, key, lane, payload, state, run_at, created_at, changed_at, in_order, attempt, max_attempts, epoch) \
-         SELECT '{kind}', '{kind}', '{kind}', '{{}}', 'queued', {now}, {now}, {now}, FALSE, 0, 10, 0 WHERE EXISTS (SELECT 1 FROM event)"
-    );
-    manager.get_connection().execute_unprepared(&insert).await.map(|_result| ())
 }
 
 async fn create_change(manager: &SchemaManager<'_>) -> Result<(), DbErr> {

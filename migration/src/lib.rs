@@ -4,6 +4,7 @@
 //! in two releases, expand then contract, so that the programs of the previous release continue to work during a deployment. A migration
 //! that they cannot work with excludes them. Programs do not migrate when they start; `marquee-migrate up` is a step of the deployment.
 
+mod backfill;
 mod catalogue;
 mod changes;
 mod clocks;
@@ -23,6 +24,7 @@ mod releases;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod version;
+mod words;
 
 pub use compatibility::{require_of_programs, require_of_workers};
 use sea_orm_migration::prelude::*;
@@ -56,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(pages::Migration),
             Box::new(id_from::Migration),
             Box::new(listing::Migration),
+            Box::new(words::Migration),
         ]
     }
 }

@@ -1,8 +1,8 @@
 //! What lists of events are filtered and sorted by, in one row for each event that readers can see.
 
-use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
+use sea_orm_migration::{prelude::*, schema::*};
 
-use crate::compatibility::require_of_workers;
+use crate::{backfill, compatibility::require_of_workers};
 
 const NAME: &str = "m20261126_000017_listing";
 const PREVIOUS_REQUIREMENT: &str = "m20261126_000014_details";
@@ -36,14 +36,14 @@ impl MigrationTrait for Migration {
         manager.alter_table(Table::alter().table("venue").add_column(folded_city).to_owned()).await?;
         create_listing(manager).await?;
         create_indexes(manager).await?;
-        enqueue_backfill(manager).await?;
+        backfill::enqueue(manager, JOB_KIND).await?;
         // A worker that does not write the table would hide its events from every list.
         require_of_workers(manager, Some(NAME)).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         require_of_workers(manager, Some(PREVIOUS_REQUIREMENT)).await?;
-        manager.execute(Query::delete().from_table("job").and_where(Expr::col("kind").eq(JOB_KIND)).to_owned()).await?;
+        backfill::remove(manager, JOB_KIND).await?;
         manager.drop_table(Table::drop().table("listing").to_owned()).await?;
         manager.alter_table(Table::alter().table("venue").drop_column("folded_city").to_owned()).await
     }
@@ -93,18 +93,4 @@ async fn create_indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.create_index(by_update).await?;
     let of_base_event = Index::create().name("listing_of_base_event").table("listing").col("base_event_id").to_owned();
     manager.create_index(of_base_event).await
-}
-
-/// Enqueues the job that fills the table, because a statement for all events would take as long as it locks them.
-async fn enqueue_backfill(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    let now = match manager.get_database_backend() {
-        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
-        _ => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-    };
-    let insert = format!(
-        "INSERT INTO job (kind, key, lane, payload, state, run_at, created_at, changed_at, in_order, attempt, max_attempts, epoch) \
-         SELECT '{JOB_KIND}', '{JOB_KIND}', '{JOB_KIND}', '{{}}', 'queued', {now}, {now}, {now}, FALSE, 0, 10, 0 \
-         WHERE EXISTS (SELECT 1 FROM event)"
-    );
-    manager.get_connection().execute_unprepared(&insert).await.map(|_result| ())
 }

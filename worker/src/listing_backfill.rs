@@ -1,4 +1,4 @@
-//! Writes the listings of events that an earlier release wrote.
+//! Writes the listings and the words of events that an earlier release wrote.
 
 use entity::{base_event, begin_write, chunks, deadline, event, fold_name, listing, provider, venue};
 use sea_orm::{
@@ -7,7 +7,7 @@ use sea_orm::{
     sea_query::{CaseStatement, Expr, ExprTrait},
 };
 
-/// Writes the listings of all events that have none. Returns the number of base events with such events.
+/// Writes the listings of all events that have none, or none with words. Returns the number of base events with such events.
 ///
 /// # Errors
 ///
@@ -42,7 +42,7 @@ async fn fill_batch(database: &DatabaseConnection, provider_id: i32, base_events
         )
         .filter(event::COLUMN.base_event_id.is_in(base_events))
         .filter(Expr::col((event::Entity, event::Column::Shown)))
-        .filter(listing::Column::EventId.is_null())
+        .filter(Expr::col((listing::Entity, listing::Column::ShowTextId)).is_null())
         .into_tuple()
         .all(database)
         .await?;

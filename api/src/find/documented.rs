@@ -17,6 +17,7 @@ use super::{
     price_filter::{CurrencyText, PriceNumber},
     value_list::{CategorySlugs, CityNames, CountryCodes, PlaceCodes, ProviderSlugs},
     when::{RangeText, TimeZoneText},
+    words::WordsText,
 };
 use crate::query::{DateOrTime, ParameterKind, StatusNames};
 
@@ -34,7 +35,13 @@ pub struct WithEventFilters<A>(pub A);
 /// A filter: its name, its values and its description.
 type DocumentedFilter = (&'static str, fn() -> MetaSchema, &'static str);
 
-const FILTERS: [DocumentedFilter; 23] = [
+const FILTERS: [DocumentedFilter; 24] = [
+    (
+        "q",
+        WordsText::schema,
+        "Only events with all of these words in title, own name, performers, venue, city or category of the show at the venue. The last \
+         word may be the beginning of one. Accents, case and punctuation are ignored",
+    ),
     (
         "starts_at",
         DateOrTime::schema,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{
     availability_filter::AvailabilityFilter, bounding_box::BoundingBox, item_ref::ItemRefSet, listed_filter::ListedFilter,
-    near::Near, price_filter::PriceFilter, value_list::ValueList, when::When,
+    near::Near, price_filter::PriceFilter, value_list::ValueList, when::When, words::Words,
 };
 use crate::query::{Edge, Parameters, StatusFilter, TimeRange, parse_moment, serialize_instant};
 
@@ -23,6 +23,9 @@ pub struct EventFilters {
     /// When they take place.
     #[serde(flatten)]
     when: Option<When>,
+    /// Words of their shows.
+    #[serde(rename = "q", skip_serializing_if = "Option::is_none")]
+    pub words: Option<Words>,
     /// Whether they take place as announced.
     #[serde(skip_serializing_if = "StatusFilter::is_default")]
     pub status: StatusFilter,
@@ -106,6 +109,7 @@ impl EventFilters {
         Self {
             defaults,
             when,
+            words: Words::read(parameters),
             status: StatusFilter::read(parameters),
             listed: ListedFilter::read(parameters).filter(|listed| *listed != defaults.listed()),
             availability: AvailabilityFilter::read(parameters),
@@ -148,6 +152,7 @@ impl EventFilters {
             when: _,
             status: _,
             listed: _,
+            words,
             availability,
             performer,
             venue,
@@ -162,7 +167,8 @@ impl EventFilters {
             price,
             updated_since,
         } = self;
-        !availability.is_empty()
+        words.is_some()
+            || !availability.is_empty()
             || [performer, venue, organizer].iter().any(|items| !items.is_empty())
             || [provider, category, city, country, place].iter().any(|values| !values.is_empty())
             || near.is_some()
@@ -175,6 +181,8 @@ impl EventFilters {
     #[must_use]
     pub fn selection(&self) -> Selection {
         let is_by_source_id = !self.performer.is_empty() && self.performer.ids().is_empty();
+        // The words of an event are those of all events of its show at its venue, on other days and of other performers, too.
+        let is_by_words = self.words.is_some();
         let hashes = || self.performer.of_providers().map(|(_, source_id)| hash_performer(source_id)).collect();
         Selection {
             // Lists contain the names of performers and venues, too.
@@ -183,9 +191,9 @@ impl EventFilters {
             } else {
                 &[Scope::Events, Scope::Concerts, Scope::Places]
             },
-            days: self.when().days(),
+            days: if is_by_words { None } else { self.when().days() },
             area: self.near.map(|near| near.area()),
-            performers: is_by_source_id.then(hashes),
+            performers: (is_by_source_id && !is_by_words).then(hashes),
         }
     }
 
@@ -217,5 +225,21 @@ impl EventFilters {
             None => self.when() == When::NotEnded,
         };
         self.listed() == ListedFilter::Listed && is_after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_select_from_all_days_and_performers() {
+        let select = |query: &str| EventFilters::read(&mut Parameters::parse(query), FilterDefaults::Upcoming).selection();
+        let filters = "starts_at=2027-01-01&ends_at=2027-01-31&performer=fever:1&latitude=41.4&longitude=2.2&radius=5";
+        let narrow = select(filters);
+        assert!(narrow.days.is_some() && narrow.performers.is_some() && narrow.area.is_some());
+        let selection = select(&format!("{filters}&q=jazz"));
+        assert_eq!((selection.days, selection.performers), (None, None));
+        assert_eq!(selection.area, narrow.area);
     }
 }

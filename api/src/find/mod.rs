@@ -14,12 +14,14 @@ mod listed_filter;
 mod near;
 mod plan;
 mod price_filter;
+mod relevance;
 mod resolve;
 mod rows;
 mod sort;
 mod statement;
 mod value_list;
 mod when;
+mod words;
 
 pub(crate) use self::{
     documented::AllFilters,

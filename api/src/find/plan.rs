@@ -6,10 +6,10 @@
 
 use entity::GeoArea;
 
-use super::{filters::EventFilters, resolve::Resolved, sort::Sort};
+use super::{filters::EventFilters, resolve::Resolved, sort::Sort, words::Documents};
 
 /// Ranges of one index in a statement: each costs a descent of the index, and planning time.
-const MAX_RANGES: usize = 64;
+pub(super) const MAX_RANGES: usize = 64;
 /// Events that are sorted: they take some tens of milliseconds.
 pub(super) const MAX_SORTED: u64 = 20_000;
 
@@ -35,6 +35,8 @@ pub(super) enum Source {
     Organizers,
     /// Those with these ids.
     Ids,
+    /// Those of the shows with the words of the filter.
+    Words,
     /// Those at the places of the filter.
     Places,
     /// Those in the range of prices.
@@ -47,6 +49,7 @@ pub(super) enum Source {
 pub(super) fn plan(filters: &EventFilters, sort: Sort, has_ids: bool, resolved: &Resolved, are_upcoming: bool) -> Vec<Plan> {
     let sets = [
         (has_ids, Source::Ids),
+        (resolved.documents.as_ref().is_some_and(Documents::are_some), Source::Words),
         (!filters.performer.is_empty(), Source::Performers),
         (!filters.organizer.is_empty(), Source::Organizers),
         (!filters.place.is_empty(), Source::Places),
@@ -66,6 +69,9 @@ pub(super) fn plan(filters: &EventFilters, sort: Sort, has_ids: bool, resolved: 
 
 /// The filter with the fewest events that has an index in the order of the starts.
 fn find_values(filters: &EventFilters, resolved: &Resolved) -> Option<Source> {
+    if let Some(documents) = resolved.documents.as_ref().filter(|documents| documents.are_few()) {
+        return Some(Source::Values("show_text_id", documents.ids.iter().map(|id| (*id).into()).collect()));
+    }
     if let Some(venues) = resolved.venues.as_ref().filter(|venues| venues.len() <= MAX_RANGES) {
         return Some(Source::Values("venue_id", venues.iter().map(|venue| (*venue).into()).collect()));
     }

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
-use super::{filters::EventFilters, item_ref::ItemRefSet, sort::Sort};
+use super::{filters::EventFilters, item_ref::ItemRefSet, sort::Sort, words::Documents};
 use crate::{
     database::sql::{ReadConnection, Sql, read_rows},
     error::ApiError,
@@ -15,6 +15,8 @@ pub(super) struct Resolved {
     pub(super) performers: Option<Vec<Uuid>>,
     pub(super) venues: Option<Vec<Uuid>>,
     pub(super) providers: Option<Vec<i32>>,
+    /// The documents with the words, which are looked up separately.
+    pub(super) documents: Option<Documents>,
     /// The currency in which prices are compared, and its decimal digits.
     pub(super) currency: Option<(String, i16)>,
 }
@@ -45,6 +47,7 @@ impl Resolved {
         Ok(Self {
             performers: fetch_items(database, "performer", &filters.performer).await?,
             venues: fetch_items(database, "venue", &filters.venue).await?,
+            documents: None,
             currency: if compares_prices { find_currency(database, filters, &providers).await? } else { None },
             providers: (!filters.provider.is_empty()).then(|| providers.iter().map(|provider| provider.id).collect()),
         })
@@ -53,7 +56,11 @@ impl Resolved {
     /// Whether no event can have what the filters name.
     pub(super) fn is_empty(&self) -> bool {
         let is_empty = |ids: &Option<Vec<Uuid>>| ids.as_ref().is_some_and(Vec::is_empty);
-        is_empty(&self.performers) || is_empty(&self.venues) || self.providers.as_ref().is_some_and(Vec::is_empty)
+        let has_no_document = self.documents.as_ref().is_some_and(|documents| documents.count == 0);
+        has_no_document
+            || is_empty(&self.performers)
+            || is_empty(&self.venues)
+            || self.providers.as_ref().is_some_and(Vec::is_empty)
     }
 }
 

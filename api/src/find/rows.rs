@@ -9,6 +9,7 @@ use super::{
     event_view::EventView,
     filters::EventFilters,
     plan::{MAX_SORTED, Plan, plan},
+    relevance::{self, MAX_RANKED},
     resolve::Resolved,
     sort::{Sort, SortKey, SortValue},
     statement::{self, Found},
@@ -43,6 +44,9 @@ pub(super) const COLUMNS: &str = "event.id, event.base_event_id, event.local_sta
 pub(crate) struct FoundEvent {
     #[sea_orm(nested)]
     pub(crate) view: EventView,
+    /// How important the words are in it, the least first; 0 in other orders.
+    #[sea_orm(skip)]
+    pub(super) rank: i64,
     candidates: i64,
     version: i64,
     raised_at: UtcInstant,
@@ -62,6 +66,7 @@ impl FoundEvent {
             Sort::StartsAt | Sort::StartsAtDescending => SortValue::Absent,
             Sort::Price | Sort::PriceDescending => self.view.min_price.map_or(SortValue::Absent, SortValue::Integer),
             Sort::Distance => SortValue::Float(self.view.chord),
+            Sort::Relevance => SortValue::Integer(self.rank),
             Sort::UpdatedAtDescending => SortValue::Integer(self.view.updated_at.0),
             Sort::FirstSeenAtDescending => SortValue::Integer(self.view.first_seen_at.0),
         };
@@ -79,6 +84,16 @@ pub(crate) struct PageReader<'a, C> {
     pub(crate) sort: Sort,
 }
 
+/// Events of a list.
+#[derive(Debug, Default)]
+pub(crate) struct FoundPage {
+    pub(crate) rows: Vec<FoundEvent>,
+    /// The number of all events up to a maximum, if it was requested.
+    pub(crate) total: Option<u64>,
+    /// Whether events were left out that no other page has.
+    pub(crate) is_cut: bool,
+}
+
 /// Rows, and the version of the snapshot that they were read from; `None` if there are no rows that contain it.
 pub(crate) type Snapshot<T> = (T, Option<SnapshotVersion>);
 
@@ -93,7 +108,7 @@ impl<C: ReadConnection> PageReader<'_, C> {
         after: Option<SortKey>,
         limit: u64,
         max_count: Option<u64>,
-    ) -> Result<Snapshot<(Vec<FoundEvent>, Option<u64>)>, ApiError> {
+    ) -> Result<Snapshot<FoundPage>, ApiError> {
         let mut attempt = 1;
         loop {
             let mut versions = Versions::default();
@@ -113,26 +128,36 @@ impl<C: ReadConnection> PageReader<'_, C> {
         limit: u64,
         max_count: Option<u64>,
         versions: &mut Versions,
-    ) -> Result<(Vec<FoundEvent>, Option<u64>), ApiError> {
-        let resolved = Resolved::fetch(self.database, self.filters, self.sort).await?;
+    ) -> Result<FoundPage, ApiError> {
+        let mut resolved = Resolved::fetch(self.database, self.filters, self.sort).await?;
+        if let Some(words) = &self.filters.words {
+            let documents = words.find_documents(self.database).await.map_err(|error| self.explain(error))?;
+            versions.0.extend(documents.snapshot);
+            resolved.documents = Some(documents);
+        }
         if resolved.is_empty() {
-            return Ok((Vec::new(), max_count.map(|_| 0)));
+            return Ok(FoundPage { total: max_count.map(|_| 0), ..FoundPage::default() });
         }
         let now = if self.filters.may_be_upcoming() { Some(database_now(self.database).await?) } else { None };
         let are_upcoming = self.filters.are_upcoming(now);
         let plans = plan(self.filters, self.sort, !self.ids.is_empty(), &resolved, are_upcoming);
         let found =
             Found { filters: self.filters, resolved: &resolved, ids: self.ids, sort: self.sort, has_price: None, are_upcoming };
-        let count = match max_count {
+        let total = match max_count {
             Some(max) => Some(self.count(&found, &plans[0], max, versions).await?),
             None => None,
         };
-        let rows = if self.sort.is_by_price() {
-            self.read_by_price(found, &plans, after, limit, versions).await?
-        } else {
-            self.read_part(&found, &plans, after, limit, versions).await?
+        let rows = match (&self.filters.words, self.sort) {
+            (Some(words), Sort::Relevance) => {
+                let candidates = self.read_part(&found, &plans, None, MAX_RANKED + 1, versions).await?;
+                let is_cut = candidates.len() as u64 > MAX_RANKED;
+                let rows = relevance::page(words, candidates, after, limit);
+                return Ok(FoundPage { rows, total, is_cut });
+            }
+            (_, sort) if sort.is_by_price() => self.read_by_price(found, &plans, after, limit, versions).await?,
+            _ => self.read_part(&found, &plans, after, limit, versions).await?,
         };
-        Ok((rows, count))
+        Ok(FoundPage { rows, total, is_cut: false })
     }
 
     /// First the events with a price, and then those without one.

@@ -20,6 +20,8 @@ pub enum Sort {
     PriceDescending,
     /// Nearest first.
     Distance,
+    /// Those in which the words are most important first, of the first ones by their start.
+    Relevance,
     /// Those that changed last first.
     UpdatedAtDescending,
     /// Those that were first seen last first.
@@ -33,7 +35,7 @@ pub type SortKey = (SortValue, i64, Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SortValue {
-    /// A price in minor units, or an instant.
+    /// A price in minor units, an instant, or a rank.
     Integer(i64),
     /// A distance.
     Float(f64),
@@ -47,12 +49,13 @@ pub(crate) struct SortText;
 
 impl Sort {
     /// All orders.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::StartsAt,
         Self::StartsAtDescending,
         Self::Price,
         Self::PriceDescending,
         Self::Distance,
+        Self::Relevance,
         Self::UpdatedAtDescending,
         Self::FirstSeenAtDescending,
     ];
@@ -78,14 +81,15 @@ impl Sort {
             Self::Price => "price",
             Self::PriceDescending => "-price",
             Self::Distance => "distance",
+            Self::Relevance => "relevance",
             Self::UpdatedAtDescending => "-updated_at",
             Self::FirstSeenAtDescending => "-first_seen_at",
         }
     }
 
-    /// Whether events are sorted by their start.
+    /// Whether events are read in the order of their starts.
     pub(super) fn is_by_start(self) -> bool {
-        matches!(self, Self::StartsAt | Self::StartsAtDescending)
+        matches!(self, Self::StartsAt | Self::StartsAtDescending | Self::Relevance)
     }
 
     /// Whether prices are compared.

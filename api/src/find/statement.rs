@@ -38,7 +38,7 @@ impl Order {
         let by_start: &[&str] = &["starts_at", "event_id"];
         let has_price = found.has_price == Some(true);
         let (columns, is_descending): (&[&str], bool) = match found.sort {
-            Sort::StartsAt => (by_start, false),
+            Sort::StartsAt | Sort::Relevance => (by_start, false),
             Sort::StartsAtDescending => (by_start, true),
             Sort::Price if has_price => (&["min_price", "starts_at", "event_id"], false),
             Sort::PriceDescending if has_price => (&["min_price", "starts_at", "event_id"], true),
@@ -149,6 +149,13 @@ fn ranges(
         Some(true) => common.push("listing.min_price IS NOT NULL".to_owned()),
         Some(false) => common.push("listing.min_price IS NULL".to_owned()),
         None => {}
+    }
+    if let (Some(words), Some(documents)) = (&found.filters.words, &found.resolved.documents) {
+        common.push(match source {
+            Source::Words => words.select(backend, sql),
+            _ if documents.are_few() => format!("listing.show_text_id IN ({})", sql.bind_all(&documents.ids)),
+            _ => words.condition(backend, sql),
+        });
     }
     if !found.ids.is_empty() {
         let ids = sql.bind_all(found.ids);

@@ -37,10 +37,12 @@ fn entity_tables() -> BTreeSet<String> {
         entity::reject::Entity.table_name(),
         entity::release::Entity.table_name(),
         entity::schema_compatibility::Entity.table_name(),
+        entity::show_text::Entity.table_name(),
         entity::sync_run::Entity.table_name(),
         entity::tombstone::Entity.table_name(),
         entity::undo::Entity.table_name(),
         entity::venue::Entity.table_name(),
+        entity::word::Entity.table_name(),
         entity::zone::Entity.table_name(),
     ];
     tables.map(str::to_owned).into()
@@ -83,12 +85,12 @@ async fn count_applied(connection: &DatabaseConnection) -> usize {
     migrations.iter().filter(|migration| migration.status() == MigrationStatus::Applied).count()
 }
 
-/// Lists the tables that exist in the database, except those of SQLite and of the migrator.
+/// Lists the tables that exist in the database, except those of SQLite, of its index of words, and of the migrator.
 async fn list_tables(connection: &DatabaseConnection) -> BTreeSet<String> {
     let backend = connection.get_database_backend();
     let sql = match backend {
         DbBackend::Postgres => "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'",
-        _ => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+        _ => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT GLOB 'show_word*'",
     };
     let rows = connection.query_all_raw(Statement::from_string(backend, sql)).await.unwrap();
     let names = rows.iter().map(|row| row.try_get::<String>("", "name").unwrap());

@@ -1,5 +1,5 @@
-//! The kind `listing_backfill`: writes the listings of events that an earlier release wrote. The migration that created the table
-//! enqueues the only job.
+//! The kind `words_backfill`: writes the listings and the words of events that an earlier release wrote. The migrations that created their
+//! tables enqueue one job each.
 
 use entity::job::{Claim, JobKind};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use crate::listing_backfill;
 pub struct ListingBackfillJob {}
 
 impl JobKind for ListingBackfillJob {
-    const KIND: &'static str = "listing_backfill";
+    const KIND: &'static str = "words_backfill";
+    const PREVIOUS_KINDS: &'static [&'static str] = &["listing_backfill"];
     const MAX_ATTEMPTS: i32 = 10;
 
     fn key(&self) -> String {
@@ -28,7 +29,7 @@ impl Handler<JobContext> for ListingBackfillJob {
     async fn run(self, context: &JobContext, _: &Claim) -> JobOutcome {
         match listing_backfill::fill(&context.database).await {
             Ok(base_events) => {
-                tracing::info!(base_events.count = base_events, "listings of events of an earlier release written");
+                tracing::info!(base_events.count = base_events, "listings and words of events of an earlier release written");
                 JobOutcome::Done
             }
             Err(error) => JobOutcome::database_failed(&error),

@@ -9,9 +9,9 @@ use std::time::Duration;
 use entity::{
     UtcInstant, base_event, begin_write, change, chunks, database_now, deadline, event, feed_page,
     footprint::{Footprint, Scope},
-    performer, provider, pushed_feed, reject, sync_run,
+    listing, performer, provider, pushed_feed, reject, sync_run,
     takedown::{self, NO_FIELDS, REMOVED_TEXT},
-    tombstone, undo, venue,
+    tombstone, undo, venue, word,
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -212,6 +212,7 @@ impl Purge<'_> {
                 .await?;
             event::delete(transaction, ids).await?;
         }
+        listing::refresh_base_events(transaction, base_events.clone()).await?;
         base_event::Entity::delete_many().filter(base_event::COLUMN.id.is_in(base_events)).exec(transaction).await?;
         Ok(Some(events))
     }
@@ -247,6 +248,7 @@ impl Purge<'_> {
         let transaction = begin_write(database).await?;
         let provider = lock(&transaction, self.provider_id).await?;
         self.delete_texts(&transaction).await?;
+        word::Entity::delete_many().filter(word::COLUMN.provider_id.eq(self.provider_id)).exec(&transaction).await?;
         let columns = provider::ActiveModel {
             loading_since: Set(None),
             last_success_at: Set(None),

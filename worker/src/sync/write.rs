@@ -1,8 +1,8 @@
 //! Writes the changes of a feed to the copy, in transactions of the caller, which have locked the provider's row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use entity::{EventStatus, alias, base_event, chunks, deadline, event, event_performer, listing};
+use entity::{EventStatus, alias, base_event, chunks, deadline, event, event_performer, listing, performer, venue};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, Value, sea_query::OnConflict,
@@ -45,7 +45,8 @@ impl CopyWriter {
 
     async fn write_rows(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
         let changed = changes.base_events.iter().map(|base_event| base_event.id);
-        let listed_base_events: Vec<Uuid> = changed.chain(changes.removed_base_events.iter().copied()).collect();
+        let unlisted = changes.removed_base_events.iter().chain(&changes.deleted_base_events);
+        let mut listed_base_events: BTreeSet<Uuid> = changed.chain(unlisted.copied()).collect();
         upsert(transaction, changes.base_events).await?;
         upsert(transaction, changes.aliases).await?;
         for aliases in chunks(changes.removed_aliases) {
@@ -53,7 +54,13 @@ impl CopyWriter {
         }
         changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
         changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
-        let listed_venues: Vec<Uuid> = changes.venues.keys().copied().collect();
+        // Their events may be none of the feed.
+        let changed_venues =
+            find_changed::<venue::Entity>(transaction, &changes.venues, (venue::Column::Id, |row| row.id)).await?;
+        let changed_performers =
+            find_changed::<performer::Entity>(transaction, &changes.performers, (performer::Column::Id, |row| row.id)).await?;
+        listed_base_events.extend(listing::find_base_events_at(transaction, changed_venues).await?);
+        listed_base_events.extend(listing::find_base_events_of(transaction, changed_performers).await?);
         upsert(transaction, changes.venues.into_values().collect()).await?;
         upsert(transaction, changes.performers.into_values().collect()).await?;
         insert(transaction, changes.new_events).await?;
@@ -87,12 +94,8 @@ impl CopyWriter {
                 .exec(transaction)
                 .await?;
         }
-        for base_events in chunks(listed_base_events) {
+        for base_events in chunks(listed_base_events.into_iter().collect()) {
             listing::refresh_base_events(transaction, base_events).await?;
-        }
-        // Their events may be none of those above: events that are no longer in the feed.
-        for venues in chunks(listed_venues) {
-            listing::refresh_venues(transaction, venues).await?;
         }
         Ok(())
     }
@@ -125,6 +128,23 @@ async fn show(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Resu
 /// Whether a row that many events share was not yet written with this content by the same sync.
 fn is_unwritten(written: &mut HashMap<Uuid, i64>, id: Uuid, hash: i64) -> bool {
     written.insert(id, hash) != Some(hash)
+}
+
+/// The ids of rows that are stored with other content.
+async fn find_changed<E>(
+    transaction: &DatabaseTransaction,
+    rows: &HashMap<Uuid, E::Model>,
+    (id_column, id_of): (E::Column, fn(&E::Model) -> Uuid),
+) -> Result<Vec<Uuid>, DbErr>
+where
+    E: EntityTrait<Model: PartialEq>,
+{
+    let mut changed = Vec::new();
+    for ids in chunks(rows.keys().copied().collect()) {
+        let stored = E::find().filter(id_column.is_in(ids)).all(transaction).await?;
+        changed.extend(stored.iter().filter(|row| rows.get(&id_of(row)) != Some(*row)).map(id_of));
+    }
+    Ok(changed)
 }
 
 /// The rows without the columns that are null in all of them: most feeds lack most details, and each value that is bound takes time.

@@ -8,7 +8,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::list_response::{FIELDS, encode_page};
+use super::list_response::{EventPageMeta, FIELDS, encode_page};
 use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
@@ -86,6 +86,9 @@ impl EventsFilters {
         if sort == Sort::Distance && filters.near.is_none() {
             parameters.add_error("sort", "`distance` requires `latitude`, `longitude` and `radius`");
         }
+        if sort == Sort::Relevance && filters.words.is_none() {
+            parameters.add_error("sort", "`relevance` requires `q`");
+        }
         Self { filters, ids, sort, total: false, fields: BTreeSet::new() }
     }
 }
@@ -122,11 +125,13 @@ impl CachedQuery for EventsQuery {
         let EventsFilters { filters, ids, sort, total, fields } = &self.filters;
         let reader = PageReader { database, filters, ids, sort: *sort };
         let after = self.page.after.as_ref().map(|cursor| cursor.sort_key);
-        let ((rows, total), snapshot) = reader.read(after, self.page.rows() + 1, total.then_some(MAX_TOTAL)).await?;
-        let (rows, link) = self.paginate(rows, |row| row.sort_key(*sort));
+        let (page, snapshot) = reader.read(after, self.page.rows() + 1, total.then_some(MAX_TOTAL)).await?;
+        let (rows, link) = self.paginate(page.rows, |row| row.sort_key(*sort));
         let next = link.as_ref().and_then(reference_of);
         let views = rows.into_iter().map(|row| row.view);
-        let body = encode_page(views, (filters.near.is_some(), fields), (next, total)).map_err(ApiError::Encoding)?;
+        let meta =
+            EventPageMeta { next: next.into(), total: page.total.into(), complete: !page.is_cut, ..EventPageMeta::default() };
+        let body = encode_page(views, (filters.near.is_some(), fields), &meta).map_err(ApiError::Encoding)?;
         Ok(QueryOutput { snapshot, body: body.into(), link })
     }
 }

@@ -76,13 +76,15 @@ pub struct EventPageMeta {
     pub total: Nullable<u64>,
     /// The words that were searched instead of those of `q`; null if they are the same.
     pub corrected: Nullable<String>,
+    /// Whether the pages contain all events. `sort=relevance` sorts only the first 1,000 by their start; the others are on no page.
+    pub complete: bool,
 }
 
 /// Encodes a page, with all members of the events or only some.
 pub(super) fn encode_page(
     views: impl Iterator<Item = EventView>,
     (has_point, fields): (bool, &BTreeSet<&'static str>),
-    (next, total): (Option<String>, Option<u64>),
+    meta: &EventPageMeta,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let mut body = br#"{"data":{"events":["#.to_vec();
     for (index, view) in views.enumerate() {
@@ -97,7 +99,7 @@ pub(super) fn encode_page(
         }
     }
     body.extend_from_slice(br#"]},"meta":"#);
-    serde_json::to_writer(&mut body, &EventPageMeta { next: next.into(), total: total.into(), ..EventPageMeta::default() })?;
+    serde_json::to_writer(&mut body, meta)?;
     body.extend_from_slice(br#","error":null}"#);
     Ok(body)
 }
@@ -113,7 +115,7 @@ fn select_fields(event: &Event, fields: &BTreeSet<&'static str>) -> Result<Value
 impl Example for EventPage {
     fn example() -> Self {
         let data = FoundEvents { events: vec![Event::example()] };
-        Self { data, meta: EventPageMeta::default(), error: AlwaysNull }
+        Self { data, meta: EventPageMeta { complete: true, ..EventPageMeta::default() }, error: AlwaysNull }
     }
 }
 

@@ -49,8 +49,8 @@ pub(super) async fn find(database: &impl ReadConnection, query: &SearchQuery) ->
 async fn find_filtered(database: &impl ReadConnection, query: &SearchQuery) -> Result<QueryOutput, ApiError> {
     let reader = PageReader { database, filters: &query.filters.events, ids: &[], sort: Sort::StartsAt };
     let after = query.page.after.as_ref().map(|cursor| (SortValue::Absent, cursor.sort_key.0, cursor.sort_key.1));
-    let ((rows, _), snapshot) = reader.read(after, query.page.rows() + 1, None).await?;
-    let (rows, link) = query.paginate(rows, |row| (row.view.starts_at.0, row.view.id));
+    let (page, snapshot) = reader.read(after, query.page.rows() + 1, None).await?;
+    let (rows, link) = query.paginate(page.rows, |row| (row.view.starts_at.0, row.view.id));
     let mut list = EventListWriter::new(rows.len());
     for row in rows {
         list.push(row.view).map_err(ApiError::Encoding)?;

@@ -3,4 +3,5 @@
 mod limits;
 mod oracle;
 mod queries;
+mod words;
 mod world;

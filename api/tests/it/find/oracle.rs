@@ -62,6 +62,7 @@ async fn compare(
     let all = app.get(&format!("/events?{filters}&limit=1000&total=true")).await.json();
     prop_assert_eq!(&ids_of(&all), &expected, "{}", filters);
     prop_assert_eq!(&all["meta"]["total"], expected.len(), "{}", filters);
+    prop_assert_eq!(&all["meta"]["complete"], true, "{}", filters);
     let pages = app.get_pages(&format!("/events?{filters}&limit={}", query.limit)).await;
     let pages: Vec<String> = pages.iter().flat_map(|page| ids_of(&page.json())).collect();
     prop_assert_eq!(&pages, &expected, "{} in pages of {}", filters, query.limit);
@@ -87,6 +88,7 @@ fn order(query: &RandomQuery, venues: &[RandomVenue], left: &Expected, right: &E
             let [left, right] = [left, right].map(|event| query.distance(event, venues).unwrap_or(f64::MAX));
             left.total_cmp(&right).then(by_start)
         }
+        "relevance" => query.rank(left, venues).cmp(&query.rank(right, venues)).then(by_start),
         "-updated_at" => (right.updated_at, right.id).cmp(&(left.updated_at, left.id)),
         _ => (right.first_seen_at, right.id).cmp(&(left.first_seen_at, left.id)),
     }

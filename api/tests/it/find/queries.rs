@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use entity::{EventStatus, fold_name};
+use entity::{
+    EventStatus, fold_name,
+    words::{Term, split_query, split_words},
+};
 use proptest::{option, prelude::*};
 
 use super::world::{
@@ -11,12 +14,43 @@ use super::world::{
 
 /// The mean radius of the Earth in kilometres.
 const RADIUS_KM: f64 = 6_371.008_8;
-pub(super) const SORTS: [&str; 7] = ["starts_at", "-starts_at", "price", "-price", "distance", "-updated_at", "-first_seen_at"];
+pub(super) const SORTS: [&str; 8] =
+    ["starts_at", "-starts_at", "price", "-price", "distance", "-updated_at", "-first_seen_at", "relevance"];
+/// Words as people write them, and beginnings of words.
+const WORDS: [&str; 26] = [
+    "rock",
+    "ROC",
+    "roll night",
+    "STRASSE",
+    "große stra",
+    "BJØRN",
+    "laki",
+    "mötley",
+    "Mo\u{308}tley cru",
+    "東京",
+    "ドーム",
+    "京",
+    "dongjing",
+    "שלום",
+    "عالم",
+    "🎸",
+    "🎷 rock",
+    "!!!",
+    "재즈",
+    "페",
+    "Музыка",
+    "jazz",
+    "performer",
+    "malaga",
+    "são",
+    "fever 1",
+];
 const AVAILABILITIES: [&str; 5] = ["on_sale", "sold_out", "not_yet", "ended", "unknown"];
 
 /// A random query. Filters that are `None` are absent.
 #[derive(Clone, Debug)]
 pub(super) struct RandomQuery {
+    words: Option<Vec<usize>>,
     /// Days from today: the first and the last one.
     days: (Option<i64>, Option<i64>),
     zone: Option<&'static str>,
@@ -71,7 +105,8 @@ pub(super) fn queries() -> impl Strategy<Value = RandomQuery> {
             .prop_map(|(west, east, (south, height))| [west, south, east, (south + height).min(90.0)]),
     );
     let prices = (option::weighted(0.15, 0..20_i64), option::weighted(0.25, 0..30_i64));
-    let order = (option::weighted(0.1, -1_500..0_i64), 0..SORTS.len(), 1..60_usize);
+    let words = option::weighted(0.4, prop::collection::vec(0..WORDS.len(), 1..3));
+    let order = (option::weighted(0.1, -1_500..0_i64), 0..SORTS.len(), 1..60_usize, words);
     (days, clock, states, items, kinds, (near, bbox), prices, order).prop_map(
         |(days, clock, states, items, kinds, areas, prices, order)| RandomQuery {
             days,
@@ -94,6 +129,7 @@ pub(super) fn queries() -> impl Strategy<Value = RandomQuery> {
             updated_hours: order.0,
             sort: order.1,
             limit: order.2,
+            words: order.3,
         },
     )
 }
@@ -108,6 +144,7 @@ impl RandomQuery {
             && are_prices_ordered
             && !(is_bounded && self.range == Some("all"))
             && (SORTS[self.sort] != "distance" || self.near.is_some())
+            && (SORTS[self.sort] != "relevance" || self.words.is_some())
     }
 
     /// Whether prices are compared, for which the query names their currency.
@@ -115,9 +152,36 @@ impl RandomQuery {
         self.prices.0.is_some() || self.prices.1.is_some() || SORTS[self.sort].ends_with("price")
     }
 
+    fn text(&self) -> Option<String> {
+        Some(self.words.as_ref()?.iter().map(|index| WORDS[*index]).collect::<Vec<_>>().join(" "))
+    }
+
+    /// How important the words are in an event, the least first.
+    pub(super) fn rank(&self, event: &Expected, venues: &[RandomVenue]) -> usize {
+        let fields = event.texts(venues).map(|texts| texts.iter().flat_map(|text| split_words(text)).collect::<Vec<_>>());
+        let terms = split_query(&self.text().unwrap_or_default());
+        let rank_term = |term: &Term| match fields.iter().position(|words| words.contains(&term.word)) {
+            Some(field) => field,
+            None if term.is_prefix => {
+                let begins = |words: &Vec<String>| words.iter().any(|word| word.starts_with(&term.word));
+                1_000 + fields.iter().position(begins).unwrap_or(fields.len())
+            }
+            None => fields.len(),
+        };
+        terms.iter().map(rank_term).sum()
+    }
+
+    fn has_words(&self, event: &Expected) -> bool {
+        let is_found = |Term { word, is_prefix }: &Term| {
+            event.words.contains(word) || *is_prefix && event.words.iter().any(|other| other.starts_with(word))
+        };
+        self.text().is_none_or(|text| split_query(&text).iter().all(is_found))
+    }
+
     pub(super) fn to_query_string(&self, today: NaiveDate, now: DateTime<Utc>) -> String {
         let mut pairs: Vec<(&str, String)> = Vec::new();
         let day = |days: i64| (today + TimeDelta::days(days)).to_string();
+        pairs.extend(self.text().map(|text| ("q", text)));
         pairs.extend(self.days.0.map(|days| ("starts_at", day(days))));
         pairs.extend(self.days.1.map(|days| ("ends_at", day(days))));
         pairs.extend(self.zone.map(|zone| ("time_zone", zone.to_owned())));
@@ -157,6 +221,7 @@ impl RandomQuery {
     pub(super) fn selects(&self, event: &Expected, venues: &[RandomVenue], (today, now): (NaiveDate, DateTime<Utc>)) -> bool {
         let (point, city) = event.venue.map_or((None, None), |venue| venues[venue]);
         self.is_in_time(event, (today, now))
+            && self.has_words(event)
             && match self.status {
                 None => event.status != EventStatus::Cancelled,
                 Some("any") => true,

@@ -1,8 +1,10 @@
 //! Random catalogues of events around the present.
 
+use std::collections::{BTreeSet, HashMap};
+
 use chrono::{DateTime, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
-use entity::{EventStatus, UtcInstant, chunks, event::Availability, listing};
+use entity::{EventStatus, UtcInstant, chunks, event::Availability, listing, words::split_words};
 use proptest::{collection::vec, option, prelude::*};
 use sea_orm::prelude::Uuid;
 
@@ -14,14 +16,34 @@ pub(super) const CATEGORIES: [&str; 5] = ["music", "music/jazz", "music/rock", "
 pub(super) const PROVIDERS: [&str; 2] = ["fever", "northstage"];
 pub(super) const PERFORMERS: [&str; 4] = ["1", "2", "3", "4"];
 pub(super) const ORGANIZERS: [&str; 2] = ["77", "Sala Norte"];
+/// Shows of each provider.
+const SHOWS: usize = 100;
 const ZONES: [Tz; 4] = [Tz::UTC, Tz::Europe__Madrid, Tz::America__New_York, Tz::Asia__Tokyo];
 pub(super) const PLACES: [&str; 4] = ["ESBCN", "ESAGP", "BRSAO", "JPTYO"];
 pub(super) const VENUES: usize = 12;
+/// Titles and own names.
+pub(super) const NAMES: [&str; 12] = [
+    "Rock 'n' Roll Night",
+    "Große Straße",
+    "Bjørn & Łąki",
+    "Mo\u{308}tley Crüe",
+    "東京ドームコンサート",
+    "שָׁלוֹם عالم",
+    "🎸 Rocking 🎷",
+    "!!!",
+    "The Rock",
+    "서울 재즈 페스티벌",
+    "ROLLING Stones",
+    "Музыка: jazz/night",
+];
 
 /// An event of a random catalogue. Indexes refer to the constants above.
 #[derive(Clone, Debug)]
 pub(super) struct RandomEvent {
     provider: usize,
+    /// Events of a provider with the same one have one base event.
+    show: usize,
+    name: Option<usize>,
     /// Hours and a half from now to its start, and how many it takes.
     start_hours: i64,
     duration_hours: Option<i64>,
@@ -29,7 +51,6 @@ pub(super) struct RandomEvent {
     venue: Option<usize>,
     performers: Vec<usize>,
     category: Option<usize>,
-    organizer: Option<usize>,
     prices: Option<(i64, i64)>,
     currency: Option<&'static str>,
     status: usize,
@@ -60,6 +81,12 @@ pub(super) struct Expected {
     pub(super) availability: &'static str,
     pub(super) first_seen_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
+    /// The base event.
+    pub(super) show: Uuid,
+    pub(super) title: &'static str,
+    pub(super) name: Option<&'static str>,
+    /// The words of its show at its venue.
+    pub(super) words: BTreeSet<String>,
 }
 
 /// Coordinates and city of a venue; some have neither.
@@ -82,7 +109,7 @@ pub(super) fn events() -> impl Strategy<Value = Vec<RandomEvent>> {
         option::weighted(0.85, 0..VENUES),
         vec(0..PERFORMERS.len(), 0..3),
         option::weighted(0.8, 0..CATEGORIES.len()),
-        option::weighted(0.5, 0..ORGANIZERS.len()),
+        (0..SHOWS, option::weighted(0.3, 0..NAMES.len())),
     );
     let prices = option::weighted(0.8, (0..40_i64, 0..20_i64).prop_map(|(min, more)| (min * 50, (min + more) * 50)));
     let currency = option::weighted(0.1, Just("GBP"));
@@ -99,7 +126,8 @@ pub(super) fn events() -> impl Strategy<Value = Vec<RandomEvent>> {
                 venue: what.1,
                 performers: what.2,
                 category: what.3,
-                organizer: what.4,
+                show: what.4.0,
+                name: what.4.1,
                 prices,
                 currency,
                 status: state.0,
@@ -121,7 +149,8 @@ pub(super) async fn insert(
     now: DateTime<Utc>,
 ) -> Vec<Expected> {
     catalogue.clear().await;
-    let expected: Vec<Expected> = events.iter().enumerate().map(|(number, event)| event.expect(number, now)).collect();
+    let mut expected: Vec<Expected> = events.iter().enumerate().map(|(number, event)| event.expect(number, now)).collect();
+    add_words(&mut expected, venues);
     let rows: Vec<NewEvent> = events
         .iter()
         .zip(&expected)
@@ -146,6 +175,32 @@ fn title(number: usize) -> String {
     format!("event {number}")
 }
 
+/// The words of all events of a show at a venue.
+fn add_words(events: &mut [Expected], venues: &[RandomVenue]) {
+    let mut words: HashMap<(Uuid, Option<usize>), BTreeSet<String>> = HashMap::new();
+    for event in events.iter() {
+        let texts = event.texts(venues).into_iter().flatten();
+        words.entry((event.show, event.venue)).or_default().extend(texts.flat_map(|text| split_words(&text)));
+    }
+    for event in events {
+        event.words = words[&(event.show, event.venue)].clone();
+    }
+}
+
+impl Expected {
+    /// The texts by which it is found, the most important ones first: title and name, performers, venue, the others.
+    pub(super) fn texts(&self, venues: &[RandomVenue]) -> [Vec<String>; 4] {
+        let venue = self.venue.map(|venue| format!("{} {venue}", self.provider));
+        let city = self.venue.and_then(|venue| venues[venue].1).map(|city| CITIES[city]);
+        [
+            std::iter::once(self.title).chain(self.name).map(str::to_owned).collect(),
+            self.performers.iter().map(|performer| format!("Performer {performer}")).collect(),
+            venue.into_iter().collect(),
+            city.into_iter().chain(self.category).map(str::to_owned).collect(),
+        ]
+    }
+}
+
 impl RandomEvent {
     fn expect(&self, number: usize, now: DateTime<Utc>) -> Expected {
         let starts_at = hours_from(now, self.start_hours);
@@ -161,8 +216,8 @@ impl RandomEvent {
             zone: ZONES[self.zone],
             venue: self.venue,
             performers: self.performers.iter().map(|&performer| PERFORMERS[performer]).collect(),
-            category: self.category.map(|category| CATEGORIES[category]),
-            organizer: self.organizer.map(|organizer| ORGANIZERS[organizer]),
+            category: self.category.or(self.category_of_show()).map(|category| CATEGORIES[category]),
+            organizer: ORGANIZERS.get(self.show % 4).copied(),
             prices: self.prices,
             currency: self.currency.unwrap_or("EUR"),
             status: EventStatus::ALL[self.status % EventStatus::ALL.len()],
@@ -170,7 +225,16 @@ impl RandomEvent {
             availability: Availability::at(now.into(), ends_at.into(), sale, self.sold_out).name(),
             first_seen_at,
             updated_at: self.updated_hours.map_or(first_seen_at, |hours| hours_from(now, hours)),
+            show: Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("show {} of {}", self.show, PROVIDERS[self.provider]).as_bytes()),
+            title: NAMES[self.show % NAMES.len()],
+            name: self.name.map(|name| NAMES[name]),
+            words: BTreeSet::new(),
         }
+    }
+
+    /// Its base event has one, too, unless it has another one.
+    fn category_of_show(&self) -> Option<usize> {
+        Some(self.show % 9).filter(|category| *category < CATEGORIES.len())
     }
 
     fn row(&self, number: usize, expected: &Expected, venues: &[RandomVenue], now: DateTime<Utc>) -> NewEvent {
@@ -196,13 +260,13 @@ impl RandomEvent {
             row.left_at = (!self.listed).then(|| now.into());
             row.first_seen_at = expected.first_seen_at.into();
         });
-        // Either the event or its base event has the category.
-        let category = expected.category.map(str::to_owned);
-        if number.is_multiple_of(2) {
-            new.row.category = category;
-        } else {
-            new.base_event.category = category;
-        }
+        new.row.base_event_id = expected.show;
+        new.row.name = expected.name.map(str::to_owned);
+        new.row.category = self.category.map(|category| CATEGORIES[category].to_owned());
+        new.base_event.id = expected.show;
+        new.base_event.source_id = expected.show.to_string();
+        expected.title.clone_into(&mut new.base_event.title);
+        new.base_event.category = self.category_of_show().map(|category| CATEGORIES[category].to_owned());
         match expected.organizer {
             Some(name) if name == ORGANIZERS[1] => new.base_event.organizer_name = Some(name.to_owned()),
             id => new.base_event.organizer_company_id = id.map(str::to_owned),

@@ -12,7 +12,7 @@ use entity::{
     alias, base_event, begin_write, chunks, deadline, event,
     footprint::{Footprint, Scope},
     job::{self, Claim},
-    performer, provider,
+    listing, performer, provider,
     release::{self, Cause},
     tombstone, venue,
 };
@@ -247,11 +247,16 @@ async fn write(
     for aliases in chunks(plan.removed_aliases) {
         alias::Entity::delete_many().filter(alias::COLUMN.id.is_in(aliases)).exec(transaction).await?;
     }
+    let changed = plan.base_events.iter().map(|base_event| base_event.id).chain(plan.empty_base_events.iter().copied());
+    let changed: Vec<Uuid> = changed.collect();
     upsert(transaction, plan.aliases).await?;
     upsert(transaction, plan.base_events).await?;
     upsert(transaction, plan.events).await?;
     for base_events in chunks(plan.empty_base_events) {
         base_event::Entity::delete_many().filter(base_event::COLUMN.id.is_in(base_events)).exec(transaction).await?;
+    }
+    for base_events in chunks(changed) {
+        listing::refresh_base_events(transaction, base_events).await?;
     }
     let mut columns =
         provider::ActiveModel { id_from: Set(configured.map(str::to_owned)), ..provider.clone().into_active_model() };

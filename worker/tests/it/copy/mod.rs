@@ -18,6 +18,7 @@ mod three_polls;
 mod unchanged;
 mod untrusted;
 mod whole_catalogue;
+mod words;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ use worker::{
     sync::{self, Counts, FeedSource, SyncError, SyncReport},
 };
 
+use self::words::ShowTexts;
 use crate::{entries, patience::eventually};
 
 const SLUG: &str = "northstage";
@@ -157,6 +159,7 @@ pub(crate) struct Tables {
 /// Rows that are derived from those of [`Tables`].
 struct Listings {
     rows: Vec<listing::Model>,
+    show_texts: ShowTexts,
     providers: Vec<provider::Model>,
     now: UtcInstant,
 }
@@ -179,7 +182,7 @@ impl Tables {
         tables.performers.sort_by_key(|row| row.id);
         tables.event_performers.sort_by_key(|row| (row.event_id, row.position));
         tables.assert_derived_columns();
-        Listings::of(database).await.assert_derived_from(&tables);
+        Listings::of(database, &tables).await.assert_derived_from(&tables);
         tables
     }
 
@@ -253,16 +256,18 @@ impl Tables {
 }
 
 impl Listings {
-    async fn of(database: &DatabaseConnection) -> Self {
+    async fn of(database: &DatabaseConnection, tables: &Tables) -> Self {
         let mut rows = listing::Entity::find().all(database).await.unwrap();
         rows.sort_by_key(|row| row.event_id);
         let providers = provider::Entity::find().all(database).await.unwrap();
-        Self { rows, providers, now: database_now(database).await.unwrap() }
+        let show_texts = ShowTexts::of(database, tables).await;
+        Self { rows, show_texts, providers, now: database_now(database).await.unwrap() }
     }
 
     fn assert_derived_from(&self, tables: &Tables) {
         let shown: Vec<&event::Model> = tables.events.iter().filter(|event| event.shown).collect();
         assert_eq!(self.rows.len(), shown.len(), "one row for each shown event");
+        self.show_texts.assert_derived_from(tables);
         for (row, event) in self.rows.iter().zip(shown) {
             assert_eq!(*row, self.derive(row, event, tables));
             assert!(row.updated_at >= row.first_seen_at, "{row:?}");
@@ -295,6 +300,7 @@ impl Listings {
             max_price: event.max_price,
             first_seen_at: event.first_seen_at,
             updated_at: row.updated_at,
+            show_text_id: self.show_texts.id_of(base_event.id, event.venue_id),
         }
     }
 }

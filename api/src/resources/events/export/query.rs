@@ -87,9 +87,9 @@ impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
         let link = 'list: loop {
             // One more than the page has, to detect whether there is a next page.
             let limit = (self.page.rows() + 1 - written).min(ROWS_PER_READ);
-            let ((events, _), _) = reader.read(after, limit, None).await?;
-            let is_last = (events.len() as u64) < limit;
-            for event in events {
+            let (page, _) = reader.read(after, limit, None).await?;
+            let is_last = (page.rows.len() as u64) < limit;
+            for event in page.rows {
                 if written == self.page.rows() {
                     break 'list after.and_then(|last| self.next_link(last));
                 }

@@ -1,0 +1,128 @@
+//! The filter `q`: words that the show of an event has at its venue.
+
+use entity::{
+    UtcInstant, show_text,
+    words::{Term, split_query},
+};
+use poem_openapi::registry::MetaSchema;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use serde::{Serialize, Serializer};
+
+use super::plan::MAX_RANGES;
+use crate::{
+    cache::SnapshotVersion,
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
+    query::{ParameterKind, Parameters, WITHOUT_NUL},
+};
+
+/// Characters of the text: more than people type.
+const MAX_CHARACTERS: usize = 200;
+/// Words that a statement compares. Each pair of characters is one in scripts without spaces.
+const MAX_WORDS: usize = 32;
+/// Documents with events that are sorted. If there are more, a page in the order of the list is found soon.
+const MAX_SORTED_DOCUMENTS: usize = 5_000;
+
+/// All of them must match. They are sorted and distinct.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words(Vec<Term>);
+
+/// The text of `q`.
+#[derive(Debug)]
+pub(crate) struct WordsText;
+
+/// The documents that match, from one snapshot.
+#[derive(Debug)]
+pub(super) struct Documents {
+    /// The first of them, one more than can be ranges of a statement.
+    pub(super) ids: Vec<i64>,
+    /// How many there are, up to one more than [`MAX_SORTED_DOCUMENTS`].
+    pub(super) count: usize,
+    pub(super) snapshot: Option<SnapshotVersion>,
+}
+
+#[derive(FromQueryResult)]
+struct DocumentRow {
+    id: i64,
+    count: i64,
+    version: i64,
+    raised_at: UtcInstant,
+}
+
+impl Words {
+    /// Reads `q`. A text without words selects all events.
+    pub(super) fn read(parameters: &mut Parameters<'_>) -> Option<Self> {
+        let parse = |text: &str| {
+            if text.chars().count() > MAX_CHARACTERS {
+                return Err(format!("must have at most {MAX_CHARACTERS} characters"));
+            }
+            match split_query(text) {
+                terms if terms.len() > MAX_WORDS => Err(format!("must have at most {MAX_WORDS} words")),
+                terms => Ok((!terms.is_empty()).then_some(Self(terms))),
+            }
+        };
+        parameters.get("q", parse).flatten()
+    }
+
+    pub(super) fn terms(&self) -> &[Term] {
+        &self.0
+    }
+
+    /// Finds the documents that match.
+    pub(super) async fn find_documents(&self, database: &impl ReadConnection) -> Result<Documents, DbErr> {
+        let backend = ConnectionTrait::get_database_backend(database);
+        let mut sql = Sql::default();
+        let matches = show_text::select_matches(backend, &self.bind(backend, &mut sql));
+        // PostgreSQL would read all documents for a few, in the belief that they soon come; SQLite would read all that match.
+        let materialized = if backend == DbBackend::Postgres { "MATERIALIZED" } else { "NOT MATERIALIZED" };
+        let text = format!(
+            "WITH document AS {materialized} ({matches}) SELECT id, \
+             (SELECT COUNT(*) FROM (SELECT 1 FROM document LIMIT {}) AS counted) AS count, {VERSION_COLUMNS} FROM document LIMIT {}",
+            MAX_SORTED_DOCUMENTS + 1,
+            MAX_RANGES + 1,
+        );
+        let rows: Vec<DocumentRow> = read_rows(database, sql.statement(backend, text)).await?;
+        let count = rows.first().map_or(0, |row| usize::try_from(row.count).unwrap_or(0));
+        let snapshot = rows.first().map(|row| (row.version, row.raised_at));
+        Ok(Documents { ids: rows.into_iter().map(|row| row.id).collect(), count, snapshot })
+    }
+
+    /// The condition on a row of `listing` with which all that match are read.
+    pub(super) fn select(&self, backend: DbBackend, sql: &mut Sql) -> String {
+        format!("listing.show_text_id IN ({})", show_text::select_matches(backend, &self.bind(backend, sql)))
+    }
+
+    /// The condition on a row of `listing` that was found by another filter, or in the order of the list.
+    pub(super) fn condition(&self, backend: DbBackend, sql: &mut Sql) -> String {
+        show_text::is_match(backend, "listing.show_text_id", &self.bind(backend, sql))
+    }
+
+    fn bind(&self, backend: DbBackend, sql: &mut Sql) -> String {
+        sql.bind(show_text::match_text(backend, &self.0))
+    }
+}
+
+impl Documents {
+    /// Whether each can be a range of a statement.
+    pub(super) fn are_few(&self) -> bool {
+        self.count <= MAX_RANGES
+    }
+
+    /// Whether they are more, but their events can be sorted.
+    pub(super) fn are_some(&self) -> bool {
+        !self.are_few() && self.count <= MAX_SORTED_DOCUMENTS
+    }
+}
+
+impl Serialize for Words {
+    /// Prefixes have a sign that no word contains.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let terms = self.0.iter().map(|Term { word, is_prefix }| format!("{word}{}", if *is_prefix { "*" } else { "" }));
+        serializer.serialize_str(&terms.collect::<Vec<_>>().join(" "))
+    }
+}
+
+impl ParameterKind for WordsText {
+    fn schema() -> MetaSchema {
+        MetaSchema { max_length: Some(MAX_CHARACTERS), pattern: Some(WITHOUT_NUL.to_owned()), ..MetaSchema::new("string") }
+    }
+}
