@@ -12,7 +12,7 @@ use crate::{
     query::{Canonical, ListFilters, ListQuery, Parameters},
     resources::{
         concerts::ConcertsQuery,
-        events::{Atom, Calendar, Csv, EventsQuery, ExportQuery, GeoJson},
+        events::{Atom, CalendarQuery, Csv, EventsQuery, ExportQuery, FacetsQuery, GeoJson, ICalendar},
         multivac::DataQuery,
         performers::PerformersQuery,
         places::PlacesQuery,
@@ -24,7 +24,8 @@ use crate::{
 };
 
 /// Two values of each parameter.
-const VALUES: [(&str, &str, &str); 36] = [
+const VALUES: [(&str, &str, &str); 37] = [
+    ("by", "city", "venue"),
     ("range", "within", "overlaps"),
     ("time_zone", "Europe/Madrid", "Asia/Tokyo"),
     ("listed", "false", "any"),
@@ -98,10 +99,12 @@ fn operation(id: &str) -> ReadOperation {
         |canonical: fn(&str) -> Result<String, ApiError>| ReadOperation { canonical: Box::new(canonical), next_cursor: None };
     match id {
         "events" => list(EventsQuery::parse, (SortValue::Integer(1), 1, row)),
-        "events_ics" => list(ExportQuery::<Calendar>::parse, (SortValue::Integer(1), 1, row)),
+        "events_ics" => list(ExportQuery::<ICalendar>::parse, (SortValue::Integer(1), 1, row)),
         "events_atom" => list(ExportQuery::<Atom>::parse, (SortValue::Integer(1), 1, row)),
         "events_geojson" => list(ExportQuery::<GeoJson>::parse, (SortValue::Integer(1), 1, row)),
         "events_csv" => list(ExportQuery::<Csv>::parse, (SortValue::Integer(1), 1, row)),
+        "event_calendar" => without_pages(|query| Ok(CalendarQuery::parse(Parameters::parse(query))?.canonical())),
+        "event_facets" => without_pages(|query| Ok(FacetsQuery::parse(Parameters::parse(query))?.canonical())),
         "search" => list(SearchQuery::parse, (1, row)),
         "concerts" => list(ConcertsQuery::parse, (1, row, 1)),
         "performers" => list(PerformersQuery::parse, ("a".to_owned(), row)),
@@ -158,7 +161,7 @@ fn every_parameter_of_every_read_is_part_of_the_canonical_query() {
             count += 1;
         }
     }
-    assert_eq!(count, 16, "the operations with query parameters");
+    assert_eq!(count, 18, "the operations with query parameters");
 }
 
 #[test]

@@ -20,6 +20,8 @@ from marquee.api.changes import changes, events_ndjson
 from marquee.api.concerts import concerts, performers, venues
 from marquee.api.events import (
     event,
+    event_calendar,
+    event_facets,
     event_ics,
     event_jsonld,
     events,
@@ -182,6 +184,10 @@ def check_catalogue() -> str:
     assert [(zone.name, zone.price, zone.numbered) for zone in details.zones] == [("A42", 55.0, True)]
     page = body(events.sync_detailed(client=client, ids=[event_id], total=True), 200)
     assert ([found.title for found in page.data.events], page.meta.total) == ([TITLE], 1)
+    calendar = body(event_calendar.sync_detailed(client=client, starts_at=DAY, ends_at=DAY), 200).data
+    assert [(day.day, day.count, day.min_price, day.currency) for day in calendar.days] == [(DAY, 1, 55.0, "EUR")]
+    facets = body(event_facets.sync_detailed(client=client, starts_at=DAY, ends_at=DAY + timedelta(days=1)), 200)
+    assert (facets.data.facets[0].by, facets.meta.total, facets.meta.complete) == ("category", 1, True)
     found = body(performers.sync_detailed(client=client, q="the clockwork"), 200).performers
     band = next(performer for performer in found if performer.name == "The Clockwork Ushers")
     shows = body(

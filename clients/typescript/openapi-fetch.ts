@@ -149,6 +149,11 @@ async function checkCatalogue(title: string) {
   assert.deepEqual(details.zones.map(({ name, price }) => [name, price]), [["A42", 55]]);
   const { data, meta } = body(await client.GET("/events", { params: { query: { ids: [listed.id], total: true } } }), 200);
   assert.deepEqual([data.events.map((event) => event.title), meta.total], [[title], 1]);
+  const ofDay = { params: { query: { starts_at: DAY, ends_at: DAY } } };
+  const { days } = body(await client.GET("/events/calendar", ofDay), 200).data;
+  assert.deepEqual(days.map(({ day, count, min_price }) => [day, count, min_price]), [[DAY, 1, 55]]);
+  const facets = body(await client.GET("/events/facets", { params: { query } }), 200);
+  assert.deepEqual([facets.data.facets[0]?.by, facets.meta.total, facets.meta.complete], ["category", 1, true]);
   const { performers } = body(await client.GET("/performers", { params: { query: { q: "the clockwork" } } }), 200);
   const band = performers.find(({ name }) => name === "The Clockwork Ushers");
   assert(band);

@@ -138,6 +138,10 @@ async function checkCatalogue(title: string) {
   assert.deepEqual(details.zones.map(({ name, price }) => [name, price]), [["A42", 55]]);
   const { data, meta } = await body(marquee.events({ ids: [listed.id], total: true }), 200);
   assert.deepEqual([data.events.map((event) => event.title), meta.total], [[title], 1]);
+  const { days } = (await body(marquee.eventCalendar({ starts_at: DAY, ends_at: DAY }), 200)).data;
+  assert.deepEqual(days.map(({ day, count, min_price }) => [day, count, min_price]), [[DAY, 1, 55]]);
+  const facets = await body(marquee.eventFacets({ starts_at: DAY, ends_at: "2031-02-11" }), 200);
+  assert.deepEqual([facets.data.facets[0]?.by, facets.meta.total, facets.meta.complete], ["category", 1, true]);
   const { performers } = await body(marquee.performers({ q: "the clockwork" }), 200);
   const band = performers.find(({ name }) => name === "The Clockwork Ushers");
   assert(band);

@@ -29,11 +29,13 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
     /// The media type of the body.
     const CONTENT_TYPE: HeaderValue = JSON;
 
-    /// Whether its statements must read one snapshot.
-    const NEEDS_SNAPSHOT: bool = false;
-
     /// From what its output is selected: it changes only with a release that intersects this.
     fn selection(&self) -> Selection;
+
+    /// Whether its statements must read one snapshot.
+    fn needs_snapshot(&self) -> bool {
+        false
+    }
 
     /// How large its read may be.
     fn read_size(&self) -> ReadSize;
@@ -48,6 +50,8 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
 pub enum CachedResource {
     Events,
     Exports,
+    Calendar,
+    Facets,
     Search,
     Concerts,
     Performers,
@@ -57,7 +61,8 @@ pub enum CachedResource {
 }
 
 impl CachedResource {
-    pub(super) const NAMES: [&str; 8] = ["events", "exports", "search", "concerts", "performers", "venues", "places", "rates"];
+    pub(super) const NAMES: [&str; 10] =
+        ["events", "exports", "calendar", "facets", "search", "concerts", "performers", "venues", "places", "rates"];
 }
 
 /// The output of a query.
@@ -73,11 +78,11 @@ pub struct QueryOutput {
 
 /// Runs a query, and returns the version of the snapshot that it read. Without rows, that needs a transaction: a statement before or after
 /// the query may be answered by another replica, or after a sync.
-pub(super) async fn run_versioned<Q: CachedQuery>(
-    query: &Q,
+pub(super) async fn run_versioned(
+    query: &impl CachedQuery,
     database: &DatabaseConnection,
 ) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
-    if !Q::NEEDS_SNAPSHOT {
+    if !query.needs_snapshot() {
         let output = query.run(database).await?;
         if let Some(version) = output.snapshot {
             return Ok((output, version));

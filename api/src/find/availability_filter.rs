@@ -27,17 +27,21 @@ impl AvailabilityFilter {
         self.0.is_empty()
     }
 
-    /// The condition on a row of `event`, the same as [`Model::availability`](entity::event::Model::availability).
+    /// The condition on a row of `event`.
     pub(super) fn condition(&self, now: &str) -> Option<String> {
         // The names are ours.
         let names: Vec<String> = self.0.iter().map(|name| format!("'{name}'")).collect();
-        let availability = format!(
-            "CASE WHEN event.ends_at <= {now} THEN 'ended' WHEN event.sold_out = TRUE THEN 'sold_out' \
-             WHEN event.sale_starts_at > {now} THEN 'not_yet' WHEN event.sale_ends_at <= {now} THEN 'ended' \
-             WHEN event.sale_starts_at IS NULL AND event.sale_ends_at IS NULL THEN 'unknown' ELSE 'on_sale' END"
-        );
-        (!names.is_empty()).then(|| format!("{availability} IN ({})", names.join(", ")))
+        (!names.is_empty()).then(|| format!("{} IN ({})", availability_of_event(now), names.join(", ")))
     }
+}
+
+/// The name of the availability of a row of `event`, the same as [`Model::availability`](entity::event::Model::availability).
+pub(super) fn availability_of_event(now: &str) -> String {
+    format!(
+        "CASE WHEN event.ends_at <= {now} THEN 'ended' WHEN event.sold_out = TRUE THEN 'sold_out' \
+         WHEN event.sale_starts_at > {now} THEN 'not_yet' WHEN event.sale_ends_at <= {now} THEN 'ended' \
+         WHEN event.sale_starts_at IS NULL AND event.sale_ends_at IS NULL THEN 'unknown' ELSE 'on_sale' END"
+    )
 }
 
 /// The database's clock in a statement, in microseconds since 1970. It is constant within the statement.

@@ -6,7 +6,7 @@ use sea_orm::DbBackend;
 use super::{
     filters::EventFilters,
     resolve::Resolved,
-    when::{Between, Bound, When},
+    when::{Between, Bound, RangeKind, When},
 };
 use crate::{
     database::sql::{Sql, is_loaded},
@@ -64,6 +64,11 @@ impl Conditions {
         self.needs_venue = true;
     }
 
+    /// Joins the event for a column of the statement.
+    pub(super) fn require_event(&mut self) {
+        self.needs_event = true;
+    }
+
     fn add_of_event(&mut self, condition: String) {
         self.needs_event = true;
         self.texts.push(condition);
@@ -81,14 +86,18 @@ impl Conditions {
             When::Between(between) => between,
         };
         let (first, last) = between.instants();
-        let (start, end) = if between.overlaps { ("ends_at", "starts_at") } else { ("starts_at", "ends_at") };
+        let (start, end) = match between.kind {
+            RangeKind::Within => ("starts_at", "ends_at"),
+            RangeKind::Starts => ("starts_at", "starts_at"),
+            RangeKind::Overlaps => ("ends_at", "starts_at"),
+        };
         if let Some(first) = first {
             self.texts.push(format!("listing.{start} >= {}", sql.bind(first)));
         }
         if let Some(last) = last {
             let last = sql.bind(last);
             self.texts.push(format!("listing.{end} <= {last}"));
-            if !between.overlaps {
+            if between.kind == RangeKind::Within {
                 // No event ends before it starts, so this follows; it bounds the ranges of the indexes.
                 self.texts.push(format!("listing.starts_at <= {last}"));
             }
@@ -105,7 +114,11 @@ impl Conditions {
         let start = full("event.local_start", "T00:00:00.000000");
         let end = full("COALESCE(event.local_end, event.local_start)", "T23:59:59.999999");
         let end = format!("CASE WHEN event.local_end IS NULL THEN {start} ELSE {end} END");
-        let (of_first, of_last) = if between.overlaps { (&end, &start) } else { (&start, &end) };
+        let (of_first, of_last) = match between.kind {
+            RangeKind::Within => (&start, &end),
+            RangeKind::Starts => (&start, &start),
+            RangeKind::Overlaps => (&end, &start),
+        };
         if let Some(Bound::OnVenueClock(local)) = between.starts_at {
             // A text sorts before the same text with more digits: the shortest form is the least of those of one time.
             let first = local.format(WALL_CLOCK).to_string();

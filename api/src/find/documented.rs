@@ -55,13 +55,14 @@ const FILTERS: [DocumentedFilter; 24] = [
     (
         "range",
         RangeText::schema,
-        "`within`: events that start and end between the moments. `overlaps`: events that are on at some moment between them. `all`: \
-         events of any time",
+        "`within`: events that start and end between the moments. `starts`: events that start between them. `overlaps`: events that are \
+         on at some moment between them. `all`: events of any time. Without it, `within`; in the calendar, `starts`",
     ),
     (
         "time_zone",
         TimeZoneText::schema,
-        "The time zone of moments without an offset (IANA), or `venue` for the clock at the venue of each event. Without it, UTC",
+        "The time zone of moments without an offset (IANA), or `venue` for the clock at the venue of each event. Without it, UTC; in the \
+         calendar, `venue`",
     ),
     ("status", StatusNames::schema, "Only events with one of these statuses, or `any`. Without it, all but cancelled events"),
     (

@@ -2,17 +2,30 @@
 
 use std::time::Duration;
 
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use entity::{
     UtcInstant,
     footprint::{Scope, Selection, hash_performer},
 };
+use sea_orm::DbErr;
 use serde::Serialize;
 
 use super::{
-    availability_filter::AvailabilityFilter, bounding_box::BoundingBox, item_ref::ItemRefSet, listed_filter::ListedFilter,
-    near::Near, price_filter::PriceFilter, value_list::ValueList, when::When, words::Words,
+    availability_filter::AvailabilityFilter,
+    bounding_box::BoundingBox,
+    item_ref::ItemRefSet,
+    listed_filter::ListedFilter,
+    near::Near,
+    price_filter::PriceFilter,
+    value_list::ValueList,
+    when::{Clock, RangeKind, When},
+    words::Words,
 };
-use crate::query::{Edge, Parameters, StatusFilter, TimeRange, parse_moment, serialize_instant};
+use crate::{
+    error::ApiError,
+    query::{Edge, Parameters, StatusFilter, TimeRange, parse_moment, serialize_instant},
+};
 
 /// Which events. A filter without a value selects all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -81,6 +94,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 pub enum FilterDefaults {
     /// Those that are in their feeds and have not ended.
     Upcoming,
+    /// The same, by the day on which they start at their venue.
+    Days,
     /// All that were ever on sale.
     All,
 }
@@ -88,16 +103,26 @@ pub enum FilterDefaults {
 impl FilterDefaults {
     fn when(self) -> When {
         match self {
-            Self::Upcoming => When::NotEnded,
+            Self::Upcoming | Self::Days => When::NotEnded,
             Self::All => When::Always,
         }
     }
 
     fn listed(self) -> ListedFilter {
         match self {
-            Self::Upcoming => ListedFilter::Listed,
+            Self::Upcoming | Self::Days => ListedFilter::Listed,
             Self::All => ListedFilter::Any,
         }
+    }
+
+    /// The clock of dates and times without an offset.
+    pub(super) fn clock(self) -> Clock {
+        if self == Self::Days { Clock::OfVenue } else { Clock::In(Tz::UTC) }
+    }
+
+    /// Which events are in a range.
+    pub(super) fn range(self) -> RangeKind {
+        if self == Self::Days { RangeKind::Starts } else { RangeKind::Within }
     }
 }
 
@@ -105,7 +130,7 @@ impl EventFilters {
     /// Reads the parameters.
     pub fn read(parameters: &mut Parameters<'_>, defaults: FilterDefaults) -> Self {
         // What is the default has the same form as nothing.
-        let when = When::read(parameters).filter(|when| *when != defaults.when());
+        let when = When::read(parameters, defaults).filter(|when| *when != defaults.when());
         Self {
             defaults,
             when,
@@ -131,6 +156,11 @@ impl EventFilters {
     /// When they take place.
     pub(super) fn when(&self) -> When {
         self.when.unwrap_or_else(|| self.defaults.when())
+    }
+
+    /// The first and the last day of the range, where it has bounds. A bound that is an instant has the day of `zone`.
+    pub(crate) fn edges(&self, zone: Tz) -> (Option<NaiveDate>, Option<NaiveDate>) {
+        self.when().edges(zone)
     }
 
     /// Whether they are in the feed of their provider.
@@ -197,8 +227,17 @@ impl EventFilters {
         }
     }
 
+    /// A statement that takes too long reads too many events, unless it waited.
+    pub(super) fn explain(&self, error: DbErr) -> ApiError {
+        if entity::is_statement_timeout(&error) { self.too_broad() } else { error.into() }
+    }
+
+    pub(super) fn too_broad(&self) -> ApiError {
+        ApiError::QueryTooBroad { filters: self.narrowing() }
+    }
+
     /// The filters that would restrict the events, of those that are not given.
-    pub(super) fn narrowing(&self) -> Vec<&'static str> {
+    fn narrowing(&self) -> Vec<&'static str> {
         let has_bounds = matches!(self.when(), When::Between(_));
         let has_place = !self.city.is_empty() || !self.venue.is_empty() || self.near.is_some() || self.bbox.is_some();
         let filters = [

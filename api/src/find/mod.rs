@@ -5,9 +5,11 @@
 
 mod availability_filter;
 mod bounding_box;
+mod calendar;
 mod conditions;
 mod documented;
 mod event_view;
+mod facets;
 mod filters;
 mod item_ref;
 mod listed_filter;
@@ -19,13 +21,16 @@ mod resolve;
 mod rows;
 mod sort;
 mod statement;
+mod summary;
 mod value_list;
 mod when;
 mod words;
 
 pub(crate) use self::{
+    calendar::{DayCount, count_days},
     documented::AllFilters,
     event_view::{EventPerformerView, EventVenueView, EventView},
+    facets::{CountedFacets, Facet, FacetCount, count_facets},
     near::{Latitude, Longitude, NEAR_PARAMETERS, Radius},
     price_filter::{PriceNumber, parse_price, serialize_price},
     rows::PageReader,

@@ -15,7 +15,7 @@ pub(super) struct Resolved {
     pub(super) performers: Option<Vec<Uuid>>,
     pub(super) venues: Option<Vec<Uuid>>,
     pub(super) providers: Option<Vec<i32>>,
-    /// The documents with the words, which are looked up separately.
+    /// The documents with the words.
     pub(super) documents: Option<Documents>,
     /// The currency in which prices are compared, and its decimal digits.
     pub(super) currency: Option<(String, i16)>,
@@ -47,7 +47,10 @@ impl Resolved {
         Ok(Self {
             performers: fetch_items(database, "performer", &filters.performer).await?,
             venues: fetch_items(database, "venue", &filters.venue).await?,
-            documents: None,
+            documents: match &filters.words {
+                Some(words) => Some(words.find_documents(database).await.map_err(|error| filters.explain(error))?),
+                None => None,
+            },
             currency: if compares_prices { find_currency(database, filters, &providers).await? } else { None },
             providers: (!filters.provider.is_empty()).then(|| providers.iter().map(|provider| provider.id).collect()),
         })

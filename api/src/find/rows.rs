@@ -12,7 +12,7 @@ use super::{
     relevance::{self, MAX_RANKED},
     resolve::Resolved,
     sort::{Sort, SortKey, SortValue},
-    statement::{self, Found},
+    statement::{self, Found, SORTED_BY},
 };
 use crate::{
     cache::SnapshotVersion,
@@ -129,20 +129,23 @@ impl<C: ReadConnection> PageReader<'_, C> {
         max_count: Option<u64>,
         versions: &mut Versions,
     ) -> Result<FoundPage, ApiError> {
-        let mut resolved = Resolved::fetch(self.database, self.filters, self.sort).await?;
-        if let Some(words) = &self.filters.words {
-            let documents = words.find_documents(self.database).await.map_err(|error| self.explain(error))?;
-            versions.0.extend(documents.snapshot);
-            resolved.documents = Some(documents);
-        }
+        let resolved = Resolved::fetch(self.database, self.filters, self.sort).await?;
+        versions.0.extend(resolved.documents.as_ref().and_then(|documents| documents.snapshot));
         if resolved.is_empty() {
             return Ok(FoundPage { total: max_count.map(|_| 0), ..FoundPage::default() });
         }
-        let now = if self.filters.may_be_upcoming() { Some(database_now(self.database).await?) } else { None };
-        let are_upcoming = self.filters.are_upcoming(now);
+        let are_upcoming = are_upcoming(self.database, self.filters).await?;
         let plans = plan(self.filters, self.sort, !self.ids.is_empty(), &resolved, are_upcoming);
-        let found =
-            Found { filters: self.filters, resolved: &resolved, ids: self.ids, sort: self.sort, has_price: None, are_upcoming };
+        let found = Found {
+            filters: self.filters,
+            resolved: &resolved,
+            ids: self.ids,
+            sort: self.sort,
+            has_price: None,
+            are_upcoming,
+            starts: None,
+            columns: SORTED_BY,
+        };
         let total = match max_count {
             Some(max) => Some(self.count(&found, &plans[0], max, versions).await?),
             None => None,
@@ -206,13 +209,13 @@ impl<C: ReadConnection> PageReader<'_, C> {
                 return Ok(rows);
             }
         }
-        Err(self.too_broad())
+        Err(self.filters.too_broad())
     }
 
     async fn count(&self, found: &Found<'_>, plan: &Plan, max: u64, versions: &mut Versions) -> Result<u64, ApiError> {
         let rows: Vec<CountRow> = read_rows(self.database, statement::count(self.backend(), found, plan, max))
             .await
-            .map_err(|error| self.explain(error))?;
+            .map_err(|error| self.filters.explain(error))?;
         versions.0.extend(rows.first().map(|row| (row.version, row.raised_at)));
         Ok(rows.first().map_or(0, |row| u64::try_from(row.count).unwrap_or(0)))
     }
@@ -228,19 +231,16 @@ impl<C: ReadConnection> PageReader<'_, C> {
             }
             Ok(rows)
         };
-        read.await.map_err(|error| self.explain(error))
-    }
-
-    /// A statement that takes too long reads too many events, unless it waited.
-    fn explain(&self, error: sea_orm::DbErr) -> ApiError {
-        if entity::is_statement_timeout(&error) { self.too_broad() } else { error.into() }
-    }
-
-    fn too_broad(&self) -> ApiError {
-        ApiError::QueryTooBroad { filters: self.filters.narrowing() }
+        read.await.map_err(|error| self.filters.explain(error))
     }
 
     fn backend(&self) -> sea_orm::DbBackend {
         ConnectionTrait::get_database_backend(self.database)
     }
+}
+
+/// Whether all events of the filters are in their feeds and have not ended.
+pub(super) async fn are_upcoming(database: &impl ReadConnection, filters: &EventFilters) -> Result<bool, ApiError> {
+    let now = if filters.may_be_upcoming() { Some(database_now(database).await?) } else { None };
+    Ok(filters.are_upcoming(now))
 }

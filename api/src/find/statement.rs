@@ -1,5 +1,6 @@
 //! The statements that find a page of events, from `listing` and what is joined with it.
 
+use entity::UtcInstant;
 use sea_orm::{DbBackend, Statement, Value};
 use uuid::Uuid;
 
@@ -25,7 +26,24 @@ pub(super) struct Found<'a> {
     pub(super) has_price: Option<bool>,
     /// Whether all are upcoming, so that those that are not need not be read.
     pub(super) are_upcoming: bool,
+    /// Only those that start between these instants.
+    pub(super) starts: Option<(UtcInstant, UtcInstant)>,
+    pub(super) columns: Columns,
 }
+
+/// What is read of each event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    pub(super) text: &'static str,
+    /// Whether there are columns of `event`.
+    pub(super) of_event: bool,
+}
+
+/// What is read of the events of a page, before it is known which they are.
+pub(super) const SORTED_BY: Columns = Columns {
+    text: "listing.event_id, listing.starts_at, listing.min_price, listing.updated_at, listing.first_seen_at",
+    of_event: false,
+};
 
 /// How a list is sorted: columns of `listing`, all in one direction.
 struct Order {
@@ -128,7 +146,7 @@ fn index_order(source: &Source) -> &'static str {
 }
 
 /// The union of the ranges of a source, each in an order if there is one.
-fn ranges(
+pub(super) fn ranges(
     backend: DbBackend,
     found: &Found<'_>,
     source: &Source,
@@ -140,6 +158,9 @@ fn ranges(
     let chord = found.filters.near.as_ref().map(|near| near.chord_squared(sql));
     if chord.is_some() {
         conditions.require_venue();
+    }
+    if found.columns.of_event {
+        conditions.require_event();
     }
     let chord = chord.unwrap_or_else(|| "CAST(0 AS DOUBLE PRECISION)".to_owned());
     let (tables, joined) = conditions.joins();
@@ -163,14 +184,15 @@ fn ranges(
             "listing.event_id IN (SELECT id FROM event WHERE id IN ({ids}) UNION SELECT target FROM alias WHERE id IN ({ids}))"
         ));
     }
+    if let Some((first, last)) = found.starts {
+        common.push(format!("listing.starts_at BETWEEN {} AND {}", sql.bind(first), sql.bind(last)));
+    }
     if let Some((order, Some(after))) = order {
         common.push(order.after("listing", after, sql));
     }
     let common = common.join(" AND ");
     let in_order = order.map(|(order, _)| format!(" ORDER BY {}", order.clause("listing"))).unwrap_or_default();
-    let columns = format!(
-        "listing.event_id, listing.starts_at, listing.min_price, listing.updated_at, listing.first_seen_at, {chord} AS chord"
-    );
+    let columns = format!("{}, {chord} AS chord", found.columns.text);
     let range = |range: &str| {
         let run = format!("SELECT {columns} FROM {tables} WHERE {range} AND {common}");
         // SQLite propagates the outer order to each run and rejects an inner one; PostgreSQL needs it in each run.

@@ -11,6 +11,7 @@ use entity::{
 use poem_openapi::registry::MetaSchema;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
+use super::filters::FilterDefaults;
 use crate::{
     query::{Edge, Moment, ParameterKind, Parameters, TimeRange},
     response::to_rfc3339,
@@ -38,8 +39,7 @@ pub(super) enum When {
 pub(super) struct Between {
     pub(super) starts_at: Option<Bound>,
     pub(super) ends_at: Option<Bound>,
-    /// Whether events count that are on at some moment of the range. Else they start and end within it.
-    pub(super) overlaps: bool,
+    pub(super) kind: RangeKind,
 }
 
 /// A bound of a range.
@@ -51,17 +51,20 @@ pub(super) enum Bound {
     OnVenueClock(NaiveDateTime),
 }
 
-/// The value of `range`.
+/// Which events are in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RangeKind {
+pub(super) enum RangeKind {
+    /// Those that start and end within it.
     Within,
+    /// Those that start within it.
+    Starts,
+    /// Those that are on at some moment of it.
     Overlaps,
-    All,
 }
 
 /// The clock of dates and times without an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Clock {
+pub(super) enum Clock {
     In(Tz),
     OfVenue,
 }
@@ -76,8 +79,8 @@ pub(crate) struct TimeZoneText;
 
 impl When {
     /// Reads the parameters.
-    pub(super) fn read(parameters: &mut Parameters<'_>) -> Option<Self> {
-        let clock = parameters.get("time_zone", parse_clock).unwrap_or(Clock::In(Tz::UTC));
+    pub(super) fn read(parameters: &mut Parameters<'_>, defaults: FilterDefaults) -> Option<Self> {
+        let clock = parameters.get("time_zone", parse_clock).unwrap_or_else(|| defaults.clock());
         let starts_at = parameters.get("starts_at", |text| clock.parse(text, Edge::Start));
         let ends_at = parameters.get("ends_at", |text| clock.parse(text, Edge::End));
         let kind = parameters.get("range", parse_range);
@@ -86,13 +89,14 @@ impl When {
         }
         let is_bounded = starts_at.is_some() || ends_at.is_some();
         match kind {
-            Some(RangeKind::All) if is_bounded => {
+            Some(None) if is_bounded => {
                 parameters.add_error("range", "`all` cannot be combined with `starts_at` and `ends_at`");
                 None
             }
-            Some(RangeKind::All) => Some(Self::Always),
+            Some(None) => Some(Self::Always),
             kind if is_bounded => {
-                Some(Self::Between(Between { starts_at, ends_at, overlaps: kind == Some(RangeKind::Overlaps) }))
+                let kind = kind.flatten().unwrap_or_else(|| defaults.range());
+                Some(Self::Between(Between { starts_at, ends_at, kind }))
             }
             _ => None,
         }
@@ -107,7 +111,7 @@ impl When {
         };
         match self {
             Self::Always => Some(TimeRange::default()),
-            Self::Between(Between { starts_at, ends_at, overlaps: false }) => {
+            Self::Between(Between { starts_at, ends_at, kind: RangeKind::Within }) => {
                 Some(TimeRange { starts_at: instant(*starts_at)?, ends_at: instant(*ends_at)? })
             }
             Self::NotEnded | Self::Between(_) => None,
@@ -119,6 +123,12 @@ impl When {
         let Self::Between(between) = self else { return None };
         let (first, last) = between.instants();
         Some((first.map_or(i32::MIN, day_of), last.map_or(i32::MAX, day_of)))
+    }
+
+    /// The first and the last day of the range: those of the clock at the venue, or of a time zone for bounds that are instants.
+    pub(super) fn edges(&self, zone: Tz) -> (Option<NaiveDate>, Option<NaiveDate>) {
+        let Self::Between(between) = self else { return (None, None) };
+        (between.starts_at.and_then(|bound| bound.day(zone)), between.ends_at.and_then(|bound| bound.day(zone)))
     }
 
     /// Whether every event of the range ends after an instant.
@@ -147,6 +157,13 @@ impl Bound {
         match self {
             Self::At(instant) => instant,
             Self::OnVenueClock(local) => UtcInstant(UtcInstant::from(local.and_utc()).0 + max_offset),
+        }
+    }
+
+    fn day(self, zone: Tz) -> Option<NaiveDate> {
+        match self {
+            Self::At(instant) => instant.to_utc().map(|instant| instant.with_timezone(&zone).date_naive()),
+            Self::OnVenueClock(local) => Some(local.date()),
         }
     }
 
@@ -196,12 +213,14 @@ fn parse_clock(text: &str) -> Result<Clock, String> {
     text.parse().map(Clock::In).map_err(|_| requirement())
 }
 
-fn parse_range(text: &str) -> Result<RangeKind, String> {
+/// Parses the value of `range`; `None` is `all`.
+fn parse_range(text: &str) -> Result<Option<RangeKind>, String> {
     match text {
-        "within" => Ok(RangeKind::Within),
-        "overlaps" => Ok(RangeKind::Overlaps),
-        "all" => Ok(RangeKind::All),
-        _ => Err("must be `within`, `overlaps` or `all`".to_owned()),
+        "within" => Ok(Some(RangeKind::Within)),
+        "starts" => Ok(Some(RangeKind::Starts)),
+        "overlaps" => Ok(Some(RangeKind::Overlaps)),
+        "all" => Ok(None),
+        _ => Err("must be `within`, `starts`, `overlaps` or `all`".to_owned()),
     }
 }
 
@@ -211,7 +230,7 @@ impl Serialize for When {
         match self {
             Self::NotEnded => {}
             Self::Always => map.serialize_entry("range", "all")?,
-            Self::Between(Between { starts_at, ends_at, overlaps }) => {
+            Self::Between(Between { starts_at, ends_at, kind }) => {
                 let mut is_local = false;
                 for (name, bound) in [("starts_at", starts_at), ("ends_at", ends_at)] {
                     if let Some(bound) = bound {
@@ -222,8 +241,10 @@ impl Serialize for When {
                 if is_local {
                     map.serialize_entry("time_zone", VENUE)?;
                 }
-                if *overlaps {
-                    map.serialize_entry("range", "overlaps")?;
+                match kind {
+                    RangeKind::Within => {}
+                    RangeKind::Starts => map.serialize_entry("range", "starts")?,
+                    RangeKind::Overlaps => map.serialize_entry("range", "overlaps")?,
                 }
             }
         }
@@ -233,7 +254,7 @@ impl Serialize for When {
 
 impl ParameterKind for RangeText {
     fn schema() -> MetaSchema {
-        MetaSchema { enum_items: ["within", "overlaps", "all"].map(Into::into).into(), ..MetaSchema::new("string") }
+        MetaSchema { enum_items: ["within", "starts", "overlaps", "all"].map(Into::into).into(), ..MetaSchema::new("string") }
     }
 }
 
@@ -253,7 +274,7 @@ mod tests {
 
     fn between(query: &str) -> Between {
         let mut parameters = Parameters::parse(query);
-        let when = When::read(&mut parameters);
+        let when = When::read(&mut parameters, FilterDefaults::Upcoming);
         parameters.finish(()).unwrap_or_else(|error| panic!("{query}: {error:?}"));
         match when {
             Some(When::Between(between)) => between,

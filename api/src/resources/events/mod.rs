@@ -1,7 +1,11 @@
-//! `/events`: lists of events, one event with all its details, and its removal.
+//! `/events`: lists of events, their numbers by day and by value, one event with all its details, and its removal.
 
+mod calendar;
+mod calendar_response;
 mod event;
 mod export;
+mod facets;
+mod facets_response;
 mod list;
 mod list_response;
 mod remove;
@@ -16,17 +20,22 @@ use sea_orm::prelude::Uuid;
 use tracing::Instrument;
 
 #[cfg(test)]
-pub(crate) use self::export::{Atom, Calendar, Csv, ExportQuery, GeoJson};
+pub(crate) use self::export::{Atom, Csv, ExportQuery, GeoJson, ICalendar};
 pub(crate) use self::rows::{explain_missing, load_related, select_visible};
 pub use self::{
+    calendar::CalendarQuery,
+    calendar_response::{Calendar, CalendarDay, CalendarDays, CalendarMeta, CurrencyPrice},
     event::Event,
     export::{CollectionKind, EventCollection, EventFeature, ExportsApi, FeatureKind, PointKind, VenuePoint},
+    facets::FacetsQuery,
+    facets_response::{FacetList, FacetValue, FacetValues, Facets, FacetsMeta},
     list::EventsQuery,
     list_response::{EventPage, EventPageMeta, FoundEvents},
     remove::ReasonText,
     response::EventDetails,
 };
 use self::{
+    facets::FacetNames,
     list::{EventIds, EventLimit, FieldNames, TotalText},
     rows::EventRows,
 };
@@ -92,6 +101,43 @@ impl EventsApi {
     ) -> Result<PageReply<EventPage>, ApiError> {
         let query = EventsQuery::parse(Parameters::of(request))?;
         self.0.cache.respond(request, query).await.map(PageReply::new)
+    }
+
+    /// Count events by day
+    ///
+    /// Returns the number of events that start on each day, on the clock at their venue, and their lowest prices. The filters are those of
+    /// `/events`, with two other defaults: bounds are read on the clock at the venue (`time_zone=venue`), and an event is in their range if it
+    /// starts in it (`range=starts`). The days are those from `starts_at` to `ends_at`, at most 400. Without one of them, there are 31 days;
+    /// without both, 31 days from today in UTC. Prices in different currencies are not compared: each day has the lowest one in each currency.
+    #[oai(path = "/events/calendar", method = "get", operation_id = "event_calendar")]
+    async fn calendar(
+        &self,
+        request: &Request,
+        /// The filters
+        #[oai(name = "filters")]
+        _filters: Documented<AllFilters>,
+    ) -> Result<Reply<Calendar>, ApiError> {
+        let query = CalendarQuery::parse(Parameters::of(request))?;
+        self.0.cache.respond(request, query).await
+    }
+
+    /// Count events by value
+    ///
+    /// Returns the values that the events have, each with the number of events, most frequent first and at most 100 for each facet. At most
+    /// 100,000 events are counted: if there are more, `meta.complete` is false. The filters are those of `/events`.
+    #[oai(path = "/events/facets", method = "get", operation_id = "event_facets")]
+    async fn facets(
+        &self,
+        request: &Request,
+        /// The filters
+        #[oai(name = "filters")]
+        _filters: Documented<AllFilters>,
+        /// The facets, each named like the filter that selects its values. Without it, category, city, country, provider and status
+        #[oai(name = "by")]
+        _by: Documented<FacetNames>,
+    ) -> Result<Reply<FacetList>, ApiError> {
+        let query = FacetsQuery::parse(Parameters::of(request))?;
+        self.0.cache.respond(request, query).await
     }
 
     /// Get an event

@@ -49,7 +49,9 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_ics", "event_jsonld", "event_rates"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
         ErrorCode::CursorExpired => id == "changes",
-        ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => operation.has_parameter("sort"),
+        ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => {
+            operation.has_parameter("sort") || ["event_calendar", "event_facets"].contains(&id)
+        }
         ErrorCode::NotAcceptable => is_read,
         ErrorCode::InvalidBody
         | ErrorCode::IncompleteBody

@@ -4,4 +4,6 @@ mod limits;
 mod oracle;
 mod queries;
 mod words;
+mod summaries;
+mod summary_limits;
 mod world;

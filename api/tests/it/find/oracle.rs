@@ -1,4 +1,4 @@
-//! `GET /events` compared with a full scan: every query returns the same events in the same order, in pages of any size.
+//! `GET /events` and the numbers of events compared with a full scan: every query returns the same events in the same order, in pages of any size.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -14,6 +14,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 
 use super::{
     queries::{RandomQuery, SORTS, queries},
+    summaries::{compare_calendar, compare_facets},
     world::{Expected, RandomVenue, events, insert, venues},
 };
 use crate::{fixtures::CatalogueFixture, test_app::TestApp};
@@ -39,6 +40,8 @@ async fn lists_match_a_full_scan(database: Arc<TestDatabase>) {
                 let expected = insert(&catalogue, &venues, &events, now).await;
                 for query in queries.iter().filter(|query| query.is_valid() && !query.is_at_edge(&venues)) {
                     compare(&app, &expected, &venues, (query, now)).await?;
+                    compare_calendar(&app, &expected, &venues, (query, now)).await?;
+                    compare_facets(&app, &expected, &venues, (query, now)).await?;
                 }
                 Ok(())
             })

@@ -78,7 +78,7 @@ pub(super) fn queries() -> impl Strategy<Value = RandomQuery> {
     let days = (option::weighted(0.4, -20..40_i64), option::weighted(0.3, -10..60_i64));
     let clock = (
         option::weighted(0.4, prop::sample::select(vec!["UTC", "Europe/Madrid", "Asia/Tokyo", "venue"])),
-        option::weighted(0.4, prop::sample::select(vec!["within", "overlaps", "all"])),
+        option::weighted(0.4, prop::sample::select(vec!["within", "starts", "overlaps", "all"])),
     );
     let status = option::weighted(0.3, prop::sample::select(vec!["any", "cancelled", "scheduled,postponed"]));
     let listed = option::weighted(0.4, prop::sample::select(vec!["any", "true", "false"]));
@@ -178,7 +178,23 @@ impl RandomQuery {
         self.text().is_none_or(|text| split_query(&text).iter().all(is_found))
     }
 
+    /// The first and the last day.
+    pub(super) fn edges(&self, today: NaiveDate) -> (Option<NaiveDate>, Option<NaiveDate>) {
+        let day = |days: i64| today + TimeDelta::days(days);
+        (self.days.0.map(day), self.days.1.map(day))
+    }
+
+    /// The query with the defaults of a calendar.
+    pub(super) fn of_days(&self) -> Self {
+        Self { zone: self.zone.or(Some("venue")), range: self.range.or(Some("starts")), ..self.clone() }
+    }
+
     pub(super) fn to_query_string(&self, today: NaiveDate, now: DateTime<Utc>) -> String {
+        format!("{}&sort={}", self.to_filter_string(today, now), SORTS[self.sort])
+    }
+
+    /// The filters without the order.
+    pub(super) fn to_filter_string(&self, today: NaiveDate, now: DateTime<Utc>) -> String {
         let mut pairs: Vec<(&str, String)> = Vec::new();
         let day = |days: i64| (today + TimeDelta::days(days)).to_string();
         pairs.extend(self.text().map(|text| ("q", text)));
@@ -212,7 +228,6 @@ impl RandomQuery {
         pairs.extend(self.prices.1.map(|price| ("max_price", price.to_string())));
         pairs.extend(self.compares_prices().then(|| ("currency", "EUR".to_owned())));
         pairs.extend(self.updated_hours.map(|hours| ("updated_since", (now + TimeDelta::hours(hours)).to_rfc3339())));
-        pairs.push(("sort", SORTS[self.sort].to_owned()));
         let mut text = form_urlencoded::Serializer::new(String::new());
         text.extend_pairs(pairs);
         text.finish()
@@ -265,7 +280,11 @@ impl RandomQuery {
             Some(name) => name.parse().unwrap(),
         };
         let days = [event.starts_at, event.ends_at].map(|instant| (local_of(zone, instant).date() - today).num_days());
-        let [start, end] = if self.range == Some("overlaps") { [days[1], days[0]] } else { days };
+        let [start, end] = match self.range {
+            Some("starts") => [days[0], days[0]],
+            Some("overlaps") => [days[1], days[0]],
+            _ => days,
+        };
         first.is_none_or(|first| start >= first) && last.is_none_or(|last| end <= last)
     }
 

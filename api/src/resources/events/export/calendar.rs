@@ -26,17 +26,17 @@ const DATE_LENGTH: usize = "2021-02-10".len();
 
 /// A calendar while it is written.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Calendar {
+pub(crate) struct ICalendar {
     zones: TimeZones,
 }
 
-impl FileFormat for Calendar {
+impl FileFormat for ICalendar {
     const MEDIA_TYPE: &'static str = "text/calendar; charset=utf-8";
 
     type Schema = String;
 }
 
-impl ExportFormat for Calendar {
+impl ExportFormat for ICalendar {
     const PATH: &'static str = "/events.ics";
     const TAIL: &'static [u8] = b"END:VCALENDAR\r\n";
 
@@ -95,7 +95,7 @@ impl ExportFormat for Calendar {
     }
 }
 
-impl Calendar {
+impl ICalendar {
     fn write_times(&mut self, event: &EventView, body: &mut Vec<u8>) {
         if let Some((first, end)) = all_day(event) {
             write_line(body, "DTSTART;VALUE=DATE", &first.format(DATE).to_string());

@@ -18,7 +18,7 @@ mod time_zone;
 
 use uuid::Uuid;
 
-pub(crate) use self::{atom::Atom, calendar::Calendar, csv::Csv, geojson::GeoJson, json_ld::JsonLd, query::ExportQuery};
+pub(crate) use self::{atom::Atom, calendar::ICalendar, csv::Csv, geojson::GeoJson, json_ld::JsonLd, query::ExportQuery};
 pub use self::{
     geojson::{CollectionKind, EventCollection, EventFeature, FeatureKind, PointKind, VenuePoint},
     paths::ExportsApi,

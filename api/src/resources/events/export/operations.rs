@@ -3,7 +3,7 @@
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use super::{Atom, Calendar, Csv, ExportFormat, ExportQuery, GeoJson, JsonLd, json_ld, query::encode_one};
+use super::{Atom, ICalendar, Csv, ExportFormat, ExportQuery, GeoJson, JsonLd, json_ld, query::encode_one};
 use crate::{
     error::ApiError,
     find::{AllFilters, SortText},
@@ -44,7 +44,7 @@ impl ExportOperations {
         /// The position after which the page begins, from the `Link` header of the previous page
         #[oai(name = "cursor")]
         _cursor: Documented<CursorText>,
-    ) -> Result<FilePage<Calendar>, ApiError> {
+    ) -> Result<FilePage<ICalendar>, ApiError> {
         self.export(request).await
     }
 
@@ -138,9 +138,9 @@ impl ExportOperations {
         request: &Request,
         /// The event's id, as in `/search`
         id: Path<UuidText>,
-    ) -> Result<FileReply<Calendar>, ApiError> {
+    ) -> Result<FileReply<ICalendar>, ApiError> {
         let (rows, now) = read_event(&self.0, request, &id, ".ics").await?;
-        FileReply::encode(request, encode_one::<Calendar>(rows.into_view(now))?).await
+        FileReply::encode(request, encode_one::<ICalendar>(rows.into_view(now))?).await
     }
 
     /// Get an event as linked data

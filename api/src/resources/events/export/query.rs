@@ -67,11 +67,14 @@ impl<F: ExportFormat> ExportQuery<F> {
 
 impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
     const CONTENT_TYPE: HeaderValue = F::CONTENT_TYPE;
-    const NEEDS_SNAPSHOT: bool = true;
     const RESOURCE: CachedResource = CachedResource::Exports;
 
     fn selection(&self) -> Selection {
         self.filters.events.filters.selection()
+    }
+
+    fn needs_snapshot(&self) -> bool {
+        true
     }
 
     fn read_size(&self) -> ReadSize {

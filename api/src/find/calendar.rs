@@ -1,0 +1,57 @@
+//! Events by the day on which they start.
+
+use chrono::{Days, NaiveDate, NaiveTime};
+use entity::UtcInstant;
+use sea_orm::FromQueryResult;
+
+use super::{filters::EventFilters, rows::Snapshot, statement::Columns, summary::read_summary};
+use crate::{
+    database::sql::{ReadConnection, VERSION_COLUMNS},
+    error::ApiError,
+};
+
+const COLUMNS: Columns = Columns {
+    text: "SUBSTR(event.local_start, 1, 10) AS day, listing.provider_id, listing.currency, event.currency_digits AS own_digits, \
+           listing.min_price",
+    of_event: true,
+};
+
+/// The events of a day with prices in one currency.
+#[derive(Debug, FromQueryResult)]
+pub(crate) struct DayCount {
+    /// The day on the clock at the venue.
+    pub(crate) day: String,
+    pub(crate) currency: String,
+    pub(crate) currency_digits: i16,
+    pub(crate) count: i64,
+    /// The lowest price in minor units, if any of them has prices.
+    pub(crate) min_price: Option<i64>,
+    version: i64,
+    raised_at: UtcInstant,
+}
+
+/// Counts the events that start on the days from the first to the last. Days without events have no rows.
+pub(crate) async fn count_days(
+    database: &impl ReadConnection,
+    filters: &EventFilters,
+    (first, last): (NaiveDate, NaiveDate),
+) -> Result<Snapshot<Vec<DayCount>>, ApiError> {
+    let rows: Vec<DayCount> = read_summary(database, filters, (COLUMNS, Some(instants(first, last))), |_, events, sql| {
+        let (first, last) = (sql.bind(first.to_string()), sql.bind(last.to_string()));
+        format!(
+            "SELECT found.day, found.currency, COALESCE(found.own_digits, provider.currency_digits) AS currency_digits, \
+             COUNT(*) AS count, MIN(found.min_price) AS min_price, {VERSION_COLUMNS} \
+             FROM ({events}) AS found CROSS JOIN provider \
+             WHERE provider.id = found.provider_id AND found.day BETWEEN {first} AND {last} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        )
+    })
+    .await?;
+    let snapshot = rows.first().map(|row| (row.version, row.raised_at));
+    Ok((rows, snapshot))
+}
+
+/// Instants between which all events of the days start, wherever they take place: no clock differs from UTC by a day.
+fn instants(first: NaiveDate, last: NaiveDate) -> (UtcInstant, UtcInstant) {
+    let instant = |day: NaiveDate| UtcInstant::from(day.and_time(NaiveTime::MIN).and_utc());
+    (instant(first - Days::new(1)), instant(last + Days::new(2)))
+}
