@@ -24,6 +24,8 @@ pub enum Cause {
     Revert,
     /// Keys of a provider that others have replaced.
     Rekey,
+    /// The settings of a provider.
+    Settings,
     /// Time: sales that began or ended, and events that ended.
     Boundary,
 }
@@ -40,6 +42,7 @@ impl Cause {
             Self::Takedown => "takedown",
             Self::Revert => "revert",
             Self::Rekey => "rekey",
+            Self::Settings => "settings",
             Self::Boundary => "boundary",
         }
     }
@@ -48,7 +51,7 @@ impl Cause {
     fn to_columns(self) -> (String, Option<String>) {
         match self {
             Self::SyncRun | Self::RateBatch | Self::DeletedRateBatch | Self::Places => (self.name().to_owned(), None),
-            Self::Takedown | Self::Revert | Self::Rekey | Self::Boundary => {
+            Self::Takedown | Self::Revert | Self::Rekey | Self::Settings | Self::Boundary => {
                 (Self::SyncRun.name().to_owned(), Some(self.name().to_owned()))
             }
         }
@@ -69,7 +72,7 @@ pub struct Model {
     pub cause: String,
     /// The id of the sync run or the batch.
     pub cause_id: Option<i64>,
-    /// `takedown`, `revert`, `rekey` or `boundary`, if it was not made by importing something.
+    /// `takedown`, `revert`, `rekey`, `settings` or `boundary`, if it was not made by importing something.
     pub action: Option<String>,
     /// The [`Footprint`] as JSON.
     pub footprint: String,

@@ -1,12 +1,17 @@
 //! Updates the `provider` table from `providers.toml`, so that the API knows which providers are polled.
 
-use entity::{clock, deadline, provider};
+use entity::{
+    begin_write, clock, deadline,
+    footprint::{Footprint, Scope},
+    provider,
+    release::{self, Cause},
+};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
     QueryOrder, sea_query::OnConflict,
 };
 
-use crate::provider::entry::ProviderEntry;
+use crate::{provider::entry::ProviderEntry, release_metrics};
 
 /// Why a provider was not registered.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +80,27 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
         row.etag = Set(None);
         row.last_modified = Set(None);
     }
-    if row.is_changed() { Ok(row.update(database).await?) } else { Ok(stored) }
+    if !row.is_changed() {
+        return Ok(stored);
+    }
+    let is_shown = stored.last_success_at.is_some() && is_shown(&row);
+    let transaction = begin_write(database).await?;
+    let updated = row.update(&transaction).await?;
+    if !is_shown {
+        transaction.commit().await?;
+        return Ok(updated);
+    }
+    let footprint = Footprint::all_of(&[Scope::Events, Scope::Performers, Scope::Venues]);
+    release::publish(&transaction, (Cause::Settings, None), &footprint).await?;
+    transaction.commit().await?;
+    release_metrics::count_release(Cause::Settings, &footprint);
+    Ok(updated)
+}
+
+/// Whether a column changes that readers see with its events, performers and venues.
+fn is_shown(row: &provider::ActiveModel) -> bool {
+    let texts = [&row.name, &row.home_page, &row.licence, &row.attribution];
+    texts.iter().any(|text| text.is_set()) || row.slug.is_set() || row.time_zone.is_set()
 }
 
 /// Inserts or updates the rows of these providers.

@@ -6,10 +6,10 @@ use entity::{
     EventStatus,
     alias::{self, AliasKind},
     change::{self, ChangeKind},
-    event,
+    event, release,
 };
 use migration::{on_every_backend, testing::TestDatabase};
-use sea_orm::{EntityTrait, QueryOrder};
+use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::Copying;
 use crate::feeds::{feed, online};
@@ -143,9 +143,25 @@ async fn a_renamed_provider_keeps_the_ids(database: Arc<TestDatabase>) {
     copying.accept_shows(&[("1", "2131-06-30"), ("2", "2131-07-30")]).await;
     assert_eq!(copying.provider().await.id, provider.id);
     assert_eq!(copying.event("1").await, before.events[0]);
+    assert_eq!(releases_of_settings(&copying.database).await, 1);
+
+    // What readers see of the provider changes without a sync.
+    copying.entry.attribution = Some("by them".to_owned());
+    for _ in 0..2 {
+        worker::sync::register::register(&copying.database, &copying.entry).await.unwrap();
+        assert_eq!(releases_of_settings(&copying.database).await, 2);
+    }
+    copying.entry.attribution = None;
+    worker::sync::register::register(&copying.database, &copying.entry).await.unwrap();
+    assert_eq!(releases_of_settings(&copying.database).await, 3);
 
     // Another provider with the former slug would have the same ids.
     copying.entry.slug = copying.entry.previous_slugs.pop().unwrap();
     let error = worker::sync::register::register(&copying.database, &copying.entry).await.unwrap_err();
     assert!(error.to_string().contains("belonged to the provider `southstage`"), "{error}");
+}
+
+async fn releases_of_settings(database: &DatabaseConnection) -> u64 {
+    let releases = release::Entity::find().filter(release::COLUMN.action.eq(release::Cause::Settings.name()));
+    releases.count(database).await.unwrap()
 }
