@@ -30,8 +30,8 @@ use self::{
     auth::Caller,
     find::WithEventFilters,
     resources::{
-        bulk, changes, concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers, places,
-        providers, rates, search, sync_runs, venues,
+        bulk, categories, changes, concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers,
+        places, providers, rates, search, sync_runs, venues,
     },
     response::{StaticDocument, TextReply},
     server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
@@ -89,6 +89,7 @@ type Operations = (
     rates::batches::BatchesApi,
     // Nested, because poem-openapi implements its trait for tuples of up to 16.
     WithEventFilters<(events::EventsApi, events::ExportsApi)>,
+    categories::CategoriesApi,
     changes::ChangesApi,
     bulk::BulkApi,
     providers::ProvidersApi,
@@ -108,6 +109,7 @@ fn operations(state: State) -> Operations {
         rates::RatesApi(state.clone()),
         rates::batches::BatchesApi(state.clone()),
         WithEventFilters((events::EventsApi(state.clone()), events::ExportsApi::new(state.clone()))),
+        categories::CategoriesApi(state.clone()),
         changes::ChangesApi(state.clone()),
         bulk::BulkApi(state.clone()),
         providers::ProvidersApi(state.clone()),

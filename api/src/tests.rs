@@ -42,7 +42,7 @@ const VALUES: [(&str, &str, &str); 37] = [
     ("currency", "EUR", "GBP"),
     ("updated_since", "2021-01-01", "2021-01-02"),
     ("ids", "c4a626ff-9f25-5533-a0a8-2b67472b5ee3", "00000000-0000-0000-0000-000000000000"),
-    ("sort", "price", "-price"),
+    ("sort", "starts_at", "-starts_at"),
     ("total", "true", "false"),
     ("fields", "id", "title"),
     ("starts_at", "2021-01-01", "2021-01-02"),

@@ -56,13 +56,27 @@ pub enum CachedResource {
     Concerts,
     Performers,
     Venues,
+    Providers,
+    Categories,
     Places,
     Rates,
 }
 
 impl CachedResource {
-    pub(super) const NAMES: [&str; 10] =
-        ["events", "exports", "calendar", "facets", "search", "concerts", "performers", "venues", "places", "rates"];
+    pub(super) const NAMES: [&str; 12] = [
+        "events",
+        "exports",
+        "calendar",
+        "facets",
+        "search",
+        "concerts",
+        "performers",
+        "venues",
+        "providers",
+        "categories",
+        "places",
+        "rates",
+    ];
 }
 
 /// The output of a query.

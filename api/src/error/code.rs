@@ -59,6 +59,7 @@ error_codes! {
     CurrencyRequired = "currency_required", BAD_REQUEST, "Currency required";
     AuthenticationRequired = "authentication_required", UNAUTHORIZED, "Authentication required";
     EventMoved = "event_moved", PERMANENT_REDIRECT, "Event has another id";
+    Moved = "moved", PERMANENT_REDIRECT, "Resource has moved";
     InvalidKey = "invalid_key", UNAUTHORIZED, "Invalid API key";
     MissingScope = "missing_scope", FORBIDDEN, "Missing scope";
     RemoteWriteForbidden = "remote_write_forbidden", FORBIDDEN, "Remote write forbidden";

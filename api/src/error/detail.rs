@@ -51,6 +51,7 @@ impl ApiError {
             Self::NotFound { what, id } => format!("{what} `{id}` does not exist"),
             Self::EventRemoved(id) => format!("event `{id}` was removed and will not return"),
             Self::EventMoved { id, location } => format!("event `{id}` has another id; it is at `{location}`"),
+            Self::Moved { what, id, location } => format!("{what} `{id}` has moved; it is at `{location}`"),
             Self::Shared(error) => error.detail(),
             Self::Overloaded => "too many requests are waiting; retry later".to_owned(),
             Self::NotAcceptable => {

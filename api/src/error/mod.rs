@@ -46,6 +46,16 @@ pub enum ApiError {
         /// The same resource with the current id, relative to the URL of the request.
         location: String,
     },
+    /// The resource has another id or slug.
+    #[error("{what} `{id}` has moved")]
+    Moved {
+        /// The kind of resource.
+        what: &'static str,
+        /// The id or slug of the request.
+        id: String,
+        /// The same resource with the current id or slug, relative to the URL of the request.
+        location: String,
+    },
     /// The request refers to places that do not exist.
     #[error("the request refers to unknown places")]
     UnknownPlaces(Vec<ValidationError>),
@@ -227,6 +237,7 @@ impl ApiError {
             Self::NotFound { .. } => ErrorCode::NotFound,
             Self::EventRemoved(_) => ErrorCode::EventRemoved,
             Self::EventMoved { .. } => ErrorCode::EventMoved,
+            Self::Moved { .. } => ErrorCode::Moved,
             Self::UnknownPlaces(_) => ErrorCode::UnknownPlace,
             Self::InvalidItems { .. } => ErrorCode::InvalidItems,
             Self::InvalidBody(_) => ErrorCode::InvalidBody,
@@ -298,7 +309,7 @@ impl ApiError {
     #[must_use]
     pub fn location(&self) -> Option<&str> {
         match self {
-            Self::EventMoved { location, .. } => Some(location),
+            Self::EventMoved { location, .. } | Self::Moved { location, .. } => Some(location),
             Self::Shared(error) => error.location(),
             _ => None,
         }

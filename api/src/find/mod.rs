@@ -22,6 +22,7 @@ mod rows;
 mod sort;
 mod statement;
 mod summary;
+mod upcoming;
 mod value_list;
 mod when;
 mod words;
@@ -31,10 +32,12 @@ pub(crate) use self::{
     documented::AllFilters,
     event_view::{EventPerformerView, EventVenueView, EventView},
     facets::{CountedFacets, Facet, FacetCount, count_facets},
+    item_ref::{ItemRef, ItemRefText},
     near::{Latitude, Longitude, NEAR_PARAMETERS, Radius},
     price_filter::{PriceNumber, parse_price, serialize_price},
     rows::PageReader,
     sort::SortText,
+    upcoming::{MAX_UPCOMING, count_upcoming},
 };
 pub use self::{
     documented::WithEventFilters,

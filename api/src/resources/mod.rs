@@ -1,12 +1,14 @@
 //! The resources of the API, a folder each: its operation, its request, its rows and its response; and the bodies of their requests.
 
 pub mod bulk;
+pub mod categories;
 pub mod changes;
 pub mod concerts;
 pub(crate) mod errors;
 pub mod events;
 pub mod feeds;
 pub mod health;
+mod item;
 pub mod multivac;
 mod name_list;
 pub(crate) mod openapi;

@@ -16,12 +16,17 @@ const RECORDED: &str = "tests/it/fixtures/cached_responses.txt";
 /// Updates the file.
 const UPDATE: &str = "UPDATE_CACHED_RESPONSES";
 
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 13] = [
     "/search",
     "/search?limit=1",
     "/concerts?bandIds=1&limit=1",
+    "/concerts?bandIds=1&limit=1&sort=starts_at",
     "/performers",
+    "/performers/fever:1",
     "/venues?q=hall",
+    "/venues/fever:venue%20of%20hall",
+    "/providers/fever",
+    "/categories",
     "/places",
     "/rates?date_from=2021-02-09&date_to=2021-02-11&orig_code=SEGOT&dest_code=EETLL",
     "/events/{id}/rates?orig_code=SEGOT",

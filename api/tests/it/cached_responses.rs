@@ -76,8 +76,16 @@ async fn concerts_performers_and_venues_are_cached_like_searches(database: Arc<T
     catalogue.insert((0..3).map(show)).await;
     let state = create_state(&database).await;
     let app = TestApp::with_state(&state);
-    let lists =
-        ["/concerts?bandIds=1&limit=2", "/concerts?latitude=1&longitude=2&radius=3", "/performers?q=perf", "/venues?q=hall"];
+    let lists = [
+        "/concerts?bandIds=1&limit=2",
+        "/concerts?latitude=1&longitude=2&radius=3",
+        "/performers?q=perf",
+        "/venues?q=hall",
+        "/performers/fever:1",
+        "/venues/fever:venue%20of%20hall",
+        "/providers/fever",
+        "/categories",
+    ];
     for list in lists {
         let (first, second) = (app.get(list).await, app.get(list).await);
         assert_eq!(

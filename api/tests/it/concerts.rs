@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use entity::{EventStatus, event};
 use migration::{on_every_backend, testing::TestDatabase};
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ on_every_backend!(
     simultaneous_concerts_have_a_total_order,
     filters_by_time_and_price,
     equivalent_coordinates_are_the_same_point,
+    prices_are_in_the_currency_of_the_event,
 );
 
 async fn start_app_with(database: &TestDatabase, events: impl IntoIterator<Item = NewEvent>) -> TestApp {
@@ -42,14 +44,17 @@ fn concert(title: &str, performers: &[&str], place: (f64, f64)) -> NewEvent {
 }
 
 async fn a_concert_is_a_band_at_a_venue(database: Arc<TestDatabase>) {
-    let event = NewEvent::titled("one").starts("2021-06-30T21:00:00.123").performers(&["Zoë \"Z\" O'Neil", "北"]).venue(
-        "L'Été & <Fils>",
-        (48.88, 2.36),
-        None,
-    );
+    let event = NewEvent::titled("one").starts("2021-06-30T21:00:00.123").prices(&[1_550, 2_000]);
+    let event = event.performers(&["Zoë \"Z\" O'Neil", "北"]).venue("L'Été & <Fils>", (48.88, 2.36), None);
+    let id = event.row.id.to_string();
     let app = start_app_with(&database, [event]).await;
     let concerts = fetch_concerts(&app, "latitude=48.88&longitude=2.36&radius=0").await;
-    let expected = |band: &str| json!({"band": band, "location": "L'Été & <Fils>", "date": 1_625_086_800_123_i64, "latitude": 48.88, "longitude": 2.36});
+    let expected = |band: &str| {
+        json!({
+            "band": band, "location": "L'Été & <Fils>", "date": 1_625_086_800_123_i64, "latitude": 48.88, "longitude": 2.36,
+            "event_id": id, "title": "one", "min_price": 15.5, "currency": "EUR", "status": "scheduled",
+        })
+    };
     assert_eq!(concerts, [expected("Performer 北"), expected("Performer Zoë \"Z\" O'Neil")]);
     assert_eq!(fetch_bands(&app, "bandIds=%E5%8C%97").await, ["Performer 北"], "only the concerts of the requested band");
 }
@@ -136,4 +141,24 @@ async fn equivalent_coordinates_are_the_same_point(database: Arc<TestDatabase>) 
     assert_eq!(fetch_bands(&app, "latitude=89.999&longitude=-168&radius=0.2").await, ["Performer 1"]);
     assert_eq!(fetch_bands(&app, "latitude=-90&longitude=0&radius=20015").await.len(), 2, "all but the north pole");
     assert_eq!(fetch_bands(&app, "latitude=-90&longitude=0&radius=20016").await.len(), 3);
+}
+
+async fn prices_are_in_the_currency_of_the_event(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert_provider("kabuki", "JPY", 0).await;
+    let of = |title: &str, prices: &[i64]| concert(title, &["1"], (1.0, 1.0)).prices(prices);
+    let in_dinar = |event: &mut event::Model| (event.currency, event.currency_digits) = (Some("KWD".to_owned()), Some(3));
+    let other = of("other", &[1_234]).with(in_dinar);
+    let cancelled = of("cancelled", &[]).with(|event| event.status = EventStatus::Cancelled);
+    catalogue.insert([of("yen", &[500]).of_provider("kabuki"), other, cancelled]).await;
+    let app = TestApp::new(&database).await;
+    let concerts = fetch_concerts(&app, "bandIds=1&status=any").await;
+    let mut shown: Vec<String> = concerts
+        .iter()
+        .map(|concert| ["title", "min_price", "currency", "status"].map(|key| concert[key].to_string()).join(" "))
+        .collect();
+    shown.sort();
+    let expected =
+        [r#""cancelled" null "EUR" "cancelled""#, r#""other" 1.234 "KWD" "scheduled""#, r#""yen" 500.0 "JPY" "scheduled""#];
+    assert_eq!(shown, expected);
 }

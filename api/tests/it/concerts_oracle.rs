@@ -43,6 +43,7 @@ struct ConcertQuery {
     /// A venue, an offset from it in degrees, and a radius in kilometres.
     near: Option<(usize, Point, f64)>,
     starts_on: Option<u32>,
+    is_ascending: bool,
     limit: usize,
 }
 
@@ -53,6 +54,7 @@ struct ExpectedConcert {
     day: u32,
     band: usize,
     venue: usize,
+    title: String,
 }
 
 fn point() -> impl Strategy<Value = Point> {
@@ -67,8 +69,8 @@ fn concert_queries() -> impl Strategy<Value = ConcertQuery> {
     let beside = prop_oneof![1 => Just((0.0, 0.0)), 2 => (-1.0..1.0, -1.0..1.0)];
     let radius = prop_oneof![2 => Just(0.0), 3 => 0.0..2_000.0, 2 => 2_000.0..20_038.0, 1 => Just(20_038.0)];
     let near = option::weighted(0.7, (0..VENUES, beside, radius));
-    (vec(0..BANDS.len() + 2, 0..4), near, option::weighted(0.3, 0..50_u32), 1..40_usize)
-        .prop_map(|(bands, near, starts_on, limit)| ConcertQuery { bands, near, starts_on, limit })
+    (vec(0..BANDS.len() + 2, 0..4), near, option::weighted(0.3, 0..50_u32), any::<bool>(), 1..40_usize)
+        .prop_map(|(bands, near, starts_on, is_ascending, limit)| ConcertQuery { bands, near, starts_on, is_ascending, limit })
         .prop_filter("bands or a place", |query| !query.bands.is_empty() || query.near.is_some())
 }
 
@@ -107,7 +109,7 @@ async fn insert_events(catalogue: &CatalogueFixture, points: &[Point], drawn: &[
             .venue(&format!("venue {venue}"), points[venue], None);
         concerts.extend((0..).zip(&bill).map(|(position, &band)| {
             let key = (event.row.starts_at, event.row.id, position);
-            ExpectedConcert { key, day, band, venue }
+            ExpectedConcert { key, day, band, venue, title: format!("event {number}") }
         }));
         events.push(event);
     }
@@ -144,12 +146,16 @@ async fn compare(
     }
     filters.extend(query.starts_on.map(|day| format!("starts_at={}", date(day))));
 
-    let expected: Vec<Value> = concerts
+    if query.is_ascending {
+        filters.push("sort=starts_at".to_owned());
+    }
+
+    let mut expected: Vec<Value> = concerts
         .iter()
         .filter(|concert| query.bands.is_empty() || query.bands.contains(&concert.band))
         .filter(|concert| near.is_none_or(|(centre, radius)| km_between(points[concert.venue], centre) <= radius + TOLERANCE_KM))
         .filter(|concert| query.starts_on.is_none_or(|day| concert.day >= day))
-        .map(|ExpectedConcert { key: (starts_at, ..), band, venue, .. }| {
+        .map(|ExpectedConcert { key: (starts_at, id, _), band, venue, title, .. }| {
             let (latitude, longitude) = points[*venue];
             json!({
                 "band": format!("Performer {}", BANDS[*band]),
@@ -157,9 +163,17 @@ async fn compare(
                 "date": starts_at.0 / 1_000,
                 "latitude": latitude,
                 "longitude": longitude,
+                "event_id": id,
+                "title": title,
+                "min_price": null,
+                "currency": "EUR",
+                "status": "scheduled",
             })
         })
         .collect();
+    if query.is_ascending {
+        expected.reverse();
+    }
 
     let filters = filters.join("&");
     let all = app.get(&format!("/concerts?{filters}")).await.json();

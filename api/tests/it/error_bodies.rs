@@ -46,7 +46,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.extend(feed_errors(&database).await);
     responses.extend(availability_errors(&database).await);
     responses.push(get_removed_event().await);
-    responses.push(get_moved_event().await);
+    responses.extend(get_moved().await);
     responses.push(compare_currencies().await);
 
     let mut snapshot = String::new();
@@ -69,10 +69,14 @@ async fn compare_currencies() -> TestResponse {
     TestApp::new(&database).await.get("/events?max_price=10").await
 }
 
-async fn get_moved_event() -> TestResponse {
-    let database = TestDatabase::migrated(Backend::Sqlite).await;
-    let (app, _) = aliases::start_app(&database, AliasKind::Event).await;
-    app.get(&format!("/events/{}", aliases::OLD)).await
+async fn get_moved() -> Vec<TestResponse> {
+    let mut responses = Vec::new();
+    for (kind, path) in [(AliasKind::Event, "/events"), (AliasKind::Venue, "/venues")] {
+        let database = TestDatabase::migrated(Backend::Sqlite).await;
+        let (app, _) = aliases::start_app(&database, kind).await;
+        responses.push(app.get(&format!("{path}/{}", aliases::OLD)).await);
+    }
+    responses
 }
 
 fn redact(response: &TestResponse) -> Value {

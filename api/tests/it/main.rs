@@ -19,6 +19,7 @@ mod contract;
 mod cross_origin;
 mod database_outages;
 mod demoted_primary;
+mod details;
 mod documented;
 mod error_bodies;
 mod errors_page;

@@ -27,8 +27,12 @@ const OF_RANGE: &str = "SELECT event.id, event.local_start, event.local_end, eve
     ORDER BY event.starts_at, event.id LIMIT $3";
 
 /// Concerts of a band.
-const OF_BAND: &str = "SELECT event_performer.starts_at, performer.name, venue.name, venue.latitude, venue.longitude \
+const OF_BAND: &str = "SELECT event_performer.starts_at, performer.name, venue.name, venue.latitude, venue.longitude, event.id, \
+    base_event.title, event.min_price, event.currency, event.currency_digits, event.status, provider.currency, \
+    provider.currency_digits \
     FROM performer JOIN event_performer ON event_performer.performer_id = performer.id JOIN venue ON venue.id = event_performer.venue_id \
+    JOIN event ON event.id = event_performer.event_id JOIN base_event ON base_event.id = event.base_event_id \
+    JOIN provider ON provider.id = base_event.provider_id \
     WHERE performer.source_id = $1 AND event_performer.shown AND event_performer.venue_id IS NOT NULL \
     ORDER BY event_performer.starts_at DESC, event_performer.event_id DESC, event_performer.position DESC LIMIT $2";
 

@@ -7,7 +7,7 @@ use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
-use super::rows;
+use super::{rows, sort::ConcertSort};
 use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
@@ -21,7 +21,7 @@ const MAX_BANDS: usize = 100;
 /// Characters of an id with its provider: more than a feed may contain.
 const MAX_ID_CHARACTERS: usize = 400;
 
-/// Latest first: the start, the event, and the position of the performer in it.
+/// The start, the event, and the position of the performer in it.
 pub(super) type ConcertSortKey = (i64, Uuid, i32);
 
 /// Which concerts.
@@ -42,6 +42,9 @@ pub struct ConcertFilters {
     /// Which statuses their events have.
     #[serde(skip_serializing_if = "StatusFilter::is_default")]
     pub(super) status: StatusFilter,
+    /// The order.
+    #[serde(skip_serializing_if = "ConcertSort::is_default")]
+    pub(super) sort: ConcertSort,
 }
 
 /// Ids of performers.
@@ -93,7 +96,8 @@ impl ConcertsQuery {
         let range = TimeRange::read(&mut parameters);
         let max_price = parameters.get("max_price", parse_price);
         let status = StatusFilter::read(&mut parameters);
-        let query = Self::read(ConcertFilters { bands, near, range, max_price, status }, &mut parameters);
+        let sort = ConcertSort::read(&mut parameters);
+        let query = Self::read(ConcertFilters { bands, near, range, max_price, status, sort }, &mut parameters);
         parameters.finish(query)
     }
 }
@@ -220,6 +224,7 @@ mod tests {
             ("latitude=1&longitude=inf&radius=1", "longitude", "must be a number"),
             ("latitude=1&longitude=2&radius=1e999", "radius", "must be a number"),
             ("bandIds=1&max_price=-1", "max_price", "must be a price"),
+            ("bandIds=1&sort=price", "sort", "must be -starts_at or starts_at"),
             ("bandIds=1&limit=0", "limit", "must be an integer between 1 and"),
             ("bandIds=1&cursor=x", "cursor", "must be a cursor"),
             ("bandIds=1&radius=1&radius=2", "radius", "only once"),

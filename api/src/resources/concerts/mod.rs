@@ -3,12 +3,13 @@
 mod filters;
 mod response;
 mod rows;
+mod sort;
 mod statement;
 
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::filters::PerformerIds;
+use self::{filters::PerformerIds, sort::ConcertSortText};
 pub use self::{
     filters::{ConcertFilters, ConcertsQuery},
     response::Concert,
@@ -32,7 +33,7 @@ pub struct ConcertsApi(pub State);
 impl ConcertsApi {
     /// Find concerts by performer and location
     ///
-    /// Returns concerts of the performers `bandIds`, or within `radius` kilometres of a point, latest first; with both, concerts that meet
+    /// Returns concerts of the performers `bandIds`, or within `radius` kilometres of a point, latest first unless `sort` requests otherwise; with both, concerts that meet
     /// both conditions. Distances are great-circle distances on a sphere of 6,371.0088 km, the mean radius of the Earth. An event with
     /// several performers is a concert of each of them, unless its venue has no coordinates. Unknown performers have no concerts.
     #[oai(path = "/concerts", method = "get", operation_id = "concerts")]
@@ -64,6 +65,9 @@ impl ConcertsApi {
         /// Only concerts of events with one of these statuses, or `any`. Without it, all but those of cancelled events
         #[oai(name = "status")]
         _status: Documented<StatusNames>,
+        /// The order: latest first without it, or earliest first
+        #[oai(name = "sort")]
+        _sort: Documented<ConcertSortText>,
         /// The maximum number of concerts
         #[oai(name = "limit")]
         _limit: Documented<Limit>,

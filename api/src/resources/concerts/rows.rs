@@ -24,10 +24,10 @@ const MAX_ARMS: usize = 128;
 const MAX_PAIRS: usize = 8 * MAX_ARMS;
 /// Attempts to read all statements from one version of the catalogue.
 const MAX_ATTEMPTS: usize = 3;
-/// If an area has more venues than arms, its concerts are first searched among the latest of all venues: this many for each row of the
+/// If an area has more venues than arms, its concerts are first searched among the first of all venues: this many for each row of the
 /// page, and a minimum. If the area contains a large share of all venues, that finds a page immediately.
-const LATEST_PER_ROW: u64 = 4;
-const MIN_LATEST: u64 = 2_000;
+const FIRST_PER_ROW: u64 = 4;
+const MIN_FIRST: u64 = 2_000;
 /// Rows that are encoded on the thread of the request: handing fewer over takes longer than encoding them.
 const MAX_ROWS_INLINE: usize = 1_000;
 
@@ -67,7 +67,7 @@ struct Reading<'a, C> {
 }
 
 impl<C: ReadConnection> Reading<'_, C> {
-    /// The rows of a page and one more, latest first.
+    /// The rows of a page and one more, in order.
     async fn rows(&mut self) -> Result<Vec<ConcertRow>, DbErr> {
         let filters = &self.query.filters;
         let performers = self.performers().await?;
@@ -91,8 +91,8 @@ impl<C: ReadConnection> Reading<'_, C> {
             (false, _) => self.merge(&of_performers, Some(near)).await,
             (true, true) => self.merge(&venue_arms(&venues), None).await,
             (true, false) => {
-                let latest = Arm::Latest(LATEST_PER_ROW * self.limit() + MIN_LATEST);
-                let rows = self.read_arms(&[latest], Some(near)).await?;
+                let first = Arm::First(FIRST_PER_ROW * self.limit() + MIN_FIRST);
+                let rows = self.read_arms(&[first], Some(near)).await?;
                 if rows.len() as u64 == self.limit() {
                     return Ok(rows);
                 }
@@ -158,7 +158,7 @@ impl<C: ReadConnection> Reading<'_, C> {
         Ok(venues)
     }
 
-    /// The concerts of any number of arms, latest first.
+    /// The concerts of any number of arms, in order.
     async fn merge(&mut self, arms: &[Arm], near: Option<&Near>) -> Result<Vec<ConcertRow>, DbErr> {
         let mut rows = Vec::new();
         for arms in arms.chunks(MAX_ARMS) {
@@ -166,14 +166,14 @@ impl<C: ReadConnection> Reading<'_, C> {
             let is_first = rows.is_empty();
             rows.extend(more);
             if !is_first {
-                rows.sort_unstable_by_key(|row: &ConcertRow| std::cmp::Reverse(row.sort_key()));
+                self.query.filters.sort.sort(&mut rows, ConcertRow::sort_key);
                 rows.truncate(usize::try_from(self.limit()).unwrap_or(usize::MAX));
             }
         }
         Ok(rows)
     }
 
-    /// The concerts of the arms of one statement, latest first, at venues within `near`.
+    /// The concerts of the arms of one statement, in order, at venues within `near`.
     async fn read_arms(&mut self, arms: &[Arm], near: Option<&Near>) -> Result<Vec<ConcertRow>, DbErr> {
         let statement = statement(ConnectionTrait::get_database_backend(self.database), self.query, arms, near);
         let rows = read_rows::<ConcertRow>(self.database, statement).await?;

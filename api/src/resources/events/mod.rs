@@ -33,6 +33,7 @@ pub use self::{
     list_response::{EventPage, EventPageMeta, FoundEvents},
     remove::ReasonText,
     response::EventDetails,
+    status::EventStatus,
 };
 use self::{
     facets::FacetNames,

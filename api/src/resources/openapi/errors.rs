@@ -47,6 +47,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
         ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_ics", "event_jsonld", "event_rates"].contains(&id),
+        ErrorCode::Moved => ["performer", "venue", "provider"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
         ErrorCode::CursorExpired => id == "changes",
         ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => {
@@ -102,9 +103,12 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::MissingScope => ApiError::MissingScope { scope: operation.scope() },
         ErrorCode::RemoteWriteForbidden => ApiError::RemoteWriteForbidden,
         ErrorCode::CrossOriginWrite => ApiError::CrossOriginWrite,
-        ErrorCode::NotFound => not_found(operation),
+        ErrorCode::NotFound => ApiError::not_found(operation.resource(), operation.sample_id()),
         ErrorCode::EventRemoved => ApiError::EventRemoved(Uuid::nil()),
         ErrorCode::EventMoved => ApiError::EventMoved { id: Uuid::nil(), location: Uuid::max().to_string() },
+        ErrorCode::Moved => {
+            ApiError::Moved { what: operation.resource(), id: operation.sample_id().to_owned(), location: "fever".to_owned() }
+        }
         ErrorCode::UnknownPlace => {
             let message = "must be the code of a place or the slug of a region, as in /places, got `EETLL`";
             ApiError::UnknownPlaces(vec![ValidationError::for_parameter("orig_code", message)])
@@ -166,14 +170,4 @@ fn invalid_parameter(operation: &Operation<'_>) -> ApiError {
         Err(error) => error,
         Ok(()) => unreachable!("no parameter was read"),
     }
-}
-
-fn not_found(operation: &Operation<'_>) -> ApiError {
-    let what = match operation.path.split('/').nth(1) {
-        Some("events") => "event",
-        Some("sync-runs") => "sync run",
-        Some("providers") => "provider",
-        _ => "batch",
-    };
-    ApiError::not_found(what, operation.sample_id())
 }

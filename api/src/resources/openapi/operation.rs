@@ -72,9 +72,21 @@ impl<'a> Operation<'a> {
     /// An id or slug of its path parameter that does not exist.
     pub(super) fn sample_id(&self) -> &'static str {
         match self.path.split('/').nth(1) {
-            Some("events") => "00000000-0000-0000-0000-000000000000",
+            Some("events" | "performers" | "venues") => "00000000-0000-0000-0000-000000000000",
             Some("providers") => "unknown",
             _ => "999999999",
+        }
+    }
+
+    /// The resource that a path parameter names.
+    pub(super) fn resource(&self) -> &'static str {
+        match self.path.split('/').nth(1) {
+            Some("events") => "event",
+            Some("performers") => "performer",
+            Some("venues") => "venue",
+            Some("sync-runs") => "sync run",
+            Some("providers") => "provider",
+            _ => "batch",
         }
     }
 

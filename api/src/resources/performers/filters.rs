@@ -17,7 +17,7 @@ use crate::{
     resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
 };
 
-const TABLE: NameTable = NameTable {
+pub(super) const TABLE: NameTable = NameTable {
     table: "performer",
     columns: "performer.source_id, performer.name, provider.slug",
     joins: "JOIN provider ON provider.id = performer.provider_id",

@@ -1,24 +1,28 @@
-//! `GET /performers`: performers by name.
+//! `/performers`: performers by name, and one performer.
 
+mod details;
 mod filters;
 mod response;
 
 use poem::Request;
 use poem_openapi::OpenApi;
 
+use self::details::PerformerItem;
 pub use self::{
+    details::PerformerDetails,
     filters::{PerformerFilters, PerformersQuery},
     response::PerformerList,
 };
 use crate::{
     error::ApiError,
-    query::{CursorText, Documented, Limit, Parameters},
-    resources::{name_list::NamePrefixText, openapi::Tag},
-    response::PageReply,
+    find::ItemRefText,
+    query::{CursorText, Documented, Limit, Parameters, Path, no_parameters},
+    resources::{item::ItemQuery, name_list::NamePrefixText, openapi::Tag},
+    response::{Envelope, PageReply, Reply},
     state::State,
 };
 
-/// The operation.
+/// The operations.
 #[derive(Debug)]
 pub struct PerformersApi(pub State);
 
@@ -44,5 +48,19 @@ impl PerformersApi {
     ) -> Result<PageReply<PerformerList>, ApiError> {
         let query = PerformersQuery::parse(Parameters::of(request))?;
         self.0.cache.respond(request, query).await.map(PageReply::new)
+    }
+
+    /// Get a performer
+    ///
+    /// Returns a performer with the number of its upcoming events. An id that it had before is redirected.
+    #[oai(path = "/performers/:id", method = "get", operation_id = "performer")]
+    async fn performer(
+        &self,
+        request: &Request,
+        /// The permanent id, or the provider's slug and its id as `provider:id`
+        id: Path<ItemRefText>,
+    ) -> Result<Reply<Envelope<PerformerDetails>>, ApiError> {
+        no_parameters(request)?;
+        self.0.cache.respond(request, ItemQuery::<PerformerItem>::parse(&id)?).await
     }
 }

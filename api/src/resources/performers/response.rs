@@ -21,6 +21,7 @@ pub struct PerformerList {
 
 /// A performer in a list.
 #[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
 pub struct ListedPerformer {
     /// The provider's id.
     pub id: String,
@@ -35,7 +36,7 @@ pub struct ListedPerformer {
 /// The columns of a performer.
 #[derive(Debug, FromQueryResult)]
 pub(super) struct PerformerRow {
-    id: Uuid,
+    pub(super) id: Uuid,
     source_id: String,
     name: String,
     folded_name: String,
@@ -72,9 +73,13 @@ impl From<Vec<PerformerRow>> for PerformerList {
 
 impl Example for PerformerList {
     fn example() -> Self {
+        Self { performers: vec![ListedPerformer::example()] }
+    }
+}
+
+impl Example for ListedPerformer {
+    fn example() -> Self {
         let text = |text: &str| text.to_owned();
-        let performer =
-            ListedPerformer { id: text("12"), provider: "fever".into(), band_id: text("fever:12"), name: text("Pantomima Full") };
-        Self { performers: vec![performer] }
+        Self { id: text("12"), provider: "fever".into(), band_id: text("fever:12"), name: text("Pantomima Full") }
     }
 }

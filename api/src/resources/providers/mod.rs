@@ -1,5 +1,6 @@
-//! `GET /providers`: the providers, their state and the age of their copies.
+//! `/providers`: the providers, their state and the age of their copies, and one provider.
 
+mod details;
 mod response;
 
 use entity::{database_now, provider};
@@ -7,18 +8,19 @@ use poem::Request;
 use poem_openapi::OpenApi;
 use sea_orm::DbErr;
 
-pub use self::response::ProviderList;
+use self::details::ProviderQuery;
+pub use self::{details::ProviderDetails, response::ProviderList};
 use crate::{
     auth::Caller,
     database::reader::ReadSize,
     error::ApiError,
-    query::no_parameters,
+    query::{Path, ProviderSlugText, no_parameters},
     resources::{openapi::Tag, sync_runs::hide_details},
     response::{Envelope, Reply},
     state::State,
 };
 
-/// The operation.
+/// The operations.
 #[derive(Debug)]
 pub struct ProvidersApi(pub State);
 
@@ -38,5 +40,19 @@ impl ProvidersApi {
             providers.iter_mut().filter_map(|provider| provider.newest_run.as_mut()).for_each(hide_details);
         }
         Reply::json(request, &Envelope::from(ProviderList::new(providers, now))).await
+    }
+
+    /// Get a provider
+    ///
+    /// Returns a provider as its events show it, with the number of its upcoming events. The slug that it had first is redirected.
+    #[oai(path = "/providers/:slug", method = "get", operation_id = "provider")]
+    async fn provider(
+        &self,
+        request: &Request,
+        /// The provider's slug
+        slug: Path<ProviderSlugText>,
+    ) -> Result<Reply<Envelope<ProviderDetails>>, ApiError> {
+        no_parameters(request)?;
+        self.0.cache.respond(request, ProviderQuery::parse(&slug)?).await
     }
 }

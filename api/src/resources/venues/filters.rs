@@ -18,7 +18,7 @@ use crate::{
     resources::name_list::{NamePrefix, NameSortKey, NameTable, find_page},
 };
 
-const TABLE: NameTable = NameTable {
+pub(super) const TABLE: NameTable = NameTable {
     table: "venue",
     columns: "venue.source_id, venue.name, venue.latitude, venue.longitude, venue.place_code, venue.located, venue.city, \
               venue.country, provider.slug",

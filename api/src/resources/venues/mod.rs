@@ -1,25 +1,28 @@
-//! `GET /venues`: venues by name and by location.
+//! `/venues`: venues by name and by location, and one venue.
 
+mod details;
 mod filters;
 mod response;
 
 use poem::Request;
 use poem_openapi::OpenApi;
 
+use self::details::VenueItem;
 pub use self::{
+    details::VenueDetails,
     filters::{VenueFilters, VenuesQuery},
     response::VenueList,
 };
 use crate::{
     error::ApiError,
-    find::{Latitude, Longitude, Radius},
-    query::{CursorText, Documented, Limit, Parameters},
-    resources::{name_list::NamePrefixText, openapi::Tag},
-    response::PageReply,
+    find::{ItemRefText, Latitude, Longitude, Radius},
+    query::{CursorText, Documented, Limit, Parameters, Path, no_parameters},
+    resources::{item::ItemQuery, name_list::NamePrefixText, openapi::Tag},
+    response::{Envelope, PageReply, Reply},
     state::State,
 };
 
-/// The operation.
+/// The operations.
 #[derive(Debug)]
 pub struct VenuesApi(pub State);
 
@@ -55,5 +58,19 @@ impl VenuesApi {
     ) -> Result<PageReply<VenueList>, ApiError> {
         let query = VenuesQuery::parse(Parameters::of(request))?;
         self.0.cache.respond(request, query).await.map(PageReply::new)
+    }
+
+    /// Get a venue
+    ///
+    /// Returns a venue with its address, and the number of its upcoming events. An id that it had before is redirected.
+    #[oai(path = "/venues/:id", method = "get", operation_id = "venue")]
+    async fn venue(
+        &self,
+        request: &Request,
+        /// The permanent id, or the provider's slug and its id as `provider:id`
+        id: Path<ItemRefText>,
+    ) -> Result<Reply<Envelope<VenueDetails>>, ApiError> {
+        no_parameters(request)?;
+        self.0.cache.respond(request, ItemQuery::<VenueItem>::parse(&id)?).await
     }
 }

@@ -21,6 +21,7 @@ pub struct VenueList {
 
 /// A venue in a list.
 #[derive(Clone, Debug, Object, Serialize)]
+#[oai(example)]
 pub struct ListedVenue {
     /// The provider's id.
     pub id: String,
@@ -45,7 +46,7 @@ pub struct ListedVenue {
 /// The columns of a venue.
 #[derive(Debug, FromQueryResult)]
 pub(super) struct VenueRow {
-    id: Uuid,
+    pub(super) id: Uuid,
     source_id: String,
     name: String,
     folded_name: String,
@@ -94,8 +95,14 @@ impl From<Vec<VenueRow>> for VenueList {
 
 impl Example for VenueList {
     fn example() -> Self {
+        Self { venues: vec![ListedVenue::example()] }
+    }
+}
+
+impl Example for ListedVenue {
+    fn example() -> Self {
         let text = |text: &str| text.to_owned();
-        let venue = ListedVenue {
+        Self {
             id: text("7"),
             provider: "fever".into(),
             name: text("Sala Apolo"),
@@ -104,7 +111,6 @@ impl Example for VenueList {
             place_code: Nullable(Some(text("ESBCN"))),
             city: Nullable(Some(text("Barcelona"))),
             country: Nullable(Some(text("ES"))),
-        };
-        Self { venues: vec![venue] }
+        }
     }
 }
