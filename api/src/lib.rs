@@ -9,6 +9,7 @@ pub mod commands;
 pub mod database;
 pub mod error;
 pub mod find;
+mod mcp;
 pub mod query;
 pub mod rate_limit;
 pub mod resources;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     auth::Caller,
     find::WithEventFilters,
+    mcp::McpEndpoint,
     resources::{
         bulk, categories, changes, concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers,
         places, providers, rates, search, sync_runs, venues,
@@ -127,21 +129,29 @@ fn service(state: State) -> OpenApiService<Operations, ()> {
         .license(LicenseObject::new(LICENSE).identifier(LICENSE))
 }
 
-/// The routes of all operations and documents. They are added here and not by [`OpenApiService`], which would parse the query string of
+/// The routes of all operations and documents, and of `/mcp`. They are added here and not by [`OpenApiService`], which would parse the query string of
 /// every request a second time.
 fn router(state: State) -> Route {
     let service = service(state.clone());
-    let mut operation_routes = HashMap::new();
-    operations(state.clone()).add_routes(&mut operation_routes);
     let document = openapi_document::document(&service);
+    let mcp = McpEndpoint::new(state.cors.clone(), add_operations(Route::new(), state.clone()), &document);
     let docs = StaticDocument::new("text/html; charset=utf-8", openapi_document::swagger_ui(&service, &document));
+    let metrics_state = state.clone();
     let router = Route::new()
-        .at("/metrics", poem::get(make(move |request| render_metrics(state.clone(), request))))
+        .at("/metrics", poem::get(make(move |request| render_metrics(metrics_state.clone(), request))))
+        .at(mcp::PATH, poem::post(mcp))
         .at("/openapi.json", poem::get(StaticDocument::new("application/json", document)))
         .at("/errors", poem::get(StaticDocument::new("text/html; charset=utf-8", errors::page())))
         .at("/docs", poem::get(docs))
         .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("resources/favicon.svg").to_owned())))
         .at("/", poem::get(make(|_| async { Ok::<_, poem::Error>(redirect_to_docs()) })));
+    add_operations(router, state)
+}
+
+/// Adds the routes of all operations.
+fn add_operations(router: Route, state: State) -> Route {
+    let mut operation_routes = HashMap::new();
+    operations(state).add_routes(&mut operation_routes);
     operation_routes.into_iter().fold(router, |router, (path, methods)| {
         let methods = methods.into_iter().fold(RouteMethod::new(), |route, (method, endpoint)| route.method(method, endpoint));
         router.at(path, methods)

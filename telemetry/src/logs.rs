@@ -17,7 +17,7 @@ pub struct LogSettings {
     #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "text", global = true)]
     pub log_format: LogFormat,
     /// Log level, or directives such as `info,worker=debug`
-    #[arg(long, env = "LOG_FILTER", default_value = "info,poem=warn,sqlx_core::pool=off", global = true, value_parser = validate_filter)]
+    #[arg(long, env = "LOG_FILTER", default_value = "info,poem=warn,rmcp=error,sqlx_core::pool=off", global = true, value_parser = validate_filter)]
     pub log_filter: String,
 }
 

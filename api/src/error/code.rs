@@ -64,6 +64,7 @@ error_codes! {
     MissingScope = "missing_scope", FORBIDDEN, "Missing scope";
     RemoteWriteForbidden = "remote_write_forbidden", FORBIDDEN, "Remote write forbidden";
     CrossOriginWrite = "cross_origin_write", FORBIDDEN, "Cross-origin write";
+    OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "Origin not allowed";
     PathNotFound = "path_not_found", NOT_FOUND, "Path not found";
     NotFound = "not_found", NOT_FOUND, "Not found";
     UnknownPlace = "unknown_place", NOT_FOUND, "Unknown place";

@@ -39,6 +39,14 @@ impl From<StatusCode> for ApiError {
     }
 }
 
+/// The error of an endpoint: an [`ApiError`], or that of the framework.
+impl From<poem::Error> for ApiError {
+    fn from(error: poem::Error) -> Self {
+        let status = error.status();
+        error.downcast().unwrap_or_else(|_| status.into())
+    }
+}
+
 /// An operation fails with its error as a value, and the server's observer turns it into a problem response.
 impl ResponseError for ApiError {
     fn status(&self) -> StatusCode {

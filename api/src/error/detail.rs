@@ -10,6 +10,8 @@ const REMOTE_WRITE_FORBIDDEN: &str =
     "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy";
 const CROSS_ORIGIN_WRITE: &str =
     "a web page of another origin must send its writes with an API key, as `Authorization: Bearer KEY`";
+const ORIGIN_NOT_ALLOWED: &str =
+    "`Origin` must be one that the operator allows (`CORS_ALLOWED_ORIGINS`); programs that are not browsers send none";
 const STORAGE_FULL: &str = "the disk of the server is full, so nothing was changed; retry later";
 
 impl ApiError {
@@ -42,6 +44,7 @@ impl ApiError {
             Self::QueueFull => "the job queue is full; retry later".to_owned(),
             Self::RemoteWriteForbidden => REMOTE_WRITE_FORBIDDEN.to_owned(),
             Self::CrossOriginWrite => CROSS_ORIGIN_WRITE.to_owned(),
+            Self::OriginNotAllowed => ORIGIN_NOT_ALLOWED.to_owned(),
             Self::PreconditionFailed => {
                 "`If-Match` does not contain the current `ETag`, so nothing was changed; read the resource again".to_owned()
             }

@@ -135,6 +135,9 @@ pub enum ApiError {
     /// A web page of another origin sent the write.
     #[error("a cross-origin write without an API key")]
     CrossOriginWrite,
+    /// A web page of an origin that may not read sent the request.
+    #[error("a request of a page of an origin that may not read")]
+    OriginNotAllowed,
     /// `If-Match` does not contain the current `ETag`.
     #[error("the resource has changed since the client read it")]
     PreconditionFailed,
@@ -252,6 +255,7 @@ impl ApiError {
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::RemoteWriteForbidden => ErrorCode::RemoteWriteForbidden,
             Self::CrossOriginWrite => ErrorCode::CrossOriginWrite,
+            Self::OriginNotAllowed => ErrorCode::OriginNotAllowed,
             Self::PreconditionFailed => ErrorCode::PreconditionFailed,
             Self::Malformed(_) => ErrorCode::BadRequest,
             Self::UriTooLong { .. } => ErrorCode::UriTooLong,

@@ -189,7 +189,8 @@ impl<'a> Parameters<'a> {
 /// PostgreSQL rejects a statement with a NUL character.
 const CONTAINS_NUL: &str = "must not contain a NUL character";
 
-fn describe_invalid(requirement: &str, value: &str) -> String {
+/// The error of a value that does not meet a requirement.
+pub(crate) fn describe_invalid(requirement: &str, value: &str) -> String {
     format!("{requirement}, got `{}`", shorten(value))
 }
 

@@ -112,6 +112,6 @@ impl<I: Item> CachedQuery for ItemQuery<I> {
         };
         let snapshot = Some(I::snapshot(&row));
         let body = serde_json::to_vec(&Envelope::from(I::Body::from(row))).map_err(ApiError::Encoding)?;
-        Ok(QueryOutput { snapshot, body, link: None })
+        Ok(QueryOutput { snapshot, body: body.into(), link: None })
     }
 }

@@ -41,6 +41,16 @@ pub trait Contents: Send {
 }
 
 impl<C> Upload<C> {
+    /// The body of a request.
+    ///
+    /// # Errors
+    ///
+    /// When it was read before.
+    pub(crate) fn of(request: &Request, body: &mut RequestBody) -> poem::Result<Self> {
+        let declared_bytes = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Self { body: body.take()?, declared_bytes, contents: PhantomData })
+    }
+
     /// The most bytes that the body can have: those that it declares, or else the limit.
     ///
     /// # Errors
@@ -193,8 +203,7 @@ impl<'a, C: Contents> ApiExtractor<'a> for Upload<C> {
     }
 
     async fn from_request(request: &'a Request, body: &mut RequestBody, _: ExtractParamOptions<()>) -> poem::Result<Self> {
-        let declared_bytes = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        Ok(Self { body: body.take()?, declared_bytes, contents: PhantomData })
+        Self::of(request, body)
     }
 }
 

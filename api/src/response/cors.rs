@@ -65,6 +65,12 @@ impl Cors {
         }
     }
 
+    /// Whether a request comes from no web page, or from one that may read.
+    pub(crate) fn accepts_origin(&self, request: &HeaderMap) -> bool {
+        let accepts = |allowed: &Vec<HeaderValue>| request.get_all(header::ORIGIN).iter().all(|origin| allowed.contains(origin));
+        self.allowed.as_ref().is_none_or(accepts)
+    }
+
     /// Sets the headers of any response.
     pub(crate) fn set_headers(&self, response: &mut Response, allow: Option<HeaderValue>) {
         let headers = response.headers_mut();

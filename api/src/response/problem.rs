@@ -19,6 +19,11 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Deepest request path with a relative `type`. Routes are shallower; longer paths must not inflate the response.
 const MAX_PATH_DEPTH: usize = 16;
+/// In the extensions of an error response: its body describes the error in the format of another protocol than HTTP, and is not replaced by
+/// a problem.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DescribedError;
+
 /// The authentication schemes of API keys.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"marquee\", Basic realm=\"marquee\"");
 

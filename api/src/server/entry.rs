@@ -56,6 +56,7 @@ impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
             (None, Some(route)) => self.respond_hot(route, request, started).await,
             (None, None) => {
                 let context = RequestContext::new(&request, started);
+                request.extensions_mut().insert(context.id().clone());
                 // Boxed, because the future is large, and every connection would hold and move it for every request.
                 Box::pin(self.observer.observe(context, self.route(request))).await
             }

@@ -33,10 +33,10 @@ pub use self::{
     body::{MAX_BODY_BYTES, bound_body},
     limits::{CONNECTIONS, DRAIN_TIME, Limits, ServeSettings},
 };
-use self::{connection::serve_connection, open_connections::OpenConnections, request_id::RequestId, shutdown::ShutdownPhases};
+use self::{connection::serve_connection, open_connections::OpenConnections, shutdown::ShutdownPhases};
 pub(crate) use self::{
-    entry::ServiceEntry, fast_path::HOT_ROUTES, observe::Observer, request_metrics::describe as describe_metrics,
-    request_target::redirect,
+    entry::ServiceEntry, fast_path::HOT_ROUTES, observe::Observer, request_id::RequestId,
+    request_metrics::describe as describe_metrics, request_target::redirect,
 };
 pub use crate::state::Readiness;
 

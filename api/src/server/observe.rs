@@ -14,7 +14,10 @@ use super::{
     request_metrics::{RequestMetrics, method_name},
     routes::Routes,
 };
-use crate::{error::ApiError, response::problem_response};
+use crate::{
+    error::ApiError,
+    response::{DescribedError, problem_response},
+};
 
 /// The route of requests that match none.
 const UNMATCHED: &str = "unmatched";
@@ -40,6 +43,10 @@ impl RequestContext {
         let (method, uri) = (method_name(request.method()), request.uri().clone());
         let trace_parent = request.headers().get("traceparent").cloned();
         Self { id: RequestId::from_headers(request.headers()), method, uri, trace_parent, started }
+    }
+
+    pub(crate) fn id(&self) -> &RequestId {
+        &self.id
     }
 }
 
@@ -76,13 +83,10 @@ impl Observer {
         }
         async {
             let (mut response, error) = match respond.await {
-                Ok(response) if !is_error(response.status()) => (response, None),
+                Ok(response) if !is_error(response.status()) || is_described(&response) => (response, None),
                 // The framework responds to a panic itself.
                 Ok(response) => self.respond_to_error(response.status().into(), &request),
-                Err(error) => {
-                    let status = error.status();
-                    self.respond_to_error(error.downcast().unwrap_or_else(|_| status.into()), &request)
-                }
+                Err(error) => self.respond_to_error(error.into(), &request),
             };
             request.id.set_header(&mut response);
             let duration = request.started.elapsed();
@@ -120,6 +124,10 @@ impl Observer {
 
 fn is_error(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
+}
+
+fn is_described(response: &Response) -> bool {
+    response.extensions().get::<DescribedError>().is_some()
 }
 
 fn log(request: &RequestContext, status: StatusCode, duration: Duration, error: Option<&ApiError>) {

@@ -2,10 +2,14 @@
 
 use poem_openapi::registry::MetaApi;
 
+use crate::mcp;
+
 /// Documents that are not part of the OpenAPI document.
 const DOCUMENTS: [&str; 6] = ["/", "/docs", "/errors", "/favicon.ico", "/metrics", "/openapi.json"];
 /// The methods of documents.
 const DOCUMENT_METHODS: &str = "GET, HEAD, OPTIONS";
+/// The methods of `/mcp`, which has the messages of another protocol.
+const MCP_METHODS: &str = "POST, OPTIONS";
 /// The methods of all routes, for `OPTIONS *`.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
@@ -38,7 +42,7 @@ impl Routes {
             Route::new(&path.path, methods.join(", "))
         });
         let documents = DOCUMENTS.into_iter().map(|path| Route::new(path, DOCUMENT_METHODS.to_owned()));
-        let mut routes: Vec<Route> = operations.chain(documents).collect();
+        let mut routes: Vec<Route> = operations.chain(documents).chain([Route::new(mcp::PATH, MCP_METHODS.to_owned())]).collect();
         routes.sort_by_key(|route| route.specificity);
         Self(routes)
     }

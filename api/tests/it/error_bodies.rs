@@ -6,6 +6,7 @@ use api::{
     State,
     error::ErrorCode,
     rate_limit::{RateLimiter, RateSettings},
+    response::{Cors, CorsSettings},
     server::Readiness,
 };
 use bytes::Bytes;
@@ -48,6 +49,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.push(get_removed_event().await);
     responses.extend(get_moved().await);
     responses.push(compare_currencies().await);
+    responses.push(call_from_another_origin().await);
 
     let mut snapshot = String::new();
     for code in ErrorCode::ALL {
@@ -67,6 +69,14 @@ async fn compare_currencies() -> TestResponse {
         catalogue.insert_provider(slug, currency, 2).await;
     }
     TestApp::new(&database).await.get("/events?max_price=10").await
+}
+
+async fn call_from_another_origin() -> TestResponse {
+    let cors = Cors::from_settings(&CorsSettings { cors_allowed_origins: vec!["https://app.example".parse().unwrap()] });
+    let database = DatabaseConnection::default();
+    let app = TestApp::with_state(&State { cors, ..State::new(database.clone(), database, 0, None) });
+    let headers = [("origin", "https://elsewhere.example")];
+    app.upload(Method::POST, "/mcp", ("application/json", "{}"), &headers).await
 }
 
 async fn get_moved() -> Vec<TestResponse> {

@@ -34,6 +34,7 @@ mod health;
 mod health_command;
 mod json_schema;
 mod malformed_queries;
+mod mcp;
 mod multivac;
 mod openapi;
 mod pagination_under_changes;

@@ -65,6 +65,6 @@ impl CachedQuery for CategoriesQuery {
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
         let counts: HashMap<String, i64> = rows.into_iter().map(|row| (row.slug, row.upcoming_events)).collect();
         let body = serde_json::to_vec(&Envelope::from(CategoryList::new(&counts))).map_err(ApiError::Encoding)?;
-        Ok(QueryOutput { snapshot, body, link: None })
+        Ok(QueryOutput { snapshot, body: body.into(), link: None })
     }
 }

@@ -73,7 +73,11 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::WorkerUnavailable => id == "push_feed",
         ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
         // Of requests that are malformed, or that reach no operation.
-        ErrorCode::BadRequest | ErrorCode::PathNotFound | ErrorCode::MethodNotAllowed | ErrorCode::HeadersTooLarge => false,
+        ErrorCode::BadRequest
+        | ErrorCode::OriginNotAllowed
+        | ErrorCode::PathNotFound
+        | ErrorCode::MethodNotAllowed
+        | ErrorCode::HeadersTooLarge => false,
     }
 }
 
@@ -103,6 +107,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::MissingScope => ApiError::MissingScope { scope: operation.scope() },
         ErrorCode::RemoteWriteForbidden => ApiError::RemoteWriteForbidden,
         ErrorCode::CrossOriginWrite => ApiError::CrossOriginWrite,
+        ErrorCode::OriginNotAllowed => ApiError::OriginNotAllowed,
         ErrorCode::NotFound => ApiError::not_found(operation.resource(), operation.sample_id()),
         ErrorCode::EventRemoved => ApiError::EventRemoved(Uuid::nil()),
         ErrorCode::EventMoved => ApiError::EventMoved { id: Uuid::nil(), location: Uuid::max().to_string() },

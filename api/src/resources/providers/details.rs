@@ -117,7 +117,7 @@ impl CachedQuery for ProviderQuery {
         };
         let snapshot = Some((row.version, row.raised_at));
         let body = serde_json::to_vec(&Envelope::from(ProviderDetails::from(row))).map_err(ApiError::Encoding)?;
-        Ok(QueryOutput { snapshot, body, link: None })
+        Ok(QueryOutput { snapshot, body: body.into(), link: None })
     }
 }
 
