@@ -6,7 +6,7 @@ SECONDS ?= 60
 export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-exports test-openapi test-systemd \
+.PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-exports test-mcp test-openapi test-systemd \
 	check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
 	bench-concerts bench-rates bench-push bench-churn
 
@@ -81,6 +81,9 @@ test-exports: ## Read calendars, feeds, maps and tables with other implementatio
 
 test-openapi: ## Lint openapi.json and test a running API with generated requests (installs tools into target/openapi-tools)
 	@scripts/test-openapi
+
+test-mcp: ## Call the tools at /mcp with the official client of the Model Context Protocol (needs Python)
+	@scripts/test-mcp
 
 test-systemd: ## Verify the systemd units, the tarball and install.sh (needs systemd-analyze and shellcheck)
 	@scripts/test-systemd
