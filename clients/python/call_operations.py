@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 import httpx
 from marquee import AuthenticatedClient, Client
 from marquee.api.changes import changes, events_ndjson
-from marquee.api.concerts import concerts, performers, venues
+from marquee.api.concerts import concerts, performer, performers, venue, venues
 from marquee.api.events import (
+    categories,
     event,
     event_calendar,
     event_facets,
@@ -44,7 +45,7 @@ from marquee.api.places_and_prices import (
     rates,
 )
 from marquee.api.probe import multivac, multivac_data, zzz
-from marquee.api.providers_and_syncs import providers, push_feed, rejects, sync_now, sync_run, sync_runs
+from marquee.api.providers_and_syncs import provider, providers, push_feed, rejects, sync_now, sync_run, sync_runs
 from marquee.models import (
     Concert,
     Datum,
@@ -195,7 +196,12 @@ def check_catalogue() -> str:
         200,
     )
     assert isinstance(shows[0], Concert) and (shows[0].band, shows[0].location) == ("The Clockwork Ushers", "Old Mill")
-    assert body(venues.sync_detailed(client=client, q="Old M"), 200).venues[0].place_code == "EETLL"
+    mill = body(venues.sync_detailed(client=client, q="Old M"), 200).venues[0]
+    assert mill.place_code == "EETLL"
+    assert body(performer.sync_detailed(band.band_id, client=client), 200).data.name == band.name
+    assert body(venue.sync_detailed(f"simulator:{mill.id}", client=client), 200).data.name == mill.name
+    assert body(provider.sync_detailed("simulator", client=client), 200).data.slug == "simulator"
+    assert "music" in [category.slug for category in body(categories.sync_detailed(client=client), 200).data.categories]
     return event_id
 
 

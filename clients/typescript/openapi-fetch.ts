@@ -161,7 +161,15 @@ async function checkCatalogue(title: string) {
   const found = await client.GET("/concerts", { params: { query: { bandIds: [band.band_id, "unknown"], ...point } } });
   assert.deepEqual([body(found, 200)[0]?.band, body(found, 200)[0]?.location], ["The Clockwork Ushers", "Old Mill"]);
   const { venues } = body(await client.GET("/venues", { params: { query: { q: "Old M" } } }), 200);
-  assert.equal(venues[0]?.place_code, "EETLL");
+  const [mill] = venues;
+  assert.equal(mill?.place_code, "EETLL");
+  const ofBand = { params: { path: { id: band.band_id } } };
+  assert.equal(body(await client.GET("/performers/{id}", ofBand), 200).data.name, band.name);
+  const ofMill = { params: { path: { id: `simulator:${mill.id}` } } };
+  assert.equal(body(await client.GET("/venues/{id}", ofMill), 200).data.name, mill.name);
+  const ofProvider = { params: { path: { slug: "simulator" } } };
+  assert.equal(body(await client.GET("/providers/{slug}", ofProvider), 200).data.slug, "simulator");
+  assert(body(await client.GET("/categories"), 200).data.categories.some(({ slug }) => slug === "music"));
   return details.id;
 }
 

@@ -147,7 +147,12 @@ async function checkCatalogue(title: string) {
   assert(band);
   const [concert] = await body(marquee.concerts({ bandIds: [band.band_id, "unknown"], latitude: 59.437, longitude: 24.7535, radius: 1 }), 200);
   assert.deepEqual([concert?.band, concert?.location], ["The Clockwork Ushers", "Old Mill"]);
-  assert.equal((await body(marquee.venues({ q: "Old M" }), 200)).venues[0]?.place_code, "EETLL");
+  const [mill] = (await body(marquee.venues({ q: "Old M" }), 200)).venues;
+  assert.equal(mill?.place_code, "EETLL");
+  assert.equal((await body(marquee.performer(band.band_id), 200)).data.name, band.name);
+  assert.equal((await body(marquee.venue(`simulator:${mill.id}`), 200)).data.name, mill.name);
+  assert.equal((await body(marquee.provider("simulator"), 200)).data.slug, "simulator");
+  assert((await body(marquee.categories(), 200)).data.categories.some(({ slug }) => slug === "music"));
   return details.id;
 }
 

@@ -11,7 +11,7 @@ import urllib.request
 from mcp import Client, MCPError
 
 URL = sys.argv[1]
-TOOLS = {"search_events", "get_event"}
+TOOLS = {"search_events", "get_event", "event_calendar", "list_categories"}
 
 
 def get(path):
@@ -43,6 +43,13 @@ async def call_tools(mode):
         event_id = expected["data"]["events"][0]["id"]
         event = await client.call_tool("get_event", {"id": event_id})
         check(event.structured_content == get(f"/events/{event_id}"), event)
+
+        days = {"starts_at": "2026-01-01", "ends_at": "2026-12-31", "listed": "any"}
+        calendar = await client.call_tool("event_calendar", days)
+        expected = get("/events/calendar?starts_at=2026-01-01&ends_at=2026-12-31&listed=any")
+        check(calendar.structured_content == expected and len(expected["data"]["days"]) == 365, calendar)
+        categories = await client.call_tool("list_categories", {})
+        check(categories.structured_content == get("/categories"), categories)
 
         wrong = await client.call_tool("search_events", {"citty": "Madrid", "limit": 10})
         check(wrong.is_error and "did you mean `city`?" in wrong.content[0].text, wrong)

@@ -266,7 +266,7 @@ impl Cache {
         if request.coding != ContentCoding::Identity {
             // Not `get`, which may return the previous body. Boxed, because the future's type would contain itself.
             let identity = Box::pin(self.fetch(&request.identity())).await?;
-            let encoded = self.count_large(request.coding.encode(identity.body.representation.body.clone()).await?)?;
+            let encoded = self.count_large(&request.coding.encode(identity.body.representation.body.clone()).await?)?;
             let body = identity.body.with_coding(request.coding, encoded);
             self.write_redis(&request, &body);
             return Ok((self.store(request.key, body), identity.tier));
@@ -275,13 +275,13 @@ impl Cache {
         let restores = self.version.restores();
         let (output, snapshot) = self.query_database(&request.query).await?;
         self.counters.count_fetch_from_database();
-        let body = CachedBody::new(Q::CONTENT_TYPE, snapshot, restores, self.count_large(output.body)?, output.link);
+        let body = CachedBody::new(Q::CONTENT_TYPE, snapshot, restores, self.count_large(&output.body)?, output.link);
         self.write_redis(&request, &body);
         Ok((self.store(request.key, body), CacheTier::Database))
     }
 
     /// Counts the memory of a large body.
-    fn count_large(&self, body: StoredBody) -> Result<StoredBody, ApiError> {
+    fn count_large(&self, body: &StoredBody) -> Result<StoredBody, ApiError> {
         let counted = self.large_bodies.count(body.bytes().clone()).or_else(|body| {
             // Evicted bodies are dropped later.
             self.process.run_pending_tasks();

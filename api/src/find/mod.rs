@@ -1,7 +1,8 @@
 //! Finding events: the filters, the sorts and the statements that every list of events shares.
 //!
 //! `filters` reads a query string. `plan` chooses how its events are found, `statement` writes that as SQL over the table `listing`,
-//! and `rows` reads them with all details ([ADR 44](../../../docs/adr/0044-listing.md)).
+//! and `rows` reads them with all details ([ADR 44](../../../docs/adr/0044-listing.md)). `words` finds the shows with the words of a query
+//! ([ADR 46](../../../docs/adr/0046-words.md)).
 
 mod availability_filter;
 mod bounding_box;

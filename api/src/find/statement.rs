@@ -46,7 +46,7 @@ pub(super) const SORTED_BY: Columns = Columns {
 };
 
 /// How a list is sorted: columns of `listing`, all in one direction.
-struct Order {
+pub(super) struct Order {
     columns: &'static [&'static str],
     is_descending: bool,
 }

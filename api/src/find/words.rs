@@ -22,7 +22,7 @@ const MAX_WORDS: usize = 32;
 /// Documents with events that are sorted. If there are more, a page in the order of the list is found soon.
 const MAX_SORTED_DOCUMENTS: usize = 5_000;
 
-/// All of them must match. They are sorted and distinct.
+/// All of them must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words(Vec<Term>);
 
@@ -52,15 +52,22 @@ impl Words {
     /// Reads `q`. A text without words selects all events.
     pub(super) fn read(parameters: &mut Parameters<'_>) -> Option<Self> {
         let parse = |text: &str| {
-            if text.chars().count() > MAX_CHARACTERS {
+            let words = Self(split_query(text));
+            // A link to the next page has the words in Latin letters, which may be more than those of the text.
+            if [text, words.to_text().as_str()].iter().any(|text| text.chars().count() > MAX_CHARACTERS) {
                 return Err(format!("must have at most {MAX_CHARACTERS} characters"));
             }
-            match split_query(text) {
-                terms if terms.len() > MAX_WORDS => Err(format!("must have at most {MAX_WORDS} words")),
-                terms => Ok((!terms.is_empty()).then_some(Self(terms))),
+            if words.0.len() > MAX_WORDS {
+                return Err(format!("must have at most {MAX_WORDS} words"));
             }
+            Ok((!words.0.is_empty()).then_some(words))
         };
         parameters.get("q", parse).flatten()
+    }
+
+    /// The text of a query of the same words.
+    fn to_text(&self) -> String {
+        self.0.iter().map(|term| term.word.as_str()).collect::<Vec<_>>().join(" ")
     }
 
     pub(super) fn terms(&self) -> &[Term] {
@@ -114,10 +121,8 @@ impl Documents {
 }
 
 impl Serialize for Words {
-    /// Prefixes have a sign that no word contains.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let terms = self.0.iter().map(|Term { word, is_prefix }| format!("{word}{}", if *is_prefix { "*" } else { "" }));
-        serializer.serialize_str(&terms.collect::<Vec<_>>().join(" "))
+        serializer.serialize_str(&self.to_text())
     }
 }
 

@@ -118,7 +118,7 @@ async fn respond(status: StatusCode, coding: ContentCoding, body: Bytes) -> Resu
         if let Some(coding) = coding.header() {
             headers.insert(header::CONTENT_ENCODING, coding);
         }
-        response.set_body(coding.encode(body).await?);
+        response.set_body(coding.encode(body.into()).await?.into_body());
     }
     Ok(response)
 }

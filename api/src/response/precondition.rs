@@ -1,11 +1,10 @@
 //! `If-Match` of writes ([RFC 9110, 13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)): a client changes a resource only if
 //! nothing has changed it since the client read it.
 
-use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfMatch};
 use poem::http::HeaderMap;
 
-use super::{ContentCoding, etag_of};
+use super::{ContentCoding, StoredBody, etag_of};
 use crate::error::ApiError;
 
 /// The condition of a write.
@@ -28,9 +27,9 @@ impl Precondition {
     /// # Errors
     ///
     /// When none of the validators of the condition is current.
-    pub async fn check(&self, body: Bytes) -> Result<(), ApiError> {
+    pub async fn check(&self, body: StoredBody) -> Result<(), ApiError> {
         for coding in ContentCoding::ALL {
-            let etag = etag_of(coding.encode(body.clone().into()).await?.bytes());
+            let etag = etag_of(coding.encode(body.clone()).await?.bytes());
             let etag: Option<ETag> = etag.to_str().ok().and_then(|etag| etag.parse().ok());
             if etag.is_some_and(|etag| self.0.precondition_passes(&etag)) {
                 return Ok(());

@@ -53,7 +53,7 @@ impl<T: Serialize> Reply<T> {
     /// When the value cannot be encoded, or the request accepts no coding that we have.
     pub async fn json(request: &Request, value: &T) -> Result<Self, ApiError> {
         let body = encode_json(value).map_err(ApiError::Encoding)?;
-        let representation = Representation::negotiate(request.headers(), JSON, body).await?;
+        let representation = Representation::negotiate(request.headers(), JSON, body.into()).await?;
         let length = representation.body.content_length();
         Ok(Self::new(representation.respond(request.headers()), length))
     }

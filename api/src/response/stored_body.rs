@@ -49,6 +49,12 @@ impl From<Vec<u8>> for StoredBody {
     }
 }
 
+impl From<String> for StoredBody {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
 impl StoredBody {
     /// The bytes in memory.
     #[must_use]
@@ -88,7 +94,7 @@ impl StoredBody {
 
     /// The body of a response.
     #[must_use]
-    pub(super) fn into_body(self) -> Body {
+    pub(crate) fn into_body(self) -> Body {
         if self.unpacked_length.is_none() {
             return Body::from(self.bytes);
         }
@@ -149,7 +155,11 @@ mod tests {
         let mut expected = b"head".to_vec();
         for number in 0..parts {
             let part = format!("event {number}\n").repeat(1_000).into_bytes();
-            writer.append(|body| Ok(body.extend_from_slice(&part))).unwrap();
+            let write = |body: &mut Vec<u8>| {
+                body.extend_from_slice(&part);
+                Ok(())
+            };
+            writer.append(write).unwrap();
             expected.extend(part);
         }
         expected.extend_from_slice(b"tail");

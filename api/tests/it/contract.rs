@@ -27,7 +27,7 @@ on_every_backend!(
 const IGNORE_PARAMETERS: [&str; 2] = ["/livez", "/readyz"];
 
 /// Ids that do not exist.
-const NO_EVENT: &str = "00000000-0000-0000-0000-000000000000";
+const NO_UUID: &str = "00000000-0000-0000-0000-000000000000";
 const NO_ROW: &str = "999999999";
 
 /// Values for the path parameters, from a database with a row of every kind.
@@ -35,6 +35,9 @@ struct PathExamples {
     events: [String; 2],
     runs: [String; 3],
     batches: [String; 1],
+    performer: [String; 1],
+    venue: [String; 1],
+    provider: [String; 1],
 }
 
 impl PathExamples {
@@ -53,6 +56,7 @@ impl PathExamples {
             });
         let bare = NewEvent::titled("bare").of_provider("another").starts("2021-02-10");
         let ids = [full.row.id, bare.row.id];
+        let (performer, venue) = (full.performer_id("1"), full.row.venue_id.unwrap());
         catalogue.insert([full, bare]).await;
         let changed = r#"{"min_price":{"old":null,"new":25.5},"zones":{"old":[],"new":[{"name":"A","price":1}]}}"#;
         let priced = catalogue.change(ChangeKind::PriceChanged, "fever", ids[0], changed).await;
@@ -70,12 +74,20 @@ impl PathExamples {
         let app = TestApp::new(database).await;
         put_places(&app, &[], &[("ESBCN", "")]).await;
         let batches = [import_batch(&app, &CsvBatch::default().add("ESBCN", "ESBCN", "2021-02-10", "7")).await.to_string()];
-        Self { events: ids.map(|id| id.to_string()), runs: runs.try_into().unwrap(), batches }
+        Self {
+            events: ids.map(|id| id.to_string()),
+            runs: runs.try_into().unwrap(),
+            batches,
+            performer: [performer.to_string()],
+            venue: [venue.to_string()],
+            provider: ["fever".to_owned()],
+        }
     }
 
     /// The paths that match a path template.
     fn expand(&self, path: &str) -> Vec<String> {
-        let Some((before, after)) = path.split_once("{id}") else {
+        let parameter = if path.contains("{slug}") { "{slug}" } else { "{id}" };
+        let Some((before, after)) = path.split_once(parameter) else {
             assert!(!path.contains('{'), "no example for the parameters of {path}");
             // Required parameters.
             let query = match path {
@@ -90,6 +102,9 @@ impl PathExamples {
             ("/events/", "/rates") => (&self.events[..1], "?orig_code=ESBCN"),
             ("/events/", _) => (&self.events, ""),
             ("/rates/batches/", _) => (&self.batches, ""),
+            ("/performers/", _) => (&self.performer, ""),
+            ("/venues/", _) => (&self.venue, ""),
+            ("/providers/", _) => (&self.provider, ""),
             _ => (&self.runs, ""),
         };
         ids.iter().map(|id| format!("{before}{id}{after}{query}")).collect()
@@ -121,7 +136,8 @@ async fn examples_of_errors_are_real_bodies(database: Arc<TestDatabase>) {
     let mut compared = 0;
     for (template, operation) in read_operations(&document) {
         let path = &examples.expand(template)[0];
-        let missing = template.replace("{id}", if template.starts_with("/events") { NO_EVENT } else { NO_ROW });
+        let has_uuid = ["/events", "/performers", "/venues"].iter().any(|prefix| template.starts_with(prefix));
+        let missing = template.replace("{id}", if has_uuid { NO_UUID } else { NO_ROW }).replace("{slug}", "unknown");
         let query = path.split_once('?').map_or("", |(_, query)| query);
         for (status, code, uri, headers) in [
             ("400", "invalid_parameter", append_query(path, "limit=0"), &[][..]),

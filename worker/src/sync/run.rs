@@ -158,7 +158,8 @@ impl SyncAttempt<'_> {
         let (run, outcome) = match self.within_deadline(self.open()).await {
             Ok((provider, run)) => {
                 tracing::Span::current().record("sync_run.id", run.id);
-                let outcome = self.copy(&provider, &run).await;
+                // The futures of all steps together do not fit into the stack of a thread in debug builds.
+                let outcome = Box::pin(self.copy(&provider, &run)).await;
                 (Some(run), outcome)
             }
             Err(error) => (None, Err(error)),
@@ -254,7 +255,7 @@ impl SyncAttempt<'_> {
             };
             self.within_deadline(close).await?
         } else {
-            self.apply(provider, run, document, &copied, durations).await?
+            Box::pin(self.apply(provider, run, document, &copied, durations)).await?
         };
         Ok(SyncReport { fresh_for, ..report })
     }

@@ -40,7 +40,8 @@ impl CopyWriter {
 
     /// Writes one batch.
     pub(super) async fn write(&mut self, transaction: &DatabaseTransaction, changes: CopyChanges) -> Result<(), DbErr> {
-        deadline::within(deadline::BULK, transaction, self.write_rows(transaction, changes)).await
+        // On the heap: the futures of syncs contain this one.
+        deadline::within(deadline::BULK, transaction, Box::pin(self.write_rows(transaction, changes))).await
     }
 
     async fn write_rows(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
@@ -55,10 +56,9 @@ impl CopyWriter {
         changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
         changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
         // Their events may be none of the feed.
-        let changed_venues =
-            find_changed::<venue::Entity>(transaction, &changes.venues, (venue::Column::Id, |row| row.id)).await?;
+        let changed_venues = find_changed::<venue::Entity>(transaction, &changes.venues, venue::Column::Id, |row| row.id).await?;
         let changed_performers =
-            find_changed::<performer::Entity>(transaction, &changes.performers, (performer::Column::Id, |row| row.id)).await?;
+            find_changed::<performer::Entity>(transaction, &changes.performers, performer::Column::Id, |row| row.id).await?;
         listed_base_events.extend(listing::find_base_events_at(transaction, changed_venues).await?);
         listed_base_events.extend(listing::find_base_events_of(transaction, changed_performers).await?);
         upsert(transaction, changes.venues.into_values().collect()).await?;
@@ -134,7 +134,8 @@ fn is_unwritten(written: &mut HashMap<Uuid, i64>, id: Uuid, hash: i64) -> bool {
 async fn find_changed<E>(
     transaction: &DatabaseTransaction,
     rows: &HashMap<Uuid, E::Model>,
-    (id_column, id_of): (E::Column, fn(&E::Model) -> Uuid),
+    id_column: E::Column,
+    id_of: fn(&E::Model) -> Uuid,
 ) -> Result<Vec<Uuid>, DbErr>
 where
     E: EntityTrait<Model: PartialEq>,

@@ -271,7 +271,7 @@ async fn get<Q: CachedQuery>(state: &State, query: Result<Q, ApiError>, coding: 
 
 /// The decoded body and the link to the next page.
 fn content(response: &CacheResponse) -> String {
-    let bytes = response.body.bytes();
+    let bytes = response.body.representation.body.bytes();
     let mut text = String::new();
     match response.body.representation.coding {
         ContentCoding::Identity => text.push_str(std::str::from_utf8(bytes).unwrap()),

@@ -95,7 +95,7 @@ impl Calendar {
         let days = first.iter_days().take_while(|day| *day <= last).map(|day| {
             let day = day.to_string();
             let sum = sums.get(day.as_str());
-            CalendarDay::new(day, sum.unwrap_or(&Sum::default()), is_comparable)
+            CalendarDay::new(&day, sum.unwrap_or(&Sum::default()), is_comparable)
         });
         let meta = CalendarMeta { total, ..CalendarMeta::default() };
         Self { data: CalendarDays { days: days.collect() }, meta, error: AlwaysNull }
@@ -103,7 +103,7 @@ impl Calendar {
 }
 
 impl CalendarDay {
-    fn new(day: String, sum: &Sum<'_>, is_comparable: bool) -> Self {
+    fn new(day: &str, sum: &Sum<'_>, is_comparable: bool) -> Self {
         let prices: Vec<CurrencyPrice> = sum
             .min_prices
             .iter()
@@ -111,7 +111,7 @@ impl CalendarDay {
             .collect();
         let only = prices.first().filter(|_| is_comparable);
         Self {
-            day: day.as_str().into(),
+            day: day.into(),
             count: sum.count,
             min_price: only.map(|price| price.min_price).into(),
             currency: only.map(|price| price.currency.clone()).into(),

@@ -61,7 +61,7 @@ async fn replace_changed(
     catalogue_version::Entity::find().lock_exclusive().one(&transaction).await?;
     if let Some(precondition) = precondition {
         let current = PlacesQuery::all().find(&transaction).await?;
-        precondition.check(current.body.into()).await?;
+        precondition.check(current.body).await?;
     }
     let existing = region::Entity::find().all(&transaction).await?;
     let slugs: HashSet<String> = document.regions.iter().map(|region| region.slug.clone()).collect();

@@ -3,7 +3,7 @@
 mod limits;
 mod oracle;
 mod queries;
-mod words;
 mod summaries;
 mod summary_limits;
+mod words;
 mod world;

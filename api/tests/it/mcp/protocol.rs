@@ -100,7 +100,12 @@ async fn methods_and_tools_that_do_not_exist_are_errors_of_the_protocol() {
     for (method, params, code, text) in [
         ("unknown", json!({}), -32601, "the method does not exist"),
         ("resources/read", json!({ "uri": "x" }), -32601, "resources/read"),
-        ("tools/call", json!({ "name": "delete_event" }), -32602, "available are search_events, get_event"),
+        (
+            "tools/call",
+            json!({ "name": "delete_event" }),
+            -32602,
+            "available are search_events, get_event, event_calendar, list_categories",
+        ),
         ("tools/call", json!({}), -32602, "`params` must have the `name` of a tool"),
         ("tools/call", json!({ "name": "get_event", "arguments": 5 }), -32602, "`params` must have the `name` of a tool"),
         ("initialize", json!({}), -32602, "`params` must have `protocolVersion`"),

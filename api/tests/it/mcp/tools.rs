@@ -21,7 +21,7 @@ use crate::{
 on_every_backend!(
     a_search_takes_the_filters_of_events,
     a_search_is_bounded,
-    an_event_is_the_response_of_its_operation,
+    results_are_the_responses_of_the_operations,
     an_id_that_an_event_had_is_followed,
     an_error_is_a_result_with_the_accepted_arguments,
     an_overloaded_database_is_a_result,
@@ -63,11 +63,16 @@ async fn the_arguments_are_the_documented_parameters() {
     let listed = request(&app, "tools/list", json!({})).await;
     let tools = listed["result"]["tools"].as_array().unwrap();
     let document = build_document();
-    for (tool, path) in [("search_events", "/events"), ("get_event", "/events/{id}")] {
+    for (tool, path) in [
+        ("search_events", "/events"),
+        ("get_event", "/events/{id}"),
+        ("event_calendar", "/events/calendar"),
+        ("list_categories", "/categories"),
+    ] {
         let operation = &document["paths"][path]["get"];
         let tool = tools.iter().find(|listed| listed["name"] == tool).unwrap_or_else(|| panic!("{tool} is not listed"));
         assert_eq!((&tool["title"], &tool["annotations"]["readOnlyHint"]), (&operation["summary"], &json!(true)));
-        let parameters = operation["parameters"].as_array().unwrap();
+        let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
         let schema = &tool["inputSchema"];
         assert_eq!(schema["properties"].as_object().unwrap().len(), parameters.len());
         for parameter in parameters {
@@ -119,11 +124,19 @@ async fn a_search_is_bounded(database: Arc<TestDatabase>) {
     assert_eq!(titles(&call(&app, "search_events", json!({ "limit": 100 })).await).len(), 25);
 }
 
-async fn an_event_is_the_response_of_its_operation(database: Arc<TestDatabase>) {
+async fn results_are_the_responses_of_the_operations(database: Arc<TestDatabase>) {
     let (app, ids) = start_app(&database, &["first"]).await;
-    let result = call(&app, "get_event", json!({ "id": ids[0] })).await;
-    assert_eq!(result["isError"], false, "{result:#}");
-    assert_eq!(result["structuredContent"], app.get(&format!("/events/{}", ids[0])).await.json());
+    let event = format!("/events/{}", ids[0]);
+    let days = json!({ "starts_at": "2027-01-01", "ends_at": "2027-12-31" });
+    for (tool, arguments, path) in [
+        ("get_event", json!({ "id": ids[0] }), event.as_str()),
+        ("event_calendar", days, "/events/calendar?starts_at=2027-01-01&ends_at=2027-12-31"),
+        ("list_categories", json!({}), "/categories"),
+    ] {
+        let result = call(&app, tool, arguments).await;
+        assert_eq!(result["isError"], false, "{result:#}");
+        assert_eq!(result["structuredContent"], app.get(path).await.json());
+    }
 }
 
 async fn an_id_that_an_event_had_is_followed(database: Arc<TestDatabase>) {

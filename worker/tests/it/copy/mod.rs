@@ -182,7 +182,7 @@ impl Tables {
         tables.performers.sort_by_key(|row| row.id);
         tables.event_performers.sort_by_key(|row| (row.event_id, row.position));
         tables.assert_derived_columns();
-        Listings::of(database, &tables).await.assert_derived_from(&tables);
+        Box::pin(Listings::of(database, &tables)).await.assert_derived_from(&tables);
         tables
     }
 
@@ -260,7 +260,7 @@ impl Listings {
         let mut rows = listing::Entity::find().all(database).await.unwrap();
         rows.sort_by_key(|row| row.event_id);
         let providers = provider::Entity::find().all(database).await.unwrap();
-        let show_texts = ShowTexts::of(database, tables).await;
+        let show_texts = Box::pin(ShowTexts::of(database, tables)).await;
         Self { rows, show_texts, providers, now: database_now(database).await.unwrap() }
     }
 

@@ -3,7 +3,7 @@
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use super::{Atom, ICalendar, Csv, ExportFormat, ExportQuery, GeoJson, JsonLd, json_ld, query::encode_one};
+use super::{Atom, Csv, ExportFormat, ExportQuery, GeoJson, ICalendar, JsonLd, json_ld, query::encode_one};
 use crate::{
     error::ApiError,
     find::{AllFilters, SortText},

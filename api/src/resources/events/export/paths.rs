@@ -14,8 +14,8 @@ use poem_openapi::{
 use super::operations::ExportOperations;
 use crate::{error::ApiError, state::State};
 
-/// The path of one event, in the router.
-const EVENT_PATH: &str = "/events/:id";
+/// The path of one event, in the router. poem-openapi numbers the parameters.
+const EVENT_PATH: &str = "/events/:param0";
 /// The last segments of the operations' paths, and the suffixes that replace them.
 const SUFFIXES: [(&str, &str); 2] = [("/ics", ".ics"), ("/jsonld", ".jsonld")];
 
@@ -72,7 +72,7 @@ impl Endpoint for BySuffix {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let id = request.raw_path_param("id").unwrap_or_default();
+        let id = request.raw_path_param("param0").unwrap_or_default();
         match self.suffixed.iter().find(|(suffix, _)| id.ends_with(suffix)) {
             Some((_, Some(operation))) => operation.call(request).await,
             Some((_, None)) => Err(ApiError::MethodNotAllowed.into()),
