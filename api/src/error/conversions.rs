@@ -39,7 +39,7 @@ impl From<StatusCode> for ApiError {
     }
 }
 
-/// The error of an endpoint: an [`ApiError`], or that of the framework.
+/// The error of an endpoint: an [`ApiError`], or an error of the framework.
 impl From<poem::Error> for ApiError {
     fn from(error: poem::Error) -> Self {
         let status = error.status();

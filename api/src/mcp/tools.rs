@@ -10,7 +10,7 @@ pub(super) struct ToolDefinition {
     pub(super) name: &'static str,
     /// The path of its operation, which is a GET.
     pub(super) path: &'static str,
-    /// What its description adds to that of the operation.
+    /// What its description adds to the operation's.
     pub(super) note: &'static str,
     /// The bounds of its results, if it returns a list.
     pub(super) page: Option<PageBounds>,

@@ -35,7 +35,7 @@ pub struct VenueDetails {
     pub postal_code: Nullable<String>,
     /// The region, state or province.
     pub region: Nullable<String>,
-    /// The time zone (IANA): the provider's, if that of the venue is unknown.
+    /// The time zone (IANA): the provider's, if the venue's is unknown.
     pub time_zone: String,
     /// The number of upcoming events that are not cancelled, at most 10,000.
     #[oai(validator(minimum(value = "0"), maximum(value = "10000")))]
