@@ -119,7 +119,7 @@ pub(crate) const FAULTS: &[Fault] = &[
 pub(crate) enum Injected {
     Nothing,
     Lock(DatabaseTransaction),
-    Moved(Vec<PathBuf>),
+    Moved(PathBuf),
 }
 
 impl Action {
@@ -151,9 +151,9 @@ impl Action {
             }
             Self::ReadOnly => set_read_only(stack, "on").await?,
             Self::Lock => return lock(stack).await,
-            Self::RemoveFile => return stack.move_database_files().map(Injected::Moved),
+            Self::RemoveFile => return stack.move_database().map(Injected::Moved),
             Self::ReplaceFile => {
-                let moved = stack.move_database_files()?;
+                let moved = stack.move_database()?;
                 stack.deployment.migrate().await?;
                 forbid_providers(stack).await?;
                 return Ok(Injected::Moved(moved));
@@ -168,7 +168,7 @@ impl Action {
         match injected {
             Injected::Nothing => (),
             Injected::Lock(transaction) => transaction.rollback().await?,
-            Injected::Moved(moved) => stack.restore_database_files(&moved)?,
+            Injected::Moved(moved) => stack.restore_database(&moved)?,
         }
         match self {
             Self::Proxy(target, _) => stack.proxy(target)?.set(ProxyMode::Forward),

@@ -27,8 +27,6 @@ use crate::{
 const CLOCK: &str = "clock";
 /// Tables that grow with every sync, push or batch.
 const GROWING_TABLES: [&str; 6] = ["event", "sync_run", "job", "pushed_feed", "rate_batch", "reject"];
-/// The extension of files that are moved elsewhere.
-const MOVED: &str = "moved";
 
 /// Servers, proxies and programs. Programs are dropped before the servers and the folder.
 pub(crate) struct Stack {
@@ -38,7 +36,8 @@ pub(crate) struct Stack {
     provider_proxy: FaultProxy,
     postgres: Option<(PostgresServer, FaultProxy)>,
     redis: Option<(RedisServer, FaultProxy)>,
-    database_file: PathBuf,
+    /// The folder of the SQLite file.
+    database_folder: PathBuf,
     disk: Option<SmallDisk>,
     has_faketime: bool,
     /// The URL without a proxy.
@@ -63,12 +62,12 @@ impl Stack {
         let provider_proxy = FaultProxy::start(provider_address).await?;
 
         let disk = if storage == Storage::Sqlite { mount_disk(&sandbox) } else { None };
-        let database_file = sandbox.path(if disk.is_some() { "disk/marquee.db" } else { "marquee.db" });
+        let database_folder = sandbox.create_folder(if disk.is_some() { "disk/database" } else { "database" })?;
         let (postgres, redis) = match storage {
             Storage::Postgres => (Some(start_postgres(&sandbox).await?), Some(start_redis(&sandbox).await?)),
             Storage::Sqlite => (None, None),
         };
-        let sqlite_url = format!("sqlite://{}?mode=rwc", database_file.display());
+        let sqlite_url = format!("sqlite://{}/marquee.db?mode=rwc", database_folder.display());
         let postgres_url =
             |address: fn(&(PostgresServer, FaultProxy)) -> SocketAddr| postgres.as_ref().map(address).map(PostgresServer::url);
         let redis_url = redis.as_ref().map(|(_, proxy)| format!("redis://{}", proxy.address)).unwrap_or_default();
@@ -93,7 +92,7 @@ impl Stack {
             database_url: postgres_url(|(server, _)| server.address).unwrap_or(sqlite_url),
             postgres,
             redis,
-            database_file,
+            database_folder,
             disk,
             has_faketime: faketime.is_some(),
             storage,
@@ -183,32 +182,20 @@ impl Stack {
         Ok(counts)
     }
 
-    /// Moves the files of SQLite elsewhere, and returns their new paths.
-    pub(super) fn move_database_files(&self) -> Result<Vec<PathBuf>, Failure> {
-        let mut moved = Vec::new();
-        for path in self.database_files() {
-            let target = path.with_added_extension(MOVED);
-            fs::rename(&path, &target)?;
-            moved.push(target);
-        }
+    /// Moves the SQLite database elsewhere, with its write-ahead log, and returns the new path of its folder.
+    pub(super) fn move_database(&self) -> Result<PathBuf, Failure> {
+        let moved = self.database_folder.with_added_extension("moved");
+        fs::rename(&self.database_folder, &moved)?;
+        fs::create_dir(&self.database_folder)?;
         Ok(moved)
     }
 
-    /// Puts the files back, in place of those that were created since.
-    pub(super) fn restore_database_files(&self, moved: &[PathBuf]) -> Result<(), Failure> {
-        for path in self.database_files() {
-            fs::remove_file(path)?;
-        }
-        for path in moved {
-            fs::rename(path, path.with_extension(""))?;
-        }
-        Ok(())
-    }
-
-    /// The database and its write-ahead log, as far as they exist.
-    fn database_files(&self) -> Vec<PathBuf> {
-        let name = self.database_file.display();
-        ["", "-wal", "-shm"].iter().map(|suffix| PathBuf::from(format!("{name}{suffix}"))).filter(|path| path.exists()).collect()
+    /// Puts it back, in place of what was created since. A program that opens the database finds all of its files or none.
+    pub(super) fn restore_database(&self, moved: &Path) -> Result<(), Failure> {
+        let replaced = self.database_folder.with_added_extension("replaced");
+        fs::rename(&self.database_folder, &replaced)?;
+        fs::rename(moved, &self.database_folder)?;
+        Ok(fs::remove_dir_all(replaced)?)
     }
 
     pub(super) fn disk(&self) -> Result<&SmallDisk, Failure> {

@@ -12,6 +12,9 @@ use std::{
 /// What SQLite appends to the name of the file: the database itself, its write-ahead log, and the index of the log.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
 
+/// How long the first steps of a connection take at most: to open the files, until they are identified.
+const OPENING_TIME: Duration = Duration::from_secs(1);
+
 /// Device and inode of each file of a database, if it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileIds([Option<(u64, u64)>; SUFFIXES.len()]);
@@ -48,18 +51,22 @@ struct OpenedFiles {
     ids: FileIds,
     /// When they were first seen: older connections use other files.
     since: Instant,
+    /// When the database itself was first seen in place of another one.
+    replaced_at: Option<Instant>,
 }
 
 impl PoolFiles {
     pub(super) fn new(path: PathBuf) -> Self {
-        let opened = OpenedFiles { ids: FileIds::read(&path), since: Instant::now() };
+        let opened = OpenedFiles { ids: FileIds::read(&path), since: Instant::now(), replaced_at: None };
         Self { path, opened: Mutex::new(opened) }
     }
 
-    /// The files that a new connection has opened.
-    pub(super) fn identify(&self) -> FileIds {
+    /// The files that a new connection has opened; `None` if the database was replaced a moment ago, perhaps after the connection had
+    /// opened it.
+    pub(super) fn identify(&self) -> Option<FileIds> {
         // The last connection removes the log when it closes, and the next one creates it.
-        self.observe(|then, now| then.database() != now.database()).ids
+        let opened = self.observe(|then, now| then.database() != now.database());
+        opened.replaced_at.is_none_or(|replaced_at| replaced_at.elapsed() >= OPENING_TIME).then_some(opened.ids)
     }
 
     /// Whether these are still the files of the database.
@@ -83,7 +90,9 @@ impl PoolFiles {
                 let file = self.path.display();
                 tracing::error!(sqlite.file = %file, "a file of the SQLite database was removed or replaced; connections to it are closed");
             }
-            *opened = OpenedFiles { ids, since: Instant::now() };
+            let now = Instant::now();
+            let is_replaced = opened.ids.database() != ids.database();
+            *opened = OpenedFiles { ids, since: now, replaced_at: if is_replaced { Some(now) } else { opened.replaced_at } };
         }
         *opened
     }

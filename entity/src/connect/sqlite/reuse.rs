@@ -61,7 +61,9 @@ impl PoolGuard {
 
 /// Registers the hooks of a new connection.
 async fn watch(guard: Arc<PoolGuard>, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let files = guard.files.identify();
+    // The pool tries again.
+    let files =
+        guard.files.identify().ok_or_else(|| sqlx::Error::Configuration("the SQLite database has just been replaced".into()))?;
     let mut handle = connection.lock_handle().await?;
     let address = handle.as_raw_handle().addr();
     // An earlier connection may have been closed without returning to the pool.

@@ -1,10 +1,10 @@
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait,
     sqlx::{
         Connection, Executor, Row,
-        sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions},
+        sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions},
     },
 };
 use tempfile::TempDir;
@@ -34,6 +34,21 @@ impl Fixture {
 
     fn path(&self) -> std::path::PathBuf {
         self.folder.path().join("marquee.db")
+    }
+
+    /// Creates a database with two entries beside the fixture's, to replace it with.
+    async fn create_backup(&self) {
+        let backup = open(&self.folder.path().join("backup.db"), ConnectionRole::Migrate).await;
+        backup.execute_unprepared("CREATE TABLE entry (value); INSERT INTO entry (value) VALUES (1), (2)").await.unwrap();
+        backup.close().await.unwrap();
+    }
+
+    /// Replaces the fixture's database with the backup. The log belongs to the file that is replaced; without shared memory it has no index.
+    fn restore_backup(&self) {
+        for suffix in ["-wal", "-shm"] {
+            let _may_not_exist = std::fs::remove_file(format!("{}{suffix}", self.path().display()));
+        }
+        std::fs::rename(self.folder.path().join("backup.db"), self.path()).unwrap();
     }
 
     /// Marks the connection of the pool, so that [`Self::has_same_connection`] recognizes it.
@@ -203,20 +218,38 @@ async fn no_write_to_a_removed_file_is_acknowledged_and_no_new_file_is_created()
 }
 
 #[tokio::test]
-async fn a_file_that_replaced_the_database_is_used_immediately() {
+async fn a_file_that_replaced_the_database_is_used() {
     let fixture = Fixture::new().await;
-    let backup = open(&fixture.folder.path().join("backup.db"), ConnectionRole::Migrate).await;
-    backup.execute_unprepared("CREATE TABLE entry (value); INSERT INTO entry (value) VALUES (1), (2)").await.unwrap();
-    backup.close().await.unwrap();
-    // A restore: the log belongs to the file that is replaced.
-    for suffix in ["-wal", "-shm"] {
-        std::fs::remove_file(format!("{}{suffix}", fixture.path().display())).unwrap();
-    }
-    std::fs::rename(fixture.folder.path().join("backup.db"), fixture.path()).unwrap();
+    fixture.create_backup().await;
+    fixture.restore_backup();
 
     let transaction = fixture.pool.begin().await.unwrap();
     transaction.execute_unprepared("INSERT INTO entry (value) VALUES (3)").await.unwrap();
     transaction.commit().await.unwrap();
+    assert_eq!(fixture.count_entries().await, 3);
+}
+
+/// How long a connection takes to open the file, until it waits for its lock.
+const OPENING_TIME: Duration = Duration::from_millis(500);
+
+#[tokio::test]
+async fn a_file_that_is_replaced_while_a_connection_opens_it_is_not_used() {
+    let fixture = Fixture::new().await;
+    fixture.create_backup().await;
+    fixture.pool.clone().close().await.unwrap();
+    let options = SqliteConnectOptions::new().filename(fixture.path()).locking_mode(SqliteLockingMode::Exclusive);
+    let mut lock = SqliteConnection::connect_with(&options).await.unwrap();
+    lock.execute("DELETE FROM entry").await.unwrap();
+
+    let path = fixture.path();
+    let opening = tokio::spawn(async move { open(&path, ConnectionRole::Migrate).await });
+    tokio::time::sleep(OPENING_TIME).await;
+    assert!(!opening.is_finished());
+    fixture.restore_backup();
+    lock.close().await.unwrap();
+
+    let pool = opening.await.unwrap();
+    pool.execute_unprepared("INSERT INTO entry (value) VALUES (3)").await.unwrap();
     assert_eq!(fixture.count_entries().await, 3);
 }
 
