@@ -207,6 +207,22 @@ impl EventFilters {
             || updated_since.is_some()
     }
 
+    /// Whether none is in the feed of its provider.
+    pub(super) fn have_left(&self) -> bool {
+        self.listed() == ListedFilter::Left
+    }
+
+    /// Whether they take place in a range of time.
+    pub(super) fn has_dates(&self) -> bool {
+        matches!(self.when(), When::Between(_))
+    }
+
+    /// Whether a list in the order of the starts consists of all events that are read for it.
+    pub(super) fn are_only_dates(&self) -> bool {
+        let overlaps = matches!(self.when(), When::Between(between) if between.kind == RangeKind::Overlaps);
+        self.listed.is_none() && self.status == StatusFilter::default() && !overlaps && !self.has_other_filters()
+    }
+
     /// From what the events are selected.
     #[must_use]
     pub fn selection(&self) -> Selection {
@@ -238,7 +254,7 @@ impl EventFilters {
 
     /// The filters that would restrict the events, of those that are not given.
     fn narrowing(&self) -> Vec<&'static str> {
-        let has_bounds = matches!(self.when(), When::Between(_));
+        let has_bounds = self.has_dates();
         let has_place = !self.city.is_empty() || !self.venue.is_empty() || self.near.is_some() || self.bbox.is_some();
         let filters = [
             (!has_bounds, "starts_at"),
@@ -253,7 +269,7 @@ impl EventFilters {
 
     /// Whether it depends on the database's clock whether all events are in their feeds and have not ended.
     pub(super) fn may_be_upcoming(&self) -> bool {
-        self.listed() == ListedFilter::Listed && matches!(self.when(), When::Between(_))
+        self.listed() == ListedFilter::Listed && self.has_dates()
     }
 
     /// Whether all events are in their feeds and have not ended.

@@ -56,15 +56,28 @@ pub(super) fn plan(filters: &EventFilters, sort: Sort, has_ids: bool, resolved: 
     ];
     let set = sets.into_iter().find_map(|(is_given, source)| is_given.then_some(source));
     let values = find_values(filters, resolved);
-    let ranges = [(filters.price.compares() && are_upcoming, Source::Prices), (filters.updated_since.is_some(), Source::Updated)];
+    // The index has the lowest price of each event, which a minimum does not restrict.
+    let has_prices = filters.price.max_price.is_some() && are_upcoming;
+    let ranges = [(has_prices, Source::Prices), (filters.updated_since.is_some(), Source::Updated)];
     let range = ranges.into_iter().find_map(|(is_given, source)| is_given.then_some(source));
-    let in_order = (sort != Sort::Distance).then(|| match &values {
+    let in_order = has_index(sort, are_upcoming).then(|| match &values {
         Some(values) if sort.is_by_start() => Plan::InOrder(values.clone()),
         _ => Plan::InOrder(Source::All),
     });
-    let sorted = if sort.is_by_start() { set.or(range.filter(|_| values.is_none())) } else { set.or(values).or(range) };
+    let dates = filters.has_dates().then_some(Source::All);
+    let sorted = if sort.is_by_start() { set.or(range.filter(|_| values.is_none())) } else { set.or(values).or(range).or(dates) };
     let sorted = sorted.or(in_order.is_none().then_some(Source::All));
     sorted.map(Plan::Sorted).into_iter().chain(in_order).collect()
+}
+
+/// Whether an index contains the events in this order.
+fn has_index(sort: Sort, are_upcoming: bool) -> bool {
+    match sort {
+        Sort::StartsAt | Sort::StartsAtDescending | Sort::UpdatedAtDescending | Sort::Relevance => true,
+        // Their indexes contain no events of the past.
+        Sort::Price | Sort::PriceDescending | Sort::FirstSeenAtDescending => are_upcoming,
+        Sort::Distance => false,
+    }
 }
 
 /// The filter with the fewest events that has an index in the order of the starts.

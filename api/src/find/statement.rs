@@ -191,6 +191,11 @@ pub(super) fn ranges(
         common.push(order.after("listing", after, sql));
     }
     let common = common.join(" AND ");
+    let is_by_start = order.is_none() || found.sort.is_by_start();
+    // If there are few countries, SQLite would read the dates of each, and sort.
+    let index =
+        if backend == DbBackend::Sqlite && is_by_start && *source == Source::All { " INDEXED BY listing_by_start" } else { "" };
+    let tables = tables.replacen("listing", &format!("listing{index}"), 1);
     let in_order = order.map(|(order, _)| format!(" ORDER BY {}", order.clause("listing"))).unwrap_or_default();
     let columns = format!("{}, {chord} AS chord", found.columns.text);
     let range = |range: &str| {
@@ -202,19 +207,21 @@ pub(super) fn ranges(
             format!("SELECT * FROM ({run}{in_order}) AS listing")
         }
     };
-    let runs: Vec<String> = conditions_of(found, source, sql).iter().map(|condition| range(condition)).collect();
+    let runs: Vec<String> = conditions_of(found, source, is_by_start, sql).iter().map(|condition| range(condition)).collect();
     runs.join(" UNION ALL ")
 }
 
 /// The conditions of the ranges of a source.
-fn conditions_of(found: &Found<'_>, source: &Source, sql: &mut Sql) -> Vec<String> {
-    // Indexes in the order of the starts begin with this column; others contain only upcoming events.
-    let flags: &[&str] = if found.are_upcoming {
-        &["listing.upcoming = TRUE"]
-    } else if found.sort.is_by_start() && matches!(source, Source::All | Source::Values(..)) {
-        &["listing.upcoming = TRUE", "listing.upcoming = FALSE"]
-    } else {
-        &["TRUE"]
+fn conditions_of(found: &Found<'_>, source: &Source, is_by_start: bool, sql: &mut Sql) -> Vec<String> {
+    // Indexes in the order of the starts have this column before it; others contain only upcoming events, and SQLite uses them only for
+    // the condition with which they were created.
+    let has_column = is_by_start && matches!(source, Source::All | Source::Values(..));
+    let flags: &[&str] = match (found.are_upcoming, found.filters.have_left()) {
+        (true, _) if has_column => &["listing.upcoming = TRUE"],
+        (true, _) => &["listing.upcoming"],
+        (false, true) => &["listing.upcoming = FALSE"],
+        (false, false) if has_column => &["listing.upcoming = TRUE", "listing.upcoming = FALSE"],
+        (false, false) => &["TRUE"],
     };
     let values: Vec<String> = match source {
         Source::Values(column, values) => pad(values.clone())

@@ -2,6 +2,7 @@
 
 mod changes;
 mod concerts;
+mod events;
 mod rates;
 mod search;
 
@@ -26,7 +27,8 @@ async fn explain_postgres(database: &DatabaseConnection, statement: Statement) -
     let values: Vec<String> =
         statement.values.into_iter().flatten().map(|value| PostgresQueryBuilder.value_to_string(&value)).collect();
     transaction.execute_unprepared(&format!("PREPARE search AS {}", statement.sql)).await.unwrap();
-    let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE search({})", values.join(", "));
+    let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
+    let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE search{values}");
     let row = transaction.query_one_raw(Statement::from_string(DbBackend::Postgres, explain)).await.unwrap().unwrap();
     transaction.execute_unprepared("DEALLOCATE search").await.unwrap();
     transaction.commit().await.unwrap();
@@ -39,4 +41,13 @@ async fn explain_postgres(database: &DatabaseConnection, statement: Statement) -
 fn nodes(plan: &Value) -> Vec<&Value> {
     let children = plan["Plans"].as_array().into_iter().flatten();
     std::iter::once(plan).chain(children.flat_map(nodes)).collect()
+}
+
+/// The rows that the nodes of a plan read from tables.
+fn rows_read(plan: &Value) -> f64 {
+    let number = |node: &Value, field: &str| node[field].as_f64().unwrap_or(0.0);
+    let of_tables = nodes(plan).into_iter().filter(|node| node["Relation Name"].is_string());
+    of_tables
+        .map(|node| (number(node, "Actual Rows") + number(node, "Rows Removed by Filter")) * number(node, "Actual Loops"))
+        .sum()
 }
