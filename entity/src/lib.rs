@@ -29,6 +29,7 @@ mod geo_cell;
 mod instant;
 pub mod job;
 pub mod listing;
+pub mod name_word;
 pub mod performer;
 pub mod place;
 mod price;

@@ -2,7 +2,7 @@
 
 use sea_orm::{ExprTrait, QuerySelect, QueryTrait, entity::prelude::*, sea_query::Expr};
 
-use crate::event_performer;
+use crate::{event_performer, name_word};
 
 /// One performer of one provider.
 #[sea_orm::model]
@@ -36,6 +36,8 @@ pub async fn delete_unused(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -
         .filter(Expr::col((event_performer::Entity, event_performer::Column::PerformerId)).equals((Entity, Column::Id)))
         .into_query();
     let unused = Entity::find().filter(COLUMN.id.is_in(ids)).filter(Expr::exists(users).not()).all(transaction).await?;
-    Entity::delete_many().filter(COLUMN.id.is_in(unused.iter().map(|performer| performer.id))).exec(transaction).await?;
+    let ids: Vec<Uuid> = unused.iter().map(|performer| performer.id).collect();
+    name_word::delete(transaction, ids.clone()).await?;
+    Entity::delete_many().filter(COLUMN.id.is_in(ids)).exec(transaction).await?;
     Ok(unused)
 }

@@ -28,6 +28,8 @@ pub enum Cause {
     Settings,
     /// Time: sales that began or ended, and events that ended.
     Boundary,
+    /// A job that completed rows of an earlier release.
+    Backfill,
 }
 
 impl Cause {
@@ -44,6 +46,7 @@ impl Cause {
             Self::Rekey => "rekey",
             Self::Settings => "settings",
             Self::Boundary => "boundary",
+            Self::Backfill => "backfill",
         }
     }
 
@@ -51,7 +54,7 @@ impl Cause {
     fn to_columns(self) -> (String, Option<String>) {
         match self {
             Self::SyncRun | Self::RateBatch | Self::DeletedRateBatch | Self::Places => (self.name().to_owned(), None),
-            Self::Takedown | Self::Revert | Self::Rekey | Self::Settings | Self::Boundary => {
+            Self::Takedown | Self::Revert | Self::Rekey | Self::Settings | Self::Boundary | Self::Backfill => {
                 (Self::SyncRun.name().to_owned(), Some(self.name().to_owned()))
             }
         }
@@ -72,7 +75,7 @@ pub struct Model {
     pub cause: String,
     /// The id of the sync run or the batch.
     pub cause_id: Option<i64>,
-    /// `takedown`, `revert`, `rekey`, `settings` or `boundary`, if it was not made by importing something.
+    /// `takedown`, `revert`, `rekey`, `settings`, `boundary` or `backfill`, if it was not made by importing something.
     pub action: Option<String>,
     /// The [`Footprint`] as JSON.
     pub footprint: String,

@@ -2,7 +2,7 @@
 
 use sea_orm::{ExprTrait, QuerySelect, QueryTrait, entity::prelude::*, sea_query::Expr};
 
-use crate::event;
+use crate::{event, name_word};
 
 /// One venue of one provider.
 #[sea_orm::model]
@@ -66,6 +66,8 @@ pub async fn delete_unused(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -
         .filter(Expr::col((event::Entity, event::Column::VenueId)).equals((Entity, Column::Id)))
         .into_query();
     let unused = Entity::find().filter(COLUMN.id.is_in(ids)).filter(Expr::exists(users).not()).all(transaction).await?;
-    Entity::delete_many().filter(COLUMN.id.is_in(unused.iter().map(|venue| venue.id))).exec(transaction).await?;
+    let ids: Vec<Uuid> = unused.iter().map(|venue| venue.id).collect();
+    name_word::delete(transaction, ids.clone()).await?;
+    Entity::delete_many().filter(COLUMN.id.is_in(ids)).exec(transaction).await?;
     Ok(unused)
 }

@@ -16,6 +16,7 @@ mod jobs;
 mod ledger;
 mod listing;
 mod loading;
+mod name_words;
 mod pages;
 mod probe;
 mod pushes;
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(id_from::Migration),
             Box::new(listing::Migration),
             Box::new(words::Migration),
+            Box::new(name_words::Migration),
         ]
     }
 }

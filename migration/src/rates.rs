@@ -110,7 +110,7 @@ fn rate_day(backend: DbBackend) -> TableCreateStatement {
 }
 
 /// On SQLite the table is stored in the order of its primary key, without a separate index.
-fn keyed_by_primary_key(table: &mut TableCreateStatement, backend: DbBackend) -> TableCreateStatement {
+pub(crate) fn keyed_by_primary_key(table: &mut TableCreateStatement, backend: DbBackend) -> TableCreateStatement {
     if backend == DbBackend::Sqlite {
         table.extra("WITHOUT ROWID");
     }
@@ -118,7 +118,7 @@ fn keyed_by_primary_key(table: &mut TableCreateStatement, backend: DbBackend) ->
 }
 
 /// Lists continue from a cursor, so both databases must sort text in the same way: by bytes.
-fn in_byte_order(mut column: ColumnDef, backend: DbBackend) -> ColumnDef {
+pub(crate) fn in_byte_order(mut column: ColumnDef, backend: DbBackend) -> ColumnDef {
     if backend == DbBackend::Postgres {
         column.extra("COLLATE \"C\"");
     }

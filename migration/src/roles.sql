@@ -57,8 +57,8 @@ GRANT UPDATE, DELETE ON job TO marquee_operator;
 GRANT pg_monitor, pg_signal_backend TO marquee_operator;
 
 GRANT SELECT ON
-    alias, base_event, catalogue_version, change, change_retention, event, event_performer, listing, performer, place, rate, rate_batch, rate_day,
-    region, reject, release, schema_compatibility, seaql_migrations, show_text, tombstone, venue, word, zone
+    alias, base_event, catalogue_version, change, change_retention, event, event_performer, listing, name_word, performer, place, rate,
+    rate_batch, rate_day, region, reject, release, schema_compatibility, seaql_migrations, show_text, tombstone, venue, word, zone
 TO marquee_reader;
 -- Without `url`, which may contain a password or a token.
 GRANT SELECT (

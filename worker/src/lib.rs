@@ -10,6 +10,7 @@ mod database;
 pub mod jobs;
 pub mod listing_backfill;
 pub mod metrics;
+pub mod name_backfill;
 pub mod progress;
 pub mod provider;
 mod release_metrics;

@@ -80,7 +80,7 @@ async fn fold_cities(database: &DatabaseConnection, provider_id: i32) -> Result<
 }
 
 /// Begins a transaction in which no sync of the provider can change its events.
-async fn begin_locked(database: &DatabaseConnection, provider_id: i32) -> Result<DatabaseTransaction, DbErr> {
+pub(crate) async fn begin_locked(database: &DatabaseConnection, provider_id: i32) -> Result<DatabaseTransaction, DbErr> {
     let transaction = begin_write(database).await?;
     provider::Entity::find_by_id(provider_id).lock_exclusive().one(&transaction).await?;
     Ok(transaction)

@@ -4,7 +4,7 @@ use crate::response::ContentCoding;
 
 /// The format of cached responses. To be incremented when the bytes or the meaning of a response change, so that programs of two releases
 /// can share a Redis. A test compares the responses of a fixed catalogue with those that are recorded for this number.
-pub const FORMAT: u32 = 7;
+pub const FORMAT: u32 = 8;
 
 /// The beginning of the keys in a Redis that several databases and releases may share. `database` is the location of the primary.
 #[must_use]

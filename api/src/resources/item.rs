@@ -104,7 +104,7 @@ impl<I: Item> CachedQuery for ItemQuery<I> {
         let mut sql = Sql::default();
         let (condition, is_loaded) = (self.item.condition(table, &mut sql), is_loaded(table));
         let text = format!(
-            "SELECT {table}.id, {table}.folded_name, {columns}, {more} {upcoming} AS upcoming_events, {VERSION_COLUMNS} \
+            "SELECT {table}.id, {table}.folded_name AS sort_text, {columns}, {more} {upcoming} AS upcoming_events, {VERSION_COLUMNS} \
              FROM {table} {joins} WHERE {condition} AND {is_loaded}"
         );
         let Some(row) = read_rows::<I::Row>(database, sql.statement(backend, text)).await?.pop() else {

@@ -16,12 +16,13 @@ const RECORDED: &str = "tests/it/fixtures/cached_responses.txt";
 /// Updates the file.
 const UPDATE: &str = "UPDATE_CACHED_RESPONSES";
 
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "/search",
     "/search?limit=1",
     "/concerts?bandIds=1&limit=1",
     "/concerts?bandIds=1&limit=1&sort=starts_at",
     "/performers",
+    "/performers?q=1",
     "/performers/fever:1",
     "/venues?q=hall",
     "/venues/fever:venue%20of%20hall",

@@ -15,6 +15,8 @@ on_every_backend!(
     band_id_selects_the_concerts_of_a_performer,
     filters_venues_by_location_and_name,
     lists_are_paginated,
+    names_that_begin_with_the_text_are_the_first,
+    names_of_symbols_are_found,
     reports_invalid_parameters,
 );
 
@@ -45,7 +47,11 @@ async fn matches_name_prefixes_ignoring_accents_and_case(database: Arc<TestDatab
     assert_eq!(fetch("q=PERFORMER+%C3%91U").await, [friends, metal]);
     assert_eq!(fetch("q=performer+nu+f").await, [friends], "punctuation is ignored");
     assert_eq!(fetch("q=performer+10").await, ["Performer 10% wrong_"]);
-    for query in ["q=nu", "q=%25", "q=_", "q=performer+x+", "q=performer+xx", "q=%F4%8F%BF%BF"] {
+    assert_eq!(fetch("q=nu").await, [friends, metal], "any word may begin with it");
+    assert_eq!(fetch("q=friends").await, [friends]);
+    assert_eq!(fetch("q=nu+m").await, [metal]);
+    assert_eq!(fetch("q=performer+nu+metal+x").await, [""; 0]);
+    for query in ["q=u", "q=%25", "q=_", "q=performer+x+", "q=performer+xx", "q=%F4%8F%BF%BF"] {
         let names = fetch(query).await;
         assert!(names.is_empty() || names == ["Performer x"], "{query}: {names:?}");
     }
@@ -112,4 +118,30 @@ async fn reports_invalid_parameters(database: Arc<TestDatabase>) {
     }
     let next = app.get("/venues?q=a&limit=1").await.next();
     assert_eq!(next, None);
+}
+
+async fn names_that_begin_with_the_text_are_the_first(database: Arc<TestDatabase>) {
+    let names = ["Ana Anabel", "Villa Anna", "Banana", "Anaconda", "Sala Ana Ana", "Ana"];
+    let at = |name: &&str| NewEvent::titled(name).venue(name, (41.0, 2.0), None);
+    CatalogueFixture::new(&database).await.insert(names.iter().map(at)).await;
+    let app = TestApp::new(&database).await;
+    // Each name once, although several of its words match.
+    let expected = ["Ana", "Ana Anabel", "Anaconda", "Sala Ana Ana"];
+    assert_eq!(fetch_names(&app, "venues", "q=ana").await, expected);
+    assert_eq!(fetch_names(&app, "venues", "q=an").await, [&expected[..], &["Villa Anna"]].concat());
+    for limit in 1..5 {
+        let pages = app.get_pages(&format!("/venues?q=an&limit={limit}")).await;
+        let rows: Vec<_> = pages.iter().flat_map(|page| page.json()["venues"].as_array().unwrap().clone()).collect();
+        let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!(names, [&expected[..], &["Villa Anna"]].concat(), "pages of {limit}");
+    }
+}
+
+async fn names_of_symbols_are_found(database: Arc<TestDatabase>) {
+    let events = ["!!!", "$$ $", "plain"].map(|name| NewEvent::titled(name).venue(name, (41.0, 2.0), None));
+    CatalogueFixture::new(&database).await.insert(events).await;
+    let app = TestApp::new(&database).await;
+    for (query, name) in [("q=!", "!!!"), ("q=!!!", "!!!"), ("q=%24%24", "$$ $"), ("q=%24+", "$$ $")] {
+        assert_eq!(fetch_names(&app, "venues", query).await, [name], "{query}");
+    }
 }

@@ -26,6 +26,7 @@ fn entity_tables() -> BTreeSet<String> {
         entity::feed_page::Entity.table_name(),
         entity::job::Entity.table_name(),
         entity::listing::Entity.table_name(),
+        entity::name_word::Entity.table_name(),
         entity::performer::Entity.table_name(),
         entity::place::Entity.table_name(),
         entity::provider::Entity.table_name(),

@@ -1,8 +1,8 @@
 //! Background jobs.
 //!
 //! [`registry`](mod@registry) maps each kind to its handler, and there is one file per kind: `sync`, `push`, `datum`, [`cleanup`],
-//! [`boundary`], [`boundary_backfill`] and [`listing_backfill`]. [`runner`] claims what is due and holds the leases. [`pause`] decides when a provider is not
-//! polled. The queue itself is `entity::job`; `schedule` and the API enqueue.
+//! [`boundary`], [`boundary_backfill`], [`listing_backfill`] and [`name_backfill`]. [`runner`] claims what is due and holds the leases.
+//! [`pause`] decides when a provider is not polled. The queue itself is `entity::job`; `schedule` and the API enqueue.
 
 pub mod boundary;
 pub mod boundary_backfill;
@@ -11,6 +11,7 @@ mod context;
 mod datum;
 pub mod lease;
 pub mod listing_backfill;
+pub mod name_backfill;
 mod outcome;
 pub mod pause;
 mod push;
@@ -23,7 +24,7 @@ use entity::job::{DatumJob, PushJob, SyncJob};
 
 use self::{
     boundary::BoundaryJob, boundary_backfill::BoundaryBackfillJob, cleanup::CleanupJob, listing_backfill::ListingBackfillJob,
-    registry::Registry,
+    name_backfill::NameBackfillJob, registry::Registry,
 };
 pub use self::{context::JobContext, outcome::JobOutcome};
 
@@ -38,4 +39,5 @@ pub fn registry() -> Registry<JobContext> {
         .with::<BoundaryJob>()
         .with::<BoundaryBackfillJob>()
         .with::<ListingBackfillJob>()
+        .with::<NameBackfillJob>()
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use entity::{
     UtcInstant, base_event, begin_write, change, chunks, database_now, deadline, event, feed_page,
     footprint::{Footprint, Scope},
-    listing, performer, provider, pushed_feed, reject, sync_run,
+    listing, name_word, performer, provider, pushed_feed, reject, sync_run,
     takedown::{self, NO_FIELDS, REMOVED_TEXT},
     tombstone, undo, venue, word,
 };
@@ -231,15 +231,19 @@ impl Purge<'_> {
 
     async fn delete_venues(&self, transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
         let some = venue::Entity::find().select_only().column(venue::Column::Id);
-        let some = some.filter(venue::COLUMN.provider_id.eq(self.provider_id)).limit(ROWS_PER_STEP).into_query();
-        let deleted = venue::Entity::delete_many().filter(venue::Column::Id.in_subquery(some)).exec(transaction).await?;
+        let some = some.filter(venue::COLUMN.provider_id.eq(self.provider_id)).limit(ROWS_PER_STEP);
+        let ids: Vec<Uuid> = some.into_tuple().all(transaction).await?;
+        name_word::delete(transaction, ids.clone()).await?;
+        let deleted = venue::Entity::delete_many().filter(venue::COLUMN.id.is_in(ids)).exec(transaction).await?;
         Ok(deleted.rows_affected)
     }
 
     async fn delete_performers(&self, transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
         let some = performer::Entity::find().select_only().column(performer::Column::Id);
-        let some = some.filter(performer::COLUMN.provider_id.eq(self.provider_id)).limit(ROWS_PER_STEP).into_query();
-        let deleted = performer::Entity::delete_many().filter(performer::Column::Id.in_subquery(some)).exec(transaction).await?;
+        let some = some.filter(performer::COLUMN.provider_id.eq(self.provider_id)).limit(ROWS_PER_STEP);
+        let ids: Vec<Uuid> = some.into_tuple().all(transaction).await?;
+        name_word::delete(transaction, ids.clone()).await?;
+        let deleted = performer::Entity::delete_many().filter(performer::COLUMN.id.is_in(ids)).exec(transaction).await?;
         Ok(deleted.rows_affected)
     }
 

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entity::{EventStatus, alias, base_event, chunks, deadline, event, event_performer, listing, performer, venue};
+use entity::{
+    EventStatus, alias, base_event, chunks, deadline, event, event_performer, listing,
+    name_word::{self, NameKind},
+    performer, venue,
+};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
     PrimaryKeyToColumn, QueryFilter, QuerySelect, QueryTrait, Value, sea_query::OnConflict,
@@ -61,8 +65,13 @@ impl CopyWriter {
             find_changed::<performer::Entity>(transaction, &changes.performers, performer::Column::Id, |row| row.id).await?;
         listed_base_events.extend(listing::find_base_events_at(transaction, changed_venues).await?);
         listed_base_events.extend(listing::find_base_events_of(transaction, changed_performers).await?);
+        let venue_names = changes.venues.values().map(|venue| (venue.id, venue.folded_name.clone())).collect();
+        let performer_names =
+            changes.performers.values().map(|performer| (performer.id, performer.folded_name.clone())).collect();
         upsert(transaction, changes.venues.into_values().collect()).await?;
         upsert(transaction, changes.performers.into_values().collect()).await?;
+        name_word::replace(transaction, NameKind::Venue, venue_names).await?;
+        name_word::replace(transaction, NameKind::Performer, performer_names).await?;
         insert(transaction, changes.new_events).await?;
         upsert(transaction, changes.changed_events).await?;
         for events in chunks(changes.replaced) {

@@ -30,13 +30,14 @@ pub struct PerformersApi(pub State);
 impl PerformersApi {
     /// Find performers by name
     ///
-    /// Returns performers with a name that begins with `q`, sorted by name. Accents, case and punctuation are ignored: `motley crue` finds
-    /// `Mötley Crüe`.
+    /// Returns performers with a word in their name that begins with `q`: first the names that begin with it, sorted by name, then those
+    /// with a later word that does, sorted by the rest of the name from that word on. `q` may have several words, which follow each other
+    /// in the name: `toten h` finds `Die Toten Hosen`. Accents, case and punctuation are ignored, except in names without letters.
     #[oai(path = "/performers", method = "get", operation_id = "performers")]
     async fn performers(
         &self,
         request: &Request,
-        /// Only performers with a name that begins with this text
+        /// Only performers with a word in their name that begins with this text
         #[oai(name = "q")]
         _q: Documented<NamePrefixText>,
         /// The maximum number of performers

@@ -39,7 +39,7 @@ pub(super) struct PerformerRow {
     pub(super) id: Uuid,
     source_id: String,
     name: String,
-    folded_name: String,
+    sort_text: String,
     slug: String,
     version: i64,
     raised_at: UtcInstant,
@@ -47,7 +47,7 @@ pub(super) struct PerformerRow {
 
 impl NamedRow for PerformerRow {
     fn sort_key(&self) -> NameSortKey {
-        (self.folded_name.clone(), self.id)
+        (self.sort_text.clone(), self.id)
     }
 
     fn snapshot(&self) -> SnapshotVersion {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use entity::{
     UtcInstant, fold_name,
     footprint::{Scope, Selection},
+    name_word::MAX_CHARACTERS,
 };
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use serde::Serialize;
@@ -18,7 +19,6 @@ use crate::{
     },
     error::ApiError,
     query::{Cursor, Filters, ListFilters, ListQuery, Page, Parameters},
-    resources::name_list::MAX_CHARACTERS,
     response::Envelope,
 };
 

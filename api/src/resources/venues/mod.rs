@@ -31,13 +31,14 @@ pub struct VenuesApi(pub State);
 impl VenuesApi {
     /// Find venues by name and location
     ///
-    /// Returns venues with a name that begins with `q`, or within `radius` kilometres of a point, sorted by name; with both, venues that meet
-    /// both conditions. Accents, case and punctuation of names are ignored. Distances are computed as for `/concerts`.
+    /// Returns venues with a word in their name that begins with `q`, or within `radius` kilometres of a point, sorted by name; with both,
+    /// venues that meet both conditions. With `q`, names that begin with it precede those with a later word that does. Accents, case and
+    /// punctuation of names are ignored. Distances are computed as for `/concerts`.
     #[oai(path = "/venues", method = "get", operation_id = "venues")]
     async fn venues(
         &self,
         request: &Request,
-        /// Only venues with a name that begins with this text
+        /// Only venues with a word in their name that begins with this text
         #[oai(name = "q")]
         _q: Documented<NamePrefixText>,
         /// The latitude of the point, -90 to 90

@@ -49,7 +49,7 @@ pub(super) struct VenueRow {
     pub(super) id: Uuid,
     source_id: String,
     name: String,
-    folded_name: String,
+    sort_text: String,
     latitude: f64,
     longitude: f64,
     place_code: Option<String>,
@@ -63,7 +63,7 @@ pub(super) struct VenueRow {
 
 impl NamedRow for VenueRow {
     fn sort_key(&self) -> NameSortKey {
-        (self.folded_name.clone(), self.id)
+        (self.sort_text.clone(), self.id)
     }
 
     fn snapshot(&self) -> SnapshotVersion {

@@ -10,6 +10,7 @@ mod lease_lost;
 mod mangled;
 mod model;
 mod moved;
+mod names;
 mod rejected;
 mod rekey;
 mod revert;
@@ -183,6 +184,7 @@ impl Tables {
         tables.event_performers.sort_by_key(|row| (row.event_id, row.position));
         tables.assert_derived_columns();
         Box::pin(Listings::of(database, &tables)).await.assert_derived_from(&tables);
+        names::assert_words(database, &tables).await;
         tables
     }
 

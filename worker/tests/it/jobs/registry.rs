@@ -79,7 +79,18 @@ async fn runs_the_jobs_of_the_previous_release(database: Arc<TestDatabase>) {
 fn claims_every_registered_kind_and_its_previous_names() {
     assert_eq!(
         registry().kinds(),
-        ["boundary", "boundary_backfill", "cleanup", "datum", "listing_backfill", "push", "sync", "tidy", "words_backfill"]
+        [
+            "boundary",
+            "boundary_backfill",
+            "cleanup",
+            "datum",
+            "listing_backfill",
+            "name_backfill",
+            "push",
+            "sync",
+            "tidy",
+            "words_backfill"
+        ]
     );
 }
 

@@ -1,0 +1,106 @@
+//! Writes the parts of the names of performers and venues that an earlier release wrote.
+
+use entity::{
+    begin_write, chunks, deadline, fold_name,
+    footprint::{Footprint, Scope},
+    name_word::{self, NameKind},
+    performer, provider,
+    release::{self, Cause},
+    venue,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Uuid};
+
+use crate::{listing_backfill::begin_locked, release_metrics};
+
+/// An item and its name.
+type Name = (Uuid, String, String);
+
+/// Writes the parts of all names, and folds those again that an earlier release folded in another way. Returns the number of names.
+///
+/// # Errors
+///
+/// When the database is unavailable. What was written remains.
+pub async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
+    let mut filled = 0;
+    let providers = provider::Entity::find().select_only().column(provider::Column::Id).into_tuple::<i32>().all(database);
+    for provider_id in deadline::within(deadline::BULK, database, providers).await? {
+        for kind in [NameKind::Performer, NameKind::Venue] {
+            for ids in chunks(deadline::within(deadline::BULK, database, fetch_ids(database, provider_id, kind)).await?) {
+                filled += deadline::within(deadline::BULK, database, fill_batch(database, provider_id, kind, ids)).await?;
+            }
+        }
+    }
+    if filled > 0 {
+        publish(database).await?;
+    }
+    Ok(filled)
+}
+
+/// What an API has cached lacks the names.
+async fn publish(database: &DatabaseConnection) -> Result<(), DbErr> {
+    let footprint = Footprint::all_of(&[Scope::Concerts, Scope::Performers, Scope::Venues]);
+    let transaction = begin_write(database).await?;
+    release::publish(&transaction, (Cause::Backfill, None), &footprint).await?;
+    transaction.commit().await?;
+    release_metrics::count_release(Cause::Backfill, &footprint);
+    Ok(())
+}
+
+async fn fetch_ids(database: &DatabaseConnection, provider_id: i32, kind: NameKind) -> Result<Vec<Uuid>, DbErr> {
+    match kind {
+        NameKind::Performer => {
+            let ids = performer::Entity::find().select_only().column(performer::Column::Id);
+            ids.filter(performer::COLUMN.provider_id.eq(provider_id)).into_tuple().all(database).await
+        }
+        NameKind::Venue => {
+            let ids = venue::Entity::find().select_only().column(venue::Column::Id);
+            ids.filter(venue::COLUMN.provider_id.eq(provider_id)).into_tuple().all(database).await
+        }
+    }
+}
+
+/// Writes the parts of some names, in a transaction in which no sync can change them.
+async fn fill_batch(database: &DatabaseConnection, provider_id: i32, kind: NameKind, ids: Vec<Uuid>) -> Result<u64, DbErr> {
+    let transaction = begin_locked(database, provider_id).await?;
+    let mut names = Vec::new();
+    for (id, name, stored) in fetch_names(&transaction, kind, ids).await? {
+        let folded = fold_name(&name);
+        if folded != stored {
+            fold_again(&transaction, kind, id, &folded).await?;
+        }
+        names.push((id, folded));
+    }
+    let count = names.len() as u64;
+    name_word::replace(&transaction, kind, names).await?;
+    transaction.commit().await?;
+    Ok(count)
+}
+
+async fn fetch_names(transaction: &impl ConnectionTrait, kind: NameKind, ids: Vec<Uuid>) -> Result<Vec<Name>, DbErr> {
+    match kind {
+        NameKind::Performer => {
+            let columns = [performer::Column::Id, performer::Column::Name, performer::Column::FoldedName];
+            let names = performer::Entity::find().select_only().columns(columns);
+            names.filter(performer::COLUMN.id.is_in(ids)).into_tuple().all(transaction).await
+        }
+        NameKind::Venue => {
+            let columns = [venue::Column::Id, venue::Column::Name, venue::Column::FoldedName];
+            let names = venue::Entity::find().select_only().columns(columns);
+            names.filter(venue::COLUMN.id.is_in(ids)).into_tuple().all(transaction).await
+        }
+    }
+}
+
+async fn fold_again(transaction: &impl ConnectionTrait, kind: NameKind, id: Uuid, folded: &str) -> Result<(), DbErr> {
+    match kind {
+        NameKind::Performer => {
+            let update = performer::Entity::update_many().col_expr(performer::Column::FoldedName, folded.into());
+            update.filter(performer::COLUMN.id.eq(id)).exec(transaction).await?;
+        }
+        NameKind::Venue => {
+            let update = venue::Entity::update_many().col_expr(venue::Column::FoldedName, folded.into());
+            update.filter(venue::COLUMN.id.eq(id)).exec(transaction).await?;
+        }
+    }
+    Ok(())
+}
