@@ -18,6 +18,7 @@ pub mod server;
 mod state;
 #[cfg(test)]
 mod tests;
+pub mod vocabulary;
 
 use std::{collections::HashMap, io};
 

@@ -12,12 +12,17 @@ pub fn namespace(database: &str) -> String {
     format!("marquee:{FORMAT}:{database}:")
 }
 
-/// The key in each tier: the canonical form of the query, and the coding of the response.
+/// The key in each tier: the canonical form of the query, its corrected words, and the coding of the response.
 #[must_use]
-pub(super) fn of(canonical_query: &str, coding: ContentCoding) -> String {
-    let mut key = String::with_capacity(canonical_query.len() + 9);
+pub(super) fn of(canonical_query: &str, corrected: Option<&str>, coding: ContentCoding) -> String {
+    let mut key = String::with_capacity(canonical_query.len() + corrected.map_or(0, str::len) + 10);
     key.push_str(canonical_query);
     key.push(' ');
+    // A canonical query has no spaces, so this is part of none.
+    if let Some(corrected) = corrected {
+        key.push_str(corrected);
+        key.push(' ');
+    }
     key.push_str(coding.name());
     key
 }

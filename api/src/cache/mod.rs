@@ -44,6 +44,7 @@ use crate::{
     database::{Availability, reader::Reader},
     error::ApiError,
     response::{ContentCoding, Reply, StoredBody},
+    vocabulary::VocabularyWatch,
 };
 
 /// How long a body may be served after a release that may have changed it, while the new body is fetched: so that no request waits for a sync.
@@ -62,6 +63,7 @@ pub struct Cache {
     version: Arc<VersionWatch>,
     availability: Arc<Availability>,
     reader: Arc<Reader>,
+    vocabulary: Arc<VocabularyWatch>,
     revalidate_within: Duration,
     counters: CacheCounters,
 }
@@ -90,6 +92,7 @@ impl Cache {
             version,
             availability,
             reader,
+            vocabulary: Arc::default(),
             revalidate_within,
             counters: CacheCounters::new(),
         }
@@ -101,6 +104,21 @@ impl Cache {
         // Recent inserts are not counted yet.
         self.process.run_pending_tasks();
         self.process.entry_count() == 0
+    }
+
+    /// The words by which queries are corrected.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Arc<VocabularyWatch> {
+        &self.vocabulary
+    }
+
+    /// A request for the response to `query` in this coding, with the words corrected that are unknown now.
+    #[must_use]
+    pub fn request<Q: CachedQuery>(&self, query: Q, coding: ContentCoding) -> CacheRequest<Q> {
+        match self.vocabulary.current() {
+            Some(vocabulary) => CacheRequest::correct(query, &vocabulary, coding),
+            None => CacheRequest::new(query, coding),
+        }
     }
 
     /// Whether Redis responds, if there is one.
@@ -141,7 +159,7 @@ impl Cache {
     /// As [`get`](Self::get), and when the request accepts no coding that we have.
     pub async fn respond<Q: CachedQuery, T>(self: &Arc<Self>, request: &Request, query: Q) -> Result<Reply<T>, ApiError> {
         let coding = ContentCoding::negotiate(request.headers())?;
-        let response = self.get(&CacheRequest::new(query, coding)).await?;
+        let response = self.get(&self.request(query, coding)).await?;
         let length = response.body.representation.body.content_length();
         Ok(Reply::new(response.respond(request.headers()), length))
     }

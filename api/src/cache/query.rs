@@ -12,6 +12,7 @@ use crate::{
     error::ApiError,
     query::Canonical,
     response::{JSON, StoredBody},
+    vocabulary::Vocabulary,
 };
 
 /// The version of a snapshot, and when it was raised.
@@ -35,6 +36,12 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
     /// Whether its statements must read one snapshot.
     fn needs_snapshot(&self) -> bool {
         false
+    }
+
+    /// Corrects words that the vocabulary lacks, for the case that nothing has the words of the request. Returns the corrected ones: the
+    /// output depends on them, too.
+    fn correct(&mut self, _: &Vocabulary) -> Option<String> {
+        None
     }
 
     /// How large its read may be.

@@ -30,13 +30,22 @@ pub(crate) struct DayCount {
     raised_at: UtcInstant,
 }
 
+/// The counts of a calendar.
+#[derive(Debug)]
+pub(crate) struct CountedDays {
+    pub(crate) counts: Vec<DayCount>,
+    /// The words by which events were found, if these are not those of the request.
+    pub(crate) corrected: Option<String>,
+}
+
 /// Counts the events that start on the days from the first to the last. Days without events have no rows.
 pub(crate) async fn count_days(
     database: &impl ReadConnection,
     filters: &EventFilters,
     (first, last): (NaiveDate, NaiveDate),
-) -> Result<Snapshot<Vec<DayCount>>, ApiError> {
-    let rows: Vec<DayCount> = read_summary(database, filters, (COLUMNS, Some(instants(first, last))), |_, events, sql| {
+) -> Result<Snapshot<CountedDays>, ApiError> {
+    let columns = (COLUMNS, Some(instants(first, last)));
+    let (counts, corrected): (Vec<DayCount>, _) = read_summary(database, filters, columns, |_, events, sql| {
         let (first, last) = (sql.bind(first.to_string()), sql.bind(last.to_string()));
         format!(
             "SELECT found.day, found.currency, COALESCE(found.own_digits, provider.currency_digits) AS currency_digits, \
@@ -46,8 +55,8 @@ pub(crate) async fn count_days(
         )
     })
     .await?;
-    let snapshot = rows.first().map(|row| (row.version, row.raised_at));
-    Ok((rows, snapshot))
+    let snapshot = counts.first().map(|row| (row.version, row.raised_at));
+    Ok((CountedDays { counts, corrected }, snapshot))
 }
 
 /// Instants between which all events of the days start, wherever they take place: no clock differs from UTC by a day.

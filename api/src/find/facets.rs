@@ -47,6 +47,8 @@ pub(crate) struct CountedFacets {
     pub(crate) total: i64,
     /// Whether all events were counted.
     pub(crate) is_complete: bool,
+    /// The words by which events were found, if these are not those of the request.
+    pub(crate) corrected: Option<String>,
     /// Most frequent first.
     pub(crate) values: BTreeMap<Facet, Vec<FacetCount>>,
 }
@@ -156,7 +158,7 @@ pub(crate) async fn count_facets(
     facets: impl Iterator<Item = Facet> + Clone + Send,
 ) -> Result<Snapshot<CountedFacets>, ApiError> {
     let selected = facets.clone();
-    let rows: Vec<FacetRow> = read_summary(database, filters, (COLUMNS, None), |backend, events, _| {
+    let (rows, corrected): (Vec<FacetRow>, _) = read_summary(database, filters, (COLUMNS, None), |backend, events, _| {
         let values: Vec<String> = selected
             .map(|facet| format!(" UNION ALL SELECT * FROM ({}) AS {}_values", facet.select(backend), facet.name()))
             .collect();
@@ -170,7 +172,7 @@ pub(crate) async fn count_facets(
     })
     .await?;
     let snapshot = rows.first().map(|row| (row.version, row.raised_at));
-    Ok((collect(rows, facets), snapshot))
+    Ok((CountedFacets { corrected, ..collect(rows, facets) }, snapshot))
 }
 
 fn collect(rows: Vec<FacetRow>, facets: impl Iterator<Item = Facet>) -> CountedFacets {
@@ -191,7 +193,7 @@ fn collect(rows: Vec<FacetRow>, facets: impl Iterator<Item = Facet>) -> CountedF
         counts.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.value.cmp(&right.value)));
         counts.truncate(MAX_VALUES);
     }
-    CountedFacets { total: found.min(MAX_EVENTS), is_complete: found <= MAX_EVENTS, values }
+    CountedFacets { total: found.min(MAX_EVENTS), is_complete: found <= MAX_EVENTS, values, ..CountedFacets::default() }
 }
 
 /// Adds the events of each second level to its first level, which the filter includes.

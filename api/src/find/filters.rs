@@ -25,6 +25,7 @@ use super::{
 use crate::{
     error::ApiError,
     query::{Edge, Parameters, StatusFilter, TimeRange, parse_moment, serialize_instant},
+    vocabulary::Vocabulary,
 };
 
 /// Which events. A filter without a value selects all.
@@ -151,6 +152,16 @@ impl EventFilters {
             price: PriceFilter::read(parameters),
             updated_since: parameters.get("updated_since", |text| parse_moment(text, Edge::Start)),
         }
+    }
+
+    /// [`CachedQuery::correct`](crate::cache::CachedQuery::correct) for the words.
+    pub(crate) fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
+        self.words.as_mut()?.correct(vocabulary)
+    }
+
+    /// Whether words are looked up twice, which must be in one snapshot.
+    pub(crate) fn are_corrected(&self) -> bool {
+        self.words.as_ref().is_some_and(Words::is_corrected)
     }
 
     /// When they take place.

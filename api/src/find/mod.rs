@@ -29,7 +29,7 @@ mod when;
 mod words;
 
 pub(crate) use self::{
-    calendar::{DayCount, count_days},
+    calendar::{CountedDays, count_days},
     documented::AllFilters,
     event_view::{EventPerformerView, EventVenueView, EventView},
     facets::{CountedFacets, Facet, FacetCount, count_facets},

@@ -8,7 +8,6 @@ use super::{
     event_view::EventView,
     rows::FoundEvent,
     sort::{Sort, SortKey, SortValue},
-    words::Words,
 };
 
 /// Events that are ranked: they are read with all their details. The list ends with them.
@@ -17,10 +16,10 @@ pub(super) const MAX_RANKED: u64 = 1_000;
 const OF_PREFIX: i64 = 1_000;
 
 /// The page after a position, of events that are all there are.
-pub(super) fn page(words: &Words, candidates: Vec<FoundEvent>, after: Option<SortKey>, limit: u64) -> Vec<FoundEvent> {
+pub(super) fn page(terms: &[Term], candidates: Vec<FoundEvent>, after: Option<SortKey>, limit: u64) -> Vec<FoundEvent> {
     let mut rows: Vec<FoundEvent> = candidates.into_iter().take(usize::try_from(MAX_RANKED).unwrap_or(usize::MAX)).collect();
     for row in &mut rows {
-        row.rank = rank(words.terms(), &row.view);
+        row.rank = rank(terms, &row.view);
     }
     rows.sort_by(|left, right| compare(left.sort_key(Sort::Relevance), right.sort_key(Sort::Relevance)));
     let is_after =

@@ -56,6 +56,11 @@ impl Resolved {
         })
     }
 
+    /// The words by which events are found, if these are not those of the request.
+    pub(super) fn corrected(&self) -> Option<String> {
+        self.documents.as_ref()?.corrected()
+    }
+
     /// Whether no event can have what the filters name.
     pub(super) fn is_empty(&self) -> bool {
         let is_empty = |ids: &Option<Vec<Uuid>>| ids.as_ref().is_some_and(Vec::is_empty);

@@ -90,6 +90,8 @@ pub(crate) struct FoundPage {
     pub(crate) rows: Vec<FoundEvent>,
     /// The number of all events up to a maximum, if it was requested.
     pub(crate) total: Option<u64>,
+    /// The words by which they were found, if these are not those of the request.
+    pub(crate) corrected: Option<String>,
     /// Whether events were left out that no other page has.
     pub(crate) is_cut: bool,
 }
@@ -150,17 +152,18 @@ impl<C: ReadConnection> PageReader<'_, C> {
             Some(max) => Some(self.count(&found, &plans[0], max, versions).await?),
             None => None,
         };
-        let rows = match (&self.filters.words, self.sort) {
-            (Some(words), Sort::Relevance) => {
+        let corrected = resolved.corrected();
+        let rows = match (&resolved.documents, self.sort) {
+            (Some(documents), Sort::Relevance) => {
                 let candidates = self.read_part(&found, &plans, None, MAX_RANKED + 1, versions).await?;
                 let is_cut = candidates.len() as u64 > MAX_RANKED;
-                let rows = relevance::page(words, candidates, after, limit);
-                return Ok(FoundPage { rows, total, is_cut });
+                let rows = relevance::page(&documents.terms, candidates, after, limit);
+                return Ok(FoundPage { rows, total, corrected, is_cut });
             }
             (_, sort) if sort.is_by_price() => self.read_by_price(found, &plans, after, limit, versions).await?,
             _ => self.read_part(&found, &plans, after, limit, versions).await?,
         };
-        Ok(FoundPage { rows, total, is_cut: false })
+        Ok(FoundPage { rows, total, corrected, is_cut: false })
     }
 
     /// First the events with a price, and then those without one.

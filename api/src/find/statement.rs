@@ -171,11 +171,11 @@ pub(super) fn ranges(
         Some(false) => common.push("listing.min_price IS NULL".to_owned()),
         None => {}
     }
-    if let (Some(words), Some(documents)) = (&found.filters.words, &found.resolved.documents) {
+    if let Some(documents) = &found.resolved.documents {
         common.push(match source {
-            Source::Words => words.select(backend, sql),
+            Source::Words => documents.select(backend, sql),
             _ if documents.are_few() => format!("listing.show_text_id IN ({})", sql.bind_all(&documents.ids)),
-            _ => words.condition(backend, sql),
+            _ => documents.condition(backend, sql),
         });
     }
     if !found.ids.is_empty() {

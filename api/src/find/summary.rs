@@ -16,18 +16,18 @@ use crate::{
     error::ApiError,
 };
 
-/// Reads the rows of a statement, which is written around a `SELECT` of `columns` of the events. There are no rows if no event can have what
-/// the filters name.
+/// Reads the rows of a statement, which is written around a `SELECT` of `columns` of the events, and returns the corrected words of the
+/// filters, if events were found by these. There are no rows if no event can have what the filters name.
 pub(super) async fn read_summary<Row: FromQueryResult + Send + Unpin>(
     database: &impl ReadConnection,
     filters: &EventFilters,
     (columns, starts): (Columns, Option<(UtcInstant, UtcInstant)>),
     write: impl FnOnce(DbBackend, &str, &mut Sql) -> String + Send,
-) -> Result<Vec<Row>, ApiError> {
+) -> Result<(Vec<Row>, Option<String>), ApiError> {
     let sort = Sort::StartsAt;
     let resolved = Resolved::fetch(database, filters, sort).await?;
     if resolved.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     let are_upcoming = are_upcoming(database, filters).await?;
     let plans = plan(filters, sort, false, &resolved, are_upcoming);
@@ -37,5 +37,6 @@ pub(super) async fn read_summary<Row: FromQueryResult + Send + Unpin>(
     let mut sql = Sql::default();
     let events = ranges(backend, &found, source, None, &mut sql);
     let text = write(backend, &events, &mut sql);
-    read_rows(database, sql.statement(backend, text)).await.map_err(|error| filters.explain(error))
+    let rows = read_rows(database, sql.statement(backend, text)).await.map_err(|error| filters.explain(error))?;
+    Ok((rows, resolved.corrected()))
 }

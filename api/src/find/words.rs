@@ -13,6 +13,7 @@ use crate::{
     cache::SnapshotVersion,
     database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
     query::{ParameterKind, Parameters, WITHOUT_NUL},
+    vocabulary::Vocabulary,
 };
 
 /// Characters of the text: more than people type.
@@ -24,7 +25,11 @@ const MAX_SORTED_DOCUMENTS: usize = 5_000;
 
 /// All of them must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Words(Vec<Term>);
+pub struct Words {
+    terms: Vec<Term>,
+    /// What is searched if nothing matches, if any of them is unknown. It follows from the vocabulary.
+    corrected: Option<Vec<Term>>,
+}
 
 /// The text of `q`.
 #[derive(Debug)]
@@ -33,6 +38,9 @@ pub(crate) struct WordsText;
 /// The documents that match, from one snapshot.
 #[derive(Debug)]
 pub(super) struct Documents {
+    /// The words that they have.
+    pub(super) terms: Vec<Term>,
+    is_corrected: bool,
     /// The first of them, one more than can be ranges of a statement.
     pub(super) ids: Vec<i64>,
     /// How many there are, up to one more than [`MAX_SORTED_DOCUMENTS`].
@@ -52,33 +60,53 @@ impl Words {
     /// Reads `q`. A text without words selects all events.
     pub(super) fn read(parameters: &mut Parameters<'_>) -> Option<Self> {
         let parse = |text: &str| {
-            let words = Self(split_query(text));
+            let words = Self { terms: split_query(text), corrected: None };
             // A link to the next page has the words in Latin letters, which may be more than those of the text.
-            if [text, words.to_text().as_str()].iter().any(|text| text.chars().count() > MAX_CHARACTERS) {
+            if [text, to_text(&words.terms).as_str()].iter().any(|text| text.chars().count() > MAX_CHARACTERS) {
                 return Err(format!("must have at most {MAX_CHARACTERS} characters"));
             }
-            if words.0.len() > MAX_WORDS {
+            if words.terms.len() > MAX_WORDS {
                 return Err(format!("must have at most {MAX_WORDS} words"));
             }
-            Ok((!words.0.is_empty()).then_some(words))
+            Ok((!words.terms.is_empty()).then_some(words))
         };
         parameters.get("q", parse).flatten()
     }
 
-    /// The text of a query of the same words.
-    fn to_text(&self) -> String {
-        self.0.iter().map(|term| term.word.as_str()).collect::<Vec<_>>().join(" ")
+    /// Corrects the words that are unknown, and returns the text with them.
+    pub(crate) fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
+        let correct = |term: &Term| match vocabulary.correct(&term.word, term.is_prefix) {
+            Some(word) => Term { word, ..*term },
+            None => term.clone(),
+        };
+        let corrected: Vec<Term> = self.terms.iter().map(correct).collect();
+        self.corrected = (corrected != self.terms).then_some(corrected);
+        self.corrected.as_deref().map(to_text)
     }
 
-    pub(super) fn terms(&self) -> &[Term] {
-        &self.0
+    /// Whether documents may be found by one of two statements.
+    pub(crate) fn is_corrected(&self) -> bool {
+        self.corrected.is_some()
     }
 
-    /// Finds the documents that match.
+    /// Finds the documents that match, or else those that match the corrected words.
     pub(super) async fn find_documents(&self, database: &impl ReadConnection) -> Result<Documents, DbErr> {
+        let found = Documents::find(database, &self.terms).await?;
+        match &self.corrected {
+            Some(corrected) if found.count == 0 => {
+                let found = Documents::find(database, corrected).await?;
+                Ok(Documents { is_corrected: found.count > 0, ..found })
+            }
+            _ => Ok(found),
+        }
+    }
+}
+
+impl Documents {
+    async fn find(database: &impl ReadConnection, terms: &[Term]) -> Result<Self, DbErr> {
         let backend = ConnectionTrait::get_database_backend(database);
         let mut sql = Sql::default();
-        let matches = show_text::select_matches(backend, &self.bind(backend, &mut sql));
+        let matches = show_text::select_matches(backend, &bind(backend, terms, &mut sql));
         // PostgreSQL would read all documents for a few, in the belief that they soon come; SQLite would read all that match.
         let materialized = if backend == DbBackend::Postgres { "MATERIALIZED" } else { "NOT MATERIALIZED" };
         let text = format!(
@@ -90,25 +118,25 @@ impl Words {
         let rows: Vec<DocumentRow> = read_rows(database, sql.statement(backend, text)).await?;
         let count = rows.first().map_or(0, |row| usize::try_from(row.count).unwrap_or(0));
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
-        Ok(Documents { ids: rows.into_iter().map(|row| row.id).collect(), count, snapshot })
+        let ids = rows.into_iter().map(|row| row.id).collect();
+        Ok(Self { terms: terms.to_vec(), is_corrected: false, ids, count, snapshot })
+    }
+
+    /// The text with the words that they have, if these are not those of the request.
+    pub(super) fn corrected(&self) -> Option<String> {
+        self.is_corrected.then(|| to_text(&self.terms))
     }
 
     /// The condition on a row of `listing` with which all that match are read.
     pub(super) fn select(&self, backend: DbBackend, sql: &mut Sql) -> String {
-        format!("listing.show_text_id IN ({})", show_text::select_matches(backend, &self.bind(backend, sql)))
+        format!("listing.show_text_id IN ({})", show_text::select_matches(backend, &bind(backend, &self.terms, sql)))
     }
 
     /// The condition on a row of `listing` that was found by another filter, or in the order of the list.
     pub(super) fn condition(&self, backend: DbBackend, sql: &mut Sql) -> String {
-        show_text::is_match(backend, "listing.show_text_id", &self.bind(backend, sql))
+        show_text::is_match(backend, "listing.show_text_id", &bind(backend, &self.terms, sql))
     }
 
-    fn bind(&self, backend: DbBackend, sql: &mut Sql) -> String {
-        sql.bind(show_text::match_text(backend, &self.0))
-    }
-}
-
-impl Documents {
     /// Whether each can be a range of a statement.
     pub(super) fn are_few(&self) -> bool {
         self.count <= MAX_RANGES
@@ -120,9 +148,18 @@ impl Documents {
     }
 }
 
+/// The text of a query of the same words.
+fn to_text(terms: &[Term]) -> String {
+    terms.iter().map(|term| term.word.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn bind(backend: DbBackend, terms: &[Term], sql: &mut Sql) -> String {
+    sql.bind(show_text::match_text(backend, terms))
+}
+
 impl Serialize for Words {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_text())
+        serializer.serialize_str(&to_text(&self.terms))
     }
 }
 

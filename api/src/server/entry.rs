@@ -99,7 +99,7 @@ impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
 
     /// Responds to a GET of a hot route, which is parsed once, whether or not the process has the response.
     async fn respond_hot(&self, route: &'static str, request: Request, started: Instant) -> Response {
-        let query = match HotQuery::parse(route, &request) {
+        let query = match HotQuery::parse(route, &request, &self.cache) {
             Ok(query) => query,
             Err(error) => return self.reject(RequestContext::new(&request, started), error).await,
         };

@@ -60,7 +60,7 @@ impl HotQuery {
     /// # Errors
     ///
     /// When its parameters are invalid, or it accepts no coding that we have.
-    pub(super) fn parse(route: &'static str, request: &Request) -> Result<Arc<Self>, ApiError> {
+    pub(super) fn parse(route: &'static str, request: &Request, cache: &Cache) -> Result<Arc<Self>, ApiError> {
         let coding = ContentCoding::negotiate(request.headers())?;
         let text = request.uri().path_and_query().map_or(route, |text| text.as_str());
         PARSED.with_borrow_mut(|parsed| {
@@ -69,13 +69,15 @@ impl HotQuery {
                 return Ok(query.clone());
             }
             let parameters = Parameters::of(request);
+            // The correction of words changes with the catalogue.
+            let is_constant = !parameters.has("q");
             let query = Arc::new(match route {
-                EVENTS => Self::Events(CacheRequest::new(EventsQuery::parse(parameters)?, coding)),
-                SEARCH => Self::Search(CacheRequest::new(SearchQuery::parse(parameters)?, coding)),
+                EVENTS => Self::Events(cache.request(EventsQuery::parse(parameters)?, coding)),
+                SEARCH => Self::Search(cache.request(SearchQuery::parse(parameters)?, coding)),
                 CONCERTS => Self::Concerts(CacheRequest::new(ConcertsQuery::parse(parameters)?, coding)),
                 _ => Self::Rates(CacheRequest::new(RatesFilters::parse(parameters)?, coding)),
             });
-            if text.len() <= MAX_PARSED_BYTES {
+            if is_constant && text.len() <= MAX_PARSED_BYTES {
                 if parsed.len() >= MAX_PARSED {
                     parsed.clear();
                 }

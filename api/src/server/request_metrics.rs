@@ -40,6 +40,7 @@ pub(crate) fn describe() {
     describe_counter!("marquee_cache_restarts_total", "How often this process lost its place in the ledger of releases");
     describe_gauge!("marquee_cache_bytes", Unit::Bytes, "Size of the cache in the process");
     describe_gauge!("marquee_cache_entries", "Entries of the cache in the process");
+    describe_gauge!("marquee_vocabulary_words", "Words from which mistyped words are corrected");
     describe_histogram!("marquee_database_seconds", Unit::Seconds, "Duration of database reads");
     describe_gauge!("marquee_database_waiting", "Requests that wait for a database read");
     describe_gauge!("marquee_database_up", "Whether the last check of the primary database succeeded");

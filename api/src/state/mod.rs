@@ -94,7 +94,7 @@ impl State {
     }
 
     /// Starts the background tasks, which run until `shutdown` is cancelled: the version watch, which `primary` notifies of new
-    /// versions, the checks of the primary and the replica, and the upkeep of the metrics.
+    /// versions, the checks of the primary and the replica, the reading of words, and the upkeep of the metrics.
     pub fn start_background_tasks(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
         if let Some(recorder) = self.recorder.clone() {
             tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
@@ -119,6 +119,8 @@ impl State {
                 }
             }
         }));
+        let (vocabulary, reader, version) = (self.cache.vocabulary().clone(), self.reader.clone(), self.version.clone());
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move { vocabulary.run(&reader, &version).await }));
         let version = self.version.clone();
         tokio::spawn(async move { version.run(&primary, &shutdown).await });
     }

@@ -18,6 +18,7 @@ use crate::{
     find::{EventFilters, FilterDefaults, count_days},
     query::{Filters, Parameters, serialize_text},
     response::encode_json,
+    vocabulary::Vocabulary,
 };
 
 /// Days of a request: more than a year, so that a page can show the same weeks of the next one.
@@ -93,6 +94,10 @@ impl CachedQuery for CalendarQuery {
         self.filters.words.is_some()
     }
 
+    fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
+        self.filters.correct(vocabulary)
+    }
+
     fn read_size(&self) -> ReadSize {
         ReadSize::Large
     }
@@ -100,7 +105,7 @@ impl CachedQuery for CalendarQuery {
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let days = (self.first, self.last);
         let (counts, snapshot) = count_days(database, &self.filters, days).await?;
-        let body = encode_json(&Calendar::new(days, &counts)).map_err(ApiError::Encoding)?;
+        let body = encode_json(&Calendar::new(days, counts)).map_err(ApiError::Encoding)?;
         Ok(QueryOutput { snapshot, body: body.into(), link: None })
     }
 }

@@ -8,7 +8,7 @@ use poem_openapi::{Object, types::Example};
 use serde::Serialize;
 
 use crate::{
-    find::DayCount,
+    find::CountedDays,
     response::{AlwaysNull, CurrencyCode, LocalDate, Nullable},
 };
 
@@ -77,9 +77,9 @@ struct Sum<'a> {
 
 impl Calendar {
     /// The days from the first to the last.
-    pub(super) fn new((first, last): (NaiveDate, NaiveDate), counts: &[DayCount]) -> Self {
+    pub(super) fn new((first, last): (NaiveDate, NaiveDate), counted: CountedDays) -> Self {
         let mut sums: BTreeMap<&str, Sum<'_>> = BTreeMap::new();
-        for row in counts {
+        for row in &counted.counts {
             let sum = sums.entry(&row.day).or_default();
             sum.count += row.count;
             if let Some(min_price) = row.min_price {
@@ -97,8 +97,9 @@ impl Calendar {
             let sum = sums.get(day.as_str());
             CalendarDay::new(&day, sum.unwrap_or(&Sum::default()), is_comparable)
         });
-        let meta = CalendarMeta { total, ..CalendarMeta::default() };
-        Self { data: CalendarDays { days: days.collect() }, meta, error: AlwaysNull }
+        let data = CalendarDays { days: days.collect() };
+        let meta = CalendarMeta { total, corrected: counted.corrected.into() };
+        Self { data, meta, error: AlwaysNull }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     find::{EventFilters, Facet, FilterDefaults, count_facets},
     query::{Filters, ParameterKind, Parameters},
     response::encode_json,
+    vocabulary::Vocabulary,
 };
 
 /// The facets of a request without `by`.
@@ -62,6 +63,10 @@ impl CachedQuery for FacetsQuery {
     fn needs_snapshot(&self) -> bool {
         // They are looked up by a statement before.
         self.filters.words.is_some()
+    }
+
+    fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
+        self.filters.correct(vocabulary)
     }
 
     fn read_size(&self) -> ReadSize {

@@ -67,7 +67,7 @@ impl From<CountedFacets> for FacetList {
             counted.values.into_iter().map(|(facet, counts)| FacetValues { by: facet.name().to_owned(), values: values(counts) });
         Self {
             data: Facets { facets: facets.collect() },
-            meta: FacetsMeta { total: counted.total, complete: counted.is_complete, corrected: Nullable(None) },
+            meta: FacetsMeta { total: counted.total, complete: counted.is_complete, corrected: counted.corrected.into() },
             error: AlwaysNull,
         }
     }

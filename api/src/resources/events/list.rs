@@ -15,6 +15,7 @@ use crate::{
     error::ApiError,
     find::{EventFilters, FilterDefaults, PageReader, Sort, SortKey},
     query::{Filters, ListFilters, ListQuery, MAX_ROWS, ParameterKind, Parameters, StatusFilter},
+    vocabulary::Vocabulary,
 };
 
 /// Events of a page without a `limit`: what a page of a service shows.
@@ -117,6 +118,14 @@ impl CachedQuery for EventsQuery {
         self.filters.filters.selection()
     }
 
+    fn needs_snapshot(&self) -> bool {
+        self.filters.filters.are_corrected()
+    }
+
+    fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
+        self.filters.filters.correct(vocabulary)
+    }
+
     fn read_size(&self) -> ReadSize {
         self.page.read_size()
     }
@@ -129,8 +138,12 @@ impl CachedQuery for EventsQuery {
         let (rows, link) = self.paginate(page.rows, |row| row.sort_key(*sort));
         let next = link.as_ref().and_then(reference_of);
         let views = rows.into_iter().map(|row| row.view);
-        let meta =
-            EventPageMeta { next: next.into(), total: page.total.into(), complete: !page.is_cut, ..EventPageMeta::default() };
+        let meta = EventPageMeta {
+            next: next.into(),
+            total: page.total.into(),
+            corrected: page.corrected.into(),
+            complete: !page.is_cut,
+        };
         let body = encode_page(views, (filters.near.is_some(), fields), &meta).map_err(ApiError::Encoding)?;
         Ok(QueryOutput { snapshot, body: body.into(), link })
     }

@@ -13,6 +13,7 @@ use crate::{
     error::ApiError,
     find::{EventFilters, FilterDefaults},
     query::{Filters, ListFilters, ListQuery, Parameters},
+    vocabulary::Vocabulary,
 };
 
 /// Which events.
@@ -59,6 +60,14 @@ impl CachedQuery for SearchQuery {
             Some(_) => Selection { scopes: &[Scope::Events], ..selection },
             None => selection,
         }
+    }
+
+    fn needs_snapshot(&self) -> bool {
+        self.filters.events.are_corrected()
+    }
+
+    fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
+        self.filters.events.correct(vocabulary)
     }
 
     fn read_size(&self) -> ReadSize {

@@ -5,5 +5,6 @@ mod oracle;
 mod queries;
 mod summaries;
 mod summary_limits;
+mod typos;
 mod words;
 mod world;

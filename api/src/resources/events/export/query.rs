@@ -15,6 +15,7 @@ use crate::{
     query::{Canonical, Filters, ListFilters, ListQuery, Parameters},
     resources::events::list::EventsFilters,
     response::BodyWriter,
+    vocabulary::Vocabulary,
 };
 
 /// Events that are read and written before the next ones are read: with their details less than a megabyte.
@@ -75,6 +76,10 @@ impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
 
     fn needs_snapshot(&self) -> bool {
         true
+    }
+
+    fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
+        self.filters.events.filters.correct(vocabulary)
     }
 
     fn read_size(&self) -> ReadSize {
