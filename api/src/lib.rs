@@ -19,6 +19,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 pub mod vocabulary;
+mod web;
 
 use std::{collections::HashMap, io};
 
@@ -138,14 +139,13 @@ fn router(state: State) -> Route {
     let mcp = McpEndpoint::new(state.cors.clone(), add_operations(Route::new(), state.clone()), &document);
     let docs = StaticDocument::new("text/html; charset=utf-8", openapi_document::swagger_ui(&service, &document));
     let metrics_state = state.clone();
-    let router = Route::new()
+    let router = web::add_routes(Route::new(), &state)
         .at("/metrics", poem::get(make(move |request| render_metrics(metrics_state.clone(), request))))
         .at(mcp::PATH, poem::post(mcp))
         .at("/openapi.json", poem::get(StaticDocument::new("application/json", document)))
         .at("/errors", poem::get(StaticDocument::new("text/html; charset=utf-8", errors::page())))
         .at("/docs", poem::get(docs))
-        .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("resources/favicon.svg").to_owned())))
-        .at("/", poem::get(make(|_| async { Ok::<_, poem::Error>(redirect_to_docs()) })));
+        .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("resources/favicon.svg").to_owned())));
     add_operations(router, state)
 }
 
@@ -157,11 +157,6 @@ fn add_operations(router: Route, state: State) -> Route {
         let methods = methods.into_iter().fold(RouteMethod::new(), |route, (method, endpoint)| route.method(method, endpoint));
         router.at(path, methods)
     })
-}
-
-/// `GET /`: there is no page yet, and a person who opens the address in a browser looks for one.
-fn redirect_to_docs() -> Response {
-    server::redirect(StatusCode::FOUND, "docs").unwrap_or_default()
 }
 
 /// `GET /metrics`. It is not an operation of the API, because Prometheus defines its format.

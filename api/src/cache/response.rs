@@ -6,8 +6,10 @@ use poem::{
     Response,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
+use serde::de::DeserializeOwned;
 
 use super::CachedBody;
+use crate::error::ApiError;
 
 /// [RFC 9211](https://www.rfc-editor.org/rfc/rfc9211): how each cache handled the request, the one nearest to the database first.
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -57,10 +59,25 @@ impl CacheResponse {
     pub fn respond(self, request: &HeaderMap) -> Response {
         let mut response = self.body.representation.clone().respond(request);
         let headers = response.headers_mut();
-        headers.insert(CACHE_STATUS, HeaderValue::from_static(self.cache_status()));
+        self.set_headers(headers);
         if let Some(link) = &self.body.link {
             headers.insert(header::LINK, link.clone());
         }
+        response
+    }
+
+    /// Decodes a body of JSON without a coding.
+    ///
+    /// # Errors
+    ///
+    /// When it is none.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_slice(self.body.representation.body.bytes()).map_err(ApiError::Encoding)
+    }
+
+    /// Sets the headers that describe where the body comes from, on any response that is made from it.
+    pub(crate) fn set_headers(&self, headers: &mut HeaderMap) {
+        headers.insert(CACHE_STATUS, HeaderValue::from_static(self.cache_status()));
         let age = match self.freshness {
             Freshness::Fresh => HeaderValue::from_static("0"),
             Freshness::Revalidating(stale) | Freshness::Outdated(stale) => {
@@ -73,7 +90,6 @@ impl CacheResponse {
             }
         };
         headers.insert(header::AGE, age);
-        response
     }
 
     fn cache_status(&self) -> &'static str {

@@ -33,6 +33,6 @@ impl Endpoint for StaticDocument {
         };
         let representation = self.encoded[coding as usize].get_or_try_init(encode).await?.clone();
         let length = representation.body.content_length();
-        Ok(super::reply::with_length(representation.respond(request.headers()), length))
+        Ok(super::with_length(representation.respond(request.headers()), length))
     }
 }

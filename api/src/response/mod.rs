@@ -34,4 +34,10 @@ pub use self::{
         AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug, to_rfc3339,
     },
 };
-pub(crate) use self::{json::encode_json, problem::DescribedError, stored_body::BodyWriter, stream::StreamEncoder};
+pub(crate) use self::{
+    json::encode_json,
+    problem::{DescribedError, set_error_headers},
+    reply::with_length,
+    stored_body::BodyWriter,
+    stream::StreamEncoder,
+};

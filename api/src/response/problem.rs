@@ -2,7 +2,7 @@
 
 use poem::{
     Response,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
     ApiResponse, Object,
@@ -82,17 +82,22 @@ impl Problem {
 pub fn problem_response(error: &ApiError, request_id: &str, path: &str) -> Response {
     let body = encode_json(&Problem::new(error, request_id, path)).unwrap_or_default();
     let mut response = Response::builder().status(error.status()).content_type(PROBLEM_JSON).body(body);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    set_error_headers(error, response.headers_mut());
+    response
+}
+
+/// Sets the headers of the response to a request that failed, in any format.
+pub(crate) fn set_error_headers(error: &ApiError, headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = error.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        headers.insert(header::RETRY_AFTER, seconds.into());
     }
     if let Some(location) = error.location().and_then(|location| HeaderValue::from_str(location).ok()) {
-        response.headers_mut().insert(header::LOCATION, location);
+        headers.insert(header::LOCATION, location);
     }
     if error.status() == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
     }
-    response
 }
 
 /// The entry of the code in `/errors`, relative to the request's path, so that it also works behind a path prefix.

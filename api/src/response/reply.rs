@@ -188,7 +188,7 @@ pub(super) fn next_link() -> MetaHeader {
 }
 
 /// Sets `Content-Length`, which the router does not derive for HEAD.
-pub(super) fn with_length(mut response: Response, length: usize) -> Response {
+pub(crate) fn with_length(mut response: Response, length: usize) -> Response {
     if response.status().is_success() {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     error::ApiError,
     response::{DescribedError, problem_response},
+    web,
 };
 
 /// The route of requests that match none.
@@ -63,7 +64,7 @@ impl Observer {
         Self { routes: Routes::new(apis), metrics: RequestMetrics::new(hot_routes) }
     }
 
-    /// Runs a request in its span, and turns its error into a problem response. This is the only place that does so.
+    /// Runs a request in its span, and turns its error into a problem response, or a page for people. This is the only place that does so.
     pub(crate) async fn observe(
         &self,
         request: RequestContext,
@@ -111,7 +112,11 @@ impl Observer {
 
     fn respond_to_error(&self, error: ApiError, request: &RequestContext) -> (Response, Option<ApiError>) {
         let path = request.uri.path();
-        let mut response = problem_response(&error, request.id.as_str(), path);
+        let mut response = if web::is_page(path) {
+            web::error_response(&error, request.id.as_str(), &request.uri)
+        } else {
+            problem_response(&error, request.id.as_str(), path)
+        };
         if error.status() == StatusCode::METHOD_NOT_ALLOWED
             && let Some(methods) = self.routes.allow(path)
             && let Ok(allow) = HeaderValue::from_str(methods)

@@ -95,12 +95,12 @@ pub(super) fn redirect_to_canonical(request: &Request, routes: &Routes) -> Optio
     routes.find(&format!("/{canonical}"))?;
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let target = format!("{}{canonical}{query}", "../".repeat(depth - 1));
-    redirect(StatusCode::PERMANENT_REDIRECT, &target)
+    redirect(&target)
 }
 
 /// A redirect to a target relative to the request's URL.
-pub(crate) fn redirect(status: StatusCode, target: &str) -> Option<Response> {
-    let mut response = Response::from(status);
+fn redirect(target: &str) -> Option<Response> {
+    let mut response = Response::from(StatusCode::PERMANENT_REDIRECT);
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(target).ok()?);
     Some(response)
 }

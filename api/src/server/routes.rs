@@ -2,10 +2,10 @@
 
 use poem_openapi::registry::MetaApi;
 
-use crate::mcp;
+use crate::{mcp, web};
 
 /// Documents that are not part of the OpenAPI document.
-const DOCUMENTS: [&str; 6] = ["/", "/docs", "/errors", "/favicon.ico", "/metrics", "/openapi.json"];
+const DOCUMENTS: [&str; 5] = ["/docs", "/errors", "/favicon.ico", "/metrics", "/openapi.json"];
 /// The methods of documents.
 const DOCUMENT_METHODS: &str = "GET, HEAD, OPTIONS";
 /// The methods of `/mcp`, which has the messages of another protocol.
@@ -31,7 +31,7 @@ pub(crate) struct Route {
 type Specificity = (usize, usize);
 
 impl Routes {
-    /// The routes of these operations, and of the documents.
+    /// The routes of these operations, of the documents and of the pages.
     pub(crate) fn new(apis: &[MetaApi]) -> Self {
         let operations = apis.iter().flat_map(|api| &api.paths).map(|path| {
             let mut methods: Vec<&str> = path.operations.iter().map(|operation| operation.method.as_str()).collect();
@@ -41,7 +41,7 @@ impl Routes {
             methods.push("OPTIONS");
             Route::new(&path.path, methods.join(", "))
         });
-        let documents = DOCUMENTS.into_iter().map(|path| Route::new(path, DOCUMENT_METHODS.to_owned()));
+        let documents = DOCUMENTS.into_iter().chain(web::ROUTES).map(|path| Route::new(path, DOCUMENT_METHODS.to_owned()));
         let mut routes: Vec<Route> = operations.chain(documents).chain([Route::new(mcp::PATH, MCP_METHODS.to_owned())]).collect();
         routes.sort_by_key(|route| route.specificity);
         Self(routes)

@@ -57,4 +57,5 @@ mod sync_runs;
 mod takedown;
 mod test_app;
 mod untrusted_text;
+mod web;
 mod write_deadlines;

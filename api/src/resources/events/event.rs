@@ -4,7 +4,7 @@ use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use entity::{UtcInstant, to_decimal};
 use poem_openapi::{Enum, Object, types::Example};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::status::EventStatus;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 const METRES_PER_KM: f64 = 1_000.0;
 
 /// An event. `start_*`, `end_*` and `sell_*` are what the clock at the venue shows.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct Event {
     /// The permanent id.
     pub id: EventId,
@@ -89,7 +89,7 @@ pub struct Event {
 }
 
 /// Whether an event can be bought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Enum, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Availability {
@@ -106,7 +106,7 @@ pub enum Availability {
 }
 
 /// A performer.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct EventPerformer {
     /// The provider's id.
     pub id: String,
@@ -117,7 +117,7 @@ pub struct EventPerformer {
 }
 
 /// A venue.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct EventVenue {
     /// The provider's id.
     pub id: String,
@@ -146,7 +146,7 @@ pub struct EventVenue {
 }
 
 /// The provider of an event, and its ids.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct EventSource {
     /// The provider's slug.
     pub slug: ProviderSlug,

@@ -109,6 +109,16 @@ impl EventsQuery {
         query.page.limit.get_or_insert(default_limit);
         parameters.finish(query)
     }
+
+    /// The query of known events.
+    ///
+    /// # Errors
+    ///
+    /// When there are too many.
+    pub(super) fn of_ids(ids: &[Uuid]) -> Result<Self, ApiError> {
+        let ids: Vec<String> = ids.iter().map(Uuid::to_string).collect();
+        Self::parse(Parameters::parse(&format!("ids={}", ids.join(","))))
+    }
 }
 
 impl CachedQuery for EventsQuery {

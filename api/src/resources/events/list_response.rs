@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use poem_openapi::{Object, types::Example};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::event::Event;
@@ -49,7 +49,7 @@ pub(super) const FIELDS: [&str; 32] = [
 ];
 
 /// A page of events.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 #[oai(example)]
 pub struct EventPage {
     /// The result.
@@ -57,18 +57,19 @@ pub struct EventPage {
     /// What describes the whole list.
     pub meta: EventPageMeta,
     /// Always null.
+    #[serde(skip_deserializing)]
     pub error: AlwaysNull,
 }
 
 /// The events of a page.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct FoundEvents {
     /// The events, in the order that `sort` requests.
     pub events: Vec<Event>,
 }
 
 /// What describes a whole list.
-#[derive(Clone, Debug, Default, Object, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Object, Serialize)]
 pub struct EventPageMeta {
     /// The next page, as a reference relative to the URL of the request; null on the last page.
     pub next: Nullable<String>,

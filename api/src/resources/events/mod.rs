@@ -25,14 +25,14 @@ pub(crate) use self::rows::{explain_missing, load_related, select_visible};
 pub use self::{
     calendar::CalendarQuery,
     calendar_response::{Calendar, CalendarDay, CalendarDays, CalendarMeta, CurrencyPrice},
-    event::Event,
+    event::{Availability, Event},
     export::{CollectionKind, EventCollection, EventFeature, ExportsApi, FeatureKind, PointKind, VenuePoint},
     facets::FacetsQuery,
     facets_response::{FacetList, FacetValue, FacetValues, Facets, FacetsMeta},
     list::EventsQuery,
     list_response::{EventPage, EventPageMeta, FoundEvents},
     remove::ReasonText,
-    response::EventDetails,
+    response::{EventDetails, EventZone},
     status::EventStatus,
 };
 use self::{
@@ -42,16 +42,37 @@ use self::{
 };
 use crate::{
     auth::{Caller, Scope},
+    cache::CacheRequest,
     database::reader::ReadSize,
     error::ApiError,
     find::{AllFilters, SortText},
     query::{CursorText, Documented, IfMatchText, Parameters, Path, Required, UuidText, no_parameters, parse_path},
     resources::openapi::Tag,
-    response::{Envelope, PageReply, Precondition, Reply},
+    response::{ContentCoding, Envelope, PageReply, Precondition, Reply},
     state::State,
 };
 
 const ID_REQUIREMENT: &str = "must be a UUID as in /search";
+
+/// Reads the event of a request for its page, and its JSON-LD.
+pub(crate) async fn read_event_page(state: &State, request: &Request, id: &str) -> Result<(EventDetails, Vec<u8>), ApiError> {
+    let (rows, now) = read_event(state, request, id, "").await?;
+    let json_ld = export::encode_json_ld(rows.clone().into_view(now))?;
+    Ok((EventDetails::new(rows, now), json_ld))
+}
+
+/// Reads the upcoming events of the same show, the earliest first.
+pub(crate) async fn read_other_dates(state: &State, event: &Event) -> Result<Vec<Event>, ApiError> {
+    let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
+    let dates = rows::find_other_dates(&source.connection, event);
+    let ids = state.reader.read(source, ReadSize::Small, dates).await?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = EventsQuery::of_ids(&ids)?;
+    let found = state.cache.get(&CacheRequest::new(query, ContentCoding::Identity)).await?;
+    Ok(found.decode::<EventPage>()?.data.events)
+}
 
 /// The response to a removed event.
 #[derive(ApiResponse, Debug)]

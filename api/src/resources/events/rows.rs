@@ -12,13 +12,18 @@ use sea_orm::{
     Select, prelude::Uuid,
 };
 
+use super::Event;
 use crate::{
     database::sql::{begin_snapshot, pad},
     error::ApiError,
 };
 
+/// Dates of one show that are read, and how many of them are shown: few shows have more, and a list of them is a search.
+const MAX_DATES_READ: u64 = 1_000;
+const MAX_OTHER_DATES: usize = 20;
+
 /// An event and its related rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EventRows {
     pub(super) event: event::Model,
     pub(super) base_event: base_event::Model,
@@ -51,6 +56,22 @@ pub(super) async fn find(database: &DatabaseConnection, id: Uuid, suffix: &str) 
     // Not a rollback, which would close the connection.
     snapshot.commit().await?;
     event
+}
+
+/// The ids of upcoming events of the same show, the earliest first. They are sorted here, because the database would read all upcoming
+/// events in their order.
+pub(super) async fn find_other_dates(database: &DatabaseConnection, event: &Event) -> Result<Vec<Uuid>, ApiError> {
+    // Ids that we have written.
+    let (id, base_event_id) = (event.id.0.parse().unwrap_or_default(), event.base_event_id.0.parse().unwrap_or_default());
+    let of_show = listing::Entity::find()
+        .filter(listing::COLUMN.base_event_id.eq::<Uuid>(base_event_id))
+        .filter(listing::COLUMN.event_id.ne::<Uuid>(id))
+        .filter(listing::COLUMN.upcoming.eq(true))
+        .limit(MAX_DATES_READ);
+    let mut dates: Vec<(UtcInstant, Uuid)> =
+        of_show.select_only().columns([listing::Column::StartsAt, listing::Column::EventId]).into_tuple().all(database).await?;
+    dates.sort_unstable();
+    Ok(dates.into_iter().take(MAX_OTHER_DATES).map(|(_, id)| id).collect())
 }
 
 /// Why readers see no event with this id. `locate` returns the resource of another id, relative to the URL of the request.

@@ -1,10 +1,10 @@
 //! The status of an event in responses.
 
 use poem_openapi::Enum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whether an event takes place as announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Enum, Serialize)]
 #[oai(rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum EventStatus {

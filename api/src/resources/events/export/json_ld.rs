@@ -27,7 +27,7 @@ impl FileFormat for JsonLd {
 }
 
 /// Encodes an event.
-pub(super) fn encode(view: EventView) -> Result<Vec<u8>, ApiError> {
+pub(in crate::resources::events) fn encode(view: EventView) -> Result<Vec<u8>, ApiError> {
     let sale_starts_at = view.sale_starts_at.map(|instant| with_offset(instant, view.zone()).0);
     let event = Event::new(view, false);
     let json = encode_json(&document(&event, sale_starts_at.as_deref())).map_err(ApiError::Encoding)?;

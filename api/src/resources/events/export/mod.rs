@@ -18,6 +18,7 @@ mod time_zone;
 
 use uuid::Uuid;
 
+pub(super) use self::json_ld::encode as encode_json_ld;
 pub(crate) use self::{atom::Atom, calendar::ICalendar, csv::Csv, geojson::GeoJson, json_ld::JsonLd, query::ExportQuery};
 pub use self::{
     geojson::{CollectionKind, EventCollection, EventFeature, FeatureKind, PointKind, VenuePoint},

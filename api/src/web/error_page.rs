@@ -1,0 +1,58 @@
+//! Errors of pages, as pages with the status of the error.
+
+use askama::Template;
+use poem::{
+    Response,
+    http::{Uri, header},
+};
+
+use super::{Frame, HTML, event_text::capitalize, search_form::SearchForm};
+use crate::{
+    error::{ApiError, ErrorCode},
+    response::set_error_headers,
+};
+
+#[derive(Debug, Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: Frame,
+    title: &'static str,
+    /// What is wrong, a sentence each.
+    details: Vec<String>,
+    /// Whether the same request may succeed later.
+    may_succeed_later: bool,
+    request_id: &'a str,
+    /// The form to correct, on the search page.
+    form: Option<SearchForm>,
+}
+
+/// The response to a request for a page that failed.
+pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri) -> Response {
+    let details = match error.errors() {
+        [] => vec![error.detail()],
+        errors => errors.iter().map(ToString::to_string).collect(),
+    };
+    let form = || SearchForm::of(uri.query().unwrap_or_default()).without_invalid(error.errors());
+    let is_correctable = uri.path() == "/"
+        && matches!(error.code(), ErrorCode::InvalidParameter | ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad);
+    let page = ErrorPage {
+        frame: Frame::of(uri.path()),
+        title: error.code().title(),
+        details: details.iter().map(|detail| to_sentence(detail)).collect(),
+        may_succeed_later: error.retry_after().is_some(),
+        request_id,
+        form: is_correctable.then(form),
+    };
+    let html = page.render().unwrap_or_else(|_| error.code().title().to_owned());
+    let mut response = Response::builder().status(error.status()).body(html);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HTML);
+    super::set_headers(headers);
+    set_error_headers(error, headers);
+    response
+}
+
+/// The detail of an error as a sentence. Names of parameters are in backquotes, which people who are no programmers do not know.
+fn to_sentence(detail: &str) -> String {
+    format!("{}.", capitalize(detail.replace('`', "\"").trim_end_matches('.')))
+}

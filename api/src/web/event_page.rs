@@ -1,0 +1,104 @@
+//! `GET /e/{id}`: the page of an event.
+
+use askama::Template;
+use poem::{Request, Response};
+
+use super::{
+    Frame,
+    event_text::{EventText, format_instant, format_price, format_wall_clock, is_web_address, name_of_category},
+};
+use crate::{
+    error::ApiError,
+    resources::events::{Event, EventDetails, EventZone, read_event_page, read_other_dates},
+    response::{Instant, LocalDateTime},
+    state::State,
+};
+
+/// Characters of the summary that other services show of a link.
+const SUMMARY_CHARACTERS: usize = 200;
+
+#[derive(Debug, Template)]
+#[template(path = "event.html")]
+struct EventPage<'a> {
+    frame: Frame,
+    details: &'a EventDetails,
+    event: &'a Event,
+    text: EventText<'a>,
+    other_dates: Vec<EventText<'a>>,
+    summary: String,
+    /// As the content of a script element, which it cannot end.
+    json_ld: &'a str,
+}
+
+impl EventPage<'_> {
+    fn price_of(zone: &EventZone) -> String {
+        format_price(zone.price, &zone.currency.0)
+    }
+
+    fn instant(instant: &Instant) -> String {
+        format_instant(instant)
+    }
+
+    fn wall_clock(text: &LocalDateTime) -> String {
+        format_wall_clock(text)
+    }
+
+    /// The parts of the address of the venue that are known.
+    fn address(&self) -> Vec<&str> {
+        let Some(venue) = &self.event.venue.0 else { return Vec::new() };
+        let parts = [&venue.address, &venue.postal_code, &venue.city, &venue.region, &venue.country];
+        parts.into_iter().filter_map(|part| part.0.as_deref()).collect()
+    }
+
+    fn coordinates(&self) -> Option<(f64, f64)> {
+        let venue = self.event.venue.0.as_ref()?;
+        venue.latitude.0.zip(venue.longitude.0)
+    }
+
+    fn category(&self) -> Option<(&str, String)> {
+        let slug = self.event.category.0.as_deref()?;
+        Some((slug, name_of_category(slug)))
+    }
+
+    fn paragraphs(&self) -> Vec<&str> {
+        let lines = self.event.description.0.as_deref().unwrap_or_default().lines();
+        lines.map(str::trim).filter(|line| !line.is_empty()).collect()
+    }
+
+    fn provider_name(&self) -> &str {
+        self.event.provider.name.0.as_deref().unwrap_or(&self.event.provider.slug.0)
+    }
+
+    fn provider_page(&self) -> Option<&str> {
+        self.event.provider.home_page.0.as_deref().filter(|url| is_web_address(url))
+    }
+}
+
+/// Responds with an event. It is read as `/events/{id}` reads it, and its other dates as `/events?ids=`.
+pub(super) async fn respond(state: State, request: Request) -> poem::Result<Response> {
+    let id = request.raw_path_param("id").unwrap_or_default();
+    let (details, json_ld) = read_event_page(&state, &request, id).await?;
+    let other_dates = read_other_dates(&state, &details.event).await?;
+    let text = EventText(&details.event);
+    let page = EventPage {
+        frame: Frame::of(request.uri().path()),
+        details: &details,
+        event: &details.event,
+        text,
+        other_dates: other_dates.iter().map(EventText).collect(),
+        summary: summarize(text),
+        json_ld: &String::from_utf8(json_ld).map_err(|_| ApiError::ResponseBody)?,
+    };
+    Ok(super::respond(&request, &page).await?)
+}
+
+/// When, where and for how much, and the beginning of the description.
+fn summarize(text: EventText<'_>) -> String {
+    let description = text.0.description.0.as_deref().map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "));
+    let parts = [Some(text.start()), text.place(), text.price(), description];
+    let summary = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    match summary.char_indices().nth(SUMMARY_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &summary[..end]),
+        None => summary,
+    }
+}

@@ -1,0 +1,82 @@
+//! The web page: the events as HTML for people, from the queries of the API ([ADR 50](../../../docs/adr/0050-web-page.md)).
+//!
+//! It needs no script, loads nothing from other hosts, and has no state but the URL. It is not part of the OpenAPI document.
+
+mod assets;
+mod error_page;
+mod event_page;
+mod event_text;
+mod search_form;
+mod search_page;
+
+use askama::Template;
+use poem::{
+    Request, Response, Route,
+    endpoint::make,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+};
+
+use self::assets::{Assets, PATHS};
+pub(crate) use self::error_page::error_response;
+use crate::{
+    error::ApiError,
+    response::{Representation, with_length},
+    state::State,
+};
+
+/// The paths of the page, for logs and metrics.
+pub(crate) const ROUTES: [&str; 3] = ["/", "/e/{id}", "/assets/{hash}/{name}"];
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+/// Text of providers is shown on the page: even if some of it were markup, no script would run and no host would be contacted.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
+
+/// What surrounds the content of every page.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    /// The address of the service, relative to that of the page.
+    root: &'static str,
+    style: &'static str,
+    tiles: &'static str,
+}
+
+impl Frame {
+    /// The frame of a page with this path.
+    fn of(path: &str) -> Self {
+        Self { root: if path == "/" { "" } else { "../" }, style: &PATHS.style, tiles: &PATHS.tiles }
+    }
+}
+
+/// Adds the routes of the page.
+pub(crate) fn add_routes(router: Route, state: &State) -> Route {
+    let (searched, shown) = (state.clone(), state.clone());
+    router
+        .at("/", poem::get(make(move |request| search_page::respond(searched.clone(), request))))
+        .at("/e/:id", poem::get(make(move |request| event_page::respond(shown.clone(), request))))
+        .at("/assets/:hash/:name", poem::get(Assets::default()))
+}
+
+/// Whether a path is that of a page, so that its errors are pages, too.
+pub(crate) fn is_page(path: &str) -> bool {
+    path == "/" || path.strip_prefix("/e/").is_some_and(|id| !id.contains('/'))
+}
+
+/// The response to a request for a page.
+async fn respond(request: &Request, page: &impl Template) -> Result<Response, ApiError> {
+    let html = page.render().map_err(|_| ApiError::ResponseBody)?;
+    let representation = Representation::negotiate(request.headers(), HTML, html.into()).await?;
+    let length = representation.body.content_length();
+    let mut response = with_length(representation.respond(request.headers()), length);
+    set_headers(response.headers_mut());
+    Ok(response)
+}
+
+/// Sets the headers of every page.
+fn set_headers(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    headers.insert(header::REFERRER_POLICY, REFERRER_POLICY);
+    headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
+}

@@ -1,0 +1,90 @@
+//! `GET /`: the search page.
+
+use askama::Template;
+use chrono::{NaiveDate, Utc};
+use chrono_tz::Tz;
+use poem::{Request, Response};
+
+use super::{
+    Frame,
+    event_text::EventText,
+    search_form::{SearchForm, SearchLink},
+};
+use crate::{
+    cache::{CacheRequest, Freshness},
+    query::{Canonical, Parameters},
+    resources::events::{EventPage, EventsQuery},
+    response::ContentCoding,
+    state::State,
+};
+
+/// From this number on, events are not counted.
+const MAX_COUNTED: u64 = 10_000;
+
+#[derive(Debug, Template)]
+#[template(path = "search.html")]
+struct SearchPage<'a> {
+    frame: Frame,
+    form: SearchForm,
+    events: Vec<EventText<'a>>,
+    /// The number of events on all pages.
+    total: String,
+    next: Option<&'a str>,
+    days: Vec<SearchLink>,
+    active: Vec<SearchLink>,
+    /// The same search as JSON, relative to the page.
+    json: &'a str,
+    is_stale: bool,
+}
+
+/// Responds with the events of the query string, which the cache has as JSON or reads.
+pub(super) async fn respond(state: State, request: Request) -> poem::Result<Response> {
+    let form = SearchForm::of(request.uri().query().unwrap_or_default());
+    let query = EventsQuery::parse(Parameters::parse(&form.query()))?;
+    let json = query.canonical();
+    let found = state.cache.get(&CacheRequest::new(query, ContentCoding::Identity)).await?;
+    let EventPage { data, meta, .. } = found.decode()?;
+    let zone = data.events.first().map_or("UTC", |event| event.time_zone.as_str());
+    let page = SearchPage {
+        frame: Frame::of("/"),
+        days: form.days(today(zone)),
+        active: form.active(),
+        form,
+        events: data.events.iter().map(EventText).collect(),
+        total: describe_total(meta.total.0.unwrap_or_default()),
+        next: meta.next.0.as_deref(),
+        json: json.trim_start_matches('/'),
+        is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
+    };
+    let mut response = super::respond(&request, &page).await?;
+    found.set_headers(response.headers_mut());
+    Ok(response)
+}
+
+/// The date where the first event takes place.
+fn today(zone: &str) -> NaiveDate {
+    Utc::now().with_timezone(&zone.parse().unwrap_or(Tz::UTC)).date_naive()
+}
+
+fn describe_total(total: u64) -> String {
+    match total {
+        1 => "1 event".to_owned(),
+        MAX_COUNTED.. => "10,000 events or more".to_owned(),
+        total if total >= 1_000 => format!("{},{:03} events", total / 1_000, total % 1_000),
+        total => format!("{total} events"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_a_number_with_its_noun() {
+        for (total, expected) in
+            [(0, "0 events"), (1, "1 event"), (999, "999 events"), (1_005, "1,005 events"), (10_000, "10,000 events or more")]
+        {
+            assert_eq!(describe_total(total), expected);
+        }
+    }
+}

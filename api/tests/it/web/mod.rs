@@ -1,0 +1,47 @@
+//! The web page: what people read, where its links lead, and that text of providers remains text.
+
+mod errors;
+mod event_page;
+mod html;
+mod search_page;
+mod security;
+
+use migration::testing::TestDatabase;
+
+use crate::{
+    fixtures::{CatalogueFixture, NewEvent},
+    test_app::{TestApp, TestResponse},
+};
+
+/// An upcoming event with what a list shows.
+fn concert(title: &str) -> NewEvent {
+    NewEvent::titled(title)
+        .starts("2099-02-10T20:00:00")
+        .ends("2099-02-10T21:30:00")
+        .prices(&[3_000, 5_550])
+        .performers(&["12"])
+        .venue_with("Sala Apolo", Some((41.374, 2.169)), |venue| {
+            venue.address = Some("Nou de la Rambla 113".to_owned());
+            (venue.city, venue.country) = (Some("Barcelona".to_owned()), Some("ES".to_owned()));
+        })
+        .with(|row| {
+            row.category = Some("music/jazz".to_owned());
+            row.url = Some("https://tickets.example/1?a=1&b=2".to_owned());
+            row.description = Some("First line.\nSecond line.".to_owned());
+        })
+}
+
+async fn start_app(database: &TestDatabase, events: impl IntoIterator<Item = NewEvent>) -> TestApp {
+    CatalogueFixture::new(database).await.insert(events).await;
+    TestApp::new(database).await
+}
+
+/// The HTML of a page.
+async fn open(app: &TestApp, uri: &str) -> String {
+    html_of(&app.get(uri).await, 200)
+}
+
+fn html_of(response: &TestResponse, status: u16) -> String {
+    assert_eq!((response.status.as_u16(), response.header("content-type")), (status, Some("text/html; charset=utf-8")));
+    response.text()
+}

@@ -1,0 +1,108 @@
+//! Text of providers on pages, the headers that protect readers, and the files that pages load.
+
+use std::sync::Arc;
+
+use migration::{on_every_backend, testing::TestDatabase};
+use poem::http::Method;
+
+use super::{
+    concert,
+    html::{links, tags},
+    open, start_app,
+};
+
+on_every_backend!(
+    text_of_providers_is_never_markup,
+    links_of_providers_are_addresses_of_the_web,
+    pages_are_revalidated_and_compressed,
+    files_are_stored_forever_under_their_hash,
+);
+
+const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>' \u{202e}{{ 7*7 }}";
+
+async fn text_of_providers_is_never_markup(database: Arc<TestDatabase>) {
+    let mut event = concert(HOSTILE).zone("<i>", |zone| zone.name = Some(HOSTILE.to_owned())).with(|row| {
+        (row.name, row.description) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
+        row.organizer_name = Some(HOSTILE.to_owned());
+    });
+    let venue = event.venue.as_mut().unwrap();
+    (venue.name, venue.city, venue.address) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
+    let path = format!("/e/{}", event.row.id);
+    let app = start_app(&database, [event]).await;
+    for (page, scripts) in [("/", 0), (path.as_str(), 1)] {
+        let html = open(&app, page).await;
+        assert!(html.contains("&#60;script&#62;alert(1)"), "{html}");
+        let tags = tags(&html);
+        let of_data = tags.iter().filter(|tag| tag.get("type") == Some("application/ld+json")).count();
+        assert_eq!((tags.iter().filter(|tag| tag.name == "script").count(), of_data), (scripts, scripts), "{page}");
+        assert!(!tags.iter().any(|tag| tag.get("onerror").is_some() || tag.get("style").is_some() || tag.name == "style"));
+        // An override of the direction of text ends with the element that isolates it.
+        for (at, _) in html.match_indices('\u{202e}') {
+            let before = &html[..at];
+            let is_isolated =
+                before.rfind("<bdi>") > before.rfind("</bdi>") || before.rfind("<p dir=\"auto\">") > before.rfind("</p>");
+            let in_attribute_or_head = before.rfind('<') > before.rfind('>') || !before.contains("</head>");
+            assert!(is_isolated || in_attribute_or_head, "{page}: {}", &html[at.saturating_sub(200)..at]);
+        }
+    }
+}
+
+async fn links_of_providers_are_addresses_of_the_web(database: Arc<TestDatabase>) {
+    let hostile =
+        ["javascript:alert(1)", "JaVaScRiPt://x/%0aalert(1)", "data:text/html,<script>alert(1)</script>", "//evil.example"];
+    for (index, url) in hostile.into_iter().enumerate() {
+        let event = concert(&format!("Show {index}")).with(|row| row.url = Some(url.to_owned()));
+        let path = format!("/e/{}", event.row.id);
+        let app = start_app(&database, [event]).await;
+        let html = open(&app, &path).await;
+        let tags = tags(&html);
+        let references = tags.iter().filter_map(|tag| tag.get("href").or(tag.get("src")).or(tag.get("content")));
+        assert!(!references.into_iter().any(|value| value.contains("alert(1)") || value.contains("evil.example")), "{html}");
+        assert!(!tags.iter().any(|tag| tag.get("class") == Some("button")), "{url}");
+    }
+}
+
+async fn pages_are_revalidated_and_compressed(database: Arc<TestDatabase>) {
+    let event = concert("Show");
+    let path = format!("/e/{}", event.row.id);
+    let app = start_app(&database, [event]).await;
+    for (uri, status) in [("/", 200), (path.as_str(), 200), ("/?limit=1&nope=1", 400)] {
+        let response = app.get(uri).await;
+        assert_eq!(response.status, status, "{uri}");
+        let policy = response.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'self'; ") && !policy.contains("unsafe"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"), "{policy}");
+        assert_eq!(response.header("referrer-policy"), Some("strict-origin-when-cross-origin"));
+    }
+    for uri in ["/", path.as_str()] {
+        let response = app.get(uri).await;
+        assert_eq!(
+            (response.header("cache-control"), response.header("vary")),
+            (Some("public, no-cache"), Some("accept-encoding"))
+        );
+        let etag = response.header("etag").unwrap();
+        assert_eq!(app.send(Method::GET, uri, &[("if-none-match", etag)]).await.status, 304);
+        let head = app.send(Method::HEAD, uri, &[]).await;
+        assert_eq!((head.header("etag"), head.body.len()), (Some(etag), 0));
+        assert_eq!(head.header("content-length"), Some(&*response.body.len().to_string()));
+        for coding in ["gzip", "br", "zstd"] {
+            let encoded = app.send(Method::GET, uri, &[("accept-encoding", coding)]).await;
+            assert_eq!((encoded.header("content-encoding"), encoded.decoded()), (Some(coding), response.body.clone()));
+        }
+    }
+}
+
+async fn files_are_stored_forever_under_their_hash(database: Arc<TestDatabase>) {
+    let app = start_app(&database, [concert("Show")]).await;
+    let html = open(&app, "/").await;
+    let files: Vec<String> = links("/", &html).into_iter().filter(|link| link.starts_with("/assets/")).collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        let response = app.get(&file).await;
+        assert_eq!(response.header("cache-control"), Some("public, max-age=31536000, immutable"), "{file}");
+        let name = file.rsplit('/').next().unwrap();
+        let other = app.get(&format!("/assets/0000000000000000/{name}")).await;
+        assert_eq!((other.header("cache-control"), &other.body), (Some("public, no-cache"), &response.body));
+    }
+    app.get("/assets/0/nope.js").await.problem(404, "path_not_found");
+}
