@@ -66,6 +66,7 @@ install_services() {
 
   Marquee is installed. It starts with the machine.
 
+    web page     http://127.0.0.1:8000/
     Swagger UI   http://127.0.0.1:8000/docs
     settings     /etc/marquee/marquee.env
     providers    /etc/marquee/providers.toml: replace the simulator, then `systemctl restart marquee-worker`

@@ -1,0 +1,135 @@
+// People look for events on the web page: with a mouse, by keyboard alone, on a narrow screen, and without JavaScript.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { launchBrowser, url } from './support.mjs';
+
+let browser;
+before(async () => (browser = await launchBrowser()));
+after(() => browser.close());
+
+/** Opens the search page, and fails the test if the page requests another host, logs an error or violates its policy. */
+async function open(t, options = {}) {
+  const context = await browser.newContext({ javaScriptEnabled: false, ...options });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const failures = [];
+  page.on('request', (request) => request.url().startsWith(url) || failures.push(`requested ${request.url()}`));
+  page.on('console', (message) => message.type() === 'error' && !/status of 400/.test(message.text()) && failures.push(message.text()));
+  page.on('pageerror', (error) => failures.push(error.message));
+  t.after(() => assert.deepEqual(failures, []));
+  await page.goto(url);
+  return page;
+}
+
+function titles(page) {
+  return page.locator('.event h3').allInnerTexts();
+}
+
+test('a visitor filters, sorts, opens an event and returns', async (t) => {
+  const page = await open(t);
+  await page.getByRole('link', { name: 'Next 7 days' }).click();
+  assert.equal(await page.getByRole('link', { name: 'Next 7 days' }).getAttribute('aria-current'), 'true');
+  assert.match(new URL(page.url()).search, /starts_at=.*ends_at=.*time_zone=venue/);
+
+  await page.getByLabel('Order').selectOption('price');
+  await page.getByRole('button', { name: 'Search' }).click();
+  const search = page.url();
+  assert.equal(new URL(search).searchParams.get('sort'), 'price');
+  assert.equal(await page.getByLabel('Order').inputValue(), 'price');
+  const cheapest = await page.locator('.price').allInnerTexts();
+  const prices = cheapest.map((price) => (price === 'Free' ? 0 : parseFloat(price)));
+  assert.ok(prices.length > 1);
+  assert.deepEqual(prices, [...prices].sort((left, right) => left - right));
+
+  const [first] = await titles(page);
+  await page.locator('.event h3 a').first().click();
+  assert.equal(await page.locator('h1').innerText(), first);
+  assert.ok(await page.getByRole('heading', { name: 'Zones' }).isVisible());
+  await page.goBack();
+  assert.equal(page.url(), search);
+  assert.equal((await titles(page))[0], first);
+});
+
+test('pages continue without repeating events, and the same search is JSON', async (t) => {
+  const page = await open(t);
+  const ids = () => page.locator('.event h3 a').evaluateAll((links) => links.map((link) => link.href));
+  const first = await ids();
+  const json = await page.getByRole('link', { name: 'The same search as JSON' }).evaluate((link) => link.href);
+  const { data } = await (await fetch(json)).json();
+  assert.deepEqual(
+    first.map((href) => href.split('/').pop()),
+    data.events.map((event) => event.id),
+  );
+  await page.getByRole('link', { name: 'Next page' }).click();
+  const second = await ids();
+  assert.equal(new Set([...first, ...second]).size, first.length + second.length);
+  await page.getByRole('link', { name: 'First page' }).click();
+  assert.deepEqual(await ids(), first);
+});
+
+test('a search without results names the filter to remove', async (t) => {
+  const page = await open(t);
+  await page.getByLabel('City').fill('Nowhere at all');
+  await page.getByRole('button', { name: 'Search' }).click();
+  assert.equal((await titles(page)).length, 0);
+  await page.getByRole('link', { name: /Without .*City: Nowhere at all/ }).click();
+  assert.ok((await titles(page)).length > 0);
+});
+
+test('the page is operated by keyboard alone', async (t) => {
+  const page = await open(t);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.locator(':focus').innerText(), 'Skip to the content');
+  await page.keyboard.press('Enter');
+  const city = page.getByLabel('City');
+  for (let presses = 0; presses < 40 && !(await city.evaluate((input) => input.matches(':focus'))); presses++) {
+    await page.keyboard.press('Tab');
+  }
+  await page.keyboard.type('Nowhere at all');
+  await page.keyboard.press('Enter');
+  await page.waitForURL(/city=Nowhere/);
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`every text has enough contrast and fits into 320 pixels (${colorScheme})`, async (t) => {
+    const page = await open(t, { javaScriptEnabled: true, colorScheme, viewport: { width: 320, height: 700 } });
+    const event = await page.locator('.event h3 a').first().evaluate((link) => link.href);
+    for (const address of [`${url}/?city=madrid&category=music&status=any`, event, `${url}/?min_price=cheap`, url]) {
+      const status = (await page.goto(address)).status();
+      assert.ok([200, 400].includes(status));
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), address);
+      assert.deepEqual(await page.evaluate(findLowContrast), [], address);
+      assert.equal(await page.locator('h1').count(), 1);
+      const unlabelled = page.locator('input:not([type=hidden]), select').filter({ visible: true });
+      for (const control of await unlabelled.all()) {
+        assert.ok(await control.evaluate((element) => element.labels.length > 0));
+      }
+    }
+  });
+}
+
+/** Runs in the page: the texts with a contrast below 4.5 (WCAG 2, AA). */
+function findLowContrast() {
+  const parse = (color) => color.match(/[\d.]+/g).map(Number);
+  const luminance = ([red, green, blue]) => {
+    const linear = [red, green, blue].map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
+  const background = (element) => {
+    for (let current = element; current; current = current.parentElement) {
+      const color = parse(getComputedStyle(current).backgroundColor);
+      if (color.length === 3 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+  return [...document.body.querySelectorAll('*')]
+    .filter((element) => hasText(element) && element.checkVisibility())
+    .filter((element) => {
+      const [text, behind] = [parse(getComputedStyle(element).color), background(element)].map(luminance);
+      return (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05) < 4.5;
+    })
+    .map((element) => element.outerHTML);
+}
