@@ -69,6 +69,23 @@ test('pages continue without repeating events, and the same search is JSON', asy
   assert.deepEqual(await ids(), first);
 });
 
+test('a day of the month selects its events, and the search is a calendar', async (t) => {
+  const page = await open(t, { viewport: { width: 320, height: 700 } });
+  await page.getByRole('link', { name: 'Calendar', exact: true }).click();
+  const grid = page.getByRole('table', { name: 'Events that start on each day' });
+  assert.deepEqual(await grid.getByRole('columnheader').count(), 7);
+  const day = grid.getByRole('link').first();
+  const events = Number((await day.locator('.count').innerText()).match(/\d+/)[0]);
+  await day.click();
+  assert.match(await page.getByRole('heading', { level: 2 }).first().innerText(), new RegExp(`^${events} event`));
+  assert.equal(await grid.locator('[aria-current=date]').count(), 1);
+  const calendar = await page.getByRole('link', { name: 'Calendar (iCalendar)' }).evaluate((link) => link.href);
+  assert.equal((await (await fetch(calendar)).text()).match(/BEGIN:VEVENT/g).length, events);
+  await page.getByRole('link', { name: /From: .*remove/ }).click();
+  await page.getByRole('link', { name: /Until: .*remove/ }).click();
+  assert.equal(await grid.locator('[aria-current=date]').count(), 0);
+});
+
 test('a search without results names the filter to remove', async (t) => {
   const page = await open(t);
   await page.getByLabel('City').fill('Nowhere at all');

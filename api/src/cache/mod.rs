@@ -24,6 +24,7 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::gauge;
 use poem::Request;
+use serde::de::DeserializeOwned;
 
 pub use self::{
     body::CachedBody,
@@ -174,6 +175,19 @@ impl Cache {
             Some(response) => Ok(response),
             None => self.fetch(request).await,
         }
+    }
+
+    /// The response to a query, decoded.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub(crate) async fn read<Q: CachedQuery, T: DeserializeOwned>(
+        self: &Arc<Self>,
+        query: Q,
+    ) -> Result<(T, CacheResponse), ApiError> {
+        let found = self.get(&CacheRequest::new(query, ContentCoding::Identity)).await?;
+        Ok((found.decode()?, found))
     }
 
     /// The response of a request that misses the process.

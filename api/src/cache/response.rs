@@ -71,7 +71,7 @@ impl CacheResponse {
     /// # Errors
     ///
     /// When it is none.
-    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+    pub(super) fn decode<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         serde_json::from_slice(self.body.representation.body.bytes()).map_err(ApiError::Encoding)
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri) -> R
     response
 }
 
-/// The detail of an error as a sentence. Names of parameters are in backquotes, which people who are no programmers do not know.
+/// The detail of an error as a sentence. Names of parameters are in backquotes, which only programmers know.
 fn to_sentence(detail: &str) -> String {
     format!("{}.", capitalize(detail.replace('`', "\"").trim_end_matches('.')))
 }

@@ -43,11 +43,15 @@ impl EventPage<'_> {
         format_wall_clock(text)
     }
 
-    /// The parts of the address of the venue that are known.
-    fn address(&self) -> Vec<&str> {
+    /// The lines of the address of the venue that are known.
+    fn address(&self) -> Vec<String> {
         let Some(venue) = &self.event.venue.0 else { return Vec::new() };
-        let parts = [&venue.address, &venue.postal_code, &venue.city, &venue.region, &venue.country];
-        parts.into_iter().filter_map(|part| part.0.as_deref()).collect()
+        let city =
+            [&venue.postal_code, &venue.city].into_iter().filter_map(|part| part.0.as_deref()).collect::<Vec<_>>().join(" ");
+        // Some cities are regions, too.
+        let region = venue.region.0.clone().filter(|region| venue.city.0.as_ref() != Some(region));
+        let lines = [venue.address.0.clone(), Some(city), region, venue.country.0.clone()];
+        lines.into_iter().flatten().filter(|line| !line.is_empty()).collect()
     }
 
     fn coordinates(&self) -> Option<(f64, f64)> {

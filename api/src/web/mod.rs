@@ -2,10 +2,13 @@
 //!
 //! It needs no script, loads nothing from other hosts, and has no state but the URL. It is not part of the OpenAPI document.
 
+mod active_filters;
 mod assets;
 mod error_page;
 mod event_page;
 mod event_text;
+mod loosen;
+mod month_grid;
 mod search_form;
 mod search_page;
 

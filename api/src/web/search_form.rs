@@ -8,20 +8,18 @@ use chrono::{Datelike, Days, NaiveDate};
 use entity::Category;
 use form_urlencoded::Serializer;
 
-use super::event_text::{capitalize, name_of_category};
+use super::event_text::name_of_category;
 use crate::error::ValidationError;
 
 /// Events of one page.
 const PAGE_LIMIT: u64 = 24;
 /// Parameters that describe the response and not the search. The page ignores those of a request.
 const OF_RESPONSE: [&str; 3] = ["limit", "total", "fields"];
-/// Parameters with a control of their own.
-const CONTROLS: [&str; 10] =
-    ["starts_at", "ends_at", "city", "category", "min_price", "max_price", "currency", "status", "availability", "sort"];
-/// Parameters that do not restrict the search by themselves.
-const MODIFIERS: [&str; 4] = ["sort", "time_zone", "range", "cursor"];
-/// Parameters that only have a meaning together.
-const POINT: [&str; 3] = ["latitude", "longitude", "radius"];
+/// Parameters with a control.
+const CONTROLS: [&str; 11] =
+    ["q", "starts_at", "ends_at", "city", "category", "min_price", "max_price", "currency", "status", "availability", "sort"];
+/// The length of a date: `2026-11-28`.
+const DATE_LENGTH: usize = 10;
 /// How the page reads dates: as days at the venue, of which an event takes place on some part.
 const DATE_PARAMETERS: [(&str, &str); 2] = [("time_zone", "venue"), ("range", "overlaps")];
 
@@ -42,6 +40,8 @@ const AVAILABILITIES: [(&str, &str); 6] = [
     ("ended", "Sale ended"),
     ("unknown", "Not known"),
 ];
+/// Orders that another parameter must accompany.
+const DEPENDENT_SORTS: [(&str, &str, &str); 2] = [("relevance", "Best match", "q"), ("distance", "Nearest first", "latitude")];
 const SORTS: [(&str, &str); 6] = [
     ("", "Soonest first"),
     ("-starts_at", "Latest first"),
@@ -57,7 +57,7 @@ pub(super) struct SearchForm {
     /// As they are in the URL.
     raw: Vec<String>,
     /// Names and values that are not empty.
-    pairs: Vec<(String, String)>,
+    pub(super) pairs: Vec<(String, String)>,
 }
 
 /// A value of a control.
@@ -69,7 +69,7 @@ pub(super) struct Choice {
 }
 
 /// A link to another search.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct SearchLink {
     pub(super) label: String,
     pub(super) href: String,
@@ -88,7 +88,15 @@ impl SearchForm {
             raw.push(pair.to_owned());
             pairs.extend(decoded.filter(|(_, value)| !value.is_empty()));
         }
-        Self { raw, pairs }
+        let mut form = Self { raw, pairs };
+        // The form sends the order even after the reader has removed the words from which it results.
+        for (sort, _, parameter) in DEPENDENT_SORTS {
+            if form.value("sort") == sort && !form.has(parameter) {
+                form.raw.retain(|pair| !pair.starts_with("sort="));
+                form.pairs.retain(|(name, _)| name != "sort");
+            }
+        }
+        form
     }
 
     /// The form without the invalid parameters that it has no control to correct.
@@ -117,16 +125,27 @@ impl SearchForm {
         if value.is_empty() || value.parse::<NaiveDate>().is_ok() { "date" } else { "text" }
     }
 
-    /// Whether the page is not the first one.
-    pub(super) fn has_cursor(&self) -> bool {
-        self.values("cursor").next().is_some()
+    /// Whether the URL has a parameter.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// The day of a bound.
+    pub(super) fn date(&self, name: &str) -> Option<NaiveDate> {
+        self.value(name).get(..DATE_LENGTH)?.parse().ok()
+    }
+
+    /// Whether a day is in the range of the search.
+    pub(super) fn includes(&self, day: NaiveDate) -> bool {
+        let (first, last) = (self.date("starts_at"), self.date("ends_at"));
+        (first.is_some() || last.is_some()) && first.is_none_or(|first| first <= day) && last.is_none_or(|last| day <= last)
     }
 
     /// The parameters without a control, which the form sends unchanged.
     pub(super) fn hidden(&self) -> Vec<(&str, &str)> {
         let given = self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let given = given.filter(|(name, _)| !CONTROLS.contains(name) && *name != "cursor");
-        let absent = DATE_PARAMETERS.into_iter().filter(|(name, _)| self.values(name).next().is_none());
+        let absent = DATE_PARAMETERS.into_iter().filter(|(name, _)| !self.has(name));
         given.chain(absent).collect()
     }
 
@@ -153,14 +172,14 @@ impl SearchForm {
 
     /// The choices of `sort`.
     pub(super) fn sorts(&self) -> Vec<Choice> {
-        self.choices("sort", &SORTS)
+        let dependent = DEPENDENT_SORTS.into_iter().filter(|(_, _, parameter)| self.has(parameter));
+        let sorts: Vec<_> = SORTS.into_iter().chain(dependent.map(|(sort, label, _)| (sort, label))).collect();
+        self.choices("sort", &sorts)
     }
 
     /// Whether a filter is set that the form shows on request only.
     pub(super) fn has_more_filters(&self) -> bool {
-        ["category", "min_price", "max_price", "currency", "status", "availability"]
-            .into_iter()
-            .any(|name| self.values(name).next().is_some())
+        ["category", "min_price", "max_price", "currency", "status", "availability"].into_iter().any(|name| self.has(name))
     }
 
     /// Links to the days of most searches.
@@ -185,21 +204,17 @@ impl SearchForm {
         ranges.map(link).into()
     }
 
-    /// The filters of the search, each with a link to the same search without it.
-    pub(super) fn active(&self) -> Vec<SearchLink> {
-        let mut names: Vec<&str> = Vec::new();
-        for (name, value) in &self.pairs {
-            let restricts = !MODIFIERS.contains(&name.as_str()) || name == "range" && value == "all";
-            if restricts && !names.contains(&name.as_str()) {
-                names.push(name);
-            }
-        }
-        let link = |name: &str| {
-            let removed = if POINT.contains(&name) { POINT.to_vec() } else { vec![name] };
-            let label = format!("{}: {}", capitalize(&name.replace('_', " ")), self.value(name));
-            SearchLink { label, href: self.link(&removed, &[]), is_current: false }
-        };
-        names.into_iter().map(link).collect()
+    /// The filters as a query string, without some and with other parameters.
+    pub(super) fn filters(&self, removed: &[&str], added: &[(&str, &str)]) -> String {
+        let removed = [removed, &["sort"]].concat();
+        self.link(&removed, added).trim_start_matches(['.', '/', '?']).to_owned()
+    }
+
+    /// The same search in a format of other programs, relative to the page.
+    pub(super) fn export(&self, format: &str, sort: &str) -> String {
+        let added = [("sort", sort)];
+        let query = self.filters(&[], if sort.is_empty() { &[] } else { &added });
+        if query.is_empty() { format!("events.{format}") } else { format!("events.{format}?{query}") }
     }
 
     /// The same search on its first page.
@@ -208,7 +223,7 @@ impl SearchForm {
     }
 
     /// The search without some parameters and with others, from its first page.
-    fn link(&self, removed: &[&str], added: &[(&str, &str)]) -> String {
+    pub(super) fn link(&self, removed: &[&str], added: &[(&str, &str)]) -> String {
         let remains = |(name, _): &&(String, String)| name != "cursor" && !removed.contains(&name.as_str());
         let mut query = Serializer::for_suffix("?".to_owned(), 1);
         query.extend_pairs(self.pairs.iter().filter(remains)).extend_pairs(added);
@@ -216,7 +231,8 @@ impl SearchForm {
         if href == "?" { "./".to_owned() } else { href }
     }
 
-    fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+    /// The values of a parameter.
+    pub(super) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.pairs.iter().filter(move |(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
@@ -260,18 +276,6 @@ mod tests {
     }
 
     #[test]
-    fn each_filter_can_be_removed() {
-        let form =
-            SearchForm::of("city=Alcal%C3%A1&category=music&category=film&latitude=1&longitude=2&radius=3&sort=price&cursor=x");
-        let active = form.active();
-        let labels: Vec<&str> = active.iter().map(|link| link.label.as_str()).collect();
-        assert_eq!(labels, ["City: Alcalá", "Category: music, film", "Latitude: 1", "Longitude: 2", "Radius: 3"]);
-        assert_eq!(active[0].href, "?category=music&category=film&latitude=1&longitude=2&radius=3&sort=price");
-        assert_eq!(active[2].href, "?city=Alcal%C3%A1&category=music&category=film&sort=price");
-        assert_eq!(SearchForm::of("city=Madrid").active()[0].href, "./");
-    }
-
-    #[test]
     fn parameters_without_a_control_are_hidden_and_those_of_the_response_ignored() {
         let form = SearchForm::of("country=ES&limit=0&fields=id&total=x&city=&time_zone=UTC&cursor=x");
         assert_eq!(form.hidden(), [("country", "ES"), ("time_zone", "UTC"), ("range", "overlaps")]);
@@ -279,8 +283,29 @@ mod tests {
     }
 
     #[test]
+    fn an_order_ends_with_the_parameter_from_which_it_results() {
+        for (query, expected) in [
+            ("q=jazz&sort=relevance", "q=jazz&sort=relevance&limit=24&total=true"),
+            ("q=&sort=relevance", "q=&limit=24&total=true"),
+            ("sort=distance&city=Madrid", "city=Madrid&limit=24&total=true"),
+        ] {
+            let form = SearchForm::of(query);
+            assert_eq!(form.query(), expected);
+            assert_eq!(form.sorts().len(), SORTS.len() + usize::from(form.has("q")), "{query}");
+        }
+    }
+
+    #[test]
+    fn exports_have_the_filters_of_the_search() {
+        let form = SearchForm::of("q=jazz&sort=relevance&cursor=x&city=Madrid");
+        assert_eq!(form.export("ics", ""), "events.ics?q=jazz&city=Madrid");
+        assert_eq!(form.export("atom", "-first_seen_at"), "events.atom?q=jazz&city=Madrid&sort=-first_seen_at");
+        assert_eq!(SearchForm::of("").export("ics", ""), "events.ics");
+    }
+
+    #[test]
     fn values_that_the_controls_do_not_offer_are_offered() {
-        let form = SearchForm::of("category=music/jazz,film&status=scheduled,postponed&sort=distance");
+        let form = SearchForm::of("category=music/jazz,film&status=scheduled,postponed&latitude=1&sort=distance");
         let selected = |choices: Vec<Choice>| {
             choices.into_iter().filter(|choice| choice.is_selected).map(|choice| choice.value).collect::<Vec<_>>()
         };

@@ -8,13 +8,14 @@ use poem::{Request, Response};
 use super::{
     Frame,
     event_text::EventText,
+    loosen::{self, LooserSearch},
+    month_grid::MonthGrid,
     search_form::{SearchForm, SearchLink},
 };
 use crate::{
-    cache::{CacheRequest, Freshness},
+    cache::Freshness,
     query::{Canonical, Parameters},
     resources::events::{EventPage, EventsQuery},
-    response::ContentCoding,
     state::State,
 };
 
@@ -32,6 +33,14 @@ struct SearchPage<'a> {
     next: Option<&'a str>,
     days: Vec<SearchLink>,
     active: Vec<SearchLink>,
+    /// Searches with results, if this one has none.
+    looser: Vec<LooserSearch>,
+    month: Option<MonthGrid>,
+    /// The words that were searched instead of those of the reader.
+    corrected: Option<&'a str>,
+    /// The search as a calendar, and as a feed of new events, relative to the page.
+    calendar: String,
+    feed: String,
     /// The same search as JSON, relative to the page.
     json: &'a str,
     is_stale: bool,
@@ -42,13 +51,24 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let form = SearchForm::of(request.uri().query().unwrap_or_default());
     let query = EventsQuery::parse(Parameters::parse(&form.query()))?;
     let json = query.canonical();
-    let found = state.cache.get(&CacheRequest::new(query, ContentCoding::Identity)).await?;
-    let EventPage { data, meta, .. } = found.decode()?;
-    let zone = data.events.first().map_or("UTC", |event| event.time_zone.as_str());
+    let (EventPage { data, meta, .. }, found) = state.cache.read(query).await?;
+    let first = data.events.first();
+    let today = today(first.map_or("UTC", |event| event.time_zone.as_str()));
+    // The grid shows the month in which a list begins that is in the order of its dates.
+    let day = first.filter(|_| !form.has("sort")).and_then(|event| event.start_date.0.parse().ok());
+    let month = MonthGrid::read(&state, &form, day.map_or(today, |day| Ord::max(day, today)), today).await?;
+    let active = form.active(&data.events);
+    let is_loosened = data.events.is_empty() && !form.has("cursor") && !form.has("ids");
+    let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
     let page = SearchPage {
         frame: Frame::of("/"),
-        days: form.days(today(zone)),
-        active: form.active(),
+        days: form.days(today),
+        active,
+        looser,
+        month,
+        corrected: meta.corrected.0.as_deref(),
+        calendar: form.export("ics", ""),
+        feed: form.export("atom", "-first_seen_at"),
         form,
         events: data.events.iter().map(EventText).collect(),
         total: describe_total(meta.total.0.unwrap_or_default()),

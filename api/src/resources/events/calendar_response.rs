@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use entity::to_decimal;
 use poem_openapi::{Object, types::Example};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     find::CountedDays,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Events by day.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 #[oai(example)]
 pub struct Calendar {
     /// The result.
@@ -21,18 +21,19 @@ pub struct Calendar {
     /// What describes all days.
     pub meta: CalendarMeta,
     /// Always null.
+    #[serde(skip_deserializing)]
     pub error: AlwaysNull,
 }
 
 /// The days of a calendar.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct CalendarDays {
     /// All days from the first to the last, also those without events.
     pub days: Vec<CalendarDay>,
 }
 
 /// The events that start on a day.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct CalendarDay {
     /// The day on the clock at the venue.
     pub day: LocalDate,
@@ -49,7 +50,7 @@ pub struct CalendarDay {
 }
 
 /// The lowest price in a currency.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct CurrencyPrice {
     /// The currency (ISO 4217).
     pub currency: CurrencyCode,
@@ -59,7 +60,7 @@ pub struct CurrencyPrice {
 }
 
 /// What describes a whole calendar.
-#[derive(Clone, Debug, Default, Object, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Object, Serialize)]
 pub struct CalendarMeta {
     /// The number of events on all days.
     #[oai(validator(minimum(value = "0")))]

@@ -1,7 +1,7 @@
 //! The response of a request for facets.
 
 use poem_openapi::{Object, types::Example};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     find::{CountedFacets, FacetCount},
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The values of facets.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 #[oai(example)]
 pub struct FacetList {
     /// The result.
@@ -17,18 +17,19 @@ pub struct FacetList {
     /// What describes all facets.
     pub meta: FacetsMeta,
     /// Always null.
+    #[serde(skip_deserializing)]
     pub error: AlwaysNull,
 }
 
 /// Facets.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct Facets {
     /// One for each name of `by`.
     pub facets: Vec<FacetValues>,
 }
 
 /// The values of a facet.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct FacetValues {
     /// The name of the facet, which is the name of a filter.
     pub by: String,
@@ -37,7 +38,7 @@ pub struct FacetValues {
 }
 
 /// A value of a facet.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct FacetValue {
     /// The value, which the filter accepts.
     pub value: String,
@@ -49,7 +50,7 @@ pub struct FacetValue {
 }
 
 /// What describes all facets.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct FacetsMeta {
     /// The number of events that were counted, at most 100,000.
     #[oai(validator(minimum(value = "0")))]

@@ -42,13 +42,12 @@ use self::{
 };
 use crate::{
     auth::{Caller, Scope},
-    cache::CacheRequest,
     database::reader::ReadSize,
     error::ApiError,
     find::{AllFilters, SortText},
     query::{CursorText, Documented, IfMatchText, Parameters, Path, Required, UuidText, no_parameters, parse_path},
     resources::openapi::Tag,
-    response::{ContentCoding, Envelope, PageReply, Precondition, Reply},
+    response::{Envelope, PageReply, Precondition, Reply},
     state::State,
 };
 
@@ -70,8 +69,8 @@ pub(crate) async fn read_other_dates(state: &State, event: &Event) -> Result<Vec
         return Ok(Vec::new());
     }
     let query = EventsQuery::of_ids(&ids)?;
-    let found = state.cache.get(&CacheRequest::new(query, ContentCoding::Identity)).await?;
-    Ok(found.decode::<EventPage>()?.data.events)
+    let (page, _) = state.cache.read::<_, EventPage>(query).await?;
+    Ok(page.data.events)
 }
 
 /// The response to a removed event.

@@ -3,6 +3,7 @@
 mod errors;
 mod event_page;
 mod html;
+mod month_grid;
 mod search_page;
 mod security;
 

@@ -18,6 +18,7 @@ on_every_backend!(
     pages_are_followed_to_the_end,
     every_link_leads_somewhere,
     empty_results_state_which_filter_to_remove,
+    a_search_is_a_calendar_and_a_feed,
     parameters_of_the_response_are_ignored,
 );
 
@@ -120,12 +121,37 @@ async fn every_link_leads_somewhere(database: Arc<TestDatabase>) {
 }
 
 async fn empty_results_state_which_filter_to_remove(database: Arc<TestDatabase>) {
-    let app = start_app(&database, [concert("Show")]).await;
+    let elsewhere = concert("Elsewhere").venue_with("Hall", None, |venue| venue.city = Some("Madrid".to_owned()));
+    let app = start_app(&database, [concert("Show"), elsewhere, concert("Another")]).await;
+
     let html = open(&app, "/?city=nowhere&category=music").await;
     assert!(html.contains("No event meets all filters"), "{html}");
+    assert!(html.contains("Without “<bdi>City: nowhere</bdi>”</a> (3)"), "{html}");
+    assert!(html.contains("<bdi>Barcelona</bdi></a> (2), ") && html.contains("<bdi>Madrid</bdi></a> (1)"), "{html}");
     let found = links("/", &html);
-    assert!(found.contains(&"/?category=music".to_owned()) && found.contains(&"/?city=nowhere".to_owned()), "{found:?}");
-    assert!(open(&app, "/?category=music").await.contains("1 event<"));
+    for link in ["/?category=music", "/?category=music&city=madrid"] {
+        assert!(found.contains(&link.to_owned()), "{link}: {found:?}");
+        assert!(!open(&app, link).await.contains("0 events"));
+    }
+    assert!(!html.contains("Without “<bdi>Category"), "there is no event in this city in any category");
+
+    let html = open(&app, "/?city=nowhere&category=film").await;
+    assert!(html.contains("nor all but one of them"), "{html}");
+    let html = open(&app, "/?q=nothing&starts_at=2099-02-10&ends_at=2099-02-10").await;
+    assert!(html.contains("Without “<bdi>Words: nothing</bdi>”</a> (3)"), "{html}");
+}
+
+async fn a_search_is_a_calendar_and_a_feed(database: Arc<TestDatabase>) {
+    let elsewhere = concert("Elsewhere").venue_with("Hall", None, |venue| venue.city = Some("Madrid".to_owned()));
+    let app = start_app(&database, [concert("Show"), elsewhere]).await;
+    let html = open(&app, "/?q=show&city=barcelona&sort=relevance").await;
+    assert!(html.contains("<option value=\"relevance\" selected>Best match</option>"), "{html}");
+    for (path, content_type) in [("/events.ics?", "text/calendar"), ("/events.atom?", "application/atom+xml")] {
+        let link = links("/", &html).into_iter().find(|link| link.starts_with(path)).unwrap();
+        let response = app.get(&link).await;
+        assert!(response.header("content-type").unwrap().starts_with(content_type), "{link}");
+        assert!(response.text().contains("Show") && !response.text().contains("Elsewhere"), "{link}");
+    }
 }
 
 async fn parameters_of_the_response_are_ignored(database: Arc<TestDatabase>) {

@@ -1,0 +1,106 @@
+//! The filters of a search in words, each with a link to the same search without it.
+
+use super::{
+    event_text::{capitalize, name_of_category},
+    search_form::{SearchForm, SearchLink},
+};
+use crate::resources::events::Event;
+
+/// Parameters that do not restrict the search by themselves.
+const MODIFIERS: [&str; 4] = ["sort", "time_zone", "range", "cursor"];
+/// Parameters that only have a meaning together.
+const POINT: [&str; 3] = ["latitude", "longitude", "radius"];
+/// Names of filters that are not those of the API.
+const LABELS: [(&str, &str); 7] = [
+    ("q", "Words"),
+    ("starts_at", "From"),
+    ("ends_at", "Until"),
+    ("min_price", "Lowest price"),
+    ("max_price", "Highest price"),
+    ("availability", "Tickets"),
+    ("bbox", "Area"),
+];
+
+impl SearchForm {
+    /// The filters of the search, each with the parameters that are removed together.
+    pub(super) fn active_names(&self) -> Vec<Vec<&str>> {
+        let mut filters: Vec<Vec<&str>> = Vec::new();
+        for (name, value) in &self.pairs {
+            let restricts = !MODIFIERS.contains(&name.as_str()) || name == "range" && value == "all";
+            let names = if POINT.contains(&name.as_str()) { POINT.to_vec() } else { vec![name.as_str()] };
+            if restricts && !filters.contains(&names) {
+                filters.push(names);
+            }
+        }
+        filters
+    }
+
+    /// The filters of the search, each with a link to the same search without it. `events` have the names of what the URL identifies.
+    pub(super) fn active(&self, events: &[Event]) -> Vec<SearchLink> {
+        let link = |names: Vec<&str>| SearchLink {
+            label: self.label_of(names.first().copied().unwrap_or_default(), events),
+            href: self.link(&names, &[]),
+            is_current: false,
+        };
+        self.active_names().into_iter().map(link).collect()
+    }
+
+    /// A filter in words.
+    fn label_of(&self, name: &str, events: &[Event]) -> String {
+        let value = self.value(name);
+        if name == "latitude" {
+            return format!("Within {} km of {value}, {}", self.value("radius"), self.value("longitude"));
+        }
+        let found = match name {
+            "venue" => events
+                .iter()
+                .filter_map(|event| event.venue.0.as_ref())
+                .find(|venue| venue.uuid.0 == value)
+                .map(|venue| &venue.name),
+            "performer" => {
+                let mut performers = events.iter().flat_map(|event| &event.performers);
+                performers.find(|performer| performer.uuid.0 == value).map(|performer| &performer.name)
+            }
+            _ => None,
+        };
+        let label =
+            LABELS.iter().find(|(known, _)| *known == name).map_or_else(|| sentence_of(name), |(_, label)| (*label).to_owned());
+        let value = found.map_or_else(
+            || self.values(name).map(|value| label_of_value(name, value)).collect::<Vec<_>>().join(", "),
+            Clone::clone,
+        );
+        format!("{label}: {value}")
+    }
+}
+
+/// A value of a filter in words.
+pub(super) fn label_of_value(name: &str, value: &str) -> String {
+    match name {
+        "category" => value.split(',').map(|slug| name_of_category(slug.trim())).collect::<Vec<_>>().join(", "),
+        "status" | "availability" => sentence_of(value),
+        _ => value.to_owned(),
+    }
+}
+
+/// A name of the API in words.
+fn sentence_of(name: &str) -> String {
+    capitalize(&name.replace('_', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_filter_can_be_removed() {
+        let form = SearchForm::of(
+            "city=Alcal%C3%A1&category=music&category=film/short&latitude=1&longitude=2&radius=3&sort=price&cursor=x",
+        );
+        let active = form.active(&[]);
+        let labels: Vec<&str> = active.iter().map(|link| link.label.as_str()).collect();
+        assert_eq!(labels, ["City: Alcalá", "Category: Music, Film: short", "Within 3 km of 1, 2"]);
+        assert_eq!(active[0].href, "?category=music&category=film%2Fshort&latitude=1&longitude=2&radius=3&sort=price");
+        assert_eq!(active[2].href, "?city=Alcal%C3%A1&category=music&category=film%2Fshort&sort=price");
+        assert_eq!(SearchForm::of("city=Madrid").active(&[])[0].href, "./");
+    }
+}
