@@ -32,6 +32,7 @@ test('a visitor filters, sorts, opens an event and returns', async (t) => {
   await page.getByRole('link', { name: 'Next 7 days' }).click();
   assert.equal(await page.getByRole('link', { name: 'Next 7 days' }).getAttribute('aria-current'), 'true');
   assert.match(new URL(page.url()).search, /starts_at=.*ends_at=.*time_zone=venue/);
+  await page.getByRole('link', { name: 'Any day' }).click();
 
   await page.getByLabel('Order').selectOption('price');
   await page.getByRole('button', { name: 'Search' }).click();
