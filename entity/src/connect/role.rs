@@ -33,8 +33,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_RELEASE_TIMEOUT: Duration = Duration::from_millis(250);
 /// Planner settings of PostgreSQL for the API: one generic plan for each statement and connection, on one core, that reads rows from an
 /// index in their order. By default PostgreSQL plans some statements again for each request, which takes longer than running them. It
-/// also expects far more rows than a page has, and prepares for them with hashes, sorts, parallel workers and JIT compilation, or reads
-/// whole tables instead of the index of words.
+/// also expects far more rows than a page has, and prepares for them with hashes, sorts, parallel workers and JIT compilation.
 const API_PLANNER_SETTINGS: [(&str, &str); 8] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("max_parallel_workers_per_gather", "0"),
@@ -42,7 +41,7 @@ const API_PLANNER_SETTINGS: [(&str, &str); 8] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("enable_material", "off"),
-    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
     ("enable_sort", "off"),
 ];
 /// Connections of an API process for writes: a few for batches of prices, the others for short writes.
