@@ -17,7 +17,7 @@ const TILES: File = File { name: "tiles.svg", content_type: "image/svg+xml", con
 const FILES: [File; 2] = [STYLE, TILES];
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The addresses of the files, relative to that of the service.
+/// Where the files are, relative to the address of the service.
 pub(super) static PATHS: LazyLock<AssetPaths> = LazyLock::new(|| AssetPaths { style: STYLE.path(), tiles: TILES.path() });
 
 /// An address for each file.

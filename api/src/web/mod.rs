@@ -40,7 +40,7 @@ const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("strict-origin-whe
 /// What surrounds the content of every page.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    /// The address of the service, relative to that of the page.
+    /// The address of the service, relative to the page.
     root: &'static str,
     style: &'static str,
     tiles: &'static str,

@@ -107,7 +107,7 @@ async fn corrections_follow_the_catalogue(database: Arc<TestDatabase>) {
     let state = create_cached_state(&database).await;
     let app = TestApp::with_state(&state);
     state.version.refresh().await.unwrap();
-    // Before the words were read. The response is cached, and not that of the corrected words.
+    // The vocabulary is not read yet, so the response of the mistyped words is cached.
     assert_eq!(find(&app, "barcelina").await, found(&[], None));
     read_words(&state).await;
     for _ in 0..2 {

@@ -199,7 +199,7 @@ fn numbers(count: u64) -> String {
     )
 }
 
-/// A UUID for a kind and a number, in another order than that of the numbers.
+/// A UUID for a kind and a number. The UUIDs have another order than the numbers.
 fn uuid(kind: u128, number: u64) -> Uuid {
     let number = u128::from(number);
     let prefix = number * 2_654_435_761 % (1 << 32);
