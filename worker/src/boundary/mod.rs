@@ -1,10 +1,8 @@
 //! What time changes: sales begin and end, and events end ([ADR 37](../../../docs/adr/0037-time-driven-changes.md)).
 //!
 //! `event.next_boundary_at` is the next instant at which an event changes without its feed. [`handle_batch`] writes the changes of those
-//! that have passed by the database's clock, and [`backfill`] sets the column of events that an earlier release wrote. Both write events of
-//! a provider only while they hold the lock of its row, as a sync does.
+//! that have passed by the database's clock. It writes events of a provider only while it holds the lock of its row, as a sync does.
 
-pub mod backfill;
 mod footprint;
 mod transitions;
 

@@ -9,7 +9,10 @@ use entity::{
 };
 use migration::{Migrator, MigratorTrait, on_every_backend, testing::TestDatabase};
 use sea_orm::{DatabaseConnection, EntityTrait, prelude::Uuid};
-use worker::{jobs::name_backfill::NameBackfillJob, name_backfill};
+use worker::{
+    backfill::{self, names::Names},
+    jobs::backfill::BackfillJob,
+};
 
 use super::{Copying, Tables};
 use crate::feeds::{event, feed, online};
@@ -68,12 +71,13 @@ async fn names_of_an_earlier_release_are_filled(database: Arc<TestDatabase>) {
     Migrator::up(database, None).await.unwrap();
     venue::Entity::update_many().col_expr(venue::Column::FoldedName, "sala".into()).exec(database).await.unwrap();
 
-    let claim = queue::claim(database, &[NameBackfillJob::KIND], "w", std::time::Duration::from_secs(60)).await.unwrap().unwrap();
-    NameBackfillJob::decode(&claim.payload).unwrap();
+    let claim =
+        queue::claim(database, &[BackfillJob::<Names>::KIND], "w", std::time::Duration::from_secs(60)).await.unwrap().unwrap();
+    BackfillJob::<Names>::decode(&claim.payload).unwrap();
     let version = copying.version().await;
-    assert_eq!(name_backfill::fill(database).await.unwrap(), 1);
+    assert_eq!(backfill::run::<Names>(database).await.unwrap(), 1);
     assert!(copying.version().await > version, "cached lists lack the names");
     assert_eq!(words(&copying).await, ["del organo", "organo"]);
-    assert_eq!(name_backfill::fill(database).await.unwrap(), 1, "it can be repeated");
+    assert_eq!(backfill::run::<Names>(database).await.unwrap(), 1, "it can be repeated");
     assert_eq!(words(&copying).await, ["del organo", "organo"]);
 }

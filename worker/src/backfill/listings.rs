@@ -1,33 +1,40 @@
 //! Writes the listings and the words of events that an earlier release wrote.
 
-use entity::{base_event, begin_write, chunks, deadline, event, fold_name, listing, provider, venue};
+use entity::{base_event, chunks, deadline, event, fold_name, footprint::Scope, listing, provider, venue};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
     prelude::Uuid,
     sea_query::{CaseStatement, Expr, ExprTrait},
 };
 
-/// Writes the listings of all events that have none, or none with words. Returns the number of base events with such events.
-///
-/// # Errors
-///
-/// When the database is unavailable. What was written remains.
-pub async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
-    let mut filled = 0;
-    let providers = provider::Entity::find().select_only().column(provider::Column::Id).into_tuple::<i32>().all(database);
-    for provider_id in deadline::within(deadline::BULK, database, providers).await? {
-        fold_cities(database, provider_id).await?;
-        let base_events = base_event::Entity::find()
-            .select_only()
-            .column(base_event::Column::Id)
-            .filter(base_event::COLUMN.provider_id.eq(provider_id))
-            .into_tuple::<Uuid>();
-        let base_events = deadline::within(deadline::BULK, database, base_events.all(database)).await?;
-        for base_events in chunks(base_events) {
-            filled += deadline::within(deadline::BULK, database, fill_batch(database, provider_id, base_events)).await?;
+use super::{Backfill, begin_locked};
+
+/// The listings of all events that have none, or none with words, by base event.
+#[derive(Clone, Copy, Debug)]
+pub struct Listings;
+
+impl Backfill for Listings {
+    const KIND: &'static str = "words_backfill";
+    const PREVIOUS_KINDS: &'static [&'static str] = &["listing_backfill"];
+    const SCOPES: &'static [Scope] = &[Scope::Events, Scope::Performers, Scope::Venues];
+
+    async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
+        let mut filled = 0;
+        let providers = provider::Entity::find().select_only().column(provider::Column::Id).into_tuple::<i32>().all(database);
+        for provider_id in deadline::within(deadline::BULK, database, providers).await? {
+            fold_cities(database, provider_id).await?;
+            let base_events = base_event::Entity::find()
+                .select_only()
+                .column(base_event::Column::Id)
+                .filter(base_event::COLUMN.provider_id.eq(provider_id))
+                .into_tuple::<Uuid>();
+            let base_events = deadline::within(deadline::BULK, database, base_events.all(database)).await?;
+            for base_events in chunks(base_events) {
+                filled += deadline::within(deadline::BULK, database, fill_batch(database, provider_id, base_events)).await?;
+            }
         }
+        Ok(filled)
     }
-    Ok(filled)
 }
 
 /// Writes the listings of the events of some base events, in one transaction.
@@ -77,11 +84,4 @@ async fn fold_cities(database: &DatabaseConnection, provider_id: i32) -> Result<
         deadline::within(deadline::BULK, &transaction, update.exec(&transaction)).await?;
     }
     transaction.commit().await
-}
-
-/// Begins a transaction in which no sync of the provider can change its events.
-pub(crate) async fn begin_locked(database: &DatabaseConnection, provider_id: i32) -> Result<DatabaseTransaction, DbErr> {
-    let transaction = begin_write(database).await?;
-    provider::Entity::find_by_id(provider_id).lock_exclusive().one(&transaction).await?;
-    Ok(transaction)
 }

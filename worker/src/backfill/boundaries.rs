@@ -1,31 +1,37 @@
 //! Sets the instants of sale periods, and the next boundary, of events that an earlier release wrote.
 
 use chrono_tz::Tz;
-use entity::{UtcInstant, base_event, begin_write, chunks, database_now, deadline, event, provider};
+use entity::{UtcInstant, base_event, chunks, database_now, deadline, event, footprint::Scope, provider};
 use sea_orm::{ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
+use super::{Backfill, begin_locked};
 use crate::provider::local_time::{DayEdge, LocalTime};
 
-/// Sets the columns of all events that have not ended. Time no longer changes the others. Returns the number of events.
-///
-/// # Errors
-///
-/// When the database is unavailable.
-pub async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
-    let mut filled = 0;
-    for provider in deadline::within(deadline::BULK, database, provider::Entity::find().all(database)).await? {
-        let base_events = base_event::Entity::find()
-            .select_only()
-            .column(base_event::Column::Id)
-            .filter(base_event::COLUMN.provider_id.eq(provider.id))
-            .into_tuple::<Uuid>();
-        let base_events = deadline::within(deadline::BULK, database, base_events.all(database)).await?;
-        for base_events in chunks(base_events) {
-            filled += deadline::within(deadline::BULK, database, fill_batch(database, &provider, base_events)).await?;
+/// The columns of all events that have not ended. Time no longer changes the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Boundaries;
+
+impl Backfill for Boundaries {
+    const KIND: &'static str = "boundary_backfill";
+    /// The boundary job releases what it changes.
+    const SCOPES: &'static [Scope] = &[];
+
+    async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
+        let mut filled = 0;
+        for provider in deadline::within(deadline::BULK, database, provider::Entity::find().all(database)).await? {
+            let base_events = base_event::Entity::find()
+                .select_only()
+                .column(base_event::Column::Id)
+                .filter(base_event::COLUMN.provider_id.eq(provider.id))
+                .into_tuple::<Uuid>();
+            let base_events = deadline::within(deadline::BULK, database, base_events.all(database)).await?;
+            for base_events in chunks(base_events) {
+                filled += deadline::within(deadline::BULK, database, fill_batch(database, &provider, base_events)).await?;
+            }
         }
+        Ok(filled)
     }
-    Ok(filled)
 }
 
 /// Sets the columns of the events of some base events, in one transaction.
@@ -39,9 +45,7 @@ async fn fill_batch(database: &DatabaseConnection, provider: &provider::Model, b
     if unfilled.clone().one(database).await?.is_none() {
         return Ok(0);
     }
-    let transaction = begin_write(database).await?;
-    // A sync of the provider must not read events before and write them after this.
-    provider::Entity::find_by_id(provider.id).lock_exclusive().one(&transaction).await?;
+    let transaction = begin_locked(database, provider.id).await?;
     let zone = provider.time_zone.parse().unwrap_or(Tz::UTC);
     let events = unfilled.all(&transaction).await?;
     let filled = events.len() as u64;

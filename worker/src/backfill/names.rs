@@ -1,49 +1,38 @@
 //! Writes the parts of the names of performers and venues that an earlier release wrote.
 
 use entity::{
-    begin_write, chunks, deadline, fold_name,
-    footprint::{Footprint, Scope},
+    chunks, deadline, fold_name,
+    footprint::Scope,
     name_word::{self, NameKind},
-    performer, provider,
-    release::{self, Cause},
-    venue,
+    performer, provider, venue,
 };
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect, prelude::Uuid};
 
-use crate::{listing_backfill::begin_locked, release_metrics};
+use super::{Backfill, begin_locked};
 
 /// An item and its name.
 type Name = (Uuid, String, String);
 
-/// Writes the parts of all names, and folds those again that an earlier release folded in another way. Returns the number of names.
-///
-/// # Errors
-///
-/// When the database is unavailable. What was written remains.
-pub async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
-    let mut filled = 0;
-    let providers = provider::Entity::find().select_only().column(provider::Column::Id).into_tuple::<i32>().all(database);
-    for provider_id in deadline::within(deadline::BULK, database, providers).await? {
-        for kind in [NameKind::Performer, NameKind::Venue] {
-            for ids in chunks(deadline::within(deadline::BULK, database, fetch_ids(database, provider_id, kind)).await?) {
-                filled += deadline::within(deadline::BULK, database, fill_batch(database, provider_id, kind, ids)).await?;
+/// The parts of all names. Those that an earlier release folded in another way are folded again.
+#[derive(Clone, Copy, Debug)]
+pub struct Names;
+
+impl Backfill for Names {
+    const KIND: &'static str = "name_backfill";
+    const SCOPES: &'static [Scope] = &[Scope::Concerts, Scope::Performers, Scope::Venues];
+
+    async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
+        let mut filled = 0;
+        let providers = provider::Entity::find().select_only().column(provider::Column::Id).into_tuple::<i32>().all(database);
+        for provider_id in deadline::within(deadline::BULK, database, providers).await? {
+            for kind in [NameKind::Performer, NameKind::Venue] {
+                for ids in chunks(deadline::within(deadline::BULK, database, fetch_ids(database, provider_id, kind)).await?) {
+                    filled += deadline::within(deadline::BULK, database, fill_batch(database, provider_id, kind, ids)).await?;
+                }
             }
         }
+        Ok(filled)
     }
-    if filled > 0 {
-        publish(database).await?;
-    }
-    Ok(filled)
-}
-
-/// What an API has cached lacks the names.
-async fn publish(database: &DatabaseConnection) -> Result<(), DbErr> {
-    let footprint = Footprint::all_of(&[Scope::Concerts, Scope::Performers, Scope::Venues]);
-    let transaction = begin_write(database).await?;
-    release::publish(&transaction, (Cause::Backfill, None), &footprint).await?;
-    transaction.commit().await?;
-    release_metrics::count_release(Cause::Backfill, &footprint);
-    Ok(())
 }
 
 async fn fetch_ids(database: &DatabaseConnection, provider_id: i32, kind: NameKind) -> Result<Vec<Uuid>, DbErr> {

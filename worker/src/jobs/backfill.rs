@@ -1,0 +1,43 @@
+//! The kinds `boundary_backfill`, `words_backfill` and `name_backfill`: each writes the values that migrations added.
+
+use std::marker::PhantomData;
+
+use entity::job::{Claim, JobKind};
+use serde::{Deserialize, Serialize};
+
+use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
+use crate::backfill::{self, Backfill};
+
+/// Writes all values of `B`. It begins again if it is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct BackfillJob<B> {
+    #[serde(skip)]
+    values: PhantomData<B>,
+}
+
+impl<B: Backfill> JobKind for BackfillJob<B> {
+    const KIND: &'static str = B::KIND;
+    const PREVIOUS_KINDS: &'static [&'static str] = B::PREVIOUS_KINDS;
+    const MAX_ATTEMPTS: i32 = 10;
+
+    fn key(&self) -> String {
+        Self::KIND.to_owned()
+    }
+
+    fn lane(&self) -> String {
+        Self::KIND.to_owned()
+    }
+}
+
+impl<B: Backfill> Handler<JobContext> for BackfillJob<B> {
+    async fn run(self, context: &JobContext, _: &Claim) -> JobOutcome {
+        match backfill::run::<B>(&context.database).await {
+            Ok(items) => {
+                tracing::info!(job.kind = B::KIND, items.count = items, "values that an earlier release lacks written");
+                JobOutcome::Done
+            }
+            Err(error) => JobOutcome::database_failed(&error),
+        }
+    }
+}
