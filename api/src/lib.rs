@@ -10,6 +10,7 @@ pub mod database;
 pub mod error;
 pub mod find;
 mod mcp;
+pub mod public_url;
 pub mod query;
 pub mod rate_limit;
 pub mod resources;

@@ -10,6 +10,7 @@ use crate::{
         sql::{ReadConnection, begin_snapshot},
     },
     error::ApiError,
+    public_url::PublicUrl,
     query::Canonical,
     response::{JSON, StoredBody},
     vocabulary::Vocabulary,
@@ -29,6 +30,11 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
 
     /// The media type of the body.
     const CONTENT_TYPE: HeaderValue = JSON;
+
+    /// The address of the service, if the output contains it.
+    fn public_url(&self) -> Option<&PublicUrl> {
+        None
+    }
 
     /// From what its output is selected: it changes only with a release that intersects this.
     fn selection(&self) -> Selection;

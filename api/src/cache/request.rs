@@ -27,7 +27,7 @@ impl<Q: CachedQuery> CacheRequest<Q> {
     }
 
     fn with_corrected(query: Q, corrected: Option<String>, coding: ContentCoding) -> Self {
-        let key = key::of(&query.canonical(), corrected.as_deref(), coding);
+        let key = key::of(query.public_url(), &query.canonical(), corrected.as_deref(), coding);
         Self { query, coding, corrected, key }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
     cache::{self, CacheSettings, Redis, RedisSettingsError},
     database::{Replica, writer::Writer},
+    public_url::PublicUrlSettings,
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
     server::ServeSettings,
@@ -66,6 +67,9 @@ pub struct Settings {
     /// Which web pages may read.
     #[command(flatten)]
     pub cors: CorsSettings,
+    /// The address of the service.
+    #[command(flatten)]
+    pub public_url: PublicUrlSettings,
     /// Caches.
     #[command(flatten)]
     pub cache: CacheSettings,
@@ -122,6 +126,7 @@ impl State {
         let cors = Cors::from_settings(&settings.cors);
         let state = Self::with_replica(database, watch, replica, settings.cache.process_bytes(), redis);
         let writer = Arc::new(Writer::new(primary, state.availability.clone()));
-        Ok(Self { rate, writer, keys, cors, ..state })
+        let public_url = settings.public_url.public_url.clone();
+        Ok(Self { rate, writer, keys, cors, public_url, ..state })
     }
 }

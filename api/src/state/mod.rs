@@ -15,6 +15,7 @@ use crate::{
     auth::Keys,
     cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
     database::{Availability, ReadSource, Replica, reader::Reader, writer::Writer},
+    public_url::PublicUrl,
     rate_limit::RateLimiter,
     response::Cors,
 };
@@ -39,6 +40,8 @@ pub struct State {
     pub keys: Keys,
     /// Which web pages may read.
     pub cors: Cors,
+    /// The address of the service on the web, if it is configured.
+    pub public_url: Option<PublicUrl>,
     /// Limits of a batch of prices.
     pub batch_limits: BatchLimits,
     /// Whether the process accepts new work.
@@ -80,6 +83,7 @@ impl State {
             cache,
             keys: Keys::default(),
             cors: Cors::default(),
+            public_url: None,
             batch_limits: BatchLimits::REQUEST,
             readiness: Readiness::default(),
             rate: None,

@@ -85,7 +85,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let other_dates = read_other_dates(&state, &details.event).await?;
     let text = EventText(&details.event);
     let page = EventPage {
-        frame: Frame::of(request.uri().path()),
+        frame: Frame::of(request.uri().path()).at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0)),
         details: &details,
         event: &details.event,
         text,

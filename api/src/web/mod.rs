@@ -7,6 +7,7 @@ mod assets;
 mod error_page;
 mod event_page;
 mod event_text;
+mod follow;
 mod loosen;
 mod month_grid;
 mod search_form;
@@ -23,6 +24,7 @@ use self::assets::{Assets, PATHS};
 pub(crate) use self::error_page::error_response;
 use crate::{
     error::ApiError,
+    public_url::PublicUrl,
     response::{Representation, with_length},
     state::State,
 };
@@ -38,18 +40,36 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
 
 /// What surrounds the content of every page.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Frame {
     /// The address of the service, relative to the page.
     root: &'static str,
     style: &'static str,
     tiles: &'static str,
+    /// The address of the content; errors have none.
+    address: Option<PageAddress>,
+}
+
+/// The address by which others are to refer to a page.
+#[derive(Clone, Debug)]
+struct PageAddress {
+    href: String,
+    is_absolute: bool,
 }
 
 impl Frame {
     /// The frame of a page with this path.
     fn of(path: &str) -> Self {
-        Self { root: if path == "/" { "" } else { "../" }, style: &PATHS.style, tiles: &PATHS.tiles }
+        Self { root: if path == "/" { "" } else { "../" }, style: &PATHS.style, tiles: &PATHS.tiles, address: None }
+    }
+
+    /// The frame of the content at this address, which is relative to that of the service.
+    fn at(self, public_url: Option<&PublicUrl>, address: &str) -> Self {
+        let address = match public_url {
+            Some(url) => PageAddress { href: url.join(&format!("/{}", address.trim_start_matches("./"))), is_absolute: true },
+            None => PageAddress { href: format!("{}{address}", self.root), is_absolute: false },
+        };
+        Self { address: Some(address), ..self }
     }
 }
 

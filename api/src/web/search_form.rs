@@ -222,6 +222,13 @@ impl SearchForm {
         self.link(&[], &[])
     }
 
+    /// The page of the search that the URL identifies.
+    pub(super) fn address(&self) -> String {
+        let cursor = self.value("cursor");
+        let cursor = [("cursor", cursor.as_str())];
+        self.link(&[], if self.has("cursor") { &cursor } else { &[] })
+    }
+
     /// The search without some parameters and with others, from its first page.
     pub(super) fn link(&self, removed: &[&str], added: &[(&str, &str)]) -> String {
         let remains = |(name, _): &&(String, String)| name != "cursor" && !removed.contains(&name.as_str());

@@ -8,6 +8,7 @@ use poem::{Request, Response};
 use super::{
     Frame,
     event_text::EventText,
+    follow::FollowLinks,
     loosen::{self, LooserSearch},
     month_grid::MonthGrid,
     search_form::{SearchForm, SearchLink},
@@ -38,11 +39,7 @@ struct SearchPage<'a> {
     month: Option<MonthGrid>,
     /// The words that were searched instead of those of the reader.
     corrected: Option<&'a str>,
-    /// The search as a calendar, and as a feed of new events, relative to the page.
-    calendar: String,
-    feed: String,
-    /// The same search as JSON, relative to the page.
-    json: &'a str,
+    follow: FollowLinks,
     is_stale: bool,
 }
 
@@ -61,19 +58,17 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let is_loosened = data.events.is_empty() && !form.has("cursor") && !form.has("ids");
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
     let page = SearchPage {
-        frame: Frame::of("/"),
+        frame: Frame::of("/").at(state.public_url.as_ref(), &form.address()),
         days: form.days(today),
         active,
         looser,
         month,
         corrected: meta.corrected.0.as_deref(),
-        calendar: form.export("ics", ""),
-        feed: form.export("atom", "-first_seen_at"),
+        follow: FollowLinks::new(state.public_url.as_ref(), "", &form, &json),
         form,
         events: data.events.iter().map(EventText).collect(),
         total: describe_total(meta.total.0.unwrap_or_default()),
         next: meta.next.0.as_deref(),
-        json: json.trim_start_matches('/'),
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
     };
     let mut response = super::respond(&request, &page).await?;

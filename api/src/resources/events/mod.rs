@@ -56,7 +56,7 @@ const ID_REQUIREMENT: &str = "must be a UUID as in /search";
 /// Reads the event of a request for its page, and its JSON-LD.
 pub(crate) async fn read_event_page(state: &State, request: &Request, id: &str) -> Result<(EventDetails, Vec<u8>), ApiError> {
     let (rows, now) = read_event(state, request, id, "").await?;
-    let json_ld = export::encode_json_ld(rows.clone().into_view(now))?;
+    let json_ld = export::encode_json_ld(rows.clone().into_view(now), state.public_url.as_ref())?;
     Ok((EventDetails::new(rows, now), json_ld))
 }
 

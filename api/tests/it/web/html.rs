@@ -25,6 +25,12 @@ pub(super) fn links(page: &str, html: &str) -> Vec<String> {
     inner.map(|reference| resolve(page, &reference)).collect()
 }
 
+/// The content of the link or the property with this name.
+pub(super) fn metadata(html: &str, name: &str) -> Option<String> {
+    let tag = tags(html).into_iter().find(|tag| tag.get("rel") == Some(name) || tag.get("property") == Some(name))?;
+    tag.get("href").or(tag.get("content")).map(str::to_owned)
+}
+
 /// The query string that the form of a page sends.
 pub(super) fn submit(html: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -4,15 +4,21 @@ mod errors;
 mod event_page;
 mod html;
 mod month_grid;
+mod public_url;
 mod search_page;
 mod security;
 
+use api::State;
+use entity::ConnectionRole;
 use migration::testing::TestDatabase;
 
 use crate::{
     fixtures::{CatalogueFixture, NewEvent},
     test_app::{TestApp, TestResponse},
 };
+
+/// An address with a path that a proxy removes.
+const PUBLIC_URL: &str = "https://events.example/marquee";
 
 /// An upcoming event with what a list shows.
 fn concert(title: &str) -> NewEvent {
@@ -35,6 +41,14 @@ fn concert(title: &str) -> NewEvent {
 async fn start_app(database: &TestDatabase, events: impl IntoIterator<Item = NewEvent>) -> TestApp {
     CatalogueFixture::new(database).await.insert(events).await;
     TestApp::new(database).await
+}
+
+/// An app that knows its address on the web.
+async fn start_public_app(database: &TestDatabase, events: impl IntoIterator<Item = NewEvent>) -> TestApp {
+    CatalogueFixture::new(database).await.insert(events).await;
+    let connection = database.connect(ConnectionRole::Api).await;
+    let public_url = Some(PUBLIC_URL.parse().unwrap());
+    TestApp::with_state(&State { public_url, ..State::new(connection.clone(), connection, 0, None) })
 }
 
 /// The HTML of a page.

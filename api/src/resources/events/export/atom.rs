@@ -6,13 +6,14 @@ use entity::UtcInstant;
 use quick_xml::{Writer, events::BytesText};
 
 use super::{
-    ExportContext, ExportFormat,
+    ExportContext, ExportFormat, page_of,
     place::place_lines,
     text::{clean, to_uri},
 };
 use crate::{
     error::ApiError,
     find::EventView,
+    public_url::PublicUrl,
     response::{FileFormat, to_rfc3339},
 };
 
@@ -23,6 +24,7 @@ const HEAD: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"
 pub(crate) struct Atom {
     /// When an entry changed last.
     updated_at: UtcInstant,
+    public_url: Option<PublicUrl>,
 }
 
 impl FileFormat for Atom {
@@ -35,13 +37,13 @@ impl ExportFormat for Atom {
     const PATH: &'static str = "/events.atom";
     const TAIL: &'static [u8] = b"</feed>\n";
 
-    fn new(_: &ExportContext) -> Self {
-        Self { updated_at: UtcInstant(0) }
+    fn new(context: &ExportContext) -> Self {
+        Self { updated_at: UtcInstant(0), public_url: context.public_url.clone() }
     }
 
     fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError> {
         self.updated_at = self.updated_at.max(event.updated_at);
-        finish(|| write_entry(&mut Writer::new(body), &event))
+        finish(|| write_entry(&mut Writer::new(body), &event, self.public_url.as_ref()))
     }
 
     fn head(&self, context: &ExportContext) -> Result<Vec<u8>, ApiError> {
@@ -51,15 +53,17 @@ impl ExportFormat for Atom {
             write_element(&mut writer, "id", &format!("urn:uuid:{}", context.id()))?;
             write_element(&mut writer, "title", "Marquee")?;
             write_element(&mut writer, "updated", &to_rfc3339(self.updated_at))?;
-            // Relative, because the host is the client's concern.
-            writer.create_element("link").with_attributes([("rel", "self"), ("href", &*context.reference)]).write_empty()?;
+            write_link(&mut writer, "self", &context.self_url())?;
+            if let Some(search) = context.search_url() {
+                write_link(&mut writer, "alternate", &search)?;
+            }
             write_name(&mut writer, "author", "Marquee")
         })?;
         Ok(head)
     }
 }
 
-fn write_entry(writer: &mut Writer<&mut Vec<u8>>, event: &EventView) -> io::Result<()> {
+fn write_entry(writer: &mut Writer<&mut Vec<u8>>, event: &EventView, public_url: Option<&PublicUrl>) -> io::Result<()> {
     writer.create_element("entry").write_inner_content(|writer| {
         let title = event.name.as_ref().map_or_else(|| event.title.clone(), |name| format!("{}: {name}", event.title));
         let mut summary = vec![event.local_start.replace('T', " ")];
@@ -69,8 +73,10 @@ fn write_entry(writer: &mut Writer<&mut Vec<u8>>, event: &EventView) -> io::Resu
         write_element(writer, "title", &title)?;
         write_element(writer, "updated", &to_rfc3339(event.updated_at))?;
         write_element(writer, "published", &to_rfc3339(event.first_seen_at))?;
-        if let Some(url) = event.url.as_deref().and_then(to_uri) {
-            writer.create_element("link").with_attributes([("rel", "alternate"), ("href", &*url)]).write_empty()?;
+        let (page, seller) = (page_of(public_url, event), event.url.as_deref().and_then(to_uri));
+        let links = [("alternate", page.as_ref().or(seller.as_ref())), ("related", page.as_ref().and(seller.as_ref()))];
+        for (relation, url) in links {
+            url.map(|url| write_link(writer, relation, url)).transpose()?;
         }
         write_name(writer, "author", event.provider_name.as_deref().unwrap_or(&event.provider_slug))?;
         if let Some(category) = &event.category {
@@ -89,6 +95,11 @@ fn write_entry(writer: &mut Writer<&mut Vec<u8>>, event: &EventView) -> io::Resu
 
 fn write_element(writer: &mut Writer<&mut Vec<u8>>, name: &str, text: &str) -> io::Result<()> {
     writer.create_element(name).write_text_content(BytesText::new(&clean(text)))?;
+    Ok(())
+}
+
+fn write_link(writer: &mut Writer<&mut Vec<u8>>, relation: &str, url: &str) -> io::Result<()> {
+    writer.create_element("link").with_attributes([("rel", relation), ("href", url)]).write_empty()?;
     Ok(())
 }
 

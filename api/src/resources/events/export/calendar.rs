@@ -10,11 +10,12 @@ use entity::{EventStatus, UtcInstant};
 use super::{
     ExportContext, ExportFormat,
     content_line::{write_line, write_text},
+    page_of,
     place::place_lines,
     text::to_uri,
     time_zone::TimeZones,
 };
-use crate::{error::ApiError, find::EventView, response::FileFormat};
+use crate::{error::ApiError, find::EventView, public_url::PublicUrl, response::FileFormat};
 
 /// How often calendars that subscribe should request it again.
 const REFRESH_INTERVAL: &str = "PT1H";
@@ -28,6 +29,7 @@ const DATE_LENGTH: usize = "2021-02-10".len();
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ICalendar {
     zones: TimeZones,
+    public_url: Option<PublicUrl>,
 }
 
 impl FileFormat for ICalendar {
@@ -40,8 +42,8 @@ impl ExportFormat for ICalendar {
     const PATH: &'static str = "/events.ics";
     const TAIL: &'static [u8] = b"END:VCALENDAR\r\n";
 
-    fn new(_: &ExportContext) -> Self {
-        Self::default()
+    fn new(context: &ExportContext) -> Self {
+        Self { zones: TimeZones::default(), public_url: context.public_url.clone() }
     }
 
     fn write(&mut self, event: EventView, body: &mut Vec<u8>) -> Result<(), ApiError> {
@@ -71,14 +73,15 @@ impl ExportFormat for ICalendar {
                 write_line(body, "GEO", &format!("{latitude};{longitude}"));
             }
         }
-        if let Some(url) = event.url.as_deref().and_then(to_uri) {
+        let page = page_of(self.public_url.as_ref(), &event);
+        if let Some(url) = page.or_else(|| event.url.as_deref().and_then(to_uri)) {
             write_line(body, "URL", &url);
         }
         write_line(body, "END", "VEVENT");
         Ok(())
     }
 
-    fn head(&self, _: &ExportContext) -> Result<Vec<u8>, ApiError> {
+    fn head(&self, context: &ExportContext) -> Result<Vec<u8>, ApiError> {
         let mut head = Vec::new();
         write_line(&mut head, "BEGIN", "VCALENDAR");
         write_line(&mut head, "VERSION", "2.0");
@@ -87,6 +90,10 @@ impl ExportFormat for ICalendar {
         write_line(&mut head, "METHOD", "PUBLISH");
         write_text(&mut head, "NAME", NAME);
         write_text(&mut head, "X-WR-CALNAME", NAME);
+        if let Some(search) = context.search_url().filter(|_| !context.page.is_empty()) {
+            write_line(&mut head, "URL", &search);
+            write_line(&mut head, "SOURCE;VALUE=URI", &context.self_url());
+        }
         write_line(&mut head, "REFRESH-INTERVAL;VALUE=DURATION", REFRESH_INTERVAL);
         write_line(&mut head, "X-PUBLISHED-TTL", REFRESH_INTERVAL);
         // Some readers need them before the events.

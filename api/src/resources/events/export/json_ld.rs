@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use poem_openapi::types::Any;
 use serde_json::{Map, Value, json};
 
+use super::page_of;
 use crate::{
     error::ApiError,
     find::EventView,
+    public_url::PublicUrl,
     resources::events::{
         Event,
         event::{Availability, EventVenue, with_offset},
@@ -26,16 +28,18 @@ impl FileFormat for JsonLd {
     type Schema = HashMap<String, Any<Value>>;
 }
 
-/// Encodes an event.
-pub(in crate::resources::events) fn encode(view: EventView) -> Result<Vec<u8>, ApiError> {
+/// Encodes an event. Its URL is that of its page if the address of the service is known, else that of the seller.
+pub(in crate::resources::events) fn encode(view: EventView, public_url: Option<&PublicUrl>) -> Result<Vec<u8>, ApiError> {
+    let page = page_of(public_url, &view);
     let sale_starts_at = view.sale_starts_at.map(|instant| with_offset(instant, view.zone()).0);
     let event = Event::new(view, false);
-    let json = encode_json(&document(&event, sale_starts_at.as_deref())).map_err(ApiError::Encoding)?;
+    let json = encode_json(&document(&event, page.as_ref().or(event.url.0.as_ref()), sale_starts_at.as_deref()))
+        .map_err(ApiError::Encoding)?;
     // So that it cannot end the script of a page into which it is copied. Only texts contain this character.
     Ok(json.replace('<', "\\u003c").into_bytes())
 }
 
-fn document(event: &Event, sale_starts_at: Option<&str>) -> Value {
+fn document(event: &Event, url: Option<&String>, sale_starts_at: Option<&str>) -> Value {
     let name = event.name.0.as_ref();
     without_nulls(json!({
         "@context": "https://schema.org",
@@ -44,7 +48,7 @@ fn document(event: &Event, sale_starts_at: Option<&str>) -> Value {
         "identifier": event.id,
         "name": name.unwrap_or(&event.title),
         "description": event.description,
-        "url": event.url,
+        "url": url,
         "image": event.image_url,
         "startDate": date(&event.start_date.0, event.start_time.0.is_some(), &event.starts_at.0),
         "endDate": event.end_date.0.as_ref().map(|day| date(&day.0, event.end_time.0.is_some(), &event.ends_at.0)),

@@ -24,7 +24,12 @@ pub use self::{
     geojson::{CollectionKind, EventCollection, EventFeature, FeatureKind, PointKind, VenuePoint},
     paths::ExportsApi,
 };
-use crate::{error::ApiError, find::EventView, response::FileFormat};
+use crate::{error::ApiError, find::EventView, public_url::PublicUrl, response::FileFormat};
+
+/// The URL of the page of an event, if the address of the service is known.
+fn page_of(public_url: Option<&PublicUrl>, event: &EventView) -> Option<String> {
+    Some(public_url?.join(&format!("/e/{}", event.id)))
+}
 
 /// A format of lists. A value is the state of a document while it is written.
 pub(crate) trait ExportFormat: FileFormat + Clone + Send + Sized {
@@ -48,15 +53,32 @@ pub(crate) trait ExportFormat: FileFormat + Clone + Send + Sized {
 pub(crate) struct ExportContext {
     /// Whether the request has a point, so that events have a distance.
     pub(crate) has_point: bool,
-    /// The path and query of all pages.
+    /// The address of the service, if it is configured.
+    pub(crate) public_url: Option<PublicUrl>,
+    /// The path and query of all pages; empty for one event.
     pub(crate) list: String,
-    /// The page, relative to its URL.
-    pub(crate) reference: String,
+    /// The path and query of the page.
+    pub(crate) page: String,
 }
 
 impl ExportContext {
-    /// The permanent id of the list.
+    /// The permanent id of the list: of its URL if that is known.
     fn id(&self) -> Uuid {
-        Uuid::new_v5(&Uuid::NAMESPACE_URL, self.list.as_bytes())
+        let url = self.public_url.as_ref().map_or_else(|| self.list.clone(), |public_url| public_url.join(&self.list));
+        Uuid::new_v5(&Uuid::NAMESPACE_URL, url.as_bytes())
+    }
+
+    /// The URL of the document, relative if the address of the service is not known.
+    fn self_url(&self) -> String {
+        match &self.public_url {
+            Some(public_url) => public_url.join(&self.page),
+            None => self.page.trim_start_matches('/').to_owned(),
+        }
+    }
+
+    /// The URL of the search page with the same filters, if the address of the service is known.
+    fn search_url(&self) -> Option<String> {
+        let query = self.list.find('?').map_or("", |start| &self.list[start..]);
+        Some(self.public_url.as_ref()?.join(&format!("/{query}")))
     }
 }

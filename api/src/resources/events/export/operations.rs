@@ -140,7 +140,7 @@ impl ExportOperations {
         id: Path<UuidText>,
     ) -> Result<FileReply<ICalendar>, ApiError> {
         let (rows, now) = read_event(&self.0, request, &id, ".ics").await?;
-        FileReply::encode(request, encode_one::<ICalendar>(rows.into_view(now))?).await
+        FileReply::encode(request, encode_one::<ICalendar>(rows.into_view(now), self.0.public_url.clone())?).await
     }
 
     /// Get an event as linked data
@@ -154,13 +154,13 @@ impl ExportOperations {
         id: Path<UuidText>,
     ) -> Result<FileReply<JsonLd>, ApiError> {
         let (rows, now) = read_event(&self.0, request, &id, ".jsonld").await?;
-        FileReply::encode(request, json_ld::encode(rows.into_view(now))?).await
+        FileReply::encode(request, json_ld::encode(rows.into_view(now), self.0.public_url.as_ref())?).await
     }
 }
 
 impl ExportOperations {
     async fn export<F: ExportFormat>(&self, request: &Request) -> Result<FilePage<F>, ApiError> {
-        let query = ExportQuery::<F>::parse(Parameters::of(request))?;
+        let query = ExportQuery::<F>::parse(Parameters::of(request))?.with_public_url(self.0.public_url.clone());
         self.0.cache.respond(request, query).await.map(FilePage::new)
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
     find::{EventView, PageReader, SortKey},
+    public_url::PublicUrl,
     query::{Canonical, Filters, ListFilters, ListQuery, Parameters},
     resources::events::list::EventsFilters,
     response::BodyWriter,
@@ -29,6 +30,9 @@ pub(crate) struct ExportFilters<F> {
     events: EventsFilters,
     #[serde(skip)]
     format: PhantomData<fn() -> F>,
+    /// The address of the service, which the document contains.
+    #[serde(skip)]
+    public_url: Option<PublicUrl>,
 }
 
 /// A request for a list in a format.
@@ -52,16 +56,23 @@ impl<F: ExportFormat> ExportQuery<F> {
     /// When any are unknown, repeated, malformed or contradictory; the error lists all of them.
     pub(crate) fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
         let events = EventsFilters::read(&mut parameters);
-        let query = Self::read(ExportFilters { events, format: PhantomData }, &mut parameters);
+        let query = Self::read(ExportFilters { events, format: PhantomData, public_url: None }, &mut parameters);
         parameters.finish(query)
     }
 
+    /// The same list with absolute URLs, if the address of the service is known.
+    #[must_use]
+    pub(crate) fn with_public_url(mut self, public_url: Option<PublicUrl>) -> Self {
+        self.filters.public_url = public_url;
+        self
+    }
+
     fn context(&self) -> ExportContext {
-        let reference = self.canonical();
         ExportContext {
             has_point: self.filters.events.filters.near.is_some(),
+            public_url: self.filters.public_url.clone(),
             list: self.filters.canonical(),
-            reference: reference.trim_start_matches('/').to_owned(),
+            page: self.canonical(),
         }
     }
 }
@@ -69,6 +80,10 @@ impl<F: ExportFormat> ExportQuery<F> {
 impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
     const CONTENT_TYPE: HeaderValue = F::CONTENT_TYPE;
     const RESOURCE: CachedResource = CachedResource::Exports;
+
+    fn public_url(&self) -> Option<&PublicUrl> {
+        self.filters.public_url.as_ref()
+    }
 
     fn selection(&self) -> Selection {
         self.filters.events.filters.selection()
@@ -115,8 +130,8 @@ impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
 }
 
 /// The document of one event.
-pub(super) fn encode_one<F: ExportFormat>(event: EventView) -> Result<Vec<u8>, ApiError> {
-    let context = ExportContext::default();
+pub(super) fn encode_one<F: ExportFormat>(event: EventView, public_url: Option<PublicUrl>) -> Result<Vec<u8>, ApiError> {
+    let context = ExportContext { public_url, ..ExportContext::default() };
     let (mut export, mut body) = (F::new(&context), Vec::new());
     export.write(event, &mut body)?;
     Ok([&*export.head(&context)?, &*body, F::TAIL].concat())

@@ -1,0 +1,118 @@
+//! The address of the service on the web, which absolute URLs begin with ([ADR 52](../../docs/adr/0052-public-url.md)).
+//!
+//! It is a setting. The `Host` of a request is not used for responses that are cached: whoever sends one could choose where the links of
+//! other readers lead.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use clap::Args;
+use poem::http::Uri;
+
+/// Punctuation of paths that needs no encoding, in XML and in header values neither.
+const PATH_PUNCTUATION: &[u8] = b"/-._~!$()*+,;=:@%";
+const REQUIREMENT: &str =
+    "must be an http or https URL without a query, such as https://events.example or https://example.org/events";
+
+/// The address of the service.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PublicUrlSettings {
+    /// URL of the service on the web, such as `https://events.example`, for absolute links in pages, feeds, calendars and the sitemap;
+    /// unset, links are relative
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<PublicUrl>,
+}
+
+/// An origin, and the path prefix if there is one, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(Arc<str>);
+
+impl PublicUrl {
+    /// The absolute URL of a path of the service, which begins with a slash.
+    #[must_use]
+    pub fn join(&self, path: &str) -> String {
+        format!("{self}{path}")
+    }
+
+    /// The absolute URL of a path for programs that subscribe to calendars.
+    #[must_use]
+    pub fn webcal(&self, path: &str) -> String {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        format!("webcal://{rest}{path}")
+    }
+
+    /// The path prefix; empty if there is none.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        rest.find('/').map_or("", |slash| &rest[slash..])
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let invalid = || format!("{REQUIREMENT}, got `{text}`");
+        let uri: Uri = text.trim().parse().map_err(|_| invalid())?;
+        let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(invalid());
+        };
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || PATH_PUNCTUATION.contains(&byte);
+        let is_plain = uri.query().is_none() && !text.contains(['#', '@']) && uri.path().bytes().all(is_allowed);
+        let has_segments = uri.path().trim_end_matches('/').split('/').skip(1).all(|segment| !["", ".", ".."].contains(&segment));
+        if authority.host().is_empty() || !is_plain || !has_segments {
+            return Err(invalid());
+        }
+        let authority = authority.as_str().to_ascii_lowercase();
+        Ok(Self(format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')).into()))
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_an_origin_with_a_path() {
+        for (text, expected, prefix) in [
+            ("https://events.example", "https://events.example", ""),
+            ("HTTPS://Events.Example/", "https://events.example", ""),
+            (" http://localhost:8000/Marquee/v1/ ", "http://localhost:8000/Marquee/v1", "/Marquee/v1"),
+            ("http://[::1]:8000", "http://[::1]:8000", ""),
+        ] {
+            let url: PublicUrl = text.parse().unwrap();
+            assert_eq!((url.to_string().as_str(), url.prefix()), (expected, prefix));
+        }
+        let url: PublicUrl = "https://events.example/x".parse().unwrap();
+        assert_eq!(url.join("/e/1"), "https://events.example/x/e/1");
+        assert_eq!(url.webcal("/events.ics?q=a"), "webcal://events.example/x/events.ics?q=a");
+    }
+
+    #[test]
+    fn other_addresses_are_invalid() {
+        for text in [
+            "",
+            "events.example",
+            "/events",
+            "//events.example",
+            "ftp://events.example",
+            "javascript:alert(1)",
+            "https://",
+            "https://user@events.example",
+            "https://events.example?a=b",
+            "https://events.example/#a",
+            "https://events.example/a b",
+            "https://events.example/\"<b>",
+            "https://events.example/a//b",
+            "https://events.example/../x",
+        ] {
+            assert!(text.parse::<PublicUrl>().is_err(), "{text}");
+        }
+    }
+}
