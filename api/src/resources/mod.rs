@@ -8,7 +8,7 @@ pub(crate) mod errors;
 pub mod events;
 pub mod feeds;
 pub mod health;
-mod item;
+pub(crate) mod item;
 pub mod multivac;
 mod name_list;
 pub(crate) mod openapi;

@@ -6,6 +6,7 @@ use poem::{Request, Response};
 use super::{
     Frame,
     event_text::{EventText, format_instant, format_price, format_wall_clock, is_web_address, name_of_category},
+    place_text::{address_lines, map_url},
 };
 use crate::{
     error::ApiError,
@@ -46,17 +47,12 @@ impl EventPage<'_> {
     /// The lines of the address of the venue that are known.
     fn address(&self) -> Vec<String> {
         let Some(venue) = &self.event.venue.0 else { return Vec::new() };
-        let city =
-            [&venue.postal_code, &venue.city].into_iter().filter_map(|part| part.0.as_deref()).collect::<Vec<_>>().join(" ");
-        // Some cities are regions, too.
-        let region = venue.region.0.clone().filter(|region| venue.city.0.as_ref() != Some(region));
-        let lines = [venue.address.0.clone(), Some(city), region, venue.country.0.clone()];
-        lines.into_iter().flatten().filter(|line| !line.is_empty()).collect()
+        address_lines([&venue.address, &venue.postal_code, &venue.city, &venue.region, &venue.country])
     }
 
-    fn coordinates(&self) -> Option<(f64, f64)> {
+    fn map(&self) -> Option<String> {
         let venue = self.event.venue.0.as_ref()?;
-        venue.latitude.0.zip(venue.longitude.0)
+        venue.latitude.0.zip(venue.longitude.0).map(map_url)
     }
 
     fn category(&self) -> Option<(&str, String)> {

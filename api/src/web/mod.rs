@@ -8,14 +8,16 @@ mod error_page;
 mod event_page;
 mod event_text;
 mod follow;
+mod item_page;
 mod loosen;
 mod month_grid;
+mod place_text;
 mod search_form;
 mod search_page;
 
 use askama::Template;
 use poem::{
-    Request, Response, Route,
+    Request, Response, Route, RouteMethod,
     endpoint::make,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
@@ -25,12 +27,15 @@ pub(crate) use self::error_page::error_response;
 use crate::{
     error::ApiError,
     public_url::PublicUrl,
+    resources::{performers::PerformerItem, venues::VenueItem},
     response::{Representation, with_length},
     state::State,
 };
 
 /// The paths of the page, for logs and metrics.
-pub(crate) const ROUTES: [&str; 3] = ["/", "/e/{id}", "/assets/{hash}/{name}"];
+pub(crate) const ROUTES: [&str; 5] = ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/assets/{hash}/{name}"];
+/// The folders of pages that show one thing.
+const FOLDERS: [&str; 3] = ["/e/", "/p/", "/v/"];
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// Text of providers is shown on the page: even if some of it were markup, no script would run and no host would be contacted.
@@ -75,16 +80,26 @@ impl Frame {
 
 /// Adds the routes of the page.
 pub(crate) fn add_routes(router: Route, state: &State) -> Route {
-    let (searched, shown) = (state.clone(), state.clone());
     router
-        .at("/", poem::get(make(move |request| search_page::respond(searched.clone(), request))))
-        .at("/e/:id", poem::get(make(move |request| event_page::respond(shown.clone(), request))))
+        .at("/", page(state, search_page::respond))
+        .at("/e/:id", page(state, event_page::respond))
+        .at("/p/:id", page(state, item_page::respond::<PerformerItem>))
+        .at("/v/:id", page(state, item_page::respond::<VenueItem>))
         .at("/assets/:hash/:name", poem::get(Assets::default()))
 }
 
 /// Whether a path is that of a page, so that its errors are pages, too.
 pub(crate) fn is_page(path: &str) -> bool {
-    path == "/" || path.strip_prefix("/e/").is_some_and(|id| !id.contains('/'))
+    path == "/" || FOLDERS.iter().any(|folder| path.strip_prefix(folder).is_some_and(|id| !id.contains('/')))
+}
+
+/// The method of a page.
+fn page<F>(state: &State, respond: impl Fn(State, Request) -> F + Send + Sync + 'static) -> RouteMethod
+where
+    F: Future<Output = poem::Result<Response>> + Send + 'static,
+{
+    let state = state.clone();
+    poem::get(make(move |request| respond(state.clone(), request)))
 }
 
 /// The response to a request for a page.

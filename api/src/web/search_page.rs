@@ -81,7 +81,8 @@ fn today(zone: &str) -> NaiveDate {
     Utc::now().with_timezone(&zone.parse().unwrap_or(Tz::UTC)).date_naive()
 }
 
-fn describe_total(total: u64) -> String {
+/// A number of events in words.
+pub(super) fn describe_total(total: u64) -> String {
     match total {
         1 => "1 event".to_owned(),
         MAX_COUNTED.. => "10,000 events or more".to_owned(),

@@ -3,7 +3,7 @@
 use entity::{alias::AliasKind, footprint::Scope};
 use poem_openapi::{Object, types::Example};
 use sea_orm::FromQueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::uuid;
 
 use super::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A performer with the number of its upcoming events.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 #[oai(example)]
 pub struct PerformerDetails {
     /// The members that lists contain, too.

@@ -7,7 +7,7 @@ mod response;
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::details::PerformerItem;
+pub(crate) use self::details::PerformerItem;
 pub use self::{
     details::PerformerDetails,
     filters::{PerformerFilters, PerformersQuery},

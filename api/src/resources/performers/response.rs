@@ -3,7 +3,7 @@
 use entity::UtcInstant;
 use poem_openapi::{Object, types::Example};
 use sea_orm::{FromQueryResult, prelude::Uuid};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::SnapshotVersion,
@@ -20,7 +20,7 @@ pub struct PerformerList {
 }
 
 /// A performer in a list.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 #[oai(example)]
 pub struct ListedPerformer {
     /// The provider's id.

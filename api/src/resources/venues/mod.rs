@@ -7,7 +7,7 @@ mod response;
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::details::VenueItem;
+pub(crate) use self::details::VenueItem;
 pub use self::{
     details::VenueDetails,
     filters::{VenueFilters, VenuesQuery},

@@ -3,6 +3,7 @@
 mod errors;
 mod event_page;
 mod html;
+mod item_page;
 mod month_grid;
 mod public_url;
 mod search_page;
