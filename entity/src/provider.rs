@@ -1,6 +1,9 @@
 //! `provider`: an external company and its catalogue, as last configured in `providers.toml`.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use sea_orm::{QuerySelect, QueryTrait, Select, entity::prelude::*};
 
@@ -83,6 +86,8 @@ pub struct Model {
     pub id_from: Option<String>,
     /// Items without a readable id in the feed of the newest successful run that read one whole.
     pub unidentified_count: i32,
+    /// The parameters that its ticket links get, as a JSON object of texts.
+    pub affiliate: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -92,6 +97,13 @@ impl Model {
     #[must_use]
     pub fn identity_slug(&self) -> &str {
         self.identity_slug.as_deref().unwrap_or(&self.slug)
+    }
+
+    /// The parameters that its ticket links get.
+    #[must_use]
+    pub fn affiliate_parameters(&self) -> BTreeMap<String, String> {
+        // Only a worker writes the column.
+        self.affiliate.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
     }
 
     /// Whether readers can see its copy, or could until it was purged.
@@ -230,6 +242,7 @@ mod tests {
             identity_slug: None,
             id_from: None,
             unidentified_count: 0,
+            affiliate: None,
             purged_at: None,
         }
     }

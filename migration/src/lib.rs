@@ -4,6 +4,7 @@
 //! in two releases, expand then contract, so that the programs of the previous release continue to work during a deployment. A migration
 //! that they cannot work with excludes them. Programs do not migrate when they start; `marquee-migrate up` is a step of the deployment.
 
+mod affiliate;
 mod backfill;
 mod catalogue;
 mod changes;
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(listing::Migration),
             Box::new(words::Migration),
             Box::new(name_words::Migration),
+            Box::new(affiliate::Migration),
         ]
     }
 }

@@ -87,6 +87,13 @@ impl<'a> EventText<'a> {
         slug.split_once('/').map_or(slug, |(first_level, _)| first_level)
     }
 
+    /// The host of the seller.
+    pub(super) fn seller(&self) -> Option<&'a str> {
+        let (_, address) = self.buy_url()?.split_once("://")?;
+        let authority = address.split(['/', '?', '#', '\\']).next()?;
+        Some(authority.rsplit('@').next().unwrap_or(authority))
+    }
+
     /// Where to buy.
     pub(super) fn buy_url(&self) -> Option<&'a str> {
         self.0.url.0.as_deref().filter(|url| is_web_address(url))

@@ -14,10 +14,11 @@ mod month_grid;
 mod place_text;
 mod search_form;
 mod search_page;
+mod ticket_redirect;
 
 use askama::Template;
 use poem::{
-    Request, Response, Route, RouteMethod,
+    Endpoint, Request, Response, Route,
     endpoint::make,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
@@ -33,9 +34,9 @@ use crate::{
 };
 
 /// The paths of the page, for logs and metrics.
-pub(crate) const ROUTES: [&str; 5] = ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/assets/{hash}/{name}"];
+pub(crate) const ROUTES: [&str; 6] = ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/out/{id}", "/assets/{hash}/{name}"];
 /// The folders of pages that show one thing.
-const FOLDERS: [&str; 3] = ["/e/", "/p/", "/v/"];
+const FOLDERS: [&str; 4] = ["/e/", "/p/", "/v/", "/out/"];
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// Text of providers is shown on the page: even if some of it were markup, no script would run and no host would be contacted.
@@ -80,11 +81,14 @@ impl Frame {
 
 /// Adds the routes of the page.
 pub(crate) fn add_routes(router: Route, state: &State) -> Route {
+    let redirect = || endpoint(state, ticket_redirect::respond);
     router
-        .at("/", page(state, search_page::respond))
-        .at("/e/:id", page(state, event_page::respond))
-        .at("/p/:id", page(state, item_page::respond::<PerformerItem>))
-        .at("/v/:id", page(state, item_page::respond::<VenueItem>))
+        .at("/", poem::get(endpoint(state, search_page::respond)))
+        .at("/e/:id", poem::get(endpoint(state, event_page::respond)))
+        .at("/p/:id", poem::get(endpoint(state, item_page::respond::<PerformerItem>)))
+        .at("/v/:id", poem::get(endpoint(state, item_page::respond::<VenueItem>)))
+        // A HEAD would be a GET, and would be counted.
+        .at("/out/:id", poem::get(redirect()).head(redirect()))
         .at("/assets/:hash/:name", poem::get(Assets::default()))
 }
 
@@ -93,13 +97,14 @@ pub(crate) fn is_page(path: &str) -> bool {
     path == "/" || FOLDERS.iter().any(|folder| path.strip_prefix(folder).is_some_and(|id| !id.contains('/')))
 }
 
-/// The method of a page.
-fn page<F>(state: &State, respond: impl Fn(State, Request) -> F + Send + Sync + 'static) -> RouteMethod
+/// Responds with a function of the state.
+fn endpoint<R, F>(state: &State, respond: R) -> impl Endpoint<Output = Response> + use<R, F>
 where
+    R: Fn(State, Request) -> F + Send + Sync + 'static,
     F: Future<Output = poem::Result<Response>> + Send + 'static,
 {
     let state = state.clone();
-    poem::get(make(move |request| respond(state.clone(), request)))
+    make(move |request| respond(state.clone(), request))
 }
 
 /// The response to a request for a page.

@@ -74,6 +74,7 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
     row.home_page.set_if_not_equals(entry.home_page.clone());
     row.licence.set_if_not_equals(entry.licence.clone());
     row.attribution.set_if_not_equals(entry.attribution.clone());
+    row.affiliate.set_if_not_equals(affiliate_of(entry));
     row.retired_at.set_if_not_equals(None);
     if row.url.is_set() {
         // The validators of another URL may identify another document.
@@ -101,6 +102,12 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
 fn is_shown(row: &provider::ActiveModel) -> bool {
     let texts = [&row.name, &row.home_page, &row.licence, &row.attribution];
     texts.iter().any(|text| text.is_set()) || row.slug.is_set() || row.time_zone.is_set()
+}
+
+/// The parameters of its ticket links as they are stored.
+fn affiliate_of(entry: &ProviderEntry) -> Option<String> {
+    // Texts always serialize.
+    serde_json::to_string(&entry.affiliate).ok().filter(|_| !entry.affiliate.is_empty())
 }
 
 /// Inserts or updates the rows of these providers.

@@ -12,6 +12,7 @@ mod remove;
 mod response;
 mod rows;
 mod status;
+mod ticket_link;
 
 use entity::UtcInstant;
 use poem::Request;
@@ -21,7 +22,6 @@ use tracing::Instrument;
 
 #[cfg(test)]
 pub(crate) use self::export::{Atom, Csv, ExportQuery, GeoJson, ICalendar};
-pub(crate) use self::rows::{explain_missing, load_related, select_visible};
 pub use self::{
     calendar::CalendarQuery,
     calendar_response::{Calendar, CalendarDay, CalendarDays, CalendarMeta, CurrencyPrice},
@@ -39,6 +39,10 @@ use self::{
     facets::FacetNames,
     list::{EventIds, EventLimit, FieldNames, TotalText},
     rows::EventRows,
+};
+pub(crate) use self::{
+    rows::{explain_missing, load_related, select_visible},
+    ticket_link::{TicketLink, read_ticket_link},
 };
 use crate::{
     auth::{Caller, Scope},

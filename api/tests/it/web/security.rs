@@ -21,16 +21,21 @@ on_every_backend!(
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>' \u{202e}{{ 7*7 }}";
 
 async fn text_of_providers_is_never_markup(database: Arc<TestDatabase>) {
-    let mut event = concert(HOSTILE).zone("<i>", |zone| zone.name = Some(HOSTILE.to_owned())).with(|row| {
-        (row.name, row.description) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
-        row.organizer_name = Some(HOSTILE.to_owned());
-    });
+    let mut event =
+        concert(HOSTILE).performers(&[HOSTILE]).zone("<i>", |zone| zone.name = Some(HOSTILE.to_owned())).with(|row| {
+            (row.name, row.description) = (Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
+            row.organizer_name = Some(HOSTILE.to_owned());
+        });
     let venue = event.venue.as_mut().unwrap();
     (venue.name, venue.city, venue.address) = (HOSTILE.to_owned(), Some(HOSTILE.to_owned()), Some(HOSTILE.to_owned()));
     let path = format!("/e/{}", event.row.id);
     let app = start_app(&database, [event]).await;
-    for (page, scripts) in [("/", 0), (path.as_str(), 1)] {
-        let html = open(&app, page).await;
+    let linked = links(&path, &open(&app, &path).await);
+    let items = linked.into_iter().filter(|link| link.starts_with("/v/") || link.starts_with("/p/")).map(|link| (link, 0));
+    let pages: Vec<(String, usize)> = items.chain([("/".to_owned(), 0), (path, 1)]).collect();
+    assert_eq!(pages.len(), 4);
+    for (page, scripts) in pages {
+        let html = open(&app, &page).await;
         assert!(html.contains("&#60;script&#62;alert(1)"), "{html}");
         let tags = tags(&html);
         let types: Vec<_> = tags.iter().filter(|tag| tag.name == "script").map(|tag| tag.get("type")).collect();

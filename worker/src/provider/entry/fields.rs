@@ -22,6 +22,8 @@ use crate::provider::{
 const MAX_SLUG_CHARACTERS: usize = 64;
 /// A name, a licence or an attribution.
 const MAX_LINE_CHARACTERS: usize = 300;
+/// Parameters of ticket links: more than any programme of a seller needs.
+const MAX_AFFILIATE_PARAMETERS: usize = 20;
 /// A run that lasts much longer than this is considered dead.
 const MAX_TIMEOUT_SECONDS: u64 = 600;
 /// A day: the pages of a feed that is polled less often than that.
@@ -68,6 +70,23 @@ pub(super) fn parse_link<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
         Some(link) if !is_web(&link) => Err(Error::custom(format!("must be an http or https URL, got {}", quote(&link)))),
         link => Ok(link),
     }
+}
+
+/// Parses the parameters of ticket links.
+pub(super) fn parse_affiliate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let requirement = format!(
+        "must be a table of at most {MAX_AFFILIATE_PARAMETERS} names and texts of at most {MAX_LINE_CHARACTERS} characters, such as \
+         {{ utm_source = \"marquee\" }}"
+    );
+    let is_line =
+        |text: &str| !text.is_empty() && text.chars().count() <= MAX_LINE_CHARACTERS && !text.contains(char::is_control);
+    let Value::Table(table) = Value::deserialize(deserializer)? else { return Err(Error::custom(requirement)) };
+    let is_short = table.len() <= MAX_AFFILIATE_PARAMETERS;
+    let parameters = table.into_iter().map(|(name, value)| match value {
+        Value::String(value) if is_line(&name) && is_line(&value) => Ok((name, value)),
+        _ => Err(Error::custom(format!("{requirement}, got {}", quote(&name)))),
+    });
+    if is_short { parameters.collect() } else { Err(Error::custom(requirement)) }
 }
 
 pub(super) fn parse_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeedUrl, D::Error> {

@@ -4,7 +4,11 @@ mod error;
 mod fields;
 mod file;
 
-use std::{collections::HashSet, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    time::Duration,
+};
 
 use chrono_tz::Tz;
 use entity::Schedule;
@@ -51,6 +55,9 @@ pub struct ProviderEntry {
     /// The text with which its data must be shown.
     #[serde(default, deserialize_with = "fields::parse_line")]
     pub attribution: Option<String>,
+    /// The parameters that its ticket links get, by which it recognizes our readers.
+    #[serde(default, deserialize_with = "fields::parse_affiliate")]
+    pub affiliate: BTreeMap<String, String>,
     /// The URL of its feed, `http` or `https`.
     #[serde(deserialize_with = "fields::parse_url")]
     pub url: FeedUrl,

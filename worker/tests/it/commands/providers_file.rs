@@ -88,6 +88,20 @@ async fn every_error_is_reported_with_provider_and_setting() {
 }
 
 #[tokio::test]
+async fn parameters_of_ticket_links_are_texts() {
+    let sandbox = Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, VALID);
+    for (affiliate, expected) in [
+        ("\"aid=7\"", "provider `northstage`: `affiliate` must be a table of at most 20 names and texts"),
+        ("{ aid = 7 }", "such as { utm_source = \"marquee\" }, got `aid`"),
+        ("{ aid = \"\" }", "got `aid`"),
+    ] {
+        sandbox.write("providers.toml", format!("{VALID}affiliate = {affiliate}\n"));
+        let output = sandbox.run(&["sync", SLUG]);
+        assert!(output.code == Some(1) && output.stderr.contains(expected), "{affiliate}: {}", output.stderr);
+    }
+}
+
+#[tokio::test]
 async fn rejects_two_providers_with_the_same_slug() {
     let sandbox = Sandbox::with(TestDatabase::migrated(Backend::Sqlite).await, &VALID.repeat(2));
     let output = sandbox.run(&["sync", SLUG]);

@@ -1,6 +1,6 @@
 //! Events with keys that contain their date, when their provider moves them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use entity::{
     EventStatus,
@@ -153,6 +153,15 @@ async fn a_renamed_provider_keeps_the_ids(database: Arc<TestDatabase>) {
     }
     copying.entry.attribution = None;
     worker::sync::register::register(&copying.database, &copying.entry).await.unwrap();
+    assert_eq!(releases_of_settings(&copying.database).await, 3);
+
+    // The parameters of ticket links are part of no cached response.
+    let affiliate = [("aid".to_owned(), "7".to_owned())].into();
+    for affiliate in [affiliate, BTreeMap::new()] {
+        copying.entry.affiliate = affiliate;
+        worker::sync::register::register(&copying.database, &copying.entry).await.unwrap();
+        assert_eq!(copying.provider().await.affiliate_parameters(), copying.entry.affiliate);
+    }
     assert_eq!(releases_of_settings(&copying.database).await, 3);
 
     // Another provider with the former slug would have the same ids.

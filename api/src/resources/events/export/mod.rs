@@ -18,12 +18,12 @@ mod time_zone;
 
 use uuid::Uuid;
 
-pub(super) use self::json_ld::encode as encode_json_ld;
 pub(crate) use self::{atom::Atom, calendar::ICalendar, csv::Csv, geojson::GeoJson, json_ld::JsonLd, query::ExportQuery};
 pub use self::{
     geojson::{CollectionKind, EventCollection, EventFeature, FeatureKind, PointKind, VenuePoint},
     paths::ExportsApi,
 };
+pub(super) use self::{json_ld::encode as encode_json_ld, text::to_uri};
 use crate::{error::ApiError, find::EventView, public_url::PublicUrl, response::FileFormat};
 
 /// The URL of the page of an event, if the address of the service is known.

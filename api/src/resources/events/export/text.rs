@@ -19,7 +19,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 }
 
 /// A URL as a URI: in ASCII, without spaces and quotes. `None` if it is not one of the web.
-pub(super) fn to_uri(url: &str) -> Option<String> {
+pub(in crate::resources::events) fn to_uri(url: &str) -> Option<String> {
     let is_of_web = ["http://", "https://"]
         .iter()
         .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)));
