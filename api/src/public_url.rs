@@ -1,14 +1,15 @@
 //! The address of the service on the web, which absolute URLs begin with ([ADR 52](../../docs/adr/0052-public-url.md)).
 //!
-//! It is a setting. The `Host` of a request is not used for responses that are cached: whoever sends one could choose where the links of
-//! other readers lead.
+//! It is a setting. The `Host` of a request is not part of cached responses: a client chooses it, and with it where the links of other
+//! readers would lead.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use clap::Args;
 use poem::http::Uri;
 
-/// Punctuation of paths that needs no encoding, in XML and in header values neither.
+/// Punctuation of hosts and of paths that XML and headers contain as it is.
+const HOST_PUNCTUATION: &[u8] = b"-._~:[]%";
 const PATH_PUNCTUATION: &[u8] = b"/-._~!$()*+,;=:@%";
 const REQUIREMENT: &str =
     "must be an http or https URL without a query, such as https://events.example or https://example.org/events";
@@ -57,8 +58,12 @@ impl FromStr for PublicUrl {
         let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(invalid());
         };
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || PATH_PUNCTUATION.contains(&byte);
-        let is_plain = uri.query().is_none() && !text.contains(['#', '@']) && uri.path().bytes().all(is_allowed);
+        let consists_of =
+            |text: &str, punctuation: &[u8]| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || punctuation.contains(&byte));
+        let is_plain = uri.query().is_none()
+            && !text.contains('#')
+            && consists_of(authority.as_str(), HOST_PUNCTUATION)
+            && consists_of(uri.path(), PATH_PUNCTUATION);
         let has_segments = uri.path().trim_end_matches('/').split('/').skip(1).all(|segment| !["", ".", ".."].contains(&segment));
         if authority.host().is_empty() || !is_plain || !has_segments {
             return Err(invalid());
@@ -107,6 +112,7 @@ mod tests {
             "https://user@events.example",
             "https://events.example?a=b",
             "https://events.example/#a",
+            "https://a&b",
             "https://events.example/a b",
             "https://events.example/\"<b>",
             "https://events.example/a//b",

@@ -20,6 +20,7 @@ use clap::{ArgAction, Args, builder::BoolishValueParser};
 use poem::{Request, http::HeaderMap};
 use subtle::ConstantTimeEq;
 
+pub(crate) use self::cross_origin::effective_host;
 pub use self::{
     caller::Caller,
     file::{KeyRecord, KeysFileError},

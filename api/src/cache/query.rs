@@ -73,10 +73,11 @@ pub enum CachedResource {
     Categories,
     Places,
     Rates,
+    Sitemaps,
 }
 
 impl CachedResource {
-    pub(super) const NAMES: [&str; 12] = [
+    pub(super) const NAMES: [&str; 13] = [
         "events",
         "exports",
         "calendar",
@@ -89,6 +90,7 @@ impl CachedResource {
         "categories",
         "places",
         "rates",
+        "sitemaps",
     ];
 }
 

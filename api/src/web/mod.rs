@@ -14,6 +14,7 @@ mod month_grid;
 mod place_text;
 mod search_form;
 mod search_page;
+mod sitemap;
 mod ticket_redirect;
 
 use askama::Template;
@@ -34,7 +35,17 @@ use crate::{
 };
 
 /// The paths of the page, for logs and metrics.
-pub(crate) const ROUTES: [&str; 6] = ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/out/{id}", "/assets/{hash}/{name}"];
+pub(crate) const ROUTES: [&str; 9] = [
+    "/",
+    "/e/{id}",
+    "/p/{id}",
+    "/v/{id}",
+    "/out/{id}",
+    "/assets/{hash}/{name}",
+    "/robots.txt",
+    "/sitemap.xml",
+    "/sitemaps/{name}",
+];
 /// The folders of pages that show one thing.
 const FOLDERS: [&str; 4] = ["/e/", "/p/", "/v/", "/out/"];
 
@@ -89,6 +100,9 @@ pub(crate) fn add_routes(router: Route, state: &State) -> Route {
         .at("/v/:id", poem::get(endpoint(state, item_page::respond::<VenueItem>)))
         // A HEAD would be a GET, and would be counted.
         .at("/out/:id", poem::get(redirect()).head(redirect()))
+        .at("/robots.txt", poem::get(endpoint(state, sitemap::respond_robots)))
+        .at("/sitemap.xml", poem::get(endpoint(state, sitemap::respond_index)))
+        .at("/sitemaps/:name", poem::get(endpoint(state, sitemap::respond_page)))
         .at("/assets/:hash/:name", poem::get(Assets::default()))
 }
 

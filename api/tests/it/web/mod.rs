@@ -8,6 +8,7 @@ mod month_grid;
 mod public_url;
 mod search_page;
 mod security;
+mod sitemap;
 mod ticket_redirect;
 
 use api::State;
