@@ -53,6 +53,26 @@ test('a visitor filters, sorts, opens an event and returns', async (t) => {
   assert.equal((await titles(page))[0], first);
 });
 
+test('a visitor finds other events of a venue and a performer', async (t) => {
+  const page = await open(t);
+  const [title] = await titles(page);
+  const event = await page.locator('.event h3 a').first().evaluate((link) => link.href);
+  await page.locator('.where a').first().click();
+  const venue = await page.locator('h1').innerText();
+  assert.ok((await titles(page)).includes(title));
+  await page.locator('.event h3 a').first().click();
+  await page.locator('dd a', { hasText: venue }).click();
+  assert.equal(await page.locator('h1').innerText(), venue);
+  await page.goto(event);
+  const performer = page.locator('dt:text-is("Performers") + dd a').first();
+  const name = await performer.innerText();
+  await performer.click();
+  assert.equal(await page.locator('h1').innerText(), name);
+  assert.ok((await titles(page)).length > 0);
+  const calendar = await page.getByRole('link', { name: 'Calendar (iCalendar)' }).evaluate((link) => link.href);
+  assert.match(await (await fetch(calendar)).text(), /BEGIN:VEVENT/);
+});
+
 test('pages continue without repeating events, and the same search is JSON', async (t) => {
   const page = await open(t);
   const ids = () => page.locator('.event h3 a').evaluateAll((links) => links.map((link) => link.href));
@@ -114,7 +134,8 @@ for (const colorScheme of ['light', 'dark']) {
   test(`every text has enough contrast and fits into 320 pixels (${colorScheme})`, async (t) => {
     const page = await open(t, { javaScriptEnabled: true, colorScheme, viewport: { width: 320, height: 700 } });
     const event = await page.locator('.event h3 a').first().evaluate((link) => link.href);
-    for (const address of [`${url}/?city=madrid&category=music&status=any`, event, `${url}/?min_price=cheap`, url]) {
+    const venue = await page.locator('.where a').first().evaluate((link) => link.href);
+    for (const address of [`${url}/?city=madrid&category=music&status=any`, event, `${event}?from=a`, venue, `${url}/?min_price=cheap`, url]) {
       const status = (await page.goto(address)).status();
       assert.ok([200, 400].includes(status));
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), address);

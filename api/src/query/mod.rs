@@ -25,6 +25,6 @@ pub use self::{
 pub(crate) use self::{
     filters::{serialize_instant, serialize_text},
     moment::Moment,
-    parameters::{MAX_TARGET_BYTES, describe_invalid, parse_integer, parse_provider_slug},
+    parameters::{MAX_TARGET_BYTES, describe_invalid, is_ignored, parse_integer, parse_provider_slug},
     status_filter::StatusNames,
 };

@@ -17,8 +17,8 @@ const MAX_ERRORS: usize = 20;
 /// Characters of an unknown name or an invalid value that are repeated in the response: four times the longest known name.
 const MAX_REPEATED_CHARACTERS: usize = 64;
 
-/// Parameters that scripts and links of campaigns add to any URL, to avoid caches and to count visitors.
-const IGNORED: &str = "_";
+/// Parameters that scripts, campaigns, advertisers and social networks add to any URL, to avoid caches and to count visitors.
+const IGNORED: [&str; 9] = ["_", "fbclid", "gclid", "dclid", "msclkid", "twclid", "igshid", "mc_cid", "mc_eid"];
 const IGNORED_PREFIX: &str = "utm_";
 
 /// The parameters of one request. The parameters that an operation reads are the ones that it accepts; errors are collected, so that a
@@ -176,7 +176,7 @@ impl<'a> Parameters<'a> {
             if self.errors.len() == MAX_ERRORS {
                 break;
             }
-            if !self.known.contains(&name.as_ref()) && name != IGNORED && !name.starts_with(IGNORED_PREFIX) {
+            if !self.known.contains(&name.as_ref()) && !is_ignored(&name) {
                 let name = shorten(&name);
                 let message = describe_unknown(&name, &self.known);
                 self.add_error(&name, message);
@@ -184,6 +184,11 @@ impl<'a> Parameters<'a> {
         }
         if self.errors.is_empty() { Ok(value) } else { Err(ApiError::InvalidParameters(self.errors)) }
     }
+}
+
+/// Whether a parameter is one that others add to any URL.
+pub(crate) fn is_ignored(name: &str) -> bool {
+    IGNORED.contains(&name) || name.starts_with(IGNORED_PREFIX)
 }
 
 /// PostgreSQL rejects a statement with a NUL character.

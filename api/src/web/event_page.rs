@@ -6,10 +6,13 @@ use poem::{Request, Response};
 use super::{
     Frame,
     event_text::{EventText, format_instant, format_price, format_wall_clock, is_web_address, name_of_category},
+    nearby,
     place_text::{address_lines, map_url},
+    travel::{self, Travel},
 };
 use crate::{
     error::ApiError,
+    query::Parameters,
     resources::events::{Event, EventDetails, EventZone, read_event_page, read_other_dates},
     response::{Instant, LocalDateTime},
     state::State,
@@ -17,6 +20,9 @@ use crate::{
 
 /// Characters of the summary that other services show of a link.
 const SUMMARY_CHARACTERS: usize = 200;
+
+/// Characters of the name of a place that a reader may type.
+const MAX_FROM_CHARACTERS: usize = 100;
 
 #[derive(Debug, Template)]
 #[template(path = "event.html")]
@@ -26,6 +32,9 @@ struct EventPage<'a> {
     event: &'a Event,
     text: EventText<'a>,
     other_dates: Vec<EventText<'a>>,
+    /// Other events on the same day.
+    events: Vec<EventText<'a>>,
+    travel: Option<Travel>,
     summary: String,
     /// As the content of a script element, which it cannot end.
     json_ld: &'a str,
@@ -77,8 +86,13 @@ impl EventPage<'_> {
 /// Responds with an event. It is read as `/events/{id}` reads it, and its other dates as `/events?ids=`.
 pub(super) async fn respond(state: State, request: Request) -> poem::Result<Response> {
     let id = request.raw_path_param("id").unwrap_or_default();
-    let (details, json_ld) = read_event_page(&state, &request, id).await?;
+    let mut parameters = Parameters::of(&request);
+    let from = parameters.get("from", parse_from);
+    let from = parameters.finish(from)?;
+    let (details, json_ld) = read_event_page(&state, id).await?;
     let other_dates = read_other_dates(&state, &details.event).await?;
+    let nearby = nearby::read(&state, &details.event).await?;
+    let travel = travel::read(&state, &details.event, from).await?;
     let text = EventText(&details.event);
     let page = EventPage {
         frame: Frame::of(request.uri().path()).at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0)),
@@ -86,10 +100,18 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         event: &details.event,
         text,
         other_dates: other_dates.iter().map(EventText).collect(),
+        events: nearby.iter().map(EventText).collect(),
+        travel,
         summary: summarize(text),
         json_ld: &String::from_utf8(json_ld).map_err(|_| ApiError::ResponseBody)?,
     };
     Ok(super::respond(&request, &page).await?)
+}
+
+/// What a reader may type as the name of a place.
+fn parse_from(text: &str) -> Result<String, String> {
+    let is_short = text.chars().count() <= MAX_FROM_CHARACTERS;
+    is_short.then(|| text.trim().to_owned()).ok_or_else(|| format!("must have at most {MAX_FROM_CHARACTERS} characters"))
 }
 
 /// When, where and for how much, and the beginning of the description.

@@ -137,12 +137,18 @@ pub(super) fn format_instant(instant: &Instant) -> String {
         .map_or_else(|_| instant.0.clone(), |instant| instant.format("%a %-d %b %Y, %H:%M").to_string())
 }
 
-fn format_amount(price: f64) -> String {
+/// An amount without a currency.
+pub(super) fn format_amount(price: f64) -> String {
     if price.fract() == 0.0 { format!("{price:.0}") } else { format!("{price:.2}") }
 }
 
+/// A day such as `Sat 28 Nov 2026`.
+pub(super) fn format_day(date: &LocalDate) -> String {
+    date.0.parse::<NaiveDate>().map_or_else(|_| date.0.clone(), |date| date.format("%a %-d %b %Y").to_string())
+}
+
 fn format_local(date: &LocalDate, time: Option<&LocalTime>) -> String {
-    let day = date.0.parse::<NaiveDate>().map_or_else(|_| date.0.clone(), |date| date.format("%a %-d %b %Y").to_string());
+    let day = format_day(date);
     match time {
         Some(time) => format!("{day}, {}", minutes_of(time)),
         None => day,

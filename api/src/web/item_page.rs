@@ -2,10 +2,10 @@
 
 use askama::Template;
 use poem::{Request, Response};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
-    Frame,
+    Found, Frame,
     event_text::EventText,
     follow::FollowLinks,
     place_text::{address_lines, map_url},
@@ -63,12 +63,6 @@ impl ItemPage<'_> {
     fn map(&self) -> Option<String> {
         self.item.coordinates.map(map_url)
     }
-}
-
-/// The response of the API to a request for one item.
-#[derive(Deserialize)]
-struct Found<T> {
-    data: T,
 }
 
 /// Responds with an item, which is read as the API reads it, and a page of its events, which `/events` has.

@@ -11,11 +11,13 @@ mod follow;
 mod item_page;
 mod loosen;
 mod month_grid;
+mod nearby;
 mod place_text;
 mod search_form;
 mod search_page;
 mod sitemap;
 mod ticket_redirect;
+mod travel;
 
 use askama::Template;
 use poem::{
@@ -23,6 +25,7 @@ use poem::{
     endpoint::make,
     http::{HeaderMap, HeaderName, HeaderValue, header},
 };
+use serde::Deserialize;
 
 use self::assets::{Assets, PATHS};
 pub(crate) use self::error_page::error_response;
@@ -88,6 +91,12 @@ impl Frame {
         };
         Self { address: Some(address), ..self }
     }
+}
+
+/// A response of the API with the members of `Envelope`.
+#[derive(Deserialize)]
+struct Found<T> {
+    data: T,
 }
 
 /// Adds the routes of the page.

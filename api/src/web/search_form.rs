@@ -9,7 +9,7 @@ use entity::Category;
 use form_urlencoded::Serializer;
 
 use super::event_text::name_of_category;
-use crate::error::ValidationError;
+use crate::{error::ValidationError, query::is_ignored};
 
 /// Events of one page.
 const PAGE_LIMIT: u64 = 24;
@@ -82,7 +82,7 @@ impl SearchForm {
         let (mut raw, mut pairs) = (Vec::new(), Vec::new());
         for pair in query.split('&') {
             let decoded = form_urlencoded::parse(pair.as_bytes()).into_owned().next();
-            if decoded.as_ref().is_some_and(|(name, _)| OF_RESPONSE.contains(&name.as_str())) {
+            if decoded.as_ref().is_some_and(|(name, _)| OF_RESPONSE.contains(&name.as_str()) || is_ignored(name)) {
                 continue;
             }
             raw.push(pair.to_owned());

@@ -116,6 +116,7 @@ async fn parameters_of_forms_and_of_campaigns_are_accepted(database: Arc<TestDat
     for uri in [
         "/search?starts_at=&ends_at=&limit=&cursor=",
         "/search?_=1699999999&utm_source=x&utm_medium=%20",
+        "/search?fbclid=x&gclid=y&msclkid=z",
         "/venues?q=",
         "/concerts?bandIds=1&latitude=",
     ] {

@@ -57,9 +57,9 @@ use crate::{
 
 const ID_REQUIREMENT: &str = "must be a UUID as in /search";
 
-/// Reads the event of a request for its page, and its JSON-LD.
-pub(crate) async fn read_event_page(state: &State, request: &Request, id: &str) -> Result<(EventDetails, Vec<u8>), ApiError> {
-    let (rows, now) = read_event(state, request, id, "").await?;
+/// Reads an event for its page, and its JSON-LD.
+pub(crate) async fn read_event_page(state: &State, id: &str) -> Result<(EventDetails, Vec<u8>), ApiError> {
+    let (rows, now) = find_event(state, id, "").await?;
     let json_ld = export::encode_json_ld(rows.clone().into_view(now), state.public_url.as_ref())?;
     Ok((EventDetails::new(rows, now), json_ld))
 }
@@ -219,6 +219,11 @@ impl EventsApi {
 /// Reads the event of a request without parameters. `suffix` follows the id in its path.
 async fn read_event(state: &State, request: &Request, id: &str, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
     no_parameters(request)?;
+    find_event(state, id, suffix).await
+}
+
+/// Reads the event with this id, which `suffix` follows.
+async fn find_event(state: &State, id: &str, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
     let event_id: Uuid = parse_path("id", id.strip_suffix(suffix).unwrap_or(id), ID_REQUIREMENT)?;
     let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
     state.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id, suffix)).await

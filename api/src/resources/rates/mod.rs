@@ -11,7 +11,7 @@ use poem_openapi::OpenApi;
 use self::filters::{PlaceOrRegion, TravelDay};
 pub use self::{
     filters::{EventRatesFilters, RatesFilters},
-    response::RateList,
+    response::{DailyRate, RateList},
     statement::statement,
 };
 use crate::{

@@ -4,7 +4,7 @@ use entity::UtcInstant;
 use poem_openapi::{Object, types::Example};
 use rates::{Day, compute_mean};
 use sea_orm::FromQueryResult;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::response::{LocalDate, Nullable};
 
@@ -12,7 +12,7 @@ use crate::response::{LocalDate, Nullable};
 const MIN_COUNT: i64 = 3;
 
 /// Daily average prices.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 #[oai(example)]
 pub struct RateList {
     /// The averages, one for each day, latest first.
@@ -20,7 +20,7 @@ pub struct RateList {
 }
 
 /// The average price of one day.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct DailyRate {
     /// The number of prices.
     #[oai(validator(minimum(value = "0")))]

@@ -7,16 +7,23 @@ use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use serde_json::Value;
 
-use super::{concert, html::tags, html_of, open, start_app};
+use super::{
+    concert,
+    html::{links, tags},
+    html_of, open, start_app,
+};
 use crate::{
     aliases::{self, OLD},
     fixtures::instant,
+    rates::{CsvBatch, import_batch, put_places},
 };
 
 on_every_backend!(
     an_event_is_shown_with_all_details,
     other_dates_of_the_show_are_linked,
     an_event_that_left_its_feed_is_marked,
+    events_nearby_on_the_same_day_are_linked,
+    travel_has_the_prices_from_the_chosen_place,
     an_old_id_redirects_to_the_page_of_the_new_one,
     a_removed_event_is_gone,
 );
@@ -68,6 +75,57 @@ async fn other_dates_of_the_show_are_linked(database: Arc<TestDatabase>) {
     let linked: Vec<String> = tags(dates).iter().filter_map(|tag| tag.get("href").map(str::to_owned)).take(2).collect();
     assert_eq!(linked, [sooner.row.id.to_string(), later.row.id.to_string()]);
     assert_eq!(dates.matches("<li>").count(), 2);
+}
+
+async fn events_nearby_on_the_same_day_are_linked(database: Arc<TestDatabase>) {
+    let show = concert("Show");
+    let mut same_show = concert("Same show");
+    (same_show.row.base_event_id, same_show.base_event) = (show.row.base_event_id, show.base_event.clone());
+    let at = |title: &str, longitude: f64| concert(title).venue_with(title, Some((41.374, longitude)), |_| {});
+    let events =
+        [at("Farther", 2.3), at("Far", 2.6), at("Near", 2.2), concert("Tomorrow").starts("2099-02-11").ends("2099-02-11")];
+    let path = format!("/e/{}", show.row.id);
+    let app = start_app(&database, events.into_iter().chain([show, same_show])).await;
+    let html = open(&app, &path).await;
+    let (_, nearby) = html.split_once("Nearby on the same day").unwrap();
+    let titles: Vec<&str> = nearby.split("<h3>").skip(1).map(|entry| entry.split(['<', '>']).nth(4).unwrap()).collect();
+    assert_eq!(titles, ["Near", "Farther"]);
+}
+
+async fn travel_has_the_prices_from_the_chosen_place(database: Arc<TestDatabase>) {
+    let with_code = |title: &str, code: Option<&str>| concert(title).venue(title, (41.374, 2.169), code);
+    let (show, unknown, without) =
+        (with_code("Show", Some("ESBCN")), with_code("Unknown", Some("ESXXX")), with_code("Without", None));
+    let [show_page, unknown_page, page_without] = [&show, &unknown, &without].map(|event| format!("/e/{}", event.row.id));
+    let app = start_app(&database, [show, unknown, without]).await;
+    put_places(&app, &[("baltic", "")], &[("ESBCN", ""), ("EETLL", "baltic"), ("EETAY", "baltic")]).await;
+    let prices = ["90", "100", "110"].into_iter();
+    let prices = prices.fold(CsvBatch::default(), |batch, price| batch.add("EETLL", "ESBCN", "2099-02-09", price));
+    import_batch(&app, &prices).await;
+
+    let form = open(&app, &show_page).await;
+    assert!(form.contains("<input id=\"from\"") && !form.contains("role=\"status\""), "{form}");
+    for from in ["EETLL", "eetl", "Baltic", "bal"] {
+        let html = open(&app, &format!("{show_page}?from={from}")).await;
+        assert!(html.contains("<th scope=\"row\">Mon 9 Feb 2099</th><td>100</td>"), "{from}: {html}");
+        let (_, travel) = html.split_once("<h2 id=\"travel\">").unwrap();
+        assert_eq!(travel.matches("<th scope=\"row\">").count(), 1, "only days with a price");
+    }
+    let html = open(&app, &format!("{show_page}?from=eet")).await;
+    let choices: Vec<String> = links(&show_page, &html).into_iter().filter(|link| link.contains("?from=")).collect();
+    assert_eq!(choices, ["EETAY", "EETLL"].map(|code| format!("{show_page}?from={code}")));
+    let html = open(&app, &choices[0]).await;
+    assert!(html.contains("There are not enough prices from <bdi>EETAY (EETAY)</bdi>"), "{html}");
+    let html = open(&app, &format!("{show_page}?from=%3Czz%3E")).await;
+    assert!(html.contains("No place has a name that begins with “<bdi>&#60;zz&#62;</bdi>”"), "{html}");
+    let html = open(&app, &format!("{unknown_page}?from=EETLL")).await;
+    assert!(html.contains("There are not enough prices"), "{html}");
+    for page in [page_without.clone(), format!("{page_without}?from=EETLL")] {
+        assert!(!open(&app, &page).await.contains("Getting there"));
+    }
+    for query in [format!("from={}", "x".repeat(101)), "orig_code=EETLL".to_owned()] {
+        html_of(&app.get(&format!("{show_page}?{query}")).await, 400);
+    }
 }
 
 async fn an_event_that_left_its_feed_is_marked(database: Arc<TestDatabase>) {

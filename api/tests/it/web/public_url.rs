@@ -45,6 +45,8 @@ async fn pages_have_absolute_addresses(database: Arc<TestDatabase>) {
         ("/", "/"),
         ("/?city=barcelona&q=%22%3E%3Cb%3E", "/?city=barcelona&q=%22%3E%3Cb%3E"),
         ("/?limit=1&city=", "/"),
+        ("/?utm_source=x&city=barcelona&fbclid=y", "/?city=barcelona"),
+        (&*format!("{path}?fbclid=y"), path.as_str()),
     ] {
         let html = send(&app, uri).await.text();
         let absolute = Some(format!("{PUBLIC_URL}{address}"));
