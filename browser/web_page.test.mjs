@@ -116,6 +116,22 @@ test('a search without results names the filter to remove', async (t) => {
   assert.ok((await titles(page)).length > 0);
 });
 
+test('a visitor reads the page in Spanish, and chooses English', async (t) => {
+  const page = await open(t, { locale: 'es-ES' });
+  assert.equal(await page.locator('h1').innerText(), 'Qué hay');
+  assert.equal(await page.locator('html').getAttribute('lang'), 'es');
+  await page.getByRole('link', { name: 'English' }).click();
+  assert.equal(await page.locator('h1').innerText(), 'What is on');
+  await page.locator('.event h3 a').first().click();
+  assert.ok(await page.getByRole('heading', { name: 'Zones' }).isVisible());
+  await page.getByRole('link', { name: 'Español' }).click();
+  assert.ok(await page.getByRole('heading', { name: 'Zonas' }).isVisible());
+  await page.getByRole('link', { name: 'Marquee' }).click();
+  await page.getByLabel('Ciudad').fill('Nowhere at all');
+  await page.getByRole('button', { name: 'Buscar' }).click();
+  assert.ok(await page.getByText('Ningún evento cumple todos los filtros').isVisible());
+});
+
 test('the page is operated by keyboard alone', async (t) => {
   const page = await open(t);
   await page.keyboard.press('Tab');

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::ApiError,
     response::{DescribedError, problem_response},
-    web,
+    web::{self, PageLanguage},
 };
 
 /// The route of requests that match none.
@@ -34,6 +34,8 @@ pub(crate) struct RequestContext {
     id: RequestId,
     method: &'static str,
     uri: Uri,
+    /// The language of a page with its error.
+    language: PageLanguage,
     /// The `traceparent` header: the caller's span.
     trace_parent: Option<HeaderValue>,
     started: Instant,
@@ -43,7 +45,10 @@ impl RequestContext {
     pub(crate) fn new(request: &Request, started: Instant) -> Self {
         let (method, uri) = (method_name(request.method()), request.uri().clone());
         let trace_parent = request.headers().get("traceparent").cloned();
-        Self { id: RequestId::from_headers(request.headers()), method, uri, trace_parent, started }
+        let is_page = web::is_page(uri.path());
+        let accepted = request.headers().get(header::ACCEPT_LANGUAGE);
+        let language = if is_page { PageLanguage::of(uri.query(), accepted) } else { PageLanguage::default() };
+        Self { id: RequestId::from_headers(request.headers()), method, uri, language, trace_parent, started }
     }
 
     pub(crate) fn id(&self) -> &RequestId {
@@ -113,7 +118,7 @@ impl Observer {
     fn respond_to_error(&self, error: ApiError, request: &RequestContext) -> (Response, Option<ApiError>) {
         let path = request.uri.path();
         let mut response = if web::is_page(path) {
-            web::error_response(&error, request.id.as_str(), &request.uri)
+            web::error_response(&error, request.id.as_str(), &request.uri, request.language)
         } else {
             problem_response(&error, request.id.as_str(), path)
         };

@@ -2,23 +2,33 @@
 
 use super::{
     event_text::{capitalize, name_of_category},
+    language::{self, Language},
     search_form::{SearchForm, SearchLink},
 };
 use crate::resources::events::Event;
 
 /// Parameters that do not restrict the search by themselves.
-const MODIFIERS: [&str; 4] = ["sort", "time_zone", "range", "cursor"];
+const MODIFIERS: [&str; 5] = ["sort", "time_zone", "range", "cursor", language::PARAMETER];
 /// Parameters that only have a meaning together.
 const POINT: [&str; 3] = ["latitude", "longitude", "radius"];
-/// Names of filters that are not those of the API.
-const LABELS: [(&str, &str); 7] = [
-    ("q", "Words"),
-    ("starts_at", "From"),
-    ("ends_at", "Until"),
-    ("min_price", "Lowest price"),
-    ("max_price", "Highest price"),
-    ("availability", "Tickets"),
-    ("bbox", "Area"),
+/// The names of filters.
+const LABELS: [(&str, &str); 16] = [
+    ("q", "words"),
+    ("starts_at", "from-day"),
+    ("ends_at", "until-day"),
+    ("min_price", "lowest-price"),
+    ("max_price", "highest-price"),
+    ("availability", "tickets"),
+    ("bbox", "filter-area"),
+    ("city", "city"),
+    ("category", "category"),
+    ("country", "filter-country"),
+    ("place", "filter-place"),
+    ("performer", "filter-performer"),
+    ("venue", "filter-venue"),
+    ("organizer", "filter-organizer"),
+    ("provider", "filter-provider"),
+    ("status", "status"),
 ];
 
 impl SearchForm {
@@ -49,7 +59,9 @@ impl SearchForm {
     fn label_of(&self, name: &str, events: &[Event]) -> String {
         let value = self.value(name);
         if name == "latitude" {
-            return format!("Within {} km of {value}, {}", self.value("radius"), self.value("longitude"));
+            let (radius, longitude) = (self.value("radius"), self.value("longitude"));
+            let arguments = [("radius", radius.as_str()), ("latitude", &value), ("longitude", &longitude)];
+            return self.language.with("filter-near", &arguments);
         }
         let found = match name {
             "venue" => events
@@ -64,9 +76,9 @@ impl SearchForm {
             _ => None,
         };
         let label =
-            LABELS.iter().find(|(known, _)| *known == name).map_or_else(|| sentence_of(name), |(_, label)| (*label).to_owned());
+            LABELS.iter().find(|(known, _)| *known == name).map_or_else(|| sentence_of(name), |(_, key)| self.language.text(key));
         let value = found.map_or_else(
-            || self.values(name).map(|value| label_of_value(name, value)).collect::<Vec<_>>().join(", "),
+            || self.values(name).map(|value| label_of_value(self.language, name, value)).collect::<Vec<_>>().join(", "),
             Clone::clone,
         );
         format!("{label}: {value}")
@@ -74,10 +86,15 @@ impl SearchForm {
 }
 
 /// A value of a filter in words.
-pub(super) fn label_of_value(name: &str, value: &str) -> String {
+pub(super) fn label_of_value(language: Language, name: &str, value: &str) -> String {
+    let name_of = |value: &str| match name {
+        "category" => name_of_category(language, value),
+        _ => language.find(&format!("{name}-{}", value.replace('_', "-"))).unwrap_or_else(|| sentence_of(value)),
+    };
     match name {
-        "category" => value.split(',').map(|slug| name_of_category(slug.trim())).collect::<Vec<_>>().join(", "),
-        "status" | "availability" => sentence_of(value),
+        "category" | "status" | "availability" => {
+            value.split(',').map(|value| name_of(value.trim())).collect::<Vec<_>>().join(", ")
+        }
         _ => value.to_owned(),
     }
 }

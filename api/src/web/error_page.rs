@@ -6,7 +6,12 @@ use poem::{
     http::{Uri, header},
 };
 
-use super::{Frame, HTML, event_text::capitalize, search_form::SearchForm};
+use super::{
+    Frame, HTML,
+    event_text::capitalize,
+    language::{Language, PageLanguage},
+    search_form::SearchForm,
+};
 use crate::{
     error::{ApiError, ErrorCode},
     response::set_error_headers,
@@ -16,7 +21,7 @@ use crate::{
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
     frame: Frame,
-    title: &'static str,
+    title: String,
     /// What is wrong, a sentence each.
     details: Vec<String>,
     /// Whether the same request may succeed later.
@@ -27,17 +32,17 @@ struct ErrorPage<'a> {
 }
 
 /// The response to a request for a page that failed.
-pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri) -> Response {
+pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri, language: PageLanguage) -> Response {
     let details = match error.errors() {
         [] => vec![error.detail()],
         errors => errors.iter().map(ToString::to_string).collect(),
     };
-    let form = || SearchForm::of(uri.query().unwrap_or_default()).without_invalid(error.errors());
+    let form = || SearchForm::of(uri.query().unwrap_or_default()).without_invalid(error.errors()).in_language(language.language);
     let is_correctable = uri.path() == "/"
         && matches!(error.code(), ErrorCode::InvalidParameter | ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad);
     let page = ErrorPage {
-        frame: Frame::of(uri.path()),
-        title: error.code().title(),
+        frame: Frame::of(uri.path(), language),
+        title: title_of(error.code(), language.language),
         details: details.iter().map(|detail| to_sentence(detail)).collect(),
         may_succeed_later: error.retry_after().is_some(),
         request_id,
@@ -48,8 +53,14 @@ pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri) -> R
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HTML);
     super::set_headers(headers);
+    super::set_language(headers, language);
     set_error_headers(error, headers);
     response
+}
+
+/// The title of an error. Only errors that readers cause have a translation, and details are those of the API, in English.
+fn title_of(code: ErrorCode, language: Language) -> String {
+    language.find(&format!("error-{}", code.name().replace('_', "-"))).unwrap_or_else(|| code.title().to_owned())
 }
 
 /// The detail of an error as a sentence. Names of parameters are in backquotes, which only programmers know.

@@ -6,6 +6,7 @@ use poem::{Request, Response};
 use super::{
     Frame,
     event_text::{EventText, format_instant, format_price, format_wall_clock, is_web_address, name_of_category},
+    language::{self, PageLanguage},
     nearby,
     place_text::{address_lines, map_url},
     travel::{self, Travel},
@@ -41,16 +42,16 @@ struct EventPage<'a> {
 }
 
 impl EventPage<'_> {
-    fn price_of(zone: &EventZone) -> String {
-        format_price(zone.price, &zone.currency.0)
+    fn price_of(&self, zone: &EventZone) -> String {
+        format_price(self.text.1, zone.price, &zone.currency.0)
     }
 
-    fn instant(instant: &Instant) -> String {
-        format_instant(instant)
+    fn instant(&self, instant: &Instant) -> String {
+        format_instant(self.text.1, instant)
     }
 
-    fn wall_clock(text: &LocalDateTime) -> String {
-        format_wall_clock(text)
+    fn wall_clock(&self, text: &LocalDateTime) -> String {
+        format_wall_clock(self.text.1, text)
     }
 
     /// The lines of the address of the venue that are known.
@@ -66,7 +67,7 @@ impl EventPage<'_> {
 
     fn category(&self) -> Option<(&str, String)> {
         let slug = self.event.category.0.as_deref()?;
-        Some((slug, name_of_category(slug)))
+        Some((slug, name_of_category(self.text.1, slug)))
     }
 
     fn paragraphs(&self) -> Vec<&str> {
@@ -88,24 +89,27 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let id = request.raw_path_param("id").unwrap_or_default();
     let mut parameters = Parameters::of(&request);
     let from = parameters.get("from", parse_from);
+    // `PageLanguage` reads it.
+    let _language = parameters.get(language::PARAMETER, |_| Ok(()));
     let from = parameters.finish(from)?;
+    let chosen = PageLanguage::of_request(&request)?;
     let (details, json_ld) = read_event_page(&state, id).await?;
     let other_dates = read_other_dates(&state, &details.event).await?;
     let nearby = nearby::read(&state, &details.event).await?;
-    let travel = travel::read(&state, &details.event, from).await?;
-    let text = EventText(&details.event);
+    let travel = travel::read(&state, &details.event, from, chosen).await?;
+    let text = EventText(&details.event, chosen.language);
     let page = EventPage {
-        frame: Frame::of(request.uri().path()).at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0)),
+        frame: Frame::of(request.uri().path(), chosen).at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0)),
         details: &details,
         event: &details.event,
         text,
-        other_dates: other_dates.iter().map(EventText).collect(),
-        events: nearby.iter().map(EventText).collect(),
+        other_dates: other_dates.iter().map(|event| EventText(event, chosen.language)).collect(),
+        events: nearby.iter().map(|event| EventText(event, chosen.language)).collect(),
         travel,
         summary: summarize(text),
         json_ld: &String::from_utf8(json_ld).map_err(|_| ApiError::ResponseBody)?,
     };
-    Ok(super::respond(&request, &page).await?)
+    Ok(super::respond(&request, chosen, &page).await?)
 }
 
 /// What a reader may type as the name of a place.

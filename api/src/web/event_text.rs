@@ -1,8 +1,9 @@
 //! An event as people read it: dates, prices, places and marks.
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 use entity::Category;
 
+use super::language::Language;
 use crate::{
     resources::events::{Availability, Event, EventStatus},
     response::{Instant, LocalDate, LocalDateTime, LocalTime},
@@ -13,12 +14,12 @@ const OTHER: &str = "other";
 
 /// The texts of an event.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct EventText<'a>(pub(super) &'a Event);
+pub(super) struct EventText<'a>(pub(super) &'a Event, pub(super) Language);
 
 impl<'a> EventText<'a> {
     /// The start on the clock at the venue, such as `Sat 28 Nov 2026, 20:00`.
     pub(super) fn start(&self) -> String {
-        format_local(&self.0.start_date, self.0.start_time.0.as_ref())
+        format_local(self.1, &self.0.start_date, self.0.start_time.0.as_ref())
     }
 
     /// The end on the clock at the venue. Without the date if that is the date of the start.
@@ -27,7 +28,7 @@ impl<'a> EventText<'a> {
         match time {
             Some(time) if *date == self.0.start_date => Some(minutes_of(time).to_owned()),
             None if *date == self.0.start_date => None,
-            time => Some(format_local(date, time)),
+            time => Some(format_local(self.1, date, time)),
         }
     }
 
@@ -36,9 +37,12 @@ impl<'a> EventText<'a> {
         let (min, max) = (self.0.min_price.0?, self.0.max_price.0?);
         let currency = &self.0.currency.0;
         Some(match (min, max) {
-            (_, 0.0) => "Free".to_owned(),
-            (min, max) if min.to_bits() == max.to_bits() => format_price(min, currency),
-            (min, max) => format!("{} to {}", format_amount(min), format_price(max, currency)),
+            (_, 0.0) => self.1.text("free"),
+            (min, max) if min.to_bits() == max.to_bits() => format_price(self.1, min, currency),
+            (min, max) => {
+                let (min, max) = (self.1.amount(min), format_price(self.1, max, currency));
+                self.1.with("price-range", &[("min", &min), ("max", &max)])
+            }
         })
     }
 
@@ -53,27 +57,27 @@ impl<'a> EventText<'a> {
 
     /// The distance from the point of the search.
     pub(super) fn distance(&self) -> Option<String> {
-        self.0.distance_km.0.map(|km| format!("{km:.1} km"))
+        self.0.distance_km.0.map(|km| self.1.with("distance", &[("km", &self.1.decimal(km, 1))]))
     }
 
     /// What a reader must know before buying: changes of the event, else of its sale.
-    pub(super) fn marks(&self) -> Vec<&'static str> {
+    pub(super) fn marks(&self) -> Vec<String> {
         let status = match self.0.status {
             EventStatus::Scheduled => None,
-            EventStatus::Cancelled => Some("Cancelled"),
-            EventStatus::Postponed => Some("Postponed"),
-            EventStatus::Rescheduled => Some("Rescheduled"),
-            EventStatus::MovedOnline => Some("Moved online"),
+            EventStatus::Cancelled => Some("status-cancelled"),
+            EventStatus::Postponed => Some("status-postponed"),
+            EventStatus::Rescheduled => Some("status-rescheduled"),
+            EventStatus::MovedOnline => Some("status-moved-online"),
         };
         let availability = match self.0.availability {
             _ if self.0.status == EventStatus::Cancelled => None,
-            Availability::SoldOut => Some("Sold out"),
-            Availability::NotYet => Some("Not on sale yet"),
-            Availability::Ended => Some("Sale ended"),
+            Availability::SoldOut => Some("availability-sold-out"),
+            Availability::NotYet => Some("availability-not-yet"),
+            Availability::Ended => Some("availability-ended"),
             Availability::OnSale | Availability::Unknown => None,
         };
-        let listed = (!self.0.listed).then_some("No longer offered");
-        [status, availability, listed].into_iter().flatten().collect()
+        let listed = (!self.0.listed).then_some("no-longer-offered");
+        [status, availability, listed].into_iter().flatten().map(|key| self.1.text(key)).collect()
     }
 
     /// Whether it does not take place.
@@ -100,14 +104,15 @@ impl<'a> EventText<'a> {
     }
 }
 
-/// The name of a category from its slug: `music/hip-hop` is `Music: hip hop`.
-pub(super) fn name_of_category(slug: &str) -> String {
-    capitalize(&slug.replace('/', ": ").replace('-', " "))
+/// The name of a category from its slug, which a reader may have typed.
+pub(super) fn name_of_category(language: Language, slug: &str) -> String {
+    let name = language.find(&format!("category-{}", slug.replace('/', "-")));
+    name.unwrap_or_else(|| capitalize(&slug.replace('/', ": ").replace('-', " ")))
 }
 
 /// A price with its currency.
-pub(super) fn format_price(price: f64, currency: &str) -> String {
-    if price == 0.0 { "Free".to_owned() } else { format!("{} {currency}", format_amount(price)) }
+pub(super) fn format_price(language: Language, price: f64, currency: &str) -> String {
+    if price == 0.0 { language.text("free") } else { format!("{} {currency}", language.amount(price)) }
 }
 
 /// Whether a link of a provider may be followed: any other scheme could be a program.
@@ -124,34 +129,32 @@ pub(super) fn capitalize(text: &str) -> String {
 }
 
 /// A date and time on the clock at the venue, such as `Sat 28 Nov 2026, 20:00`.
-pub(super) fn format_wall_clock(text: &LocalDateTime) -> String {
+pub(super) fn format_wall_clock(language: Language, text: &LocalDateTime) -> String {
     match text.0.split_once('T') {
-        Some((date, time)) => format_local(&date.into(), Some(&time.into())),
-        None => format_local(&text.0.as_str().into(), None),
+        Some((date, time)) => format_local(language, &date.into(), Some(&time.into())),
+        None => format_local(language, &text.0.as_str().into(), None),
     }
 }
 
 /// An instant on the clock that its text has, such as `Sat 28 Nov 2026, 20:00`.
-pub(super) fn format_instant(instant: &Instant) -> String {
-    DateTime::parse_from_rfc3339(&instant.0)
-        .map_or_else(|_| instant.0.clone(), |instant| instant.format("%a %-d %b %Y, %H:%M").to_string())
-}
-
-/// An amount without a currency.
-pub(super) fn format_amount(price: f64) -> String {
-    if price.fract() == 0.0 { format!("{price:.0}") } else { format!("{price:.2}") }
+pub(super) fn format_instant(language: Language, instant: &Instant) -> String {
+    let format = |instant: DateTime<FixedOffset>| {
+        let (date, time) = (language.day(instant.date_naive()), instant.format("%H:%M").to_string());
+        language.with("date-and-time", &[("date", &date), ("time", &time)])
+    };
+    DateTime::parse_from_rfc3339(&instant.0).map_or_else(|_| instant.0.clone(), format)
 }
 
 /// A day such as `Sat 28 Nov 2026`.
-pub(super) fn format_day(date: &LocalDate) -> String {
-    date.0.parse::<NaiveDate>().map_or_else(|_| date.0.clone(), |date| date.format("%a %-d %b %Y").to_string())
+pub(super) fn format_day(language: Language, date: &LocalDate) -> String {
+    date.0.parse::<NaiveDate>().map_or_else(|_| date.0.clone(), |date| language.day(date))
 }
 
-fn format_local(date: &LocalDate, time: Option<&LocalTime>) -> String {
-    let day = format_day(date);
+fn format_local(language: Language, date: &LocalDate, time: Option<&LocalTime>) -> String {
+    let date = format_day(language, date);
     match time {
-        Some(time) => format!("{day}, {}", minutes_of(time)),
-        None => day,
+        Some(time) => language.with("date-and-time", &[("date", &date), ("time", minutes_of(time))]),
+        None => date,
     }
 }
 
@@ -171,7 +174,7 @@ mod tests {
     fn prices_are_ranges_with_the_currency() {
         let price = |min: f64, max: f64| {
             let event = Event { min_price: Nullable(Some(min)), max_price: Nullable(Some(max)), ..Event::example() };
-            EventText(&event).price().unwrap_or_default()
+            EventText(&event, Language::English).price().unwrap_or_default()
         };
         for (min, max, expected) in
             [(0.0, 0.0, "Free"), (30.0, 30.0, "30 EUR"), (27.5, 30.0, "27.50 to 30 EUR"), (0.0, 9.99, "0 to 9.99 EUR")]
@@ -179,16 +182,16 @@ mod tests {
             assert_eq!(price(min, max), expected);
         }
         let event = Event { min_price: Nullable(None), ..Event::example() };
-        assert_eq!(EventText(&event).price(), None);
+        assert_eq!(EventText(&event, Language::English).price(), None);
     }
 
     #[test]
     fn the_end_has_a_date_only_if_it_is_another_day() {
         let end = |date: &str, time: Option<&str>| {
             let (end_date, end_time) = (Nullable(Some(date.into())), Nullable(time.map(Into::into)));
-            EventText(&Event { end_date, end_time, ..Event::example() }).end()
+            EventText(&Event { end_date, end_time, ..Event::example() }, Language::English).end()
         };
-        assert_eq!(EventText(&Event::example()).start(), "Wed 10 Feb 2021, 20:00");
+        assert_eq!(EventText(&Event::example(), Language::English).start(), "Wed 10 Feb 2021, 20:00");
         assert_eq!(end("2021-02-10", Some("21:30:00")).as_deref(), Some("21:30"));
         assert_eq!(end("2021-02-10", None), None);
         assert_eq!(end("2021-02-11", Some("01:00:00.5")).as_deref(), Some("Thu 11 Feb 2021, 01:00"));

@@ -8,6 +8,7 @@ use super::{
     Found, Frame,
     event_text::EventText,
     follow::FollowLinks,
+    language::{self, PageLanguage},
     place_text::{address_lines, map_url},
     search_form::SearchForm,
     search_page::describe_total,
@@ -55,8 +56,7 @@ struct ItemPage<'a> {
 impl ItemPage<'_> {
     /// What it is and where, for services that show links.
     fn summary(&self) -> String {
-        let kind = if self.item.folder == "p" { "Performer" } else { "Venue" };
-        let parts = [kind.to_owned(), self.total.clone()].into_iter().chain(self.item.address.iter().cloned());
+        let parts = [self.frame.text(self.item.filter), self.total.clone()].into_iter().chain(self.item.address.iter().cloned());
         parts.collect::<Vec<_>>().join(" · ")
     }
 
@@ -73,7 +73,10 @@ where
 {
     let mut parameters = Parameters::of(&request);
     let cursor = parameters.get("cursor", |text| Ok(text.to_owned()));
+    // `PageLanguage` reads it.
+    let _language = parameters.get(language::PARAMETER, |_| Ok(()));
     let cursor = parameters.finish(cursor)?;
+    let chosen = PageLanguage::of_request(&request)?;
     let query = ItemQuery::<I>::parse(request.raw_path_param("id").unwrap_or_default())?;
     let (Found { data }, _) = state.cache.read::<_, Found<I::Body>>(query).await?;
     let item = ItemText::from(data);
@@ -86,18 +89,18 @@ where
     let (EventPage { data, meta, .. }, found) = state.cache.read(events).await?;
     let address = format!("{}/{}", item.folder, item.uuid);
     let address = cursor.as_ref().map_or_else(|| address.clone(), |cursor| format!("{address}?{}", cursor_query(cursor)));
-    let root = Frame::of(request.uri().path()).root;
+    let frame = Frame::of(request.uri().path(), chosen).at(state.public_url.as_ref(), &address);
     let page = ItemPage {
-        frame: Frame::of(request.uri().path()).at(state.public_url.as_ref(), &address),
-        events: data.events.iter().map(EventText).collect(),
-        total: describe_total(meta.total.0.unwrap_or_default()),
-        next: meta.next.0.as_deref().and_then(cursor_of).map(|cursor| format!("?{}", cursor_query(&cursor))),
+        events: data.events.iter().map(|event| EventText(event, chosen.language)).collect(),
+        total: describe_total(chosen.language, meta.total.0.unwrap_or_default()),
+        next: meta.next.0.as_deref().and_then(cursor_of).map(|cursor| format!("?{}{}", cursor_query(&cursor), chosen.pair())),
         is_continued: cursor.is_some(),
-        follow: FollowLinks::new(state.public_url.as_ref(), root, &form, &json),
+        follow: FollowLinks::new(state.public_url.as_ref(), frame.root, &form, &json),
+        frame,
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
         item: &item,
     };
-    let mut response = super::respond(&request, &page).await?;
+    let mut response = super::respond(&request, chosen, &page).await?;
     found.set_headers(response.headers_mut());
     Ok(response)
 }

@@ -59,7 +59,7 @@ fn alternatives(form: &SearchForm, facet: Option<&'static str>, counted: FacetLi
     let Some(name) = facet else { return Vec::new() };
     let values = counted.data.facets.into_iter().flat_map(|facet| facet.values).take(MAX_VALUES);
     let link = |value: FacetValue| {
-        let label = value.name.0.unwrap_or_else(|| label_of_value(name, &value.value));
+        let label = value.name.0.unwrap_or_else(|| label_of_value(form.language, name, &value.value));
         let href = form.link(&[name], &[(name, &value.value)]);
         (SearchLink { label, href, is_current: false }, value.count)
     };

@@ -9,6 +9,7 @@ mod event_page;
 mod event_text;
 mod follow;
 mod item_page;
+mod language;
 mod loosen;
 mod month_grid;
 mod nearby;
@@ -27,8 +28,11 @@ use poem::{
 };
 use serde::Deserialize;
 
-use self::assets::{Assets, PATHS};
-pub(crate) use self::error_page::error_response;
+use self::{
+    assets::{Assets, PATHS},
+    language::Language,
+};
+pub(crate) use self::{error_page::error_response, language::PageLanguage};
 use crate::{
     error::ApiError,
     public_url::PublicUrl,
@@ -52,6 +56,7 @@ pub(crate) const ROUTES: [&str; 9] = [
 /// The folders of pages that show one thing.
 const FOLDERS: [&str; 4] = ["/e/", "/p/", "/v/", "/out/"];
 
+const VARY: HeaderValue = HeaderValue::from_static("accept-language");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// Text of providers is shown on the page: even if some of it were markup, no script would run and no host would be contacted.
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
@@ -66,6 +71,7 @@ struct Frame {
     root: &'static str,
     style: &'static str,
     tiles: &'static str,
+    language: PageLanguage,
     /// The address of the content; errors have none.
     address: Option<PageAddress>,
 }
@@ -75,21 +81,61 @@ struct Frame {
 struct PageAddress {
     href: String,
     is_absolute: bool,
+    languages: Vec<LanguageLink>,
+}
+
+/// The same page in a language.
+#[derive(Clone, Debug)]
+struct LanguageLink {
+    tag: &'static str,
+    name: String,
+    /// Relative to the page.
+    query: String,
+    /// The address by which others are to refer to it.
+    href: String,
+    is_current: bool,
 }
 
 impl Frame {
     /// The frame of a page with this path.
-    fn of(path: &str) -> Self {
-        Self { root: if path == "/" { "" } else { "../" }, style: &PATHS.style, tiles: &PATHS.tiles, address: None }
+    fn of(path: &str, language: PageLanguage) -> Self {
+        let root = if path == "/" { "" } else { "../" };
+        Self { root, style: &PATHS.style, tiles: &PATHS.tiles, language, address: None }
     }
 
-    /// The frame of the content at this address, which is relative to that of the service.
+    /// The frame of the content at this address, which is relative to that of the service and in any language.
     fn at(self, public_url: Option<&PublicUrl>, address: &str) -> Self {
-        let address = match public_url {
-            Some(url) => PageAddress { href: url.join(&format!("/{}", address.trim_start_matches("./"))), is_absolute: true },
-            None => PageAddress { href: format!("{}{address}", self.root), is_absolute: false },
+        let locate = |address: &str| match public_url {
+            Some(url) => url.join(&format!("/{}", address.trim_start_matches("./"))),
+            None => format!("{}{address}", self.root),
         };
+        let link = |language: Language| {
+            let in_language = PageLanguage { language, is_chosen: true };
+            let end = if address.contains('?') { in_language.pair() } else { in_language.query() };
+            let query = address.find('?').map_or("", |start| &address[start..]);
+            LanguageLink {
+                tag: language.tag(),
+                name: language.text("language-name"),
+                query: format!("{query}{end}"),
+                href: locate(&format!("{address}{end}")),
+                is_current: language == self.language.language,
+            }
+        };
+        let languages = Language::ALL.map(link).to_vec();
+        let chosen = languages.iter().find(|link| link.is_current && self.language.is_chosen);
+        let href = chosen.map_or_else(|| locate(address), |link| link.href.clone());
+        let address = PageAddress { href, is_absolute: public_url.is_some(), languages };
         Self { address: Some(address), ..self }
+    }
+
+    /// A text of the page.
+    fn text(&self, key: &str) -> String {
+        self.language.language.text(key)
+    }
+
+    /// A text before and after its argument.
+    fn around(&self, key: &str, argument: &str) -> (String, String) {
+        self.language.language.around(key, argument)
     }
 }
 
@@ -131,13 +177,20 @@ where
 }
 
 /// The response to a request for a page.
-async fn respond(request: &Request, page: &impl Template) -> Result<Response, ApiError> {
+async fn respond(request: &Request, language: PageLanguage, page: &impl Template) -> Result<Response, ApiError> {
     let html = page.render().map_err(|_| ApiError::ResponseBody)?;
     let representation = Representation::negotiate(request.headers(), HTML, html.into()).await?;
     let length = representation.body.content_length();
     let mut response = with_length(representation.respond(request.headers()), length);
     set_headers(response.headers_mut());
+    set_language(response.headers_mut(), language);
     Ok(response)
+}
+
+/// Sets the headers of a page with texts.
+fn set_language(headers: &mut HeaderMap, language: PageLanguage) {
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.language.tag()));
+    headers.append(header::VARY, VARY);
 }
 
 /// Sets the headers of every page.

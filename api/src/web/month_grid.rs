@@ -35,6 +35,8 @@ pub(super) struct MonthGrid {
 pub(super) struct GridDay {
     pub(super) date: NaiveDate,
     pub(super) count: i64,
+    /// The noun after the number.
+    pub(super) noun: String,
     /// The lowest price, if prices are in one currency.
     pub(super) price: Option<String>,
     /// The search for its events.
@@ -76,11 +78,12 @@ impl MonthGrid {
         let cell = |(date, day): (NaiveDate, &CalendarDay)| GridDay {
             date,
             count: day.count,
+            noun: form.language.count("event-noun", u64::try_from(day.count).unwrap_or_default()),
             price: day
                 .prices
                 .first()
                 .filter(|_| day.prices.len() == 1)
-                .map(|price| format_price(price.min_price, &price.currency.0)),
+                .map(|price| format_price(form.language, price.min_price, &price.currency.0)),
             href: link(form, date, date),
             is_today: date == today,
             is_selected: form.includes(date),
@@ -95,9 +98,9 @@ impl MonthGrid {
             weeks.push(week);
         }
         Self {
-            title: title_of(first),
+            title: form.language.month(first),
             previous: first.checked_sub_months(Months::new(1)).and_then(|month| link_to_month(form, month)),
-            whole: SearchLink { label: "All days of the month".to_owned(), ..month_link(form, first) },
+            whole: SearchLink { label: form.language.text("all-days-of-month"), ..month_link(form, first) },
             next: first.checked_add_months(Months::new(1)).and_then(|month| link_to_month(form, month)),
             weeks,
         }
@@ -116,7 +119,7 @@ fn link(form: &SearchForm, first: NaiveDate, last: NaiveDate) -> String {
 
 fn month_link(form: &SearchForm, month: NaiveDate) -> SearchLink {
     let (first, last) = month_of(month);
-    SearchLink { label: title_of(first), href: link(form, first, last), is_current: false }
+    SearchLink { label: form.language.month(first), href: link(form, first, last), is_current: false }
 }
 
 /// The search for the events of a month with a year that the API accepts.
@@ -129,10 +132,6 @@ fn month_of(day: NaiveDate) -> (NaiveDate, NaiveDate) {
     let first = day.with_day(1).unwrap_or(day);
     let next = first.checked_add_months(Months::new(1));
     (first, next.and_then(|next| next.checked_sub_days(Days::new(1))).unwrap_or(first))
-}
-
-fn title_of(month: NaiveDate) -> String {
-    month.format("%B %Y").to_string()
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use chrono::{Datelike, Days, NaiveDate};
 use entity::Category;
 use form_urlencoded::Serializer;
 
-use super::event_text::name_of_category;
+use super::{
+    event_text::name_of_category,
+    language::{self, Language},
+};
 use crate::{error::ValidationError, query::is_ignored};
 
 /// Events of one page.
@@ -24,31 +27,32 @@ const DATE_LENGTH: usize = 10;
 const DATE_PARAMETERS: [(&str, &str); 2] = [("time_zone", "venue"), ("range", "overlaps")];
 
 const STATUSES: [(&str, &str); 7] = [
-    ("", "All but cancelled"),
-    ("any", "All"),
-    ("scheduled", "As announced"),
-    ("rescheduled", "Rescheduled"),
-    ("postponed", "Postponed"),
-    ("moved_online", "Moved online"),
-    ("cancelled", "Cancelled"),
+    ("", "status-default"),
+    ("any", "status-any"),
+    ("scheduled", "status-scheduled"),
+    ("rescheduled", "status-rescheduled"),
+    ("postponed", "status-postponed"),
+    ("moved_online", "status-moved-online"),
+    ("cancelled", "status-cancelled"),
 ];
 const AVAILABILITIES: [(&str, &str); 6] = [
-    ("", "All"),
-    ("on_sale", "On sale"),
-    ("not_yet", "Not on sale yet"),
-    ("sold_out", "Sold out"),
-    ("ended", "Sale ended"),
-    ("unknown", "Not known"),
+    ("", "availability-any"),
+    ("on_sale", "availability-on-sale"),
+    ("not_yet", "availability-not-yet"),
+    ("sold_out", "availability-sold-out"),
+    ("ended", "availability-ended"),
+    ("unknown", "availability-unknown"),
 ];
 /// Orders that another parameter must accompany.
-const DEPENDENT_SORTS: [(&str, &str, &str); 2] = [("relevance", "Best match", "q"), ("distance", "Nearest first", "latitude")];
+const DEPENDENT_SORTS: [(&str, &str, &str); 2] =
+    [("relevance", "sort-relevance", "q"), ("distance", "sort-distance", "latitude")];
 const SORTS: [(&str, &str); 6] = [
-    ("", "Soonest first"),
-    ("-starts_at", "Latest first"),
-    ("price", "Lowest price"),
-    ("-price", "Highest price"),
-    ("-first_seen_at", "Newly added"),
-    ("-updated_at", "Recently changed"),
+    ("", "sort-starts-at"),
+    ("-starts_at", "sort-starts-at-descending"),
+    ("price", "sort-price"),
+    ("-price", "sort-price-descending"),
+    ("-first_seen_at", "sort-first-seen-at"),
+    ("-updated_at", "sort-updated-at"),
 ];
 
 /// The parameters of a request.
@@ -58,6 +62,8 @@ pub(super) struct SearchForm {
     raw: Vec<String>,
     /// Names and values that are not empty.
     pub(super) pairs: Vec<(String, String)>,
+    /// The language of its texts. Its links have the one of the URL.
+    pub(super) language: Language,
 }
 
 /// A value of a control.
@@ -85,10 +91,12 @@ impl SearchForm {
             if decoded.as_ref().is_some_and(|(name, _)| OF_RESPONSE.contains(&name.as_str()) || is_ignored(name)) {
                 continue;
             }
-            raw.push(pair.to_owned());
+            if decoded.as_ref().is_none_or(|(name, _)| name != language::PARAMETER) {
+                raw.push(pair.to_owned());
+            }
             pairs.extend(decoded.filter(|(_, value)| !value.is_empty()));
         }
-        let mut form = Self { raw, pairs };
+        let mut form = Self { raw, pairs, language: Language::default() };
         // The form sends the order even after the reader has removed the words from which it results.
         for (sort, _, parameter) in DEPENDENT_SORTS {
             if form.value("sort") == sort && !form.has(parameter) {
@@ -97,6 +105,11 @@ impl SearchForm {
             }
         }
         form
+    }
+
+    /// The form with texts in a language.
+    pub(super) fn in_language(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     /// The form without the invalid parameters that it has no control to correct.
@@ -155,8 +168,11 @@ impl SearchForm {
         let first_level = Category::all().map(Category::slug).filter(|slug| !slug.contains('/'));
         let mut slugs: Vec<&str> = first_level.collect();
         slugs.extend(selected.iter().filter(|slug| Category::find(slug).is_none_or(|category| category.slug().contains('/'))));
-        let choice =
-            |slug: &str| Choice { value: slug.to_owned(), label: name_of_category(slug), is_selected: selected.contains(&slug) };
+        let choice = |slug: &str| Choice {
+            value: slug.to_owned(),
+            label: name_of_category(self.language, slug),
+            is_selected: selected.contains(&slug),
+        };
         slugs.into_iter().map(choice).collect()
     }
 
@@ -182,16 +198,24 @@ impl SearchForm {
         ["category", "min_price", "max_price", "currency", "status", "availability"].into_iter().any(|name| self.has(name))
     }
 
+    /// The days of a week, in short and in full.
+    pub(super) fn weekdays(&self) -> [(String, String); 7] {
+        ["1", "2", "3", "4", "5", "6", "7"].map(|day| {
+            let text = |name: &str| self.language.text(&format!("{name}-{day}"));
+            (text("weekday-short"), text("weekday-name"))
+        })
+    }
+
     /// Links to the days of most searches.
     pub(super) fn days(&self, today: NaiveDate) -> Vec<SearchLink> {
         let after = |days: u64| today + Days::new(days);
         let sunday = after(6 - u64::from(today.weekday().num_days_from_monday()));
         let ranges = [
-            ("Any day", None),
-            ("Today", Some((today, today))),
-            ("Tomorrow", Some((after(1), after(1)))),
-            ("This weekend", Some((Ord::max(today, sunday - Days::new(1)), sunday))),
-            ("Next 7 days", Some((today, after(6)))),
+            ("any-day", None),
+            ("today", Some((today, today))),
+            ("tomorrow", Some((after(1), after(1)))),
+            ("this-weekend", Some((Ord::max(today, sunday - Days::new(1)), sunday))),
+            ("next-7-days", Some((today, after(6)))),
         ];
         let given = ["starts_at", "ends_at"].map(|name| self.value(name));
         let link = |(label, range): (&str, Option<(NaiveDate, NaiveDate)>)| {
@@ -199,14 +223,14 @@ impl SearchForm {
             let dates = bounds.iter().flat_map(|[first, last]| [("starts_at", first.as_str()), ("ends_at", last)]);
             let added = dates.chain(DATE_PARAMETERS).filter(|_| bounds.is_some()).collect::<Vec<_>>();
             let href = self.link(&["starts_at", "ends_at", "time_zone", "range"], &added);
-            SearchLink { label: label.to_owned(), href, is_current: given == bounds.clone().unwrap_or_default() }
+            SearchLink { label: self.language.text(label), href, is_current: given == bounds.clone().unwrap_or_default() }
         };
         ranges.map(link).into()
     }
 
     /// The filters as a query string, without some and with other parameters.
     pub(super) fn filters(&self, removed: &[&str], added: &[(&str, &str)]) -> String {
-        let removed = [removed, &["sort"]].concat();
+        let removed = [removed, &["sort", language::PARAMETER]].concat();
         self.link(&removed, added).trim_start_matches(['.', '/', '?']).to_owned()
     }
 
@@ -222,11 +246,11 @@ impl SearchForm {
         self.link(&[], &[])
     }
 
-    /// The page of the search that the URL identifies.
+    /// The page of the search that the URL identifies, in any language.
     pub(super) fn address(&self) -> String {
         let cursor = self.value("cursor");
         let cursor = [("cursor", cursor.as_str())];
-        self.link(&[], if self.has("cursor") { &cursor } else { &[] })
+        self.link(&[language::PARAMETER], if self.has("cursor") { &cursor } else { &[] })
     }
 
     /// The search without some parameters and with others, from its first page.
@@ -246,10 +270,9 @@ impl SearchForm {
     /// The choices of a control. What the URL has is one of them.
     fn choices(&self, name: &str, known: &[(&str, &str)]) -> Vec<Choice> {
         let given = self.value(name);
-        let choice =
-            |value: &str, label: &str| Choice { value: value.to_owned(), label: label.to_owned(), is_selected: value == given };
-        let other = known.iter().all(|(value, _)| *value != given).then(|| choice(&given, &given));
-        known.iter().map(|(value, label)| choice(value, label)).chain(other).collect()
+        let choice = |value: &str, label: String| Choice { value: value.to_owned(), label, is_selected: value == given };
+        let other = known.iter().all(|(value, _)| *value != given).then(|| choice(&given, given.clone()));
+        known.iter().map(|(value, key)| choice(value, self.language.text(key))).chain(other).collect()
     }
 }
 

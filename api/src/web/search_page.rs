@@ -9,6 +9,7 @@ use super::{
     Frame,
     event_text::EventText,
     follow::FollowLinks,
+    language::{Language, PageLanguage},
     loosen::{self, LooserSearch},
     month_grid::MonthGrid,
     search_form::{SearchForm, SearchLink},
@@ -31,7 +32,7 @@ struct SearchPage<'a> {
     events: Vec<EventText<'a>>,
     /// The number of events on all pages.
     total: String,
-    next: Option<&'a str>,
+    next: Option<String>,
     days: Vec<SearchLink>,
     active: Vec<SearchLink>,
     /// Searches with results, if this one has none.
@@ -45,7 +46,9 @@ struct SearchPage<'a> {
 
 /// Responds with the events of the query string, which the cache has as JSON or reads.
 pub(super) async fn respond(state: State, request: Request) -> poem::Result<Response> {
-    let form = SearchForm::of(request.uri().query().unwrap_or_default());
+    let chosen = PageLanguage::of_request(&request)?;
+    let language = chosen.language;
+    let form = SearchForm::of(request.uri().query().unwrap_or_default()).in_language(language);
     let query = EventsQuery::parse(Parameters::parse(&form.query()))?;
     let json = query.canonical();
     let (EventPage { data, meta, .. }, found) = state.cache.read(query).await?;
@@ -58,7 +61,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let is_loosened = data.events.is_empty() && !form.has("cursor") && !form.has("ids");
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
     let page = SearchPage {
-        frame: Frame::of("/").at(state.public_url.as_ref(), &form.address()),
+        frame: Frame::of("/", chosen).at(state.public_url.as_ref(), &form.address()),
         days: form.days(today),
         active,
         looser,
@@ -66,12 +69,12 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         corrected: meta.corrected.0.as_deref(),
         follow: FollowLinks::new(state.public_url.as_ref(), "", &form, &json),
         form,
-        events: data.events.iter().map(EventText).collect(),
-        total: describe_total(meta.total.0.unwrap_or_default()),
-        next: meta.next.0.as_deref(),
+        events: data.events.iter().map(|event| EventText(event, language)).collect(),
+        total: describe_total(language, meta.total.0.unwrap_or_default()),
+        next: meta.next.0.as_ref().map(|next| format!("{next}{}", chosen.pair())),
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
     };
-    let mut response = super::respond(&request, &page).await?;
+    let mut response = super::respond(&request, chosen, &page).await?;
     found.set_headers(response.headers_mut());
     Ok(response)
 }
@@ -82,13 +85,8 @@ fn today(zone: &str) -> NaiveDate {
 }
 
 /// A number of events in words.
-pub(super) fn describe_total(total: u64) -> String {
-    match total {
-        1 => "1 event".to_owned(),
-        MAX_COUNTED.. => "10,000 events or more".to_owned(),
-        total if total >= 1_000 => format!("{},{:03} events", total / 1_000, total % 1_000),
-        total => format!("{total} events"),
-    }
+pub(super) fn describe_total(language: Language, total: u64) -> String {
+    language.count(if total < MAX_COUNTED { "event-count" } else { "event-count-limit" }, total)
 }
 
 #[cfg(test)]
@@ -100,7 +98,7 @@ mod tests {
         for (total, expected) in
             [(0, "0 events"), (1, "1 event"), (999, "999 events"), (1_005, "1,005 events"), (10_000, "10,000 events or more")]
         {
-            assert_eq!(describe_total(total), expected);
+            assert_eq!(describe_total(Language::English, total), expected);
         }
     }
 }

@@ -2,10 +2,7 @@
 
 use form_urlencoded::Serializer;
 
-use super::{
-    Found,
-    event_text::{format_amount, format_day},
-};
+use super::{Found, event_text::format_day, language::PageLanguage};
 use crate::{
     error::{ApiError, ErrorCode},
     query::Parameters,
@@ -34,7 +31,12 @@ pub(super) struct Travel {
 }
 
 /// The prices; `None` if the place of the venue is not known.
-pub(super) async fn read(state: &State, event: &Event, from: Option<String>) -> Result<Option<Travel>, ApiError> {
+pub(super) async fn read(
+    state: &State,
+    event: &Event,
+    from: Option<String>,
+    language: PageLanguage,
+) -> Result<Option<Travel>, ApiError> {
     let has_place = event.venue.0.as_ref().is_some_and(|venue| venue.place_code.0.is_some());
     let Some(from) = from else { return Ok(has_place.then(Travel::default)) };
     if !has_place {
@@ -48,14 +50,19 @@ pub(super) async fn read(state: &State, event: &Event, from: Option<String>) -> 
         places = vec![places.swap_remove(exact)];
     }
     let [(code, name)] = &*places else {
-        let choices = places.into_iter().map(|(code, name)| (name, query_from(&code))).collect();
+        let choices = places.into_iter().map(|(code, name)| (name, query_from(&code, language))).collect();
         return Ok(Some(Travel { from, choices, ..Travel::default() }));
     };
-    let prices = read_prices(state, event, code).await?;
+    let prices = read_prices(state, event, code, language).await?;
     Ok(Some(Travel { origin: Some(name.clone()), from, prices, choices: Vec::new() }))
 }
 
-async fn read_prices(state: &State, event: &Event, code: &str) -> Result<Vec<(String, String)>, ApiError> {
+async fn read_prices(
+    state: &State,
+    event: &Event,
+    code: &str,
+    PageLanguage { language, .. }: PageLanguage,
+) -> Result<Vec<(String, String)>, ApiError> {
     let query = Serializer::new(String::new()).append_pair("orig_code", code).finish();
     let query = EventRatesFilters::parse(&event.id.0, Parameters::parse(&query))?;
     let rates = match state.cache.read::<_, RateList>(query).await {
@@ -64,7 +71,7 @@ async fn read_prices(state: &State, event: &Event, code: &str) -> Result<Vec<(St
         Err(error) if error.code() == ErrorCode::UnknownPlace => Vec::new(),
         Err(error) => return Err(error),
     };
-    let price = |rate: &DailyRate| Some((format_day(&rate.day), format_amount(rate.price.0?)));
+    let price = |rate: &DailyRate| Some((format_day(language, &rate.day), language.amount(rate.price.0?)));
     Ok(rates.iter().rev().filter_map(price).collect())
 }
 
@@ -79,6 +86,6 @@ fn list(PlacesDocument { regions, places }: PlacesDocument) -> Vec<(String, Stri
 }
 
 /// The query string of the page with the prices from a place.
-fn query_from(code: &str) -> String {
-    Serializer::for_suffix("?".to_owned(), 1).append_pair("from", code).finish()
+fn query_from(code: &str, language: PageLanguage) -> String {
+    Serializer::for_suffix("?".to_owned(), 1).append_pair("from", code).finish() + &language.pair()
 }

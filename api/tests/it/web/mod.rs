@@ -4,6 +4,7 @@ mod errors;
 mod event_page;
 mod html;
 mod item_page;
+mod language;
 mod month_grid;
 mod public_url;
 mod search_page;
