@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{QuerySelect, QueryTrait, Select, entity::prelude::*};
 
-use crate::{UtcInstant, sync_run};
+use crate::{Schedule, UtcInstant, sync_run};
 
 /// The longest pause that a provider can request: a wrong header must not make the copy stale for days.
 pub const MAX_PAUSE: Duration = Duration::from_secs(60 * 60);
@@ -118,6 +118,22 @@ impl Model {
     pub fn paused_until(&self, now: UtcInstant) -> Option<UtcInstant> {
         let is_valid = self.paused_at.is_none_or(|at| !at.is_from_future(now));
         self.pause_until.filter(|&until| is_valid && now < until && !until.is_from_future(now + MAX_PAUSE))
+    }
+
+    /// The age of its copy; `None` if it is unknown, or the provider was never copied.
+    #[must_use]
+    pub fn freshness(&self, now: UtcInstant) -> Option<Duration> {
+        self.last_success_at?.age_at(now)
+    }
+
+    /// How long ago its copy should have been updated: since the first tick after the newest successful run. Unlike the age, it can be
+    /// compared with one limit for all providers, however rarely they are polled. `None` as for [`freshness`](Self::freshness).
+    #[must_use]
+    pub fn overdue(&self, now: UtcInstant) -> Option<Duration> {
+        self.freshness(now)?;
+        let schedule: Option<Schedule> = self.schedule.parse().ok();
+        let missed = schedule?.next_after(self.last_success_at?);
+        Some(missed.map_or(Duration::ZERO, |tick| tick.until(now)))
     }
 }
 
@@ -258,6 +274,18 @@ mod tests {
         assert!(!paused(Some(90), 100), "it has ended");
         assert!(!paused(Some(110), 120), "it began in the future");
         assert!(!paused(None, 161), "it is too long");
+    }
+
+    #[test]
+    fn a_copy_is_overdue_from_the_first_tick_after_its_last_success_on() {
+        let minute = |minutes: i64| UtcInstant(minutes * 60_000_000);
+        // It is polled every ten minutes.
+        let overdue =
+            |last_success_at, now| provider(last_success_at, None).overdue(minute(now)).map(|overdue| overdue.as_secs());
+        assert_eq!(overdue(Some(minute(5)), 9), Some(0));
+        assert_eq!(overdue(Some(minute(5)), 12), Some(120));
+        assert_eq!(overdue(None, 12), None, "it was never copied");
+        assert_eq!(overdue(Some(minute(20)), 12), None, "the clock was set back");
     }
 
     #[test]

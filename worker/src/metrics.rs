@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use entity::{
-    Schedule, UtcInstant, database_now, deadline,
+    UtcInstant, database_now, deadline,
     job::{Backlog, queue},
     provider,
 };
@@ -94,8 +94,8 @@ impl Sample {
         for provider in &self.providers {
             // An unknown age is not fresh: alerts must fire.
             let seconds = |age: Option<Duration>| age.map_or(f64::INFINITY, |age| age.as_secs_f64());
-            gauge!(FRESHNESS, "provider" => provider.slug.clone()).set(seconds(freshness(provider, now)));
-            gauge!(OVERDUE, "provider" => provider.slug.clone()).set(seconds(overdue(provider, now)));
+            gauge!(FRESHNESS, "provider" => provider.slug.clone()).set(seconds(provider.freshness(now)));
+            gauge!(OVERDUE, "provider" => provider.slug.clone()).set(seconds(provider.overdue(now)));
         }
         let Backlog { queued, running, dead, oldest_due } = self.backlog;
         for (state, count) in [("queued", queued), ("running", running), ("dead", dead)] {
@@ -105,18 +105,4 @@ impl Sample {
         gauge!(OLDEST_JOB).set(since(oldest_due));
         gauge!(OLDEST_BOUNDARY).set(since(self.boundary_lag));
     }
-}
-
-/// The age of a copy; `None` if it is unknown, or the provider was never copied.
-fn freshness(provider: &provider::Model, now: UtcInstant) -> Option<Duration> {
-    provider.last_success_at?.age_at(now)
-}
-
-/// How long ago a copy should have been updated: since the first tick after the last successful sync. Unlike the age, it can be compared
-/// with one limit for all providers, however rarely they are polled. `None` as for [`freshness`].
-fn overdue(provider: &provider::Model, now: UtcInstant) -> Option<Duration> {
-    freshness(provider, now)?;
-    let schedule: Option<Schedule> = provider.schedule.parse().ok();
-    let missed = schedule?.next_after(provider.last_success_at?);
-    Some(missed.map_or(Duration::ZERO, |tick| tick.until(now)))
 }

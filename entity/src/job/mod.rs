@@ -7,6 +7,7 @@ mod backoff;
 mod claim;
 mod kind;
 pub mod queue;
+pub mod survey;
 
 use sea_orm::entity::prelude::*;
 
