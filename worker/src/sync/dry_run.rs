@@ -2,7 +2,7 @@
 
 use std::io;
 
-use entity::{database_now, deadline, provider, pushed_feed};
+use entity::{database_now, deadline, provider, pushed_feed, takedown::REMOVED_TEXT};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait};
 use serde_json::{Value, json};
 
@@ -11,24 +11,22 @@ use super::{
     changes::FeedChanges,
     compare::{self, ComparedFeed},
     diff::FeedOrigin,
+    dry_run_changes::FirstChanges,
     price_guard::PriceGuard,
     pushed,
     run::{require_admitted, require_same_ids},
+    summary::{FeedSummary, SpooledFeed},
+    tombstones::Tombstones,
 };
 use crate::{
     progress::ProgressCounter,
-    provider::{
-        entry::ProviderEntry,
-        format::Locator,
-        item::{RejectSubject, RejectedItem},
-        spool::Spool,
-    },
+    provider::{entry::ProviderEntry, format::Locator, item::RejectSubject},
 };
 
 /// Counts what a feed would change, and returns the result as the JSON that the API responds with.
 pub async fn dry_run(database: &DatabaseConnection, entry: &ProviderEntry, feed: pushed_feed::Model) -> String {
     let result = count_changes(database, entry, &feed).await;
-    result.unwrap_or_else(|error| describe_failure(&error, 0, &Value::Array(Vec::new()))).to_string()
+    result.unwrap_or_else(|error| describe_failure(&error, &ItemReports::default())).to_string()
 }
 
 async fn count_changes(
@@ -49,9 +47,10 @@ async fn count_changes(
     let progress = ProgressCounter::none();
     let compared = compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed)), &progress).await?;
     let ComparedFeed { feed, summary, comparison, refusal, churn_guard, .. } = compared;
-    let rejects = describe_rejects(&summary.rejects.first, &feed.spool).map_err(SyncError::Spool)?;
+    let tombstones = deadline::within(deadline::BULK, database, Tombstones::fetch(database, provider.id)).await?;
+    let reports = ItemReports::new(&summary, &feed, &tombstones).map_err(SyncError::Spool)?;
     if let Some(refusal) = refusal {
-        return Ok(describe_failure(&refusal, summary.rejects.count, &rejects));
+        return Ok(describe_failure(&refusal, &reports));
     }
     let origin = FeedOrigin {
         provider_id: provider.id,
@@ -62,11 +61,12 @@ async fn count_changes(
     if provider.last_success_at.is_some() && provider.loading_since.is_none() {
         changes = changes.guard_prices(PriceGuard::new(entry));
     }
+    let mut first = FirstChanges::default();
     loop {
         match changes.next(database).await {
-            Ok(Some(_)) => (),
+            Ok(Some(batch)) => first.add(&batch),
             Ok(None) => break,
-            Err(refusal) if refusal.is_refusal() => return Ok(describe_failure(&refusal, summary.rejects.count, &rejects)),
+            Err(refusal) if refusal.is_refusal() => return Ok(describe_failure(&refusal, &reports)),
             Err(error) => return Err(error),
         }
     }
@@ -80,31 +80,65 @@ async fn count_changes(
         "left": counts.left,
         "rejected": counts.rejected,
         "warned": counts.warned,
-        "rejects": rejects,
+        "rejects": reports.rejects,
+        "warnings": reports.warnings,
+        "changes": first.describe(database).await?,
     }))
 }
 
-fn describe_failure(error: &SyncError, rejected: usize, rejects: &Value) -> Value {
+/// The rejected items and the warnings of a document, as JSON.
+#[derive(Default)]
+struct ItemReports {
+    rejected: usize,
+    warned: usize,
+    rejects: Vec<Value>,
+    warnings: Vec<Value>,
+}
+
+impl ItemReports {
+    /// Describes the first of them. The report is stored, so it does not quote what was removed for legal reasons.
+    fn new(summary: &FeedSummary, feed: &SpooledFeed, tombstones: &Tombstones) -> io::Result<Self> {
+        let mut locator = Locator::new(&feed.spool);
+        let mut describe = |start: usize, subject: Option<&RejectSubject>, reason: &str| {
+            let (base_event_id, event_id) = match subject {
+                None => (None, None),
+                Some(RejectSubject::BaseEvent(base_event)) => (base_event.as_deref(), None),
+                Some(RejectSubject::Event { base_event, event }) => (Some(base_event.as_str()), event.as_deref()),
+            };
+            let (line, column) = locator.locate(start as u64)?;
+            // A warning about the document may quote any item.
+            let is_removed = tombstones.may_be_quoted_by(subject.unwrap_or(&RejectSubject::BaseEvent(None)), &feed.ids);
+            let reason = if is_removed { REMOVED_TEXT.into() } else { locator.describe(reason, start as u64) };
+            Ok(json!({
+                "line": line, "column": column, "base_event_id": base_event_id, "event_id": event_id, "reason": reason,
+            }))
+        };
+        let (rejects, warnings) = (&summary.rejects, &summary.warnings);
+        Ok(Self {
+            rejected: rejects.count,
+            warned: warnings.count,
+            rejects: rejects
+                .first
+                .iter()
+                .map(|reject| describe(reject.span.start, Some(&reject.subject), &reject.reason))
+                .collect::<io::Result<_>>()?,
+            warnings: warnings
+                .listed
+                .iter()
+                .map(|warning| describe(warning.position, warning.subject.as_ref(), &warning.reason))
+                .collect::<io::Result<_>>()?,
+        })
+    }
+}
+
+fn describe_failure(error: &SyncError, reports: &ItemReports) -> Value {
     json!({
         "state": "failed",
         "reason_code": error.code(),
         "reason": error.to_string(),
-        "rejected": rejected,
-        "rejects": rejects,
+        "rejected": reports.rejected,
+        "warned": reports.warned,
+        "rejects": reports.rejects,
+        "warnings": reports.warnings,
     })
-}
-
-fn describe_rejects(rejects: &[RejectedItem], document: &Spool) -> io::Result<Value> {
-    let mut locator = Locator::new(document);
-    let rejects = rejects.iter().map(|reject| {
-        let (base_event_id, event_id) = match &reject.subject {
-            RejectSubject::BaseEvent(base_event) => (base_event.as_deref(), None),
-            RejectSubject::Event { base_event, event } => (Some(base_event.as_str()), event.as_deref()),
-        };
-        let (line, column) = locator.locate(reject.span.start as u64)?;
-        Ok(json!({
-            "line": line, "column": column, "base_event_id": base_event_id, "event_id": event_id, "reason": reject.reason,
-        }))
-    });
-    Ok(Value::Array(rejects.collect::<io::Result<Vec<Value>>>()?))
 }

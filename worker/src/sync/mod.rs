@@ -18,6 +18,7 @@ mod churn_guard;
 mod compare;
 mod diff;
 mod dry_run;
+mod dry_run_changes;
 mod error;
 mod feed_pages;
 mod fingerprint;
