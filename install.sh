@@ -68,6 +68,7 @@ install_services() {
 
     web page     http://127.0.0.1:8000/
     Swagger UI   http://127.0.0.1:8000/docs
+    operations   http://127.0.0.1:8000/ops
     settings     /etc/marquee/marquee.env
     providers    /etc/marquee/providers.toml: replace the simulator, then `systemctl restart marquee-worker`
     log          journalctl --follow --unit 'marquee-*'

@@ -28,6 +28,7 @@ use poem::{
     Endpoint, EndpointExt, Request, Response, Route, RouteMethod, endpoint::make, http::StatusCode, middleware::CatchPanic,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -39,22 +40,36 @@ use self::{
         places, providers, rates, search, sync_runs, venues,
     },
     response::{StaticDocument, TextReply},
-    server::{HOT_ROUTES, Limits, Observer, ServiceEntry},
+    server::{HOT_ROUTES, Limits, METRICS, Observer, RouteSet, ServiceEntry},
 };
 pub use self::{
     commands::{Settings, StateError},
-    state::State,
+    state::{Samples, State},
 };
 
-/// The whole service without a socket: operations, documents, and one form of all errors.
+/// The whole service without a socket: operations, documents, and one form of all errors. Without the pages of operators and the metrics if
+/// they have their own address.
 pub fn app(state: State) -> impl Endpoint<Output = Response> {
+    let routes = if state.has_operations_address { RouteSet::Public } else { RouteSet::All };
+    service_entry(state, routes)
+}
+
+/// What the address of operators serves: their pages, the metrics and health checks.
+pub fn operations_app(state: State) -> impl Endpoint<Output = Response> {
+    service_entry(state, RouteSet::Operations)
+}
+
+fn service_entry(state: State, routes: RouteSet) -> impl Endpoint<Output = Response> {
     if state.recorder.is_some() {
         server::describe_metrics();
     }
+    let apis = if routes.has_public() { Operations::meta() } else { health::HealthApi::meta() };
+    let observer = Observer::new(&apis, routes, &HOT_ROUTES);
     let State { keys, rate: limiter, cors, cache, .. } = state.clone();
-    let router = router(state).with(CatchPanic::new()).around(server::bound_body);
-    let observer = Observer::new(&Operations::meta(), &HOT_ROUTES);
-    ServiceEntry { keys, limiter, cors, cache, observer, router }
+    let router = router(state, routes).with(CatchPanic::new()).around(server::bound_body);
+    // The operator decides who reaches the other address.
+    let limiter = limiter.filter(|_| routes.has_public());
+    ServiceEntry { keys, limiter, cors, cache, routes, observer, router }
 }
 
 /// The OpenAPI document as served at `/openapi.json`.
@@ -63,12 +78,22 @@ pub fn openapi(state: State) -> String {
     openapi_document::document(&service(state))
 }
 
+/// Where a process listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For clients.
+    pub public: TcpListener,
+    /// For operators, if they have their own address.
+    pub operations: Option<TcpListener>,
+}
+
 /// Serves until `shutdown` is cancelled, then completes the requests that were accepted.
 ///
 /// # Errors
 ///
-/// When the listener fails.
-pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits, shutdown: CancellationToken) -> io::Result<()> {
+/// When a listener fails.
+pub async fn run(listeners: Listeners, state: State, limits: Limits, shutdown: CancellationToken) -> io::Result<()> {
+    let state = State { has_operations_address: listeners.operations.is_some(), ..state };
     let (rate, readiness) = (state.rate.clone(), state.readiness.clone());
     let sweep = async {
         match rate {
@@ -76,12 +101,20 @@ pub async fn run(listener: tokio::net::TcpListener, state: State, limits: Limits
             None => std::future::pending().await,
         }
     };
+    let serve_operations = async {
+        let Some(listener) = listeners.operations else { return Ok(()) };
+        let limits = Limits { connections: OPERATIONS_CONNECTIONS, ..limits.clone() };
+        server::serve(listener, operations_app(state.clone()), limits, readiness.clone(), shutdown.clone()).await
+    };
+    let serve = server::serve(listeners.public, app(state.clone()), limits.clone(), readiness.clone(), shutdown.clone());
     tokio::select! {
-        served = server::serve(listener, app(state), limits, readiness, shutdown) => served,
+        served = async { tokio::try_join!(serve, serve_operations) } => served.map(|_| ()),
         () = sweep => Ok(()),
     }
 }
 
+/// Connections of operators and scrapers, which share the files of the process with clients.
+const OPERATIONS_CONNECTIONS: u32 = 64;
 const LICENSE: &str = "MIT OR Apache-2.0";
 
 type Operations = (
@@ -132,28 +165,38 @@ fn service(state: State) -> OpenApiService<Operations, ()> {
         .license(LicenseObject::new(LICENSE).identifier(LICENSE))
 }
 
-/// The routes of all operations and documents, and of `/mcp`. They are added here and not by [`OpenApiService`], which would parse the query string of
-/// every request a second time.
-fn router(state: State) -> Route {
+/// The routes of an address. Those of operations are added here and not by [`OpenApiService`], which would parse the query string of every
+/// request a second time.
+fn router(state: State, routes: RouteSet) -> Route {
+    let icon = StaticDocument::new("image/svg+xml", include_str!("resources/favicon.svg").to_owned());
+    let mut router = web::add_assets(Route::new()).at("/favicon.ico", poem::get(icon));
+    if routes.has_operations() {
+        let metrics_state = state.clone();
+        router = web::ops::add_routes(router, &state)
+            .at(METRICS, poem::get(make(move |request| render_metrics(metrics_state.clone(), request))));
+    }
+    if !routes.has_public() {
+        return add_operations(
+            router.at("/", poem::get(make(|_| async { web::ops::redirect_to_overview() }))),
+            health::HealthApi(state),
+        );
+    }
     let service = service(state.clone());
     let document = openapi_document::document(&service);
-    let mcp = McpEndpoint::new(state.cors.clone(), add_operations(Route::new(), state.clone()), &document);
+    let mcp = McpEndpoint::new(state.cors.clone(), add_operations(Route::new(), operations(state.clone())), &document);
     let docs = StaticDocument::new("text/html; charset=utf-8", openapi_document::swagger_ui(&service, &document));
-    let metrics_state = state.clone();
-    let router = web::add_routes(Route::new(), &state)
-        .at("/metrics", poem::get(make(move |request| render_metrics(metrics_state.clone(), request))))
+    let router = web::add_routes(router, &state)
         .at(mcp::PATH, poem::post(mcp))
         .at("/openapi.json", poem::get(StaticDocument::new("application/json", document)))
         .at("/errors", poem::get(StaticDocument::new("text/html; charset=utf-8", errors::page())))
-        .at("/docs", poem::get(docs))
-        .at("/favicon.ico", poem::get(StaticDocument::new("image/svg+xml", include_str!("resources/favicon.svg").to_owned())));
-    add_operations(router, state)
+        .at("/docs", poem::get(docs));
+    add_operations(router, operations(state))
 }
 
-/// Adds the routes of all operations.
-fn add_operations(router: Route, state: State) -> Route {
+/// Adds the routes of operations.
+fn add_operations(router: Route, operations: impl OpenApi) -> Route {
     let mut operation_routes = HashMap::new();
-    operations(state).add_routes(&mut operation_routes);
+    operations.add_routes(&mut operation_routes);
     operation_routes.into_iter().fold(router, |router, (path, methods)| {
         let methods = methods.into_iter().fold(RouteMethod::new(), |route, (method, endpoint)| route.method(method, endpoint));
         router.at(path, methods)

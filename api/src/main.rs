@@ -3,6 +3,7 @@
 use std::{error::Error, process::ExitCode};
 
 use api::{Settings, State, server::Limits};
+use tokio::net::TcpListener;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -34,13 +35,14 @@ async fn serve(settings: Settings) -> Result<(), Box<dyn Error>> {
     let recorder = telemetry::start_metrics()?;
     let limits = Limits::of_process(&settings.serve);
     let state = State { recorder: Some(recorder), ..State::connect(&settings).await? };
-    let listener = settings.listen.bind("API_LISTEN").await?;
-    tracing::info!(api.listen = %listener.local_addr()?, database.url = %settings.database.url, "API started");
+    let listeners = settings.bind().await?;
+    let ops = listeners.operations.as_ref().map(TcpListener::local_addr).transpose()?.map(tracing::field::display);
+    tracing::info!(api.listen = %listeners.public.local_addr()?, ops.listen = ops, database.url = %settings.database.url, "API started");
     telemetry::notify_ready(&shutdown);
     tokio::spawn(api::database::report_unavailable(settings.databases()));
     // Before the first request, which this program could misread if the schema is too new. Takes a second at most.
     let _unavailable = state.version.refresh().await;
     state.start_background_tasks(settings.database, shutdown.clone());
-    api::run(listener, state, limits, shutdown).await?;
+    api::run(listeners, state, limits, shutdown).await?;
     Ok(())
 }

@@ -145,6 +145,16 @@ async fn a_dry_run_reports_changes_without_applying_them(database: Arc<TestDatab
     );
     assert_eq!((&report["rejected"], &report["rejects"][0]["event_id"]), (&json!(1), &json!("9")), "{report}");
     assert!(report["rejects"][0]["reason"].as_str().unwrap().contains("2031-09-31"), "{report}");
+    let changes = report["changes"].as_array().unwrap().iter();
+    let mut changes: Vec<_> =
+        changes.map(|change| (change["kind"].as_str().unwrap(), change["title"].as_str().unwrap())).collect();
+    changes.sort_unstable();
+    assert_eq!(changes, [("inserted", "Three"), ("left", "One"), ("updated", "New Two")], "{report}");
+    let without_price = feed(&[("c", "Three")]).replace("price=\"20.00\"", "price=\"x\"");
+    let (_, warned) = push(&api, "?dry_run=true&mode=delta", &[], &without_price).await;
+    let warnings = warned["data"]["warnings"].as_array().unwrap();
+    assert_eq!((&warned["data"]["warned"], warnings.len()), (&json!(1), 1), "{warned}");
+    assert!(warnings[0]["reason"].as_str().unwrap().contains("`x`"), "{warned}");
     let (_, delta) = push(&api, "?dry_run=true&mode=delta", &[], &feed(&[("b", "New Two")])).await;
     assert_eq!((&delta["data"]["updated"], &delta["data"]["left"]), (&json!(1), &json!(0)), "{delta}");
     let (_, broken) = push(&api, "?dry_run=true", &[], "<nothing/>").await;

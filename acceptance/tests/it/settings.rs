@@ -111,6 +111,7 @@ fn an_invalid_address_is_an_invalid_argument() {
     let folder = folder_with_providers();
     for (name, arguments, setting, flag) in [
         ("marquee-api", &[][..], "API_LISTEN", "--api-listen"),
+        ("marquee-api", &[], "OPS_LISTEN", "--ops-listen"),
         ("marquee-worker", &["run"], "METRICS_LISTEN", "--metrics-listen"),
         ("marquee-provider", &[], "SIMULATOR_LISTEN", "--simulator-listen"),
     ] {

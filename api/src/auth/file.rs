@@ -35,6 +35,13 @@ pub struct KeyRecord {
     pub(crate) limiter: Option<KeyLimiter>,
 }
 
+impl KeyRecord {
+    /// Whether the key has a scope.
+    pub(super) fn permits(&self, scope: &Scope) -> bool {
+        self.scopes.contains(scope) || self.scopes.contains(&Scope::Admin)
+    }
+}
+
 /// Why the keys file cannot be used. No message contains a digest.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysFileError {

@@ -7,6 +7,7 @@ mod caller;
 pub mod command;
 mod cross_origin;
 mod file;
+mod form_token;
 mod local;
 
 use std::{
@@ -20,11 +21,11 @@ use clap::{ArgAction, Args, builder::BoolishValueParser};
 use poem::{Request, http::HeaderMap};
 use subtle::ConstantTimeEq;
 
-pub(crate) use self::cross_origin::effective_host;
 pub use self::{
     caller::Caller,
     file::{KeyRecord, KeysFileError},
 };
+pub(crate) use self::{cross_origin::effective_host, form_token::FORM_TOKEN};
 use crate::error::ApiError;
 
 /// How often the file is read again while it is used. A revoked key is valid for at most this long.
@@ -189,24 +190,48 @@ impl Keys {
     /// When the request has no key, an unknown key, or a key without the scope, or when a web page of another origin sent it without
     /// one. On a server without keys, when the request does not come from the local machine.
     pub fn authorize(&self, request: &Request, caller: &Caller, scope: &Scope) -> Result<CallerName, ApiError> {
+        self.require_same_origin(request, caller)?;
         let Some(file) = &self.file else {
-            cross_origin::require_same_origin(request)?;
             local::require_local(request)?;
             return Ok(record_caller(LOCAL_CALLER));
         };
-        if !caller.is_bearer() {
-            cross_origin::require_same_origin(request)?;
-        }
         file.authorize(caller, scope)
     }
 
-    /// Whether the caller may see details of the operator's network: with a key of the scope `operations`, or on a server without keys
-    /// from the local machine.
-    pub(crate) fn is_operator(&self, request: &Request, caller: &Caller) -> bool {
+    /// Checks that no web page of another origin sent a write, unless it has a key.
+    ///
+    /// # Errors
+    ///
+    /// When a page of another origin sent it.
+    pub(crate) fn require_same_origin(&self, request: &Request, caller: &Caller) -> Result<(), ApiError> {
+        let has_key = self.file.is_some() && caller.is_bearer();
+        if has_key { Ok(()) } else { cross_origin::require_same_origin(request) }
+    }
+
+    /// Checks that the caller may see the pages of operators and details of their network: with a key of the scope `operations`, or on a
+    /// server without keys from the local machine.
+    ///
+    /// # Errors
+    ///
+    /// When it may not.
+    pub(crate) fn authorize_operator(&self, request: &Request, caller: &Caller) -> Result<CallerName, ApiError> {
         match &self.file {
-            Some(file) => file.authorize(caller, &Scope::Operations).is_ok(),
-            None => local::require_local(request).is_ok(),
+            Some(file) => file.authorize(caller, &Scope::Operations),
+            None => match local::require_local(request) {
+                Ok(()) => Ok(LOCAL_CALLER.into()),
+                Err(_) => Err(ApiError::RemoteOperationsForbidden),
+            },
         }
+    }
+
+    /// Whether [`authorize_operator`](Self::authorize_operator) succeeds.
+    pub(crate) fn is_operator(&self, request: &Request, caller: &Caller) -> bool {
+        self.authorize_operator(request, caller).is_ok()
+    }
+
+    /// Whether an operator may write what requires `scope`.
+    pub(crate) fn permits(&self, caller: &Caller, scope: &Scope) -> bool {
+        self.file.as_ref().is_none_or(|file| file.find(caller).is_some_and(|record| record.permits(scope)))
     }
 
     /// Checks that the caller may read operational data, which anyone may unless the operator restricts it.
@@ -233,7 +258,7 @@ impl KeysFile {
             return Err(ApiError::AuthenticationRequired);
         }
         let record = self.find(caller).ok_or(ApiError::InvalidKey)?;
-        if record.scopes.contains(scope) || record.scopes.contains(&Scope::Admin) {
+        if record.permits(scope) {
             Ok(record_caller(&record.name))
         } else {
             Err(ApiError::MissingScope { scope: scope.to_string() })

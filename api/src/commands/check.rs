@@ -27,6 +27,10 @@ pub(super) async fn check(settings: &Settings) -> CheckReport {
         },
     );
     report.add_address("API_LISTEN", &settings.listen).await;
+    match &settings.ops_listen {
+        Some(address) => report.add_address("OPS_LISTEN", address).await,
+        None => report.add("OPS_LISTEN", Ok("unset: same as API_LISTEN".to_owned())),
+    }
     match Keys::load(&settings.keys, settings.access) {
         Err(error) => report.add("API_KEYS_FILE", Err(telemetry::with_causes(&error))),
         Ok(keys) => match keys.warning() {

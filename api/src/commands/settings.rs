@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use clap::Parser;
-use command_line::ListenAddress;
+use command_line::{ListenAddress, ListenError};
 use entity::{ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, RedactedUrl};
 use telemetry::TelemetrySettings;
 
 use super::ApiCommand;
 use crate::{
+    Listeners,
     auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
     cache::{self, CacheSettings, Redis, RedisSettingsError},
     database::{Replica, writer::Writer},
@@ -43,6 +44,9 @@ pub struct Settings {
     /// Address to listen on
     #[arg(long = "api-listen", env = "API_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub listen: ListenAddress,
+    /// Separate address for the pages of operators (/ops) and /metrics; unset, they are at API_LISTEN
+    #[arg(long, env = "OPS_LISTEN", value_name = "ADDRESS")]
+    pub ops_listen: Option<ListenAddress>,
     /// Shutdown.
     #[command(flatten)]
     pub serve: ServeSettings,
@@ -86,6 +90,20 @@ impl Settings {
     fn replica(&self) -> Option<DatabaseSettings> {
         let is_other = |url: &RedactedUrl| url.expose() != self.database.url.expose();
         self.database_read_url.clone().filter(is_other).map(|url| DatabaseSettings { url })
+    }
+
+    /// Listens on the addresses.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be used.
+    pub async fn bind(&self) -> Result<Listeners, ListenError> {
+        let public = self.listen.bind("API_LISTEN").await?;
+        let operations = match &self.ops_listen {
+            Some(address) => Some(address.bind("OPS_LISTEN").await?),
+            None => None,
+        };
+        Ok(Listeners { public, operations })
     }
 
     /// The primary, and the replica if there is one.

@@ -8,6 +8,8 @@ const CURSOR_EXPIRED: &str = "changes after this cursor were removed, or the dat
                               `/events.ndjson`, and continue from its cursor";
 const REMOTE_WRITE_FORBIDDEN: &str =
     "without API keys (`API_KEYS_FILE`), writes are accepted only from the local machine and not through a proxy";
+const REMOTE_OPERATIONS_FORBIDDEN: &str = "without API keys (`API_KEYS_FILE`), the pages of operators are served only to the local machine \
+                                           and not through a proxy";
 const CROSS_ORIGIN_WRITE: &str =
     "a web page of another origin must send its writes with an API key, as `Authorization: Bearer KEY`";
 const ORIGIN_NOT_ALLOWED: &str =
@@ -43,6 +45,7 @@ impl ApiError {
             }
             Self::QueueFull => "the job queue is full; retry later".to_owned(),
             Self::RemoteWriteForbidden => REMOTE_WRITE_FORBIDDEN.to_owned(),
+            Self::RemoteOperationsForbidden => REMOTE_OPERATIONS_FORBIDDEN.to_owned(),
             Self::CrossOriginWrite => CROSS_ORIGIN_WRITE.to_owned(),
             Self::OriginNotAllowed => ORIGIN_NOT_ALLOWED.to_owned(),
             Self::PreconditionFailed => {

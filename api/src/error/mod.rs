@@ -132,6 +132,9 @@ pub enum ApiError {
     /// Without API keys, only the local machine may write.
     #[error("a remote write without API keys")]
     RemoteWriteForbidden,
+    /// Without keys, only the local machine may see the pages of operators.
+    #[error("the pages of operators are for the local machine only")]
+    RemoteOperationsForbidden,
     /// A web page of another origin sent the write.
     #[error("a cross-origin write without an API key")]
     CrossOriginWrite,
@@ -253,7 +256,7 @@ impl ApiError {
             Self::CursorExpired => ErrorCode::CursorExpired,
             Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
-            Self::RemoteWriteForbidden => ErrorCode::RemoteWriteForbidden,
+            Self::RemoteWriteForbidden | Self::RemoteOperationsForbidden => ErrorCode::RemoteWriteForbidden,
             Self::CrossOriginWrite => ErrorCode::CrossOriginWrite,
             Self::OriginNotAllowed => ErrorCode::OriginNotAllowed,
             Self::PreconditionFailed => ErrorCode::PreconditionFailed,

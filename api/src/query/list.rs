@@ -67,26 +67,40 @@ impl<F: ListFilters> ListQuery<F> {
     }
 
     /// Removes the row after the page, if it was read; then there is a next page, and this is the value of its `Link` header.
-    pub fn paginate<Row>(&self, mut rows: Vec<Row>, sort_key: impl Fn(&Row) -> F::SortKey) -> (Vec<Row>, Option<HeaderValue>) {
+    pub fn paginate<Row>(&self, rows: Vec<Row>, sort_key: impl Fn(&Row) -> F::SortKey) -> (Vec<Row>, Option<HeaderValue>) {
+        let (rows, next) = self.split(rows, sort_key);
+        (rows, next.and_then(|query| link_to(&query)))
+    }
+
+    /// The same with the query string of the next page.
+    pub fn split<Row>(&self, mut rows: Vec<Row>, sort_key: impl Fn(&Row) -> F::SortKey) -> (Vec<Row>, Option<String>) {
         let has_more = u64::try_from(rows.len()).is_ok_and(|count| count > self.page.rows());
         if !has_more {
             return (rows, None);
         }
         rows.pop();
-        let next = rows.last().and_then(|row| self.next_link(sort_key(row)));
+        let next = rows.last().and_then(|row| self.next_query(sort_key(row)));
         (rows, next)
     }
 
     /// The value of the `Link` header of a page that ends with the row of this sort key: a reference relative to the request's URL.
     #[must_use]
     pub fn next_link(&self, last: F::SortKey) -> Option<HeaderValue> {
+        link_to(&self.next_query(last)?)
+    }
+
+    /// The query string of the next page, with its `?`.
+    fn next_query(&self, last: F::SortKey) -> Option<String> {
         let after = Some(Cursor::new(last, &self.filters.canonical()));
         let next = Self { filters: self.filters.clone(), page: Page { limit: self.page.limit, after } };
         let url = next.canonical();
         // Only the query: the path that the client requested may have a prefix that a proxy removed.
-        let query = &url[url.find('?')?..];
-        format!("<{query}>; rel=\"next\"").try_into().ok()
+        url.find('?').map(|start| url[start..].to_owned())
     }
+}
+
+fn link_to(query: &str) -> Option<HeaderValue> {
+    format!("<{query}>; rel=\"next\"").try_into().ok()
 }
 
 impl<F: ListFilters> Canonical for ListQuery<F> {

@@ -13,6 +13,7 @@ use super::{
     fast_path::{self, HotQuery},
     observe::{Observer, RequestContext},
     request_target,
+    routes::RouteSet,
 };
 use crate::{
     auth::{KeyRecord, Keys},
@@ -20,6 +21,7 @@ use crate::{
     error::ApiError,
     rate_limit::{self, RateDecision, RateLimiter},
     response::{Cors, problem_response},
+    web::ops,
 };
 
 /// Disables the detection of content types.
@@ -31,6 +33,7 @@ pub(crate) struct ServiceEntry<Router> {
     pub(crate) limiter: Option<Arc<RateLimiter>>,
     pub(crate) cors: Cors,
     pub(crate) cache: Arc<Cache>,
+    pub(crate) routes: RouteSet,
     pub(crate) observer: Observer,
     pub(crate) router: Router,
 }
@@ -40,7 +43,6 @@ impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let started = Instant::now();
-        let allowed_origin = self.cors.allow(request.headers());
         let is_limited = rate_limit::is_limited(&request);
         let identified = match request_target::check(&mut request) {
             // Health checks must not fail because of a key that was revoked.
@@ -48,10 +50,14 @@ impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
             Ok(()) => Ok(None),
             Err(error) => Err(error),
         };
+        // A page of another origin must not read what operators see.
+        let is_readable = !ops::is_below(request.uri().path());
+        let allowed_origin = self.cors.allow(request.headers()).filter(|_| is_readable);
         let key = identified.as_ref().ok().and_then(Option::as_deref);
         let decision = if is_limited { self.limit(&request, key) } else { None };
         let rejection = decision.as_ref().and_then(RateDecision::rejection).or(identified.err());
-        let mut response = match (rejection, fast_path::find_route(&request)) {
+        let hot_route = fast_path::find_route(&request).filter(|_| self.routes.has_public());
+        let mut response = match (rejection, hot_route) {
             (Some(error), _) => self.reject(RequestContext::new(&request, started), error).await,
             (None, Some(route)) => self.respond_hot(route, request, started).await,
             (None, None) => {

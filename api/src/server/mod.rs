@@ -35,8 +35,12 @@ pub use self::{
 };
 use self::{connection::serve_connection, open_connections::OpenConnections, shutdown::ShutdownPhases};
 pub(crate) use self::{
-    entry::ServiceEntry, fast_path::HOT_ROUTES, observe::Observer, request_id::RequestId,
+    entry::ServiceEntry,
+    fast_path::HOT_ROUTES,
+    observe::Observer,
+    request_id::RequestId,
     request_metrics::describe as describe_metrics,
+    routes::{METRICS, RouteSet},
 };
 pub use crate::state::Readiness;
 

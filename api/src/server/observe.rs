@@ -12,12 +12,12 @@ use tracing::{Instrument, field::Empty};
 use super::{
     RequestId,
     request_metrics::{RequestMetrics, method_name},
-    routes::Routes,
+    routes::{RouteSet, Routes},
 };
 use crate::{
     error::ApiError,
     response::{DescribedError, problem_response},
-    web::{self, PageLanguage},
+    web::{self, PageLanguage, ops},
 };
 
 /// The route of requests that match none.
@@ -64,9 +64,9 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// An observer of requests for these operations. The recorder of the process must be installed.
-    pub(crate) fn new(apis: &[MetaApi], hot_routes: &[&'static str]) -> Self {
-        Self { routes: Routes::new(apis), metrics: RequestMetrics::new(hot_routes) }
+    /// An observer of requests for these operations and the other routes of the set. The recorder of the process must be installed.
+    pub(crate) fn new(apis: &[MetaApi], set: RouteSet, hot_routes: &[&'static str]) -> Self {
+        Self { routes: Routes::new(apis, set), metrics: RequestMetrics::new(hot_routes) }
     }
 
     /// Runs a request in its span, and turns its error into a problem response, or a page for people. This is the only place that does so.
@@ -117,7 +117,10 @@ impl Observer {
 
     fn respond_to_error(&self, error: ApiError, request: &RequestContext) -> (Response, Option<ApiError>) {
         let path = request.uri.path();
-        let mut response = if web::is_page(path) {
+        let is_for_operators = || ops::is_below(path) && self.routes.find(path).is_some();
+        let mut response = if is_for_operators() {
+            ops::error_response(&error, request.id.as_str(), path)
+        } else if web::is_page(path) {
             web::error_response(&error, request.id.as_str(), &request.uri, request.language)
         } else {
             problem_response(&error, request.id.as_str(), path)

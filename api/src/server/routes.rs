@@ -1,11 +1,19 @@
 //! The routes of the service, for logs, metrics and the `Allow` header.
 
-use poem_openapi::registry::MetaApi;
+use poem_openapi::registry::{MetaApi, MetaPath};
 
-use crate::{mcp, web};
+use crate::{
+    mcp,
+    web::{self, ops},
+};
+
+/// The metrics, in the format of Prometheus.
+pub(crate) const METRICS: &str = "/metrics";
 
 /// Documents that are not part of the OpenAPI document.
-const DOCUMENTS: [&str; 5] = ["/docs", "/errors", "/favicon.ico", "/metrics", "/openapi.json"];
+const DOCUMENTS: [&str; 3] = ["/docs", "/errors", "/openapi.json"];
+/// Files of the pages of every address.
+const FILES: [&str; 2] = ["/favicon.ico", web::ASSETS];
 /// The methods of documents.
 const DOCUMENT_METHODS: &str = "GET, HEAD, OPTIONS";
 /// The methods of `/mcp`, which has the messages of another protocol.
@@ -13,7 +21,18 @@ const MCP_METHODS: &str = "POST, OPTIONS";
 /// The methods of all routes, for `OPTIONS *`.
 const ALL_METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
-/// All routes.
+/// Which routes an address has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RouteSet {
+    /// All.
+    All,
+    /// Those of clients.
+    Public,
+    /// Health checks, metrics, and the pages of operators.
+    Operations,
+}
+
+/// The routes of an address.
 #[derive(Debug)]
 pub(crate) struct Routes(Vec<Route>);
 
@@ -32,17 +51,18 @@ type Specificity = (usize, usize);
 
 impl Routes {
     /// The routes of these operations, of the documents and of the pages.
-    pub(crate) fn new(apis: &[MetaApi]) -> Self {
-        let operations = apis.iter().flat_map(|api| &api.paths).map(|path| {
-            let mut methods: Vec<&str> = path.operations.iter().map(|operation| operation.method.as_str()).collect();
-            if methods.contains(&"GET") {
-                methods.push("HEAD");
-            }
-            methods.push("OPTIONS");
-            Route::new(&path.path, methods.join(", "))
-        });
-        let documents = DOCUMENTS.into_iter().chain(web::ROUTES).map(|path| Route::new(path, DOCUMENT_METHODS.to_owned()));
-        let mut routes: Vec<Route> = operations.chain(documents).chain([Route::new(mcp::PATH, MCP_METHODS.to_owned())]).collect();
+    pub(crate) fn new(apis: &[MetaApi], set: RouteSet) -> Self {
+        let mut routes: Vec<Route> = apis.iter().flat_map(|api| &api.paths).map(Route::of_operations).collect();
+        let document = |path: &str| Route::new(path, DOCUMENT_METHODS.to_owned());
+        routes.extend(FILES.map(document));
+        if set.has_public() {
+            routes.extend(DOCUMENTS.into_iter().chain(web::ROUTES).map(document));
+            routes.push(Route::new(mcp::PATH, MCP_METHODS.to_owned()));
+        }
+        if set.has_operations() {
+            routes.push(document(METRICS));
+            routes.extend(ops::ROUTES.map(|(path, methods)| Route::new(path, methods.to_owned())));
+        }
         routes.sort_by_key(|route| route.specificity);
         Self(routes)
     }
@@ -58,7 +78,26 @@ impl Routes {
     }
 }
 
+impl RouteSet {
+    pub(crate) fn has_public(self) -> bool {
+        self != Self::Operations
+    }
+
+    pub(crate) fn has_operations(self) -> bool {
+        self != Self::Public
+    }
+}
+
 impl Route {
+    fn of_operations(path: &MetaPath) -> Self {
+        let mut methods: Vec<&str> = path.operations.iter().map(|operation| operation.method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.push("OPTIONS");
+        Self::new(&path.path, methods.join(", "))
+    }
+
     fn new(template: &str, allow: String) -> Self {
         let suffixes: Vec<&str> = template.split('/').filter_map(suffix_of_parameter).collect();
         let specificity = (suffixes.len(), suffixes.iter().filter(|suffix| suffix.is_empty()).count());

@@ -1,6 +1,7 @@
 //! The state that all operations share.
 
 mod readiness;
+mod samples;
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +11,10 @@ use sea_orm::DatabaseConnection;
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
 
-pub use self::readiness::Readiness;
+pub(crate) use self::samples::Interval;
+#[cfg(test)]
+pub(crate) use self::samples::Totals;
+pub use self::{readiness::Readiness, samples::Samples};
 use crate::{
     auth::Keys,
     cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
@@ -50,6 +54,10 @@ pub struct State {
     pub rate: Option<Arc<RateLimiter>>,
     /// The metrics of the process, if it records any.
     pub recorder: Option<MetricsRecorder>,
+    /// The same in the last hour.
+    pub samples: Arc<Samples>,
+    /// Whether another address serves the metrics and the pages of operators.
+    pub has_operations_address: bool,
 }
 
 impl State {
@@ -88,6 +96,8 @@ impl State {
             readiness: Readiness::default(),
             rate: None,
             recorder: None,
+            samples: Arc::default(),
+            has_operations_address: false,
         }
     }
 
@@ -98,9 +108,11 @@ impl State {
     }
 
     /// Starts the background tasks, which run until `shutdown` is cancelled: the version watch, which `primary` notifies of new
-    /// versions, the checks of the primary and the replica, the reading of words, and the upkeep of the metrics.
+    /// versions, the checks of the primary and the replica, the reading of words, and the upkeep and sampling of the metrics.
     pub fn start_background_tasks(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
         if let Some(recorder) = self.recorder.clone() {
+            let (samples, sampled) = (self.samples.clone(), recorder.clone());
+            tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move { samples.run(&sampled).await }));
             tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move {
                 let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
                 loop {

@@ -13,6 +13,7 @@ mod language;
 mod loosen;
 mod month_grid;
 mod nearby;
+pub(crate) mod ops;
 mod place_text;
 mod search_form;
 mod search_page;
@@ -42,19 +43,12 @@ use crate::{
 };
 
 /// The paths of the page, for logs and metrics.
-pub(crate) const ROUTES: [&str; 9] = [
-    "/",
-    "/e/{id}",
-    "/p/{id}",
-    "/v/{id}",
-    "/out/{id}",
-    "/assets/{hash}/{name}",
-    "/robots.txt",
-    "/sitemap.xml",
-    "/sitemaps/{name}",
-];
+pub(crate) const ROUTES: [&str; 8] =
+    ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/out/{id}", "/robots.txt", "/sitemap.xml", "/sitemaps/{name}"];
 /// The folders of pages that show one thing.
 const FOLDERS: [&str; 4] = ["/e/", "/p/", "/v/", "/out/"];
+/// The path of the files that pages refer to.
+pub(crate) const ASSETS: &str = "/assets/{hash}/{name}";
 
 const VARY: HeaderValue = HeaderValue::from_static("accept-language");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -158,7 +152,11 @@ pub(crate) fn add_routes(router: Route, state: &State) -> Route {
         .at("/robots.txt", poem::get(endpoint(state, sitemap::respond_robots)))
         .at("/sitemap.xml", poem::get(endpoint(state, sitemap::respond_index)))
         .at("/sitemaps/:name", poem::get(endpoint(state, sitemap::respond_page)))
-        .at("/assets/:hash/:name", poem::get(Assets::default()))
+}
+
+/// Adds the route of the files that pages refer to.
+pub(crate) fn add_assets(router: Route) -> Route {
+    router.at("/assets/:hash/:name", poem::get(Assets::default()))
 }
 
 /// Whether a path is that of a page, so that its errors are pages, too.

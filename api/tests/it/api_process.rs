@@ -53,7 +53,7 @@ async fn run(arguments: &[&str]) -> Output {
 pub(crate) struct RunningApi {
     pub(crate) child: Child,
     pub(crate) address: SocketAddr,
-    first_line: String,
+    pub(crate) first_line: String,
     /// Everything after the first line.
     log: Lines<BufReader<ChildStderr>>,
 }

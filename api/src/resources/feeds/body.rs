@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The largest body. Larger documents must be served by the provider and fetched by a worker.
-pub(super) const MAX_BYTES: usize = 16 << 20;
+pub(crate) const MAX_BYTES: usize = 16 << 20;
 /// The largest decompressed body. An entry of `providers.toml` may allow less.
 const MAX_DECODED_BYTES: u64 = 256 << 20;
 /// The largest zstd window in HTTP is 8 MiB (RFC 9659).
@@ -64,13 +64,18 @@ pub(super) struct FeedUpload {
 pub(super) async fn read(request: &Request, upload: Upload<FeedBody>, options: &FeedRequest) -> Result<FeedUpload, ApiError> {
     media_type::<FeedBody>(request)?;
     let coding = parse_coding(request)?;
-    let body = upload.bytes(MAX_BYTES).await?;
-    if body.is_empty() {
-        return Err(ApiError::InvalidBody("the body must be a document in the format of the provider, got an empty body"));
+    FeedUpload::new(coding, upload.bytes(MAX_BYTES).await?, options.mode).await
+}
+
+impl FeedUpload {
+    /// Checks a document, and hashes it.
+    pub(super) async fn new(coding: &'static str, body: Vec<u8>, mode: Mode) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Err(ApiError::InvalidBody("the body must be a document in the format of the provider, got an empty body"));
+        }
+        let hashed = tokio::task::spawn_blocking(move || hash(coding, &body, mode).map(|hash| Self { coding, body, hash }));
+        hashed.await.map_err(|_| ApiError::TaskPanicked)?
     }
-    let mode = options.mode;
-    let hashed = tokio::task::spawn_blocking(move || hash(coding, &body, mode).map(|hash| FeedUpload { coding, body, hash }));
-    hashed.await.map_err(|_| ApiError::TaskPanicked)?
 }
 
 fn parse_coding(request: &Request) -> Result<&'static str, ApiError> {

@@ -2,21 +2,31 @@
 
 use std::time::Duration;
 
-use entity::pushed_feed;
+use entity::pushed_feed::{self, Mode};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use tokio::time::{Instant, sleep};
 
-use super::response::DryRunReport;
+use super::{accept, body::FeedUpload, request::FeedRequest, response::DryRunReport};
 use crate::{
     database::writer::Writer,
     error::ApiError,
     response::{Encoded, Envelope},
+    state::State,
 };
 
 /// How long a client waits: enough for a large document on a busy worker.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// How often the database is polled for the report.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Queues a dry run of a document, and returns its id. Its result is stored until the worker cleans up.
+pub(crate) async fn start(state: &State, slug: &str, document: Vec<u8>, mode: Mode) -> Result<i64, ApiError> {
+    let feed = FeedUpload::new("", document, mode).await?;
+    let options = FeedRequest { mode, is_dry_run: true, key: None };
+    let accepted = state.writer.write(1, accept::accept_feed(&state.writer.database, slug, feed, &options)).await?;
+    tracing::info!(provider.slug = slug, "feed accepted for a dry run");
+    Ok(accepted.id)
+}
 
 /// Waits for the report of a worker. The document is deleted in any case.
 pub(super) async fn wait_for_report(writer: &Writer, id: i64) -> Result<Encoded<Envelope<DryRunReport>>, ApiError> {

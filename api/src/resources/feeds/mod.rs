@@ -15,6 +15,11 @@ pub use self::{
     body::FeedBody,
     response::{DryRunReport, QueuedRun},
 };
+pub(crate) use self::{
+    body::MAX_BYTES as MAX_FEED_BYTES,
+    dry_run::start as start_dry_run,
+    response::{DryRunReject, DryRunState},
+};
 use crate::{
     auth::{Caller, Scope},
     error::ApiError,

@@ -16,9 +16,9 @@ use crate::{
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct SyncRunFilters {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) provider: Option<String>,
+    pub(crate) provider: Option<String>,
     #[serde(serialize_with = "serialize_state", skip_serializing_if = "Option::is_none")]
-    pub(super) state: Option<RunState>,
+    pub(crate) state: Option<RunState>,
 }
 
 /// Which rejected items and warnings of which run.
@@ -28,7 +28,7 @@ pub(crate) struct RejectFilters {
     #[serde(skip)]
     pub(super) run_id: i64,
     #[serde(serialize_with = "serialize_severity", skip_serializing_if = "Option::is_none")]
-    pub(super) severity: Option<Severity>,
+    pub(crate) severity: Option<Severity>,
 }
 
 /// A request for runs.
@@ -108,7 +108,7 @@ impl RejectsQuery {
 }
 
 /// Parses the number of a run.
-pub(super) fn parse_run_id(text: &str) -> Result<i64, ApiError> {
+pub(crate) fn parse_run_id(text: &str) -> Result<i64, ApiError> {
     parse_path("id", text, "must be the number of a sync run")
 }
 

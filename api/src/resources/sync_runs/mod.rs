@@ -10,10 +10,11 @@ mod state;
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::filters::{ProviderText, SeverityName, StateName, parse_run_id};
+use self::filters::{ProviderText, SeverityName, StateName};
 pub(crate) use self::{
-    filters::{RejectsQuery, SyncRunsQuery},
+    filters::{RejectsQuery, SyncRunsQuery, parse_run_id},
     reason::hide_details,
+    rows::{RunRow, rejects as read_rejects, run as read_run, runs as read_runs},
 };
 pub use self::{
     response::{RejectList, SyncRun, SyncRunList},
@@ -61,7 +62,7 @@ impl SyncRunsApi {
         self.0.keys.authorize_operations(&caller)?;
         let query = SyncRunsQuery::parse(Parameters::of(request))?;
         let source = self.0.reader.primary();
-        let rows = self.0.reader.read(source, query.page.read_size(), rows::runs(&source.connection, &query)).await?;
+        let rows = self.0.reader.read(source, query.page.read_size(), read_runs(&source.connection, &query)).await?;
         let (mut rows, next) = query.paginate(rows, |(run, _)| run.id);
         if !self.0.keys.is_operator(request, &caller) {
             rows.iter_mut().for_each(|(run, _)| hide_details(run));
@@ -84,7 +85,7 @@ impl SyncRunsApi {
         no_parameters(request)?;
         let run_id = parse_run_id(&id)?;
         let source = self.0.reader.primary();
-        let row = self.0.reader.read(source, ReadSize::Small, rows::run(&source.connection, run_id)).await?;
+        let row = self.0.reader.read(source, ReadSize::Small, read_run(&source.connection, run_id)).await?;
         let mut row = row.ok_or_else(|| ApiError::not_found("sync run", &run_id))?;
         if !self.0.keys.is_operator(request, &caller) {
             hide_details(&mut row.0);
@@ -116,7 +117,7 @@ impl SyncRunsApi {
         self.0.keys.authorize_operations(&caller)?;
         let query = RejectsQuery::parse(&id, Parameters::of(request))?;
         let source = self.0.reader.primary();
-        let rows = self.0.reader.read(source, query.page.read_size(), rows::rejects(&source.connection, &query)).await?;
+        let rows = self.0.reader.read(source, query.page.read_size(), read_rejects(&source.connection, &query)).await?;
         let rows = rows.ok_or_else(|| ApiError::not_found("sync run", &*id))?;
         let (rows, next) = query.paginate(rows, |reject| reject.position.into());
         PageReply::json(request, &Envelope::from(RejectList::from(rows)), next).await

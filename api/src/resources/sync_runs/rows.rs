@@ -6,10 +6,10 @@ use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter, 
 use super::filters::{RejectsQuery, SyncRunsQuery};
 
 /// A run and its provider.
-pub(super) type RunRow = (sync_run::Model, provider::Model);
+pub(crate) type RunRow = (sync_run::Model, provider::Model);
 
 /// The runs of a page and one more, newest first.
-pub(super) async fn runs(database: &DatabaseConnection, query: &SyncRunsQuery) -> Result<Vec<RunRow>, DbErr> {
+pub(crate) async fn runs(database: &DatabaseConnection, query: &SyncRunsQuery) -> Result<Vec<RunRow>, DbErr> {
     let mut select = sync_run::Entity::find().find_also_related(provider::Entity).order_by_desc(sync_run::Column::Id);
     if let Some(slug) = &query.filters.provider {
         select = select.filter(provider::COLUMN.slug.eq(slug.as_str()));
@@ -25,13 +25,13 @@ pub(super) async fn runs(database: &DatabaseConnection, query: &SyncRunsQuery) -
 }
 
 /// One run.
-pub(super) async fn run(database: &DatabaseConnection, id: i64) -> Result<Option<RunRow>, DbErr> {
+pub(crate) async fn run(database: &DatabaseConnection, id: i64) -> Result<Option<RunRow>, DbErr> {
     let row = sync_run::Entity::find_by_id(id).find_also_related(provider::Entity).one(database).await?;
     Ok(row.and_then(|(run, provider)| Some((run, provider?))))
 }
 
 /// The rejected items and warnings of a page and one more, in their order; `None` if the run does not exist.
-pub(super) async fn rejects(database: &DatabaseConnection, query: &RejectsQuery) -> Result<Option<Vec<reject::Model>>, DbErr> {
+pub(crate) async fn rejects(database: &DatabaseConnection, query: &RejectsQuery) -> Result<Option<Vec<reject::Model>>, DbErr> {
     let run_id = query.filters.run_id;
     if sync_run::Entity::find_by_id(run_id).one(database).await?.is_none() {
         return Ok(None);

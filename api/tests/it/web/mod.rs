@@ -6,6 +6,7 @@ mod html;
 mod item_page;
 mod language;
 mod month_grid;
+mod ops;
 mod public_url;
 mod search_page;
 mod security;
