@@ -84,3 +84,27 @@ export async function newPage(t, browser) {
   t.after(() => context.close());
   return context.newPage();
 }
+
+/** Runs in the page: the texts with a contrast below 4.5 (WCAG 2, AA). */
+export function findLowContrast() {
+  const parse = (color) => color.match(/[\d.]+/g).map(Number);
+  const luminance = ([red, green, blue]) => {
+    const linear = [red, green, blue].map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  };
+  const background = (element) => {
+    for (let current = element; current; current = current.parentElement) {
+      const color = parse(getComputedStyle(current).backgroundColor);
+      if (color.length === 3 || color[3] > 0) return color;
+    }
+    return [255, 255, 255];
+  };
+  const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+  return [...document.body.querySelectorAll('*')]
+    .filter((element) => hasText(element) && element.checkVisibility())
+    .filter((element) => {
+      const [text, behind] = [parse(getComputedStyle(element).color), background(element)].map(luminance);
+      return (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05) < 4.5;
+    })
+    .map((element) => element.outerHTML);
+}
