@@ -53,6 +53,25 @@ fn collect_settings(name: &str, subcommands: &[&str], settings: &mut BTreeMap<St
     }
 }
 
+#[test]
+fn the_image_is_built_from_all_folders_of_the_programs() {
+    let dockerfile = fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
+    let copied: BTreeSet<&str> = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY ")?.split_once(' '))
+        .filter_map(|(from, to)| (from == to).then_some(from))
+        .collect();
+    let crates: BTreeSet<&str> = copied.iter().filter_map(|folder| folder.strip_suffix("/src")).collect();
+    assert!(crates.contains("api"), "{crates:?}");
+    for name in crates {
+        for entry in fs::read_dir(root().join(name)).unwrap().map(Result::unwrap) {
+            let folder = format!("{name}/{}", entry.file_name().to_string_lossy());
+            let is_built = entry.file_type().unwrap().is_dir() && !folder.ends_with("/tests");
+            assert!(!is_built || copied.contains(folder.as_str()), "deploy/Dockerfile must copy {folder}");
+        }
+    }
+}
+
 /// The text between `start` and the next `]`.
 fn bracketed<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     Some(text.split_once(start)?.1.split_once(']')?.0)

@@ -176,13 +176,18 @@ where
 
 /// The response to a request for a page.
 async fn respond(request: &Request, language: PageLanguage, page: &impl Template) -> Result<Response, ApiError> {
-    let html = page.render().map_err(|_| ApiError::ResponseBody)?;
-    let representation = Representation::negotiate(request.headers(), HTML, html.into()).await?;
-    let length = representation.body.content_length();
-    let mut response = with_length(representation.respond(request.headers()), length);
+    let mut response = represent(request, page).await?;
     set_headers(response.headers_mut());
     set_language(response.headers_mut(), language);
     Ok(response)
+}
+
+/// The HTML of a page, in the coding that the request accepts.
+async fn represent(request: &Request, page: &impl Template) -> Result<Response, ApiError> {
+    let html = page.render().map_err(|_| ApiError::ResponseBody)?;
+    let representation = Representation::negotiate(request.headers(), HTML, html.into()).await?;
+    let length = representation.body.content_length();
+    Ok(with_length(representation.respond(request.headers()), length))
 }
 
 /// Sets the headers of a page with texts.

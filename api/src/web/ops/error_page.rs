@@ -6,8 +6,8 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 
-use super::{HTML, OpsFrame};
-use crate::{error::ApiError, response::set_error_headers};
+use super::OpsFrame;
+use crate::{error::ApiError, response::set_error_headers, web::HTML};
 
 /// Only the scheme that browsers have a dialog for. Some read only the first scheme of a list.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"marquee operations\", charset=\"UTF-8\"");

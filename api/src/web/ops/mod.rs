@@ -18,18 +18,13 @@ mod timeline;
 
 use askama::Template;
 use poem::{
-    Endpoint, Request, Response, Route,
-    endpoint::make,
+    Request, Response, Route,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 
 pub(crate) use self::error_page::error_response;
-use super::{HTML, REFERRER_POLICY, assets::PATHS};
-use crate::{
-    error::ApiError,
-    response::{Representation, with_length},
-    state::State,
-};
+use super::{REFERRER_POLICY, assets::PATHS, endpoint, represent};
+use crate::{error::ApiError, state::State};
 
 /// The path of the overview. Those of all other pages begin with it.
 pub(crate) const PATH: &str = "/ops";
@@ -75,22 +70,13 @@ impl OpsFrame {
 /// Adds the routes of the pages.
 pub(crate) fn add_routes(router: Route, state: &State) -> Route {
     router
-        .at(PATH, poem::get(handler(state, overview::respond)))
-        .at(runs::PATH, poem::get(handler(state, runs::respond)))
-        .at("/ops/runs/:id", poem::get(handler(state, run::respond)))
-        .at(jobs::PATH, poem::get(handler(state, jobs::respond)))
-        .at("/ops/jobs/:id/retry", poem::post(handler(state, jobs::retry)))
-        .at(dry_run::PATH, poem::get(handler(state, dry_run::show_form)).post(handler(state, dry_run::start)))
-        .at("/ops/dry-runs/:id", poem::get(handler(state, dry_run::show)))
-}
-
-fn handler<R, F>(state: &State, respond: R) -> impl Endpoint<Output = Response> + use<R, F>
-where
-    R: Fn(State, Request) -> F + Send + Sync + 'static,
-    F: Future<Output = poem::Result<Response>> + Send + 'static,
-{
-    let state = state.clone();
-    make(move |request| respond(state.clone(), request))
+        .at(PATH, poem::get(endpoint(state, overview::respond)))
+        .at(runs::PATH, poem::get(endpoint(state, runs::respond)))
+        .at("/ops/runs/:id", poem::get(endpoint(state, run::respond)))
+        .at(jobs::PATH, poem::get(endpoint(state, jobs::respond)))
+        .at("/ops/jobs/:id/retry", poem::post(endpoint(state, jobs::retry)))
+        .at(dry_run::PATH, poem::get(endpoint(state, dry_run::show_form)).post(endpoint(state, dry_run::start)))
+        .at("/ops/dry-runs/:id", poem::get(endpoint(state, dry_run::show)))
 }
 
 /// Redirects from the root of the address of operators.
@@ -105,10 +91,7 @@ pub(crate) fn is_below(path: &str) -> bool {
 
 /// The response to a request for a page.
 async fn respond(request: &Request, page: &impl Template) -> Result<Response, ApiError> {
-    let html = page.render().map_err(|_| ApiError::ResponseBody)?;
-    let representation = Representation::negotiate(request.headers(), HTML, html.into()).await?;
-    let length = representation.body.content_length();
-    let mut response = with_length(representation.respond(request.headers()), length);
+    let mut response = represent(request, page).await?;
     set_headers(&mut response);
     Ok(response)
 }

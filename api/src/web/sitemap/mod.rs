@@ -50,7 +50,9 @@ pub(super) async fn respond_page(state: State, request: Request) -> poem::Result
 pub(super) async fn respond_robots(state: State, request: Request) -> poem::Result<Response> {
     no_parameters(&request)?;
     let url = state.public_url.clone().map_or_else(|| url_of(&request), Ok)?;
-    let text = format!("User-agent: *\nDisallow: {}/out/\n\nSitemap: {}\n", url.prefix(), url.join("/sitemap.xml"));
+    let prefix = url.prefix();
+    let text =
+        format!("User-agent: *\nDisallow: {prefix}/out/\nDisallow: {prefix}/ops\n\nSitemap: {}\n", url.join("/sitemap.xml"));
     let representation = Representation::negotiate(request.headers(), TEXT, text.into()).await?;
     Ok(finish(&state, &request, representation))
 }

@@ -57,7 +57,8 @@ async fn the_sitemap_lists_every_page_of_upcoming_events(database: Arc<TestDatab
     let app = start_public_app(&database, [show, past, left]).await;
 
     let robots = app.get("/robots.txt").await;
-    let expected = format!("User-agent: *\nDisallow: /marquee/out/\n\nSitemap: {PUBLIC_URL}/sitemap.xml\n");
+    let expected =
+        format!("User-agent: *\nDisallow: /marquee/out/\nDisallow: /marquee/ops\n\nSitemap: {PUBLIC_URL}/sitemap.xml\n");
     assert_eq!((robots.text(), robots.header("content-type")), (expected, Some("text/plain; charset=utf-8")));
     let mut listed = list_all(&app).await;
     for path in &listed {
