@@ -40,7 +40,7 @@ const FILTERS: [DocumentedFilter; 24] = [
         "q",
         WordsText::schema,
         "Only events with all of these words in title, own name, performers, venue, city or category of the show at the venue. The last \
-         word may be the beginning of one. Accents, case and punctuation are ignored",
+         word may be the beginning of one. Accents, case and punctuation are ignored. If nothing is found, unknown words are corrected",
     ),
     (
         "starts_at",
