@@ -17,7 +17,7 @@ use crate::{
     change::{self, ChangeKind, NewChange},
     database_now, event, event_performer, feed_page,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
-    listing, performer, provider, reject,
+    listing, performer, provider, pushed_feed, reject,
     release::{self, Cause},
     sync_run, tombstone, undo, venue, word,
     words::split_words,
@@ -155,7 +155,7 @@ impl StoredEvent {
         listing::refresh_base_events(transaction, vec![self.base_event.id]).await
     }
 
-    /// Replaces the texts that may quote it: changes, rejected items, and reasons of runs.
+    /// Replaces the texts that may quote it: changes, rejected items, reasons of runs, and reports of dry runs.
     async fn blank_texts(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
         change::Entity::update_many()
             .col_expr(change::Column::Changed, NO_FIELDS.into())
@@ -182,6 +182,12 @@ impl StoredEvent {
             .col_expr(sync_run::Column::Reason, REMOVED_TEXT.into())
             .filter(sync_run::COLUMN.provider_id.eq(self.provider.id))
             .filter(sync_run::COLUMN.reason_code.eq(QUOTING_REASON))
+            .exec(transaction)
+            .await?;
+        pushed_feed::Entity::update_many()
+            .col_expr(pushed_feed::Column::Outcome, None::<String>.into())
+            .filter(pushed_feed::COLUMN.provider_id.eq(self.provider.id))
+            .filter(pushed_feed::Column::Outcome.is_not_null())
             .exec(transaction)
             .await?;
         Ok(())

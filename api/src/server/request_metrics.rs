@@ -13,7 +13,7 @@ pub(crate) fn describe() {
         "Requests with an API key, by key and by whether its rate limit rejected them"
     );
     describe_histogram!("marquee_http_seconds", Unit::Seconds, "Time from the head of a request to the head of its response");
-    describe_gauge!("marquee_http_connections", "Open connections of clients");
+    describe_gauge!("marquee_http_connections", "Open connections, including those of operators");
     describe_counter!(
         "marquee_http_connections_closed_total",
         "Connections closed by the server, by reason: header, idle, slow_reader, evicted, drain"

@@ -178,13 +178,22 @@ pub async fn find_queued<K: JobKind>(database: &impl ConnectionTrait, lane: &str
 
 /// Makes a dead or queued job due now, with all its attempts; `false` if that job does not exist.
 pub async fn revive(database: &impl ConnectionTrait, id: i64) -> Result<bool, DbErr> {
+    revive_in(database, id, &[JobState::Dead, JobState::Queued]).await
+}
+
+/// Makes a dead job due now, with all its attempts; `false` if that job does not exist.
+pub async fn revive_dead(database: &impl ConnectionTrait, id: i64) -> Result<bool, DbErr> {
+    revive_in(database, id, &[JobState::Dead]).await
+}
+
+async fn revive_in(database: &impl ConnectionTrait, id: i64, states: &[JobState]) -> Result<bool, DbErr> {
     let revived = Entity::update_many()
         .col_expr(Column::State, JobState::Queued.into())
         .col_expr(Column::RunAt, now(database))
         .col_expr(Column::ChangedAt, now(database))
         .col_expr(Column::Attempt, 0.into())
         .filter(Column::Id.eq(id))
-        .filter(Column::State.is_in([JobState::Dead, JobState::Queued]))
+        .filter(Column::State.is_in(states.iter().copied()))
         .exec(database)
         .await?;
     Ok(revived.rows_affected == 1)

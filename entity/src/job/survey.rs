@@ -1,4 +1,4 @@
-//! What the queue contains, for operators: bounded reads, because a queue may have thousands of jobs.
+//! What the queue contains, for operators: counts, and the newest jobs, because a queue may have thousands of them.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 

@@ -132,10 +132,12 @@ impl ItemReports {
 }
 
 fn describe_failure(error: &SyncError, reports: &ItemReports) -> Value {
+    let quotes_first_reject = matches!(error, SyncError::TooManyRejects { .. } | SyncError::AllRejected { .. });
+    let is_removed = quotes_first_reject && reports.rejects.first().is_some_and(|first| first["reason"] == REMOVED_TEXT);
     json!({
         "state": "failed",
         "reason_code": error.code(),
-        "reason": error.to_string(),
+        "reason": if is_removed { REMOVED_TEXT.to_owned() } else { error.to_string() },
         "rejected": reports.rejected,
         "warned": reports.warned,
         "rejects": reports.rejects,

@@ -30,6 +30,10 @@ struct FirstChange {
 impl FirstChanges {
     /// Adds the changes of a batch.
     pub(super) fn add(&mut self, batch: &CopyChanges) {
+        let free = MAX_LISTED - self.changes.len();
+        if free == 0 {
+            return;
+        }
         let titles: HashMap<Uuid, &str> = batch.base_events.iter().map(|row| (row.id, row.title.as_str())).collect();
         let describe = |kind, row: &event::Model| FirstChange {
             kind,
@@ -46,7 +50,6 @@ impl FirstChanges {
             start: None,
         });
         let left = batch.left.iter().map(|id| FirstChange { kind: "left", event: Some(*id), title: None, start: None });
-        let free = MAX_LISTED - self.changes.len();
         self.changes.extend(inserted.chain(retitled).chain(updated).chain(left).take(free));
     }
 

@@ -17,7 +17,7 @@ pub struct QueuedRun {
     pub sync_run: i64,
 }
 
-/// What a document would change. All counts are 0 if it would fail.
+/// What a document would change. If it would fail, only rejected items and warnings are counted.
 #[derive(Clone, Debug, Default, Deserialize, Object, Serialize)]
 #[oai(example)]
 #[serde(default)]

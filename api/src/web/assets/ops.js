@@ -2,6 +2,7 @@
 // selection, opened details and scroll positions remain, too.
 
 const INTERVAL_MILLISECONDS = 5_000;
+const TIMEOUT_MILLISECONDS = 10_000;
 
 const live = document.getElementById('live');
 const status = document.getElementById('updated');
@@ -51,7 +52,13 @@ function update(current, next) {
 }
 
 async function refresh() {
-  const response = await fetch(location.href, { cache: 'no-store', headers: { accept: 'text/html' } });
+  const signal = AbortSignal.timeout(TIMEOUT_MILLISECONDS);
+  const response = await fetch(location.href, { cache: 'no-store', headers: { accept: 'text/html' }, signal });
+  if (response.status === 401) {
+    // Otherwise the browser shows its dialog at each attempt.
+    isPaused = true;
+    showPaused();
+  }
   if (!response.ok) throw new Error(`the service responds with ${response.status}`);
   const next = new DOMParser().parseFromString(await response.text(), 'text/html');
   for (const part of document.querySelectorAll('[data-live]')) {

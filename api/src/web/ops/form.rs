@@ -4,29 +4,44 @@ use std::collections::HashMap;
 
 use poem::{FromRequest, Request, RequestBody, web::Multipart};
 
-use crate::{error::ApiError, resources::upload::Upload};
+use crate::{auth::FORM_TOKEN, error::ApiError, resources::upload::Upload};
 
 const INVALID: ApiError = ApiError::InvalidBody("the body must be the form of the page, as a browser sends it");
 
+/// The fields of all forms.
+const NAMES: [&str; 5] = [FORM_TOKEN, "provider", "mode", "file", "document"];
+/// The most fields of a form, with repeated ones.
+const MAX_FIELDS: usize = 8;
+
 /// The fields by name. Of a repeated field, the last value that is not empty.
 #[derive(Debug, Default)]
-pub(super) struct Fields(HashMap<String, Vec<u8>>);
+pub(super) struct Fields {
+    values: HashMap<&'static str, Vec<u8>>,
+    count: usize,
+}
 
 impl Fields {
-    fn add(&mut self, name: String, value: Vec<u8>) {
+    /// Counts a field, and returns its name if a form has it.
+    fn admit(&mut self, name: &str) -> Result<&'static str, ApiError> {
+        self.count += 1;
+        let known = NAMES.into_iter().find(|known| *known == name);
+        known.filter(|_| self.count <= MAX_FIELDS).ok_or(INVALID)
+    }
+
+    fn add(&mut self, name: &'static str, value: Vec<u8>) {
         if !value.is_empty() {
-            self.0.insert(name, value);
+            self.values.insert(name, value);
         }
     }
 
     /// A field as text.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        std::str::from_utf8(self.0.get(name)?).ok()
+        std::str::from_utf8(self.values.get(name)?).ok()
     }
 
     /// Removes a field.
     pub(super) fn take(&mut self, name: &str) -> Option<Vec<u8>> {
-        self.0.remove(name)
+        self.values.remove(name)
     }
 }
 
@@ -35,7 +50,8 @@ pub(super) async fn read_url_encoded(request: &Request, body: &mut RequestBody, 
     let form = read(request, body, limit).await?;
     let mut fields = Fields::default();
     for (name, value) in form_urlencoded::parse(&form) {
-        fields.add(name.into_owned(), value.into_owned().into_bytes());
+        let name = fields.admit(&name)?;
+        fields.add(name, value.into_owned().into_bytes());
     }
     Ok(fields)
 }
@@ -47,9 +63,8 @@ pub(super) async fn read_multipart(request: &Request, body: &mut RequestBody, li
     let mut parts = Multipart::from_request(request, &mut body).await.map_err(|_| INVALID)?;
     let mut fields = Fields::default();
     while let Some(part) = parts.next_field().await.map_err(|_| INVALID)? {
-        if let Some(name) = part.name().map(str::to_owned) {
-            fields.add(name, part.bytes().await.map_err(|_| INVALID)?);
-        }
+        let name = fields.admit(part.name().unwrap_or_default())?;
+        fields.add(name, part.bytes().await.map_err(|_| INVALID)?);
     }
     Ok(fields)
 }

@@ -153,9 +153,18 @@ pub(super) fn check_provider(summary: &ProviderSummary, now: UtcInstant) -> Opti
     };
     match (state, provider.overdue(now)) {
         (ProviderState::Retired, _) => None,
+        _ if provider.purged_at.is_some() => {
+            let advice =
+                "Remove it from the providers file, or readmit it with `marquee-worker purge --provider SLUG --readmit`.";
+            problem(Level::Warning, format!("The catalogue of {slug} was purged."), advice)
+        }
         (ProviderState::New, _) => problem(Level::Warning, format!("{slug} was never copied."), "Its events are not shown yet."),
-        (ProviderState::Failing, None) => {
+        (ProviderState::Failing, None) if provider.last_success_at.is_none() => {
             problem(Level::Critical, format!("{slug} was never copied{}", reason()), "Its events are not shown yet.")
+        }
+        (_, None) => {
+            let text = format!("The age of the copy of {slug} is unknown{}", reason());
+            problem(Level::Critical, text, "Its last copy is served. Check the clock of the database.")
         }
         (_, Some(overdue)) if overdue > MAX_OVERDUE => {
             let text = format!("The copy of {slug} should have been updated {} ago{}", format_duration(overdue), reason());
@@ -165,7 +174,7 @@ pub(super) fn check_provider(summary: &ProviderSummary, now: UtcInstant) -> Opti
             let runs = count(u64::try_from(provider.failures).unwrap_or_default().max(1), "run");
             problem(Level::Warning, format!("{slug}: the last {runs} failed{}", reason()), "Its last copy is served.")
         }
-        (ProviderState::Ok, _) => None,
+        (ProviderState::Ok, Some(_)) => None,
     }
 }
 
@@ -195,17 +204,18 @@ pub(super) fn check_jobs(backlog: Backlog) -> Vec<Problem> {
 pub(super) fn summarize(problems: &[Problem], copies: usize) -> (Level, String) {
     let critical = problems.iter().filter(|problem| problem.level == Level::Critical).count() as u64;
     match (problems.len() as u64, critical) {
-        (0, _) => (Level::Good, format!("Everything works. The database responds, and {} up to date.", copies_are(copies))),
+        (0, _) => (Level::Good, format!("Everything works. The database responds, and {}.", describe_copies(copies))),
         (all, 0) => (Level::Warning, format!("{} to look at. Clients are served.", count(all, "problem"))),
         (all, critical) if all == critical => (Level::Critical, format!("{} to solve now.", count(critical, "problem"))),
         (all, critical) => (Level::Critical, format!("{} to solve now, {} in total.", count(critical, "problem"), all)),
     }
 }
 
-fn copies_are(copies: usize) -> String {
+fn describe_copies(copies: usize) -> String {
     match copies {
-        1 => "the copy is".to_owned(),
-        copies => format!("all {copies} copies are"),
+        0 => "no provider is configured".to_owned(),
+        1 => "the copy is up to date".to_owned(),
+        copies => format!("all {copies} copies are up to date"),
     }
 }
 
@@ -245,6 +255,7 @@ mod tests {
     fn the_summary_has_the_most_urgent_level() {
         let problem = |level| Problem { level, text: String::new(), advice: "", section: "" };
         let (warning, critical) = (problem(Level::Warning), problem(Level::Critical));
+        assert_eq!(summarize(&[], 0).1, "Everything works. The database responds, and no provider is configured.");
         assert_eq!(summarize(&[], 1).1, "Everything works. The database responds, and the copy is up to date.");
         assert_eq!(
             summarize(std::slice::from_ref(&warning), 1),

@@ -31,7 +31,7 @@ use crate::{
 /// The path of the page.
 pub(super) const PATH: &str = "/ops/jobs";
 /// Jobs of a list: dead ones are retained up to 20 in each lane.
-const MAX_JOBS: u64 = 100;
+const MAX_JOBS: usize = 100;
 const MAX_BATCHES: u64 = 20;
 /// The largest form: a token.
 const MAX_FORM_BYTES: usize = 4 * 1024;
@@ -42,7 +42,7 @@ struct JobsPage {
     frame: OpsFrame,
     /// The job that was just retried.
     retried: Option<i64>,
-    /// Queued, running and dead jobs of each kind.
+    /// Jobs of each kind in each of the [`STATES`](Self::STATES).
     counts: BTreeMap<String, [u64; 3]>,
     /// None if the caller may not retry jobs.
     token: Option<String>,
@@ -99,7 +99,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         let (now, counts) = (database_now(database).await?, survey::count(database).await?);
         let mut lists = Vec::new();
         for state in JobsPage::STATES {
-            lists.push(JobList::new(state, survey::newest(database, state, MAX_JOBS).await?, now));
+            lists.push(JobList::new(state, survey::newest(database, state, MAX_JOBS as u64 + 1).await?, now));
         }
         let batches = rate_batch::Entity::find().order_by_desc(rate_batch::Column::Id).limit(MAX_BATCHES).all(database).await?;
         Ok::<_, DbErr>((counts, lists, batches.iter().map(|batch| BatchLine::new(batch, now)).collect()))
@@ -124,7 +124,7 @@ pub(super) async fn retry(state: State, request: Request) -> poem::Result<Respon
     let fields = form::read_url_encoded(&request, &mut body, MAX_FORM_BYTES).await?;
     operator.check_token(fields.get(FORM_TOKEN))?;
     let database = &state.writer.database;
-    if !state.writer.write(1, queue::revive(database, id)).await? {
+    if !state.writer.write(1, queue::revive_dead(database, id)).await? {
         return Err(ApiError::not_found("dead job", &id).into());
     }
     tracing::info!(job.id = id, "job retried");
@@ -134,8 +134,8 @@ pub(super) async fn retry(state: State, request: Request) -> poem::Result<Respon
 
 impl JobList {
     fn new(state: JobState, jobs: Vec<job::Model>, now: UtcInstant) -> Self {
-        let is_complete = (jobs.len() as u64) < MAX_JOBS;
-        Self { state, is_complete, jobs: jobs.into_iter().map(|job| JobLine::new(job, now)).collect() }
+        let is_complete = jobs.len() <= MAX_JOBS;
+        Self { state, is_complete, jobs: jobs.into_iter().take(MAX_JOBS).map(|job| JobLine::new(job, now)).collect() }
     }
 }
 

@@ -84,16 +84,23 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     Operator::authorize(&state, &request)?;
     no_parameters(&request)?;
     let intervals = state.samples.intervals();
-    let rows = match read(&state).await {
-        Ok(rows) => Some(rows),
-        Err(ApiError::Overloaded) => None,
-        Err(error) if error.is_database_unavailable() || matches!(error, ApiError::SchemaOutdated) => None,
+    let (rows, is_overloaded) = match read(&state).await {
+        Ok(rows) => (Some(rows), false),
+        Err(ApiError::Overloaded) => (None, true),
+        Err(error) if error.is_database_unavailable() || matches!(error, ApiError::SchemaOutdated) => (None, false),
         Err(error) => return Err(error.into()),
     };
     let mut problems = health::check_process(&state, &intervals);
     if let Some(rows) = &rows {
         problems.extend(rows.providers.iter().filter_map(|provider| health::check_provider(provider, rows.now)));
         problems.extend(health::check_jobs(rows.backlog));
+    } else if is_overloaded {
+        problems.push(Problem {
+            level: Level::Warning,
+            text: "The state of the copy was not read, because too many requests wait for the database.".to_owned(),
+            advice: "This page tries again.",
+            section: "MarqueeRequestsShed",
+        });
     } else if !problems.iter().any(|problem| problem.level == Level::Critical) {
         problems.push(Problem {
             level: Level::Critical,
@@ -175,15 +182,18 @@ impl ProviderLine {
             };
             format!("{reason}; next attempt {}", Moment::new(until, now).distance)
         });
+        let age = provider.freshness(now);
         let state = match (state, level) {
+            (ProviderState::Retired, _) => "retired",
+            _ if provider.purged_at.is_some() => "purged",
             (ProviderState::Ok, Level::Good) => "up to date",
+            (ProviderState::Ok, _) if age.is_none() => "age unknown",
             (ProviderState::Ok, _) => "outdated",
             (ProviderState::New, _) => "never copied",
             (ProviderState::Failing, _) => "failing",
-            (ProviderState::Retired, _) => "retired",
         };
         Self {
-            age: provider.freshness(now).map_or_else(|| "unknown".to_owned(), format_duration),
+            age: age.map_or_else(|| "unknown".to_owned(), format_duration),
             last_success: provider.last_success_at.map(|at| Moment::new(at, now)),
             next_tick: next_tick.map(|at| Moment::new(at, now)),
             run: newest_run.map(|run| RunSummary {

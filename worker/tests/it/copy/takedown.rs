@@ -5,7 +5,9 @@ use std::sync::Arc;
 use entity::{
     UtcInstant, begin_write, change,
     change::ChangeKind,
-    provider, reject, release,
+    provider,
+    pushed_feed::{self, Mode},
+    reject, release,
     takedown::{self, FoundEvent, REMOVED_TEXT},
     tombstone, undo,
 };
@@ -87,6 +89,18 @@ impl Copying {
         let undo =
             undo::Model { sync_run_id: self.last_run().await.id, part: 1_000, provider_id: provider.id, previous: vec![1] };
         undo::Entity::insert(undo.into_active_model()).exec_without_returning(&self.database).await.unwrap();
+        let dry_run = pushed_feed::ActiveModel {
+            provider_id: Set(provider.id),
+            job_id: Set(1_000),
+            mode: Set(Mode::Snapshot),
+            coding: Set(String::new()),
+            body_hash: Set(String::new()),
+            accepted_at: Set(UtcInstant(1)),
+            settled_at: Set(Some(UtcInstant(2))),
+            outcome: Set(Some(r#"{"changes":[{"title":"Show 1"}]}"#.to_owned())),
+            ..Default::default()
+        };
+        pushed_feed::Entity::insert(dry_run).exec_without_returning(&self.database).await.unwrap();
     }
 }
 
@@ -120,6 +134,8 @@ async fn a_removed_event_leaves_no_content(database: Arc<TestDatabase>) {
     let left = copying.changes().await.into_iter().filter(|change| change.kind == ChangeKind::Left).count();
     assert_eq!(left, 3);
     assert!(undo::Entity::find().all(&copying.database).await.unwrap().is_empty());
+    let dry_runs = pushed_feed::Entity::find().all(&copying.database).await.unwrap();
+    assert_eq!(dry_runs.iter().map(|dry_run| dry_run.outcome.as_deref()).collect::<Vec<_>>(), [None]);
     let rejects = copying.last_rejects().await;
     let reasons: Vec<bool> = rejects.iter().map(|reject| reject.reason == REMOVED_TEXT && reject.raw.is_empty()).collect();
     assert_eq!(reasons, [true, false], "another event may be quoted: {rejects:?}");

@@ -82,6 +82,8 @@ async fn an_invalid_form_is_rejected(database: Arc<TestDatabase>) {
         (vec![token, ("provider", "unknown"), document], 404, "unknown"),
         (vec![token, provider], 400, "must be a file or a text"),
         (vec![token, provider, document, ("mode", "all")], 400, "must be `snapshot` or `delta`"),
+        (vec![token, provider, document, ("other", "")], 400, "must be the form of the page"),
+        (vec![document; 9], 400, "must be the form of the page"),
         (vec![token, provider, ("document", &"x".repeat((16 << 20) + 20_000))], 413, "16793600"),
     ] {
         let html = html_of(&send(&app, &fields).await, status);

@@ -48,6 +48,8 @@ async fn a_dead_job_is_retried(database: Arc<TestDatabase>) {
     let html = open(&app, &format!("/ops/jobs?retried={}", job.id)).await;
     assert!(html.contains(&format!("Job {} will be retried now.", job.id)) && !html.contains("Dead jobs"), "{html}");
 
+    let response = app.upload(Method::POST, &format!("/ops/jobs/{}/retry", job.id), form(), &[]).await;
+    assert!(html_of(&response, 404).contains("dead job"), "it is queued");
     let response = app.upload(Method::POST, &format!("/ops/jobs/{}/retry", job.id + 1), form(), &[]).await;
     assert!(html_of(&response, 404).contains("dead job"));
     let response = app.send(Method::GET, &format!("/ops/jobs/{}/retry", job.id), &[]).await;

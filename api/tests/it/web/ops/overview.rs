@@ -56,6 +56,8 @@ async fn a_fresh_copy_is_fine(database: Arc<TestDatabase>) {
 
 async fn each_problem_has_a_section_of_the_runbook(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
+    insert_provider(&catalogue, "purged", |row| row.purged_at = Set(Some(minutes_ago(1)))).await;
+    insert_provider(&catalogue, "ahead", |row| row.last_success_at = Set(Some(minutes_ago(-60)))).await;
     insert_provider(&catalogue, "outdated", |row| row.last_success_at = Set(Some(minutes_ago(200)))).await;
     insert_provider(&catalogue, "retired", |row| row.retired_at = Set(Some(minutes_ago(1)))).await;
     let failing = insert_provider(&catalogue, "failing", |row| {
@@ -66,8 +68,10 @@ async fn each_problem_has_a_section_of_the_runbook(database: Arc<TestDatabase>) 
     insert_job(&catalogue.database, "dead", JobState::Dead, None).await;
     insert_job(&catalogue.database, "late", JobState::Queued, None).await;
     let html = open(&TestApp::new(&database).await, "/ops").await;
-    assert!(html.contains("2 problems to solve now, 4 in total."), "{html}");
+    assert!(html.contains("3 problems to solve now, 6 in total."), "{html}");
     for (text, section) in [
+        ("The catalogue of purged was purged.", "MarqueeProviderStale"),
+        ("The age of the copy of ahead is unknown.", "MarqueeProviderStale"),
         ("The copy of outdated should have been updated 3 h ", "MarqueeProviderStale"),
         ("failing: the last 3 runs failed: the provider answered with status 503", "MarqueeProviderStale"),
         ("1 job failed at all attempts.", "MarqueeJobsDead"),
