@@ -23,7 +23,7 @@ pub(super) fn require_same_origin(request: &Request) -> Result<(), ApiError> {
 }
 
 /// The host and port that a request is addressed to: of its target if that is an absolute URL, or else of its `Host` header.
-pub(crate) fn effective_host(request: &Request) -> Option<&str> {
+pub(super) fn effective_host(request: &Request) -> Option<&str> {
     let target = request.uri().authority().map(Authority::as_str);
     target.or_else(|| request.headers().get(header::HOST)?.to_str().ok())
 }

@@ -21,11 +21,11 @@ use clap::{ArgAction, Args, builder::BoolishValueParser};
 use poem::{Request, http::HeaderMap};
 use subtle::ConstantTimeEq;
 
+pub(crate) use self::form_token::FORM_TOKEN;
 pub use self::{
     caller::Caller,
     file::{KeyRecord, KeysFileError},
 };
-pub(crate) use self::{cross_origin::effective_host, form_token::FORM_TOKEN};
 use crate::error::ApiError;
 
 /// How often the file is read again while it is used. A revoked key is valid for at most this long.

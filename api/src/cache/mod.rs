@@ -186,7 +186,7 @@ impl Cache {
         self: &Arc<Self>,
         query: Q,
     ) -> Result<(T, CacheResponse), ApiError> {
-        let found = self.get(&CacheRequest::new(query, ContentCoding::Identity)).await?;
+        let found = self.get(&self.request(query, ContentCoding::Identity)).await?;
         Ok((found.decode()?, found))
     }
 

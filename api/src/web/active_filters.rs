@@ -12,7 +12,7 @@ const MODIFIERS: [&str; 5] = ["sort", "time_zone", "range", "cursor", language::
 /// Parameters that only have a meaning together.
 const POINT: [&str; 3] = ["latitude", "longitude", "radius"];
 /// The names of filters.
-const LABELS: [(&str, &str); 16] = [
+const LABELS: [(&str, &str); 21] = [
     ("q", "words"),
     ("starts_at", "from-day"),
     ("ends_at", "until-day"),
@@ -29,6 +29,18 @@ const LABELS: [(&str, &str); 16] = [
     ("organizer", "filter-organizer"),
     ("provider", "filter-provider"),
     ("status", "status"),
+    ("currency", "currency"),
+    ("range", "filter-range"),
+    ("listed", "filter-listed"),
+    ("ids", "filter-ids"),
+    ("updated_since", "filter-updated-since"),
+];
+/// Values that are words of the API, and their names.
+const VALUES: [((&str, &str), &str); 4] = [
+    (("range", "all"), "range-all"),
+    (("listed", "true"), "listed-true"),
+    (("listed", "false"), "listed-false"),
+    (("listed", "any"), "listed-any"),
 ];
 
 impl SearchForm {
@@ -95,7 +107,10 @@ pub(super) fn label_of_value(language: Language, name: &str, value: &str) -> Str
         "category" | "status" | "availability" => {
             value.split(',').map(|value| name_of(value.trim())).collect::<Vec<_>>().join(", ")
         }
-        _ => value.to_owned(),
+        _ => {
+            let key = VALUES.iter().find(|(known, _)| *known == (name, value)).map(|(_, key)| *key);
+            key.map_or_else(|| value.to_owned(), |key| language.text(key))
+        }
     }
 }
 
@@ -119,5 +134,15 @@ mod tests {
         assert_eq!(active[0].href, "?category=music&category=film%2Fshort&latitude=1&longitude=2&radius=3&sort=price");
         assert_eq!(active[2].href, "?city=Alcal%C3%A1&category=music&category=film%2Fshort&sort=price");
         assert_eq!(SearchForm::of("city=Madrid").active(&[])[0].href, "./");
+    }
+
+    #[test]
+    fn filters_are_in_the_language_of_the_page() {
+        let form =
+            SearchForm::of("range=all&listed=any&ids=1&updated_since=2021-01-01&currency=EUR").in_language(Language::Spanish);
+        let labels: Vec<String> = form.active(&[]).into_iter().map(|link| link.label).collect();
+        let expected =
+            ["Fechas: todas", "En la fuente: sí o no", "Identificadores: 1", "Modificado desde: 2021-01-01", "Moneda: EUR"];
+        assert_eq!(labels, expected);
     }
 }

@@ -58,12 +58,29 @@ pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri, lang
     response
 }
 
-/// The title of an error. Only errors that readers cause have a translation, and details are those of the API, in English.
+/// The title of an error. Those of errors that only writes cause have no translation. Details are those of the API, in English.
 fn title_of(code: ErrorCode, language: Language) -> String {
-    language.find(&format!("error-{}", code.name().replace('_', "-"))).unwrap_or_else(|| code.title().to_owned())
+    language.find(&key_of(code)).unwrap_or_else(|| code.title().to_owned())
+}
+
+/// The key of a title in the texts of the pages.
+pub(super) fn key_of(code: ErrorCode) -> String {
+    format!("error-{}", code.name().replace('_', "-"))
 }
 
 /// The detail of an error as a sentence. Names of parameters are in backquotes, which only programmers know.
 fn to_sentence(detail: &str) -> String {
     format!("{}.", capitalize(detail.replace('`', "\"").trim_end_matches('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn english_titles_are_those_of_the_api() {
+        for code in ErrorCode::ALL {
+            assert_eq!(title_of(*code, Language::English), code.title());
+        }
+    }
 }

@@ -91,15 +91,18 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let from = parameters.get("from", parse_from);
     // `PageLanguage` reads it.
     let _language = parameters.get(language::PARAMETER, |_| Ok(()));
-    let from = parameters.finish(from)?;
+    let from = parameters.finish(from)?.filter(|from| !from.is_empty());
     let chosen = PageLanguage::of_request(&request)?;
     let (details, json_ld) = read_event_page(&state, id).await?;
     let other_dates = read_other_dates(&state, &details.event).await?;
-    let nearby = nearby::read(&state, &details.event).await?;
+    let nearby = nearby::read(&state, &details.event).await;
+    let frame = Frame::of(request.uri().path(), chosen)
+        .at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0))
+        .with_parameter("from", from.as_deref());
     let travel = travel::read(&state, &details.event, from, chosen).await?;
     let text = EventText(&details.event, chosen.language);
     let page = EventPage {
-        frame: Frame::of(request.uri().path(), chosen).at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0)),
+        frame,
         details: &details,
         event: &details.event,
         text,

@@ -201,6 +201,7 @@ mod tests {
     use entity::Category;
 
     use super::*;
+    use crate::{error::ErrorCode, web::error_page::key_of};
 
     /// The keys of the messages of a file.
     fn keys(texts: &str) -> BTreeSet<&str> {
@@ -226,8 +227,9 @@ mod tests {
         let numbered = [("weekday", 7), ("weekday-name", 7), ("weekday-short", 7), ("month", 12), ("month-name", 12)];
         let numbered = numbered.into_iter().flat_map(|(name, last)| (1..=last).map(move |number| format!("{name}-{number}")));
         let categories = Category::all().map(|category| format!("category-{}", category.slug().replace('/', "-")));
-        let used: BTreeSet<String> = literals().into_iter().chain(numbered).chain(categories).collect();
-        let unused: Vec<_> = english.iter().filter(|key| !used.contains(**key) && !key.starts_with("error-")).collect();
+        let errors = ErrorCode::ALL.iter().map(|code| key_of(*code));
+        let used: BTreeSet<String> = literals().into_iter().chain(numbered).chain(categories).chain(errors).collect();
+        let unused: Vec<_> = english.iter().filter(|key| !used.contains(**key)).collect();
         assert!(unused.is_empty(), "{unused:?}");
     }
 

@@ -22,6 +22,7 @@ mod ticket_redirect;
 mod travel;
 
 use askama::Template;
+use form_urlencoded::Serializer;
 use poem::{
     Endpoint, Request, Response, Route,
     endpoint::make,
@@ -75,6 +76,8 @@ struct Frame {
 struct PageAddress {
     href: String,
     is_absolute: bool,
+    /// That of the page in the language that the browser prefers.
+    in_any_language: String,
     languages: Vec<LanguageLink>,
 }
 
@@ -117,9 +120,19 @@ impl Frame {
         };
         let languages = Language::ALL.map(link).to_vec();
         let chosen = languages.iter().find(|link| link.is_current && self.language.is_chosen);
-        let href = chosen.map_or_else(|| locate(address), |link| link.href.clone());
-        let address = PageAddress { href, is_absolute: public_url.is_some(), languages };
+        let in_any_language = locate(address);
+        let href = chosen.map_or_else(|| in_any_language.clone(), |link| link.href.clone());
+        let address = PageAddress { href, is_absolute: public_url.is_some(), in_any_language, languages };
         Self { address: Some(address), ..self }
+    }
+
+    /// The same with a parameter that the other languages of the page keep, and which is not part of the address.
+    fn with_parameter(mut self, name: &str, value: Option<&str>) -> Self {
+        let Some(value) = value else { return self };
+        for link in self.address.iter_mut().flat_map(|address| &mut address.languages) {
+            link.query = Serializer::for_suffix(std::mem::take(&mut link.query), 1).append_pair(name, value).finish();
+        }
+        self
     }
 
     /// A text of the page.
@@ -188,6 +201,13 @@ async fn represent(request: &Request, page: &impl Template) -> Result<Response, 
     let representation = Representation::negotiate(request.headers(), HTML, html.into()).await?;
     let length = representation.body.content_length();
     Ok(with_length(representation.respond(request.headers()), length))
+}
+
+/// Logs why a part of a page is missing, unless load or the reader is the cause.
+fn log_unexpected(part: &'static str, error: &ApiError) {
+    if error.should_log() {
+        tracing::error!(part, error = telemetry::with_causes(error), "part of a page not read");
+    }
 }
 
 /// Sets the headers of a page with texts.

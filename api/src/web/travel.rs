@@ -4,7 +4,7 @@ use form_urlencoded::Serializer;
 
 use super::{Found, event_text::format_day, language::PageLanguage};
 use crate::{
-    error::{ApiError, ErrorCode},
+    error::{ApiError, ErrorCode, ValidationError},
     query::Parameters,
     resources::{
         events::Event,
@@ -28,6 +28,8 @@ pub(super) struct Travel {
     pub(super) prices: Vec<(String, String)>,
     /// Places to choose from, and the query string of each.
     pub(super) choices: Vec<(String, String)>,
+    /// Whether the database could not be read.
+    pub(super) has_failed: bool,
 }
 
 /// The prices; `None` if the place of the venue is not known.
@@ -42,37 +44,61 @@ pub(super) async fn read(
     if !has_place {
         return Ok(None);
     }
-    let query = Serializer::new(String::new()).append_pair("q", &from).append_pair("limit", MAX_PLACES).finish();
-    let (Found { data }, _) =
-        state.cache.read::<_, Found<PlacesDocument>>(PlacesQuery::parse(Parameters::parse(&query))?).await?;
-    let mut places = list(data);
-    if let Some(exact) = places.iter().position(|(code, _)| *code == from) {
-        places = vec![places.swap_remove(exact)];
+    let travel = match find(state, event, &from, language).await {
+        // The page can do without the prices.
+        Err(error) if error.status().is_server_error() => {
+            super::log_unexpected("travel", &error);
+            Travel { has_failed: true, ..Travel::default() }
+        }
+        found => found?,
+    };
+    Ok(Some(Travel { from, ..travel }))
+}
+
+/// The prices from the place with this code, else from the only place with this name.
+async fn find(state: &State, event: &Event, from: &str, language: PageLanguage) -> Result<Travel, ApiError> {
+    let prices = read_prices(state, event, from, language).await?;
+    let places = read_places(state, from).await?;
+    if let Some(prices) = prices {
+        // Other names that begin with the code may precede the place.
+        let name = places.into_iter().find(|(code, _)| code == from).map_or_else(|| from.to_owned(), |(_, name)| name);
+        return Ok(Travel { origin: Some(name), prices, ..Travel::default() });
     }
     let [(code, name)] = &*places else {
         let choices = places.into_iter().map(|(code, name)| (name, query_from(&code, language))).collect();
-        return Ok(Some(Travel { from, choices, ..Travel::default() }));
+        return Ok(Travel { choices, ..Travel::default() });
     };
-    let prices = read_prices(state, event, code, language).await?;
-    Ok(Some(Travel { origin: Some(name.clone()), from, prices, choices: Vec::new() }))
+    let prices = read_prices(state, event, code, language).await?.unwrap_or_default();
+    Ok(Travel { origin: Some(name.clone()), prices, ..Travel::default() })
 }
 
+/// The codes and names of the places with a name or code that begins with a text.
+async fn read_places(state: &State, text: &str) -> Result<Vec<(String, String)>, ApiError> {
+    let query = Serializer::new(String::new()).append_pair("q", text).append_pair("limit", MAX_PLACES).finish();
+    let query = PlacesQuery::parse(Parameters::parse(&query))?;
+    let (Found { data }, _) = state.cache.read::<_, Found<PlacesDocument>>(query).await?;
+    Ok(list(data))
+}
+
+/// The prices from a place; `None` if no place has this code.
 async fn read_prices(
     state: &State,
     event: &Event,
     code: &str,
     PageLanguage { language, .. }: PageLanguage,
-) -> Result<Vec<(String, String)>, ApiError> {
+) -> Result<Option<Vec<(String, String)>>, ApiError> {
     let query = Serializer::new(String::new()).append_pair("orig_code", code).finish();
-    let query = EventRatesFilters::parse(&event.id.0, Parameters::parse(&query))?;
+    let Ok(query) = EventRatesFilters::parse(&event.id.0, Parameters::parse(&query)) else { return Ok(None) };
+    let is_of_code = |error: &ValidationError| error.parameter.as_deref() == Some("orig_code");
     let rates = match state.cache.read::<_, RateList>(query).await {
         Ok((RateList { rates }, _)) => rates,
+        Err(error) if error.code() == ErrorCode::UnknownPlace && error.errors().iter().any(is_of_code) => return Ok(None),
         // The place of the venue is not in the list of places.
         Err(error) if error.code() == ErrorCode::UnknownPlace => Vec::new(),
         Err(error) => return Err(error),
     };
     let price = |rate: &DailyRate| Some((format_day(language, &rate.day), language.amount(rate.price.0?)));
-    Ok(rates.iter().rev().filter_map(price).collect())
+    Ok(Some(rates.iter().rev().filter_map(price).collect()))
 }
 
 /// The codes and names of places and regions. Several may have the same name, so it is shown with the code.

@@ -20,9 +20,7 @@ use crate::{
 };
 
 /// Rows of a page on average. Pages of the same kind differ by a percent, and one of 50,000 is the largest that is accepted.
-const ROWS_PER_PAGE: u64 = 40_000;
-/// Rows are counted in one of 64 parts: of two million rows it has 31,000, give or take 200.
-const SAMPLE_BITS: u8 = 6;
+pub(super) const ROWS_PER_PAGE: u64 = 40_000;
 
 /// A request for the list.
 #[derive(Clone, Debug, Serialize)]
@@ -60,10 +58,12 @@ impl CachedQuery for SitemapIndex {
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
         let mut body = format!("{XML_DECLARATION}<sitemapindex xmlns=\"{NAMESPACE}\">\n");
         for kind in SitemapKind::ALL {
-            let rows = rows::count(database, SitemapPart::first(kind, SAMPLE_BITS)).await? << SAMPLE_BITS;
-            // A catalogue may be too small for the sample to have any row.
-            let is_empty = rows == 0 && rows::read(database, SitemapPart::first(kind, 0), None, 1).await?.is_empty();
-            if is_empty && kind != SitemapKind::Events {
+            let rows = rows::estimate(database, kind).await?;
+            // A catalogue may be too small for the sample to have any row. The first page of events has the search page.
+            if kind != SitemapKind::Events
+                && rows == 0
+                && rows::read(database, SitemapPart::first(kind, 0), None, 1).await?.is_empty()
+            {
                 continue;
             }
             for part in SitemapPart::divide(kind, rows, ROWS_PER_PAGE) {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{
     NAMESPACE, XML, XML_DECLARATION,
+    index::ROWS_PER_PAGE,
     part::{SitemapKind, SitemapPart},
     rows,
 };
@@ -65,6 +66,10 @@ impl CachedQuery for SitemapPage {
     }
 
     async fn run(&self, database: &impl ReadConnection) -> Result<QueryOutput, ApiError> {
+        let rows = rows::estimate(database, self.part.kind).await?;
+        if !self.part.is_of_division(rows, ROWS_PER_PAGE) || self.part.share_of(rows) > MAX_URLS {
+            return Err(ApiError::not_found("sitemap", &self.part));
+        }
         let (mut body, mut after, mut written) = (BodyWriter::default(), None, 0);
         while written < MAX_URLS {
             let limit = Ord::min(ROWS_PER_READ, MAX_URLS - written);

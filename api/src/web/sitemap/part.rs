@@ -57,8 +57,18 @@ impl SitemapPart {
 
     /// The parts of a kind of which none has more than `max_rows`, if it has about `rows`.
     pub(super) fn divide(kind: SitemapKind, rows: u64, max_rows: u64) -> impl Iterator<Item = Self> {
-        let bits = (0..MAX_BITS).find(|bits| rows >> bits <= max_rows).unwrap_or(MAX_BITS);
+        let bits = bits_of(rows, max_rows);
         (0..1 << bits).map(move |index| Self { kind, bits, index })
+    }
+
+    /// Whether the division of a kind has it, or had it before the number of rows changed. Each name is a cache entry.
+    pub(super) fn is_of_division(self, rows: u64, max_rows: u64) -> bool {
+        self.bits.abs_diff(bits_of(rows, max_rows)) <= 1
+    }
+
+    /// About how many rows it has, if its kind has about `rows`.
+    pub(super) fn share_of(self, rows: u64) -> u64 {
+        rows >> self.bits
     }
 
     /// The first and the last id.
@@ -72,6 +82,11 @@ impl SitemapPart {
     pub(super) fn is_first(self) -> bool {
         self.index == 0
     }
+}
+
+/// The bits of the smallest division whose parts have at most `max_rows`.
+fn bits_of(rows: u64, max_rows: u64) -> u8 {
+    (0..MAX_BITS).find(|bits| rows >> bits <= max_rows).unwrap_or(MAX_BITS)
 }
 
 /// The name of its file.
@@ -117,6 +132,9 @@ mod tests {
         }
         assert_eq!(SitemapPart::divide(SitemapKind::Events, 40_000, 40_000).count(), 1);
         assert_eq!(SitemapPart::divide(SitemapKind::Events, 2_000_000, 40_000).count(), 64);
+        for (bits, expected) in [(0, false), (4, false), (5, true), (6, true), (7, true), (8, false)] {
+            assert_eq!(SitemapPart::first(SitemapKind::Events, bits).is_of_division(2_000_000, 40_000), expected, "{bits}");
+        }
     }
 
     #[test]

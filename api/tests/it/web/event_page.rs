@@ -114,6 +114,8 @@ async fn travel_has_the_prices_from_the_chosen_place(database: Arc<TestDatabase>
     let html = open(&app, &format!("{show_page}?from=eet")).await;
     let choices: Vec<String> = links(&show_page, &html).into_iter().filter(|link| link.contains("?from=")).collect();
     assert_eq!(choices, ["EETAY", "EETLL"].map(|code| format!("{show_page}?from={code}")));
+    assert!(links(&show_page, &html).contains(&format!("{show_page}?lang=es&from=eet")), "{html}");
+    assert!(!open(&app, &format!("{show_page}?from=+")).await.contains("role=\"status\""), "a blank place is none");
     let html = open(&app, &choices[0]).await;
     assert!(html.contains("There are not enough prices from <bdi>EETAY (EETAY)</bdi>"), "{html}");
     let html = open(&app, &format!("{show_page}?from=%3Czz%3E")).await;

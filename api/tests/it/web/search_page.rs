@@ -10,7 +10,11 @@ use super::{
     html::{links, submit, tags},
     open, start_app,
 };
-use crate::{fixtures::NewEvent, test_app::TestApp};
+use crate::{
+    cached_responses::create_state,
+    fixtures::{CatalogueFixture, NewEvent},
+    test_app::TestApp,
+};
 
 on_every_backend!(
     events_are_listed_with_what_matters,
@@ -20,6 +24,7 @@ on_every_backend!(
     empty_results_state_which_filter_to_remove,
     a_search_is_a_calendar_and_a_feed,
     parameters_of_the_response_are_ignored,
+    mistyped_words_are_corrected,
 );
 
 /// The response of the API to the same search.
@@ -160,4 +165,14 @@ async fn parameters_of_the_response_are_ignored(database: Arc<TestDatabase>) {
     let html = open(&app, "/?limit=50000&fields=id&total=false").await;
     assert!(html.contains("30 events"));
     assert_eq!(html.matches("<li class=\"event\">").count(), 24);
+}
+
+async fn mistyped_words_are_corrected(database: Arc<TestDatabase>) {
+    CatalogueFixture::new(&database).await.insert([concert("Filharmonia")]).await;
+    let state = create_state(&database).await;
+    state.version.refresh().await.unwrap();
+    state.cache.vocabulary().refresh(&state.reader, &state.version).await.unwrap();
+    let html = open(&TestApp::with_state(&state), "/?q=filharmonja").await;
+    assert!(html.contains("<bdi>filharmonia</bdi>") && html.contains("<bdi>filharmonja</bdi>"), "{html}");
+    assert!(html.contains("<bdi>Filharmonia</bdi>"), "{html}");
 }
