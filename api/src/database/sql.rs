@@ -72,23 +72,6 @@ pub(crate) async fn read_rows<Row: FromQueryResult + Send + Unpin>(
     Ok(rows)
 }
 
-/// The same, by a bitmap of rows if PostgreSQL prefers that: it has no other way to use an index of words. The connections of the API avoid
-/// bitmaps, because other indexes have an order.
-pub(crate) async fn read_rows_by_bitmap<Row: FromQueryResult + Send + Unpin>(
-    database: &impl ReadConnection,
-    statement: Statement,
-) -> Result<Vec<Row>, DbErr> {
-    if ConnectionTrait::get_database_backend(database) != DbBackend::Postgres {
-        return read_rows(database, statement).await;
-    }
-    let transaction = database.begin().await?;
-    transaction.execute_unprepared("SET LOCAL enable_bitmapscan = on").await?;
-    let rows = read_rows(&transaction, statement).await?;
-    // The setting ends with the transaction, also inside of another.
-    transaction.rollback().await?;
-    Ok(rows)
-}
-
 /// Begins a transaction in which all statements read the same snapshot. SQLite always does that; PostgreSQL needs a higher isolation
 /// level.
 pub(crate) async fn begin_snapshot(database: &impl ReadConnection) -> Result<DatabaseTransaction, DbErr> {

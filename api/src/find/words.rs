@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::plan::MAX_RANGES;
 use crate::{
     cache::SnapshotVersion,
-    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows_by_bitmap},
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
     query::{ParameterKind, Parameters, WITHOUT_NUL},
     vocabulary::Vocabulary,
 };
@@ -115,7 +115,7 @@ impl Documents {
             MAX_SORTED_DOCUMENTS + 1,
             MAX_RANGES + 1,
         );
-        let rows: Vec<DocumentRow> = read_rows_by_bitmap(database, sql.statement(backend, text)).await?;
+        let rows: Vec<DocumentRow> = read_rows(database, sql.statement(backend, text)).await?;
         let count = rows.first().map_or(0, |row| usize::try_from(row.count).unwrap_or(0));
         let snapshot = rows.first().map(|row| (row.version, row.raised_at));
         let ids = rows.into_iter().map(|row| row.id).collect();

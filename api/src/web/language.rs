@@ -237,8 +237,9 @@ mod tests {
     fn every_key_of_a_template_has_a_message() {
         let english = keys(ENGLISH);
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-        for file in std::fs::read_dir(folder).unwrap() {
-            let template = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        for file in files.filter(|path| path.is_file()) {
+            let template = std::fs::read_to_string(file).unwrap();
             for call in ["text(\"", "count(\"", "with(\"", "around(\""] {
                 for (_, rest) in template.match_indices(call).map(|(at, _)| template[at..].split_once('"').unwrap()) {
                     let key = rest.split('"').next().unwrap();
