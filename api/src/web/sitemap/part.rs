@@ -84,7 +84,7 @@ impl SitemapPart {
     }
 }
 
-/// The bits of the smallest division whose parts have at most `max_rows`.
+/// The bits of the smallest division into parts of at most `max_rows`.
 fn bits_of(rows: u64, max_rows: u64) -> u8 {
     (0..MAX_BITS).find(|bits| rows >> bits <= max_rows).unwrap_or(MAX_BITS)
 }
