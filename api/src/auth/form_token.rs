@@ -39,7 +39,7 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// When it is missing or not that of the caller.
+    /// When it is missing, or belongs to another caller.
     pub(crate) fn check_form_token(&self, caller: &Caller, token: Option<&str>) -> Result<(), ApiError> {
         let expected = self.form_token(caller);
         if token.is_some_and(|token| token.as_bytes().ct_eq(expected.as_bytes()).into()) {

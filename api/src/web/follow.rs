@@ -6,7 +6,7 @@ use crate::public_url::PublicUrl;
 /// The addresses of a list, relative to the page unless they are absolute.
 #[derive(Debug)]
 pub(super) struct FollowLinks {
-    /// Subscribes in the calendar program of the reader. Such an address must be absolute, so it needs that of the service.
+    /// Subscribes in the reader's calendar program. Such an address must be absolute, so it needs the address of the service.
     pub(super) subscription: Option<String>,
     pub(super) calendar: String,
     /// The newest events first.

@@ -76,7 +76,7 @@ struct Frame {
 struct PageAddress {
     href: String,
     is_absolute: bool,
-    /// That of the page in the language that the browser prefers.
+    /// The address of the page in the language that the browser prefers.
     in_any_language: String,
     languages: Vec<LanguageLink>,
 }
@@ -100,7 +100,7 @@ impl Frame {
         Self { root, style: &PATHS.style, tiles: &PATHS.tiles, language, address: None }
     }
 
-    /// The frame of the content at this address, which is relative to that of the service and in any language.
+    /// The frame of the content at this address, which is relative to the address of the service and in any language.
     fn at(self, public_url: Option<&PublicUrl>, address: &str) -> Self {
         let locate = |address: &str| match public_url {
             Some(url) => url.join(&format!("/{}", address.trim_start_matches("./"))),

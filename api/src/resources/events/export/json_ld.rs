@@ -28,7 +28,7 @@ impl FileFormat for JsonLd {
     type Schema = HashMap<String, Any<Value>>;
 }
 
-/// Encodes an event. Its URL is that of its page if the address of the service is known, else that of the seller.
+/// Encodes an event. Its URL leads to its page if the address of the service is known, else to the seller.
 pub(in crate::resources::events) fn encode(view: EventView, public_url: Option<&PublicUrl>) -> Result<Vec<u8>, ApiError> {
     let page = page_of(public_url, &view);
     let sale_starts_at = view.sale_starts_at.map(|instant| with_offset(instant, view.zone()).0);
