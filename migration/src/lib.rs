@@ -26,6 +26,7 @@ mod releases;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod version;
+mod word_search;
 mod words;
 
 pub use compatibility::{require_of_programs, require_of_workers};
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(words::Migration),
             Box::new(name_words::Migration),
             Box::new(affiliate::Migration),
+            Box::new(word_search::Migration),
         ]
     }
 }

@@ -106,13 +106,11 @@ impl Documents {
     async fn find(database: &impl ReadConnection, terms: &[Term]) -> Result<Self, DbErr> {
         let backend = ConnectionTrait::get_database_backend(database);
         let mut sql = Sql::default();
-        let matches = show_text::select_matches(backend, &bind(backend, terms, &mut sql));
-        // PostgreSQL would read all documents for a few, in the belief that they soon come; SQLite would read all that match.
-        let materialized = if backend == DbBackend::Postgres { "MATERIALIZED" } else { "NOT MATERIALIZED" };
+        let matches = show_text::select_first_matches(backend, &bind(backend, terms, &mut sql), MAX_SORTED_DOCUMENTS + 1);
+        // Otherwise both databases would find them again for the number.
         let text = format!(
-            "WITH document AS {materialized} ({matches}) SELECT id, \
-             (SELECT COUNT(*) FROM (SELECT 1 FROM document LIMIT {}) AS counted) AS count, {VERSION_COLUMNS} FROM document LIMIT {}",
-            MAX_SORTED_DOCUMENTS + 1,
+            "WITH document AS MATERIALIZED ({matches}) \
+             SELECT id, (SELECT COUNT(*) FROM document) AS count, {VERSION_COLUMNS} FROM document LIMIT {}",
             MAX_RANGES + 1,
         );
         let rows: Vec<DocumentRow> = read_rows(database, sql.statement(backend, text)).await?;
@@ -127,9 +125,14 @@ impl Documents {
         self.is_corrected.then(|| to_text(&self.terms))
     }
 
-    /// The condition on a row of `listing` with which all that match are read.
+    /// The condition on a row of `listing` with which all that match are read, if they are [some](Self::are_some).
     pub(super) fn select(&self, backend: DbBackend, sql: &mut Sql) -> String {
-        format!("listing.show_text_id IN ({})", show_text::select_matches(backend, &bind(backend, &self.terms, sql)))
+        let matches = show_text::select_first_matches(backend, &bind(backend, &self.terms, sql), MAX_SORTED_DOCUMENTS);
+        match backend {
+            // As an array, which PostgreSQL computes once.
+            DbBackend::Postgres => format!("listing.show_text_id = ANY (ARRAY({matches}))"),
+            _ => format!("listing.show_text_id IN ({matches})"),
+        }
     }
 
     /// The condition on a row of `listing` that was found by another filter, or in the order of the list.

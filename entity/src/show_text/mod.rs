@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{DbBackend, entity::prelude::*};
 
-pub use self::statement::{is_match, match_text, select_matches};
+pub use self::statement::{is_match, match_text, select_first_matches, select_matches};
 use self::{
     document::{Document, Pair},
     statement::{delete_words, insert_words, upsert},

@@ -28,6 +28,15 @@ pub fn select_matches(backend: DbBackend, placeholder: &str) -> String {
     }
 }
 
+/// The first of them, also on connections that must not scan bitmaps.
+#[must_use]
+pub fn select_first_matches(backend: DbBackend, placeholder: &str, max: usize) -> String {
+    match backend {
+        DbBackend::Postgres => format!("SELECT show_text_matches(CAST({placeholder} AS tsquery), {max}) AS id"),
+        _ => format!("{} LIMIT {max}", select_matches(backend, placeholder)),
+    }
+}
+
 /// The condition that the document with the id of a column matches the [`match_text`] of a placeholder. It reads the documents one by one
 /// on PostgreSQL, and all that match once on SQLite.
 #[must_use]
