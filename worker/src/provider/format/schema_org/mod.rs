@@ -1,5 +1,5 @@
-//! [schema.org events](https://schema.org/Event) in JSON-LD: `schema-org-json` is a document of it, and `schema-org-html` a web page with
-//! scripts.
+//! [schema.org events](https://schema.org/Event) in JSON-LD: `schema-org-json` is a document of it, or several in JSON Lines, and
+//! `schema-org-html` a web page with scripts.
 //!
 //! `docs/feed-format.md` is the reference for the properties. The document is one graph: nodes may be nested, or refer to each other.
 
@@ -7,6 +7,7 @@ mod details;
 mod event;
 mod graph;
 mod id;
+mod json_lines;
 mod next_page;
 mod node;
 mod offers;
@@ -23,6 +24,7 @@ use serde_json::{error::Category, value::RawValue};
 use self::{
     event::EventReader,
     graph::JsonLdGraph,
+    json_lines::JsonDocuments,
     page::PageScripts,
     value::{JsonValue, MAX_VALUES, TreeBuilder},
 };
@@ -46,7 +48,7 @@ pub(super) fn accept_id_from(path: &IdFrom) -> Result<Option<IdFrom>, String> {
     Ok(Some(path.clone()))
 }
 
-/// Parses a document of JSON-LD.
+/// Parses a document of JSON-LD, or several in JSON Lines, which are one graph.
 pub(super) fn parse_json(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
     let text = check_text(document)?;
     match text.trim_start().chars().next() {
@@ -57,8 +59,10 @@ pub(super) fn parse_json(document: &[u8], conventions: &Conventions) -> Result<P
             return Err(FeedDocumentError::WrongRoot { actual: quote(&other.to_string()), expected });
         }
     }
-    let root = parse_tree(text, text, &mut TreeBuilder::default())?;
-    read_events(text, &[root], FeedWarnings::default(), conventions)
+    let mut builder = TreeBuilder::default();
+    let documents = JsonDocuments::new(text).map(|document| build_tree(text, document?, &mut builder));
+    let roots = documents.collect::<Result<Vec<_>, _>>()?;
+    read_events(text, &roots, FeedWarnings::default(), conventions)
 }
 
 /// Parses the JSON-LD of a web page. A script that is not valid JSON is ignored with a warning, unless all of them are invalid.
@@ -74,7 +78,7 @@ pub(super) fn parse_page(document: &[u8], conventions: &Conventions) -> Result<P
     let mut builder = TreeBuilder::default();
     let (mut roots, mut warnings, mut first_error) = (Vec::new(), FeedWarnings::default(), None);
     for script in scripts.contents.into_iter().filter(|script| !script.is_empty()) {
-        match parse_tree(page, script, &mut builder) {
+        match parse_script(page, script, &mut builder) {
             Ok(root) => roots.push(root),
             Err(error @ FeedDocumentError::OverLimit { .. }) => return Err(error),
             Err(error) => {
@@ -89,15 +93,19 @@ pub(super) fn parse_page(document: &[u8], conventions: &Conventions) -> Result<P
     }
 }
 
-/// Parses JSON that is the document or a part of it.
-fn parse_tree<'a>(document: &str, json: &'a str, builder: &mut TreeBuilder) -> Result<JsonValue<'a>, FeedDocumentError> {
-    let start = offset_of(document, json);
-    let raw: &RawValue = serde_json::from_str(json).map_err(|error| {
-        let (line, column) = locate(document.as_bytes(), start);
+/// Parses a script of a page.
+fn parse_script<'a>(page: &str, script: &'a str, builder: &mut TreeBuilder) -> Result<JsonValue<'a>, FeedDocumentError> {
+    let raw = serde_json::from_str(script).map_err(|error| {
+        let (line, column) = locate(page.as_bytes(), offset_of(page, script));
         convert_error(&error).offset_position(line, column)
     })?;
+    build_tree(page, raw, builder)
+}
+
+/// Builds the tree of a part of the document.
+fn build_tree<'a>(document: &str, raw: &'a RawValue, builder: &mut TreeBuilder) -> Result<JsonValue<'a>, FeedDocumentError> {
     builder.build(raw).map_err(|value::TooManyValues| {
-        let (line, _) = locate(document.as_bytes(), start);
+        let (line, _) = locate(document.as_bytes(), offset_of(document, raw.get()));
         FeedDocumentError::OverLimit { line, limit: MAX_VALUES, what: "values" }
     })
 }

@@ -12,17 +12,17 @@ const LINKS: [&str; 3] = ["hydra:next", "http://www.w3.org/ns/hydra/core#next", 
 
 type RawObject<'a> = BTreeMap<String, &'a RawValue>;
 
-/// Finds the URL of the next page, as it is written. The document may be invalid.
+/// Finds the URL of the next page, as it is written. The document may be invalid, or JSON Lines.
 pub(in crate::provider::format) fn find_next_page(document: &[u8]) -> Option<String> {
     memchr::memmem::find(document, NEXT)?;
-    let root: &RawValue = serde_json::from_slice(document).ok()?;
-    let nodes = list_nodes(root);
+    let roots = serde_json::Deserializer::from_slice(document).into_iter::<&RawValue>().collect::<Result<Vec<_>, _>>().ok()?;
+    let nodes = list_nodes(&roots);
     nodes.iter().find_map(|node| find_link(node, &LINKS[..2]).or_else(|| find_in_view(node, &nodes)))
 }
 
 /// The objects at the top of the document.
-fn list_nodes(root: &RawValue) -> Vec<RawObject<'_>> {
-    let mut nodes: Vec<RawObject<'_>> = list_parts(root).into_iter().filter_map(parse).collect();
+fn list_nodes<'a>(roots: &[&'a RawValue]) -> Vec<RawObject<'a>> {
+    let mut nodes: Vec<RawObject<'_>> = roots.iter().copied().flat_map(list_parts).filter_map(parse).collect();
     let graphs: Vec<&RawValue> = nodes.iter().filter_map(|node| node.get("@graph").copied()).collect();
     nodes.extend(graphs.into_iter().flat_map(list_parts).filter_map(parse::<RawObject<'_>>));
     nodes
@@ -71,6 +71,7 @@ mod tests {
             r#"{"http://www.w3.org/ns/hydra/core#view": [{"http://www.w3.org/ns/hydra/core#next": [{"@id": "/e?page=2"}]}]}"#,
             r#"[{"@type": "Event"}, {"hydra:view": {"hydra:next": "/e?page=2"}}]"#,
             r#"{"@graph": [{"view": {"@id": "/e?page=1"}}, {"@id": "/e?page=1", "next": "/e?page=2"}]}"#,
+            "{\"@type\": \"Event\"}\n{\"hydra:view\": {\"hydra:next\": \"/e?page=2\"}}",
         ] {
             assert_eq!(find_next_page(document.as_bytes()).as_deref(), Some("/e?page=2"), "{document}");
         }

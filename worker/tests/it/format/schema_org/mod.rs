@@ -2,6 +2,7 @@
 
 mod details;
 mod graph;
+mod json_lines;
 mod offers;
 mod page;
 mod schedule;

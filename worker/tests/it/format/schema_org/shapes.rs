@@ -38,10 +38,20 @@ enum Shape {
     DataFeed,
     /// As [`Shape::ByReference`], backwards and in two graphs.
     TwoGraphs,
+    /// As [`Shape::ByReference`], with each node on its own line.
+    JsonLines,
 }
 
-const SHAPES: [Shape; 7] =
-    [Shape::Nested, Shape::ByReference, Shape::InSeries, Shape::InVenue, Shape::ItemList, Shape::DataFeed, Shape::TwoGraphs];
+const SHAPES: [Shape; 8] = [
+    Shape::Nested,
+    Shape::ByReference,
+    Shape::InSeries,
+    Shape::InVenue,
+    Shape::ItemList,
+    Shape::DataFeed,
+    Shape::TwoGraphs,
+    Shape::JsonLines,
+];
 
 fn night() -> impl Strategy<Value = Night> {
     let optional = |max: u8| prop::option::of(0..max);
@@ -156,6 +166,9 @@ fn document(nights: &[Night], shape: Shape) -> String {
         nodes.reverse();
         let second = nodes.split_off(nodes.len() / 2);
         return format!(r#"[{{"@graph":[{}]}},{{"@graph":[{}]}}]"#, nodes.join(","), second.join(","));
+    }
+    if shape == Shape::JsonLines {
+        return nodes.join("\n");
     }
     format!(r#"{{"@context":"https://schema.org","@graph":[{}]}}"#, nodes.join(","))
 }
