@@ -1,11 +1,7 @@
 //! JSON as a tree that borrows from the document: every object has its position, and every number its digits.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
 /// Values of one document: with their keys and lengths, they take up to five times the memory of the largest document.
@@ -70,46 +66,131 @@ impl<'a> JsonObject<'a> {
 impl TreeBuilder {
     /// Builds the tree of a value that is valid JSON, except for the escapes in its texts.
     pub(super) fn build<'a>(&mut self, raw: &'a RawValue) -> Result<JsonValue<'a>, TooManyValues> {
-        // The parts of a list are in memory before they are counted.
-        if memchr::memchr_iter(b',', raw.get().as_bytes()).count() > MAX_VALUES {
-            return Err(TooManyValues);
-        }
-        self.build_value(raw.get(), 0)
+        TreeReader { text: raw.get(), position: 0, values: &mut self.values }.read_value(0)
     }
+}
 
-    fn build_value<'a>(&mut self, raw: &'a str, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
-        self.values += 1;
-        if self.values > MAX_VALUES {
+/// Reads a tree in one pass. Because the syntax is known to be valid, separators do not matter.
+struct TreeReader<'a, 'b> {
+    text: &'a str,
+    position: usize,
+    values: &'b mut usize,
+}
+
+impl<'a> TreeReader<'a, '_> {
+    fn read_value(&mut self, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
+        *self.values += 1;
+        if *self.values > MAX_VALUES {
             return Err(TooManyValues);
         }
-        Ok(match raw.as_bytes().first() {
-            Some(b'{' | b'[') if depth == MAX_DEPTH => JsonValue::Unreadable,
-            Some(b'{') => self.build_object(raw, depth)?,
-            Some(b'[') => self.build_list(raw, depth)?,
-            Some(b'"') if raw.len() > MAX_TEXT_BYTES => JsonValue::Unreadable,
-            Some(b'"') => serde_json::from_str(raw).map_or(JsonValue::Unreadable, |BorrowedText(text)| JsonValue::Text(text)),
-            Some(b't') => JsonValue::Boolean(true),
-            Some(b'f') => JsonValue::Boolean(false),
-            Some(b'n') => JsonValue::Null,
-            _ => JsonValue::Number(raw),
+        Ok(match self.peek() {
+            Some(b'{' | b'[') if depth == MAX_DEPTH => {
+                self.skip_nested();
+                JsonValue::Unreadable
+            }
+            Some(b'{') => self.read_object(depth)?,
+            Some(b'[') => self.read_list(depth)?,
+            Some(b'"') => self.read_text().map_or(JsonValue::Unreadable, JsonValue::Text),
+            _ => match self.read_word() {
+                "true" => JsonValue::Boolean(true),
+                "false" => JsonValue::Boolean(false),
+                "null" => JsonValue::Null,
+                digits => JsonValue::Number(digits),
+            },
         })
     }
 
-    fn build_object<'a>(&mut self, raw: &'a str, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
-        // The syntax is valid, but a key may have half a surrogate pair.
-        let Ok(RawEntries(raw_entries)) = serde_json::from_str(raw) else { return Ok(JsonValue::Unreadable) };
-        let mut entries = Vec::with_capacity(raw_entries.len());
-        for (BorrowedText(key), value) in raw_entries {
-            entries.push((strip_vocabulary(key), self.build_value(value.get(), depth + 1)?));
+    fn read_object(&mut self, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
+        let start = self.position;
+        self.position += 1;
+        let (mut entries, mut is_readable) = (Vec::new(), true);
+        while !matches!(self.peek(), None | Some(b'}')) {
+            let key = self.read_text();
+            let value = self.read_value(depth + 1)?;
+            match key {
+                Some(key) => entries.push((strip_vocabulary(key), value)),
+                None => is_readable = false,
+            }
+        }
+        self.position += 1;
+        if !is_readable {
+            return Ok(JsonValue::Unreadable);
         }
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(JsonValue::Object(JsonObject { raw, entries }))
+        Ok(JsonValue::Object(JsonObject { raw: &self.text[start..self.position], entries }))
     }
 
-    fn build_list<'a>(&mut self, raw: &'a str, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
-        let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(raw) else { return Ok(JsonValue::Unreadable) };
-        let values = values.into_iter().map(|value| self.build_value(value.get(), depth + 1));
-        Ok(JsonValue::List(values.collect::<Result<_, _>>()?))
+    fn read_list(&mut self, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
+        self.position += 1;
+        let mut values = Vec::new();
+        while !matches!(self.peek(), None | Some(b']')) {
+            values.push(self.read_value(depth + 1)?);
+        }
+        self.position += 1;
+        Ok(JsonValue::List(values))
+    }
+
+    /// Reads a text, which is copied only if it has escapes. `None` if it is too long or has half a surrogate pair.
+    fn read_text(&mut self) -> Option<Cow<'a, str>> {
+        let text = self.skip_text();
+        let content = text.get(1..text.len() - 1).filter(|_| text.len() <= MAX_TEXT_BYTES)?;
+        if !content.contains('\\') {
+            return Some(Cow::Borrowed(content));
+        }
+        serde_json::from_str(text).ok().map(Cow::Owned)
+    }
+
+    /// Returns a text with its quotes and escapes.
+    fn skip_text(&mut self) -> &'a str {
+        let rest = &self.text[self.position..];
+        let mut length = 1;
+        while let Some(at) = memchr::memchr2(b'"', b'\\', &rest.as_bytes()[length..]) {
+            length += at + 1;
+            if rest.as_bytes()[length - 1] == b'"' {
+                break;
+            }
+            // What follows the backslash may be a quote.
+            length += 1;
+        }
+        self.position += length;
+        &rest[..length]
+    }
+
+    /// Reads a number, a boolean or null.
+    fn read_word(&mut self) -> &'a str {
+        let rest = &self.text[self.position..];
+        let length = rest.bytes().position(|byte| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace());
+        let word = &rest[..length.unwrap_or(rest.len())];
+        self.position += word.len();
+        word
+    }
+
+    /// Skips an object or a list.
+    fn skip_nested(&mut self) {
+        let mut depth = 0;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    self.skip_text();
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                _ => {}
+            }
+            self.position += 1;
+            if depth == 0 {
+                return;
+            }
+        }
+    }
+
+    /// The first byte of what is next.
+    fn peek(&mut self) -> Option<u8> {
+        let rest = &self.text.as_bytes()[self.position..];
+        let separators = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':')).count();
+        self.position += separators;
+        rest.get(separators).copied()
     }
 }
 
@@ -128,35 +209,4 @@ pub(super) fn strip_schema(name: &str) -> &str {
         return name;
     }
     prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
-}
-
-/// A text that is copied only if it has escapes.
-#[derive(Deserialize)]
-struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The entries of an object, in order and with repeated keys.
-struct RawEntries<'a>(Vec<(BorrowedText<'a>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for RawEntries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
-
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = RawEntries<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(RawEntries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(EntriesVisitor)
-    }
 }
