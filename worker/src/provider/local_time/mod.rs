@@ -67,6 +67,13 @@ impl LocalTime {
         Ok(Self { wall_clock, instant: check_year(instant.into(), text)? })
     }
 
+    /// The last instant of the day, if this is a date without a time.
+    #[must_use]
+    pub fn end_of_day(&self, zone: Tz) -> Option<Self> {
+        let date = self.wall_clock.parse().ok()?;
+        Some(Self { wall_clock: self.wall_clock.clone(), instant: find_day_edge(date, DayEdge::End, zone) })
+    }
+
     /// Checks that an event does not end before it starts. An end that only precedes the start because clocks changed in between, such
     /// as 03:00 after a start at a skipped 02:30, becomes the instant of the start.
     ///
@@ -167,6 +174,13 @@ mod tests {
     fn converts_a_bare_date_to_the_edge_of_its_day() {
         assert_eq!(instant("2021-06-30", MADRID, DayEdge::Start), "2021-06-29T22:00:00+00:00");
         assert_eq!(instant("2021-06-30", MADRID, DayEdge::End), "2021-06-30T21:59:59.999999+00:00");
+    }
+
+    #[test]
+    fn only_a_bare_date_has_an_end_of_its_day() {
+        let end = |text| LocalTime::parse(text, MADRID, DayEdge::Start).expect("a date").end_of_day(MADRID);
+        assert_eq!(end("2021-06-30"), LocalTime::parse("2021-06-30", MADRID, DayEdge::End).ok());
+        assert_eq!(end("2021-06-30T00:00:00"), None);
     }
 
     #[test]

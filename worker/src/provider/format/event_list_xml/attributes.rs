@@ -61,6 +61,7 @@ pub(super) fn parse_event(
         errors.warn(format!("{error}; the event is imported without an end"));
         end = None;
     }
+    end = end.or_else(|| start.end_of_day(zone));
     let status = errors.tolerate(attributes.optional(&["status"], values::parse_status));
     Ok(EventItem {
         source_id,

@@ -96,7 +96,7 @@ fn read_schedule(
                 Some(times.parse(&join_wall_clock(day, Some(ends)), DayEdge::End)?)
             }
             (_, _, Some(duration)) => Some(times.add(&start, duration)?),
-            _ => None,
+            _ => start.end_of_day(times.zone),
         };
         Ok(ScheduledTime { start, end })
     });

@@ -42,8 +42,12 @@ impl TimeReader {
         errors.tolerate(node.optional(property, |text| self.parse(text, edge)))
     }
 
-    /// The end of an event: its `endDate`, or its start and its `duration`.
+    /// The end of an event: its `endDate`, or its start and its `duration`, or else that of a day without a time.
     pub(super) fn read_end(self, event: JsonLdNode<'_>, start: &LocalTime, errors: &mut ItemErrors) -> Option<LocalTime> {
+        self.read_written_end(event, start, errors).or_else(|| start.end_of_day(self.zone))
+    }
+
+    fn read_written_end(self, event: JsonLdNode<'_>, start: &LocalTime, errors: &mut ItemErrors) -> Option<LocalTime> {
         let mut end = match self.read_optional(event, "endDate", DayEdge::End, errors) {
             Some(end) => end,
             None => {
