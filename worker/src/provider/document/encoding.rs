@@ -42,8 +42,14 @@ impl TextConverter {
 
     /// Converts the next bytes. The first ones must be the head of the document.
     pub(super) fn convert<'a>(&mut self, bytes: &'a [u8], is_end: bool) -> Cow<'a, [u8]> {
-        let bytes = &bytes[std::mem::take(&mut self.mark_bytes)..];
-        let Some(decoder) = &mut self.decoder else { return Cow::Borrowed(bytes) };
+        let mark_bytes = std::mem::take(&mut self.mark_bytes);
+        let bytes = &bytes[mark_bytes..];
+        let Some(decoder) = &mut self.decoder else {
+            return match find_declared_encoding(bytes).filter(|_| mark_bytes > 0) {
+                Some(declared) => Cow::Owned([&bytes[..declared.start], b"UTF-8", &bytes[declared.end..]].concat()),
+                None => Cow::Borrowed(bytes),
+            };
+        };
         let mut text = String::new();
         let mut rest = Cow::Borrowed(bytes);
         if self.may_be_utf8 {

@@ -32,6 +32,12 @@ async fn converts_every_declared_encoding() {
     for (what, bytes, charset, expected) in [
         ("UTF-8", declare("encoding='utf-8'", "Ñu €".as_bytes()), Some("iso-8859-1"), "Ñu €"),
         ("a byte order mark", [b"\xEF\xBB\xBF", declare("encoding='UTF-8'", "Ñu".as_bytes()).as_slice()].concat(), None, "Ñu"),
+        (
+            "a byte order mark before the declaration",
+            [b"\xEF\xBB\xBF", declare("encoding='ISO-8859-1'", "Ñu".as_bytes()).as_slice()].concat(),
+            None,
+            "Ñu",
+        ),
         ("ISO-8859-1", declare("encoding = 'ISO-8859-1'", b"\xD1u \x80"), None, "Ñu €"),
         ("ISO-8859-15", declare("encoding=\"iso-8859-15\"", b"\xD1u \xA4"), None, "Ñu €"),
         ("windows-1252", declare("encoding='Windows-1252' standalone='yes'", b"\xD1u \x80"), None, "Ñu €"),
