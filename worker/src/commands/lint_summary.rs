@@ -1,6 +1,6 @@
 //! What readers would see of a feed: counts of its events.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const MAX_LISTED: usize = 10;
 pub(super) struct LintSummary {
     events: usize,
     /// Local days on which events start.
-    days: BTreeSet<String>,
+    days: BTreeMap<Option<String>, usize>,
     statuses: BTreeMap<Option<String>, usize>,
     categories: BTreeMap<Option<String>, usize>,
     cities: BTreeMap<Option<String>, usize>,
@@ -35,10 +35,7 @@ impl LintSummary {
 
     fn add(&mut self, base_event: &BaseEventItem, event: &EventItem) {
         self.events += 1;
-        let day = event.start.wall_clock.split('T').next().unwrap_or_default();
-        if !self.days.contains(day) {
-            self.days.insert(day.to_owned());
-        }
+        let day = event.start.wall_clock.split('T').next().map(str::to_owned);
         let details = [&event.details, &base_event.details];
         let category = details.iter().find_map(|details| details.category).map(|category| category.slug().to_owned());
         let city = event.venue.as_ref().and_then(|venue| venue.city.clone());
@@ -46,6 +43,7 @@ impl LintSummary {
             (&mut self.statuses, Some(event.status.name().to_owned())),
             (&mut self.categories, category),
             (&mut self.cities, city),
+            (&mut self.days, day),
         ] {
             *counts.entry(value).or_default() += 1;
         }
@@ -62,7 +60,7 @@ impl LintSummary {
     /// As lines of text.
     pub(super) fn describe(&self) -> Vec<String> {
         let events = count(self.events, "event");
-        let (Some(first), Some(last)) = (self.days.first(), self.days.last()) else {
+        let (Some(first), Some(last)) = self.first_and_last_day() else {
             return vec![format!("shown: {events}")];
         };
         let without: Vec<String> = self
@@ -75,8 +73,15 @@ impl LintSummary {
             format!("by status: {}", describe_counts(&self.statuses)),
             format!("by category: {}", describe_counts(&self.categories)),
             format!("by city: {}", describe_counts(&self.cities)),
+            format!("by day: {}", describe_counts(&self.days)),
             format!("without: {}", without.join(", ")),
         ]
+    }
+
+    fn first_and_last_day(&self) -> (Option<&str>, Option<&str>) {
+        let mut days = self.days.keys().filter_map(Option::as_deref);
+        let first = days.next();
+        (first, days.next_back().or(first))
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -87,14 +92,16 @@ impl LintSummary {
             .without
             .iter()
             .map(|(detail, missing)| ((*detail).to_owned(), json!({ "events": missing, "share": share(*missing, self.events) })));
+        let (first_day, last_day) = self.first_and_last_day();
         json!({
             "events": self.events,
             "days": self.days.len(),
-            "first_day": self.days.first(),
-            "last_day": self.days.last(),
+            "first_day": first_day,
+            "last_day": last_day,
             "by_status": list(&self.statuses),
             "by_category": list(&self.categories),
             "by_city": list(&self.cities),
+            "by_day": list(&self.days),
             "without": without.collect::<Value>(),
         })
     }

@@ -20,6 +20,7 @@ async fn a_valid_feed_exits_with_0_and_a_summary() {
          feed.xml: by status: scheduled 3\n\
          feed.xml: by category: none 3\n\
          feed.xml: by city: none 3\n\
+         feed.xml: by day: 2031-02-10 1, 2031-06-30 1, 2031-07-31 1\n\
          feed.xml: without: image 100 %, price 0 %, url 100 %, venue 100 %\n"
     );
     assert!(file.exists());
@@ -181,6 +182,7 @@ async fn json_has_errors_warnings_and_what_would_be_shown() {
     assert_eq!((&shown["days"], &shown["first_day"]), (&json!(1), &shown["last_day"]));
     assert_eq!(shown["by_status"], json!([{ "value": "scheduled", "events": 1 }]));
     assert_eq!(shown["by_category"], json!([{ "value": null, "events": 1 }]));
+    assert_eq!(shown["by_day"], json!([{ "value": shown["first_day"], "events": 1 }]));
     assert_eq!(shown["without"]["image"], json!({ "events": 1, "share": 1.0 }));
     assert_eq!(
         reports.next().unwrap(),
