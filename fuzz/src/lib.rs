@@ -13,7 +13,8 @@ use worker::provider::{
 /// Parses a feed: the spans of its items lie in the document, and an error has a short text.
 pub fn check_feed(format: &str, document: &[u8]) {
     let (currency, category_map) = ("EUR".parse().expect("a currency"), CategoryMap::default());
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None };
+    let origin = "https://feeds.example/".parse().expect("a URL");
+    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin };
     match format::find(format).expect("a format").parse(document, &conventions) {
         Ok(feed) => {
             for base_event in &feed.base_events {

@@ -27,6 +27,9 @@ use crate::{
     },
 };
 
+/// The server of a file is not known. The report shows no links, so any server has the same report.
+const UNKNOWN_ORIGIN: &str = "http://localhost/";
+
 #[derive(Args, Debug)]
 pub(super) struct LintCommand {
     /// Feeds: files, http or https URLs, or `-` for standard input
@@ -61,6 +64,7 @@ impl LintCommand {
             currency: self.currency.clone(),
             category_map: CategoryMap::default(),
             id_from: id_from.map_err(|error| format!("`--id-from` {error}"))?.flatten(),
+            origin: UNKNOWN_ORIGIN.parse()?,
         };
         let mut is_valid = true;
         for feed in &self.feeds {

@@ -15,6 +15,18 @@ impl FeedUrl {
     pub fn expose(&self) -> &Url {
         &self.0
     }
+
+    /// The root of its server, without secrets.
+    #[must_use]
+    pub fn origin(&self) -> Url {
+        let mut origin = self.0.clone();
+        origin.set_path("");
+        origin.set_query(None);
+        origin.set_fragment(None);
+        // An http or https URL has a host, so it can have credentials.
+        let _ = (origin.set_username(""), origin.set_password(None));
+        origin
+    }
 }
 
 impl FromStr for FeedUrl {
@@ -51,6 +63,12 @@ mod tests {
     fn shows_neither_credentials_nor_the_query() {
         let url: FeedUrl = "https://user:swordfish@provider.example/feed?key=open-sesame".parse().expect("a URL");
         assert_eq!(format!("{url} {url:?}"), "https://***@provider.example/feed https://***@provider.example/feed");
+    }
+
+    #[test]
+    fn the_origin_has_no_secrets() {
+        let url: FeedUrl = "https://user:swordfish@provider.example:8443/a/feed?key=open-sesame#top".parse().expect("a URL");
+        assert_eq!(url.origin().as_str(), "https://provider.example:8443/");
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub(super) fn build_conventions(entry: &ProviderEntry, provider: &provider::Mode
         currency: entry.currency.clone().with_digits(digits),
         category_map: entry.category_map.clone(),
         id_from: entry.id_from.clone(),
+        origin: entry.url.origin(),
     }
 }
 

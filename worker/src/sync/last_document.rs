@@ -25,8 +25,9 @@ pub(super) fn find(entry: &ProviderEntry, provider: &provider::Model) -> LastDoc
 /// A hash of everything except the document that determines the copy.
 pub(super) fn reading_hash(entry: &ProviderEntry) -> i64 {
     let mut hash = Xxh3Default::new();
-    let headers = entry.headers.templates();
-    for part in [entry.format.name, entry.time_zone.name(), entry.currency.code(), &headers, env!("CARGO_PKG_VERSION")] {
+    let (headers, origin) = (entry.headers.templates(), entry.url.origin());
+    let settings = [entry.format.name, entry.time_zone.name(), entry.currency.code(), &headers, origin.as_str()];
+    for part in settings.into_iter().chain([env!("CARGO_PKG_VERSION")]) {
         hash.update(part.as_bytes());
         hash.update(&[0]);
     }

@@ -22,6 +22,7 @@ mod xml;
 use std::{fmt, io, ops::Range};
 
 use chrono_tz::Tz;
+use reqwest::Url;
 
 use self::pieces::PieceFormat;
 pub use self::{
@@ -95,6 +96,8 @@ pub struct Conventions {
     pub category_map: CategoryMap,
     /// The property from which ids are read, if it is not the format's own. The format must have accepted it.
     pub id_from: Option<IdFrom>,
+    /// The server of the provider. Links that begin with `/` lead to it.
+    pub origin: Url,
 }
 
 impl FeedFormat {

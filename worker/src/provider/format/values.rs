@@ -160,14 +160,16 @@ pub(super) fn parse_status(value: &str) -> Result<EventStatus, String> {
     }
 }
 
-/// Parses the URL of a page or a picture, and returns it as written.
-pub(super) fn parse_url(value: &str) -> Result<String, String> {
+/// Parses the URL of a page or a picture, and returns it as written. One that begins with `/` is completed with the origin.
+pub(super) fn parse_url(value: &str, origin: Option<&Url>) -> Result<String, String> {
     let value = value.trim();
-    let is_absolute = value.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    let completed = origin.filter(|_| value.starts_with('/')).and_then(|origin| origin.join(value).ok());
+    let url = completed.as_ref().map_or(value, Url::as_str);
+    let is_absolute = url.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if !is_absolute || value.contains(|character: char| character.is_whitespace() || character.is_control()) {
         return Err(format!("must be an absolute http:// or https:// URL, got {}", quote(value)));
     }
-    parse_text(value, MAX_URL_CHARACTERS)
+    parse_text(url, MAX_URL_CHARACTERS)
 }
 
 /// Parses the code of a currency; `None` if it is this one.

@@ -15,6 +15,7 @@ use super::Copying;
 
 on_every_backend!(
     details_are_stored_with_the_event_or_its_base_event,
+    a_picture_on_the_server_of_the_feed_has_its_address,
     a_change_of_any_detail_is_logged,
     a_cancelled_event_is_no_shown_concert,
     a_venue_without_coordinates_is_stored,
@@ -49,6 +50,12 @@ async fn details_are_stored_with_the_event_or_its_base_event(database: Arc<TestD
     // An hour after the mainland.
     assert_eq!(event.time_zone, text("Atlantic/Canary"));
     assert_eq!(event.starts_at, "2031-07-01T19:00:00Z".parse::<chrono::DateTime<chrono::Utc>>().map(UtcInstant::from).unwrap());
+}
+
+async fn a_picture_on_the_server_of_the_feed_has_its_address(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(FULL.replace("https://a.example/jazz.jpg", "/jazz.jpg")).await;
+    assert_eq!(copying.tables().await.base_events[0].image_url.as_deref(), Some("http://localhost/jazz.jpg"));
 }
 
 async fn a_change_of_any_detail_is_logged(database: Arc<TestDatabase>) {

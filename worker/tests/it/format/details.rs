@@ -114,8 +114,8 @@ fn an_invalid_detail_is_ignored_with_a_warning() {
         ),
         (
             "url=\"https://tickets.example/harbour\"",
-            "url=\"/harbour\"",
-            "`url` must be an absolute http:// or https:// URL, got `/harbour`; ignored",
+            "url=\"harbour\"",
+            "`url` must be an absolute http:// or https:// URL, got `harbour`; ignored",
         ),
         (
             "url=\"https://tickets.example/harbour\"",
@@ -137,7 +137,7 @@ fn an_invalid_detail_is_ignored_with_a_warning() {
 #[test]
 fn warnings_have_the_item_and_stay_in_document_order() {
     let document = fixtures::text(FESTIVAL)
-        .replacen("url=\"https://tickets.example/harbour\"", "url=\"/\"", 1)
+        .replacen("url=\"https://tickets.example/harbour\"", "url=\"harbour\"", 1)
         .replacen("status=\"Cancelled\"", "status=\"maybe\"", 1)
         .replacen("capacity=\"5\"", "capacity=\"x\"", 1);
     let warnings = parse(document.as_bytes()).unwrap().warnings.listed;

@@ -22,7 +22,8 @@ fn parse_document(document: &str) -> Result<ParsedFeed, FeedDocumentError> {
 
 fn parse_bytes(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
     let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None };
+    let origin = "https://feeds.example/".parse().unwrap();
+    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin };
     format::find("icalendar").unwrap().parse(document, &conventions)
 }
 

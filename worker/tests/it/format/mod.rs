@@ -23,7 +23,8 @@ use crate::fixtures;
 /// The conventions of a provider in Madrid.
 fn conventions() -> Conventions {
     let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
-    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None }
+    let origin = "https://feeds.example/".parse().unwrap();
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin }
 }
 
 /// Parses a document of a provider in Madrid.

@@ -4,10 +4,10 @@
 use chrono_tz::Tz;
 
 use crate::provider::{
-    category::CategoryMap,
     country::find_country,
     currency::Currency,
     format::{
+        Conventions,
         values::{self, ItemErrors, describe_missing, name_field},
         xml::XmlAttributes,
     },
@@ -24,7 +24,7 @@ const END: [&str; 2] = ["event_end_date", "plan_end_date"];
 /// Parses a base event without its children. The error is its id, if it has a valid one.
 pub(super) fn parse_base_event(
     attributes: &XmlAttributes<'_>,
-    category_map: &CategoryMap,
+    conventions: &Conventions,
     errors: &mut ItemErrors,
 ) -> Result<BaseEventItem, Option<String>> {
     let source_id = errors.record(attributes.required(&BASE_EVENT_ID, values::parse_id));
@@ -36,7 +36,7 @@ pub(super) fn parse_base_event(
         title,
         sell_mode,
         organizer_company_id: errors.tolerate(attributes.optional(&["organizer_company_id"], values::parse_id)),
-        details: parse_details(attributes, category_map, errors),
+        details: parse_details(attributes, conventions, errors),
         performers: Vec::new(),
         events: Vec::new(),
         span: 0..0,
@@ -47,7 +47,7 @@ pub(super) fn parse_base_event(
 pub(super) fn parse_event(
     attributes: &XmlAttributes<'_>,
     zone: Tz,
-    category_map: &CategoryMap,
+    conventions: &Conventions,
     errors: &mut ItemErrors,
 ) -> Result<EventItem, Option<String>> {
     let source_id = errors.record(attributes.required(&EVENT_ID, values::parse_id));
@@ -67,7 +67,7 @@ pub(super) fn parse_event(
         source_id,
         name: errors.tolerate(attributes.optional(&["name"], values::parse_name)),
         status: status.unwrap_or_default(),
-        details: parse_details(attributes, category_map, errors),
+        details: parse_details(attributes, conventions, errors),
         time_zone: None,
         start,
         end,
@@ -153,12 +153,13 @@ fn parse_coordinates(attributes: &XmlAttributes<'_>) -> Result<Option<Coordinate
     }
 }
 
-fn parse_details(attributes: &XmlAttributes<'_>, category_map: &CategoryMap, errors: &mut ItemErrors) -> ItemDetails {
+fn parse_details(attributes: &XmlAttributes<'_>, conventions: &Conventions, errors: &mut ItemErrors) -> ItemDetails {
+    let parse_url = |value: &str| values::parse_url(value, Some(&conventions.origin));
     ItemDetails {
-        category: attributes.get("category").and_then(|words| category_map.find(&[], &[words])),
+        category: attributes.get("category").and_then(|words| conventions.category_map.find(&[], &[words])),
         description: errors.tolerate(attributes.optional(&["description"], values::parse_description)),
-        url: errors.tolerate(attributes.optional(&["url"], values::parse_url)),
-        image_url: errors.tolerate(attributes.optional(&["image_url"], values::parse_url)),
+        url: errors.tolerate(attributes.optional(&["url"], parse_url)),
+        image_url: errors.tolerate(attributes.optional(&["image_url"], parse_url)),
         organizer_name: errors.tolerate(attributes.optional(&["organizer_name"], values::parse_name)),
     }
 }

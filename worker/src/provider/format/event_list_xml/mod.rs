@@ -129,7 +129,7 @@ impl<'a> EventListReader<'a> {
         self.collect_warnings();
         let attributes = self.read_item_attributes(element)?;
         let mut errors = ItemErrors::default();
-        let parsed = attributes::parse_base_event(&attributes, &self.conventions.category_map, &mut errors);
+        let parsed = attributes::parse_base_event(&attributes, self.conventions, &mut errors);
         let source_id = parsed.as_ref().map_or_else(|id| id.as_deref(), |base_event| Some(&base_event.source_id));
         let (mut warnings, mut performers) = (FeedWarnings::default(), Vec::new());
         let mut outcomes: Vec<EventOutcome> = Vec::new();
@@ -172,7 +172,6 @@ impl<'a> EventListReader<'a> {
 
     fn read_event(&mut self, element: &XmlElement<'a>, base_event: &str) -> Result<EventOutcome, FeedDocumentError> {
         let attributes = self.read_item_attributes(element)?;
-        let Conventions { time_zone: provider_zone, currency: provider_currency, category_map, id_from: _ } = self.conventions;
         let currency = attributes.get("currency");
         let mut warnings = FeedWarnings::default();
         let (mut performers, mut zones, mut venue) = (Vec::new(), Vec::new(), None);
@@ -180,7 +179,7 @@ impl<'a> EventListReader<'a> {
             match child.name() {
                 "zone" => {
                     let parse = |attributes: &XmlAttributes<'_>, errors: &mut ItemErrors| {
-                        attributes::parse_zone(attributes, currency, provider_currency, errors)
+                        attributes::parse_zone(attributes, currency, &self.conventions.currency, errors)
                     };
                     zones.extend(self.read_detail(&child, &mut warnings, parse)?.into_iter().flatten().flatten());
                 }
@@ -193,8 +192,8 @@ impl<'a> EventListReader<'a> {
         let time_zone = venue.as_ref().and_then(time_zone::of_venue);
         let mut errors = ItemErrors::default();
         // The venue's clock applies to the times in the attributes, which precede it.
-        let parsed = attributes::parse_event(&attributes, time_zone.unwrap_or(*provider_zone), category_map, &mut errors);
-        match parsed {
+        let zone = time_zone.unwrap_or(self.conventions.time_zone);
+        match attributes::parse_event(&attributes, zone, self.conventions, &mut errors) {
             Ok(event) => {
                 warnings.extend(element.start, errors.warnings);
                 self.add_warnings(warnings, || RejectSubject::Event {

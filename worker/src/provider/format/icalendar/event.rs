@@ -9,8 +9,10 @@ use entity::EventStatus;
 
 use super::occurrences::{Occurrence, date_time};
 use crate::provider::{
-    category::CategoryMap,
-    format::values::{self, ItemErrors, name_field},
+    format::{
+        Conventions,
+        values::{self, ItemErrors, name_field},
+    },
     item::{BaseEventItem, Coordinates, EventItem, ItemDetails, VenueItem},
     local_time::{DayEdge, LocalTime},
     time_zone,
@@ -41,16 +43,17 @@ fn optional<T>(
 }
 
 /// Parses what describes an event.
-pub(super) fn parse_details(component: &ICalendarComponent, category_map: &CategoryMap, errors: &mut ItemErrors) -> ItemDetails {
+pub(super) fn parse_details(component: &ICalendarComponent, conventions: &Conventions, errors: &mut ItemErrors) -> ItemDetails {
+    let parse_url = |value: &str| values::parse_url(value, Some(&conventions.origin));
     let organizer = component.property(&ICalendarProperty::Organizer);
     let organizer = organizer.and_then(|entry| entry.parameter(&ICalendarParameterName::Cn)?.as_text());
     let categories = component.properties(&ICalendarProperty::Categories).flat_map(|entry| &entry.values);
     let categories: Vec<&str> = categories.filter_map(ICalendarValue::as_text).collect();
     ItemDetails {
-        category: category_map.find(&[], &categories),
+        category: conventions.category_map.find(&[], &categories),
         description: errors.tolerate(optional(component, &ICalendarProperty::Description, values::parse_description)),
-        url: errors.tolerate(optional(component, &ICalendarProperty::Url, values::parse_url)),
-        image_url: errors.tolerate(optional(component, &ICalendarProperty::Image, values::parse_url)),
+        url: errors.tolerate(optional(component, &ICalendarProperty::Url, parse_url)),
+        image_url: errors.tolerate(optional(component, &ICalendarProperty::Image, parse_url)),
         organizer_name: errors.tolerate(organizer.map(|name| name_field("ORGANIZER", values::parse_name(name))).transpose()),
     }
 }
@@ -87,14 +90,14 @@ impl EventFields {
     pub(super) fn parse(
         component: &ICalendarComponent,
         base_event: &BaseEventItem,
-        category_map: &CategoryMap,
+        conventions: &Conventions,
         errors: &mut ItemErrors,
     ) -> Self {
         let name = errors.tolerate(optional(component, &ICalendarProperty::Summary, values::parse_name));
         Self {
             name: name.filter(|name| *name != base_event.title),
             status: parse_status(component),
-            details: parse_details(component, category_map, errors).without(&base_event.details),
+            details: parse_details(component, conventions, errors).without(&base_event.details),
             venue: parse_venue(component, errors),
         }
     }

@@ -196,7 +196,7 @@ impl CalendarReader<'_> {
         };
         // The fields of each VEVENT repeat the warnings about these.
         let ignored = &mut ItemErrors::default();
-        let details = event::parse_details(&components[main], &self.conventions.category_map, ignored);
+        let details = event::parse_details(&components[main], self.conventions, ignored);
         let venue_zone = event::parse_venue(&components[main], ignored).and_then(|venue| time_zone::of_venue(&venue));
         let zone = calendar.zone.or(venue_zone).unwrap_or(self.conventions.time_zone);
         let expanded = expand(&components, calendar, zone, &mut self.steps)?;
@@ -263,7 +263,7 @@ impl CalendarReader<'_> {
         let subject = RejectSubject::BaseEvent(Some(base_event.source_id.clone()));
         let parse = |(component, span): (&ICalendarComponent, &Range<usize>)| {
             let mut errors = ItemErrors::default();
-            let fields = EventFields::parse(component, base_event, &self.conventions.category_map, &mut errors);
+            let fields = EventFields::parse(component, base_event, self.conventions, &mut errors);
             self.warn(span, &subject, errors);
             fields
         };

@@ -11,7 +11,8 @@ fn view(spool: &Spool) -> SpoolView<'_> {
 
 fn conventions() -> Conventions {
     let currency = "EUR".parse().unwrap_or_else(|error| panic!("{error}"));
-    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map: CategoryMap::default(), id_from: None }
+    let origin = "https://feeds.example/".parse().expect("a URL");
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map: CategoryMap::default(), id_from: None, origin }
 }
 
 fn parse_in_one_pass(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {

@@ -1,13 +1,17 @@
 //! What describes an event: category, text, links and organizer.
 
+use reqwest::Url;
+
 use super::{
     graph::JsonLdGraph,
     node::{JsonLdLink, JsonLdNode, parse_name},
     value::{JsonValue, strip_schema},
 };
 use crate::provider::{
-    category::CategoryMap,
-    format::values::{self, ItemErrors, name_field},
+    format::{
+        Conventions,
+        values::{self, ItemErrors, name_field},
+    },
     item::ItemDetails,
 };
 
@@ -21,14 +25,14 @@ pub(super) fn read_details<'t>(
     node: JsonLdNode<'t>,
     organizers: &[JsonLdLink<'t>],
     graph: &JsonLdGraph<'t>,
-    category_map: &CategoryMap,
+    conventions: &Conventions,
     errors: &mut ItemErrors,
 ) -> ItemDetails {
     ItemDetails {
-        category: category_map.find(&node.types(), &read_words(node, graph)),
+        category: conventions.category_map.find(&node.types(), &read_words(node, graph)),
         description: errors.tolerate(node.optional("description", values::parse_description)),
-        url: read_url(node, "url", errors),
-        image_url: read_url(node, "image", errors),
+        url: read_url(node, "url", Some(&conventions.origin), errors),
+        image_url: read_url(node, "image", Some(&conventions.origin), errors),
         organizer_name: organizers.iter().find_map(|organizer| errors.tolerate(read_link_name(*organizer))),
     }
 }
@@ -51,11 +55,13 @@ pub(super) fn read_link_name(link: JsonLdLink<'_>) -> Result<Option<String>, Str
     }
 }
 
-/// The first absolute URL of a property. Relative ones are ignored, because the URL of the document is not known.
-pub(super) fn read_url(node: JsonLdNode<'_>, property: &str, errors: &mut ItemErrors) -> Option<String> {
+/// The first URL of a property that is absolute, or is completed with the origin. Others are ignored, because the URL of their page is
+/// not known.
+pub(super) fn read_url(node: JsonLdNode<'_>, property: &str, origin: Option<&Url>, errors: &mut ItemErrors) -> Option<String> {
     node.parts(property).into_iter().filter_map(find_url).find_map(|url| {
         let has_scheme = url.split_once(':').is_some_and(|(scheme, _)| scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        if has_scheme { errors.tolerate(name_field(property, values::parse_url(url)).map(Some)) } else { None }
+        let is_complete = has_scheme || (origin.is_some() && url.starts_with('/'));
+        if is_complete { errors.tolerate(name_field(property, values::parse_url(url, origin)).map(Some)) } else { None }
     })
 }
 

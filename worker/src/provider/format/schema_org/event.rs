@@ -128,7 +128,7 @@ impl<'r, 't> EventReader<'r, 't> {
     }
 
     fn find_series(&mut self, link: JsonLdLink<'t>, errors: &mut ItemErrors) -> Option<Rc<Series>> {
-        let mut read = || Series::read(link, self.graph, &self.conventions.category_map, errors).map(Rc::new);
+        let mut read = || Series::read(link, self.graph, self.conventions, errors).map(Rc::new);
         match link {
             JsonLdLink::Text(_) => read(),
             JsonLdLink::Node(node) => {
@@ -147,7 +147,7 @@ impl<'r, 't> EventReader<'r, 't> {
         let time_zone = venue.as_ref().and_then(time_zone::of_venue);
         let times = TimeReader { zone: time_zone.unwrap_or(self.conventions.time_zone) };
         let organizers = links("organizer");
-        let mut details = read_details(node, &organizers, self.graph, &self.conventions.category_map, errors);
+        let mut details = read_details(node, &organizers, self.graph, self.conventions, errors);
         let currency = &self.conventions.currency;
         let offers = OfferReader { graph: self.graph, currency, times, errors: &mut *errors }.read(node);
         details.url = details.url.or_else(|| offers.url.clone());

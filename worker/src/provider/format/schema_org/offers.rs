@@ -84,7 +84,8 @@ impl<'t> OfferReader<'_, 't> {
             sold_out: !offers.is_empty() && offers.iter().all(|offer| offer.is_sold_out()),
             sell_from,
             sell_to,
-            url: offers.iter().find_map(|offer| read_url(offer.node_with("url"), "url", self.errors)),
+            // It may become the id of the event, so it does not depend on the server.
+            url: offers.iter().find_map(|offer| read_url(offer.node_with("url"), "url", None, self.errors)),
         }
     }
 

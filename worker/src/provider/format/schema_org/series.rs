@@ -7,8 +7,10 @@ use super::{
     place::id_of_name,
 };
 use crate::provider::{
-    category::CategoryMap,
-    format::values::{self, ItemErrors, name_field},
+    format::{
+        Conventions,
+        values::{self, ItemErrors, name_field},
+    },
     item::ItemDetails,
 };
 
@@ -26,11 +28,11 @@ impl Series {
     pub(super) fn read<'t>(
         link: JsonLdLink<'t>,
         graph: &JsonLdGraph<'t>,
-        category_map: &CategoryMap,
+        conventions: &Conventions,
         errors: &mut ItemErrors,
     ) -> Option<Self> {
         match link {
-            JsonLdLink::Node(node) => Self::read_node(node, graph, category_map, errors),
+            JsonLdLink::Node(node) => Self::read_node(node, graph, conventions, errors),
             JsonLdLink::Text(text) => Self::read_text(text, link, errors),
         }
     }
@@ -47,14 +49,14 @@ impl Series {
     fn read_node<'t>(
         node: JsonLdNode<'t>,
         graph: &JsonLdGraph<'t>,
-        category_map: &CategoryMap,
+        conventions: &Conventions,
         errors: &mut ItemErrors,
     ) -> Option<Self> {
         let title = errors.tolerate(node.name("name"));
         let id = graph.find_id(node).map(|id| name_field("superEvent", values::parse_id(id)));
         let source_id = errors.tolerate(id.transpose()).or_else(|| title.as_deref().map(id_of_name))?;
         let organizers = graph.links(node, "organizer");
-        let details = read_details(node, &organizers, graph, category_map, errors);
+        let details = read_details(node, &organizers, graph, conventions, errors);
         Some(Self { source_id, title, details, organizer_company_id: read_organizer_id(&organizers, errors) })
     }
 }

@@ -1,9 +1,9 @@
 //! Optional details: each is read in all of its forms, and never rejects an event.
 
 use entity::{Category, EventStatus};
-use worker::provider::item::Coordinates;
+use worker::provider::{format, item::Coordinates};
 
-use super::read_event;
+use super::{conventions, read_event};
 
 #[test]
 fn reads_the_status_in_every_spelling() {
@@ -138,7 +138,7 @@ fn reads_performers_in_every_form() {
 #[test]
 fn reads_what_describes_an_event() {
     let (base_event, warnings) = read_event(
-        r#""description":"<p>One &amp; all</p><p>Two</p>","url":"https://x.example/7","image":["/relative.jpg",
+        r#""description":"<p>One &amp; all</p><p>Two</p>","url":"https://x.example/7","image":["relative.jpg",
            {"@type":"ImageObject","contentUrl":"https://x.example/7.jpg"}],"organizer":[{"@id":"o","name":"Jazz &amp; Friends"}],
            "doorTime":"2031-08-01T19:00""#,
     );
@@ -151,9 +151,31 @@ fn reads_what_describes_an_event() {
 }
 
 #[test]
+fn urls_that_begin_with_a_slash_lead_to_the_server_of_the_feed() {
+    for (url, expected) in [
+        ("/7.jpg?w=600", Some("https://feeds.example/7.jpg?w=600")),
+        ("//cdn.example/7.jpg", Some("https://cdn.example/7.jpg")),
+        ("https://x.example/7.jpg", Some("https://x.example/7.jpg")),
+        ("7.jpg", None),
+        ("../7.jpg", None),
+        ("/a b.jpg", None),
+        ("data:image/gif;base64,R0lGOD", None),
+    ] {
+        let document = format!(
+            r#"[{{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01","image":"{url}","offers":{{"url":"{url}"}}}}]"#
+        );
+        let feed = format::find("schema-org-json").unwrap().parse(document.as_bytes(), &conventions()).unwrap();
+        let details = &feed.base_events[0].details;
+        assert_eq!(details.image_url.as_deref(), expected, "{url}");
+        // That of an offer may be the id of the event, which does not depend on the server.
+        assert_eq!(details.url.as_deref(), expected.filter(|expected| *expected == url), "{url}");
+    }
+}
+
+#[test]
 fn urls_must_be_absolute() {
     for (properties, url, warning) in [
-        (r#""url":"/e/7""#, None, ""),
+        (r#""url":"/e/7""#, Some("https://feeds.example/e/7"), ""),
         (r#""url":"e/7?x=a:b""#, None, ""),
         (r#""url":{"@id":"https://x.example/7"}"#, Some("https://x.example/7"), ""),
         (r#""url":["","https://x.example/7"]"#, Some("https://x.example/7"), ""),
