@@ -1,11 +1,12 @@
 //! Details that make a catalogue look like that of a real provider: statuses, categories, texts in the language of the city, organizers,
-//! links and addresses.
+//! links, pictures and addresses.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::cities::City;
 use crate::model::{SimAddress, SimBaseEvent, SimDetails, SimStatus};
+use crate::picture;
 use crate::words;
 
 /// The words of a language.
@@ -136,6 +137,7 @@ pub(crate) fn add(base_event: &mut SimBaseEvent, city: &City, random: &mut ChaCh
         category: Some(choose_category(base_event, random)),
         description: Some(description.replace("{performer}", performer)),
         organizer_name: base_event.organizer_company_id.map(name_organizer),
+        image_url: None,
         url: random.random_ratio(19, 20).then(|| format!("https://tickets.example/shows/{}", base_event.id)),
     };
     let is_series = base_event.events.len() > 1;
@@ -149,6 +151,7 @@ pub(crate) fn add(base_event: &mut SimBaseEvent, city: &City, random: &mut ChaCh
         });
         event.name = (is_series && random.random_ratio(1, 8)).then(|| pick(language.event_names, random));
     }
+    base_event.details.image_url = random.random_ratio(9, 10).then(|| picture::path_of(base_event.id));
 }
 
 /// The address of a venue in a city.

@@ -65,7 +65,8 @@ impl Display for SimDetails {
         write_optional(out, "category", self.category)?;
         write_optional(out, "description", self.description.as_deref())?;
         write_optional(out, "organizer_name", self.organizer_name.as_deref())?;
-        write_optional(out, "url", self.url.as_deref())
+        write_optional(out, "url", self.url.as_deref())?;
+        write_optional(out, "image_url", self.image_url.as_deref())
     }
 }
 
@@ -163,7 +164,7 @@ impl Display for SimPerformer {
 }
 
 /// Escapes the value of an attribute in double quotes.
-struct Escaped<'a>(&'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {

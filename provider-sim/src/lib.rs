@@ -18,6 +18,7 @@ mod fault;
 mod feed;
 mod model;
 mod negotiation;
+mod picture;
 mod provider;
 mod response;
 mod server;

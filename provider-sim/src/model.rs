@@ -32,6 +32,8 @@ pub struct SimDetails {
     pub organizer_name: Option<String>,
     /// Where to buy.
     pub url: Option<String>,
+    /// A picture, as a path on the server of the feed.
+    pub image_url: Option<String>,
 }
 
 /// Whether an event takes place as announced.

@@ -9,6 +9,8 @@ use bytes::Bytes;
 use crate::catalogue::SimCatalogue;
 use crate::document::FeedDocument;
 use crate::fault::InjectedFault;
+use crate::model::SimBaseEvent;
+use crate::picture;
 
 /// A provider. Clones share its state, so that a test can control what [`serve`](crate::serve) responds.
 #[derive(Clone, Debug)]
@@ -109,6 +111,13 @@ impl SimProvider {
             return requested;
         }
         state.next_faults.pop_front().unwrap_or_else(|| state.faults.clone())
+    }
+
+    /// The picture of a base event, if it has one.
+    pub(crate) fn picture(&self, base_event: u64) -> Option<String> {
+        let catalogue = self.state().catalogue;
+        let SimBaseEvent { title, details, .. } = catalogue.base_event(base_event.checked_sub(1)?, 0)?;
+        details.image_url.map(|_| picture::draw(base_event, &title))
     }
 
     /// The current document, without counting a response.

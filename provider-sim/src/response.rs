@@ -17,6 +17,7 @@ use crate::corrupt::corrupt;
 use crate::document::{Chunks, FeedDocument, encode, encode_gzip_members, measure_length, take_bytes};
 use crate::fault::{InjectedFault, InvalidFault};
 use crate::negotiation::{SimEncoding, matches_etag, negotiate_encoding};
+use crate::picture;
 use crate::provider::{Delivery, SimProvider};
 
 /// Responds to a request; an error closes its connection without a response.
@@ -25,12 +26,16 @@ pub(crate) async fn respond(
     request: Request<Incoming>,
     shutdown: CancellationToken,
 ) -> io::Result<Response<ResponseBody>> {
-    if request.uri().path() != FEED_PATH {
+    let picture = picture::base_event_of(request.uri().path()).and_then(|base_event| provider.picture(base_event));
+    if request.uri().path() != FEED_PATH && picture.is_none() {
         return text(StatusCode::NOT_FOUND, format!("Not found. The feed is at {FEED_PATH}.\n"));
     }
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         let response = Response::builder().status(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD");
         return finish(response, ResponseBody::text(""));
+    }
+    if let Some(picture) = picture {
+        return finish(Response::builder().header(CONTENT_TYPE, "image/svg+xml"), ResponseBody::text(picture));
     }
     let requested = match requested_faults(request.uri().query().unwrap_or_default()) {
         Ok(requested) => requested,

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::provider::SimProvider;
 use crate::response::respond;
 
-/// Serves the provider's feed at `/feed` until `shutdown` is cancelled. Responses in progress may then complete within
+/// Serves the provider's feed at `/feed`, and its pictures, until `shutdown` is cancelled. Responses in progress may then complete within
 /// `GRACE`; those with an injected delay are dropped immediately.
 ///
 /// # Errors

@@ -5,7 +5,7 @@ use clap::Parser;
 use command_line::ListenAddress;
 use provider_sim::{InjectedFault, SimCatalogue};
 
-/// Simulates an event provider: serves a generated catalogue as an XML feed at /feed
+/// Simulates an event provider: serves a generated catalogue as an XML feed at /feed, and its pictures
 ///
 /// The same options produce the same bytes. A request can inject its own faults, for example
 /// /feed?fault=status:503
@@ -24,7 +24,7 @@ pub(crate) struct SimSettings {
     /// Percentage of base events that change between two responses, 0 to 100
     #[arg(long, default_value_t = 0.0, value_name = "PERCENT", value_parser = parse_percent)]
     churn: f64,
-    /// Generate no details such as statuses, categories, descriptions and addresses
+    /// Generate no details such as statuses, categories, descriptions, pictures and addresses
     #[arg(long)]
     plain: bool,
     /// Center of the event dates, for example 2026-03-01 [default: today in UTC]

@@ -29,7 +29,9 @@ fn a_catalogue_without_details_is_otherwise_the_same() {
         assert!(without == PLAIN.base_events(poll).collect::<Vec<_>>());
     }
     let feed = PLAIN.feed(0);
-    for attribute in ["status", "category", "description", "organizer_name", "url", "address", "city", "country", "time_zone"] {
+    for attribute in
+        ["status", "category", "description", "organizer_name", "url", "image_url", "address", "city", "country", "time_zone"]
+    {
         assert!(!feed.contains(&format!(" {attribute}=")), "{attribute}");
         assert!(DETAILED.feed(0).contains(&format!(" {attribute}=")), "{attribute}");
     }
@@ -73,6 +75,8 @@ fn texts_categories_and_addresses_vary() {
     assert!(texts(&|base_event| base_event.details.organizer_name.clone()).len() == 40);
     let urls = texts(&|base_event| base_event.details.url.clone());
     assert!(urls.len() > base_events.len() * 9 / 10 && urls.iter().all(|url| url.starts_with("https://")));
+    let images = texts(&|base_event| base_event.details.image_url.clone());
+    assert!(images.len() > base_events.len() * 4 / 5 && images.len() < base_events.len(), "{}", images.len());
     let descriptions = texts(&|base_event| base_event.details.description.clone());
     for word in ["the", "después", "après", "Einlass"] {
         assert!(descriptions.iter().any(|description| description.contains(word)), "{word}");

@@ -22,6 +22,32 @@ async fn other_paths_are_not_found() {
 }
 
 #[tokio::test]
+async fn the_pictures_of_the_catalogue_are_served() {
+    let catalogue = SimCatalogue { details: true, ..SimCatalogue::default() };
+    let served = SimProviderServer::start(catalogue).await;
+    let (mut with, mut without) = (0, 0);
+    for base_event in catalogue.base_events(0).take(40) {
+        let path = base_event.details.image_url.clone().unwrap_or_else(|| format!("/images/{}.svg", base_event.id));
+        let response = served.get(&path, &[]).await;
+        match base_event.details.image_url {
+            Some(_) => {
+                assert_eq!((response.status, response.header("content-type")), (200, Some("image/svg+xml")));
+                assert!(response.text().starts_with("<svg "), "{}", response.text());
+                with += 1;
+            }
+            None => {
+                assert_eq!(response.status, 404);
+                without += 1;
+            }
+        }
+    }
+    assert!(with > 0 && without > 0, "{with} with a picture, {without} without");
+    assert_eq!(served.get("/images/0.svg", &[]).await.status, 404);
+    assert_eq!(served.get("/images/9999999.svg", &[]).await.status, 404);
+    assert_eq!(served.provider.statistics().requests, 0);
+}
+
+#[tokio::test]
 async fn other_methods_are_not_allowed() {
     let served = SimProviderServer::start(SimCatalogue::default()).await;
     let response = served.send("POST", "/feed", &[]).await;
