@@ -160,11 +160,18 @@ fn replace_character(character: char) -> Option<char> {
 /// Whether a trimmed text needs no change.
 fn is_clean_line(text: &str) -> bool {
     let mut is_after_space = false;
-    text.chars().all(|character| {
+    let has_clean_characters = text.chars().all(|character| {
         let is_second_space = is_after_space && character == ' ';
         is_after_space = character == ' ';
-        !is_second_space && !matches!(character, '&' | '<') && replace_character(character) == Some(character)
-    })
+        !is_second_space && replace_character(character) == Some(character)
+    });
+    has_clean_characters && !may_have_markup(text)
+}
+
+/// Whether a text may have tags or character references. The `&` of `Rock & Roll` is text.
+pub(super) fn may_have_markup(text: &str) -> bool {
+    let is_reference = |rest: &str| rest.starts_with(|next: char| next == '#' || next.is_ascii_alphanumeric());
+    text.contains('<') || text.split('&').skip(1).any(is_reference)
 }
 
 /// Replaces white space by single spaces, and control characters as [`replace_character`] does, without reading the text as HTML.
@@ -191,7 +198,7 @@ fn push_collapsed(line: &mut String, text: &str) {
 
 /// Decodes character references, and replaces elements by the breaks that they cause.
 fn decode_markup(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<']) {
+    if !may_have_markup(text) {
         return Cow::Borrowed(text);
     }
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
@@ -270,7 +277,7 @@ mod tests {
 
     #[test]
     fn borrows_a_clean_line() {
-        for text in ["Stalls, row 7", " Palau de la Música ", ""] {
+        for text in ["Stalls, row 7", " Palau de la Música ", "Peña & Co", "R& B&", ""] {
             assert!(matches!(clean_line(text), Cow::Borrowed(line) if line == text.trim()), "{text}");
         }
     }

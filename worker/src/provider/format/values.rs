@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use entity::EventStatus;
 use reqwest::Url;
 
-use super::clean_text::{clean_line, clean_paragraphs};
+use super::clean_text::{clean_line, clean_paragraphs, may_have_markup};
 use crate::provider::{currency::Currency, id_from::IdFrom, quote::quote};
 
 /// Ids are numbers, words or, in JSON-LD, URLs.
@@ -107,7 +107,8 @@ pub(super) fn parse_id(value: &str) -> Result<String, String> {
 /// Parses a title or a name: a text of one line, without markup and control characters.
 pub(super) fn parse_name(value: &str) -> Result<String, String> {
     // Most names are clean and ASCII, and a feed has millions of them.
-    let name = if is_clean_ascii(value) { Cow::Borrowed(value) } else { clean_line(value) };
+    let is_clean = is_clean_ascii(value) && !may_have_markup(value);
+    let name = if is_clean { Cow::Borrowed(value) } else { clean_line(value) };
     if name.is_empty() { Err(format!("must have a text, got {}", quote(value))) } else { parse_text(&name, MAX_NAME_CHARACTERS) }
 }
 
@@ -121,13 +122,13 @@ pub(super) fn parse_description(value: &str) -> Result<String, String> {
     if description.is_empty() { Err(format!("must have a text, got {}", quote(value))) } else { Ok(description) }
 }
 
-/// Whether a text has only printable ASCII characters, no `&` and `<`, and single spaces.
+/// Whether a text has only printable ASCII characters and single spaces.
 fn is_clean_ascii(text: &str) -> bool {
     let mut previous = 0;
     text.bytes().all(|byte| {
         let is_second_space = byte == b' ' && previous == b' ';
         previous = byte;
-        matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<') && !is_second_space
+        matches!(byte, b' '..=b'~') && !is_second_space
     })
 }
 
