@@ -163,6 +163,16 @@ as-json = The same search as JSON
 month-caption = Events that start on each day, and their lowest price
 all-days-of-month = All days of the month
 from-price = from
+map-title = Map
+map-caption = The events of this search. Each circle shows those of its area.
+map-circle = { $place }: { $events }
+map-zoom-out = Zoom out
+map-everywhere = Everywhere
+map-without-place = { $count ->
+    [one] { $number } event is not on the map: its place is not known.
+   *[other] { $number } events are not on the map: their places are not known.
+}
+map-limit = The map shows only { $number } events.
 
 # An event
 when = When
@@ -170,6 +180,7 @@ until = until
 before = Before:
 where = Where
 map = Map (OpenStreetMap)
+map-of-place = The place on a map
 price = Price
 performers = Performers
 organizer = Organizer

@@ -163,6 +163,16 @@ as-json = La misma búsqueda en JSON
 month-caption = Eventos que empiezan cada día y su precio más bajo
 all-days-of-month = Todos los días del mes
 from-price = desde
+map-title = Mapa
+map-caption = Los eventos de esta búsqueda. Cada círculo muestra los de su zona.
+map-circle = { $place }: { $events }
+map-zoom-out = Alejar
+map-everywhere = En todas partes
+map-without-place = { $count ->
+    [one] { $number } evento no está en el mapa: no se conoce su lugar.
+   *[other] { $number } eventos no están en el mapa: no se conocen sus lugares.
+}
+map-limit = El mapa solo muestra { $number } eventos.
 
 # An event
 when = Cuándo
@@ -170,6 +180,7 @@ until = hasta
 before = Antes:
 where = Dónde
 map = Mapa (OpenStreetMap)
+map-of-place = El lugar en un mapa
 price = Precio
 performers = Artistas
 organizer = Organizador

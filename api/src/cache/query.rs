@@ -65,6 +65,7 @@ pub enum CachedResource {
     Exports,
     Calendar,
     Facets,
+    Map,
     Search,
     Concerts,
     Performers,
@@ -77,11 +78,12 @@ pub enum CachedResource {
 }
 
 impl CachedResource {
-    pub(super) const NAMES: [&str; 13] = [
+    pub(super) const NAMES: [&str; 14] = [
         "events",
         "exports",
         "calendar",
         "facets",
+        "map",
         "search",
         "concerts",
         "performers",

@@ -38,6 +38,17 @@ impl BoundingBox {
         )
     }
 
+    /// Its west, if it crosses the antimeridian.
+    pub(super) fn west_of_antimeridian(&self) -> Option<f64> {
+        (self.west > self.east).then_some(self.west)
+    }
+
+    /// West, south, east and north in degrees. East is greater than 180 if the rectangle crosses the antimeridian.
+    pub(crate) fn bounds(&self) -> [f64; 4] {
+        let turn = if self.west > self.east { 360.0 } else { 0.0 };
+        [self.west, self.south, self.east + turn, self.north]
+    }
+
     /// The rectangle as one or two that do not cross the antimeridian.
     pub(super) fn split(&self) -> Vec<Self> {
         if self.west <= self.east {

@@ -7,6 +7,7 @@
 mod availability_filter;
 mod bounding_box;
 mod calendar;
+mod clusters;
 mod conditions;
 mod documented;
 mod event_view;
@@ -30,6 +31,7 @@ mod words;
 
 pub(crate) use self::{
     calendar::{CountedDays, count_days},
+    clusters::{Cluster, CountedClusters, count_clusters},
     documented::AllFilters,
     event_view::{EventPerformerView, EventVenueView, EventView},
     facets::{CountedFacets, Facet, FacetCount, count_facets},

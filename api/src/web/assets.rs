@@ -14,17 +14,19 @@ use crate::{error::ApiError, response::StaticDocument};
 const STYLE: File =
     File { name: "style.css", content_type: "text/css; charset=utf-8", content: include_str!("assets/style.css") };
 const TILES: File = File { name: "tiles.svg", content_type: "image/svg+xml", content: include_str!("assets/tiles.svg") };
+const LAND: File = File { name: "land.svg", content_type: "image/svg+xml", content: include_str!("assets/land.svg") };
 const OPS_STYLE: File =
     File { name: "ops.css", content_type: "text/css; charset=utf-8", content: include_str!("assets/ops.css") };
 const OPS_SCRIPT: File =
     File { name: "ops.js", content_type: "text/javascript; charset=utf-8", content: include_str!("assets/ops.js") };
-const FILES: [File; 4] = [STYLE, TILES, OPS_STYLE, OPS_SCRIPT];
+const FILES: [File; 5] = [STYLE, TILES, LAND, OPS_STYLE, OPS_SCRIPT];
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Where the files are, relative to the address of the service.
 pub(super) static PATHS: LazyLock<AssetPaths> = LazyLock::new(|| AssetPaths {
     style: STYLE.path(),
     tiles: TILES.path(),
+    land: LAND.path(),
     ops_style: OPS_STYLE.path(),
     ops_script: OPS_SCRIPT.path(),
 });
@@ -33,6 +35,7 @@ pub(super) static PATHS: LazyLock<AssetPaths> = LazyLock::new(|| AssetPaths {
 pub(super) struct AssetPaths {
     pub(super) style: String,
     pub(super) tiles: String,
+    pub(super) land: String,
     pub(super) ops_style: String,
     pub(super) ops_script: String,
 }

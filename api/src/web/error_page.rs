@@ -55,6 +55,9 @@ pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri, lang
     super::set_headers(headers);
     super::set_language(headers, language);
     set_error_headers(error, headers);
+    if let Some(Ok(location)) = error.location().map(|location| format!("{location}{}", language.query()).parse()) {
+        headers.insert(header::LOCATION, location);
+    }
     response
 }
 

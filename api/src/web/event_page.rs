@@ -8,7 +8,7 @@ use super::{
     event_text::{EventText, format_instant, format_price, format_wall_clock, is_web_address, name_of_category},
     language::{self, PageLanguage},
     nearby,
-    place_text::{address_lines, map_url},
+    place_text::{PointMap, address_lines},
     travel::{self, Travel},
 };
 use crate::{
@@ -60,9 +60,9 @@ impl EventPage<'_> {
         address_lines([&venue.address, &venue.postal_code, &venue.city, &venue.region, &venue.country])
     }
 
-    fn map(&self) -> Option<String> {
+    fn map(&self) -> Option<PointMap> {
         let venue = self.event.venue.0.as_ref()?;
-        venue.latitude.0.zip(venue.longitude.0).map(map_url)
+        venue.latitude.0.zip(venue.longitude.0).map(PointMap::at)
     }
 
     fn category(&self) -> Option<(&str, String)> {

@@ -9,7 +9,7 @@ use super::{
     event_text::EventText,
     follow::FollowLinks,
     language::{self, PageLanguage},
-    place_text::{address_lines, map_url},
+    place_text::{PointMap, address_lines},
     search_form::SearchForm,
     search_page::describe_total,
 };
@@ -60,8 +60,8 @@ impl ItemPage<'_> {
         parts.collect::<Vec<_>>().join(" · ")
     }
 
-    fn map(&self) -> Option<String> {
-        self.item.coordinates.map(map_url)
+    fn map(&self) -> Option<PointMap> {
+        self.item.coordinates.map(PointMap::at)
     }
 }
 

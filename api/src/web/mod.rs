@@ -11,11 +11,14 @@ mod follow;
 mod item_page;
 mod language;
 mod loosen;
+mod map_query;
+mod map_view;
 mod month_grid;
 mod nearby;
 pub(crate) mod ops;
 mod place_text;
 mod search_form;
+mod search_map;
 mod search_page;
 mod sitemap;
 mod ticket_redirect;
@@ -66,6 +69,7 @@ struct Frame {
     root: &'static str,
     style: &'static str,
     tiles: &'static str,
+    land: &'static str,
     language: PageLanguage,
     /// The address of the content; errors have none.
     address: Option<PageAddress>,
@@ -97,7 +101,7 @@ impl Frame {
     /// The frame of a page with this path.
     fn of(path: &str, language: PageLanguage) -> Self {
         let root = if path == "/" { "" } else { "../" };
-        Self { root, style: &PATHS.style, tiles: &PATHS.tiles, language, address: None }
+        Self { root, style: &PATHS.style, tiles: &PATHS.tiles, land: &PATHS.land, language, address: None }
     }
 
     /// The frame of the content at this address, which is relative to the address of the service and in any language.

@@ -1,6 +1,24 @@
 //! Where a venue is, as people read it.
 
+use super::map_view::{LandImage, MapView};
 use crate::response::Nullable;
+
+/// Where a point is.
+#[derive(Debug)]
+pub(super) struct PointMap {
+    /// A map of another service that shows the point. It is contacted only if the reader follows the link.
+    pub(super) url: String,
+    /// The coasts around the point, which is in the middle of the map.
+    pub(super) land: Vec<LandImage>,
+}
+
+impl PointMap {
+    /// The map of a latitude and a longitude.
+    pub(super) fn at((latitude, longitude): (f64, f64)) -> Self {
+        let url = format!("https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=17/{latitude}/{longitude}");
+        Self { url, land: MapView::around((latitude, longitude)).land() }
+    }
+}
 
 /// The lines of an address that are known: the street, the city with its postal code, the region and the country.
 pub(super) fn address_lines([address, postal_code, city, region, country]: [&Nullable<String>; 5]) -> Vec<String> {
@@ -9,11 +27,6 @@ pub(super) fn address_lines([address, postal_code, city, region, country]: [&Nul
     let region = region.0.clone().filter(|region| city.0.as_ref() != Some(region));
     let lines = [address.0.clone(), Some(city_line), region, country.0.clone()];
     lines.into_iter().flatten().filter(|line| !line.is_empty()).collect()
-}
-
-/// A map of another service that shows a point. It is contacted only if the reader follows the link.
-pub(super) fn map_url((latitude, longitude): (f64, f64)) -> String {
-    format!("https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=17/{latitude}/{longitude}")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{
     loosen::{self, LooserSearch},
     month_grid::MonthGrid,
     search_form::{SearchForm, SearchLink},
+    search_map::SearchMap,
 };
 use crate::{
     cache::Freshness,
@@ -38,6 +39,7 @@ struct SearchPage<'a> {
     /// Searches with results, if this one has none.
     looser: Vec<LooserSearch>,
     month: Option<MonthGrid>,
+    map: Option<SearchMap>,
     /// The words that were searched instead of those of the reader.
     corrected: Option<&'a str>,
     follow: FollowLinks,
@@ -57,6 +59,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     // The grid shows the month in which a list begins that is in the order of its dates.
     let day = first.filter(|_| !form.has("sort")).and_then(|event| event.start_date.0.parse().ok());
     let month = MonthGrid::read(&state, &form, day.map_or(today, |day| Ord::max(day, today)), today).await?;
+    let map = SearchMap::read(&state, &form).await;
     let active = form.active(&data.events);
     let is_loosened = data.events.is_empty() && !form.has("cursor") && !form.has("ids");
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
@@ -66,6 +69,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         active,
         looser,
         month,
+        map,
         corrected: meta.corrected.0.as_deref(),
         follow: FollowLinks::new(state.public_url.as_ref(), "", &form, &json),
         form,

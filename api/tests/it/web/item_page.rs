@@ -130,6 +130,8 @@ async fn other_ids_lead_to_the_same_page(database: Arc<TestDatabase>) {
         let response = app.get(&format!("{folder}/{old}")).await;
         html_of(&response, 308);
         assert_eq!(response.location(), page);
+        let in_spanish = app.get(&format!("{folder}/{old}?lang=es")).await;
+        assert_eq!(in_spanish.location(), format!("{page}?lang=es"));
     }
     let html = open(&app, "/p/fever:12").await;
     let [_, performer] = find_pages(&app, id).await;

@@ -5,6 +5,7 @@ mod event_page;
 mod html;
 mod item_page;
 mod language;
+mod map;
 mod month_grid;
 mod ops;
 mod public_url;
