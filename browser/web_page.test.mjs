@@ -107,6 +107,29 @@ test('a day of the month selects its events, and the search is a calendar', asyn
   assert.equal(await grid.locator('[aria-current=date]').count(), 0);
 });
 
+test('a circle of the map selects its area, by mouse and by keyboard', async (t) => {
+  const page = await open(t);
+  const map = page.getByRole('region', { name: 'Map' });
+  const eventsOf = async (link) => Number((await link.evaluate((circle) => circle.textContent)).match(/([\d,]+) events?/)[1].replace(',', ''));
+  const found = async () => Number((await page.getByRole('heading', { level: 2 }).first().innerText()).match(/[\d,]+/)[0].replace(',', ''));
+  const largest = map.locator('a:has(circle)').first();
+  const count = await eventsOf(largest);
+  await largest.click();
+  assert.equal(await found(), count);
+  assert.match(new URL(page.url()).search, /bbox=/);
+  assert.ok(await page.getByRole('link', { name: /Area of the map.*remove/ }).isVisible());
+  const last = map.locator('a:has(circle)').last();
+  const part = await eventsOf(last);
+  await last.focus();
+  await page.keyboard.press('Enter');
+  await page.waitForURL((url) => url.searchParams.has('bbox'));
+  assert.equal(await found(), part);
+  await map.getByRole('link', { name: 'Zoom out' }).click();
+  assert.ok((await found()) >= part);
+  await map.getByRole('link', { name: 'Everywhere' }).click();
+  assert.ok((await found()) >= count);
+});
+
 test('a search without results names the filter to remove', async (t) => {
   const page = await open(t);
   await page.getByLabel('City').fill('Nowhere at all');

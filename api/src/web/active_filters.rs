@@ -12,14 +12,13 @@ const MODIFIERS: [&str; 5] = ["sort", "time_zone", "range", "cursor", language::
 /// Parameters that only have a meaning together.
 const POINT: [&str; 3] = ["latitude", "longitude", "radius"];
 /// The names of filters.
-const LABELS: [(&str, &str); 21] = [
+const LABELS: [(&str, &str); 20] = [
     ("q", "words"),
     ("starts_at", "from-day"),
     ("ends_at", "until-day"),
     ("min_price", "lowest-price"),
     ("max_price", "highest-price"),
     ("availability", "tickets"),
-    ("bbox", "filter-area"),
     ("city", "city"),
     ("category", "category"),
     ("country", "filter-country"),
@@ -70,6 +69,9 @@ impl SearchForm {
     /// A filter in words.
     fn label_of(&self, name: &str, events: &[Event]) -> String {
         let value = self.value(name);
+        if name == "bbox" {
+            return self.language.text("filter-area");
+        }
         if name == "latitude" {
             let (radius, longitude) = (self.value("radius"), self.value("longitude"));
             let arguments = [("radius", radius.as_str()), ("latitude", &value), ("longitude", &longitude)];

@@ -15,11 +15,13 @@ const STYLE: File =
     File { name: "style.css", content_type: "text/css; charset=utf-8", content: include_str!("assets/style.css") };
 const TILES: File = File { name: "tiles.svg", content_type: "image/svg+xml", content: include_str!("assets/tiles.svg") };
 const LAND: File = File { name: "land.svg", content_type: "image/svg+xml", content: include_str!("assets/land.svg") };
+const SEARCH_SCRIPT: File =
+    File { name: "search.js", content_type: "text/javascript; charset=utf-8", content: include_str!("assets/search.js") };
 const OPS_STYLE: File =
     File { name: "ops.css", content_type: "text/css; charset=utf-8", content: include_str!("assets/ops.css") };
 const OPS_SCRIPT: File =
     File { name: "ops.js", content_type: "text/javascript; charset=utf-8", content: include_str!("assets/ops.js") };
-const FILES: [File; 5] = [STYLE, TILES, LAND, OPS_STYLE, OPS_SCRIPT];
+const FILES: [File; 6] = [STYLE, TILES, LAND, SEARCH_SCRIPT, OPS_STYLE, OPS_SCRIPT];
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Where the files are, relative to the address of the service.
@@ -27,6 +29,7 @@ pub(super) static PATHS: LazyLock<AssetPaths> = LazyLock::new(|| AssetPaths {
     style: STYLE.path(),
     tiles: TILES.path(),
     land: LAND.path(),
+    search_script: SEARCH_SCRIPT.path(),
     ops_style: OPS_STYLE.path(),
     ops_script: OPS_SCRIPT.path(),
 });
@@ -36,6 +39,7 @@ pub(super) struct AssetPaths {
     pub(super) style: String,
     pub(super) tiles: String,
     pub(super) land: String,
+    pub(super) search_script: String,
     pub(super) ops_style: String,
     pub(super) ops_script: String,
 }

@@ -3,10 +3,14 @@
 use askama::Template;
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
-use poem::{Request, Response};
+use poem::{
+    Request, Response,
+    http::{HeaderValue, header},
+};
 
 use super::{
     Frame,
+    assets::PATHS,
     event_text::EventText,
     follow::FollowLinks,
     language::{Language, PageLanguage},
@@ -22,6 +26,11 @@ use crate::{
     state::State,
 };
 
+/// As that of the other pages, except that the page has a script, which requests other searches.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'",
+);
 /// From this number on, events are not counted.
 const MAX_COUNTED: u64 = 10_000;
 
@@ -29,6 +38,7 @@ const MAX_COUNTED: u64 = 10_000;
 #[template(path = "search.html")]
 struct SearchPage<'a> {
     frame: Frame,
+    script: &'static str,
     form: SearchForm,
     events: Vec<EventText<'a>>,
     /// The number of events on all pages.
@@ -65,6 +75,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
     let page = SearchPage {
         frame: Frame::of("/", chosen).at(state.public_url.as_ref(), &form.address()),
+        script: &PATHS.search_script,
         days: form.days(today),
         active,
         looser,
@@ -79,6 +90,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
     };
     let mut response = super::respond(&request, chosen, &page).await?;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     found.set_headers(response.headers_mut());
     Ok(response)
 }

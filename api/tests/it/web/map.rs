@@ -19,7 +19,7 @@ on_every_backend!(
     pages_of_events_and_venues_show_the_point,
 );
 
-/// An event with a venue of its own.
+/// An event at a venue of the same name.
 fn event_at(title: &str, city: Option<&str>, point: (f64, f64)) -> NewEvent {
     concert(title).venue_with(title, Some(point), |venue| {
         venue.city = city.map(str::to_owned);
@@ -81,6 +81,7 @@ async fn the_map_has_the_filters_of_the_search(database: Arc<TestDatabase>) {
     assert!(!map_of(&html).contains("Alejar"), "all is shown");
 
     let html = open(&app, "/?bbox=-4,40,-3,41").await;
+    assert!(html.contains("<bdi>Area of the map</bdi>"), "the filter can be removed: {html}");
     let [larger, everywhere] = <[Tag; 2]>::try_from(
         tags(map_of(&html)).into_iter().filter(|tag| tag.name == "a").take(2).collect::<Vec<_>>(),
     )
