@@ -46,7 +46,7 @@ check: ## Check format, lints, docs, licenses, unused dependencies, crate bounda
 	$(CARGO) update --manifest-path fuzz/Cargo.toml --workspace --locked --quiet # fails if its lock file is outdated
 	$(CARGO) test --workspace --locked --quiet -- edges:: drift::
 
-test-browser: ## Test the API in a real Chromium (installs playwright-core into target/browser)
+test-browser: ## Test the API in a real Chromium (installs npm packages into target/browser)
 	@scripts/test-browser
 
 test-clocks: ## Set the clocks of running programs back and forward by an hour (needs libfaketime and Python)
