@@ -9,6 +9,7 @@ pub mod commands;
 pub mod database;
 pub mod error;
 pub mod find;
+pub mod images;
 mod mcp;
 pub mod public_url;
 pub mod query;

@@ -13,6 +13,7 @@ use crate::{
     auth::{AccessSettings, Keys, KeysFileError, KeysSettings},
     cache::{self, CacheSettings, Redis, RedisSettingsError},
     database::{Replica, writer::Writer},
+    images::ImageSettings,
     public_url::PublicUrlSettings,
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
@@ -74,6 +75,9 @@ pub struct Settings {
     /// The address of the service.
     #[command(flatten)]
     pub public_url: PublicUrlSettings,
+    /// Pictures of events.
+    #[command(flatten)]
+    pub images: ImageSettings,
     /// Caches.
     #[command(flatten)]
     pub cache: CacheSettings,
@@ -145,6 +149,6 @@ impl State {
         let state = Self::with_replica(database, watch, replica, settings.cache.process_bytes(), redis);
         let writer = Arc::new(Writer::new(primary, state.availability.clone()));
         let public_url = settings.public_url.public_url.clone();
-        Ok(Self { rate, writer, keys, cors, public_url, ..state })
+        Ok(Self { rate, writer, keys, cors, public_url, images: settings.images.images, ..state })
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     auth::Keys,
     cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
     database::{Availability, ReadSource, Replica, reader::Reader, writer::Writer},
+    images::Images,
     public_url::PublicUrl,
     rate_limit::RateLimiter,
     response::Cors,
@@ -46,6 +47,8 @@ pub struct State {
     pub cors: Cors,
     /// The address of the service on the web, if it is configured.
     pub public_url: Option<PublicUrl>,
+    /// Which pictures of events the pages show.
+    pub images: Images,
     /// Limits of a batch of prices.
     pub batch_limits: BatchLimits,
     /// Whether the process accepts new work.
@@ -92,6 +95,7 @@ impl State {
             keys: Keys::default(),
             cors: Cors::default(),
             public_url: None,
+            images: Images::default(),
             batch_limits: BatchLimits::REQUEST,
             readiness: Readiness::default(),
             rate: None,

@@ -7,7 +7,7 @@ use poem::{
 };
 
 use super::{
-    Frame, HTML,
+    Frame, HTML, Policy,
     event_text::capitalize,
     language::{Language, PageLanguage},
     search_form::SearchForm,
@@ -52,7 +52,7 @@ pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri, lang
     let mut response = Response::builder().status(error.status()).body(html);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HTML);
-    super::set_headers(headers);
+    super::set_headers(headers, Policy::default());
     super::set_language(headers, language);
     set_error_headers(error, headers);
     if let Some(Ok(location)) = error.location().map(|location| format!("{location}{}", language.query()).parse()) {

@@ -4,7 +4,7 @@ use askama::Template;
 use poem::{Request, Response};
 
 use super::{
-    Frame,
+    Frame, Policy,
     event_text::{EventText, format_instant, format_price, format_wall_clock, is_web_address, name_of_category},
     language::{self, PageLanguage},
     nearby,
@@ -97,6 +97,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let other_dates = read_other_dates(&state, &details.event).await?;
     let nearby = nearby::read(&state, &details.event).await;
     let frame = Frame::of(request.uri().path(), chosen)
+        .with_images(state.images)
         .at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0))
         .with_parameter("from", from.as_deref());
     let travel = travel::read(&state, &details.event, from, chosen).await?;
@@ -112,7 +113,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         summary: summarize(text),
         json_ld: &String::from_utf8(json_ld).map_err(|_| ApiError::ResponseBody)?,
     };
-    Ok(super::respond(&request, chosen, &page).await?)
+    Ok(super::respond(&request, chosen, Policy { images: state.images, has_script: false }, &page).await?)
 }
 
 /// What a reader may type as the name of a place.

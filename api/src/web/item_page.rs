@@ -5,7 +5,7 @@ use poem::{Request, Response};
 use serde::de::DeserializeOwned;
 
 use super::{
-    Found, Frame,
+    Found, Frame, Policy,
     event_text::EventText,
     follow::FollowLinks,
     language::{self, PageLanguage},
@@ -89,7 +89,7 @@ where
     let (EventPage { data, meta, .. }, found) = state.cache.read(events).await?;
     let address = format!("{}/{}", item.folder, item.uuid);
     let address = cursor.as_ref().map_or_else(|| address.clone(), |cursor| format!("{address}?{}", cursor_query(cursor)));
-    let frame = Frame::of(request.uri().path(), chosen).at(state.public_url.as_ref(), &address);
+    let frame = Frame::of(request.uri().path(), chosen).with_images(state.images).at(state.public_url.as_ref(), &address);
     let page = ItemPage {
         events: data.events.iter().map(|event| EventText(event, chosen.language)).collect(),
         total: describe_total(chosen.language, meta.total.0.unwrap_or_default()),
@@ -100,7 +100,7 @@ where
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
         item: &item,
     };
-    let mut response = super::respond(&request, chosen, &page).await?;
+    let mut response = super::respond(&request, chosen, Policy { images: state.images, has_script: false }, &page).await?;
     found.set_headers(response.headers_mut());
     Ok(response)
 }

@@ -67,12 +67,12 @@ impl MapView {
 
     /// The pictures of the coasts: two where the part crosses the antimeridian.
     pub(super) fn land(&self) -> Vec<LandImage> {
-        let east = self.west + SIZE.0 / self.scale.0;
         let image = |west: f64| {
             let (x, y) = self.place((LAND.0, west));
             LandImage { x, y, width: round(TURN * self.scale.0), height: round((LAND.0 - LAND.1) * self.scale.1) }
         };
-        [-TURN, 0.0, TURN].map(|turn| turn - 180.0).into_iter().filter(|west| *west < east && west + TURN > self.west).map(image).collect()
+        let images = [-TURN, 0.0, TURN].map(|turn| image(turn - 180.0));
+        images.into_iter().filter(|image| image.x < SIZE.0 && image.x + image.width > 0.0).collect()
     }
 }
 
@@ -92,7 +92,9 @@ mod tests {
 
     #[test]
     fn a_rectangle_is_shown_with_a_margin() {
-        for bounds in [[-9.5, 36.0, 3.3, 43.8], [2.1, 41.3, 2.2, 41.5], [170.0, -47.0, 185.0, -16.0], [-180.0, -60.0, 180.0, 84.0]] {
+        for bounds in
+            [[-9.5, 36.0, 3.3, 43.8], [2.1, 41.3, 2.2, 41.5], [170.0, -47.0, 185.0, -16.0], [-180.0, -60.0, 180.0, 84.0]]
+        {
             let view = MapView::fit(bounds);
             let [west, south, east, north] = bounds;
             assert!(is_inside(view.place((south, west))) && is_inside(view.place((north, east))), "{bounds:?}");
@@ -110,7 +112,7 @@ mod tests {
         for bounds in [[170.0, -47.0, 190.0, -16.0], [-190.0, -47.0, -170.0, -16.0]] {
             let edges = left_edges(bounds);
             assert_eq!(edges.len(), 2, "{bounds:?}");
-            assert_eq!(edges[1], SIZE.0 / 2.0, "the second begins in the middle");
+            assert!((edges[1] - SIZE.0 / 2.0).abs() < 0.1, "the second begins in the middle: {edges:?}");
         }
     }
 

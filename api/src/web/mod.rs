@@ -17,6 +17,7 @@ mod month_grid;
 mod nearby;
 pub(crate) mod ops;
 mod place_text;
+mod policy;
 mod search_form;
 mod search_map;
 mod search_page;
@@ -36,12 +37,14 @@ use serde::Deserialize;
 use self::{
     assets::{Assets, PATHS},
     language::Language,
+    policy::Policy,
 };
 pub(crate) use self::{error_page::error_response, language::PageLanguage};
 use crate::{
     error::ApiError,
+    images::Images,
     public_url::PublicUrl,
-    resources::{performers::PerformerItem, venues::VenueItem},
+    resources::{events::Event, performers::PerformerItem, venues::VenueItem},
     response::{Representation, with_length},
     state::State,
 };
@@ -56,10 +59,6 @@ pub(crate) const ASSETS: &str = "/assets/{hash}/{name}";
 
 const VARY: HeaderValue = HeaderValue::from_static("accept-language");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
-/// Text of providers is shown on the page: even if some of it were markup, no script would run and no host would be contacted.
-const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-);
 const REFERRER_POLICY: HeaderValue = HeaderValue::from_static("strict-origin-when-cross-origin");
 
 /// What surrounds the content of every page.
@@ -71,6 +70,7 @@ struct Frame {
     tiles: &'static str,
     land: &'static str,
     language: PageLanguage,
+    images: Images,
     /// The address of the content; errors have none.
     address: Option<PageAddress>,
 }
@@ -101,7 +101,15 @@ impl Frame {
     /// The frame of a page with this path.
     fn of(path: &str, language: PageLanguage) -> Self {
         let root = if path == "/" { "" } else { "../" };
-        Self { root, style: &PATHS.style, tiles: &PATHS.tiles, land: &PATHS.land, language, address: None }
+        Self {
+            root,
+            style: &PATHS.style,
+            tiles: &PATHS.tiles,
+            land: &PATHS.land,
+            language,
+            images: Images::default(),
+            address: None,
+        }
     }
 
     /// The frame of the content at this address, which is relative to the address of the service and in any language.
@@ -137,6 +145,16 @@ impl Frame {
             link.query = Serializer::for_suffix(std::mem::take(&mut link.query), 1).append_pair(name, value).finish();
         }
         self
+    }
+
+    /// The same with the pictures of the settings.
+    fn with_images(self, images: Images) -> Self {
+        Self { images, ..self }
+    }
+
+    /// The address of the picture of an event, if the page shows it.
+    fn picture_of<'a>(&self, event: &'a Event) -> Option<&'a str> {
+        event.image_url.0.as_deref().filter(|url| self.images == Images::Direct && event_text::is_web_address(url))
     }
 
     /// A text of the page.
@@ -192,9 +210,9 @@ where
 }
 
 /// The response to a request for a page.
-async fn respond(request: &Request, language: PageLanguage, page: &impl Template) -> Result<Response, ApiError> {
+async fn respond(request: &Request, language: PageLanguage, policy: Policy, page: &impl Template) -> Result<Response, ApiError> {
     let mut response = represent(request, page).await?;
-    set_headers(response.headers_mut());
+    set_headers(response.headers_mut(), policy);
     set_language(response.headers_mut(), language);
     Ok(response)
 }
@@ -221,8 +239,8 @@ fn set_language(headers: &mut HeaderMap, language: PageLanguage) {
 }
 
 /// Sets the headers of every page.
-fn set_headers(headers: &mut HeaderMap) {
-    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+fn set_headers(headers: &mut HeaderMap, policy: Policy) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.header());
     headers.insert(header::REFERRER_POLICY, REFERRER_POLICY);
     headers.insert(HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin"));
 }

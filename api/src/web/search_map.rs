@@ -131,7 +131,7 @@ fn area_text([west, south, east, north]: [f64; 4]) -> String {
 fn abbreviate(language: Language, number: u64) -> String {
     match number {
         0..1_000 => number.to_string(),
-        1_000..10_000 => format!("{}k", language.decimal((number / 100) as f64 / 10.0, 1)),
+        1_000..10_000 => format!("{}{}{}k", number / 1_000, language.text("decimal-separator"), number % 1_000 / 100),
         _ => format!("{}k", number / 1_000),
     }
 }
@@ -148,8 +148,9 @@ mod tests {
 
     fn map(query: &str, clusters: Vec<Cluster>) -> Option<SearchMap> {
         let counted = CountedClusters { total: 1_240, is_complete: true, clusters };
-        let area = MapQuery::parse(query).unwrap().bounds();
-        SearchMap::new(&SearchForm::of(query), area, &counted)
+        let form = SearchForm::of(query);
+        let area = MapQuery::parse(&form.filters(&[], &[])).unwrap().bounds();
+        SearchMap::new(&form, area, &counted)
     }
 
     fn spain() -> Vec<Cluster> {
@@ -175,7 +176,7 @@ mod tests {
         assert!(found.circles[0].link.is_current && !found.circles[1].link.is_current);
         let [larger, everywhere] = &found.zoom_out[..] else { panic!("{found:?}") };
         assert_eq!(everywhere.href, "?q=jazz");
-        assert!(larger.href.starts_with("?q=jazz&bbox=-3.7"), "{}", larger.href);
+        assert!(larger.href.starts_with("?q=jazz&bbox=-3.88"), "{}", larger.href);
         assert_eq!(map("bbox=-170,-50,170,80", spain()).unwrap().zoom_out.len(), 1);
         assert_eq!(map("bbox=1,2,3,4", Vec::new()).unwrap().circles.len(), 0, "an area without events is shown");
         assert!(map("q=jazz", Vec::new()).is_none());

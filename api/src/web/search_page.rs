@@ -3,13 +3,10 @@
 use askama::Template;
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
-use poem::{
-    Request, Response,
-    http::{HeaderValue, header},
-};
+use poem::{Request, Response};
 
 use super::{
-    Frame,
+    Frame, Policy,
     assets::PATHS,
     event_text::EventText,
     follow::FollowLinks,
@@ -26,11 +23,6 @@ use crate::{
     state::State,
 };
 
-/// As that of the other pages, except that the page has a script, which requests other searches.
-const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; connect-src 'self'; form-action 'self'; \
-     base-uri 'none'; frame-ancestors 'none'",
-);
 /// From this number on, events are not counted.
 const MAX_COUNTED: u64 = 10_000;
 
@@ -74,7 +66,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let is_loosened = data.events.is_empty() && !form.has("cursor") && !form.has("ids");
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
     let page = SearchPage {
-        frame: Frame::of("/", chosen).at(state.public_url.as_ref(), &form.address()),
+        frame: Frame::of("/", chosen).with_images(state.images).at(state.public_url.as_ref(), &form.address()),
         script: &PATHS.search_script,
         days: form.days(today),
         active,
@@ -89,8 +81,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         next: meta.next.0.as_ref().map(|next| format!("{next}{}", chosen.pair())),
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
     };
-    let mut response = super::respond(&request, chosen, &page).await?;
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    let mut response = super::respond(&request, chosen, Policy { images: state.images, has_script: true }, &page).await?;
     found.set_headers(response.headers_mut());
     Ok(response)
 }

@@ -27,7 +27,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     }
     let mut response = Response::from(StatusCode::FOUND);
     let headers = response.headers_mut();
-    super::set_headers(headers);
+    super::set_headers(headers, super::Policy::default());
     headers.insert(header::LOCATION, target);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
     headers.insert(ROBOTS.0, ROBOTS.1);

@@ -77,15 +77,13 @@ async fn the_map_has_the_filters_of_the_search(database: Arc<TestDatabase>) {
     let html = open(&app, "/?city=barcelona&sort=price&lang=es").await;
     let found = circles(&html);
     assert!(found.iter().all(|(label, _)| label.starts_with("Barcelona: ")), "{found:?}");
-    assert!(found.iter().all(|(_, link)| link.contains("city=barcelona&sort=price&lang=es&bbox=2.17")), "{found:?}");
+    assert!(found.iter().all(|(_, link)| link.contains("city=barcelona&sort=price&lang=es&bbox=2.1")), "{found:?}");
     assert!(!map_of(&html).contains("Alejar"), "all is shown");
 
     let html = open(&app, "/?bbox=-4,40,-3,41").await;
     assert!(html.contains("<bdi>Area of the map</bdi>"), "the filter can be removed: {html}");
-    let [larger, everywhere] = <[Tag; 2]>::try_from(
-        tags(map_of(&html)).into_iter().filter(|tag| tag.name == "a").take(2).collect::<Vec<_>>(),
-    )
-    .unwrap();
+    let [larger, everywhere] =
+        <[Tag; 2]>::try_from(tags(map_of(&html)).into_iter().filter(|tag| tag.name == "a").take(2).collect::<Vec<_>>()).unwrap();
     let wide = open(&app, &format!("/{}", larger.get("href").unwrap())).await;
     assert!(wide.contains("4 events") && larger.get("href").unwrap().starts_with("?bbox=-"), "{larger:?}");
     assert_eq!(everywhere.get("href"), Some("./"));
@@ -104,7 +102,8 @@ async fn an_area_may_cross_the_antimeridian(database: Arc<TestDatabase>) {
     assert_eq!(found.len(), 2, "{found:?}");
     for (label, area) in found {
         let html = open(&app, &area).await;
-        assert_eq!(circles(&html), [(label, area)]);
+        assert!(html.contains("<h2 id=\"results\">1 event</h2>"), "{area}");
+        assert_eq!(circles(&html)[0].0, label);
     }
     let centers: Vec<f64> = tags(map_of(&html)).iter().filter_map(|tag| tag.get("cx")?.parse().ok()).collect();
     assert!(centers.iter().all(|x| (0.0..320.0).contains(x)), "{centers:?}");
@@ -127,7 +126,10 @@ async fn pages_of_events_and_venues_show_the_point(database: Arc<TestDatabase>) 
     for (page, html) in [(&path, &html), (&venue, &open(&app, &venue).await)] {
         let tags = tags(html);
         let land = tags.iter().find(|tag| tag.name == "image").and_then(|tag| tag.get("href")).unwrap();
-        assert_eq!(app.get(&links(page, &format!("<image href=\"{land}\">"))[0]).await.header("content-type"), Some("image/svg+xml"));
+        assert_eq!(
+            app.get(&links(page, &format!("<image href=\"{land}\">"))[0]).await.header("content-type"),
+            Some("image/svg+xml")
+        );
         assert!(html.contains("aria-label=\"The place on a map\""), "{page}");
     }
     assert!(!open(&app, &other).await.contains("<image "), "its point is not known");

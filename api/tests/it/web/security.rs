@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use api::{State, images::Images};
+use entity::ConnectionRole;
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 
@@ -10,12 +12,14 @@ use super::{
     html::{links, tags},
     open, start_app,
 };
+use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 
 on_every_backend!(
     text_of_providers_is_never_markup,
     links_of_providers_are_addresses_of_the_web,
     pages_are_revalidated_and_compressed,
     files_are_stored_forever_under_their_hash,
+    pictures_of_providers_are_shown_on_request_only,
 );
 
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>' \u{202e}{{ 7*7 }}";
@@ -44,10 +48,9 @@ async fn text_of_providers_is_never_markup(database: Arc<TestDatabase>) {
         // An override of the direction of text ends with the element that isolates it.
         for (at, _) in html.match_indices('\u{202e}') {
             let before = &html[..at];
-            let is_isolated =
-                [("<bdi>", "</bdi>"), ("<p dir=\"auto\">", "</p>"), ("<title>", "</title>")]
-                    .iter()
-                    .any(|(start, end)| before.rfind(start) > before.rfind(end));
+            let is_isolated = [("<bdi>", "</bdi>"), ("<p dir=\"auto\">", "</p>"), ("<title>", "</title>")]
+                .iter()
+                .any(|(start, end)| before.rfind(start) > before.rfind(end));
             let in_attribute_or_head = before.rfind('<') > before.rfind('>') || !before.contains("</head>");
             assert!(is_isolated || in_attribute_or_head, "{page}: {}", &html[at.saturating_sub(200)..at]);
         }
@@ -96,6 +99,27 @@ async fn pages_are_revalidated_and_compressed(database: Arc<TestDatabase>) {
         for coding in ["gzip", "br", "zstd"] {
             let encoded = app.send(Method::GET, uri, &[("accept-encoding", coding)]).await;
             assert_eq!((encoded.header("content-encoding"), encoded.decoded()), (Some(coding), response.body.clone()));
+        }
+    }
+}
+
+async fn pictures_of_providers_are_shown_on_request_only(database: Arc<TestDatabase>) {
+    let with_picture = |title: &str, url: &str| concert(title).with(|row| row.image_url = Some(url.to_owned()));
+    let event = with_picture("Show", "https://pictures.example/1.jpg?a=1&b=2");
+    let path = format!("/e/{}", event.row.id);
+    CatalogueFixture::new(&database).await.insert([event, with_picture("Hostile", "javascript:alert(1)")]).await;
+    let connection = database.connect(ConnectionRole::Api).await;
+    for (images, pictures) in [(Images::Tiles, 0), (Images::Direct, 1)] {
+        let app = TestApp::with_state(&State { images, ..State::new(connection.clone(), connection.clone(), 0, None) });
+        for page in ["/", &path] {
+            let response = app.get(page).await;
+            let shown =
+                tags(&response.text()).into_iter().filter(|tag| tag.get("src") == Some("https://pictures.example/1.jpg?a=1&b=2"));
+            let policies: Vec<_> = shown.map(|tag| tag.get("referrerpolicy").map(str::to_owned)).collect();
+            assert_eq!(policies, vec![Some("no-referrer".to_owned()); pictures], "{page}");
+            assert!(!response.text().contains("javascript:"), "{page}");
+            let policy = response.header("content-security-policy").unwrap();
+            assert_eq!(policy.contains("; img-src 'self' data: https: http:; "), pictures > 0, "{policy}");
         }
     }
 }
