@@ -128,7 +128,9 @@ fn is_same(stored: &event::Model, new: &event::Model) -> bool {
     // Those of an event that an earlier release wrote are unknown.
     let event::Model { sale_starts_at, sale_ends_at, next_boundary_at, .. } = *stored;
     let times = event::Model { sale_starts_at, sale_ends_at, next_boundary_at, ..new.clone() };
-    left_at.is_none() && event::Model { content_hash, first_seen_at, last_seen_at, left_at, came_back_at, ..times } == *stored
+    // An undo may remove the event from its feed.
+    let are_listed = left_at.is_none() && new.left_at.is_none();
+    are_listed && event::Model { content_hash, first_seen_at, last_seen_at, left_at, came_back_at, ..times } == *stored
 }
 
 fn cell_of(venue: &venue::Model) -> Cell {
