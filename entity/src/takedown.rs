@@ -125,9 +125,10 @@ impl StoredEvent {
         transaction: &DatabaseTransaction,
         performers: &[performer::Model],
     ) -> Result<Footprint, DbErr> {
-        let mut events = PartBuilder::new(&[Scope::Events, Scope::Concerts]);
-        let mut venues = PartBuilder::new(&[Scope::Venues, Scope::Concerts]).on_any_day().of_any_performer();
-        let mut names = PartBuilder::new(&[Scope::Performers, Scope::Concerts]).on_any_day().in_any_cell();
+        // Programs of the previous release do not know categories, and must read that it is a takedown.
+        let mut events = PartBuilder::new(&[Scope::Events, Scope::Concerts]).of_any_category();
+        let mut venues = PartBuilder::new(&[Scope::Venues, Scope::Concerts]).on_any_day().of_any_performer().of_any_category();
+        let mut names = PartBuilder::new(&[Scope::Performers, Scope::Concerts]).on_any_day().in_any_cell().of_any_category();
         events.add_days(self.event.starts_at, self.event.ends_at);
         if let Some(id) = self.event.venue_id
             && let Some(venue) = venue::Entity::find_by_id(id).one(transaction).await?

@@ -238,7 +238,7 @@ impl EventFilters {
     #[must_use]
     pub fn selection(&self) -> Selection {
         let is_by_source_id = !self.performer.is_empty() && self.performer.ids().is_empty();
-        // The words of an event are those of all events of its show at its venue, on other days and of other performers, too.
+        // The words of an event are those of all events of its show at its venue, on other days, of other performers and in other categories, too.
         let is_by_words = self.words.is_some();
         let hashes = || self.performer.of_providers().map(|(_, source_id)| hash_performer(source_id)).collect();
         Selection {
@@ -251,6 +251,7 @@ impl EventFilters {
             days: if is_by_words { None } else { self.when().days() },
             area: self.near.map(|near| near.area()),
             performers: (is_by_source_id && !is_by_words).then(hashes),
+            categories: (!self.category.is_empty() && !is_by_words).then(|| self.category.with_second_levels()),
         }
     }
 
@@ -299,13 +300,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_select_from_all_days_and_performers() {
+    fn words_select_from_all_days_performers_and_categories() {
         let select = |query: &str| EventFilters::read(&mut Parameters::parse(query), FilterDefaults::Upcoming).selection();
-        let filters = "starts_at=2027-01-01&ends_at=2027-01-31&performer=fever:1&latitude=41.4&longitude=2.2&radius=5";
+        let filters =
+            "starts_at=2027-01-01&ends_at=2027-01-31&performer=fever:1&category=music&latitude=41.4&longitude=2.2&radius=5";
         let narrow = select(filters);
         assert!(narrow.days.is_some() && narrow.performers.is_some() && narrow.area.is_some());
+        let categories = narrow.categories.as_deref().unwrap_or_default();
+        assert!(categories.starts_with(&["music".to_owned(), "music/blues".to_owned()]), "{categories:?}");
         let selection = select(&format!("{filters}&q=jazz"));
-        assert_eq!((selection.days, selection.performers), (None, None));
+        assert_eq!((selection.days, selection.performers, selection.categories), (None, None, None));
         assert_eq!(selection.area, narrow.area);
     }
 }

@@ -23,6 +23,8 @@ const MAX_DAY_RANGES: usize = 32;
 const MAX_CELLS: usize = 128;
 /// Performers in one part.
 const MAX_PERFORMERS: usize = 128;
+/// Categories in one part: the whole list of them is shorter.
+const MAX_CATEGORIES: usize = 128;
 /// No point of a cell is further from its center: half of the diagonal of one degree at the equator, rounded up.
 const CELL_RADIUS_KM: f64 = 79.0;
 const MICROS_PER_DAY: i64 = 24 * 3_600 * 1_000_000;
@@ -72,6 +74,9 @@ struct FootprintPart {
     cells: Option<Vec<Cell>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     performers: Option<Vec<u32>>,
+    /// Slugs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    categories: Option<Vec<String>>,
 }
 
 /// What a response was selected from. A dimension without a value is not filtered.
@@ -85,6 +90,8 @@ pub struct Selection {
     pub area: Option<(Direction, f64)>,
     /// Hashes of the performers' ids ([`hash_performer`]).
     pub performers: Option<Vec<u32>>,
+    /// Slugs of categories, with those of their second levels.
+    pub categories: Option<Vec<String>>,
 }
 
 /// Collects the events, performers and venues of one part.
@@ -94,6 +101,7 @@ pub struct PartBuilder {
     days: Option<Vec<DayRange>>,
     cells: Option<BTreeSet<Cell>>,
     performers: Option<BTreeSet<u32>>,
+    categories: Option<BTreeSet<String>>,
     overflowed: Vec<&'static str>,
     is_empty: bool,
 }
@@ -102,7 +110,7 @@ impl Selection {
     /// Everything of these scopes.
     #[must_use]
     pub const fn all_of(scopes: &'static [Scope]) -> Self {
-        Self { scopes, days: None, area: None, performers: None }
+        Self { scopes, days: None, area: None, performers: None, categories: None }
     }
 }
 
@@ -165,13 +173,14 @@ impl Footprint {
 
     /// The number of its parts, and of the elements of all parts in each dimension.
     #[must_use]
-    pub fn count_elements(&self) -> [(&'static str, usize); 4] {
+    pub fn count_elements(&self) -> [(&'static str, usize); 5] {
         let sum = |count: fn(&FootprintPart) -> Option<usize>| self.parts.iter().filter_map(count).sum();
         [
             ("parts", self.parts.len()),
             ("day_ranges", sum(|part| part.days.as_ref().map(Vec::len))),
             ("cells", sum(|part| part.cells.as_ref().map(Vec::len))),
             ("performers", sum(|part| part.performers.as_ref().map(Vec::len))),
+            ("categories", sum(|part| part.categories.as_ref().map(Vec::len))),
         ]
     }
 
@@ -192,8 +201,8 @@ impl FootprintPart {
                 .as_ref()
                 .zip(selection.area)
                 .is_none_or(|(cells, area)| cells.iter().any(|cell| cell.may_be_within(area)))
-            && (self.performers.as_ref().zip(selection.performers.as_ref()))
-                .is_none_or(|(performers, selected)| selected.iter().any(|performer| performers.contains(performer)))
+            && intersect(self.performers.as_deref(), selection.performers.as_deref())
+            && intersect(self.categories.as_deref(), selection.categories.as_deref())
     }
 }
 
@@ -201,8 +210,15 @@ impl PartBuilder {
     /// A part of these scopes that contains nothing yet.
     #[must_use]
     pub fn new(scopes: &'static [Scope]) -> Self {
-        let (days, cells, performers) = (Some(Vec::new()), Some(BTreeSet::new()), Some(BTreeSet::new()));
-        Self { scopes, days, cells, performers, overflowed: Vec::new(), is_empty: true }
+        Self {
+            scopes,
+            days: Some(Vec::new()),
+            cells: Some(BTreeSet::new()),
+            performers: Some(BTreeSet::new()),
+            categories: Some(BTreeSet::new()),
+            overflowed: Vec::new(),
+            is_empty: true,
+        }
     }
 
     /// On any day.
@@ -221,6 +237,12 @@ impl PartBuilder {
     #[must_use]
     pub fn of_any_performer(self) -> Self {
         Self { performers: None, ..self }
+    }
+
+    /// In any category.
+    #[must_use]
+    pub fn of_any_category(self) -> Self {
+        Self { categories: None, ..self }
     }
 
     /// Adds the days from one instant to another.
@@ -250,6 +272,14 @@ impl PartBuilder {
         }
     }
 
+    /// Adds a category by its slug.
+    pub fn add_category(&mut self, slug: &str) {
+        self.is_empty = false;
+        if add_bounded(&mut self.categories, slug.to_owned(), MAX_CATEGORIES) {
+            self.overflowed.push("categories");
+        }
+    }
+
     /// The dimensions that were too large and became unbounded.
     #[must_use]
     pub fn overflowed(&self) -> &[&'static str] {
@@ -266,6 +296,7 @@ impl PartBuilder {
             days,
             cells: self.cells.map(Vec::from_iter),
             performers: self.performers.map(Vec::from_iter),
+            categories: self.categories.map(Vec::from_iter),
         }
     }
 }
@@ -282,6 +313,11 @@ pub fn hash_performer(source_id: &str) -> u32 {
 pub fn day_of(instant: UtcInstant) -> i32 {
     let day = instant.0.div_euclid(MICROS_PER_DAY);
     i32::try_from(day).unwrap_or(if day < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// Whether two sets have a common element; a set without a value has all.
+fn intersect<T: PartialEq>(changed: Option<&[T]>, selected: Option<&[T]>) -> bool {
+    changed.zip(selected).is_none_or(|(changed, selected)| selected.iter().any(|element| changed.contains(element)))
 }
 
 /// Adds an element to a set. Returns whether the set was full and has become unbounded.

@@ -14,10 +14,12 @@ fn a_part_changes_only_responses_that_it_intersects_in_every_dimension() {
     part.add_days(instant(10), instant(12));
     part.add_cell(Cell::at(48.85, 2.35));
     part.add_performer(7);
+    part.add_category("music/jazz");
     let footprint = Footprint::of_parts([part]);
 
     let all = Selection::all_of(EVENTS);
     let near = |latitude, longitude, radius| Some((Direction::from_degrees(latitude, longitude), radius));
+    let slugs = |slugs: &[&str]| Some(slugs.iter().map(|slug| (*slug).to_owned()).collect());
     for (selection, expected) in [
         (all.clone(), true),
         (Selection::all_of(&[Scope::Rates, Scope::Places]), false),
@@ -30,6 +32,8 @@ fn a_part_changes_only_responses_that_it_intersects_in_every_dimension() {
         (Selection { area: near(40.4, -3.7, 20_038.0), ..all.clone() }, true),
         (Selection { performers: Some(vec![1, 7]), ..all.clone() }, true),
         (Selection { performers: Some(vec![1]), ..all.clone() }, false),
+        (Selection { categories: slugs(&["music", "music/jazz"]), ..all.clone() }, true),
+        (Selection { categories: slugs(&["music", "music/rock"]), ..all.clone() }, false),
         (Selection { performers: Some(vec![7]), days: Some((13, 20)), ..all }, false),
     ] {
         assert_eq!(footprint.intersects(&selection), expected, "{selection:?}");
@@ -55,11 +59,12 @@ fn a_dimension_that_is_too_large_is_unbounded() {
     for number in 0..1_000 {
         part.add_days(instant(number * 3), instant(number * 3));
         part.add_performer(number.unsigned_abs());
+        part.add_category(&number.to_string());
     }
-    assert_eq!(part.overflowed(), ["performers"]);
+    assert_eq!(part.overflowed(), ["performers", "categories"]);
     let part = part.finish();
     assert!(part.days.is_some_and(|days| days.len() <= MAX_DAY_RANGES));
-    assert_eq!(part.performers, None);
+    assert_eq!((part.performers, part.categories), (None, None));
     assert_eq!(part.cells, Some(Vec::new()));
 }
 

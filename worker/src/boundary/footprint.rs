@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use entity::{
-    chunks, event, event_performer,
+    base_event, chunks, event, event_performer,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
     performer, venue,
 };
@@ -15,10 +15,21 @@ use crate::release_metrics;
 /// Without concerts: they show neither the availability nor the end of an event.
 const SCOPES: &[Scope] = &[Scope::Events];
 
-/// Reads the venues and performers of events.
+/// Reads the categories, venues and performers of events.
 pub(super) async fn fetch(database: &impl ConnectionTrait, events: &[&event::Model]) -> Result<Footprint, DbErr> {
     let mut part = PartBuilder::new(SCOPES);
     events.iter().for_each(|event| part.add_days(event.starts_at, event.ends_at));
+    events.iter().filter_map(|event| event.category.as_deref()).for_each(|category| part.add_category(category));
+    let of_base_event = events.iter().filter(|event| event.category.is_none()).map(|event| event.base_event_id);
+    for ids in chunks(Vec::from_iter(of_base_event.collect::<BTreeSet<Uuid>>())) {
+        let categories = base_event::Entity::find()
+            .select_only()
+            .distinct()
+            .column(base_event::Column::Category)
+            .filter(base_event::COLUMN.id.is_in(ids))
+            .into_tuple::<Option<String>>();
+        categories.all(database).await?.iter().flatten().for_each(|category| part.add_category(category));
+    }
     let venues: BTreeSet<Uuid> = events.iter().filter_map(|event| event.venue_id).collect();
     for ids in chunks(Vec::from_iter(venues)) {
         let venues = venue::Entity::find().filter(venue::COLUMN.id.is_in(ids)).all(database).await?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use entity::{
-    ConnectionRole, UtcInstant, begin_write, change, database_now, event,
+    ConnectionRole, UtcInstant, base_event, begin_write, change, database_now, event,
     footprint::{Footprint, Scope, Selection, day_of},
     job::{JobKind, queue},
     listing,
@@ -231,6 +231,8 @@ async fn the_release_changes_only_what_it_must(database: Arc<TestDatabase>) {
         ..event.clone().into_active_model()
     };
     begun.update(&copying.database).await.unwrap();
+    let film = base_event::Entity::update_many().col_expr(base_event::Column::Category, "film".into());
+    film.exec(&copying.database).await.unwrap();
     handle_all(&copying.database).await;
 
     let [release] = <[_; 1]>::try_from(read_releases(&copying.database).await).unwrap();
@@ -245,7 +247,9 @@ async fn the_release_changes_only_what_it_must(database: Arc<TestDatabase>) {
         (Selection { area: near(0.0, 179.9), ..all.clone() }, true),
         (Selection { area: near(90.0, -180.0), ..all.clone() }, false),
         (Selection { performers: performer("13"), ..all.clone() }, true),
-        (Selection { performers: performer("99"), ..all }, false),
+        (Selection { performers: performer("99"), ..all.clone() }, false),
+        (Selection { categories: Some(vec!["film".to_owned()]), ..all.clone() }, true),
+        (Selection { categories: Some(vec!["music".to_owned()]), ..all }, false),
         (Selection::all_of(&[Scope::Concerts, Scope::Performers, Scope::Venues]), false),
     ] {
         assert_eq!(footprint.intersects(&selection), expected, "{selection:?}");

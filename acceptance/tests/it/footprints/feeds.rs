@@ -7,11 +7,14 @@ use uuid::Uuid;
 
 /// Two cities, and one where a venue moves.
 const CITIES: [(f64, f64); 3] = [(48.85, 2.35), (41.38, 2.17), (35.68, 139.69)];
+/// Two categories, and one that the first includes.
+const CATEGORIES: [&str; 3] = ["music", "theatre", "jazz"];
 
 #[derive(Clone, Debug)]
 pub(super) struct ShowElement {
     title: u8,
     is_online: bool,
+    category: Option<usize>,
     performers: Vec<u8>,
     dates: BTreeMap<u8, DateElement>,
 }
@@ -20,6 +23,7 @@ pub(super) struct ShowElement {
 pub(super) struct DateElement {
     day: u8,
     days: u8,
+    category: Option<usize>,
     venue: Option<u8>,
     price: u8,
     capacity: u8,
@@ -38,6 +42,7 @@ pub(super) enum Change {
     Show(u8, Option<ShowElement>),
     Date(u8, u8, Option<DateElement>),
     Title(u8, u8),
+    Category(u8, Option<usize>),
     Online(u8),
     Capacity(u8, u8, u8),
     Performer(u8, u8),
@@ -45,14 +50,14 @@ pub(super) enum Change {
 }
 
 fn any_date() -> impl Strategy<Value = DateElement> {
-    (1_u8..7, 0_u8..3, option::weighted(0.8, 0_u8..3), 1_u8..4, 0_u8..3)
-        .prop_map(|(day, days, venue, price, capacity)| DateElement { day, days, venue, price, capacity })
+    (1_u8..7, 0_u8..3, option::weighted(0.3, 0..CATEGORIES.len()), option::weighted(0.8, 0_u8..3), 1_u8..4, 0_u8..3)
+        .prop_map(|(day, days, category, venue, price, capacity)| DateElement { day, days, category, venue, price, capacity })
 }
 
 fn any_show() -> impl Strategy<Value = ShowElement> {
     let dates = vec((0_u8..3, any_date()), 0..3).prop_map(BTreeMap::from_iter);
-    (0_u8..3, prop::bool::weighted(0.8), vec(1_u8..4, 0..3), dates)
-        .prop_map(|(title, is_online, performers, dates)| ShowElement { title, is_online, performers, dates })
+    (0_u8..3, prop::bool::weighted(0.8), option::of(0..CATEGORIES.len()), vec(1_u8..4, 0..3), dates)
+        .prop_map(|(title, is_online, category, performers, dates)| ShowElement { title, is_online, category, performers, dates })
 }
 
 pub(super) fn any_change() -> impl Strategy<Value = Change> {
@@ -61,11 +66,27 @@ pub(super) fn any_change() -> impl Strategy<Value = Change> {
         4 => (show(), option::weighted(0.8, any_show())).prop_map(|(id, element)| Change::Show(id, element)),
         4 => (show(), 0_u8..3, option::weighted(0.8, any_date())).prop_map(|(id, date, element)| Change::Date(id, date, element)),
         1 => (show(), 0_u8..3).prop_map(|(id, title)| Change::Title(id, title)),
+        1 => (show(), option::of(0..CATEGORIES.len())).prop_map(|(id, category)| Change::Category(id, category)),
         1 => show().prop_map(Change::Online),
         1 => (show(), 0_u8..3, 0_u8..3).prop_map(|(id, date, capacity)| Change::Capacity(id, date, capacity)),
         1 => (1_u8..4, 0_u8..2).prop_map(|(id, name)| Change::Performer(id, name)),
         1 => (0_u8..3, (0_u8..2, 0..CITIES.len())).prop_map(|(id, venue)| Change::Venue(id, venue)),
     ]
+}
+
+impl Change {
+    /// The show that it changes, if it is one.
+    pub(super) fn show(&self) -> Option<u8> {
+        match self {
+            Self::Show(id, _)
+            | Self::Date(id, ..)
+            | Self::Title(id, _)
+            | Self::Category(id, _)
+            | Self::Online(id)
+            | Self::Capacity(id, ..) => Some(*id),
+            Self::Performer(..) | Self::Venue(..) => None,
+        }
+    }
 }
 
 impl Feed {
@@ -83,7 +104,11 @@ impl Feed {
             Change::Venue(id, venue) => {
                 self.venues.insert(id, venue);
             }
-            Change::Date(id, ..) | Change::Title(id, _) | Change::Online(id) | Change::Capacity(id, ..) => {
+            Change::Date(id, ..)
+            | Change::Title(id, _)
+            | Change::Category(id, _)
+            | Change::Online(id)
+            | Change::Capacity(id, ..) => {
                 if let Some(show) = self.shows.get_mut(&id) {
                     show.apply(change);
                 }
@@ -92,19 +117,26 @@ impl Feed {
     }
 
     pub(super) fn document(&self) -> String {
+        self.document_of(|_| true)
+    }
+
+    /// The document of some shows.
+    pub(super) fn document_of(&self, is_contained: impl Fn(u8) -> bool) -> String {
         let mut text = String::from("<eventList><output>");
-        for (id, show) in &self.shows {
+        for (id, show) in self.shows.iter().filter(|(id, _)| is_contained(**id)) {
             let sell_mode = if show.is_online { "online" } else { "offline" };
-            write!(text, "<base_event base_event_id='{id}' title='show {}' sell_mode='{sell_mode}'>", show.title).unwrap();
+            let category = category_attribute(show.category);
+            write!(text, "<base_event base_event_id='{id}' title='show {}' sell_mode='{sell_mode}'{category}>", show.title)
+                .unwrap();
             for performer in &show.performers {
                 let name = self.performer_names.get(performer).copied().unwrap_or_default();
                 write!(text, "<performer performer_id='{performer}' name='The Band {performer} {name}'/>").unwrap();
             }
-            for (date, DateElement { day, days, venue, price, capacity }) in &show.dates {
-                let end = day + days;
+            for (date, DateElement { day, days, category, venue, price, capacity }) in &show.dates {
+                let (end, category) = (day + days, category_attribute(*category));
                 write!(
                     text,
-                    "<event event_id='{date}' event_date='2030-01-0{day}T20:00:00' event_end_date='2030-01-0{end}T23:00:00'>"
+                    "<event event_id='{date}' event_date='2030-01-0{day}T20:00:00' event_end_date='2030-01-0{end}T23:00:00'{category}>"
                 )
                 .unwrap();
                 if let Some(venue) = venue {
@@ -126,6 +158,10 @@ impl Feed {
     }
 }
 
+fn category_attribute(category: Option<usize>) -> String {
+    category.map(|index| format!(" category='{}'", CATEGORIES[index])).unwrap_or_default()
+}
+
 impl ShowElement {
     fn apply(&mut self, change: Change) {
         match change {
@@ -136,6 +172,7 @@ impl ShowElement {
                 self.dates.remove(&date);
             }
             Change::Title(_, title) => self.title = title,
+            Change::Category(_, category) => self.category = category,
             Change::Online(_) => self.is_online = !self.is_online,
             Change::Capacity(_, date, capacity) => {
                 if let Some(date) = self.dates.get_mut(&date) {

@@ -14,15 +14,16 @@ use api::{
     error::ApiError,
     query::Parameters,
     resources::{
-        concerts::ConcertsQuery, performers::PerformersQuery, places::PlacesQuery, search::SearchQuery, venues::VenuesQuery,
+        concerts::ConcertsQuery, events::CalendarQuery, performers::PerformersQuery, places::PlacesQuery, search::SearchQuery,
+        venues::VenuesQuery,
     },
     response::ContentCoding,
 };
 use entity::{
-    ConnectionRole, begin_write, catalogue_version, fold_name,
+    ConnectionRole, UtcInstant, begin_write, catalogue_version, daily_total, fold_name,
     footprint::{Footprint, Scope},
     job::{self, Claim, SyncJob},
-    place, provider,
+    place, provider, pushed_feed,
     release::{self, Cause},
     takedown::{self, FoundEvent},
     undo,
@@ -37,7 +38,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use sea_orm::{ActiveValue::Set, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, TransactionTrait};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, TransactionTrait};
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::block_in_place};
 use uuid::Uuid;
@@ -57,8 +58,8 @@ const PROCESSES: usize = 2;
 const CACHE_BYTES: u64 = 1 << 24;
 /// So short that a stale response is only served while another request fetches it.
 const REVALIDATE_WITHIN: Duration = Duration::ZERO;
-/// In and around the cities, days and performers of the feeds.
-const QUERIES: [&str; 17] = [
+/// In and around the cities, days, performers and categories of the feeds.
+const QUERIES: [&str; 24] = [
     "/search",
     "/search?limit=2",
     "/search?starts_at=2030-01-01&ends_at=2030-01-01",
@@ -66,11 +67,18 @@ const QUERIES: [&str; 17] = [
     "/search?starts_at=2030-01-03&ends_at=2030-01-05",
     "/search?starts_at=2030-01-05",
     "/search?ends_at=2030-01-02",
+    "/search?category=music",
+    "/search?category=music/jazz,theatre",
+    "/search?category=theatre&starts_at=2030-01-02&ends_at=2030-01-04",
+    "/search?category=music/jazz&q=show%202",
     "/concerts?bandIds=1",
     "/concerts?bandIds=provider0:2,provider1:3",
     "/concerts?latitude=48.85&longitude=2.35&radius=5",
     "/concerts?latitude=41.38&longitude=2.17&radius=50&starts_at=2030-01-02&ends_at=2030-01-04",
     "/concerts?latitude=40&longitude=2&radius=3000&bandIds=2&max_price=20",
+    "/events/calendar?starts_at=2030-01-01&ends_at=2030-01-08",
+    "/events/calendar?starts_at=2030-01-03&ends_at=2030-01-03",
+    "/events/calendar?starts_at=2030-01-01&ends_at=2030-01-08&category=theatre",
     "/performers",
     "/performers?q=the%20band%201",
     "/venues",
@@ -81,6 +89,8 @@ const QUERIES: [&str; 17] = [
 enum Step {
     /// A worker syncs a provider after some changes of its feed.
     Sync(usize, Vec<Change>),
+    /// A worker applies the shows that have changed, which a provider has pushed.
+    Push(usize, Vec<Change>),
     /// An operator reverts the last sync of a provider, if it can be reverted.
     Revert(usize),
     /// An operator removes an event, if there is one with these ids, for legal reasons.
@@ -96,6 +106,7 @@ enum Step {
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..PROVIDERS, vec(any_change(), 1..3)).prop_map(|(provider, changes)| Step::Sync(provider, changes)),
+        2 => (0..PROVIDERS, vec(any_change(), 1..3)).prop_map(|(provider, changes)| Step::Push(provider, changes)),
         1 => (0..PROVIDERS).prop_map(Step::Revert),
         1 => (0..PROVIDERS, 0_u8..4, 0_u8..3).prop_map(|(provider, show, date)| Step::Takedown { provider, show, date }),
         1 => Just(Step::AddPlace),
@@ -143,6 +154,11 @@ impl Trial {
                 changes.into_iter().for_each(|change| self.feeds[provider].apply(change));
                 self.sync(provider).await;
             }
+            Step::Push(provider, changes) => {
+                let shows: Vec<u8> = changes.iter().filter_map(Change::show).collect();
+                changes.into_iter().for_each(|change| self.feeds[provider].apply(change));
+                self.push(provider, self.feeds[provider].document_of(|id| shows.contains(&id))).await;
+            }
             Step::Revert(provider) => self.revert(provider).await,
             Step::Takedown { provider, show, date } => self.remove_event(provider, show, date).await,
             Step::AddPlace => self.add_place().await,
@@ -170,12 +186,32 @@ impl Trial {
         }
     }
 
+    async fn push(&self, provider: usize, document: String) {
+        let Some(provider_row) = self.find_provider(provider).await else { return };
+        let claim = self.start_job(provider).await;
+        let pushed = pushed_feed::ActiveModel {
+            provider_id: Set(provider_row.id),
+            job_id: Set(claim.id),
+            mode: Set(pushed_feed::Mode::Delta),
+            coding: Set(String::new()),
+            body: Set(Some(document.into_bytes())),
+            body_hash: Set(String::new()),
+            accepted_at: Set(UtcInstant::now()),
+            ..Default::default()
+        };
+        let pushed = pushed.insert(&self.connection).await.unwrap();
+        let source = FeedSource::Pushed(Box::new(pushed));
+        sync::sync(&self.connection, &self.entries[provider], &source, &claim).await.unwrap();
+    }
+
+    async fn find_provider(&self, provider: usize) -> Option<provider::Model> {
+        let of_slug = provider::COLUMN.slug.eq(&self.entries[provider].slug);
+        provider::Entity::find().filter(of_slug).one(&self.connection).await.unwrap()
+    }
+
     async fn revert(&self, provider: usize) {
         let newest = undo::Entity::find().order_by_desc(undo::Column::SyncRunId);
-        let of_provider = provider::COLUMN.slug.eq(&self.entries[provider].slug);
-        let Some(provider_row) = provider::Entity::find().filter(of_provider).one(&self.connection).await.unwrap() else {
-            return;
-        };
+        let Some(provider_row) = self.find_provider(provider).await else { return };
         let newest = newest.filter(undo::COLUMN.provider_id.eq(provider_row.id)).one(&self.connection).await.unwrap();
         let Some(undo) = newest else { return };
         let (run, _) = revert::find_run(&self.connection, undo.sync_run_id).await.unwrap();
@@ -220,6 +256,17 @@ impl Trial {
             responses.push(content(&respond(&self.oracle, query, ContentCoding::Identity).await));
         }
         self.history.insert(version, responses);
+        self.assert_totals().await;
+    }
+
+    /// Calendars that read totals equal those that count events.
+    async fn assert_totals(&self) {
+        assert_eq!(daily_total::select_invalid().one(&self.connection).await.unwrap(), None);
+        let calendar = "/events/calendar?starts_at=2030-01-01&ends_at=2030-01-08";
+        let read = content(&respond(&self.oracle, calendar, ContentCoding::Identity).await);
+        // The clock of all venues, but a filter.
+        let counted = content(&respond(&self.oracle, &format!("{calendar}&time_zone=UTC"), ContentCoding::Identity).await);
+        assert_eq!(read, counted);
     }
 
     async fn send_requests(&self, process: usize, coding: ContentCoding) -> Result<(), TestCaseError> {
@@ -257,6 +304,7 @@ async fn respond(state: &State, query: &str, coding: ContentCoding) -> CacheResp
     let parameters = Parameters::parse(parameters);
     match path {
         "/search" => get(state, SearchQuery::parse(parameters), coding).await,
+        "/events/calendar" => get(state, CalendarQuery::parse(parameters), coding).await,
         "/concerts" => get(state, ConcertsQuery::parse(parameters), coding).await,
         "/performers" => get(state, PerformersQuery::parse(parameters), coding).await,
         "/venues" => get(state, VenuesQuery::parse(parameters), coding).await,

@@ -112,6 +112,7 @@ impl CachedQuery for ConcertsQuery {
             days: range.days(),
             area: near.map(|near| near.area()),
             performers: hash_bands(bands),
+            categories: None,
         }
     }
 

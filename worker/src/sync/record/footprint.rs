@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    event,
+    base_event, event,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
     performer, venue,
 };
@@ -26,8 +26,8 @@ pub(super) struct CopyFootprint {
 impl CopyFootprint {
     /// Nothing has changed yet.
     pub(super) fn new() -> Self {
-        let venues = |scopes| PartBuilder::new(scopes).on_any_day().of_any_performer();
-        let performers = |scopes| PartBuilder::new(scopes).on_any_day().in_any_cell();
+        let venues = |scopes| PartBuilder::new(scopes).on_any_day().of_any_performer().of_any_category();
+        let performers = |scopes| PartBuilder::new(scopes).on_any_day().in_any_cell().of_any_category();
         Self {
             events: PartBuilder::new(&[Scope::Events, Scope::Concerts]),
             new_or_removed_venues: venues(&[Scope::Venues]),
@@ -95,6 +95,13 @@ impl CopyFootprint {
         let new_cell = |id: Uuid| changes.venues.get(&id).map(cell_of);
         let new_hash = |id: &Uuid| changes.performers.get(id).map(|performer| hash_performer(&performer.source_id));
 
+        let new_base_events: HashMap<Uuid, &base_event::Model> =
+            changes.base_events.iter().map(|base_event| (base_event.id, base_event)).collect();
+        // Of the previous and of the new base event.
+        let categories = |event: &event::Model| {
+            let base_events = [new_base_events.get(&event.base_event_id).copied(), previous.base_event_of(event)];
+            base_events.map(|base_event| event.category.clone().or_else(|| base_event?.category.clone()))
+        };
         let retitled: HashSet<Uuid> = changes.retitled.iter().copied().collect();
         let mut only_details: HashSet<Uuid> = HashSet::new();
         for event in changes.new_events.iter().chain(&changes.changed_events) {
@@ -103,7 +110,8 @@ impl CopyFootprint {
             if stored.is_some_and(|stored| is_same(stored, event) && previous.has_performers(stored.id, performers)) {
                 only_details.insert(event.id);
             } else if event.shown {
-                self.add_event(event, event.venue_id.and_then(new_cell), performers.iter().filter_map(new_hash));
+                let cell = event.venue_id.and_then(new_cell);
+                self.add_event(event, categories(event), cell, performers.iter().filter_map(new_hash));
             }
         }
         let is_shown = |event: &event::Model| event.shown || retitled.contains(&event.base_event_id);
@@ -111,12 +119,19 @@ impl CopyFootprint {
             let cell = event.venue_id.and_then(|id| previous.venues.get(&id)).map(cell_of);
             let performers = previous.performers_of(event.id).iter();
             let performers = performers.filter_map(|row| previous.performers.get(&row.performer_id));
-            self.add_event(event, cell, performers.map(|performer| hash_performer(&performer.source_id)));
+            self.add_event(event, categories(event), cell, performers.map(|performer| hash_performer(&performer.source_id)));
         }
     }
 
-    fn add_event(&mut self, event: &event::Model, cell: Option<Cell>, performers: impl Iterator<Item = u32>) {
+    fn add_event(
+        &mut self,
+        event: &event::Model,
+        categories: [Option<String>; 2],
+        cell: Option<Cell>,
+        performers: impl Iterator<Item = u32>,
+    ) {
         self.events.add_days(event.starts_at, event.ends_at);
+        categories.iter().flatten().for_each(|category| self.events.add_category(category));
         cell.into_iter().for_each(|cell| self.events.add_cell(cell));
         performers.for_each(|performer| self.events.add_performer(performer));
     }
