@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use crate::{
     cached_responses::create_state,
     fixtures::{CatalogueFixture, NewEvent},
+    mcp,
     test_app::TestApp,
 };
 
 on_every_backend!(
     mistyped_words_are_corrected_in_every_list,
+    tools_report_corrected_words,
     only_words_that_nothing_has_are_corrected,
     corrections_follow_the_catalogue,
     corrected_words_are_those_of_events,
@@ -82,6 +84,20 @@ async fn mistyped_words_are_corrected_in_every_list(database: Arc<TestDatabase>)
     assert_eq!(app.get("/search?q=barcelna").await.titles().len(), 2);
     let csv = app.get(&format!("/events.csv?{ALL}&q=barcelna")).await.text();
     assert_eq!(csv.matches("Barcelona Jazz").count(), 2, "{csv}");
+}
+
+async fn tools_report_corrected_words(database: Arc<TestDatabase>) {
+    let (_catalogue, _state, app) = start(&database, &["Barcelona Jazz", "Madrid Jazz"]).await;
+    for (tool, arguments) in [
+        ("search_events", json!({ "q": "barcelna", "range": "all", "listed": "any" })),
+        ("event_calendar", json!({ "q": "barcelna", "listed": "any", "starts_at": "2021-02-01", "ends_at": "2021-02-28" })),
+    ] {
+        let result = mcp::call(&app, tool, arguments).await;
+        let content = &result["structuredContent"];
+        assert_eq!((&result["isError"], &content["meta"]["corrected"]), (&json!(false), &json!("barcelona")), "{result:#}");
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(r#""corrected":"barcelona""#), "{tool}: {text}");
+    }
 }
 
 async fn only_words_that_nothing_has_are_corrected(database: Arc<TestDatabase>) {

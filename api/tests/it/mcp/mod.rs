@@ -29,7 +29,7 @@ async fn request(app: &TestApp, method: &str, params: Value) -> Value {
 }
 
 /// Calls a tool, and returns its result.
-async fn call(app: &TestApp, tool: &str, arguments: Value) -> Value {
+pub(crate) async fn call(app: &TestApp, tool: &str, arguments: Value) -> Value {
     let response = request(app, "tools/call", json!({ "name": tool, "arguments": arguments })).await;
     response["result"].clone()
 }
