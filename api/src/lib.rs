@@ -96,6 +96,7 @@ pub struct Listeners {
 pub async fn run(listeners: Listeners, state: State, limits: Limits, shutdown: CancellationToken) -> io::Result<()> {
     let state = State { has_operations_address: listeners.operations.is_some(), ..state };
     let (rate, readiness) = (state.rate.clone(), state.readiness.clone());
+    state.change_streams.limit_to_share_of(limits.connections);
     let sweep = async {
         match rate {
             Some(rate) => rate.sweep().await,

@@ -108,6 +108,7 @@ async function checkChanges(eventId: string) {
   const after = checkCopy(copy);
   const page = body(await client.GET("/changes", { params: { query: { after, kind: ["created", "left"], limit: 10 } } }), 200);
   assert(page.meta.next);
+  problem(await client.GET("/changes/stream", { params: { query: { after: "x" } } }), 400, "invalid_parameter");
 }
 
 async function checkPlaces() {

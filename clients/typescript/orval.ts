@@ -101,6 +101,7 @@ async function checkChanges(eventId: string) {
   const after = checkCopy(copy);
   const page = await body(marquee.changes({ after, kind: ["created", "left"], limit: 10 }), 200);
   assert(page.meta.next);
+  await problem(marquee.changesStream({ after: "x" }), 400, "invalid_parameter");
 }
 
 async function checkPlaces() {

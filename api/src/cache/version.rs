@@ -111,6 +111,12 @@ impl VersionWatch {
         *self.known.borrow()
     }
 
+    /// The newest version seen, and each one after it.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Option<KnownVersion>> {
+        self.known.subscribe()
+    }
+
     /// The number of [`known`](Self::known), without a lock.
     #[must_use]
     pub fn current(&self) -> Option<i64> {

@@ -91,6 +91,7 @@ pub async fn serve(
     }
     let deadline = Instant::now() + context.limits.drain_time;
     context.shutdown.start_drain();
+    context.readiness.end_streams();
     server.accept_backlog(listener.into_std()?, deadline).await;
     server.drain(deadline).await;
     Ok(())

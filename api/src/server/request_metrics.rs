@@ -42,6 +42,12 @@ pub(crate) fn describe() {
     describe_gauge!("marquee_cache_bytes", Unit::Bytes, "Size of the cache in the process");
     describe_gauge!("marquee_cache_entries", "Entries of the cache in the process");
     describe_gauge!("marquee_vocabulary_words", "Words from which mistyped words are corrected");
+    describe_gauge!("marquee_change_streams", "Open streams of changes");
+    describe_counter!("marquee_streamed_changes_total", "Changes sent to streams");
+    describe_counter!(
+        "marquee_change_streams_closed_total",
+        "Ended streams of changes, by reason: client, slow_reader, shutdown, expired, restored, failed"
+    );
     describe_histogram!("marquee_database_seconds", Unit::Seconds, "Duration of database reads");
     describe_gauge!("marquee_database_waiting", "Requests that wait for a database read");
     describe_gauge!("marquee_database_up", "Whether the last check of the primary database succeeded");

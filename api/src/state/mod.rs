@@ -22,6 +22,7 @@ use crate::{
     images::Images,
     public_url::PublicUrl,
     rate_limit::RateLimiter,
+    resources::changes::{ChangeLog, ChangeStreams},
     response::Cors,
 };
 
@@ -41,6 +42,8 @@ pub struct State {
     pub writer: Arc<Writer>,
     /// Cached responses.
     pub cache: Arc<Cache>,
+    /// Streams of changes.
+    pub change_streams: Arc<ChangeStreams>,
     /// API keys.
     pub keys: Keys,
     /// Which web pages may read.
@@ -86,12 +89,14 @@ impl State {
         let reader = Arc::new(Reader::new(primary, replica.map(Arc::new)));
         let cache =
             Arc::new(Cache::new(cache_bytes, REVALIDATE_WITHIN, redis, version.clone(), availability.clone(), reader.clone()));
+        let log = ChangeLog::new(reader.clone(), version.clone());
         Self {
             version,
             availability,
             reader,
             writer,
             cache,
+            change_streams: Arc::new(ChangeStreams::new(log)),
             keys: Keys::default(),
             cors: Cors::default(),
             public_url: None,
@@ -112,7 +117,7 @@ impl State {
     }
 
     /// Starts the background tasks, which run until `shutdown` is cancelled: the version watch, which `primary` notifies of new
-    /// versions, the checks of the primary and the replica, the reading of words, and the upkeep and sampling of the metrics.
+    /// versions, the checks of the primary and the replica, the reading of words and of changes for streams, and the upkeep and sampling of the metrics.
     pub fn start_background_tasks(&self, primary: DatabaseSettings, shutdown: CancellationToken) {
         if let Some(recorder) = self.recorder.clone() {
             let (samples, sampled) = (self.samples.clone(), recorder.clone());
@@ -141,6 +146,8 @@ impl State {
         }));
         let (vocabulary, reader, version) = (self.cache.vocabulary().clone(), self.reader.clone(), self.version.clone());
         tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move { vocabulary.run(&reader, &version).await }));
+        let streams = self.change_streams.clone();
+        tokio::spawn(shutdown.clone().run_until_cancelled_owned(async move { streams.run().await }));
         let version = self.version.clone();
         tokio::spawn(async move { version.run(&primary, &shutdown).await });
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use entity::change::ChangeKind;
-use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
+use poem::Request;
+use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
 
 use super::position::{ChangeCursor, parse_cursor};
 use crate::{
     error::ApiError,
-    query::{ParameterKind, Parameters, ProviderSlugText, parse_integer, parse_provider_slug},
+    query::{CursorText, ParameterKind, Parameters, ProviderSlugText, describe_invalid, parse_integer, parse_provider_slug},
 };
 
 /// Changes of a page without `limit`: what a consumer that polls usually finds.
@@ -17,6 +18,9 @@ const DEFAULT_LIMIT: u64 = 100;
 const MAX_LIMIT: u64 = 1_000;
 /// Providers of one request. Each is a range of an index that is merged with the others.
 const MAX_PROVIDERS: usize = 20;
+
+/// The header with which clients of a stream reconnect.
+const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// A request for changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,10 @@ pub(super) struct ProviderSlugs;
 /// A number of changes.
 #[derive(Debug)]
 pub struct ChangesLimit;
+
+/// The header `Last-Event-ID`.
+#[derive(Debug)]
+pub(super) struct LastEventId;
 
 impl ParameterKind for KindNames {
     fn schema() -> MetaSchema {
@@ -69,6 +77,14 @@ impl ParameterKind for ChangesLimit {
     }
 }
 
+impl ParameterKind for LastEventId {
+    const IN: MetaParamIn = MetaParamIn::Header;
+
+    fn schema() -> MetaSchema {
+        CursorText::schema()
+    }
+}
+
 fn list_of(item: MetaSchema) -> MetaSchema {
     MetaSchema { items: Some(Box::new(MetaSchemaRef::Inline(Box::new(item)))), ..MetaSchema::new("array") }
 }
@@ -80,15 +96,49 @@ impl ChangesQuery {
     ///
     /// When any are unknown, repeated or malformed; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        let filters = Self::parse_filters(&mut parameters);
+        let limit = parameters.get("limit", |text| parse_integer(text, 1..=MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT);
+        parameters.finish(Self { limit, ..filters })
+    }
+
+    /// Reads the parameters of a stream. A client that reconnects sends the URL of its first request, so the header has precedence.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub(super) fn parse_stream(request: &Request) -> Result<Self, ApiError> {
+        let mut parameters = Parameters::of(request);
+        let filters = Self::parse_filters(&mut parameters);
+        let last_id = request.headers().get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes()));
+        let last_id = match last_id.filter(|id| !id.is_empty()).map(|id| (parse_cursor(&id), id)) {
+            None => None,
+            Some((Ok(cursor), _)) => Some(cursor),
+            Some((Err(requirement), id)) => {
+                parameters.add_error(LAST_EVENT_ID, describe_invalid(&requirement, &id));
+                None
+            }
+        };
+        parameters.finish(Self { after: last_id.or(filters.after), ..filters })
+    }
+
+    fn parse_filters(parameters: &mut Parameters<'_>) -> Self {
         let after = parameters.get("after", parse_cursor);
         let kinds = parameters.list_of("kind", parse_kind);
         let providers = parameters.list_of("provider", parse_provider_slug);
         if providers.len() > MAX_PROVIDERS {
             parameters.add_error("provider", format!("must have at most {MAX_PROVIDERS} slugs, got {}", providers.len()));
         }
-        let limit = parameters.get("limit", |text| parse_integer(text, 1..=MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT);
-        let query = Self { after, kinds: reduce(kinds), providers: providers.into_iter().collect(), limit };
-        parameters.finish(query)
+        Self { after, kinds: reduce(kinds), providers: providers.into_iter().collect(), limit: DEFAULT_LIMIT }
+    }
+
+    /// All changes after a position.
+    pub(super) fn all_after(position: ChangeCursor, limit: u64) -> Self {
+        Self { after: Some(position), kinds: BTreeSet::new(), providers: BTreeSet::new(), limit }
+    }
+
+    /// Whether a change of this kind and provider is selected.
+    pub(super) fn selects(&self, kind: ChangeKind, provider: &str) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&kind)) && (self.providers.is_empty() || self.providers.contains(provider))
     }
 }
 

@@ -1,30 +1,36 @@
-//! `GET /changes`: the log of what happened to events ([ADR 35](../../../../docs/adr/0035-change-log.md)).
+//! `GET /changes` and `GET /changes/stream`: the log of what happened to events
+//! ([ADR 35](../../../../docs/adr/0035-change-log.md)).
 //!
 //! Its responses are not cached: a consumer requests each position once.
 
 mod filters;
+mod log;
 mod position;
 mod response;
 mod rows;
 mod statement;
+mod stream;
 
 use poem::Request;
 use poem_openapi::OpenApi;
 
-use self::filters::{KindNames, ProviderSlugs};
-pub(crate) use self::position::cursor_after_release;
 pub use self::{
     filters::{ChangesLimit, ChangesQuery},
     position::{ChangeCursor, ChangePosition, LOG},
     response::ChangePage,
     statement::statement,
+    stream::ChangeStreams,
 };
+use self::{
+    filters::{KindNames, LastEventId, ProviderSlugs},
+    stream::EventStreamReply,
+};
+pub(crate) use self::{log::ChangeLog, position::cursor_after_release};
 use crate::{
-    database::{ReadSource, reader::ReadSize},
     error::ApiError,
     query::{CursorText, Documented, Parameters},
     resources::openapi::Tag,
-    response::Reply,
+    response::{ContentCoding, Reply},
     state::State,
 };
 
@@ -63,24 +69,45 @@ impl ChangesApi {
         _limit: Documented<ChangesLimit>,
     ) -> Result<Reply<ChangePage>, ApiError> {
         let query = ChangesQuery::parse(Parameters::of(request))?;
-        Reply::json(request, &self.find(&query).await?).await
-    }
-}
-
-impl ChangesApi {
-    async fn find(&self, query: &ChangesQuery) -> Result<ChangePage, ApiError> {
-        let reader = &self.0.reader;
-        let version = self.0.version.current().max(query.after.as_ref().map(|cursor| cursor.sort_key.version));
-        let source = reader.with_version(version, self.0.version.newest_takedown());
-        let page = self.read(source, query).await;
-        // A replica may lag behind the cursor. Only the primary can tell that it has expired.
-        if matches!(page, Err(ApiError::CursorExpired)) && !reader.is_primary(source) {
-            return self.read(reader.only_primary(), query).await;
-        }
-        page
+        let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
+        Reply::json(request, &ChangePage::from(log.read_page(&query).await?)).await
     }
 
-    async fn read(&self, source: &ReadSource, query: &ChangesQuery) -> Result<ChangePage, ApiError> {
-        self.0.reader.read(source, ReadSize::of_rows(query.limit), rows::find(&source.connection, query)).await
+    /// Follow changes of events
+    ///
+    /// Sends changes as [Server-Sent Events](https://html.spec.whatwg.org/multipage/server-sent-events.html), each within about a second of
+    /// its commit. `id` is the cursor of the change, `event` its kind, and `data` the same JSON object as in `/changes`. The
+    /// stream has the same changes, in the same order.
+    ///
+    /// It begins after the position in `Last-Event-ID`, which browsers send when they reconnect, or else in `after`, or else now. Blocks
+    /// that only have an `id` advance the position if no change matches the filters. While nothing changes, a comment is sent every 15
+    /// seconds.
+    ///
+    /// If changes after the position were removed, or if the database was restored from a backup, the response is 410, as for
+    /// `/changes`. The stream ends with a block with `retry`, the milliseconds after which to reconnect, when the process shuts down, when
+    /// the client reads more slowly than events change, or when the database is restored. If the process has too many streams, the
+    /// response is 503.
+    #[oai(path = "/changes/stream", method = "get", operation_id = "changes_stream")]
+    async fn changes_stream(
+        &self,
+        request: &Request,
+        /// The position after which the stream begins: the last `id` that was received. It has precedence over `after`
+        #[oai(name = "Last-Event-ID")]
+        _last_event_id: Documented<LastEventId>,
+        /// The position after which the stream begins: `meta.next` of a page of `/changes`, or the cursor of a change or of
+        /// `/events.ndjson`
+        #[oai(name = "after")]
+        _after: Documented<CursorText>,
+        /// Only changes of these kinds, separated by commas or given as repeated parameters
+        #[oai(name = "kind")]
+        _kind: Documented<KindNames>,
+        /// Only changes of events of the providers with these slugs, separated by commas or given as repeated parameters. Unknown
+        /// providers have no changes
+        #[oai(name = "provider")]
+        _provider: Documented<ProviderSlugs>,
+    ) -> Result<EventStreamReply, ApiError> {
+        let query = ChangesQuery::parse_stream(request)?;
+        ContentCoding::negotiate(request.headers())?;
+        self.0.change_streams.open(&self.0.readiness, query).await
     }
 }

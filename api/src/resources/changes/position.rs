@@ -26,9 +26,14 @@ pub struct ChangePosition {
 pub type ChangeCursor = Cursor<ChangePosition>;
 
 impl ChangePosition {
+    /// What positions are ordered by.
+    pub(super) fn order(self) -> (i64, i32) {
+        (self.version, self.ordinal)
+    }
+
     /// Whether changes after it may be among those that were removed through this version.
     pub(super) fn is_before_end_of(self, removed_through: i64) -> bool {
-        (self.version, self.ordinal) < (removed_through, AFTER_RELEASE)
+        self.order() < (removed_through, AFTER_RELEASE)
     }
 }
 
@@ -39,7 +44,12 @@ pub(super) fn cursor_after(version: i64, ordinal: i32, at: UtcInstant) -> Change
 
 /// The cursor after all changes of a version.
 pub(crate) fn cursor_after_release(catalogue: &catalogue_version::Model) -> ChangeCursor {
-    cursor_after(catalogue.version, AFTER_RELEASE, catalogue.raised_at)
+    cursor_after_version(catalogue.version, catalogue.raised_at)
+}
+
+/// The cursor after all changes of a version that was raised at this instant.
+pub(super) fn cursor_after_version(version: i64, raised_at: UtcInstant) -> ChangeCursor {
+    cursor_after(version, AFTER_RELEASE, raised_at)
 }
 
 /// Parses a cursor of the log.

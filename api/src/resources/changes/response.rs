@@ -7,7 +7,7 @@ use poem_openapi::{Enum, Object, types::Example};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{position::ChangeCursor, rows::ChangeRow};
+use super::rows::{ChangeRow, LogPage};
 use crate::response::{AlwaysNull, EventId, Instant, ProviderSlug};
 
 /// A page of the log.
@@ -89,17 +89,17 @@ pub enum ChangeKind {
     Updated,
 }
 
-impl ChangePage {
-    pub(super) fn new(rows: Vec<ChangeRow>, next: &ChangeCursor) -> Self {
-        let changes = rows.into_iter().map(Change::from).collect();
-        Self { data: ChangeList { changes }, meta: ChangesMeta { next: next.encode() }, error: AlwaysNull }
+impl From<LogPage> for ChangePage {
+    fn from(page: LogPage) -> Self {
+        let changes = page.rows.into_iter().map(Change::from).collect();
+        Self { data: ChangeList { changes }, meta: ChangesMeta { next: page.next.encode() }, error: AlwaysNull }
     }
 }
 
 impl From<ChangeRow> for Change {
     fn from(row: ChangeRow) -> Self {
         Self {
-            cursor: super::position::cursor_after(row.version, row.ordinal, row.at).encode(),
+            cursor: row.cursor().encode(),
             at: row.at.into(),
             kind: row.kind.into(),
             event_id: row.event_id.to_string().into(),

@@ -15,8 +15,7 @@ use sea_orm::{
 
 use super::{
     filters::ChangesQuery,
-    position::{ChangePosition, cursor_after, cursor_after_release},
-    response::ChangePage,
+    position::{ChangeCursor, ChangePosition, cursor_after, cursor_after_release},
     statement::statement,
 };
 use crate::{
@@ -36,8 +35,25 @@ pub(super) struct ChangeRow {
     pub(super) changed: String,
 }
 
+/// A page of the log.
+#[derive(Debug)]
+pub(super) struct LogPage {
+    pub(super) rows: Vec<ChangeRow>,
+    /// After the last row, or at the end of the log.
+    pub(super) next: ChangeCursor,
+    /// Whether the log ends with this page.
+    pub(super) is_last: bool,
+}
+
+impl ChangeRow {
+    /// The position after the change.
+    pub(super) fn cursor(&self) -> ChangeCursor {
+        cursor_after(self.version, self.ordinal, self.at)
+    }
+}
+
 /// Reads a page.
-pub(super) async fn find(database: &DatabaseConnection, query: &ChangesQuery) -> Result<ChangePage, ApiError> {
+pub(super) async fn find(database: &DatabaseConnection, query: &ChangesQuery) -> Result<LogPage, ApiError> {
     let snapshot = begin_snapshot(database).await?;
     let page = read_page(&snapshot, query).await?;
     // Not a rollback, which would close the connection.
@@ -46,7 +62,7 @@ pub(super) async fn find(database: &DatabaseConnection, query: &ChangesQuery) ->
 }
 
 /// `None` if the log no longer contains all changes after the cursor.
-async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Result<Option<ChangePage>, DbErr> {
+async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Result<Option<LogPage>, DbErr> {
     let catalogue = catalogue_version::fetch(snapshot).await?;
     if let Some(cursor) = &query.after
         && !is_in_log(snapshot, &catalogue, cursor.sort_key, &query.kinds).await?
@@ -56,13 +72,10 @@ async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Resu
     let statement = statement(snapshot.get_database_backend(), query);
     let mut rows = read_rows::<ChangeRow>(snapshot, statement).await?;
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > limit;
+    let is_last = rows.len() <= limit;
     rows.truncate(limit);
-    let next = match rows.last().filter(|_| has_more) {
-        Some(last) => cursor_after(last.version, last.ordinal, last.at),
-        None => cursor_after_release(&catalogue),
-    };
-    Ok(Some(ChangePage::new(rows, &next)))
+    let next = rows.last().filter(|_| !is_last).map_or_else(|| cursor_after_release(&catalogue), ChangeRow::cursor);
+    Ok(Some(LogPage { rows, next, is_last }))
 }
 
 /// Whether a position is one of this log, and no change of these kinds after it was removed.

@@ -49,7 +49,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_ics", "event_jsonld", "event_rates"].contains(&id),
         ErrorCode::Moved => ["performer", "venue", "provider"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
-        ErrorCode::CursorExpired => id == "changes",
+        ErrorCode::CursorExpired => ["changes", "changes_stream"].contains(&id),
         ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => {
             operation.has_parameter("sort") || ["event_calendar", "event_facets"].contains(&id)
         }

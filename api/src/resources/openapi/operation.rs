@@ -40,7 +40,7 @@ impl<'a> Operation<'a> {
 
     /// Whether its response is sent while it is read, so that it has no validator.
     pub(super) fn is_streamed(&self) -> bool {
-        self.id == "events_ndjson"
+        ["events_ndjson", "changes_stream"].contains(&self.id)
     }
 
     pub(super) fn has_parameter(&self, name: &str) -> bool {

@@ -1,0 +1,69 @@
+//! Reads pages of the log from a database that has the position after which they begin.
+
+use std::sync::Arc;
+
+use entity::catalogue_version;
+use tokio::sync::watch;
+
+use super::{
+    filters::ChangesQuery,
+    position::{ChangeCursor, cursor_after_release, cursor_after_version},
+    rows::{self, LogPage},
+};
+use crate::{
+    cache::version::{KnownVersion, VersionWatch},
+    database::{
+        ReadSource,
+        reader::{ReadSize, Reader},
+    },
+    error::ApiError,
+};
+
+/// The log of changes.
+#[derive(Clone, Debug)]
+pub(crate) struct ChangeLog {
+    reader: Arc<Reader>,
+    version: Arc<VersionWatch>,
+}
+
+impl ChangeLog {
+    pub(crate) fn new(reader: Arc<Reader>, version: Arc<VersionWatch>) -> Self {
+        Self { reader, version }
+    }
+
+    /// Reads a page.
+    pub(super) async fn read_page(&self, query: &ChangesQuery) -> Result<LogPage, ApiError> {
+        let version = self.version.current().max(query.after.as_ref().map(|cursor| cursor.sort_key.version));
+        let source = self.reader.with_version(version, self.version.newest_takedown());
+        let page = self.read_page_from(source, query).await;
+        // A replica may lag behind the cursor. Only the primary can tell that it has expired.
+        if matches!(page, Err(ApiError::CursorExpired)) && !self.reader.is_primary(source) {
+            return self.read_page_from(self.reader.only_primary(), query).await;
+        }
+        page
+    }
+
+    async fn read_page_from(&self, source: &ReadSource, query: &ChangesQuery) -> Result<LogPage, ApiError> {
+        self.reader.read(source, ReadSize::of_rows(query.limit), rows::find(&source.connection, query)).await
+    }
+
+    /// The end of the log as this process knows it.
+    pub(super) async fn end(&self) -> Result<ChangeCursor, ApiError> {
+        if let Some(known) = self.version.known() {
+            return Ok(cursor_after_known(known));
+        }
+        let source = self.reader.primary();
+        let catalogue = self.reader.read(source, ReadSize::Small, catalogue_version::fetch(&source.connection)).await?;
+        Ok(cursor_after_release(&catalogue))
+    }
+
+    /// The versions that this process knows, each as soon as it knows it.
+    pub(super) fn watch_version(&self) -> watch::Receiver<Option<KnownVersion>> {
+        self.version.subscribe()
+    }
+}
+
+/// The end of the log at a version.
+pub(super) fn cursor_after_known(known: KnownVersion) -> ChangeCursor {
+    cursor_after_version(known.version, known.raised_at)
+}

@@ -1,0 +1,93 @@
+//! Parts of the log, encoded once for all streams.
+
+use std::{ops::Range, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use entity::change::ChangeKind;
+
+use super::super::{
+    filters::ChangesQuery,
+    position::{ChangeCursor, ChangePosition},
+    response::Change,
+    rows::{ChangeRow, LogPage},
+};
+use crate::response::encode_json;
+
+/// What every stream receives.
+#[derive(Clone, Debug)]
+pub(super) enum StreamItem {
+    Part(Arc<Part>),
+    /// The database was restored from a backup.
+    Restored,
+}
+
+/// All changes between two positions.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) after: ChangeCursor,
+    pub(super) until: ChangeCursor,
+    blocks: Vec<Block>,
+    text: Bytes,
+}
+
+/// A change in the text of a part.
+#[derive(Debug)]
+struct Block {
+    order: (i64, i32),
+    kind: ChangeKind,
+    provider: String,
+    bytes: Range<usize>,
+}
+
+/// Blocks of changes.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    pub(super) text: Bytes,
+    pub(super) count: usize,
+}
+
+impl Part {
+    pub(super) fn new(after: ChangeCursor, page: LogPage) -> Self {
+        let mut text = Vec::new();
+        let mut blocks = Vec::with_capacity(page.rows.len());
+        for row in page.rows {
+            let (order, kind, provider) = ((row.version, row.ordinal), row.kind, row.provider.clone());
+            let start = text.len();
+            encode_block(row, &mut text);
+            blocks.push(Block { order, kind, provider, bytes: start..text.len() });
+        }
+        Self { after, until: page.next, blocks, text: text.into() }
+    }
+
+    /// The changes after a position that a query selects.
+    pub(super) fn select(&self, query: &ChangesQuery, after: ChangePosition) -> Blocks {
+        let is_selected = |block: &&Block| block.order > after.order() && query.selects(block.kind, &block.provider);
+        let count = self.blocks.iter().filter(is_selected).count();
+        if count == self.blocks.len() {
+            return Blocks { text: self.text.clone(), count };
+        }
+        let mut text = BytesMut::new();
+        for block in self.blocks.iter().filter(is_selected) {
+            text.extend_from_slice(&self.text[block.bytes.clone()]);
+        }
+        Blocks { text: text.freeze(), count }
+    }
+}
+
+impl Blocks {
+    /// All changes of a page.
+    pub(super) fn of_page(page: LogPage) -> Self {
+        let count = page.rows.len();
+        let mut text = Vec::new();
+        page.rows.into_iter().for_each(|row| encode_block(row, &mut text));
+        Self { text: text.into(), count }
+    }
+}
+
+/// JSON has no line breaks, so each field is one line.
+fn encode_block(row: ChangeRow, text: &mut Vec<u8>) {
+    let (kind, change) = (row.kind, Change::from(row));
+    // Texts, numbers and maps of them always serialize.
+    let data = encode_json(&change).unwrap_or_default();
+    text.extend_from_slice(format!("id: {}\nevent: {}\ndata: {data}\n\n", change.cursor, kind.name()).as_bytes());
+}
