@@ -174,7 +174,7 @@ map-without-place = { $count ->
     [one] { $number } event is not on the map: its place is not known.
    *[other] { $number } events are not on the map: their places are not known.
 }
-map-limit = The map shows only { $number } events.
+map-limit = The map shows only { $number } events. Places may be missing.
 
 # An event
 when = When

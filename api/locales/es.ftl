@@ -174,7 +174,7 @@ map-without-place = { $count ->
     [one] { $number } evento no está en el mapa: no se conoce su lugar.
    *[other] { $number } eventos no están en el mapa: no se conocen sus lugares.
 }
-map-limit = El mapa solo muestra { $number } eventos.
+map-limit = El mapa solo muestra { $number } eventos. Pueden faltar lugares.
 
 # An event
 when = Cuándo

@@ -4,9 +4,6 @@ use crate::sphere::degrees_of_latitude;
 
 /// Degrees that are added to a circle, so that rounding excludes no point of it.
 const MARGIN: f64 = 1e-6;
-/// Bits of each coordinate: half a metre at the equator.
-const BITS: u32 = 26;
-
 /// A square of degrees as an integer. The bits of the longitude and the latitude alternate, as in a
 /// [geohash](https://en.wikipedia.org/wiki/Geohash) (G. M. Morton, "A Computer Oriented Geodetic Data Base", IBM, 1966): the cells of any
 /// larger square are one range.
@@ -14,6 +11,9 @@ const BITS: u32 = 26;
 pub struct GeoCell(pub i64);
 
 impl GeoCell {
+    /// Bits of each coordinate: half a metre at the equator.
+    pub const BITS: u32 = 26;
+
     /// The cell of a point, in degrees north (-90 to 90) and east (-180 to 180).
     #[must_use]
     pub fn at(latitude: f64, longitude: f64) -> Self {

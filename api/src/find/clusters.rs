@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use entity::UtcInstant;
+use entity::{GeoCell, UtcInstant};
 use sea_orm::{DbBackend, FromQueryResult};
 use serde::{Deserialize, Serialize};
 
@@ -14,13 +14,11 @@ use crate::{
 
 /// Events that are counted: as for facets.
 const MAX_EVENTS: i64 = 100_000;
-/// Squares on each side of the map that the events fill: as many circles as can be told apart and selected.
+/// Squares on each side of the map that the events fill: as many circles as can be distinguished and selected.
 const SQUARES: f64 = 8.0;
 /// Divisions of the whole map into halves of halves, from which that of the squares is chosen. A square of the last one has some tens of
 /// metres, and one of the first an eighth of each side.
 const DIVISIONS: std::ops::RangeInclusive<u32> = 3..=20;
-/// Bits of each coordinate of a [`GeoCell`](entity::GeoCell).
-const BITS: u32 = 26;
 const COLUMNS: Columns = Columns { text: "listing.venue_id", of_event: false };
 
 /// The clusters of a search.
@@ -119,7 +117,7 @@ pub(crate) async fn count_clusters(
 /// How many of the last bits of a cell its square lacks, from the `width` and the `height` of the area in degrees.
 fn shift_of_extent() -> String {
     let mut text = "CASE".to_owned();
-    let shift = |division: u32| 2 * (BITS - division);
+    let shift = |division: u32| 2 * (GeoCell::BITS - division);
     for division in DIVISIONS.rev() {
         let width = 360.0 / f64::from(1_u32 << division) * SQUARES;
         // Writing to a string cannot fail.

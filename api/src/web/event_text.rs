@@ -117,8 +117,17 @@ pub(super) fn format_price(language: Language, price: f64, currency: &str) -> St
 
 /// Whether a link of a provider may be followed: any other scheme could be a program.
 pub(super) fn is_web_address(url: &str) -> bool {
+    has_scheme(url, &["http", "https"])
+}
+
+/// Whether a URL can be loaded without being changed on its way.
+pub(super) fn is_secure_address(url: &str) -> bool {
+    has_scheme(url, &["https"])
+}
+
+fn has_scheme(url: &str, schemes: &[&str]) -> bool {
     let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    matches!(scheme.as_deref(), Some("http" | "https"))
+    scheme.is_some_and(|scheme| schemes.contains(&scheme.as_str()))
         && !url.contains(|character: char| character.is_control() || character == ' ')
 }
 

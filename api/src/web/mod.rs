@@ -1,6 +1,6 @@
 //! The web page: the events as HTML for people, from the queries of the API ([ADR 50](../../../docs/adr/0050-web-page.md)).
 //!
-//! It needs no script, loads nothing from other hosts, and has no state but the URL. It is not part of the OpenAPI document.
+//! It needs no script, by default loads nothing from other hosts, and has no state but the URL. It is not part of the OpenAPI document.
 
 mod active_filters;
 mod assets;
@@ -154,7 +154,7 @@ impl Frame {
 
     /// The address of the picture of an event, if the page shows it.
     fn picture_of<'a>(&self, event: &'a Event) -> Option<&'a str> {
-        event.image_url.0.as_deref().filter(|url| self.images == Images::Direct && event_text::is_web_address(url))
+        event.image_url.0.as_deref().filter(|url| self.images == Images::Direct && event_text::is_secure_address(url))
     }
 
     /// A text of the page.

@@ -31,8 +31,8 @@ impl Policy {
         match (self.images, self.has_script) {
             (Images::Tiles, false) => policy!("", ""),
             (Images::Tiles, true) => policy!("", "script-src 'self'; connect-src 'self'; "),
-            (Images::Direct, false) => policy!(" https: http:", ""),
-            (Images::Direct, true) => policy!(" https: http:", "script-src 'self'; connect-src 'self'; "),
+            (Images::Direct, false) => policy!(" https:", ""),
+            (Images::Direct, true) => policy!(" https:", "script-src 'self'; connect-src 'self'; "),
         }
     }
 }

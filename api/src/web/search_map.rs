@@ -15,6 +15,8 @@ use crate::{
 const AREA: &str = "bbox";
 /// How much larger the area is after zooming out.
 const ZOOM: f64 = 3.0;
+/// Maximum width of an area in degrees: the squares at both ends of the widest one must not be the same.
+const MAX_WIDTH: f64 = 315.0;
 /// Digits of a degree in links: ten metres.
 const DECIMALS: i32 = 4;
 const MIN_RADIUS: f64 = 10.0;
@@ -110,7 +112,7 @@ fn zoom_out(form: &SearchForm, view: &MapView) -> Vec<SearchLink> {
         href: form.link(&[AREA], area),
         is_current: false,
     };
-    let larger = (east - west < 360.0).then(|| link("map-zoom-out", &[(AREA, &area_text([west, south, east, north]))]));
+    let larger = (east - west < MAX_WIDTH).then(|| link("map-zoom-out", &[(AREA, &area_text([west, south, east, north]))]));
     larger.into_iter().chain([link("map-everywhere", &[])]).collect()
 }
 

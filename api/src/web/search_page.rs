@@ -60,8 +60,9 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let today = today(first.map_or("UTC", |event| event.time_zone.as_str()));
     // The grid shows the month in which a list begins that is in the order of its dates.
     let day = first.filter(|_| !form.has("sort")).and_then(|event| event.start_date.0.parse().ok());
-    let month = MonthGrid::read(&state, &form, day.map_or(today, |day| Ord::max(day, today)), today).await?;
-    let map = SearchMap::read(&state, &form).await;
+    let month = MonthGrid::read(&state, &form, day.map_or(today, |day| Ord::max(day, today)), today);
+    let (month, map) = tokio::join!(month, SearchMap::read(&state, &form));
+    let month = month?;
     let active = form.active(&data.events);
     let is_loosened = data.events.is_empty() && !form.has("cursor") && !form.has("ids");
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };

@@ -22,17 +22,22 @@ function replace(next, selector) {
   if (current && replacement) current.replaceWith(document.importNode(replacement, true));
 }
 
-/** The element of the page that stands for another one that was replaced. */
+/** The element that replaces one of an earlier page. */
 function findAgain(element) {
   if (element.id) return document.getElementById(element.id);
   const href = element.getAttribute('href');
   return href && main.querySelector(`a[href="${CSS.escape(href)}"]`);
 }
 
-function showPage(next) {
+function retainFocus(change) {
   const focused = main.contains(document.activeElement) && document.activeElement;
-  main.replaceChildren(...[...next.getElementById('main').childNodes].map((node) => document.importNode(node, true)));
-  if (focused) (findAgain(focused) ?? main).focus({ preventScroll: true });
+  change();
+  if (focused && !focused.isConnected) (findAgain(focused) ?? main).focus({ preventScroll: true });
+}
+
+function showPage(next) {
+  const nodes = [...next.getElementById('main').childNodes].map((node) => document.importNode(node, true));
+  retainFocus(() => main.replaceChildren(...nodes));
   addNear();
 }
 
@@ -40,8 +45,10 @@ function showPage(next) {
 function showResults(next) {
   // An address that is not complete yet may be invalid.
   if ([document, next].some((page) => !page.querySelector('.columns'))) return false;
-  replace(next, '.days');
-  replace(next, '.columns');
+  retainFocus(() => {
+    replace(next, '.days');
+    replace(next, '.columns');
+  });
   return true;
 }
 
@@ -53,12 +60,14 @@ async function load(address, { isFromForm = false, history: change = 'push' } = 
   try {
     const response = await fetch(address, { headers: { accept: 'text/html' }, signal });
     if (!response.headers.get('content-type')?.startsWith('text/html')) throw new TypeError(`no page at ${address}`);
+    if (isFromForm && !response.ok && response.status !== 400) throw new Error(`status ${response.status}`);
     const next = new DOMParser().parseFromString(await response.text(), 'text/html');
     if (signal.aborted) return;
     if (isFromForm && !showResults(next)) return;
     if (change === 'push' && address !== shown) history.pushState(null, '', address);
     if (change === 'replace') history.replaceState(null, '', address);
     shown = location.href.split('#')[0];
+    isTyping = isFromForm;
     if (!isFromForm) showPage(next);
     for (const link of document.head.querySelectorAll('[rel=canonical], [rel=alternate]')) link.remove();
     document.head.append(...next.head.querySelectorAll('[rel=canonical], [rel=alternate]'));
@@ -67,7 +76,7 @@ async function load(address, { isFromForm = false, history: change = 'push' } = 
     status.textContent = (document.getElementById('results') ?? document.querySelector('h1')).textContent;
   } catch (error) {
     // The browser shows what is wrong.
-    if (error.name !== 'AbortError' && !isFromForm) location.assign(address);
+    if (error.name !== 'AbortError') location.assign(address);
   } finally {
     if (!signal.aborted) main.removeAttribute('aria-busy');
   }
@@ -94,7 +103,6 @@ main.addEventListener('click', async (event) => {
   if (!address) return;
   event.preventDefault();
   clearTimeout(typed);
-  isTyping = false;
   const isPage = Boolean(event.target.closest('.pages'));
   await load(address);
   if (isPage) document.getElementById('results')?.scrollIntoView();
@@ -104,7 +112,6 @@ main.addEventListener('submit', (event) => {
   if (event.target.getAttribute('role') !== 'search') return;
   event.preventDefault();
   clearTimeout(typed);
-  isTyping = false;
   load(addressOf(event.target));
 });
 
@@ -116,7 +123,6 @@ main.addEventListener('input', (event) => {
     if (!form.isConnected || !form.checkValidity()) return;
     // One step back leads to the search before all that was typed.
     load(addressOf(form), { isFromForm: true, history: isTyping ? 'replace' : 'push' });
-    isTyping = true;
   }, DEBOUNCE_MILLISECONDS);
 });
 

@@ -161,14 +161,15 @@ pub(super) fn parse_status(value: &str) -> Result<EventStatus, String> {
     }
 }
 
-/// Parses the URL of a page or a picture, and returns it as written. One that begins with `/` is completed with the origin.
+/// Parses the URL of a page or a picture. One that begins with `/` is resolved against the origin.
 pub(super) fn parse_url(value: &str, origin: Option<&Url>) -> Result<String, String> {
     let value = value.trim();
-    let completed = origin.filter(|_| value.starts_with('/')).and_then(|origin| origin.join(value).ok());
-    let url = completed.as_ref().map_or(value, Url::as_str);
+    let resolved = origin.filter(|_| value.starts_with('/')).and_then(|origin| origin.join(value).ok());
+    let url = resolved.as_ref().map_or(value, Url::as_str);
     let is_absolute = url.parse::<Url>().is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     if !is_absolute || value.contains(|character: char| character.is_whitespace() || character.is_control()) {
-        return Err(format!("must be an absolute http:// or https:// URL, got {}", quote(value)));
+        let or_path = if origin.is_some() { ", or begin with `/`" } else { "" };
+        return Err(format!("must be an http:// or https:// URL without white space{or_path}, got {}", quote(value)));
     }
     parse_text(url, MAX_URL_CHARACTERS)
 }

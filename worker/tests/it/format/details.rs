@@ -74,7 +74,7 @@ fn an_invalid_detail_is_ignored_with_a_warning() {
         (
             "event_end_date=\"2031-07-04T23:00:00\"",
             "event_end_date=\"2031-07-04T19:59:59\"",
-            "the end `2031-07-04T19:59:59` is before the start `2031-07-04T20:00:00`; the event is imported without an end",
+            "the end `2031-07-04T19:59:59` is before the start `2031-07-04T20:00:00`; the end is ignored",
         ),
         (
             "sell_from=\"2031-01-01T09:00:00\"",
@@ -115,17 +115,17 @@ fn an_invalid_detail_is_ignored_with_a_warning() {
         (
             "url=\"https://tickets.example/harbour\"",
             "url=\"harbour\"",
-            "`url` must be an absolute http:// or https:// URL, got `harbour`; ignored",
+            "`url` must be an http:// or https:// URL without white space, or begin with `/`, got `harbour`; ignored",
         ),
         (
             "url=\"https://tickets.example/harbour\"",
             "url=\"javascript:alert(1)\"",
-            "`url` must be an absolute http:// or https:// URL, got `javascript:alert(1)`; ignored",
+            "`url` must be an http:// or https:// URL without white space, or begin with `/`, got `javascript:alert(1)`; ignored",
         ),
         (
             "image_url=\"HTTP://images.example/h.png",
             "image_url=\"https://a b.example/h.png",
-            "`image_url` must be an absolute http:// or https:// URL, got `https://a b.example/h.png?a=1&b=2`; ignored",
+            "`image_url` must be an http:// or https:// URL without white space, or begin with `/`, got `https://a b.example/h.png?a=1&b=2`; ignored",
         ),
     ] {
         let (_, warnings) = change(original, changed);

@@ -58,7 +58,7 @@ pub(super) fn parse_event(
     if let Some(known_end) = &mut end
         && let Err(error) = LocalTime::check_order(&start, known_end)
     {
-        errors.warn(format!("{error}; the event is imported without an end"));
+        errors.warn(format!("{error}; the end is ignored"));
         end = None;
     }
     end = end.or_else(|| start.end_of_day(zone));

@@ -120,8 +120,8 @@ impl EventFields {
         if let Some(known_end) = &mut end
             && let Err(error) = LocalTime::check_order(&start, known_end)
         {
-            errors.warn(format!("{error}; the event is imported without an end"));
-            end = None;
+            errors.warn(format!("{error}; the end is ignored"));
+            end = start.end_of_day(zone);
         }
         Some(EventItem {
             source_id,

@@ -55,7 +55,7 @@ pub(super) fn read_link_name(link: JsonLdLink<'_>) -> Result<Option<String>, Str
     }
 }
 
-/// The first URL of a property that is absolute, or is completed with the origin. Others are ignored, because the URL of their page is
+/// The first URL of a property that is absolute, or is resolved against the origin. Others are ignored, because the URL of their page is
 /// not known.
 pub(super) fn read_url(node: JsonLdNode<'_>, property: &str, origin: Option<&Url>, errors: &mut ItemErrors) -> Option<String> {
     node.parts(property).into_iter().filter_map(find_url).find_map(|url| {

@@ -58,7 +58,7 @@ impl TimeReader {
         match LocalTime::check_order(start, &mut end) {
             Ok(()) => Some(end),
             Err(error) => {
-                errors.warn(format!("{error}; the event is imported without an end"));
+                errors.warn(format!("{error}; the end is ignored"));
                 None
             }
         }

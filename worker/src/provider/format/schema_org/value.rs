@@ -21,7 +21,7 @@ pub(super) enum JsonValue<'a> {
     Text(Cow<'a, str>),
     List(Vec<JsonValue<'a>>),
     Object(JsonObject<'a>),
-    /// A text with half a surrogate pair, or something too long or too deep.
+    /// A text with an unpaired surrogate, or something too long or too deep.
     Unreadable,
 }
 
@@ -83,7 +83,7 @@ impl<'a> TreeReader<'a, '_> {
         if *self.values > MAX_VALUES {
             return Err(TooManyValues);
         }
-        Ok(match self.peek() {
+        Ok(match self.skip_separators() {
             Some(b'{' | b'[') if depth == MAX_DEPTH => {
                 self.skip_nested();
                 JsonValue::Unreadable
@@ -91,7 +91,7 @@ impl<'a> TreeReader<'a, '_> {
             Some(b'{') => self.read_object(depth)?,
             Some(b'[') => self.read_list(depth)?,
             Some(b'"') => self.read_text().map_or(JsonValue::Unreadable, JsonValue::Text),
-            _ => match self.read_word() {
+            _ => match self.read_literal() {
                 "true" => JsonValue::Boolean(true),
                 "false" => JsonValue::Boolean(false),
                 "null" => JsonValue::Null,
@@ -104,7 +104,7 @@ impl<'a> TreeReader<'a, '_> {
         let start = self.position;
         self.position += 1;
         let (mut entries, mut is_readable) = (Vec::new(), true);
-        while !matches!(self.peek(), None | Some(b'}')) {
+        while !matches!(self.skip_separators(), None | Some(b'}')) {
             let key = self.read_text();
             let value = self.read_value(depth + 1)?;
             match key {
@@ -116,6 +116,7 @@ impl<'a> TreeReader<'a, '_> {
         if !is_readable {
             return Ok(JsonValue::Unreadable);
         }
+        entries.shrink_to_fit();
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
         Ok(JsonValue::Object(JsonObject { raw: &self.text[start..self.position], entries }))
     }
@@ -123,14 +124,15 @@ impl<'a> TreeReader<'a, '_> {
     fn read_list(&mut self, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
         self.position += 1;
         let mut values = Vec::new();
-        while !matches!(self.peek(), None | Some(b']')) {
+        while !matches!(self.skip_separators(), None | Some(b']')) {
             values.push(self.read_value(depth + 1)?);
         }
         self.position += 1;
+        values.shrink_to_fit();
         Ok(JsonValue::List(values))
     }
 
-    /// Reads a text, which is copied only if it has escapes. `None` if it is too long or has half a surrogate pair.
+    /// Reads a text, which is copied only if it has escapes. `None` if it is too long or has an unpaired surrogate.
     fn read_text(&mut self) -> Option<Cow<'a, str>> {
         let text = self.skip_text();
         let content = text.get(1..text.len() - 1).filter(|_| text.len() <= MAX_TEXT_BYTES)?;
@@ -157,7 +159,7 @@ impl<'a> TreeReader<'a, '_> {
     }
 
     /// Reads a number, a boolean or null.
-    fn read_word(&mut self) -> &'a str {
+    fn read_literal(&mut self) -> &'a str {
         let rest = &self.text[self.position..];
         let length = rest.bytes().position(|byte| matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace());
         let word = &rest[..length.unwrap_or(rest.len())];
@@ -168,7 +170,7 @@ impl<'a> TreeReader<'a, '_> {
     /// Skips an object or a list.
     fn skip_nested(&mut self) {
         let mut depth = 0;
-        while let Some(byte) = self.peek() {
+        while let Some(byte) = self.skip_separators() {
             match byte {
                 b'"' => {
                     self.skip_text();
@@ -185,8 +187,8 @@ impl<'a> TreeReader<'a, '_> {
         }
     }
 
-    /// The first byte of what is next.
-    fn peek(&mut self) -> Option<u8> {
+    /// Skips to the next token, and returns its first byte.
+    fn skip_separators(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.position..];
         let separators = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':')).count();
         self.position += separators;

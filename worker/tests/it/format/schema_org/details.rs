@@ -184,7 +184,7 @@ fn urls_must_be_absolute() {
         (
             r#""url":"javascript:alert(1)""#,
             None,
-            "`url` must be an absolute http:// or https:// URL, got `javascript:alert(1)`; ignored",
+            "`url` must be an http:// or https:// URL without white space, or begin with `/`, got `javascript:alert(1)`; ignored",
         ),
     ] {
         let (base_event, warnings) = read_event(properties);
@@ -244,11 +244,7 @@ fn an_unreadable_end_is_ignored_with_a_warning() {
         (r#""duration":"PT2H30M""#, Some("2031-08-01T22:30:00"), ""),
         (r#""endDate":"","duration":"P1D""#, Some("2031-08-02T20:00:00"), ""),
         (r#""endDate":null"#, None, ""),
-        (
-            r#""endDate":"2031-07-31""#,
-            None,
-            "the end `2031-07-31` is before the start `2031-08-01T20:00:00`; the event is imported without an end",
-        ),
+        (r#""endDate":"2031-07-31""#, None, "the end `2031-07-31` is before the start `2031-08-01T20:00:00`; the end is ignored"),
         (r#""duration":"2 hours""#, None, "`duration` must be a duration such as PT2H30M, got `2 hours`; ignored"),
     ] {
         let (base_event, warnings) = read_event(properties);
