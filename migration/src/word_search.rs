@@ -12,7 +12,7 @@ impl MigrationName for Migration {
 }
 
 /// PostgreSQL reads an index of words only by a bitmap scan. The API turns these off, because they read all rows that match, also of the
-/// lists that need a page. A function has settings of its own.
+/// lists that need a page. A function has its own settings.
 const SHOW_TEXT_MATCHES: &str = "\
     CREATE FUNCTION show_text_matches(query tsquery, max_rows integer) RETURNS SETOF bigint \
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 500 SET enable_bitmapscan = on \
