@@ -111,7 +111,7 @@ impl CopyFootprint {
                 only_details.insert(event.id);
             } else if event.shown {
                 let cell = event.venue_id.and_then(new_cell);
-                self.add_event(event, categories(event), cell, performers.iter().filter_map(new_hash));
+                self.add_event(event, &categories(event), cell, performers.iter().filter_map(new_hash));
             }
         }
         let is_shown = |event: &event::Model| event.shown || retitled.contains(&event.base_event_id);
@@ -119,14 +119,14 @@ impl CopyFootprint {
             let cell = event.venue_id.and_then(|id| previous.venues.get(&id)).map(cell_of);
             let performers = previous.performers_of(event.id).iter();
             let performers = performers.filter_map(|row| previous.performers.get(&row.performer_id));
-            self.add_event(event, categories(event), cell, performers.map(|performer| hash_performer(&performer.source_id)));
+            self.add_event(event, &categories(event), cell, performers.map(|performer| hash_performer(&performer.source_id)));
         }
     }
 
     fn add_event(
         &mut self,
         event: &event::Model,
-        categories: [Option<String>; 2],
+        categories: &[Option<String>; 2],
         cell: Option<Cell>,
         performers: impl Iterator<Item = u32>,
     ) {
