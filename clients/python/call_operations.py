@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import httpx
 from marquee import AuthenticatedClient, Client
-from marquee.api.changes import changes, changes_stream, events_ndjson
+from marquee.api.changes import changes, changes_stream, event_history, events_ndjson
 from marquee.api.concerts import concerts, performer, performers, venue, venues
 from marquee.api.events import (
     categories,
@@ -222,6 +222,8 @@ def check_changes(event_id: str) -> None:
     assert last == {"events": len(events)} and str(event_id) in [event["id"] for event in events]
     page = body(changes.sync_detailed(client=client, after=first["cursor"], provider=["simulator"]), 200)
     assert page.meta.next_ and all(change.provider == "simulator" for change in page.data.changes)
+    history = body(event_history.sync_detailed(event_id, client=client), 200).data.changes
+    assert [str(change.event_id) for change in history] == [str(event_id)] * len(history)
     # The generated client waits for the end of a response, which a stream does not have.
     problem(changes_stream.sync_detailed(client=client, after="x"), 400, "invalid_parameter")
     with client.get_httpx_client().stream("GET", "/changes/stream", params={"after": first["cursor"]}) as stream:

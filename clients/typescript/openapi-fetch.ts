@@ -108,6 +108,8 @@ async function checkChanges(eventId: string) {
   const after = checkCopy(copy);
   const page = body(await client.GET("/changes", { params: { query: { after, kind: ["created", "left"], limit: 10 } } }), 200);
   assert(page.meta.next);
+  const history = body(await client.GET("/events/{id}/history", { params: { path: { id: eventId } } }), 200).data.changes;
+  assert(history.every((change) => change.event_id === eventId));
   problem(await client.GET("/changes/stream", { params: { query: { after: "x" } } }), 400, "invalid_parameter");
 }
 

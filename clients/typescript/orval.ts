@@ -101,6 +101,8 @@ async function checkChanges(eventId: string) {
   const after = checkCopy(copy);
   const page = await body(marquee.changes({ after, kind: ["created", "left"], limit: 10 }), 200);
   assert(page.meta.next);
+  const history = (await body(marquee.eventHistory(eventId), 200)).data.changes;
+  assert(history.every((change) => change.event_id === eventId));
   await problem(marquee.changesStream({ after: "x" }), 400, "invalid_parameter");
 }
 

@@ -81,7 +81,7 @@ impl GeoArea {
 /// The position between `-limit` and `limit`, from 0 to 2²⁶ - 1.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the number is clamped")]
 fn scale(degrees: f64, limit: f64) -> u64 {
-    let cells = f64::from(1_u32 << BITS);
+    let cells = f64::from(1_u32 << GeoCell::BITS);
     ((degrees + limit) / (2.0 * limit) * cells).clamp(0.0, cells - 1.0) as u64
 }
 
@@ -106,11 +106,11 @@ mod tests {
     fn cells_of_a_square_are_one_range() {
         // The first bits of Barcelona, 41.39 north, 2.17 east: east, north, west of 90°, south of 45°.
         let barcelona = GeoCell::at(41.387_4, 2.168_6).0;
-        assert_eq!(barcelona >> (2 * BITS - 4), 0b1100);
+        assert_eq!(barcelona >> (2 * GeoCell::BITS - 4), 0b1100);
         for (latitude, longitude) in [(0.0, 0.0), (44.999, 89.999), (20.0, 89.0)] {
-            assert_eq!(GeoCell::at(latitude, longitude).0 >> (2 * BITS - 4), 0b1100, "{latitude} {longitude}");
+            assert_eq!(GeoCell::at(latitude, longitude).0 >> (2 * GeoCell::BITS - 4), 0b1100, "{latitude} {longitude}");
         }
-        assert_ne!(GeoCell::at(45.001, 2.0).0 >> (2 * BITS - 4), 0b1100);
+        assert_ne!(GeoCell::at(45.001, 2.0).0 >> (2 * GeoCell::BITS - 4), 0b1100);
     }
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_limits_are_the_first_and_the_last_cell() {
         assert_eq!(GeoCell::at(-90.0, -180.0), GeoCell(0));
-        assert_eq!(GeoCell::at(90.0, 180.0), GeoCell((1 << (2 * BITS)) - 1));
+        assert_eq!(GeoCell::at(90.0, 180.0), GeoCell((1 << (2 * GeoCell::BITS)) - 1));
         assert_ne!(GeoCell::at(41.387_4, 2.168_6), GeoCell::at(41.387_41, 2.168_6), "a metre apart");
     }
 }

@@ -24,6 +24,7 @@ mod details;
 mod documented;
 mod error_bodies;
 mod errors_page;
+mod event_history;
 mod events;
 mod exports;
 mod fairness;

@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use entity::change::ChangeKind;
 use poem::Request;
 use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
+use sea_orm::prelude::Uuid;
 
 use super::position::{ChangeCursor, parse_cursor};
 use crate::{
     error::ApiError,
-    query::{CursorText, ParameterKind, Parameters, ProviderSlugText, describe_invalid, parse_integer, parse_provider_slug},
+    query::{
+        CursorText, ParameterKind, Parameters, ProviderSlugText, describe_invalid, parse_integer, parse_path, parse_provider_slug,
+    },
 };
 
 /// Changes of a page without `limit`: what a consumer that polls usually finds.
@@ -31,6 +34,8 @@ pub struct ChangesQuery {
     pub kinds: BTreeSet<ChangeKind>,
     /// The slugs of providers; empty for all.
     pub providers: BTreeSet<String>,
+    /// The only event, without providers.
+    pub event: Option<Uuid>,
     /// The maximum number of changes.
     pub limit: u64,
 }
@@ -97,7 +102,7 @@ impl ChangesQuery {
     /// When any are unknown, repeated or malformed; the error lists all of them.
     pub fn parse(mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
         let filters = Self::parse_filters(&mut parameters);
-        let limit = parameters.get("limit", |text| parse_integer(text, 1..=MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT);
+        let limit = parse_limit(&mut parameters);
         parameters.finish(Self { limit, ..filters })
     }
 
@@ -128,18 +133,36 @@ impl ChangesQuery {
         if providers.len() > MAX_PROVIDERS {
             parameters.add_error("provider", format!("must have at most {MAX_PROVIDERS} slugs, got {}", providers.len()));
         }
-        Self { after, kinds: reduce(kinds), providers: providers.into_iter().collect(), limit: DEFAULT_LIMIT }
+        let providers = providers.into_iter().collect();
+        Self { after, kinds: reduce(kinds), providers, event: None, limit: DEFAULT_LIMIT }
+    }
+
+    /// Reads an event's id and the parameters of a request for its history.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_history(id: &str, mut parameters: Parameters<'_>) -> Result<Self, ApiError> {
+        let event = parse_path("id", id, "must be a UUID as in /search")?;
+        let after = parameters.get("after", parse_cursor);
+        let kinds = reduce(parameters.list_of("kind", parse_kind));
+        let limit = parse_limit(&mut parameters);
+        parameters.finish(Self { after, kinds, providers: BTreeSet::new(), event: Some(event), limit })
     }
 
     /// All changes after a position.
     pub(super) fn all_after(position: ChangeCursor, limit: u64) -> Self {
-        Self { after: Some(position), kinds: BTreeSet::new(), providers: BTreeSet::new(), limit }
+        Self { after: Some(position), kinds: BTreeSet::new(), providers: BTreeSet::new(), event: None, limit }
     }
 
     /// Whether a change of this kind and provider is selected.
     pub(super) fn selects(&self, kind: ChangeKind, provider: &str) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&kind)) && (self.providers.is_empty() || self.providers.contains(provider))
     }
+}
+
+fn parse_limit(parameters: &mut Parameters<'_>) -> u64 {
+    parameters.get("limit", |text| parse_integer(text, 1..=MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT)
 }
 
 /// All kinds are the same as none.

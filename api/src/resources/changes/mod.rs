@@ -1,9 +1,10 @@
-//! `GET /changes` and `GET /changes/stream`: the log of what happened to events
+//! `GET /changes`, `GET /changes/stream` and `GET /events/{id}/history`: the log of what happened to events
 //! ([ADR 35](../../../../docs/adr/0035-change-log.md)).
 //!
 //! Its responses are not cached: a consumer requests each position once.
 
 mod filters;
+mod history;
 mod log;
 mod position;
 mod response;
@@ -16,6 +17,7 @@ use poem_openapi::OpenApi;
 
 pub use self::{
     filters::{ChangesLimit, ChangesQuery},
+    history::HistoryApi,
     position::{ChangeCursor, ChangePosition, LOG},
     response::ChangePage,
     statement::statement,

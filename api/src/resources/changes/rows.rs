@@ -21,6 +21,7 @@ use super::{
 use crate::{
     database::sql::{begin_snapshot, read_rows},
     error::ApiError,
+    resources::events::{explain_missing, select_visible},
 };
 
 /// A change, with the slug of its provider.
@@ -55,10 +56,22 @@ impl ChangeRow {
 /// Reads a page.
 pub(super) async fn find(database: &DatabaseConnection, query: &ChangesQuery) -> Result<LogPage, ApiError> {
     let snapshot = begin_snapshot(database).await?;
-    let page = read_page(&snapshot, query).await?;
+    let page = match find_missing(&snapshot, query).await? {
+        Some(missing) => Err(missing),
+        None => read_page(&snapshot, query).await?.ok_or(ApiError::CursorExpired),
+    };
     // Not a rollback, which would close the connection.
     snapshot.commit().await?;
-    page.ok_or(ApiError::CursorExpired)
+    page
+}
+
+/// Why readers do not see the event of a query.
+async fn find_missing(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Result<Option<ApiError>, DbErr> {
+    let Some(event) = query.event else { return Ok(None) };
+    if select_visible(event).one(snapshot).await?.is_some() {
+        return Ok(None);
+    }
+    explain_missing(snapshot, event, |target| format!("../{target}/history")).await.map(Some)
 }
 
 /// `None` if the log no longer contains all changes after the cursor.

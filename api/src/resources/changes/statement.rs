@@ -55,14 +55,17 @@ pub fn statement(backend: DbBackend, query: &ChangesQuery) -> Statement {
     sql.statement(backend, text)
 }
 
-/// A range for each provider, or else for each kind; none if all changes are selected.
+/// A range for the event, or else for each provider, or else for each kind; none if all changes are selected.
 fn list_ranges(query: &ChangesQuery, sql: &mut Sql) -> Vec<Range> {
     let kinds: Vec<&str> = query.kinds.iter().map(|kind| kind.name()).collect();
+    if let Some(event) = query.event {
+        return vec![Range { column: "event_id", value: sql.bind(event), condition: condition_of(&kinds, sql) }];
+    }
     if query.providers.is_empty() {
         let of_kind = |kind| Range { column: "kind", value: sql.bind(kind), condition: String::new() };
         return kinds.into_iter().map(of_kind).collect();
     }
-    let condition = if kinds.is_empty() { String::new() } else { format!(" AND kind IN ({})", sql.bind_all(&kinds)) };
+    let condition = condition_of(&kinds, sql);
     // No provider has an empty slug. With a power of two, the database sees few distinct statements and can cache their plans.
     let missing = query.providers.len().next_power_of_two() - query.providers.len();
     let slugs = query.providers.iter().map(String::as_str).chain(repeat_n("", missing));
@@ -72,4 +75,8 @@ fn list_ranges(query: &ChangesQuery, sql: &mut Sql) -> Vec<Range> {
         condition: condition.clone(),
     };
     slugs.map(of_provider).collect()
+}
+
+fn condition_of(kinds: &[&str], sql: &mut Sql) -> String {
+    if kinds.is_empty() { String::new() } else { format!(" AND kind IN ({})", sql.bind_all(kinds)) }
 }

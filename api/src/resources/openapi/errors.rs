@@ -46,10 +46,12 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
         ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
-        ErrorCode::EventMoved | ErrorCode::EventRemoved => ["event", "event_ics", "event_jsonld", "event_rates"].contains(&id),
+        ErrorCode::EventMoved | ErrorCode::EventRemoved => {
+            ["event", "event_ics", "event_jsonld", "event_rates", "event_history"].contains(&id)
+        }
         ErrorCode::Moved => ["performer", "venue", "provider"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
-        ErrorCode::CursorExpired => ["changes", "changes_stream"].contains(&id),
+        ErrorCode::CursorExpired => ["changes", "changes_stream", "event_history"].contains(&id),
         ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => {
             operation.has_parameter("sort") || ["event_calendar", "event_facets"].contains(&id)
         }

@@ -21,12 +21,16 @@ on_every_backend!(changes_are_read_from_the_index_of_their_filter);
 const CHANGES: usize = 50_000;
 const PROVIDERS: usize = 20;
 const CHANGES_PER_RELEASE: usize = 50;
+/// One event has each of this many changes.
+const CHANGES_PER_EVENT: usize = 1_000;
+const EVENT: Uuid = Uuid::from_u128(u128::MAX);
 
 async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     insert_changes(&catalogue).await;
     let database = database.connect(ConnectionRole::Api).await;
     let after = cursor(500, 20, UtcInstant(0));
+    assert_reads_history(&database, &after).await;
     for (filters, index, ranges) in [
         ("", None, 1),
         ("kind=left", Some("change_kind"), 1),
@@ -50,6 +54,20 @@ async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatab
     }
 }
 
+/// The event has few of the changes, which are spread over the log.
+async fn assert_reads_history(database: &DatabaseConnection, after: &str) {
+    for query in [String::new(), "kind=left,created".to_owned(), format!("after={after}")] {
+        let changes = ChangesQuery::parse_history(&EVENT.to_string(), Parameters::parse(&query)).unwrap();
+        let statement = statement(database.get_database_backend(), &changes);
+        let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
+        assert!(rows <= CHANGES / CHANGES_PER_EVENT, "{query}: {rows}");
+        match statement.db_backend {
+            DbBackend::Sqlite => assert_sqlite_reads(database, statement, &query, Some("change_event")).await,
+            _ => assert_postgres_reads(database, statement, &query, (Some("change_event"), CHANGES / CHANGES_PER_EVENT)).await,
+        }
+    }
+}
+
 /// Most changes are updates, as in a real log, and those of each provider are spread over it.
 async fn insert_changes(catalogue: &CatalogueFixture) {
     let mut providers = Vec::new();
@@ -62,7 +80,7 @@ async fn insert_changes(catalogue: &CatalogueFixture) {
         at: UtcInstant(0),
         kind: if number.is_multiple_of(10) { ChangeKind::ALL[number / 10 % 9] } else { ChangeKind::Updated },
         provider_id: providers[number * 7_919 % PROVIDERS],
-        event_id: Uuid::from_u128(number as u128),
+        event_id: if number.is_multiple_of(CHANGES_PER_EVENT) { EVENT } else { Uuid::from_u128(number as u128) },
         changed: r#"{"min_price":{"old":30.0,"new":25.0}}"#.to_owned(),
     };
     let rows: Vec<_> = (0..CHANGES).map(row).map(IntoActiveModel::into_active_model).collect();
