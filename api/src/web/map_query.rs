@@ -37,7 +37,7 @@ impl MapQuery {
 }
 
 impl Filters for MapQuery {
-    /// The beginning of its cache key: it is no path of the service.
+    /// The beginning of its cache key. The service has no such path.
     fn path(&self) -> Cow<'static, str> {
         "/map".into()
     }
