@@ -102,7 +102,8 @@ mod tests {
             assert_eq!(view.place((y, x)), (SIZE.0 / 2.0, SIZE.1 / 2.0));
         }
         let view = MapView::fit([2.0, 41.0, 2.0, 41.0]);
-        assert!(!is_inside(view.place((41.0, 2.04))), "points that are together are enlarged, and not without limit");
+        assert!(is_inside(view.place((41.0, 2.03))), "a point is not enlarged without limit");
+        assert!(!is_inside(view.place((41.0, 2.1))), "and fills the map");
     }
 
     #[test]
