@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use entity::{
+    UtcInstant,
     alias::AliasKind,
     change::{ChangeKind, NewChange},
+    change_retention,
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::prelude::Uuid;
@@ -18,6 +20,7 @@ use crate::{
 
 on_every_backend!(
     the_history_of_an_event_is_its_part_of_the_log,
+    a_history_without_its_oldest_changes_has_pages,
     events_that_readers_do_not_see_have_no_history,
     the_history_of_an_event_with_another_id_is_redirected,
     invalid_parameters_of_a_history_are_reported,
@@ -67,6 +70,22 @@ async fn the_history_of_an_event_is_its_part_of_the_log(database: Arc<TestDataba
         let of_kind = app.get(&format!("{path}?kind=price_changed,left")).await.json();
         assert_eq!(of_kind["data"]["changes"], json!(select(&|change| change["kind"] == "price_changed")));
     }
+}
+
+async fn a_history_without_its_oldest_changes_has_pages(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let [id, _] = insert_changes(&catalogue).await;
+    let app = TestApp::new(&database).await;
+    let first = app.get(&format!("/events/{id}/history?limit=1")).await.json();
+    let transaction = entity::begin_write(&catalogue.database).await.unwrap();
+    let removed = change_retention::remove_oldest(&transaction, ChangeKind::Updated, UtcInstant(i64::MAX), 1_000).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert!(removed > 0);
+    let after = first["meta"]["next"].as_str().unwrap();
+    app.get(&format!("/changes?after={after}")).await.problem(410, "cursor_expired");
+    let rest = app.get(&format!("/events/{id}/history?after={after}")).await.json();
+    let kinds: Vec<&Value> = rest["data"]["changes"].as_array().unwrap().iter().map(|change| &change["kind"]).collect();
+    assert!(!kinds.is_empty() && kinds.iter().all(|kind| *kind == "price_changed"), "{kinds:?}");
 }
 
 async fn events_that_readers_do_not_see_have_no_history(database: Arc<TestDatabase>) {

@@ -34,17 +34,33 @@ impl ChangeLog {
     /// Reads a page.
     pub(super) async fn read_page(&self, query: &ChangesQuery) -> Result<LogPage, ApiError> {
         let version = self.version.current().max(query.after.as_ref().map(|cursor| cursor.sort_key.version));
-        let source = self.reader.with_version(version, self.version.newest_takedown());
-        let page = self.read_page_from(source, query).await;
+        let takedown = self.version.newest_takedown();
+        let source = self.reader.with_version(version, takedown);
+        let page = self.read_page_from(source, query, takedown).await;
         // A replica may lag behind the cursor. Only the primary can tell that it has expired.
         if matches!(page, Err(ApiError::CursorExpired)) && !self.reader.is_primary(source) {
-            return self.read_page_from(self.reader.only_primary(), query).await;
+            return self.read_page_from(self.reader.only_primary(), query, takedown).await;
         }
         page
     }
 
-    async fn read_page_from(&self, source: &ReadSource, query: &ChangesQuery) -> Result<LogPage, ApiError> {
-        self.reader.read(source, ReadSize::of_rows(query.limit), rows::find(&source.connection, query)).await
+    async fn read_page_from(
+        &self,
+        source: &ReadSource,
+        query: &ChangesQuery,
+        takedown: Option<i64>,
+    ) -> Result<LogPage, ApiError> {
+        self.reader.read(source, ReadSize::of_rows(query.limit), rows::find(&source.connection, query, takedown)).await
+    }
+
+    /// Whether content may have been removed for legal reasons since something was read.
+    pub(super) fn has_takedown_after(&self, known: Option<i64>) -> bool {
+        self.version.newest_takedown() > known
+    }
+
+    /// Whether this process knows a later version.
+    pub(super) fn continues_after(&self, position: ChangeCursor) -> bool {
+        self.version.current().is_some_and(|version| version > position.sort_key.version)
     }
 
     /// The end of the log as this process knows it.

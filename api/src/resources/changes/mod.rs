@@ -82,7 +82,7 @@ impl ChangesApi {
     /// stream has the same changes, in the same order.
     ///
     /// It begins after the position in `Last-Event-ID`, which browsers send when they reconnect, or else in `after`, or else now. Blocks
-    /// that only have an `id` advance the position if no change matches the filters. While nothing changes, a comment is sent every 15
+    /// that only have an `id` advance the position if no change matches the filters. While nothing changes, a comment is sent every 10
     /// seconds.
     ///
     /// If changes after the position were removed, or if the database was restored from a backup, the response is 410, as for

@@ -44,6 +44,8 @@ pub(super) struct LogPage {
     pub(super) next: ChangeCursor,
     /// Whether the log ends with this page.
     pub(super) is_last: bool,
+    /// The newest takedown that was known before it was read: the page contains no values of what that one has removed.
+    pub(super) takedown: Option<i64>,
 }
 
 impl ChangeRow {
@@ -53,12 +55,19 @@ impl ChangeRow {
     }
 }
 
-/// Reads a page.
-pub(super) async fn find(database: &DatabaseConnection, query: &ChangesQuery) -> Result<LogPage, ApiError> {
+/// Reads a page. The newest takedown must be in the database.
+pub(super) async fn find(
+    database: &DatabaseConnection,
+    query: &ChangesQuery,
+    takedown: Option<i64>,
+) -> Result<LogPage, ApiError> {
     let snapshot = begin_snapshot(database).await?;
     let page = match find_missing(&snapshot, query).await? {
         Some(missing) => Err(missing),
-        None => read_page(&snapshot, query).await?.ok_or(ApiError::CursorExpired),
+        None => {
+            let page = read_page(&snapshot, query).await?.ok_or(ApiError::CursorExpired);
+            page.map(|page| LogPage { takedown, ..page })
+        }
     };
     // Not a rollback, which would close the connection.
     snapshot.commit().await?;
@@ -78,7 +87,9 @@ async fn find_missing(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> R
 async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Result<Option<LogPage>, DbErr> {
     let catalogue = catalogue_version::fetch(snapshot).await?;
     if let Some(cursor) = &query.after
-        && !is_in_log(snapshot, &catalogue, cursor.sort_key, &query.kinds).await?
+        && (!is_of_log(snapshot, &catalogue, cursor.sort_key).await?
+            // A history lacks what was removed on its first page, too.
+            || query.event.is_none() && was_removed_after(snapshot, cursor.sort_key, &query.kinds).await?)
     {
         return Ok(None);
     }
@@ -88,27 +99,32 @@ async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Resu
     let is_last = rows.len() <= limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| !is_last).map_or_else(|| cursor_after_release(&catalogue), ChangeRow::cursor);
-    Ok(Some(LogPage { rows, next, is_last }))
+    Ok(Some(LogPage { rows, next, is_last, takedown: None }))
 }
 
-/// Whether a position is one of this log, and no change of these kinds after it was removed.
-async fn is_in_log(
+/// Whether a position is one of this log.
+async fn is_of_log(
     snapshot: &impl ConnectionTrait,
     catalogue: &catalogue_version::Model,
     position: ChangePosition,
-    kinds: &BTreeSet<ChangeKind>,
 ) -> Result<bool, DbErr> {
     // The database was restored from a backup.
     if position.version > catalogue.version {
         return Ok(false);
     }
     let made_at = find_instant(snapshot, catalogue, position.version).await?;
-    if made_at.is_some_and(|UtcInstant(at)| at != position.at) {
-        return Ok(false);
-    }
+    Ok(made_at.is_none_or(|UtcInstant(at)| at == position.at))
+}
+
+/// Whether changes of these kinds after a position may have been removed.
+async fn was_removed_after(
+    snapshot: &impl ConnectionTrait,
+    position: ChangePosition,
+    kinds: &BTreeSet<ChangeKind>,
+) -> Result<bool, DbErr> {
     let removed = change_retention::Entity::find().all(snapshot).await?;
     let mut removed = removed.into_iter().filter(|removed| kinds.is_empty() || kinds.contains(&removed.kind));
-    Ok(!removed.any(|removed| position.is_before_end_of(removed.removed_through)))
+    Ok(removed.any(|removed| position.is_before_end_of(removed.removed_through)))
 }
 
 /// When a version was raised; `None` if that is no longer stored. Changes are retained longer than releases.

@@ -1,6 +1,6 @@
 //! How streams end, and what they survive.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use api::{Listeners, State, server::Limits};
 use entity::{ConnectionRole, UtcInstant, catalogue_version, change::ChangeKind};
@@ -9,7 +9,7 @@ use migration::{
     testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase},
 };
 use sea_orm::EntityTrait;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -157,6 +157,7 @@ async fn streams_leave_connections_to_requests(database: Arc<TestDatabase>) {
         if let Ok(stream) = StreamClient::try_open(address, "", None).await {
             break stream;
         }
+        sleep(Duration::from_millis(50)).await;
     };
     streams.push(reopened);
     shutdown.cancel();
@@ -179,7 +180,9 @@ async fn a_stream_survives_an_outage_of_the_database() {
     for (mode, number) in [(ProxyMode::Cut, 1_000), (ProxyMode::Hang, 2_000)] {
         proxy.set_mode(mode).await;
         release(&catalogue, ChangeKind::Updated, "fever", number..number + 150).await;
-        while process.get("/readyz").await.0.contains(" 200 ") {}
+        while process.get("/readyz?strict").await.0.contains(" 200 ") {
+            sleep(Duration::from_millis(50)).await;
+        }
         let rejected = StreamClient::try_open(process.address, "", log[0]["cursor"].as_str()).await.err();
         assert_eq!(rejected.map(|(status, _)| status), Some(503));
         proxy.set_mode(ProxyMode::Cut).await;

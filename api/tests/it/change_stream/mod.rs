@@ -3,12 +3,13 @@
 mod client;
 mod endings;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use entity::change::{ChangeKind, NewChange};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::prelude::Uuid;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use self::client::{Block, StreamClient};
 use crate::{api_process::RunningApi, fixtures::CatalogueFixture, test_app::TestApp};
@@ -231,7 +232,9 @@ async fn many_streams_share_the_reads_of_the_log(database: Arc<TestDatabase>) {
     assert_eq!(read_metric(&process, "marquee_streamed_changes_total").await, STREAMS as u64 * RELEASES as u64);
     assert_eq!(process.get("/search").await.0, "HTTP/1.1 200 OK");
     drop(streams);
-    while read_metric(&process, "marquee_change_streams").await > 0 {}
+    while read_metric(&process, "marquee_change_streams").await > 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(process.stop("-TERM").await.0, Some(0));
 }
 

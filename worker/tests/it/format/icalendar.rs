@@ -196,7 +196,7 @@ fn invalid_events_are_rejected_and_the_others_accepted() {
 #[test]
 fn invalid_details_are_ignored_with_a_warning() {
     for (line, reason) in [
-        ("URL:relative", "`URL` must be an absolute"),
+        ("URL:relative", "`URL` must be an http:// or https:// URL"),
         ("LOCATION:Hall\nGEO:91;0", "`GEO` must be a latitude"),
         ("DTEND:20310630T200000", "is before the start"),
     ] {

@@ -21,9 +21,9 @@ use super::{
 };
 use crate::{error::ApiError, state::Readiness};
 
-/// How often a block is sent while nothing changes: proxies close connections that are idle for a minute, and a client that has not
+/// How often a block is sent while nothing changes: many proxies close connections that are idle for 15 seconds, and a client that has not
 /// received one for longer knows that its connection is lost.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// When clients should reconnect after a stream has ended, in milliseconds: spread, so that a process that replaces this one does not
 /// receive all at the same time.
 const RECONNECTION_MS: Range<u64> = 500..5_500;
@@ -104,6 +104,11 @@ impl ChangeStream {
         }
         loop {
             let bytes = match self.wait().await {
+                // It may contain values that were removed since it was read.
+                Step::Page(Ok(page)) if self.streams.log.has_takedown_after(page.takedown) => {
+                    self.read_page(Duration::ZERO);
+                    Bytes::new()
+                }
                 Step::Page(Ok(page)) => self.send_page(page),
                 Step::Page(Err(ApiError::CursorExpired)) => self.end("expired"),
                 Step::Page(Err(error)) if error.retry_after().is_some() => {
@@ -115,7 +120,10 @@ impl ChangeStream {
                     self.end("failed")
                 }
                 Step::Item(StreamItem::Restored) => self.end("restored"),
-                Step::Item(StreamItem::Part(part)) if part.after.sort_key.order() > self.position.sort_key.order() => {
+                Step::Item(StreamItem::Part(part))
+                    if part.after.sort_key.order() > self.position.sort_key.order()
+                        || self.streams.log.has_takedown_after(part.takedown) =>
+                {
                     self.read_page(Duration::ZERO);
                     Bytes::new()
                 }
@@ -153,6 +161,9 @@ impl ChangeStream {
         let bytes = self.send_blocks(Blocks::of_page(page), next);
         if !is_last {
             self.read_page(Duration::ZERO);
+        } else if self.streams.log.continues_after(next) {
+            // It was read from a replica that lags behind what the other streams have received.
+            self.read_page(RETRY_TIME);
         }
         bytes
     }

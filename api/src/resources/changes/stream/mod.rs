@@ -5,11 +5,17 @@ mod body;
 mod part;
 mod reply;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use metrics::{counter, gauge};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch},
     time::{sleep, timeout},
 };
 
@@ -33,15 +39,21 @@ const MAX_STREAMS: usize = 2_000;
 const CONNECTION_SHARE: u32 = 2;
 /// Changes that are read at a time: a small read, which does not delay those of requests.
 const PAGE_CHANGES: u64 = 100;
-/// Parts that wait for the slowest stream. Releases are read as fast as the database responds, so this is what a reader may lag behind:
-/// 50,000 changes, in some 30 MB that all streams share.
+/// Parts that wait for the slowest stream. Releases are read as fast as the database responds, so this is what a reader may lag behind.
 const QUEUED_PARTS: usize = 512;
+/// Bytes of these parts, which all streams share. Most changes have some 600 bytes, those of descriptions up to 80 KB. Beyond it, streams
+/// read pages.
+const QUEUED_BYTES: usize = 32 * 1024 * 1024;
 /// Pages of streams that are read at the same time, so that many clients that reconnect leave most reads to requests.
 const MAX_READS: usize = 2;
 /// How long a new stream may wait for its first page.
 const START_TIME: Duration = Duration::from_secs(10);
 /// The pause after a failed read, and before a database that lags behind is read again.
 const RETRY_TIME: Duration = Duration::from_secs(1);
+/// The pause if other reads come first: one read is for all streams.
+const OVERLOAD_PAUSE: Duration = Duration::from_millis(100);
+/// Reads with an expired position until streams end: a restored backup is detected before that, and a server that is only behind recovers.
+const MAX_EXPIRED_READS: u32 = 5;
 
 /// The streams of a process.
 #[derive(Debug)]
@@ -50,6 +62,7 @@ pub struct ChangeStreams {
     items: broadcast::Sender<StreamItem>,
     slots: Arc<Semaphore>,
     reads: Semaphore,
+    queued_bytes: Arc<AtomicUsize>,
 }
 
 /// One of the streams that the limit allows. It counts why it has ended.
@@ -76,7 +89,7 @@ impl Drop for StreamSlot {
 impl ChangeStreams {
     pub(crate) fn new(log: ChangeLog) -> Self {
         let (slots, reads) = (Arc::new(Semaphore::new(MAX_STREAMS)), Semaphore::new(MAX_READS));
-        Self { log, items: broadcast::Sender::new(QUEUED_PARTS), slots, reads }
+        Self { log, items: broadcast::Sender::new(QUEUED_PARTS), slots, reads, queued_bytes: Arc::default() }
     }
 
     /// Limits the streams to a share of the connections.
@@ -88,7 +101,6 @@ impl ChangeStreams {
     /// Opens a stream. Its first page is read before, so that an expired cursor is an error.
     pub(super) async fn open(self: &Arc<Self>, readiness: &Readiness, query: ChangesQuery) -> Result<EventStreamReply, ApiError> {
         let permit = self.slots.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
-        let slot = StreamSlot::new(permit);
         let query = ChangesQuery { limit: PAGE_CHANGES, ..query };
         // Before the page is read, so that nothing is missed between both.
         let items = self.items.subscribe();
@@ -99,7 +111,8 @@ impl ChangeStreams {
             }
             None => (self.log.end().await?, None),
         };
-        let stream = ChangeStream::new((self.clone(), slot), readiness.clone(), (query, position), items, first);
+        let stream =
+            ChangeStream::new((self.clone(), StreamSlot::new(permit)), readiness.clone(), (query, position), items, first);
         Ok(EventStreamReply::new(stream.into_body()))
     }
 
@@ -113,41 +126,43 @@ impl ChangeStreams {
         let mut versions = self.log.watch_version();
         let mut position = None;
         loop {
-            let known = *versions.borrow_and_update();
-            if let Some(known) = known {
-                position = Some(self.follow(position, known).await);
-            }
+            position = self.follow(position, &mut versions).await;
             if versions.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    /// Sends the changes after a position, up to a version that this process knows. Returns the position after them.
-    async fn follow(&self, position: Option<StreamPosition>, known: KnownVersion) -> StreamPosition {
-        let end = StreamPosition { cursor: cursor_after_known(known), restores: known.restores };
-        let Some(mut position) = position else { return end };
-        if position.restores != end.restores {
-            self.send(StreamItem::Restored);
-            return end;
-        }
-        while position.cursor.sort_key.order() < end.cursor.sort_key.order() {
-            if self.items.receiver_count() == 0 {
-                return end;
+    /// Sends the changes after a position, up to the version that this process knows. Returns the position after them.
+    async fn follow(
+        &self,
+        mut position: Option<StreamPosition>,
+        versions: &mut watch::Receiver<Option<KnownVersion>>,
+    ) -> Option<StreamPosition> {
+        let mut expired = 0;
+        loop {
+            let Some(known) = *versions.borrow_and_update() else { return position };
+            let end = StreamPosition { cursor: cursor_after_known(known), restores: known.restores };
+            let Some(reached) = position.filter(|_| self.items.receiver_count() > 0) else { return Some(end) };
+            if reached.restores != end.restores || expired == MAX_EXPIRED_READS {
+                self.send(StreamItem::Restored);
+                return Some(end);
             }
-            let query = ChangesQuery::all_after(position.cursor, PAGE_CHANGES);
-            match self.log.read_page(&query).await {
-                Ok(page) if page.next.sort_key.order() > position.cursor.sort_key.order() => {
-                    let part = Part::new(position.cursor, page);
-                    position.cursor = part.until;
-                    self.send(StreamItem::Part(Arc::new(part)));
+            if reached.cursor.sort_key.order() >= end.cursor.sort_key.order() {
+                return position;
+            }
+            match self.log.read_page(&ChangesQuery::all_after(reached.cursor, PAGE_CHANGES)).await {
+                Ok(page) if page.next.sort_key.order() > reached.cursor.sort_key.order() => {
+                    position = Some(StreamPosition { cursor: page.next, ..reached });
+                    self.send(StreamItem::Part(Arc::new(self.queue(reached.cursor, page))));
                 }
                 // A replica that lags behind.
                 Ok(_) => sleep(RETRY_TIME).await,
                 Err(ApiError::CursorExpired) => {
-                    self.send(StreamItem::Restored);
-                    return end;
+                    expired += 1;
+                    sleep(RETRY_TIME).await;
                 }
+                Err(ApiError::Overloaded) => sleep(OVERLOAD_PAUSE).await,
                 Err(error) => {
                     if error.should_log() && !error.is_database_unavailable() {
                         tracing::error!(error = telemetry::with_causes(&error), "reading changes for streams failed");
@@ -156,7 +171,14 @@ impl ChangeStreams {
                 }
             }
         }
-        position
+    }
+
+    /// The part of a page, or only its position if too much is queued.
+    fn queue(&self, after: ChangeCursor, page: LogPage) -> Part {
+        if self.queued_bytes.load(Relaxed) > QUEUED_BYTES {
+            return Part::end_of(&page, &self.queued_bytes);
+        }
+        Part::new(after, page, &self.queued_bytes)
     }
 
     /// Without streams, nothing receives it.

@@ -1,6 +1,12 @@
 //! Parts of the log, encoded once for all streams.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 use bytes::{Bytes, BytesMut};
 use entity::change::ChangeKind;
@@ -26,8 +32,31 @@ pub(super) enum StreamItem {
 pub(super) struct Part {
     pub(super) after: ChangeCursor,
     pub(super) until: ChangeCursor,
+    /// As of the page.
+    pub(super) takedown: Option<i64>,
     blocks: Vec<Block>,
     text: Bytes,
+    _memory: QueuedBytes,
+}
+
+/// The bytes of a part, in the sum of all that are queued.
+#[derive(Debug)]
+struct QueuedBytes {
+    bytes: usize,
+    sum: Arc<AtomicUsize>,
+}
+
+impl QueuedBytes {
+    fn new(bytes: usize, sum: &Arc<AtomicUsize>) -> Self {
+        sum.fetch_add(bytes, Relaxed);
+        Self { bytes, sum: sum.clone() }
+    }
+}
+
+impl Drop for QueuedBytes {
+    fn drop(&mut self) {
+        self.sum.fetch_sub(self.bytes, Relaxed);
+    }
 }
 
 /// A change in the text of a part.
@@ -47,7 +76,8 @@ pub(super) struct Blocks {
 }
 
 impl Part {
-    pub(super) fn new(after: ChangeCursor, page: LogPage) -> Self {
+    /// The part of a page. Its bytes are added to the sum of those that are queued.
+    pub(super) fn new(after: ChangeCursor, page: LogPage, queued: &Arc<AtomicUsize>) -> Self {
         let mut text = Vec::new();
         let mut blocks = Vec::with_capacity(page.rows.len());
         for row in page.rows {
@@ -56,7 +86,14 @@ impl Part {
             encode_block(row, &mut text);
             blocks.push(Block { order, kind, provider, bytes: start..text.len() });
         }
-        Self { after, until: page.next, blocks, text: text.into() }
+        let memory = QueuedBytes::new(text.len(), queued);
+        Self { after, until: page.next, takedown: page.takedown, blocks, text: text.into(), _memory: memory }
+    }
+
+    /// Nothing at the end of a page: streams that are not there read the page.
+    pub(super) fn end_of(page: &LogPage, queued: &Arc<AtomicUsize>) -> Self {
+        let (after, until, takedown) = (page.next, page.next, page.takedown);
+        Self { after, until, takedown, blocks: Vec::new(), text: Bytes::new(), _memory: QueuedBytes::new(0, queued) }
     }
 
     /// The changes after a position that a query selects.
