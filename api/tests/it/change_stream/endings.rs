@@ -178,11 +178,10 @@ async fn a_stream_survives_an_outage_of_the_database() {
     release(&catalogue, ChangeKind::Updated, "fever", 0..150).await;
     let log = joined.next_changes(150).await;
     for (mode, number) in [(ProxyMode::Cut, 1_000), (ProxyMode::Hang, 2_000)] {
+        wait_until_ready_is(&process, true).await;
         proxy.set_mode(mode).await;
         release(&catalogue, ChangeKind::Updated, "fever", number..number + 150).await;
-        while process.get("/readyz?strict").await.0.contains(" 200 ") {
-            sleep(Duration::from_millis(50)).await;
-        }
+        wait_until_ready_is(&process, false).await;
         let rejected = StreamClient::try_open(process.address, "", log[0]["cursor"].as_str()).await.err();
         assert_eq!(rejected.map(|(status, _)| status), Some(503));
         proxy.set_mode(ProxyMode::Cut).await;
@@ -194,4 +193,10 @@ async fn a_stream_survives_an_outage_of_the_database() {
     catalogue.database.close().await.unwrap();
     drop(proxy);
     database.remove().await;
+}
+
+async fn wait_until_ready_is(process: &RunningApi, expected: bool) {
+    while process.get("/readyz?strict").await.0.contains(" 200 ") != expected {
+        sleep(Duration::from_millis(50)).await;
+    }
 }
