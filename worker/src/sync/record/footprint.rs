@@ -92,8 +92,9 @@ impl CopyFootprint {
             new_performers.entry(row.event_id).or_default().push(row.performer_id);
         }
         let new_performers = |event: &event::Model| new_performers.get(&event.id).map(Vec::as_slice).unwrap_or_default();
-        let new_cell = |id: Uuid| changes.venues.get(&id).map(cell_of);
-        let new_hash = |id: &Uuid| changes.performers.get(id).map(|performer| hash_performer(&performer.source_id));
+        let new_cell = |id: Uuid| changes.venues.get(&id).or_else(|| previous.venues.get(&id)).map(cell_of);
+        let new_performer = |id: &Uuid| changes.performers.get(id).or_else(|| previous.performers.get(id));
+        let new_hash = |id: &Uuid| new_performer(id).map(|performer| hash_performer(&performer.source_id));
 
         let new_base_events: HashMap<Uuid, &base_event::Model> =
             changes.base_events.iter().map(|base_event| (base_event.id, base_event)).collect();

@@ -30,14 +30,17 @@ impl<'a> PreviousState<'a> {
         let events = find_events(base_events, changes);
         let zones = fetch_zones(database, events.keys().copied().collect()).await?;
         let event_performers = fetch_event_performers(database, events.keys().copied().collect()).await?;
-        let previous_venues = events.values().filter_map(|event| event.venue_id);
+        // An undo does not change all venues and performers of its events.
+        let new_venues = changes.new_events.iter().chain(&changes.changed_events).filter_map(|event| event.venue_id);
+        let previous_venues = events.values().filter_map(|event| event.venue_id).chain(new_venues);
         let venue_ids: HashSet<Uuid> = changes.venues.keys().copied().chain(previous_venues).collect();
         let mut venues = HashMap::new();
         for ids in chunks(Vec::from_iter(venue_ids)) {
             let rows = venue::Entity::find().filter(venue::COLUMN.id.is_in(ids)).all(database).await?;
             venues.extend(rows.into_iter().map(|venue| (venue.id, venue)));
         }
-        let previous_performers = event_performers.values().flatten().map(|row| row.performer_id);
+        let new_performers = changes.event_performers.iter().map(|row| row.performer_id);
+        let previous_performers = event_performers.values().flatten().map(|row| row.performer_id).chain(new_performers);
         let performer_ids: HashSet<Uuid> = changes.performers.keys().copied().chain(previous_performers).collect();
         let mut performers = HashMap::new();
         for ids in chunks(Vec::from_iter(performer_ids)) {

@@ -6,8 +6,9 @@ use entity::{
     base_event,
     change::{self, ChangeKind},
     event,
+    footprint::{Scope, Selection, hash_performer},
     job::queue,
-    undo,
+    release, undo,
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use provider_sim::SimCatalogue;
@@ -23,6 +24,7 @@ use crate::feeds::{event, feed, offline, online};
 on_every_backend!(
     an_undo_restores_the_rows_before_each_run,
     an_undo_is_logged_as_changes,
+    an_undo_releases_the_performers_that_return,
     a_later_run_must_be_reverted_first_only_if_it_changed_the_same,
     the_reverted_document_is_refused_until_another_one_is_applied,
     a_dry_run_changes_nothing,
@@ -86,6 +88,21 @@ async fn an_undo_is_logged_as_changes(database: Arc<TestDatabase>) {
     assert_eq!((report.restored, report.removed), (2, 2));
     assert_eq!(report.changes, r#"{"left":2,"price_changed":1,"returned":1}"#);
     assert_eq!(copying.last_kinds().await, [Left, Left, PriceChanged, Returned]);
+}
+
+async fn an_undo_releases_the_performers_that_return(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let band = || "<performer performer_id=\"12\" name=\"The Kettles\"/>".to_owned();
+    // Another show has the performer, too, so the run does not change the row of the performer.
+    let other = online("2", &[band(), event("21", &["1.00"])]);
+    copying.accept(feed(&[online("1", &[band(), event("11", &["5.00"])]), other.clone()])).await;
+    let run = copying.run(&feed(&[online("1", &[event("11", &["5.00"])]), other])).await;
+    let report = copying.revert(run).await.unwrap();
+    let release = release::Entity::find_by_id(report.release).one(&copying.database).await.unwrap().unwrap();
+    for (performer, expected) in [("12", true), ("99", false)] {
+        let selection = Selection { performers: Some(vec![hash_performer(performer)]), ..Selection::all_of(&[Scope::Concerts]) };
+        assert_eq!(release.footprint().intersects(&selection), expected, "{performer}");
+    }
 }
 
 async fn a_later_run_must_be_reverted_first_only_if_it_changed_the_same(database: Arc<TestDatabase>) {
