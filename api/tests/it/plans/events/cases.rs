@@ -158,11 +158,11 @@ impl Parameters {
             (format!("{week}&availability=unknown&city=City 7"), Nothing),
             ("performer=p1:57&city=City 7&range=all&listed=any".to_owned(), All(100)),
             // Documents are counted up to 5,000.
-            ("q=serenos 57".to_owned(), All(2_000)),
+            ("q=serenos 57".to_owned(), All(2_500)),
             ("q=serenos 57&sort=relevance".to_owned(), All(4_500)),
             ("q=serenos".to_owned(), All(10_000)),
             ("q=serenos&sort=relevance".to_owned(), All(15_000)),
-            ("q=band 57".to_owned(), All(2_000)),
+            ("q=band 57".to_owned(), All(2_500)),
             (format!("{week}&q=serenos"), All(10_000)),
             ("city=City 7&q=serenos".to_owned(), All(10_000)),
             (format!("{week}&q=serenos hall 57"), All(2_000)),
