@@ -64,7 +64,7 @@ async fn streams_end_at_a_shutdown_and_continue_in_another_process(database: Arc
 }
 
 async fn a_slow_reader_is_disconnected_and_misses_nothing(database: Arc<TestDatabase>) {
-    const CHANGES: usize = 80_000;
+    const CHANGES: usize = 30_000;
     let catalogue = CatalogueFixture::new(&database).await;
     let process = start(&database).await;
     let mut slow = StreamClient::open(process.address, "", None).await;

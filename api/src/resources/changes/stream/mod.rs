@@ -40,7 +40,7 @@ const CONNECTION_SHARE: u32 = 2;
 /// Changes that are read at a time: a small read, which does not delay those of requests.
 const PAGE_CHANGES: u64 = 100;
 /// Parts that wait for the slowest stream. Releases are read as fast as the database responds, so this is what a reader may lag behind.
-const QUEUED_PARTS: usize = 512;
+const QUEUED_PARTS: usize = 128;
 /// Bytes of these parts, which all streams share. Most changes have some 600 bytes, those of descriptions up to 80 KB. Beyond it, streams
 /// read pages.
 const QUEUED_BYTES: usize = 32 * 1024 * 1024;
