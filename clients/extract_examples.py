@@ -3,7 +3,7 @@
 usage: extract_examples.py MARKDOWN_FILE URL FOLDER
 
 Each section with code becomes a folder with commands.sh (what follows `$ ` in its console blocks) and example.py or
-example.ts. The address of `make run` is replaced with URL.
+example.ts; code in other languages is not run. The address of `make run` is replaced with URL.
 """
 
 import re
@@ -17,6 +17,8 @@ text = Path(markdown_file).read_text().replace("http://127.0.0.1:8000", url)
 for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
     target = Path(folder, section.splitlines()[0].lower())
     for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", section, flags=re.MULTILINE | re.DOTALL):
+        if language not in FILES:
+            continue
         if language == "console":
             # Lines after a prompt that end with a backslash continue.
             code = "".join(command[2:] for command in re.findall(r"^\$ (?:.*\\\n)*.*\n", code, flags=re.MULTILINE))
