@@ -16,8 +16,7 @@ use crate::{
 const MAX_EVENTS: i64 = 100_000;
 /// Squares on each side of the map that the events fill: as many circles as can be distinguished and selected.
 const SQUARES: f64 = 8.0;
-/// Divisions of the whole map into halves of halves, from which that of the squares is chosen. A square of the last one has some tens of
-/// metres, and one of the first an eighth of each side.
+/// How often the sides of the whole map may be halved to form squares: from eight squares on each side to squares of some tens of metres.
 const DIVISIONS: std::ops::RangeInclusive<u32> = 3..=20;
 const COLUMNS: Columns = Columns { text: "listing.venue_id", of_event: false };
 

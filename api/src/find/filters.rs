@@ -238,7 +238,7 @@ impl EventFilters {
     #[must_use]
     pub fn selection(&self) -> Selection {
         let is_by_source_id = !self.performer.is_empty() && self.performer.ids().is_empty();
-        // The words of an event are those of all events of its show at its venue, on other days, of other performers and in other categories, too.
+        // Words match through other events of the same show at the same venue, whatever their day, performers or category.
         let is_by_words = self.words.is_some();
         let hashes = || self.performer.of_providers().map(|(_, source_id)| hash_performer(source_id)).collect();
         Selection {
