@@ -1,5 +1,10 @@
 //! The map of a search: circles with the numbers of its events, each a link to the search in its area.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tracing::Instrument;
+
 use super::{
     language::Language,
     map_query::MapQuery,
@@ -7,6 +12,7 @@ use super::{
     search_form::{SearchForm, SearchLink},
 };
 use crate::{
+    error::ApiError,
     find::{Cluster, CountedClusters},
     state::State,
 };
@@ -22,6 +28,9 @@ const DECIMALS: i32 = 4;
 const MIN_RADIUS: f64 = 10.0;
 /// By how much a circle for ten times as many events is larger.
 const RADIUS_PER_DIGIT: f64 = 1.5;
+const TURN: f64 = 360.0;
+/// How long a page waits for its map: longer would be noticed.
+const WAITING_TIME: Duration = Duration::from_millis(1_500);
 
 /// A map.
 #[derive(Debug)]
@@ -56,8 +65,10 @@ impl SearchMap {
         }
         let query = MapQuery::parse(&form.filters(&[], &[])).ok()?;
         let area = query.bounds();
-        match state.cache.read(query).await {
-            Ok((counted, _)) => Self::new(form, area, &counted),
+        let cache = state.cache.clone();
+        let reading = async move { Ok(cache.read(query).await?.0) };
+        match wait_briefly(WAITING_TIME, reading).await? {
+            Ok(counted) => Self::new(form, area, counted),
             Err(error) => {
                 super::log_unexpected("map", &error);
                 None
@@ -65,7 +76,10 @@ impl SearchMap {
         }
     }
 
-    fn new(form: &SearchForm, area: Option<[f64; 4]>, counted: &CountedClusters) -> Option<Self> {
+    fn new(form: &SearchForm, area: Option<[f64; 4]>, mut counted: CountedClusters) -> Option<Self> {
+        if area.is_none() {
+            join_across_antimeridian(&mut counted.clusters);
+        }
         let view = MapView::fit(area.or_else(|| bounds_of(&counted.clusters))?);
         let shown: i64 = counted.clusters.iter().map(|cluster| cluster.count).sum();
         let note = |key: &str, count: i64| form.language.count(key, u64::try_from(count).unwrap_or_default());
@@ -78,6 +92,43 @@ impl SearchMap {
             notes: missing.into_iter().chain(limit).collect(),
         })
     }
+}
+
+/// The result of a read, which continues in the background if the page does not wait for it: then the next page finds it in the cache.
+async fn wait_briefly<T: Send + 'static>(
+    waiting_time: Duration,
+    reading: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+) -> Option<Result<T, ApiError>> {
+    let reading = tokio::spawn(reading.in_current_span());
+    let joined = timeout(waiting_time, reading).await.ok()?;
+    Some(joined.unwrap_or(Err(ApiError::TaskPanicked)))
+}
+
+/// Moves the clusters in the west of the map beyond its east if they are nearer to the others there.
+fn join_across_antimeridian(clusters: &mut [Cluster]) {
+    let Some(start) = west_of_narrowest(clusters) else { return };
+    for cluster in clusters.iter_mut().filter(|cluster| cluster.bounds[0] < start) {
+        cluster.center.1 += TURN;
+        cluster.bounds[0] += TURN;
+        cluster.bounds[2] += TURN;
+    }
+}
+
+/// The west of the narrowest area with all clusters: it begins after the widest gap between them. The map of more than half of the world
+/// has its usual form.
+fn west_of_narrowest(clusters: &[Cluster]) -> Option<f64> {
+    let mut spans: Vec<(f64, f64)> = clusters.iter().map(|cluster| (cluster.bounds[0], cluster.bounds[2])).collect();
+    spans.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let first = spans.first()?.0;
+    let last = spans.iter().map(|span| span.1).fold(first, f64::max);
+    let (mut start, mut widest, mut end) = (first, first + TURN - last, first);
+    for (west, east) in spans {
+        if west - end > widest {
+            (start, widest) = (west, west - end);
+        }
+        end = end.max(east);
+    }
+    Some(if widest > TURN / 2.0 { start } else { first })
 }
 
 /// West, south, east and north of all clusters.
@@ -152,7 +203,7 @@ mod tests {
         let counted = CountedClusters { total: 1_240, is_complete: true, clusters };
         let form = SearchForm::of(query);
         let area = MapQuery::parse(&form.filters(&[], &[])).unwrap().bounds();
-        SearchMap::new(&form, area, &counted)
+        SearchMap::new(&form, area, counted)
     }
 
     fn spain() -> Vec<Cluster> {
@@ -182,6 +233,37 @@ mod tests {
         assert_eq!(map("bbox=-170,-50,170,80", spain()).unwrap().zoom_out.len(), 1);
         assert_eq!(map("bbox=1,2,3,4", Vec::new()).unwrap().circles.len(), 0, "an area without events is shown");
         assert!(map("q=jazz", Vec::new()).is_none());
+    }
+
+    #[test]
+    fn clusters_near_the_antimeridian_are_beside_each_other() {
+        let pacific = [(-18.14, 178.44), (-13.83, -171.77), (-36.85, 174.76)];
+        let found = map("", pacific.map(|center| cluster(1, None, center)).into()).unwrap();
+        let x: Vec<f64> = found.circles.iter().map(|circle| circle.x).collect();
+        assert!(x[2] < x[0] && x[0] < x[1] && x[1] - x[2] > 50.0, "{x:?}");
+        let href = &found.circles[1].link.href;
+        assert!(href.starts_with("?bbox=-171.78") && href.contains("%2C-171.757"), "{href}");
+        for (longitudes, start) in
+            [(&[-3.7, 2.2][..], -3.7), (&[-74.0, 2.2, 151.2], -74.0), (&[-120.0, 140.0], 140.0), (&[7.0], 7.0)]
+        {
+            let clusters: Vec<Cluster> = longitudes.iter().map(|longitude| cluster(1, None, (0.0, *longitude))).collect();
+            assert_eq!(west_of_narrowest(&clusters), Some(start - 0.01), "{longitudes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_does_not_wait_for_a_slow_map_which_the_next_page_finds() {
+        let (finish, finished) = tokio::sync::oneshot::channel();
+        let (sender, result) = tokio::sync::oneshot::channel();
+        let slow = async move {
+            let _number = finished.await;
+            Ok(sender.send(7))
+        };
+        assert!(wait_briefly(Duration::ZERO, slow).await.is_none());
+        finish.send(()).unwrap();
+        assert_eq!(result.await, Ok(7), "it continues");
+        let ready = wait_briefly(Duration::from_secs(600), async { Ok(7) }).await;
+        assert!(matches!(ready, Some(Ok(7))), "{ready:?}");
     }
 
     #[test]

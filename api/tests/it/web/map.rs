@@ -46,6 +46,11 @@ fn circles(html: &str) -> Vec<(String, String)> {
     parts.map(|part| (text(part), links("/", &format!("<a {part}")).remove(0))).collect()
 }
 
+/// Where the circles of a page are from west to east.
+fn centers_of(html: &str) -> Vec<f64> {
+    tags(map_of(html)).iter().filter_map(|tag| tag.get("cx")?.parse().ok()).collect()
+}
+
 fn is_current(tag: &Tag) -> bool {
     tag.name == "a" && tag.get("aria-current") == Some("true") && tag.get("href").is_some_and(|href| href.contains("bbox="))
 }
@@ -105,8 +110,16 @@ async fn an_area_may_cross_the_antimeridian(database: Arc<TestDatabase>) {
         assert!(html.contains("<h2 id=\"results\">1 event</h2>"), "{area}");
         assert_eq!(circles(&html)[0].0, label);
     }
-    let centers: Vec<f64> = tags(map_of(&html)).iter().filter_map(|tag| tag.get("cx")?.parse().ok()).collect();
+    let centers = centers_of(&html);
     assert!(centers.iter().all(|x| (0.0..320.0).contains(x)), "{centers:?}");
+
+    let html = open(&app, "/").await;
+    let labels: Vec<String> = circles(&html).into_iter().map(|(label, _)| label).collect();
+    let (x_of_suva, x_of_apia) = match &*labels {
+        [first, _] if first.starts_with("Suva") => (centers_of(&html)[0], centers_of(&html)[1]),
+        _ => (centers_of(&html)[1], centers_of(&html)[0]),
+    };
+    assert!(x_of_suva < x_of_apia, "without an area, the map shows the Pacific between them: {labels:?}");
 }
 
 async fn events_without_a_place_are_counted_beside_the_map(database: Arc<TestDatabase>) {
