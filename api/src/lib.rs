@@ -1,4 +1,4 @@
-//! The HTTP service: responds from the local copy of the catalogues, and never contacts a provider.
+//! The HTTP service: responds from the local copy of the catalogues, and contacts a provider for pictures only.
 //!
 //! A request passes through [`server`] (sockets, limits, the fast path), [`query`] (its parameters), [`resources`] (its operation),
 //! [`cache`] and [`database`], and returns through [`response`]. [`app`] is the whole service without a socket, which the tests call.

@@ -12,11 +12,11 @@ const MAX_UNCACHED_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Memory for large bodies, in KiB.
 #[derive(Debug)]
-pub(super) struct LargeBodies(Arc<Semaphore>);
+pub(crate) struct LargeBodies(Arc<Semaphore>);
 
 impl LargeBodies {
     /// Memory for those that a cache of this size holds, and for others.
-    pub(super) fn new(cache_bytes: u64) -> Self {
+    pub(crate) fn new(cache_bytes: u64) -> Self {
         let kib = usize::try_from((cache_bytes + MAX_UNCACHED_BYTES) / 1024).unwrap_or(Semaphore::MAX_PERMITS);
         Self(Arc::new(Semaphore::new(kib.min(Semaphore::MAX_PERMITS))))
     }
@@ -26,7 +26,7 @@ impl LargeBodies {
     /// # Errors
     ///
     /// When there is not enough memory: returns the bytes.
-    pub(super) fn count(&self, bytes: Bytes) -> Result<Bytes, Bytes> {
+    pub(crate) fn count(&self, bytes: Bytes) -> Result<Bytes, Bytes> {
         if bytes.len() < LARGE_BYTES {
             return Ok(bytes);
         }

@@ -26,6 +26,7 @@ use metrics::gauge;
 use poem::Request;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::large_bodies::LargeBodies;
 pub use self::{
     body::CachedBody,
     key::{FORMAT, namespace},
@@ -37,7 +38,6 @@ pub use self::{
 };
 use self::{
     counters::CacheCounters,
-    large_bodies::LargeBodies,
     single_flight::{InFlight, SingleFlight},
     version::{KnownVersion, Superseded, VersionWatch},
 };

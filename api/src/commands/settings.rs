@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use clap::Parser;
 use command_line::{ListenAddress, ListenError};
 use entity::{ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, RedactedUrl};
+use outbound::BoxedCause;
 use telemetry::TelemetrySettings;
 
 use super::ApiCommand;
@@ -36,6 +37,9 @@ pub enum StateError {
     /// The API keys file is invalid.
     #[error(transparent)]
     Keys(#[from] KeysFileError),
+    /// The TLS certificates of the machine cannot be read.
+    #[error("pictures cannot be loaded with IMAGES=proxy")]
+    Pictures(#[source] BoxedCause),
 }
 
 /// Serves the HTTP API from the local copy of the catalogues.
@@ -149,6 +153,7 @@ impl State {
         let state = Self::with_replica(database, watch, replica, settings.cache.process_bytes(), redis);
         let writer = Arc::new(Writer::new(primary, state.availability.clone()));
         let public_url = settings.public_url.public_url.clone();
-        Ok(Self { rate, writer, keys, cors, public_url, images: settings.images.images, ..state })
+        let (images, pictures) = (settings.images.images, settings.images.proxy().map_err(StateError::Pictures)?);
+        Ok(Self { rate, writer, keys, cors, public_url, images, pictures, ..state })
     }
 }

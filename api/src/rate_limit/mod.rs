@@ -234,7 +234,7 @@ fn round_up_to_seconds(duration: Duration) -> u32 {
 }
 
 /// Parses a network, or an address as the network that contains only it.
-fn parse_network(text: &str) -> Result<IpNet, String> {
+pub(crate) fn parse_network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let parsed = text.parse::<IpNet>().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from));
     parsed.ok_or_else(|| format!("must be networks such as 10.0.0.0/8, got `{text}`"))

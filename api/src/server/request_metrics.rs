@@ -20,6 +20,11 @@ pub(crate) fn describe() {
     );
     describe_counter!("marquee_mcp_calls_total", "Calls of tools at /mcp, by tool and by the HTTP status of the same request");
     describe_counter!("marquee_ticket_redirects_total", "Followed ticket links, by provider");
+    describe_counter!(
+        "marquee_pictures_total",
+        "Pictures of events that were requested with IMAGES=proxy, by outcome: loaded, cached, refused, failed, timed_out, too_large, \
+         not_a_picture, busy"
+    );
     describe_counter!("marquee_rate_limited_total", "Requests rejected because their client exceeds the rate limit");
     describe_counter!("marquee_rate_batches_total", "Batches of prices by outcome: accepted, repeated, rejected");
     describe_counter!("marquee_rate_prices_total", "Accepted prices");

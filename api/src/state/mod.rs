@@ -19,7 +19,7 @@ use crate::{
     auth::Keys,
     cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
     database::{Availability, ReadSource, Replica, reader::Reader, writer::Writer},
-    images::Images,
+    images::{Images, PictureProxy},
     public_url::PublicUrl,
     rate_limit::RateLimiter,
     resources::changes::{ChangeLog, ChangeStreams},
@@ -52,6 +52,8 @@ pub struct State {
     pub public_url: Option<PublicUrl>,
     /// Which pictures of events the pages show.
     pub images: Images,
+    /// What loads them, if the service does.
+    pub pictures: Option<Arc<PictureProxy>>,
     /// Limits of a batch of prices.
     pub batch_limits: BatchLimits,
     /// Whether the process accepts new work.
@@ -101,6 +103,7 @@ impl State {
             cors: Cors::default(),
             public_url: None,
             images: Images::default(),
+            pictures: None,
             batch_limits: BatchLimits::REQUEST,
             readiness: Readiness::default(),
             rate: None,

@@ -16,6 +16,7 @@ mod map_view;
 mod month_grid;
 mod nearby;
 pub(crate) mod ops;
+mod picture;
 mod place_text;
 mod policy;
 mod search_form;
@@ -24,6 +25,8 @@ mod search_page;
 mod sitemap;
 mod ticket_redirect;
 mod travel;
+
+use std::borrow::Cow;
 
 use askama::Template;
 use form_urlencoded::Serializer;
@@ -50,8 +53,8 @@ use crate::{
 };
 
 /// The paths of the page, for logs and metrics.
-pub(crate) const ROUTES: [&str; 8] =
-    ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/out/{id}", "/robots.txt", "/sitemap.xml", "/sitemaps/{name}"];
+pub(crate) const ROUTES: [&str; 9] =
+    ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/out/{id}", "/img/{id}", "/robots.txt", "/sitemap.xml", "/sitemaps/{name}"];
 /// The folders of pages that show one thing.
 const FOLDERS: [&str; 4] = ["/e/", "/p/", "/v/", "/out/"];
 /// The path of the files that pages refer to.
@@ -153,8 +156,13 @@ impl Frame {
     }
 
     /// The address of the picture of an event, if the page shows it.
-    fn picture_of<'a>(&self, event: &'a Event) -> Option<&'a str> {
-        event.image_url.0.as_deref().filter(|url| self.images == Images::Direct && event_text::is_secure_address(url))
+    fn picture_of<'a>(&self, event: &'a Event) -> Option<Cow<'a, str>> {
+        let url = event.image_url.0.as_deref()?;
+        match self.images {
+            Images::Tiles => None,
+            Images::Proxy => event_text::is_web_address(url).then(|| format!("{}img/{}", self.root, event.id.0).into()),
+            Images::Direct => event_text::is_secure_address(url).then_some(url.into()),
+        }
     }
 
     /// A text of the page.
@@ -184,6 +192,7 @@ pub(crate) fn add_routes(router: Route, state: &State) -> Route {
         .at("/v/:id", poem::get(endpoint(state, item_page::respond::<VenueItem>)))
         // A HEAD would be a GET, and would be counted.
         .at("/out/:id", poem::get(redirect()).head(redirect()))
+        .at("/img/:id", poem::get(endpoint(state, picture::respond)))
         .at("/robots.txt", poem::get(endpoint(state, sitemap::respond_robots)))
         .at("/sitemap.xml", poem::get(endpoint(state, sitemap::respond_index)))
         .at("/sitemaps/:name", poem::get(endpoint(state, sitemap::respond_page)))

@@ -29,8 +29,8 @@ impl Policy {
     /// The value of `Content-Security-Policy`.
     pub(super) fn header(self) -> HeaderValue {
         match (self.images, self.has_script) {
-            (Images::Tiles, false) => policy!("", ""),
-            (Images::Tiles, true) => policy!("", "script-src 'self'; connect-src 'self'; "),
+            (Images::Tiles | Images::Proxy, false) => policy!("", ""),
+            (Images::Tiles | Images::Proxy, true) => policy!("", "script-src 'self'; connect-src 'self'; "),
             (Images::Direct, false) => policy!(" https:", ""),
             (Images::Direct, true) => policy!(" https:", "script-src 'self'; connect-src 'self'; "),
         }

@@ -77,6 +77,13 @@ pub(crate) async fn read_other_dates(state: &State, event: &Event) -> Result<Vec
     Ok(page.data.events)
 }
 
+/// Reads an event from the cached response of `/events?ids=`.
+pub(crate) async fn read_cached_event(state: &State, id: &str) -> Result<Event, ApiError> {
+    let event_id: Uuid = parse_path("id", id, ID_REQUIREMENT)?;
+    let (page, _) = state.cache.read::<_, EventPage>(EventsQuery::of_ids(&[event_id])?).await?;
+    page.data.events.into_iter().next().ok_or_else(|| ApiError::not_found("event", id))
+}
+
 /// The response to a removed event.
 #[derive(ApiResponse, Debug)]
 pub enum RemoveResponse {

@@ -8,6 +8,7 @@ mod language;
 mod map;
 mod month_grid;
 mod ops;
+mod pictures;
 mod public_url;
 mod search_page;
 mod security;

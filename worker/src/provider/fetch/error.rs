@@ -1,12 +1,10 @@
 //! Why a fetch returned no document: reason codes and sentences for the ledger, causes for the log.
 
-use std::{error::Error, io, time::Duration};
+use std::{io, time::Duration};
 
-use super::{MAX_REDIRECTS, address::NonPublicAddress};
+use outbound::{BoxedCause, MAX_REDIRECTS, NonPublicAddress, RequestError, is_timeout};
+
 use crate::provider::{document::CopyError, spool::SpoolError};
-
-/// The cause of an error, for the log.
-pub type BoxedCause = Box<dyn Error + Send + Sync>;
 
 /// Why there is no document. Display never contains the URL, which may contain a secret.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +27,10 @@ pub enum FetchError {
         retry_after: Option<Duration>,
     },
     /// The provider's address is not public.
-    #[error(transparent)]
+    #[error(
+        "the provider's address {} is not public; `allow_private_addresses = true` in its entry allows it",
+        .0.address
+    )]
     AddressRefused(NonPublicAddress),
     /// A redirect that must not be followed.
     #[error("the provider redirects {why}, which is not allowed")]
@@ -188,26 +189,25 @@ impl FetchError {
         matches!(self.of_request(), Self::Status { status: 429 | 503, retry_after: None })
     }
 
-    /// Classifies an error before the response headers.
-    pub(super) fn from_request(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        if let Some(address) = causes(&error).find_map(|cause| cause.downcast_ref::<NonPublicAddress>()) {
-            Self::AddressRefused(address.clone())
-        } else if is_timeout(&error) {
-            Self::TimedOut(error.into())
-        } else if error.is_connect() || error.is_builder() {
-            Self::Unreachable(error.into())
-        } else {
-            Self::NotHttp(error.into())
-        }
-    }
-
     /// Classifies an error within the body: of the connection, of a limit, or of the decompression.
     pub(super) fn from_body(error: io::Error) -> Self {
         if let Some(too_large) = error.get_ref().and_then(|inner| inner.downcast_ref::<BodyTooLarge>()) {
             return Self::TooLarge { limit_bytes: too_large.limit_bytes };
         }
         if is_timeout(&error) { Self::TimedOut(error.into()) } else { Self::BrokenBody(error.into()) }
+    }
+}
+
+impl From<RequestError> for FetchError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::AddressRefused(address) => Self::AddressRefused(address),
+            RequestError::RedirectRefused { why } => Self::RedirectRefused { why },
+            RequestError::TooManyRedirects => Self::TooManyRedirects,
+            RequestError::TimedOut(cause) => Self::TimedOut(cause),
+            RequestError::Unreachable(cause) => Self::Unreachable(cause),
+            RequestError::NotHttp(cause) => Self::NotHttp(cause),
+        }
     }
 }
 
@@ -235,21 +235,4 @@ impl From<CopyError> for FetchError {
 #[error("the response exceeds the limit of {limit_bytes} bytes")]
 pub(super) struct BodyTooLarge {
     pub(super) limit_bytes: u64,
-}
-
-/// A read timeout is wrapped in a decoding error.
-fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|cause| cause.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout))
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |cause| find_source(*cause))
-}
-
-/// `source()` of an `io::Error` skips the error that it wraps, and returns the source of that one.
-fn find_source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
 }

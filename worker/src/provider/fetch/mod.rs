@@ -1,15 +1,13 @@
 //! Fetches a provider's feed over HTTP within limits. The response is untrusted.
 //!
-//! Redirects are followed here, one at a time, so that each target is checked. Bodies are decompressed here, so that the size limit
-//! applies before and after decompression. The document is written to a [`spool`](super::spool); `format` parses it.
+//! [`outbound`] checks addresses and redirects. Bodies are decompressed here, so that the size limit applies before and after
+//! decompression. The document is written to a [`spool`](super::spool); `format` parses it.
 
-pub mod address;
 mod caching;
 mod encoding;
 mod error;
 mod link;
 mod pace;
-mod redirect;
 
 use std::{
     io,
@@ -18,17 +16,15 @@ use std::{
 };
 
 use futures_util::StreamExt;
+use outbound::{AllowedAddresses, ClientTimeouts, OutboundClient};
 use reqwest::{
-    Response, StatusCode,
+    Response, StatusCode, Url,
     header::{self, HeaderMap, HeaderValue},
 };
 use tokio_util::{io::StreamReader, sync::CancellationToken};
 
-use self::{address::PublicAddresses, encoding::FeedEncoding, error::BodyTooLarge, pace::HostPaces};
-pub use reqwest::Url;
-
-pub use self::error::{BoxedCause, FetchError};
-pub(super) use self::redirect::resolve_target;
+pub use self::error::FetchError;
+use self::{encoding::FeedEncoding, error::BodyTooLarge, pace::HostPaces};
 use super::{
     feed_headers::FeedHeaders,
     pages::FetchedPages,
@@ -45,8 +41,6 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Largest document by default, compressed and decompressed: hundreds of thousands of events, and far below the disk of a small
 /// machine, so that neither an error of the provider nor a decompression bomb can fill it.
 const MAX_BODY_BYTES: u64 = 256 * 1024 * 1024;
-/// Redirects that are followed: a provider moves once or twice, more is a loop.
-const MAX_REDIRECTS: usize = 5;
 
 /// The default of a provider's `answer_timeout_seconds`.
 pub(crate) fn default_response_timeout() -> Duration {
@@ -137,8 +131,8 @@ pub(super) struct FetchResponse {
 #[derive(Clone, Debug)]
 pub struct FeedClient {
     /// Connects to public addresses only.
-    restricted: reqwest::Client,
-    unrestricted: reqwest::Client,
+    restricted: OutboundClient,
+    unrestricted: OutboundClient,
     /// Of requests for pages. All providers share it, because several may be on one host.
     pub(super) paces: Arc<HostPaces>,
     /// No further page is requested when it is cancelled.
@@ -159,18 +153,11 @@ impl FeedClient {
 ///
 /// When the TLS certificates of the machine cannot be read.
 pub fn build_client() -> Result<FeedClient, reqwest::Error> {
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(concat!("marquee/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            // With a proxy, the checked address would be the proxy's.
-            .no_proxy()
-    };
-    let restricted = builder().dns_resolver(Arc::new(PublicAddresses)).build()?;
+    let timeouts = ClientTimeouts { connect: CONNECT_TIMEOUT, read: READ_TIMEOUT };
+    let restricted = OutboundClient::new(AllowedAddresses::public_and(&[]), timeouts)?;
+    let unrestricted = OutboundClient::new(AllowedAddresses::all(), timeouts)?;
     let (paces, stop) = (Arc::default(), CancellationToken::new());
-    Ok(FeedClient { restricted, unrestricted: builder().build()?, paces, stop })
+    Ok(FeedClient { restricted, unrestricted, paces, stop })
 }
 
 /// Fetches one document unless it is unmodified.
@@ -215,7 +202,7 @@ async fn send_and_read(
     target: FetchTarget<'_>,
     (progress, is_first): (&ProgressCounter, bool),
 ) -> Result<FetchResponse, FetchError> {
-    let (response, url) = follow_redirects(client, request, target).await?;
+    let (response, url) = send(client, request, target).await?;
     let (status, headers) = (response.status(), response.headers());
     let (fresh_for, next) = (caching::parse_freshness(headers), link::find_next(headers));
     match status {
@@ -243,38 +230,22 @@ async fn send_and_read(
 }
 
 /// The first response that is not a redirect, and its URL.
-async fn follow_redirects(
-    client: &FeedClient,
-    request: &FetchRequest<'_>,
-    target: FetchTarget<'_>,
-) -> Result<(Response, Url), FetchError> {
-    let mut url = target.url.clone();
-    for _ in 0..=MAX_REDIRECTS {
-        if !request.allow_private_addresses {
-            address::check_literal(&url).map_err(FetchError::AddressRefused)?;
-        }
-        let response = send(client, request, FetchTarget { url: &url, ..target }).await?;
-        match redirect::find_target(&url, &response)? {
-            Some(target) => url = target,
-            None => return Ok((response, url)),
-        }
-    }
-    Err(FetchError::TooManyRedirects)
-}
-
-async fn send(client: &FeedClient, request: &FetchRequest<'_>, target: FetchTarget<'_>) -> Result<Response, FetchError> {
+async fn send(client: &FeedClient, request: &FetchRequest<'_>, target: FetchTarget<'_>) -> Result<(Response, Url), FetchError> {
     let client = if request.allow_private_addresses { &client.unrestricted } else { &client.restricted };
-    let mut builder = client.get(target.url.clone()).header(header::ACCEPT_ENCODING, encoding::ACCEPTED);
-    if target.url.origin() == request.url.origin() {
-        builder = builder.headers(request.headers.expose().clone());
-    }
     let Validators { etag, last_modified } = target.validators;
-    for (name, value) in [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, last_modified)] {
-        if let Some(value) = value {
-            builder = builder.header(name, value);
+    let sent = client.get(target.url, |url, mut builder| {
+        builder = builder.header(header::ACCEPT_ENCODING, encoding::ACCEPTED);
+        if url.origin() == request.url.origin() {
+            builder = builder.headers(request.headers.expose().clone());
         }
-    }
-    builder.send().await.map_err(FetchError::from_request)
+        for (name, value) in [(header::IF_NONE_MATCH, etag), (header::IF_MODIFIED_SINCE, last_modified)] {
+            if let Some(value) = value {
+                builder = builder.header(name, value);
+            }
+        }
+        builder
+    });
+    Ok(sent.await?)
 }
 
 async fn read_body(response: Response, limit_bytes: u64, progress: &ProgressCounter) -> Result<Spool, FetchError> {

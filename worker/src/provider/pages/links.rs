@@ -3,14 +3,12 @@
 use entity::RedactedUrl;
 use reqwest::Url;
 
-use crate::provider::fetch;
-
 /// Length of a URL: that of the URLs in feeds, and short enough for an index of PostgreSQL.
 const MAX_URL_BYTES: usize = 2_000;
 
 /// Resolves a link; the error continues "leads".
 pub(super) fn resolve(base: &Url, text: &str) -> Result<Url, &'static str> {
-    let url = fetch::resolve_target(base, text)?;
+    let url = outbound::resolve_target(base, text)?;
     if url.as_str().len() > MAX_URL_BYTES { Err("to a URL with more than 2000 characters") } else { Ok(url) }
 }
 

@@ -1,58 +1,87 @@
-//! The addresses that a provider may have: those of the public internet, unless its entry allows others.
+//! The addresses that may be connected to: those of the public internet, and networks that an operator adds.
 //!
-//! A feed's URL, a redirect, or a DNS server could point into the network of the worker: at the metadata service of a cloud, a
-//! database or the worker itself. The addresses that are connected to are the ones that are checked, so DNS rebinding has no effect.
+//! A URL, a redirect, or a DNS server could point into the network of this machine: at the metadata service of a cloud, a database or
+//! the service itself. The addresses that are connected to are the ones that are checked, so DNS rebinding has no effect.
 //! The special-purpose addresses are those in IANA's registries (RFC 6890 and its successors).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::{
     Url,
     dns::{Addrs, Name, Resolve, Resolving},
 };
 
-/// The provider's address is not public.
+/// An address is neither public nor in an added network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the provider's address {address} is not public; `allow_private_addresses = true` in its entry allows it")]
+#[error("the address {address} is not public")]
 pub struct NonPublicAddress {
     /// The first such address.
     pub address: IpAddr,
 }
 
-/// Rejects a URL with a non-public IP address as its host, which is never resolved.
-pub(super) fn check_literal(url: &Url) -> Result<(), NonPublicAddress> {
-    let host = url.host_str().unwrap_or_default();
-    match host.trim_start_matches('[').trim_end_matches(']').parse() {
-        Ok(address) if !is_public(address) => Err(NonPublicAddress { address }),
-        _ => Ok(()),
+/// Which addresses may be connected to.
+#[derive(Clone, Debug)]
+pub struct AllowedAddresses {
+    /// Besides public addresses.
+    networks: Arc<[IpNet]>,
+}
+
+impl AllowedAddresses {
+    /// Public addresses, and those of these networks.
+    #[must_use]
+    pub fn public_and(networks: &[IpNet]) -> Self {
+        Self { networks: networks.into() }
+    }
+
+    /// All addresses.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::public_and(&[Ipv4Net::default().into(), Ipv6Net::default().into()])
+    }
+
+    /// Rejects a URL with a refused IP address as its host, which is never resolved.
+    pub(crate) fn check_literal(&self, url: &Url) -> Result<(), NonPublicAddress> {
+        let host = url.host_str().unwrap_or_default();
+        match host.trim_start_matches('[').trim_end_matches(']').parse() {
+            Ok(address) if !self.allows(address) => Err(NonPublicAddress { address }),
+            _ => Ok(()),
+        }
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        is_public(address) || self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// The allowed addresses; an error if there are only others.
+    fn filter(&self, resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NonPublicAddress> {
+        let (allowed, others): (Vec<_>, Vec<_>) = resolved.into_iter().partition(|address| self.allows(address.ip()));
+        match others.first() {
+            Some(other) if allowed.is_empty() => Err(NonPublicAddress { address: other.ip() }),
+            _ => Ok(allowed),
+        }
     }
 }
 
-/// A resolver that returns only public addresses.
+/// A resolver that returns only allowed addresses.
 #[derive(Debug)]
-pub(super) struct PublicAddresses;
+pub(crate) struct Resolver(pub(crate) AllowedAddresses);
 
-impl Resolve for PublicAddresses {
+impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let allowed = self.0.clone();
         Box::pin(async move {
             let resolved: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            Ok(Box::new(filter_public(resolved)?.into_iter()) as Addrs)
+            Ok(Box::new(allowed.filter(resolved)?.into_iter()) as Addrs)
         })
     }
 }
 
-/// The public addresses; an error if there are only others.
-fn filter_public(resolved: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, NonPublicAddress> {
-    let (public, others): (Vec<_>, Vec<_>) = resolved.into_iter().partition(|address| is_public(address.ip()));
-    match others.first() {
-        Some(other) if public.is_empty() => Err(NonPublicAddress { address: other.ip() }),
-        _ => Ok(public),
-    }
-}
-
 /// Whether an address is on the public internet.
-#[must_use]
-pub fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -103,6 +132,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn public() -> AllowedAddresses {
+        AllowedAddresses::public_and(&[])
+    }
 
     #[test]
     fn accepts_public_addresses() {
@@ -188,18 +221,33 @@ mod tests {
     fn recognizes_every_spelling_of_a_literal_address() {
         for url in ["http://127.1/", "http://0x7f000001/", "http://2130706433/", "http://[::1]:80/", "http://[::ffff:10.0.0.1]/"]
         {
-            assert!(check_literal(&url.parse().unwrap()).is_err(), "{url}");
+            assert!(public().check_literal(&url.parse().unwrap()).is_err(), "{url}");
+            assert_eq!(AllowedAddresses::all().check_literal(&url.parse().unwrap()), Ok(()), "{url}");
         }
         for url in ["http://8.8.8.8/", "http://provider.example/", "http://[2606:4700:4700::1111]/"] {
-            assert_eq!(check_literal(&url.parse().unwrap()), Ok(()), "{url}");
+            assert_eq!(public().check_literal(&url.parse().unwrap()), Ok(()), "{url}");
         }
     }
 
     #[test]
     fn drops_the_private_addresses_of_a_name_with_both() {
-        let [private, public]: [SocketAddr; 2] = ["10.0.0.1:0", "8.8.8.8:0"].map(|address| address.parse().unwrap());
-        assert_eq!(filter_public(vec![private, public]), Ok(vec![public]));
-        assert_eq!(filter_public(vec![private]), Err(NonPublicAddress { address: private.ip() }));
-        assert_eq!(filter_public(vec![]), Ok(vec![]));
+        let [internal, other]: [SocketAddr; 2] = ["10.0.0.1:0", "8.8.8.8:0"].map(|address| address.parse().unwrap());
+        assert_eq!(public().filter(vec![internal, other]), Ok(vec![other]));
+        assert_eq!(public().filter(vec![internal]), Err(NonPublicAddress { address: internal.ip() }));
+        assert_eq!(public().filter(vec![]), Ok(vec![]));
+    }
+
+    #[test]
+    fn allows_the_addresses_of_added_networks() {
+        let allowed = AllowedAddresses::public_and(&["10.1.0.0/16".parse().unwrap()]);
+        for (url, is_allowed) in [
+            ("http://10.1.2.3/", true),
+            ("http://8.8.8.8/", true),
+            ("http://10.2.0.1/", false),
+            ("http://[::ffff:10.1.2.3]/", false),
+            ("http://127.0.0.1/", false),
+        ] {
+            assert_eq!(allowed.check_literal(&url.parse().unwrap()).is_ok(), is_allowed, "{url}");
+        }
     }
 }

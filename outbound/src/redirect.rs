@@ -4,7 +4,7 @@
 
 use reqwest::{Response, StatusCode, Url, header};
 
-use super::FetchError;
+use crate::RequestError;
 
 const NOT_A_URL: &str = "to an invalid URL";
 const OTHER_SCHEME: &str = "to a URL that is not http or https";
@@ -12,7 +12,7 @@ const DOWNGRADE: &str = "from https to http";
 const CREDENTIALS: &str = "to a URL with a user name or password";
 
 /// The target of a redirect; `None` if the response is not a redirect.
-pub(super) fn find_target(from: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
+pub(crate) fn find_target(from: &Url, response: &Response) -> Result<Option<Url>, RequestError> {
     let is_redirect = matches!(
         response.status(),
         StatusCode::MOVED_PERMANENTLY
@@ -24,14 +24,18 @@ pub(super) fn find_target(from: &Url, response: &Response) -> Result<Option<Url>
     match response.headers().get(header::LOCATION) {
         Some(location) if is_redirect => {
             let target = location.to_str().map_err(|_| NOT_A_URL).and_then(|location| resolve_target(from, location));
-            target.map(Some).map_err(|why| FetchError::RedirectRefused { why })
+            target.map(Some).map_err(|why| RequestError::RedirectRefused { why })
         }
         _ => Ok(None),
     }
 }
 
-/// Resolves a target. The error continues "leads".
-pub(in crate::provider) fn resolve_target(from: &Url, location: &str) -> Result<Url, &'static str> {
+/// Resolves the target of a redirect or a link, and decides whether it may be followed.
+///
+/// # Errors
+///
+/// When it may not be. The error continues "leads".
+pub fn resolve_target(from: &Url, location: &str) -> Result<Url, &'static str> {
     let mut target = from.join(location).map_err(|_| NOT_A_URL)?;
     if !matches!(target.scheme(), "http" | "https") {
         return Err(OTHER_SCHEME);
