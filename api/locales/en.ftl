@@ -168,6 +168,7 @@ from-price = from
 map-title = Map
 map-caption = The events of this search. Each circle shows those of its area.
 map-circle = { $place }: { $events }
+map-zoom-in = Zoom in
 map-zoom-out = Zoom out
 map-everywhere = Everywhere
 map-without-place = { $count ->

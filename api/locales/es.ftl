@@ -168,6 +168,7 @@ from-price = desde
 map-title = Mapa
 map-caption = Los eventos de esta búsqueda. Cada círculo muestra los de su zona.
 map-circle = { $place }: { $events }
+map-zoom-in = Acercar
 map-zoom-out = Alejar
 map-everywhere = En todas partes
 map-without-place = { $count ->

@@ -10,6 +10,7 @@ pub mod database;
 pub mod error;
 pub mod find;
 pub mod images;
+pub mod map_tiles;
 mod mcp;
 pub mod public_url;
 pub mod query;

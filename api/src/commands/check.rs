@@ -38,6 +38,7 @@ pub(super) async fn check(settings: &Settings) -> CheckReport {
             None => report.add("API_KEYS_FILE", Ok(describe_keys(settings, &keys))),
         },
     }
+    report.add("MAP_PMTILES", describe_map(settings));
     report.add("RESTRICT_OPERATIONS", Ok(settings.access.restrict_operations.to_string()));
     report.add(
         "RATE_LIMIT_PER_SECOND",
@@ -48,6 +49,11 @@ pub(super) async fn check(settings: &Settings) -> CheckReport {
 
 fn describe(database: &DatabaseSettings) -> Result<String, String> {
     database.describe().map_err(|error| telemetry::with_causes(&error))
+}
+
+fn describe_map(settings: &Settings) -> Result<String, String> {
+    let Some(file) = &settings.map.map_pmtiles else { return Ok("unset: the built-in map".to_owned()) };
+    settings.map.open().map(|_| file.display().to_string()).map_err(|error| telemetry::with_causes(&error))
 }
 
 fn describe_keys(settings: &Settings, keys: &Keys) -> String {

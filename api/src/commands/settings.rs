@@ -15,6 +15,7 @@ use crate::{
     cache::{self, CacheSettings, Redis, RedisSettingsError},
     database::{Replica, writer::Writer},
     images::ImageSettings,
+    map_tiles::{MapSettings, MapTilesError},
     public_url::PublicUrlSettings,
     rate_limit::{RateLimiter, RateSettings},
     response::{Cors, CorsSettings},
@@ -40,6 +41,9 @@ pub enum StateError {
     /// The TLS certificates of the machine cannot be read.
     #[error("pictures cannot be loaded with IMAGES=proxy")]
     Pictures(#[source] BoxedCause),
+    /// The file of map tiles cannot be used.
+    #[error(transparent)]
+    MapTiles(#[from] MapTilesError),
 }
 
 /// Serves the HTTP API from the local copy of the catalogues.
@@ -82,6 +86,9 @@ pub struct Settings {
     /// Pictures of events.
     #[command(flatten)]
     pub images: ImageSettings,
+    /// The map of a search.
+    #[command(flatten)]
+    pub map: MapSettings,
     /// Caches.
     #[command(flatten)]
     pub cache: CacheSettings,
@@ -154,6 +161,7 @@ impl State {
         let writer = Arc::new(Writer::new(primary, state.availability.clone()));
         let public_url = settings.public_url.public_url.clone();
         let (images, pictures) = (settings.images.images, settings.images.proxy().map_err(StateError::Pictures)?);
-        Ok(Self { rate, writer, keys, cors, public_url, images, pictures, ..state })
+        let map_tiles = settings.map.open()?;
+        Ok(Self { rate, writer, keys, cors, public_url, images, pictures, map_tiles, ..state })
     }
 }

@@ -27,7 +27,7 @@ pub use self::{
     precondition::Precondition,
     problem::{ErrorSummary, PROBLEM_JSON, Problem, problem_response},
     reply::{PageReply, Reply, TextReply},
-    representation::{JSON, Representation, etag_of},
+    representation::{JSON, Representation, etag_of, is_modified},
     stored_body::StoredBody,
     stream::NdjsonReply,
     text::{

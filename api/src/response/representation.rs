@@ -80,7 +80,8 @@ pub fn etag_of(body: &[u8]) -> HeaderValue {
 }
 
 /// Whether the client lacks the representation with this validator. A malformed `If-None-Match` matches nothing.
-fn is_modified(request: &HeaderMap, etag: &HeaderValue) -> bool {
+#[must_use]
+pub fn is_modified(request: &HeaderMap, etag: &HeaderValue) -> bool {
     // Checked first: most requests have no such header, and parsing our own validator has a cost.
     if !request.contains_key(header::IF_NONE_MATCH) {
         return true;

@@ -20,6 +20,7 @@ use crate::{
     cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
     database::{Availability, ReadSource, Replica, reader::Reader, writer::Writer},
     images::{Images, PictureProxy},
+    map_tiles::MapTiles,
     public_url::PublicUrl,
     rate_limit::RateLimiter,
     resources::changes::{ChangeLog, ChangeStreams},
@@ -54,6 +55,8 @@ pub struct State {
     pub images: Images,
     /// What loads them, if the service does.
     pub pictures: Option<Arc<PictureProxy>>,
+    /// What the map of a search shows instead of the built-in coasts, if there is a file.
+    pub map_tiles: Option<Arc<MapTiles>>,
     /// Limits of a batch of prices.
     pub batch_limits: BatchLimits,
     /// Whether the process accepts new work.
@@ -104,6 +107,7 @@ impl State {
             public_url: None,
             images: Images::default(),
             pictures: None,
+            map_tiles: None,
             batch_limits: BatchLimits::REQUEST,
             readiness: Readiness::default(),
             rate: None,

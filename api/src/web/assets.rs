@@ -17,11 +17,29 @@ const TILES: File = File { name: "tiles.svg", content_type: "image/svg+xml", con
 const LAND: File = File { name: "land.svg", content_type: "image/svg+xml", content: include_str!("assets/land.svg") };
 const SEARCH_SCRIPT: File =
     File { name: "search.js", content_type: "text/javascript; charset=utf-8", content: include_str!("assets/search.js") };
+const MAP_SCRIPT: File =
+    File { name: "map.js", content_type: "text/javascript; charset=utf-8", content: include_str!("assets/map.js") };
+const LEAFLET: File = File {
+    name: "leaflet.js",
+    content_type: "text/javascript; charset=utf-8",
+    content: include_str!("assets/vendor/leaflet-1.9.4/leaflet.js"),
+};
+const LEAFLET_STYLE: File = File {
+    name: "leaflet.css",
+    content_type: "text/css; charset=utf-8",
+    content: include_str!("assets/vendor/leaflet-1.9.4/leaflet.css"),
+};
+const PROTOMAPS: File = File {
+    name: "protomaps-leaflet.js",
+    content_type: "text/javascript; charset=utf-8",
+    content: include_str!("assets/vendor/protomaps-leaflet-5.1.0/protomaps-leaflet.js"),
+};
 const OPS_STYLE: File =
     File { name: "ops.css", content_type: "text/css; charset=utf-8", content: include_str!("assets/ops.css") };
 const OPS_SCRIPT: File =
     File { name: "ops.js", content_type: "text/javascript; charset=utf-8", content: include_str!("assets/ops.js") };
-const FILES: [File; 6] = [STYLE, TILES, LAND, SEARCH_SCRIPT, OPS_STYLE, OPS_SCRIPT];
+const FILES: [File; 10] =
+    [STYLE, TILES, LAND, SEARCH_SCRIPT, MAP_SCRIPT, LEAFLET, LEAFLET_STYLE, PROTOMAPS, OPS_STYLE, OPS_SCRIPT];
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// Where the files are, relative to the address of the service.
@@ -30,16 +48,25 @@ pub(super) static PATHS: LazyLock<AssetPaths> = LazyLock::new(|| AssetPaths {
     tiles: TILES.path(),
     land: LAND.path(),
     search_script: SEARCH_SCRIPT.path(),
+    map_script: MAP_SCRIPT.path(),
+    leaflet: LEAFLET.path(),
+    leaflet_style: LEAFLET_STYLE.path(),
+    protomaps: PROTOMAPS.path(),
     ops_style: OPS_STYLE.path(),
     ops_script: OPS_SCRIPT.path(),
 });
 
 /// An address for each file.
+#[derive(Debug)]
 pub(super) struct AssetPaths {
     pub(super) style: String,
     pub(super) tiles: String,
     pub(super) land: String,
     pub(super) search_script: String,
+    pub(super) map_script: String,
+    pub(super) leaflet: String,
+    pub(super) leaflet_style: String,
+    pub(super) protomaps: String,
     pub(super) ops_style: String,
     pub(super) ops_script: String,
 }

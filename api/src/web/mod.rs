@@ -11,6 +11,7 @@ mod follow;
 mod item_page;
 mod language;
 mod loosen;
+mod map_file;
 mod map_query;
 mod map_view;
 mod month_grid;
@@ -53,8 +54,18 @@ use crate::{
 };
 
 /// The paths of the page, for logs and metrics.
-pub(crate) const ROUTES: [&str; 9] =
-    ["/", "/e/{id}", "/p/{id}", "/v/{id}", "/out/{id}", "/img/{id}", "/robots.txt", "/sitemap.xml", "/sitemaps/{name}"];
+pub(crate) const ROUTES: [&str; 10] = [
+    "/",
+    "/e/{id}",
+    "/p/{id}",
+    "/v/{id}",
+    "/out/{id}",
+    "/img/{id}",
+    "/map.pmtiles",
+    "/robots.txt",
+    "/sitemap.xml",
+    "/sitemaps/{name}",
+];
 /// The folders of pages that show one thing.
 const FOLDERS: [&str; 4] = ["/e/", "/p/", "/v/", "/out/"];
 /// The path of the files that pages refer to.
@@ -193,6 +204,7 @@ pub(crate) fn add_routes(router: Route, state: &State) -> Route {
         // A HEAD would be a GET, and would be counted.
         .at("/out/:id", poem::get(redirect()).head(redirect()))
         .at("/img/:id", poem::get(endpoint(state, picture::respond)))
+        .at("/map.pmtiles", poem::get(endpoint(state, map_file::respond)))
         .at("/robots.txt", poem::get(endpoint(state, sitemap::respond_robots)))
         .at("/sitemap.xml", poem::get(endpoint(state, sitemap::respond_index)))
         .at("/sitemaps/:name", poem::get(endpoint(state, sitemap::respond_page)))

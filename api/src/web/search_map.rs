@@ -36,6 +36,8 @@ const WAITING_TIME: Duration = Duration::from_millis(1_500);
 #[derive(Debug)]
 pub(super) struct SearchMap {
     pub(super) land: Vec<LandImage>,
+    /// West, south, east and north of what it shows.
+    pub(super) bounds: [f64; 4],
     /// Most events first.
     pub(super) circles: Vec<MapCircle>,
     /// The search in a larger area, and everywhere, if it is in an area.
@@ -49,6 +51,8 @@ pub(super) struct SearchMap {
 pub(super) struct MapCircle {
     pub(super) x: f64,
     pub(super) y: f64,
+    /// Its latitude and longitude.
+    pub(super) point: (f64, f64),
     pub(super) radius: f64,
     /// The number of events, in short.
     pub(super) number: String,
@@ -80,13 +84,15 @@ impl SearchMap {
         if area.is_none() {
             join_across_antimeridian(&mut counted.clusters);
         }
-        let view = MapView::fit(area.or_else(|| bounds_of(&counted.clusters))?);
+        let bounds = area.or_else(|| bounds_of(&counted.clusters))?;
+        let view = MapView::fit(bounds);
         let shown: i64 = counted.clusters.iter().map(|cluster| cluster.count).sum();
         let note = |key: &str, count: i64| form.language.count(key, u64::try_from(count).unwrap_or_default());
         let missing = (shown < counted.total).then(|| note("map-without-place", counted.total - shown));
         let limit = (!counted.is_complete).then(|| note("map-limit", counted.total));
         Some(Self {
             land: view.land(),
+            bounds,
             circles: counted.clusters.iter().map(|cluster| circle(form, &view, cluster)).collect(),
             zoom_out: area.map(|_| zoom_out(form, &view)).unwrap_or_default(),
             notes: missing.into_iter().chain(limit).collect(),
@@ -152,7 +158,7 @@ fn circle(form: &SearchForm, view: &MapView, cluster: &Cluster) -> MapCircle {
     let area = area_text(cluster.bounds);
     let radius = MIN_RADIUS + RADIUS_PER_DIGIT * f64::from(count.max(1).ilog10());
     let link = SearchLink { label, is_current: form.value(AREA) == area, href: form.link(&[AREA], &[(AREA, &area)]) };
-    MapCircle { x, y, radius, number, link }
+    MapCircle { x, y, point: cluster.center, radius, number, link }
 }
 
 /// The links to larger areas.

@@ -1,5 +1,7 @@
 //! `GET /`: the search page.
 
+use std::sync::Arc;
+
 use askama::Template;
 use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -7,7 +9,7 @@ use poem::{Request, Response};
 
 use super::{
     Frame, Policy,
-    assets::PATHS,
+    assets::{AssetPaths, PATHS},
     event_text::EventText,
     follow::FollowLinks,
     language::{Language, PageLanguage},
@@ -18,6 +20,7 @@ use super::{
 };
 use crate::{
     cache::Freshness,
+    map_tiles::MapTiles,
     query::{Canonical, Parameters},
     resources::events::{EventPage, EventsQuery},
     state::State,
@@ -30,7 +33,9 @@ const MAX_COUNTED: u64 = 10_000;
 #[template(path = "search.html")]
 struct SearchPage<'a> {
     frame: Frame,
-    script: &'static str,
+    assets: &'static AssetPaths,
+    /// The file of map tiles, if there is one.
+    tiles: Option<Arc<MapTiles>>,
     form: SearchForm,
     events: Vec<EventText<'a>>,
     /// The number of events on all pages.
@@ -68,7 +73,8 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
     let page = SearchPage {
         frame: Frame::of("/", chosen).with_images(state.images).at(state.public_url.as_ref(), &form.address()),
-        script: &PATHS.search_script,
+        assets: &PATHS,
+        tiles: state.map_tiles.clone(),
         days: form.days(today),
         active,
         looser,

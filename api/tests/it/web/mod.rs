@@ -6,6 +6,7 @@ mod html;
 mod item_page;
 mod language;
 mod map;
+mod map_tiles;
 mod month_grid;
 mod ops;
 mod pictures;
