@@ -131,7 +131,7 @@ type Operations = (
     // Nested, because poem-openapi implements its trait for tuples of up to 16.
     WithEventFilters<(events::EventsApi, events::ExportsApi)>,
     categories::CategoriesApi,
-    (changes::ChangesApi, changes::HistoryApi),
+    (WithEventFilters<changes::ChangesApi>, changes::HistoryApi),
     bulk::BulkApi,
     providers::ProvidersApi,
     feeds::FeedsApi,
@@ -151,7 +151,7 @@ fn operations(state: State) -> Operations {
         rates::batches::BatchesApi(state.clone()),
         WithEventFilters((events::EventsApi(state.clone()), events::ExportsApi::new(state.clone()))),
         categories::CategoriesApi(state.clone()),
-        (changes::ChangesApi(state.clone()), changes::HistoryApi(state.clone())),
+        (WithEventFilters(changes::ChangesApi(state.clone())), changes::HistoryApi(state.clone())),
         bulk::BulkApi(state.clone()),
         providers::ProvidersApi(state.clone()),
         feeds::FeedsApi(state.clone()),

@@ -112,6 +112,9 @@ pub struct Model {
     pub event_id: Uuid,
     /// The changed fields as JSON: `{"min_price":{"old":30,"new":25}}`.
     pub changed: String,
+    /// What filters select, as [`ChangedStates`](crate::event_state::ChangedStates). `None` of a change that an earlier release logged, and
+    /// of an event that was removed for legal reasons.
+    pub states: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -127,6 +130,8 @@ pub struct NewChange {
     pub event_id: Uuid,
     /// The changed fields as JSON, as in the table.
     pub changed: String,
+    /// What filters select, as in the table.
+    pub states: Option<String>,
 }
 
 /// Writes changes of a release, from an ordinal on.
@@ -153,6 +158,7 @@ pub async fn insert(
             provider_id: Set(change.provider_id),
             event_id: Set(change.event_id),
             changed: Set(change.changed),
+            states: Set(change.states),
         })
         .collect();
     for chunk in chunks(rows) {

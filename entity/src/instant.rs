@@ -7,6 +7,7 @@ use std::{
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sea_orm::DeriveValueType;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::micros;
 
@@ -14,7 +15,7 @@ use crate::clock::micros;
 ///
 /// A 64-bit integer instead of the databases' types, because PostgreSQL's `timestamptz` and SQLite's text round, sort and index
 /// differently. `timestamptz` has microseconds, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType, Serialize, Deserialize)]
 pub struct UtcInstant(pub i64);
 
 impl UtcInstant {

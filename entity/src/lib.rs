@@ -21,6 +21,7 @@ pub mod datum;
 mod day;
 pub mod event;
 pub mod event_performer;
+pub mod event_state;
 mod event_status;
 pub mod feed_page;
 mod fold_name;

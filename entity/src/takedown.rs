@@ -160,6 +160,7 @@ impl StoredEvent {
     async fn blank_texts(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
         change::Entity::update_many()
             .col_expr(change::Column::Changed, NO_FIELDS.into())
+            .col_expr(change::Column::States, None::<String>.into())
             .filter(change::COLUMN.event_id.eq(self.event.id))
             .exec(transaction)
             .await?;
@@ -199,7 +200,7 @@ impl StoredEvent {
 #[must_use]
 pub fn describe_left(event: &event::Model, provider_id: i32) -> NewChange {
     let changed = if event.left_at.is_none() { r#"{"listed":{"old":true,"new":false}}"# } else { NO_FIELDS };
-    NewChange { kind: ChangeKind::Left, provider_id, event_id: event.id, changed: changed.to_owned() }
+    NewChange { kind: ChangeKind::Left, provider_id, event_id: event.id, changed: changed.to_owned(), states: None }
 }
 
 /// Publishes a release of a provider with its changes.

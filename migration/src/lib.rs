@@ -7,6 +7,7 @@
 mod affiliate;
 mod backfill;
 mod catalogue;
+mod change_states;
 mod changes;
 mod clocks;
 mod compatibility;
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(name_words::Migration),
             Box::new(affiliate::Migration),
             Box::new(word_search::Migration),
+            Box::new(change_states::Migration),
         ]
     }
 }

@@ -27,6 +27,10 @@ impl AvailabilityFilter {
         self.0.is_empty()
     }
 
+    pub(super) fn accepts(&self, name: &str) -> bool {
+        self.0.is_empty() || self.0.contains(name)
+    }
+
     /// The condition on a row of `event`.
     pub(super) fn condition(&self, now: &str) -> Option<String> {
         // The names are ours.

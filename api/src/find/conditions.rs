@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A wall clock to the microsecond. Events store it with as many digits of the second as their feed has.
-const WALL_CLOCK: &str = "%Y-%m-%dT%H:%M:%S%.6f";
+pub(super) const WALL_CLOCK: &str = "%Y-%m-%dT%H:%M:%S%.6f";
 
 /// Conditions, and the tables that they need.
 #[derive(Debug, Default)]
@@ -200,10 +200,18 @@ impl Conditions {
 
 /// The venues at places, or at places within regions.
 fn venues_of_places(codes: &str) -> String {
+    let regions = regions_within(codes);
     format!(
         "SELECT id FROM venue WHERE place_code IN ({codes}) UNION SELECT venue.id FROM place JOIN venue ON venue.place_code = place.code \
-         WHERE place.region_id IN (WITH RECURSIVE within (id) AS (SELECT id FROM region WHERE slug IN ({codes}) \
-         UNION SELECT region.id FROM within JOIN region ON region.parent_id = within.id) SELECT id FROM within)"
+         WHERE place.region_id IN ({regions})"
+    )
+}
+
+/// The regions with these slugs, and all within them.
+pub(super) fn regions_within(slugs: &str) -> String {
+    format!(
+        "WITH RECURSIVE within (id) AS (SELECT id FROM region WHERE slug IN ({slugs}) \
+         UNION SELECT region.id FROM within JOIN region ON region.parent_id = within.id) SELECT id FROM within"
     )
 }
 

@@ -23,6 +23,16 @@ use crate::query::{DateOrTime, ParameterKind, StatusNames};
 
 /// The name of the parameter that stands for all filters.
 const PLACEHOLDER: &str = "filters";
+/// The name of the parameter that stands for the filters of changes.
+const PLACEHOLDER_OF_CHANGES: &str = "filters_of_changes";
+/// Filters that a state of an event does not have, or that changes have besides.
+const NOT_OF_CHANGES: [&str; 3] = ["q", "provider", "updated_since"];
+/// What differs for changes.
+const OF_CHANGES: [(&str, &str); 3] = [
+    ("status", "Only events with one of these statuses, or `any`. Without it, any"),
+    ("min_price", "Only events with a price of at least this. Requires `currency`"),
+    ("max_price", "Only events with a price of at most this; 0 selects free events. Requires `currency`"),
+];
 
 /// The filters of events, as one parameter that [`WithEventFilters`] replaces by them.
 #[derive(Debug)]
@@ -124,11 +134,17 @@ impl<A: OpenApi> OpenApi for WithEventFilters<A> {
 
 /// The parameters that a parameter stands for.
 fn expand(parameter: MetaOperationParam) -> Vec<MetaOperationParam> {
-    if parameter.name != PLACEHOLDER {
+    let is_of_changes = parameter.name == PLACEHOLDER_OF_CHANGES;
+    if parameter.name != PLACEHOLDER && !is_of_changes {
         return vec![parameter];
     }
     let MetaOperationParam { in_type, explode, .. } = parameter;
-    let filters = FILTERS.into_iter().map(|(name, schema, description)| MetaOperationParam {
+    let filters = FILTERS.into_iter().filter(|(name, ..)| !is_of_changes || !NOT_OF_CHANGES.contains(name));
+    let filters = filters.map(|(name, schema, description)| {
+        let of_changes = OF_CHANGES.into_iter().find(|(of, _)| is_of_changes && *of == name);
+        (name, schema, of_changes.map_or(description, |(_, description)| description))
+    });
+    let filters = filters.map(|(name, schema, description)| MetaOperationParam {
         name: name.to_owned(),
         // Without an example, with which the form of the Swagger UI would be filled: it would restrict the list.
         schema: MetaSchemaRef::Inline(Box::new(MetaSchema { example: None, ..schema() })),

@@ -99,21 +99,27 @@ pub enum FilterDefaults {
     Days,
     /// All that were ever on sale.
     All,
+    /// All, also cancelled ones, before or after a change.
+    Changes,
 }
 
 impl FilterDefaults {
     fn when(self) -> When {
         match self {
             Self::Upcoming | Self::Days => When::NotEnded,
-            Self::All => When::Always,
+            Self::All | Self::Changes => When::Always,
         }
     }
 
     fn listed(self) -> ListedFilter {
         match self {
             Self::Upcoming | Self::Days => ListedFilter::Listed,
-            Self::All => ListedFilter::Any,
+            Self::All | Self::Changes => ListedFilter::Any,
         }
+    }
+
+    fn status(self) -> StatusFilter {
+        if self == Self::Changes { StatusFilter::Any } else { StatusFilter::NotCancelled }
     }
 
     /// The clock of dates and times without an offset.
@@ -130,19 +136,27 @@ impl FilterDefaults {
 impl EventFilters {
     /// Reads the parameters.
     pub fn read(parameters: &mut Parameters<'_>, defaults: FilterDefaults) -> Self {
+        let words = Words::read(parameters);
+        let provider = ValueList::providers(parameters);
+        let updated_since = parameters.get("updated_since", |text| parse_moment(text, Edge::Start));
+        Self { words, provider, updated_since, ..Self::read_of_states(parameters, defaults) }
+    }
+
+    /// Reads the parameters, without those that a state of an event does not have.
+    pub(super) fn read_of_states(parameters: &mut Parameters<'_>, defaults: FilterDefaults) -> Self {
         // What is the default has the same form as nothing.
         let when = When::read(parameters, defaults).filter(|when| *when != defaults.when());
         Self {
             defaults,
             when,
-            words: Words::read(parameters),
-            status: StatusFilter::read(parameters),
+            words: None,
+            status: StatusFilter::read_or(parameters, defaults.status()),
             listed: ListedFilter::read(parameters).filter(|listed| *listed != defaults.listed()),
             availability: AvailabilityFilter::read(parameters),
             performer: ItemRefSet::read(parameters, "performer"),
             venue: ItemRefSet::read(parameters, "venue"),
             organizer: ItemRefSet::read(parameters, "organizer"),
-            provider: ValueList::providers(parameters),
+            provider: ValueList::default(),
             category: ValueList::categories(parameters),
             city: ValueList::cities(parameters),
             country: ValueList::countries(parameters),
@@ -150,7 +164,7 @@ impl EventFilters {
             near: Near::read(parameters),
             bbox: BoundingBox::read(parameters),
             price: PriceFilter::read(parameters),
-            updated_since: parameters.get("updated_since", |text| parse_moment(text, Edge::Start)),
+            updated_since: None,
         }
     }
 

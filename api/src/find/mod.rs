@@ -22,6 +22,7 @@ mod relevance;
 mod resolve;
 mod rows;
 mod sort;
+mod state_filter;
 mod statement;
 mod summary;
 mod upcoming;
@@ -47,4 +48,5 @@ pub use self::{
     filters::{EventFilters, FilterDefaults},
     near::Near,
     sort::{Sort, SortKey, SortValue},
+    state_filter::StateFilter,
 };

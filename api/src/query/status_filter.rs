@@ -38,16 +38,30 @@ impl ParameterKind for StatusNames {
 impl StatusFilter {
     /// Reads the parameter.
     pub(crate) fn read(parameters: &mut Parameters<'_>) -> Self {
+        Self::read_or(parameters, Self::NotCancelled)
+    }
+
+    /// Reads the parameter, with the filter that is applied without it.
+    pub(crate) fn read_or(parameters: &mut Parameters<'_>, default: Self) -> Self {
         let statuses = parameters.list_of("status", parse_status);
         if statuses.contains(&None) {
             return Self::Any;
         }
         let statuses: BTreeSet<EventStatus> = statuses.into_iter().flatten().collect();
         match statuses.len() {
-            0 => Self::NotCancelled,
+            0 => default,
             all if all == EventStatus::ALL.len() => Self::Any,
             others if others == EventStatus::ALL.len() - 1 && !statuses.contains(&EventStatus::Cancelled) => Self::NotCancelled,
             _ => Self::Of(statuses),
+        }
+    }
+
+    /// Whether an event with this status is selected.
+    pub(crate) fn accepts(&self, status: EventStatus) -> bool {
+        match self {
+            Self::NotCancelled => status != EventStatus::Cancelled,
+            Self::Any => true,
+            Self::Of(statuses) => statuses.contains(&status),
         }
     }
 

@@ -43,12 +43,12 @@ pub(crate) fn cursor(version: i64, ordinal: i32, at: UtcInstant) -> String {
     Cursor::new(ChangePosition { version, ordinal, at: at.0 }, LOG).encode()
 }
 
-fn next(page: &TestResponse) -> String {
+pub(crate) fn next(page: &TestResponse) -> String {
     page.json()["meta"]["next"].as_str().unwrap().to_owned()
 }
 
 /// The event of each change of a page, as a number.
-fn events(page: &TestResponse) -> Vec<u128> {
+pub(crate) fn events(page: &TestResponse) -> Vec<u128> {
     let page = page.json();
     let changes = page["data"]["changes"].as_array().unwrap();
     changes.iter().map(|change| change["event_id"].as_str().unwrap().parse::<Uuid>().unwrap().as_u128()).collect()
@@ -88,7 +88,7 @@ async fn returns_every_field_of_a_change(database: Arc<TestDatabase>) {
             "provider": "fever",
             "changed": changed,
         }] },
-        "meta": { "next": cursor(release.version, i32::MAX, release.raised_at) },
+        "meta": { "next": cursor(release.version, i32::MAX, release.raised_at), "has_more": false },
         "error": null,
     });
     assert_eq!(page, expected);

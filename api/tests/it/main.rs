@@ -11,6 +11,7 @@ mod cache_consistency;
 mod cached_format;
 mod cached_responses;
 mod cancelled_transactions;
+mod change_filters;
 mod change_stream;
 mod changes;
 mod concerts;

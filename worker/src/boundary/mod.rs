@@ -3,6 +3,7 @@
 //! `event.next_boundary_at` is the next instant at which an event changes without its feed. [`handle_batch`] writes the changes of those
 //! that have passed by the database's clock. It writes events of a provider only while it holds the lock of its row, as a sync does.
 
+mod details;
 mod footprint;
 mod transitions;
 
@@ -13,7 +14,7 @@ use std::{
 
 use entity::{
     UtcInstant, base_event, begin_write,
-    change::{self, ChangeCounts},
+    change::{self, ChangeCounts, NewChange},
     chunks, clock, database_now, event, listing, provider,
     release::{self, Cause},
 };
@@ -23,7 +24,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use self::transitions::Transitions;
+use self::{details::Details, transitions::Transitions};
 use crate::release_metrics;
 
 /// Events in one transaction: it takes some milliseconds, during which no sync of their providers can write.
@@ -76,11 +77,14 @@ pub async fn handle_batch(database: &DatabaseConnection, busy: &mut BTreeSet<i32
     }
     let mut published = None;
     if !transitions.changed_events.is_empty() {
-        let footprint = footprint::fetch(&transaction, &transitions.changed_events).await?;
+        let details = Details::fetch(&transaction, &transitions.changed_events).await?;
+        let footprint = footprint::build(&transitions.changed_events, &details);
         let release = release::publish(&transaction, (Cause::Boundary, None), &footprint).await?;
         let mut counts = ChangeCounts::new();
-        transitions.changes.iter().for_each(|change| *counts.entry(change.kind).or_default() += 1);
-        change::insert(&transaction, &release, 0, transitions.changes).await?;
+        let changes = transitions.changes.iter();
+        let changes: Vec<NewChange> = changes.map(|change| change.describe(provider_of[&change.event_id()], &details)).collect();
+        changes.iter().for_each(|change| *counts.entry(change.kind).or_default() += 1);
+        change::insert(&transaction, &release, 0, changes).await?;
         let changed: BTreeSet<i32> = transitions.changed_events.iter().map(|event| provider_of[&event.id].id).collect();
         set_last_release(&transaction, changed, &release).await?;
         published = Some((footprint, counts));

@@ -6,22 +6,33 @@ use entity::{
     UtcInstant,
     change::{ChangeKind, NewChange},
     event::{self, Availability},
+    event_state::ChangedStates,
     provider,
 };
 use serde_json::json;
 use uuid::Uuid;
 
+use super::details::Details;
+
 /// The boundaries of events up to an instant.
 #[derive(Debug, Default)]
 pub(super) struct Transitions<'a> {
     /// The changes for the log, in the order of the boundaries.
-    pub(super) changes: Vec<NewChange>,
+    pub(super) changes: Vec<AvailabilityChange<'a>>,
     /// The events that a reader sees changed, also those that have left their feed.
     pub(super) changed_events: Vec<&'a event::Model>,
     /// The first boundary of each event after the instant.
     pub(super) next_boundaries: Vec<(Uuid, Option<UtcInstant>)>,
     /// The events that have ended.
     pub(super) ended: Vec<Uuid>,
+}
+
+/// A change of the availability of an event.
+#[derive(Debug)]
+pub(super) struct AvailabilityChange<'a> {
+    event: &'a event::Model,
+    old: Availability,
+    new: Availability,
 }
 
 /// One boundary of an event.
@@ -53,13 +64,13 @@ impl<'a> Transitions<'a> {
         for transition in passed {
             let provider = provider_of[&transition.event.id];
             let is_listed = transition.event.shown && transition.event.left_at.is_none() && provider.loading_since.is_none();
-            found.changes.extend(transition.describe(provider.id).filter(|_| is_listed));
+            found.changes.extend(transition.change().filter(|_| is_listed));
         }
         found
     }
 }
 
-impl Transition<'_> {
+impl<'a> Transition<'a> {
     /// Before and from this instant on.
     fn availability(&self) -> (Availability, Availability) {
         (self.event.availability(UtcInstant(self.at.0.saturating_sub(1))), self.event.availability(self.at))
@@ -71,11 +82,25 @@ impl Transition<'_> {
         old != new || self.at == self.event.ends_at
     }
 
-    /// The change for the log, if the availability changes.
-    fn describe(&self, provider_id: i32) -> Option<NewChange> {
+    /// The change, if the availability changes.
+    fn change(&self) -> Option<AvailabilityChange<'a>> {
         let (old, new) = self.availability();
+        (old != new).then_some(AvailabilityChange { event: self.event, old, new })
+    }
+}
+
+impl AvailabilityChange<'_> {
+    /// The change for the log.
+    pub(super) fn describe(&self, provider: &provider::Model, details: &Details) -> NewChange {
+        let Self { event, old, new } = *self;
         let kind = if new == Availability::OnSale { ChangeKind::OnSale } else { ChangeKind::Updated };
         let changed = json!({ "availability": { "old": old.name(), "new": new.name() } }).to_string();
-        (old != new).then_some(NewChange { kind, provider_id, event_id: self.event.id, changed })
+        let [old, new] = [old, new].map(|availability| details.state_of(event, provider, availability));
+        let states = Some(ChangedStates { old, new }.to_json());
+        NewChange { kind, provider_id: provider.id, event_id: event.id, changed, states }
+    }
+
+    pub(super) fn event_id(&self) -> Uuid {
+        self.event.id
     }
 }

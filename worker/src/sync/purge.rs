@@ -207,6 +207,7 @@ impl Purge<'_> {
             let ids: Vec<Uuid> = events.iter().map(|event| event.id).collect();
             change::Entity::update_many()
                 .col_expr(change::Column::Changed, NO_FIELDS.into())
+                .col_expr(change::Column::States, None::<String>.into())
                 .filter(change::COLUMN.event_id.is_in(ids.clone()))
                 .exec(transaction)
                 .await?;
@@ -278,6 +279,12 @@ impl Purge<'_> {
             .filter(change::COLUMN.provider_id.eq(self.provider_id))
             .filter(change::COLUMN.kind.ne(change::ChangeKind::Left))
             .filter(change::COLUMN.changed.ne(NO_FIELDS))
+            .exec(transaction)
+            .await?;
+        change::Entity::update_many()
+            .col_expr(change::Column::States, None::<String>.into())
+            .filter(change::COLUMN.provider_id.eq(self.provider_id))
+            .filter(change::Column::States.is_not_null())
             .exec(transaction)
             .await?;
         let runs = sync_run::Entity::find().select_only().column(sync_run::Column::Id);

@@ -1,6 +1,7 @@
 //! Random feeds, synced as a worker does it, and requests to two processes with a shared Redis: a response that is not marked as stale
 //! equals what the database contained at a version that the process knew, or later.
 
+mod changes;
 mod feeds;
 
 use std::{collections::BTreeMap, fs, io::Read, sync::Arc, time::Duration};
@@ -14,7 +15,11 @@ use api::{
     error::ApiError,
     query::Parameters,
     resources::{
-        concerts::ConcertsQuery, events::CalendarQuery, performers::PerformersQuery, places::PlacesQuery, search::SearchQuery,
+        concerts::ConcertsQuery,
+        events::{CalendarQuery, EventsQuery},
+        performers::PerformersQuery,
+        places::PlacesQuery,
+        search::SearchQuery,
         venues::VenuesQuery,
     },
     response::ContentCoding,
@@ -149,6 +154,18 @@ impl Trial {
     }
 
     async fn run(&mut self, step: Step) -> Result<(), TestCaseError> {
+        if let Step::Requests { process, coding, is_followed } = step {
+            if is_followed {
+                self.processes[process].version.refresh().await.unwrap();
+            }
+            return self.send_requests(process, coding).await;
+        }
+        self.apply(step).await;
+        self.record().await;
+        Ok(())
+    }
+
+    async fn apply(&mut self, step: Step) {
         match step {
             Step::Sync(provider, changes) => {
                 changes.into_iter().for_each(|change| self.feeds[provider].apply(change));
@@ -163,15 +180,8 @@ impl Trial {
             Step::Takedown { provider, show, date } => self.remove_event(provider, show, date).await,
             Step::AddPlace => self.add_place().await,
             Step::RaiseVersion => catalogue_version::increment(&self.connection).await.unwrap(),
-            Step::Requests { process, coding, is_followed } => {
-                if is_followed {
-                    self.processes[process].version.refresh().await.unwrap();
-                }
-                return self.send_requests(process, coding).await;
-            }
+            Step::Requests { .. } => {}
         }
-        self.record().await;
-        Ok(())
     }
 
     async fn sync(&self, provider: usize) {
@@ -293,6 +303,7 @@ async fn respond(state: &State, query: &str, coding: ContentCoding) -> CacheResp
     let parameters = Parameters::parse(parameters);
     match path {
         "/search" => get(state, SearchQuery::parse(parameters), coding).await,
+        "/events" => get(state, EventsQuery::parse(parameters), coding).await,
         "/events/calendar" => get(state, CalendarQuery::parse(parameters), coding).await,
         "/concerts" => get(state, ConcertsQuery::parse(parameters), coding).await,
         "/performers" => get(state, PerformersQuery::parse(parameters), coding).await,
@@ -329,6 +340,20 @@ fn entry(folder: &TempDir, number: usize) -> ProviderEntry {
 }
 
 async fn responses_equal_the_catalogue_or_are_marked(database: Arc<TestDatabase>) {
+    run_trials(&database, &vec(any_step(), 10..40), async |trial: &mut Trial, steps: Vec<Step>| {
+        for step in steps {
+            trial.run(step).await?;
+        }
+        Ok(())
+    });
+}
+
+/// Runs a test with random steps, each time with an empty database.
+fn run_trials(
+    database: &TestDatabase,
+    steps: &impl Strategy<Value = Vec<Step>>,
+    test: impl AsyncFn(&mut Trial, Vec<Step>) -> Result<(), TestCaseError>,
+) {
     let is_postgres = database.settings.url.expose().starts_with("postgres");
     let backend = if is_postgres { Backend::Postgres } else { Backend::Sqlite };
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
@@ -336,14 +361,12 @@ async fn responses_equal_the_catalogue_or_are_marked(database: Arc<TestDatabase>
         block_in_place(|| {
             Handle::current().block_on(async {
                 let mut trial = Trial::start(backend).await;
-                for step in steps {
-                    trial.run(step).await?;
-                }
+                test(&mut trial, steps).await?;
                 trial.connection.close().await.unwrap();
                 trial.database.remove().await;
                 Ok(())
             })
         })
     };
-    TestRunner::new(config).run(&vec(any_step(), 10..40), run).unwrap();
+    TestRunner::new(config).run(steps, run).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entity::change::ChangeKind;
+use entity::{change::ChangeKind, event_state::ChangedStates};
 use poem::Request;
 use poem_openapi::registry::{MetaParamIn, MetaSchema, MetaSchemaRef};
 use sea_orm::prelude::Uuid;
@@ -10,6 +10,7 @@ use sea_orm::prelude::Uuid;
 use super::position::{ChangeCursor, parse_cursor};
 use crate::{
     error::ApiError,
+    find::StateFilter,
     query::{
         CursorText, ParameterKind, Parameters, ProviderSlugText, describe_invalid, parse_integer, parse_path, parse_provider_slug,
     },
@@ -19,6 +20,8 @@ use crate::{
 const DEFAULT_LIMIT: u64 = 100;
 /// The most changes of a page: a few hundred kilobytes. A consumer that lags behind needs few requests.
 const MAX_LIMIT: u64 = 1_000;
+/// Changes that are read for a page with filters of events, of which few may match: a large page, so that no request reads the whole log.
+const MAX_EXAMINED: u64 = MAX_LIMIT;
 /// Providers of one request. Each is a range of an index that is merged with the others.
 const MAX_PROVIDERS: usize = 20;
 
@@ -26,7 +29,7 @@ const MAX_PROVIDERS: usize = 20;
 const LAST_EVENT_ID: &str = "Last-Event-ID";
 
 /// A request for changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ChangesQuery {
     /// The position after which the page begins.
     pub after: Option<ChangeCursor>,
@@ -34,8 +37,12 @@ pub struct ChangesQuery {
     pub kinds: BTreeSet<ChangeKind>,
     /// The slugs of providers; empty for all.
     pub providers: BTreeSet<String>,
+    /// Which states of the event, before or after the change; `None` for all.
+    pub states: Option<StateFilter>,
     /// The only event, without providers.
     pub event: Option<Uuid>,
+    /// Whether the states of the changes are read.
+    pub(super) has_states: bool,
     /// The maximum number of changes.
     pub limit: u64,
 }
@@ -134,7 +141,8 @@ impl ChangesQuery {
             parameters.add_error("provider", format!("must have at most {MAX_PROVIDERS} slugs, got {}", providers.len()));
         }
         let providers = providers.into_iter().collect();
-        Self { after, kinds: reduce(kinds), providers, event: None, limit: DEFAULT_LIMIT }
+        let states = StateFilter::read(parameters);
+        Self { after, kinds: reduce(kinds), providers, has_states: states.is_some(), states, event: None, limit: DEFAULT_LIMIT }
     }
 
     /// Reads an event's id and the parameters of a request for its history.
@@ -147,17 +155,35 @@ impl ChangesQuery {
         let after = parameters.get("after", parse_cursor);
         let kinds = reduce(parameters.list_of("kind", parse_kind));
         let limit = parse_limit(&mut parameters);
-        parameters.finish(Self { after, kinds, providers: BTreeSet::new(), event: Some(event), limit })
+        parameters.finish(Self { event: Some(event), kinds, limit, ..Self::all(after) })
     }
 
-    /// All changes after a position.
+    /// All changes after a position, with their states.
     pub(super) fn all_after(position: ChangeCursor, limit: u64) -> Self {
-        Self { after: Some(position), kinds: BTreeSet::new(), providers: BTreeSet::new(), event: None, limit }
+        Self { limit, has_states: true, ..Self::all(Some(position)) }
     }
 
-    /// Whether a change of this kind and provider is selected.
-    pub(super) fn selects(&self, kind: ChangeKind, provider: &str) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&kind)) && (self.providers.is_empty() || self.providers.contains(provider))
+    fn all(after: Option<ChangeCursor>) -> Self {
+        let (kinds, providers) = (BTreeSet::new(), BTreeSet::new());
+        Self { after, kinds, providers, states: None, event: None, has_states: false, limit: DEFAULT_LIMIT }
+    }
+
+    /// How many changes are read for a page.
+    pub(super) fn examined(&self) -> u64 {
+        if self.states.is_some() { MAX_EXAMINED.max(self.limit) } else { self.limit }
+    }
+
+    /// Whether a change of this kind, provider and states is selected.
+    pub(super) fn selects(&self, kind: ChangeKind, provider: &str, states: Option<&ChangedStates>) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && (self.providers.is_empty() || self.providers.contains(provider))
+            && self.selects_states(states, provider)
+    }
+
+    /// Whether states are selected. Unknown ones are: a consumer must not miss a change.
+    pub(super) fn selects_states(&self, states: Option<&ChangedStates>, provider: &str) -> bool {
+        let Some((filter, states)) = self.states.as_ref().zip(states) else { return true };
+        filter.selects(states, provider)
     }
 }
 

@@ -47,8 +47,8 @@ impl HistoryApi {
     ) -> Result<Reply<ChangePage>, ApiError> {
         let query = ChangesQuery::parse_history(&id, Parameters::of(request))?;
         let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
-        let page = log.read_page(&query).await.map_err(|error| with_query(error, request))?;
-        Reply::json(request, &ChangePage::from(page)).await
+        let page = log.read(query).await.map_err(|error| with_query(error, request))?;
+        Reply::json(request, &page).await
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{
     filters::ChangesQuery,
     position::{ChangeCursor, cursor_after_release, cursor_after_version},
+    response::ChangePage,
     rows::{self, LogPage},
 };
 use crate::{
@@ -17,21 +18,42 @@ use crate::{
         reader::{ReadSize, Reader},
     },
     error::ApiError,
+    find::StateFilter,
 };
 
 /// The log of changes.
 #[derive(Clone, Debug)]
-pub(crate) struct ChangeLog {
+pub struct ChangeLog {
     reader: Arc<Reader>,
     version: Arc<VersionWatch>,
 }
 
 impl ChangeLog {
-    pub(crate) fn new(reader: Arc<Reader>, version: Arc<VersionWatch>) -> Self {
+    /// The log in the databases of a reader.
+    #[must_use]
+    pub fn new(reader: Arc<Reader>, version: Arc<VersionWatch>) -> Self {
         Self { reader, version }
     }
 
-    /// Reads a page.
+    /// The page of a request.
+    ///
+    /// # Errors
+    ///
+    /// When the position has expired, the event is missing, or the database is unavailable.
+    pub async fn read(&self, query: ChangesQuery) -> Result<ChangePage, ApiError> {
+        let page = self.read_page(&self.resolve(query).await?).await?;
+        Ok(page.into())
+    }
+
+    /// Looks up what the filters of a query name.
+    pub(super) async fn resolve(&self, query: ChangesQuery) -> Result<ChangesQuery, ApiError> {
+        let Some(states) = query.states.clone().filter(StateFilter::has_keys) else { return Ok(query) };
+        let source = self.reader.with_version(self.version.current(), self.version.newest_takedown());
+        let states = self.reader.read(source, ReadSize::Small, states.resolve(&source.connection)).await?;
+        Ok(ChangesQuery { states: Some(states), ..query })
+    }
+
+    /// Reads a page of a query that was resolved.
     pub(super) async fn read_page(&self, query: &ChangesQuery) -> Result<LogPage, ApiError> {
         let version = self.version.current().max(query.after.as_ref().map(|cursor| cursor.sort_key.version));
         let takedown = self.version.newest_takedown();
@@ -50,7 +72,7 @@ impl ChangeLog {
         query: &ChangesQuery,
         takedown: Option<i64>,
     ) -> Result<LogPage, ApiError> {
-        self.reader.read(source, ReadSize::of_rows(query.limit), rows::find(&source.connection, query, takedown)).await
+        self.reader.read(source, ReadSize::of_rows(query.examined()), rows::find(&source.connection, query, takedown)).await
     }
 
     /// Whether content may have been removed for legal reasons since something was read.

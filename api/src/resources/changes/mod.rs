@@ -15,9 +15,11 @@ mod stream;
 use poem::Request;
 use poem_openapi::OpenApi;
 
+pub(crate) use self::position::cursor_after_release;
 pub use self::{
     filters::{ChangesLimit, ChangesQuery},
     history::HistoryApi,
+    log::ChangeLog,
     position::{ChangeCursor, ChangePosition, LOG},
     response::ChangePage,
     statement::statement,
@@ -27,9 +29,9 @@ use self::{
     filters::{KindNames, LastEventId, ProviderSlugs},
     stream::EventStreamReply,
 };
-pub(crate) use self::{log::ChangeLog, position::cursor_after_release};
 use crate::{
     error::ApiError,
+    find::AllFilters,
     query::{CursorText, Documented, Parameters},
     resources::openapi::Tag,
     response::{ContentCoding, Reply},
@@ -46,7 +48,12 @@ impl ChangesApi {
     ///
     /// Returns what happened to events, in the order of commits. `meta.next` is always present: request it as `after` to continue.
     /// After the last change it is the position of the catalogue that this response has read, so it advances even if no change matches
-    /// the filters, and no later change is missed. A page with fewer changes than `limit` is the last one for now.
+    /// the filters, and no later change is missed. `meta.has_more` is false on the last page for now.
+    ///
+    /// With filters of events, a change is selected if its event matched before or after it: who follows a city receives that an event was
+    /// moved from it to another one. A request examines at most 1,000 changes, so a page may have few changes, or none, although more
+    /// follow. Changes that an earlier release logged, and those of events that were removed for legal reasons, match all filters.
+    /// Places and regions are those of the time of the request.
     ///
     /// Without `after`, the log begins at its oldest change. Changes are removed after 400 days, those of the kind `updated` after 14.
     /// If changes after a cursor were removed, or if the database was restored from a backup, the response is 410: copy
@@ -66,20 +73,20 @@ impl ChangesApi {
         /// providers have no changes
         #[oai(name = "provider")]
         _provider: Documented<ProviderSlugs>,
+        #[oai(name = "filters_of_changes")] _filters: Documented<AllFilters>,
         /// The maximum number of changes
         #[oai(name = "limit")]
         _limit: Documented<ChangesLimit>,
     ) -> Result<Reply<ChangePage>, ApiError> {
-        let query = ChangesQuery::parse(Parameters::of(request))?;
         let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
-        Reply::json(request, &ChangePage::from(log.read_page(&query).await?)).await
+        Reply::json(request, &log.read(ChangesQuery::parse(Parameters::of(request))?).await?).await
     }
 
     /// Follow changes of events
     ///
     /// Sends changes as [Server-Sent Events](https://html.spec.whatwg.org/multipage/server-sent-events.html), each within about a second of
     /// its commit. `id` is the cursor of the change, `event` its kind, and `data` the same JSON object as in `/changes`. The
-    /// stream has the same changes, in the same order.
+    /// stream has the same changes, in the same order, and the same filters. Places and regions are those of the time when it begins.
     ///
     /// It begins after the position in `Last-Event-ID`, which browsers send when they reconnect, or else in `after`, or else now. Blocks
     /// that only have an `id` advance the position if no change matches the filters. While nothing changes, a comment is sent every 10
@@ -107,6 +114,7 @@ impl ChangesApi {
         /// providers have no changes
         #[oai(name = "provider")]
         _provider: Documented<ProviderSlugs>,
+        #[oai(name = "filters_of_changes")] _filters: Documented<AllFilters>,
     ) -> Result<EventStreamReply, ApiError> {
         let query = ChangesQuery::parse_stream(request)?;
         ContentCoding::negotiate(request.headers())?;

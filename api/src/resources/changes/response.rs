@@ -34,6 +34,8 @@ pub struct ChangeList {
 pub struct ChangesMeta {
     /// The position at which the log continues, for `after`: after the last change of the page, or at the end of the log.
     pub next: String,
+    /// Whether more changes follow now. A page with filters of events may end before it has `limit` changes.
+    pub has_more: bool,
 }
 
 /// A change of an event.
@@ -91,8 +93,9 @@ pub enum ChangeKind {
 
 impl From<LogPage> for ChangePage {
     fn from(page: LogPage) -> Self {
+        let meta = ChangesMeta { next: page.next.encode(), has_more: !page.is_last };
         let changes = page.rows.into_iter().map(Change::from).collect();
-        Self { data: ChangeList { changes }, meta: ChangesMeta { next: page.next.encode() }, error: AlwaysNull }
+        Self { data: ChangeList { changes }, meta, error: AlwaysNull }
     }
 }
 
@@ -139,6 +142,7 @@ impl Example for ChangePage {
             provider: "fever".into(),
             changed: BTreeMap::from([("min_price".to_owned(), price)]),
         };
-        Self { data: ChangeList { changes: vec![change] }, meta: ChangesMeta { next: cursor.to_owned() }, error: AlwaysNull }
+        let meta = ChangesMeta { next: cursor.to_owned(), has_more: false };
+        Self { data: ChangeList { changes: vec![change] }, meta, error: AlwaysNull }
     }
 }

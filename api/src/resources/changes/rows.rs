@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use entity::{
     UtcInstant, catalogue_version,
     change::{self, ChangeKind},
-    change_retention, release,
+    change_retention,
+    event_state::ChangedStates,
+    release,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
@@ -34,13 +36,14 @@ pub(super) struct ChangeRow {
     pub(super) provider: String,
     pub(super) event_id: Uuid,
     pub(super) changed: String,
+    states: Option<String>,
 }
 
 /// A page of the log.
 #[derive(Debug)]
 pub(super) struct LogPage {
     pub(super) rows: Vec<ChangeRow>,
-    /// After the last row, or at the end of the log.
+    /// After the last row that was examined, or at the end of the log.
     pub(super) next: ChangeCursor,
     /// Whether the log ends with this page.
     pub(super) is_last: bool,
@@ -52,6 +55,16 @@ impl ChangeRow {
     /// The position after the change.
     pub(super) fn cursor(&self) -> ChangeCursor {
         cursor_after(self.version, self.ordinal, self.at)
+    }
+
+    /// About the memory that its states take.
+    pub(super) fn states_bytes(&self) -> usize {
+        self.states.as_ref().map_or(0, |states| 2 * states.len())
+    }
+
+    /// What filters select, if it was read and is known.
+    pub(super) fn states(&self) -> Option<ChangedStates> {
+        self.states.as_deref().and_then(ChangedStates::from_json)
     }
 }
 
@@ -95,11 +108,21 @@ async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Resu
     }
     let statement = statement(snapshot.get_database_backend(), query);
     let mut rows = read_rows::<ChangeRow>(snapshot, statement).await?;
-    let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-    let is_last = rows.len() <= limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| !is_last).map_or_else(|| cursor_after_release(&catalogue), ChangeRow::cursor);
-    Ok(Some(LogPage { rows, next, is_last, takedown: None }))
+    let [limit, examined] = [query.limit, query.examined()].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    let mut is_last = rows.len() <= examined;
+    rows.truncate(examined);
+    let mut selected = Vec::new();
+    let mut last = None;
+    for row in rows {
+        if selected.len() == limit {
+            is_last = false;
+            break;
+        }
+        last = Some(row.cursor());
+        selected.extend(Some(row).filter(|row| query.selects_states(row.states().as_ref(), &row.provider)));
+    }
+    let next = last.filter(|_| !is_last).unwrap_or_else(|| cursor_after_release(&catalogue));
+    Ok(Some(LogPage { rows: selected, next, is_last, takedown: None }))
 }
 
 /// Whether a position is one of this log.

@@ -10,6 +10,7 @@ use crate::database::sql::{Sql, is_loaded};
 /// The order of the log.
 const IN_ORDER: &str = "ORDER BY version, ordinal";
 const COLUMNS: &str = "version, ordinal, at, kind, provider_id, event_id, changed";
+const NO_STATES: &str = "CAST(NULL AS TEXT) AS states";
 /// Before all changes.
 const START: (i64, i32) = (-1, 0);
 
@@ -27,11 +28,12 @@ pub fn statement(backend: DbBackend, query: &ChangesQuery) -> Statement {
     let mut sql = Sql::default();
     let (version, ordinal) = query.after.as_ref().map_or(START, |cursor| (cursor.sort_key.version, cursor.sort_key.ordinal));
     let position = format!("{}, {}", sql.bind(version), sql.bind(ordinal));
-    let limit = sql.bind(query.limit + 1);
+    let limit = sql.bind(query.examined() + 1);
+    let columns = format!("{COLUMNS}, {}", if query.has_states { "states" } else { NO_STATES });
     let is_loaded = is_loaded("change");
     let build = |range: Range| {
         let Range { column, value, condition } = range;
-        let select = format!("SELECT {COLUMNS} FROM change WHERE {is_loaded}{condition}");
+        let select = format!("SELECT {columns} FROM change WHERE {is_loaded}{condition}");
         // SQLite propagates the outer order to each range. PostgreSQL may prefer the whole log to the index of a column, which takes
         // forever for a value that is rarer than the average: this order excludes that.
         match backend {
@@ -44,13 +46,13 @@ pub fn statement(backend: DbBackend, query: &ChangesQuery) -> Statement {
     };
     let ranges: Vec<String> = list_ranges(query, &mut sql).into_iter().map(build).collect();
     let changes = if ranges.is_empty() {
-        format!("SELECT {COLUMNS} FROM change WHERE {is_loaded} AND (version, ordinal) > ({position})")
+        format!("SELECT {columns} FROM change WHERE {is_loaded} AND (version, ordinal) > ({position})")
     } else {
         ranges.join(" UNION ALL ")
     };
     let provider = "(SELECT slug FROM provider WHERE provider.id = page.provider_id) AS provider";
     let text = format!(
-        "SELECT version, ordinal, at, kind, event_id, changed, {provider} FROM ({changes} {IN_ORDER} LIMIT {limit}) AS page {IN_ORDER}"
+        "SELECT version, ordinal, at, kind, event_id, changed, states, {provider} FROM ({changes} {IN_ORDER} LIMIT {limit}) AS page {IN_ORDER}"
     );
     sql.statement(backend, text)
 }

@@ -12,12 +12,17 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use self::client::{Block, StreamClient};
-use crate::{api_process::RunningApi, fixtures::CatalogueFixture, test_app::TestApp};
+use crate::{
+    api_process::RunningApi,
+    fixtures::{CatalogueFixture, state_in, with_states},
+    test_app::TestApp,
+};
 
 on_every_backend!(
     a_stream_sends_the_entries_of_the_log,
     a_stream_begins_at_the_position_of_the_client_or_now,
     filters_select_changes_before_and_after_a_stream_joins,
+    filters_of_events_select_changes_of_pages_and_parts,
     a_quiet_stream_advances_the_position_of_its_client,
     a_client_that_reconnects_at_random_receives_the_log,
     many_streams_share_the_reads_of_the_log,
@@ -123,6 +128,41 @@ async fn filters_select_changes_before_and_after_a_stream_joins(database: Arc<Te
         ("provider=other", &[2, 3]),
         ("provider=fever&kind=created&kind=left", &[0]),
         ("provider=fever,other", &[0, 1, 2, 3]),
+    ];
+    change_everything(0).await;
+    let mut streams = Vec::new();
+    for (filters, expected) in expected {
+        let mut stream = StreamClient::open(process.address, &format!("{filters}&after={beginning}"), None).await;
+        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
+        streams.push(stream);
+    }
+    change_everything(10).await;
+    for (stream, (filters, expected)) in streams.iter_mut().zip(expected) {
+        let expected: Vec<u128> = expected.iter().map(|number| number + 10).collect();
+        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
+    }
+    assert_eq!(process.stop("-TERM").await.0, Some(0));
+}
+
+async fn filters_of_events_select_changes_of_pages_and_parts(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let process = start(&database).await;
+    let (_, beginning) = read_log(&process).await;
+    let (paris, madrid) = (state_in("paris"), state_in("madrid"));
+    let change_everything = async |first: u128| {
+        for (number, (old, new)) in
+            [(Some(&paris), Some(&madrid)), (Some(&madrid), None), (Some(&madrid), Some(&paris))].into_iter().enumerate()
+        {
+            let id = Uuid::from_u128(first + number as u128);
+            let change = catalogue.change(ChangeKind::Updated, "fever", id, "{}").await;
+            catalogue.release(vec![with_states(change, old.cloned(), new.cloned())]).await;
+        }
+    };
+    let expected = [
+        ("city=Paris", &[0, 2][..]),
+        ("city=Madrid", &[0, 1, 2]),
+        ("city=Paris&kind=updated", &[0, 2]),
+        ("city=Madrid&provider=fever", &[0, 1, 2]),
     ];
     change_everything(0).await;
     let mut streams = Vec::new();

@@ -82,6 +82,7 @@ async fn insert_changes(catalogue: &CatalogueFixture) {
         provider_id: providers[number * 7_919 % PROVIDERS],
         event_id: if number.is_multiple_of(CHANGES_PER_EVENT) { EVENT } else { Uuid::from_u128(number as u128) },
         changed: r#"{"min_price":{"old":30.0,"new":25.0}}"#.to_owned(),
+        states: None,
     };
     let rows: Vec<_> = (0..CHANGES).map(row).map(IntoActiveModel::into_active_model).collect();
     for rows in rows.chunks(2_000) {

@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use entity::{
     UtcInstant, base_event,
     change::{self, ChangeCounts, ChangeKind, NewChange},
-    deadline, event, provider, release, zone,
+    deadline, event,
+    event_state::{ChangedStates, EventState},
+    provider, release, venue, zone,
 };
 use sea_orm::DatabaseTransaction;
 use uuid::Uuid;
@@ -22,6 +24,7 @@ use crate::provider::spool::{SpoolError, SpoolWriter};
 #[derive(Debug)]
 pub(super) struct ChangeLog {
     provider_id: i32,
+    currency: String,
     currency_digits: i16,
     /// When the sync started, which is when events have left.
     started_at: UtcInstant,
@@ -35,6 +38,7 @@ impl ChangeLog {
     pub(super) fn new(provider: &provider::Model, started_at: UtcInstant) -> Self {
         Self {
             provider_id: provider.id,
+            currency: provider.currency.clone(),
             currency_digits: provider.currency_digits,
             started_at,
             spool: SpoolWriter::new(u64::MAX),
@@ -81,12 +85,14 @@ impl ChangeLog {
     fn find_changes(&self, previous: &PreviousState<'_>, changes: &CopyChanges) -> Vec<NewChange> {
         let new = NewState::of(changes);
         let created = changes.new_events.iter().filter(|event| event.shown);
-        let created = created.map(|event| self.describe(event.id, (ChangeKind::Created, ChangedFields::default())));
-        let replaced = changes.changed_events.iter().filter_map(|event| {
-            let old = previous.show(previous.events.get(&event.id)?)?;
-            let compared = old.compare(&new.show(event, previous)?, self.currency_digits)?;
-            Some(self.describe(event.id, compared))
+        let created = created.filter_map(|event| {
+            let states = ChangedStates { old: None, new: self.state(&new.show(event, previous)?) };
+            Some(self.new_change(event.id, (ChangeKind::Created, ChangedFields::default()), &states))
         });
+        let replaced = changes
+            .changed_events
+            .iter()
+            .filter_map(|event| self.compare(&previous.show(previous.events.get(&event.id)?)?, &new.show(event, previous)?));
         created.chain(replaced).chain(self.find_other_changes(previous, &new)).collect()
     }
 
@@ -103,14 +109,26 @@ impl ChangeLog {
                 left_at: if left.contains(&event.id) { Some(self.started_at) } else { event.left_at },
                 ..(*event).clone()
             };
-            let current = ShownEvent { event: &current, base_event, ..old.clone() };
-            Some(self.describe(event.id, old.compare(&current, self.currency_digits)?))
+            let current = ShownEvent { event: &current, base_event, venue: new.venue_of(event, previous), ..old.clone() };
+            self.compare(&old, &current)
         });
         changes.collect()
     }
 
-    fn describe(&self, event_id: Uuid, (kind, changed): (ChangeKind, ChangedFields)) -> NewChange {
-        NewChange { kind, provider_id: self.provider_id, event_id, changed: changed.into_json() }
+    /// The change from one state to another, if a reader of the log must know it.
+    fn compare(&self, old: &ShownEvent<'_>, new: &ShownEvent<'_>) -> Option<NewChange> {
+        let compared = old.compare(new, self.currency_digits)?;
+        let states = ChangedStates { old: self.state(old), new: self.state(new) };
+        Some(self.new_change(new.event.id, compared, &states))
+    }
+
+    fn state(&self, event: &ShownEvent<'_>) -> Option<EventState> {
+        event.state((&self.currency, self.currency_digits), self.started_at)
+    }
+
+    fn new_change(&self, event_id: Uuid, (kind, changed): (ChangeKind, ChangedFields), states: &ChangedStates) -> NewChange {
+        let states = Some(states.to_json());
+        NewChange { kind, provider_id: self.provider_id, event_id, changed: changed.into_json(), states }
     }
 }
 
@@ -122,7 +140,7 @@ impl PreviousState<'_> {
             base_event: self.base_event_of(event)?,
             zones: self.zones_of(event.id),
             venue: event.venue_id.and_then(|id| self.venues.get(&id)),
-            performers: performers.map(|performer| performer.name.as_str()).collect(),
+            performers: performers.collect(),
         })
     }
 }
@@ -153,14 +171,20 @@ impl<'a> NewState<'a> {
 
     fn show(&'a self, event: &'a event::Model, previous: &'a PreviousState<'_>) -> Option<ShownEvent<'a>> {
         let performers = self.performers.get(&event.id).into_iter().flatten();
-        let performers = performers.filter_map(|id| self.changes.performers.get(id));
+        // An undo does not change all performers.
+        let performers = performers.filter_map(|id| self.changes.performers.get(id).or_else(|| previous.performers.get(id)));
         Some(ShownEvent {
             event,
             base_event: self.base_events.get(&event.base_event_id).copied().or_else(|| previous.base_event_of(event))?,
             zones: self.zones.get(&event.id).copied().unwrap_or_default(),
-            venue: event.venue_id.and_then(|id| self.changes.venues.get(&id)),
-            performers: performers.map(|performer| performer.name.as_str()).collect(),
+            venue: self.venue_of(event, previous),
+            performers: performers.collect(),
         })
+    }
+
+    /// The venue of an event, which may move although nothing else of the event changes. An undo does not change all venues.
+    fn venue_of<'b>(&'b self, event: &event::Model, previous: &'b PreviousState<'_>) -> Option<&'b venue::Model> {
+        event.venue_id.and_then(|id| self.changes.venues.get(&id).or_else(|| previous.venues.get(&id)))
     }
 }
 

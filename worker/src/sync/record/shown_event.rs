@@ -1,6 +1,12 @@
 //! What readers see of an event, and what of it has changed.
 
-use entity::{EventStatus, base_event, change::ChangeKind, event, to_decimal, venue, zone};
+use entity::{
+    EventStatus, UtcInstant, base_event,
+    change::ChangeKind,
+    event,
+    event_state::{EventRows, EventState},
+    performer, to_decimal, venue, zone,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -11,7 +17,7 @@ pub(super) struct ShownEvent<'a> {
     pub(super) base_event: &'a base_event::Model,
     pub(super) zones: &'a [zone::Model],
     pub(super) venue: Option<&'a venue::Model>,
-    pub(super) performers: Vec<&'a str>,
+    pub(super) performers: Vec<&'a performer::Model>,
 }
 
 /// A zone without its tickets, of which changes are not logged.
@@ -110,6 +116,13 @@ impl ShownEvent<'_> {
         Some((kind, changed))
     }
 
+    /// What filters select at an instant; `None` if readers do not see it.
+    pub(super) fn state(&self, currency: (&str, i16), now: UtcInstant) -> Option<EventState> {
+        let Self { event, base_event, venue, ref performers, .. } = *self;
+        let rows = EventRows { event, base_event, venue, performers, currency };
+        event.shown.then(|| EventState::new(rows, event.availability(now)))
+    }
+
     /// The zones in an order that does not depend on the feed.
     fn list_zones(&self, currency_digits: i16) -> Vec<ShownZone<'_>> {
         let mut zones: Vec<&zone::Model> = self.zones.iter().collect();
@@ -175,7 +188,8 @@ impl ShownEvent<'_> {
         changed.compare("venue", &venues[0], &venues[1]);
         let addresses = [self, new].map(|event| event.venue.map(ShownAddress::of));
         changed.compare("venue_address", &addresses[0], &addresses[1]);
-        changed.compare("performers", &self.performers, &new.performers);
+        let performers = [self, new].map(|event| event.performers.iter().map(|row| row.name.as_str()).collect::<Vec<_>>());
+        changed.compare("performers", &performers[0], &performers[1]);
         let zones = [self, new].map(|event| event.list_zones(currency_digits));
         changed.compare("zones", &zones[0], &zones[1]);
         changed

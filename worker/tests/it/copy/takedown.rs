@@ -84,7 +84,8 @@ impl Copying {
         let provider = self.provider().await;
         let release = release::Entity::find().one(&self.database).await.unwrap().unwrap();
         let changed = r#"{"title":{"old":"Show 1","new":"Show One"}}"#.to_owned();
-        let created = change::NewChange { kind: ChangeKind::Updated, provider_id: provider.id, event_id: id, changed };
+        let states = Some(r#"{"new":{"local_start":"Show 1"}}"#.to_owned());
+        let created = change::NewChange { kind: ChangeKind::Updated, provider_id: provider.id, event_id: id, changed, states };
         change::insert(&self.database, &release, 1_000, vec![created]).await.unwrap();
         let undo =
             undo::Model { sync_run_id: self.last_run().await.id, part: 1_000, provider_id: provider.id, previous: vec![1] };

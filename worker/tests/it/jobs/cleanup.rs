@@ -75,6 +75,7 @@ async fn removes_changes_in_steps_and_records_through_which_version(database: Ar
         provider_id: 1,
         event_id: uuid::Uuid::nil(),
         changed: "{}".to_owned(),
+        states: None,
     };
     let (updated, created) = (ChangeKind::Updated, ChangeKind::Created);
     let expired = |kind: ChangeKind| before(kind.retention() + minute);

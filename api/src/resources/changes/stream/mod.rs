@@ -101,7 +101,7 @@ impl ChangeStreams {
     /// Opens a stream. Its first page is read before, so that an expired cursor is an error.
     pub(super) async fn open(self: &Arc<Self>, readiness: &Readiness, query: ChangesQuery) -> Result<EventStreamReply, ApiError> {
         let permit = self.slots.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
-        let query = ChangesQuery { limit: PAGE_CHANGES, ..query };
+        let query = ChangesQuery { limit: PAGE_CHANGES, ..self.log.resolve(query).await? };
         // Before the page is read, so that nothing is missed between both.
         let items = self.items.subscribe();
         let (position, first) = match query.after {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use entity::change::ChangeKind;
+use entity::{change::ChangeKind, event_state::ChangedStates};
 
 use super::super::{
     filters::ChangesQuery,
@@ -65,6 +65,7 @@ struct Block {
     order: (i64, i32),
     kind: ChangeKind,
     provider: String,
+    states: Option<ChangedStates>,
     bytes: Range<usize>,
 }
 
@@ -78,15 +79,16 @@ pub(super) struct Blocks {
 impl Part {
     /// The part of a page. Its bytes are added to the sum of those that are queued.
     pub(super) fn new(after: ChangeCursor, page: LogPage, queued: &Arc<AtomicUsize>) -> Self {
-        let mut text = Vec::new();
+        let (mut text, mut states_bytes) = (Vec::new(), 0);
         let mut blocks = Vec::with_capacity(page.rows.len());
         for row in page.rows {
-            let (order, kind, provider) = ((row.version, row.ordinal), row.kind, row.provider.clone());
+            let (order, kind, provider, states) = ((row.version, row.ordinal), row.kind, row.provider.clone(), row.states());
+            states_bytes += row.states_bytes();
             let start = text.len();
             encode_block(row, &mut text);
-            blocks.push(Block { order, kind, provider, bytes: start..text.len() });
+            blocks.push(Block { order, kind, provider, states, bytes: start..text.len() });
         }
-        let memory = QueuedBytes::new(text.len(), queued);
+        let memory = QueuedBytes::new(text.len() + states_bytes, queued);
         Self { after, until: page.next, takedown: page.takedown, blocks, text: text.into(), _memory: memory }
     }
 
@@ -98,15 +100,15 @@ impl Part {
 
     /// The changes after a position that a query selects.
     pub(super) fn select(&self, query: &ChangesQuery, after: ChangePosition) -> Blocks {
-        let is_selected = |block: &&Block| block.order > after.order() && query.selects(block.kind, &block.provider);
-        let count = self.blocks.iter().filter(is_selected).count();
+        let is_selected =
+            |block: &&Block| block.order > after.order() && query.selects(block.kind, &block.provider, block.states.as_ref());
+        let selected: Vec<&Block> = self.blocks.iter().filter(is_selected).collect();
+        let count = selected.len();
         if count == self.blocks.len() {
             return Blocks { text: self.text.clone(), count };
         }
         let mut text = BytesMut::new();
-        for block in self.blocks.iter().filter(is_selected) {
-            text.extend_from_slice(&self.text[block.bytes.clone()]);
-        }
+        selected.into_iter().for_each(|block| text.extend_from_slice(&self.text[block.bytes.clone()]));
         Blocks { text: text.freeze(), count }
     }
 }
