@@ -179,6 +179,8 @@ async fn a_stream_survives_an_outage_of_the_database() {
     let log = joined.next_changes(150).await;
     for (mode, number) in [(ProxyMode::Cut, 1_000), (ProxyMode::Hang, 2_000)] {
         wait_until_ready_is(&process, true).await;
+        // A mode that hangs applies to new connections.
+        proxy.set_mode(ProxyMode::Cut).await;
         proxy.set_mode(mode).await;
         release(&catalogue, ChangeKind::Updated, "fever", number..number + 150).await;
         wait_until_ready_is(&process, false).await;
