@@ -17,6 +17,7 @@ mod check;
 mod chunks;
 pub mod clock;
 mod connect;
+pub mod daily_total;
 pub mod datum;
 mod day;
 pub mod event;

@@ -88,6 +88,8 @@ pub struct Model {
     pub unidentified_count: i32,
     /// The parameters that its ticket links get, as a JSON object of texts.
     pub affiliate: Option<String>,
+    /// The `last_release` for which its [`daily_total`](crate::daily_total) rows are valid, 0 for none; `None` until they were computed.
+    pub totals_release: Option<i64>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -259,6 +261,7 @@ mod tests {
             id_from: None,
             unidentified_count: 0,
             affiliate: None,
+            totals_release: None,
             purged_at: None,
         }
     }

@@ -6,16 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{
-    ActiveValue::{Set, Unchanged},
-    Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait,
-    entity::prelude::*,
-};
+use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*};
 
 use crate::{
     base_event,
     change::{self, ChangeKind, NewChange},
-    database_now, event, event_performer, feed_page,
+    daily_total, database_now, event, event_performer, feed_page,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
     listing, performer, provider, pushed_feed, reject,
     release::{self, Cause},
@@ -94,6 +90,7 @@ impl StoredEvent {
             reason: Set(reason.to_owned()),
         };
         tombstone.insert(transaction).await?;
+        daily_total::update(transaction, self.provider.id, &footprint).await?;
         let left = (self.event.shown && self.provider.was_visible()).then(|| describe_left(&self.event, self.provider.id));
         publish(transaction, self.provider.id, &footprint, left.into_iter().collect()).await
     }
@@ -216,12 +213,5 @@ pub async fn publish(
 ) -> Result<(), DbErr> {
     let release = release::publish(transaction, (Cause::Takedown, None), footprint).await?;
     change::insert(transaction, &release, 0, changes).await?;
-    let columns = provider::ActiveModel {
-        id: Unchanged(provider_id),
-        last_release: Set(Some(release.version)),
-        last_release_at: Set(Some(release.raised_at)),
-        ..Default::default()
-    };
-    columns.update(transaction).await?;
-    Ok(())
+    daily_total::set_last_release(transaction, [provider_id], &release).await
 }

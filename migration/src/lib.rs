@@ -12,6 +12,7 @@ mod changes;
 mod clocks;
 mod compatibility;
 mod concerts;
+mod daily_totals;
 mod details;
 mod id_from;
 mod jobs;
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(words::Migration),
             Box::new(name_words::Migration),
             Box::new(affiliate::Migration),
+            Box::new(daily_totals::Migration),
             Box::new(word_search::Migration),
             Box::new(change_states::Migration),
         ]

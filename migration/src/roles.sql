@@ -57,15 +57,15 @@ GRANT UPDATE, DELETE ON job TO marquee_operator;
 GRANT pg_monitor, pg_signal_backend TO marquee_operator;
 
 GRANT SELECT ON
-    alias, base_event, catalogue_version, change, change_retention, event, event_performer, listing, name_word, performer, place, rate,
-    rate_batch, rate_day, region, reject, release, schema_compatibility, seaql_migrations, show_text, tombstone, venue, word, zone
+    alias, base_event, catalogue_version, change, change_retention, daily_total, event, event_performer, listing, name_word, performer,
+    place, rate, rate_batch, rate_day, region, reject, release, schema_compatibility, seaql_migrations, show_text, tombstone, venue, word, zone
 TO marquee_reader;
 -- Without `url`, which may contain a password or a token.
 GRANT SELECT (
     id, slug, format, schedule, time_zone, currency, currency_digits, last_success_at, event_count, reject_count, etag, last_modified,
     body_hash, reading_hash, retired_at, last_tick_at, failures, pause_until, pause_reason, paused_at, loading_since,
     last_release, last_release_at, reverted_body_hash, purged_at, name, home_page, licence, attribution, identity_slug,
-    id_from, unidentified_count, affiliate
+    id_from, unidentified_count, affiliate, totals_release
 ) ON provider TO marquee_reader;
 -- Without `reason`, which may contain addresses of the internal network.
 GRANT SELECT (

@@ -1,12 +1,12 @@
 //! Events by the day on which they start.
 
 use chrono::{Days, NaiveDate, NaiveTime};
-use entity::UtcInstant;
-use sea_orm::FromQueryResult;
+use entity::{UtcInstant, daily_total};
+use sea_orm::{ConnectionTrait, FromQueryResult};
 
 use super::{filters::EventFilters, rows::Snapshot, statement::Columns, summary::read_summary};
 use crate::{
-    database::sql::{ReadConnection, VERSION_COLUMNS},
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, is_loaded, read_rows},
     error::ApiError,
 };
 
@@ -40,6 +40,41 @@ pub(crate) struct CountedDays {
 
 /// Counts the events that start on the days from the first to the last. Days without events have no rows.
 pub(crate) async fn count_days(
+    database: &impl ReadConnection,
+    filters: &EventFilters,
+    (first, last): (NaiveDate, NaiveDate),
+) -> Result<Snapshot<CountedDays>, ApiError> {
+    let whole = filters.first_whole_day(first).filter(|whole| *whole <= last);
+    match whole {
+        Some(whole) if are_totals_valid(database).await? => {
+            let mut counts = read_totals(database, (whole, last)).await?;
+            if first < whole {
+                let (before, _) = count_events(database, filters, (first, whole - Days::new(1))).await?;
+                counts.extend(before.counts);
+            }
+            Ok((CountedDays { counts, corrected: None }, None))
+        }
+        _ => count_events(database, filters, (first, last)).await,
+    }
+}
+
+async fn are_totals_valid(database: &impl ReadConnection) -> Result<bool, ApiError> {
+    Ok(daily_total::select_invalid().one(database).await?.is_none())
+}
+
+/// The counts of all events that are in their feed and not cancelled.
+async fn read_totals(database: &impl ReadConnection, (first, last): (NaiveDate, NaiveDate)) -> Result<Vec<DayCount>, ApiError> {
+    let mut sql = Sql::default();
+    let (first, last) = (sql.bind(first.to_string()), sql.bind(last.to_string()));
+    let is_loaded = is_loaded("daily_total");
+    let text = format!(
+        "SELECT day, currency, currency_digits, CAST(SUM(event_count) AS BIGINT) AS count, MIN(min_price) AS min_price, {VERSION_COLUMNS} \
+         FROM daily_total WHERE day BETWEEN {first} AND {last} AND {is_loaded} GROUP BY 1, 2, 3"
+    );
+    Ok(read_rows(database, sql.statement(ConnectionTrait::get_database_backend(database), text)).await?)
+}
+
+async fn count_events(
     database: &impl ReadConnection,
     filters: &EventFilters,
     (first, last): (NaiveDate, NaiveDate),

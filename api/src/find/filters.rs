@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use chrono_tz::Tz;
 use entity::{
     UtcInstant,
@@ -230,6 +230,22 @@ impl EventFilters {
             || bbox.is_some()
             || *price != PriceFilter::default()
             || updated_since.is_some()
+    }
+
+    /// Whether all events of [`daily_total`](entity::daily_total) are selected that start on certain days.
+    fn are_of_days(&self) -> bool {
+        self.listed() == ListedFilter::Listed && self.status == StatusFilter::default() && !self.has_other_filters()
+    }
+
+    /// The first day from `first` on with events that are all selected, if [`daily_total`](entity::daily_total) contains these: of the days
+    /// before, only those that have not ended.
+    pub(crate) fn first_whole_day(&self, first: NaiveDate) -> Option<NaiveDate> {
+        match self.when() {
+            _ if !self.are_of_days() => None,
+            // No clock is a day ahead of UTC, in which `first` is the current day.
+            When::NotEnded => Some(first + Days::new(2)),
+            when => when.has_whole_days().then_some(first),
+        }
     }
 
     /// Whether none is in the feed of its provider.

@@ -131,6 +131,17 @@ impl When {
         (between.starts_at.and_then(|bound| bound.day(zone)), between.ends_at.and_then(|bound| bound.day(zone)))
     }
 
+    /// Whether the range consists of whole days of the clock at the venue.
+    pub(super) fn has_whole_days(&self) -> bool {
+        let Self::Between(Between { starts_at, ends_at, kind: RangeKind::Starts }) = self else { return false };
+        let is_edge = |bound: &Option<Bound>, edge| match bound {
+            Some(Bound::OnVenueClock(local)) => *local == edge_of_day(local.date(), edge),
+            Some(Bound::At(_)) => false,
+            None => true,
+        };
+        is_edge(starts_at, Edge::Start) && is_edge(ends_at, Edge::End)
+    }
+
     /// Whether every event of the range ends after an instant.
     pub(super) fn is_after(&self, now: UtcInstant) -> bool {
         match self {

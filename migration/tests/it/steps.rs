@@ -20,6 +20,7 @@ fn entity_tables() -> BTreeSet<String> {
         entity::catalogue_version::Entity.table_name(),
         entity::change::Entity.table_name(),
         entity::change_retention::Entity.table_name(),
+        entity::daily_total::Entity.table_name(),
         entity::datum::Entity.table_name(),
         entity::event::Entity.table_name(),
         entity::event_performer::Entity.table_name(),

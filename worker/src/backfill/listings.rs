@@ -1,6 +1,6 @@
 //! Writes the listings and the words of events that an earlier release wrote.
 
-use entity::{base_event, chunks, deadline, event, fold_name, footprint::Scope, listing, provider, venue};
+use entity::{base_event, chunks, daily_total, deadline, event, fold_name, footprint::Scope, listing, provider, venue};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
     prelude::Uuid,
@@ -61,6 +61,8 @@ async fn fill_batch(database: &DatabaseConnection, provider_id: i32, base_events
     for base_events in chunks(unlisted) {
         listing::refresh_base_events(&transaction, base_events).await?;
     }
+    // Without a release of the provider: the events are those of an earlier one.
+    daily_total::invalidate(&transaction, provider_id).await?;
     transaction.commit().await?;
     Ok(count)
 }

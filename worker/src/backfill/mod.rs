@@ -3,6 +3,7 @@
 pub mod boundaries;
 pub mod listings;
 pub mod names;
+pub mod totals;
 
 use entity::{
     begin_write,

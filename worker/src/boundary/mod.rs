@@ -15,7 +15,7 @@ use std::{
 use entity::{
     UtcInstant, base_event, begin_write,
     change::{self, ChangeCounts, NewChange},
-    chunks, clock, database_now, event, listing, provider,
+    chunks, clock, daily_total, database_now, event, listing, provider,
     release::{self, Cause},
 };
 use sea_orm::{
@@ -86,7 +86,8 @@ pub async fn handle_batch(database: &DatabaseConnection, busy: &mut BTreeSet<i32
         changes.iter().for_each(|change| *counts.entry(change.kind).or_default() += 1);
         change::insert(&transaction, &release, 0, changes).await?;
         let changed: BTreeSet<i32> = transitions.changed_events.iter().map(|event| provider_of[&event.id].id).collect();
-        set_last_release(&transaction, changed, &release).await?;
+        // The totals of days contain events that have ended, too.
+        daily_total::set_last_release(&transaction, changed, &release).await?;
         published = Some((footprint, counts));
     }
     transaction.commit().await?;
@@ -147,20 +148,6 @@ async fn set_next_boundaries(
     event::Entity::update_many()
         .col_expr(event::Column::NextBoundaryAt, next_of_event.into())
         .filter(event::COLUMN.id.is_in(next_boundaries.into_iter().map(|(event, _)| event)))
-        .exec(transaction)
-        .await?;
-    Ok(())
-}
-
-async fn set_last_release(
-    transaction: &DatabaseTransaction,
-    providers: BTreeSet<i32>,
-    release: &release::Model,
-) -> Result<(), DbErr> {
-    provider::Entity::update_many()
-        .col_expr(provider::Column::LastRelease, release.version.into())
-        .col_expr(provider::Column::LastReleaseAt, release.raised_at.into())
-        .filter(provider::COLUMN.id.is_in(providers))
         .exec(transaction)
         .await?;
     Ok(())

@@ -1,12 +1,16 @@
-//! The kinds `boundary_backfill`, `words_backfill` and `name_backfill`: each writes the values that migrations added.
+//! The kinds `boundary_backfill`, `words_backfill`, `name_backfill` and `totals_backfill`: each writes the values that a migration added.
 
 use std::marker::PhantomData;
 
-use entity::job::{Claim, JobKind};
+use entity::job::{Claim, JobKind, queue};
+use sea_orm::{DatabaseConnection, DbErr};
 use serde::{Deserialize, Serialize};
 
 use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
-use crate::backfill::{self, Backfill};
+use crate::backfill::{
+    self, Backfill,
+    totals::{self, Totals},
+};
 
 /// Writes all values of `B`. It begins again if it is interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +18,20 @@ use crate::backfill::{self, Backfill};
 pub struct BackfillJob<B> {
     #[serde(skip)]
     values: PhantomData<B>,
+}
+
+impl BackfillJob<Totals> {
+    /// Enqueues the job, if totals are not valid.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unavailable.
+    pub async fn enqueue_if_due(database: &DatabaseConnection) -> Result<Option<i64>, DbErr> {
+        if totals::find_invalid(database).await?.is_empty() {
+            return Ok(None);
+        }
+        queue::enqueue(database, &Self { values: PhantomData }).await
+    }
 }
 
 impl<B: Backfill> JobKind for BackfillJob<B> {

@@ -21,7 +21,7 @@ use entity::job::{DatumJob, PushJob, SyncJob};
 
 use self::{backfill::BackfillJob, boundary::BoundaryJob, cleanup::CleanupJob, registry::Registry};
 pub use self::{context::JobContext, outcome::JobOutcome};
-use crate::backfill::{boundaries::Boundaries, listings::Listings, names::Names};
+use crate::backfill::{boundaries::Boundaries, listings::Listings, names::Names, totals::Totals};
 
 /// All kinds of jobs of a worker.
 #[must_use]
@@ -35,4 +35,5 @@ pub fn registry() -> Registry<JobContext> {
         .with::<BackfillJob<Boundaries>>()
         .with::<BackfillJob<Listings>>()
         .with::<BackfillJob<Names>>()
+        .with::<BackfillJob<Totals>>()
 }

@@ -23,8 +23,9 @@ use self::{
     tick::{TickOutcome, enqueue_tick, forget_future_tick},
 };
 use crate::{
+    backfill::totals::Totals,
     database::RECONNECT_PAUSE,
-    jobs::{boundary::BoundaryJob, cleanup::CleanupJob},
+    jobs::{backfill::BackfillJob, boundary::BoundaryJob, cleanup::CleanupJob},
     provider::entry::ProviderEntry,
     reload::Providers,
 };
@@ -38,6 +39,8 @@ const LOCKED_PAUSE: Duration = Duration::from_millis(200);
 const CLEANUP_SCHEDULE: &str = "0 17 * * * *";
 /// When to look for boundaries that have passed: sales begin on the minute, and visitors wait for them. It reads one row of an index.
 const BOUNDARY_SCHEDULE: &str = "*/10 * * * * *";
+/// When to look for totals that are not valid: until they are, calendars read more rows. It reads one row of each provider.
+const TOTALS_SCHEDULE: &str = "33 */10 * * * *";
 
 /// Ticks of this process that are enqueued at the same time: hundreds can fall on one second, and running jobs need the pool's
 /// connections too.
@@ -70,6 +73,7 @@ enum Task {
 enum ScheduledJob {
     Cleanup,
     Boundary,
+    Totals,
 }
 
 /// Enqueues the ticks of one provider.
@@ -97,7 +101,7 @@ pub async fn start(
     let stop = shutdown.child_token();
     let schedules = Schedules { _stop: stop.clone().drop_guard() };
     let now = database_now(database).await?;
-    let mut tasks = Vec::with_capacity(providers.len() + 2);
+    let mut tasks = Vec::with_capacity(providers.len() + 3);
     for entry in providers {
         let due = Arc::new(Notify::new());
         let ticker = Ticker { database: database.clone(), entry: entry.clone(), due: due.clone(), wake: wake.clone() };
@@ -106,7 +110,11 @@ pub async fn start(
         tokio::spawn(async move { ticker.run(&stop).await });
         tasks.push((DueTimes::new(entry.schedule.clone(), now), Task::Poll(due)));
     }
-    for (schedule, job) in [(CLEANUP_SCHEDULE, ScheduledJob::Cleanup), (BOUNDARY_SCHEDULE, ScheduledJob::Boundary)] {
+    for (schedule, job) in [
+        (CLEANUP_SCHEDULE, ScheduledJob::Cleanup),
+        (BOUNDARY_SCHEDULE, ScheduledJob::Boundary),
+        (TOTALS_SCHEDULE, ScheduledJob::Totals),
+    ] {
         let schedule: Schedule = schedule.parse().map_err(DbErr::Custom)?;
         tasks.push((DueTimes::new(schedule, now), Task::Enqueue(job)));
     }
@@ -185,6 +193,7 @@ impl ScheduledJob {
         match self {
             Self::Cleanup => queue::enqueue(database, &CleanupJob::new(tick)).await,
             Self::Boundary => BoundaryJob::enqueue_if_due(database, tick).await,
+            Self::Totals => BackfillJob::<Totals>::enqueue_if_due(database).await,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, begin_write, database_now,
+    UtcInstant, begin_write, daily_total, database_now,
     job::{self, JobKind, JobState, PushJob},
     provider, reject, sync_run,
     sync_run::RunState,
@@ -270,14 +270,6 @@ async fn succeed(
         ..run.clone().into_active_model()
     };
     closed.update(database).await?;
-    let columns = match published {
-        Some(PublishedRelease { release, .. }) => provider::ActiveModel {
-            last_release: Set(Some(release.version)),
-            last_release_at: Set(Some(release.raised_at)),
-            ..columns
-        },
-        None => columns,
-    };
     let columns = provider::ActiveModel {
         id: Set(run.provider_id),
         last_success_at: Set(Some(run.started_at)),
@@ -288,6 +280,9 @@ async fn succeed(
         ..columns
     };
     columns.update(database).await?;
+    if let Some(published) = published {
+        daily_total::set_last_release(database, [run.provider_id], &published.release).await?;
+    }
     purge_old_runs(database, run.provider_id).await?;
     Ok(report)
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, base_event, begin_write, change, chunks, database_now, deadline, event, feed_page,
+    UtcInstant, base_event, begin_write, change, chunks, daily_total, database_now, deadline, event, feed_page,
     footprint::{Footprint, Scope},
     listing, name_word, performer, provider, pushed_feed, reject, sync_run,
     takedown::{self, NO_FIELDS, REMOVED_TEXT},
@@ -254,6 +254,8 @@ impl Purge<'_> {
         let provider = lock(&transaction, self.provider_id).await?;
         self.delete_texts(&transaction).await?;
         word::Entity::delete_many().filter(word::COLUMN.provider_id.eq(self.provider_id)).exec(&transaction).await?;
+        let totals = daily_total::Entity::delete_many().filter(daily_total::COLUMN.provider_id.eq(self.provider_id));
+        totals.exec(&transaction).await?;
         let columns = provider::ActiveModel {
             loading_since: Set(None),
             last_success_at: Set(None),

@@ -1,7 +1,9 @@
 //! Updates the `provider` table from `providers.toml`, so that the API knows which providers are polled.
 
 use entity::{
-    begin_write, clock, deadline,
+    begin_write, clock,
+    daily_total::NO_RELEASE,
+    deadline,
     footprint::{Footprint, Scope},
     provider,
     release::{self, Cause},
@@ -146,6 +148,7 @@ async fn insert(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<
         currency_digits: Set(i16::from(entry.currency.digits())),
         event_count: Set(0),
         reject_count: Set(0),
+        totals_release: Set(Some(NO_RELEASE)),
         ..Default::default()
     };
     let do_nothing = OnConflict::column(provider::Column::Slug).do_nothing().to_owned();

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, io};
 
 use entity::{
-    begin_write, chunks, database_now, deadline,
+    begin_write, chunks, daily_total, database_now, deadline,
     job::{self, Claim},
     performer, provider,
     release::Cause,
@@ -208,12 +208,10 @@ async fn refuse_document(
         last_modified: Set(None),
         body_hash: Set(None),
         reverted_body_hash: Set(provider.body_hash.or(provider.reverted_body_hash)),
-        last_release: Set(Some(published.release.version)),
-        last_release_at: Set(Some(published.release.raised_at)),
         ..provider.clone().into_active_model()
     };
     columns.update(transaction).await?;
-    Ok(())
+    daily_total::set_last_release(transaction, [provider.id], &published.release).await
 }
 
 /// Accepts the refused document of a provider again.

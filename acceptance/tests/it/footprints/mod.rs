@@ -25,7 +25,7 @@ use api::{
     response::ContentCoding,
 };
 use entity::{
-    ConnectionRole, UtcInstant, begin_write, catalogue_version, fold_name,
+    ConnectionRole, UtcInstant, begin_write, catalogue_version, daily_total, fold_name,
     footprint::{Footprint, Scope},
     job::{self, Claim, SyncJob},
     place, provider, pushed_feed,
@@ -266,6 +266,17 @@ impl Trial {
             responses.push(content(&respond(&self.oracle, query, ContentCoding::Identity).await));
         }
         self.history.insert(version, responses);
+        self.assert_totals().await;
+    }
+
+    /// Calendars that read totals equal those that count events.
+    async fn assert_totals(&self) {
+        assert_eq!(daily_total::select_invalid().one(&self.connection).await.unwrap(), None);
+        let calendar = "/events/calendar?starts_at=2030-01-01&ends_at=2030-01-08";
+        let read = content(&respond(&self.oracle, calendar, ContentCoding::Identity).await);
+        // The clock of all venues, but a filter.
+        let counted = content(&respond(&self.oracle, &format!("{calendar}&time_zone=UTC"), ContentCoding::Identity).await);
+        assert_eq!(read, counted);
     }
 
     async fn send_requests(&self, process: usize, coding: ContentCoding) -> Result<(), TestCaseError> {

@@ -90,8 +90,8 @@ impl CachedQuery for CalendarQuery {
     }
 
     fn needs_snapshot(&self) -> bool {
-        // They are looked up by a statement before.
-        self.filters.words.is_some()
+        // Words are looked up by a statement before, and totals may have to be completed by another one.
+        self.filters.words.is_some() || self.filters.first_whole_day(self.first).is_some()
     }
 
     fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {

@@ -5,6 +5,7 @@ mod oracle;
 mod queries;
 mod summaries;
 mod summary_limits;
+mod totals;
 mod typos;
 mod words;
 mod world;

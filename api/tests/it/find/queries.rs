@@ -48,7 +48,7 @@ const WORDS: [&str; 26] = [
 const AVAILABILITIES: [&str; 5] = ["on_sale", "sold_out", "not_yet", "ended", "unknown"];
 
 /// A random query. Filters that are `None` are absent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RandomQuery {
     words: Option<Vec<usize>>,
     /// Days from today: the first and the last one.
@@ -187,6 +187,11 @@ impl RandomQuery {
     /// The query with the defaults of a calendar.
     pub(super) fn of_days(&self) -> Self {
         Self { zone: self.zone.or(Some("venue")), range: self.range.or(Some("starts")), ..self.clone() }
+    }
+
+    /// Without filters beside the days.
+    pub(super) fn only_days(&self) -> Self {
+        Self { days: self.days, ..Self::default() }
     }
 
     pub(super) fn to_query_string(&self, today: NaiveDate, now: DateTime<Utc>) -> String {

@@ -23,7 +23,7 @@ use crate::provider::spool::{SpoolError, SpoolWriter};
 /// Collects changes batch by batch.
 #[derive(Debug)]
 pub(super) struct ChangeLog {
-    provider_id: i32,
+    pub(super) provider_id: i32,
     currency: String,
     currency_digits: i16,
     /// When the sync started, which is when events have left.

@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use entity::{
     UtcInstant,
     change::ChangeCounts,
-    deadline,
+    daily_total, deadline,
     footprint::Footprint,
     performer, provider,
     release::{self, Cause},
     sync_run, venue,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 use uuid::Uuid;
 
 pub(super) use self::undo::PreviousRows;
@@ -121,7 +121,7 @@ impl ChangeRecorder {
         cause: (Cause, Option<i64>),
     ) -> Result<PublishedRelease, SyncError> {
         let footprint = self.footprint.finish();
-        let release = deadline::within(deadline::BULK, transaction, release::publish(transaction, cause, &footprint)).await?;
+        let release = publish(transaction, self.log.provider_id, cause, &footprint).await?;
         let changes = self.log.write(transaction, &release).await?;
         Ok(PublishedRelease { cause: cause.0, footprint, release, changes })
     }
@@ -130,9 +130,24 @@ impl ChangeRecorder {
 /// Publishes the release of a first load, which has no previous state.
 pub(super) async fn publish_first_load(
     transaction: &DatabaseTransaction,
+    provider_id: i32,
     cause: (Cause, Option<i64>),
 ) -> Result<PublishedRelease, SyncError> {
     let footprint = CopyFootprint::of_first_load();
-    let release = deadline::within(deadline::BULK, transaction, release::publish(transaction, cause, &footprint)).await?;
+    let release = publish(transaction, provider_id, cause, &footprint).await?;
     Ok(PublishedRelease { cause: cause.0, footprint, release, changes: ChangeCounts::new() })
+}
+
+async fn publish(
+    transaction: &DatabaseTransaction,
+    provider_id: i32,
+    cause: (Cause, Option<i64>),
+    footprint: &Footprint,
+) -> Result<release::Model, DbErr> {
+    let publishing = async {
+        daily_total::update(transaction, provider_id, footprint).await?;
+        release::publish(transaction, cause, footprint).await
+    };
+    // On the heap: the futures of syncs contain this one.
+    deadline::within(deadline::BULK, transaction, Box::pin(publishing)).await
 }

@@ -9,7 +9,7 @@ mod readings;
 use std::collections::HashSet;
 
 use entity::{
-    alias, base_event, begin_write, chunks, deadline, event,
+    alias, base_event, begin_write, chunks, daily_total, deadline, event,
     footprint::{Footprint, Scope},
     job::{self, Claim},
     listing, performer, provider,
@@ -258,14 +258,13 @@ async fn write(
     for base_events in chunks(changed) {
         listing::refresh_base_events(transaction, base_events).await?;
     }
-    let mut columns =
-        provider::ActiveModel { id_from: Set(configured.map(str::to_owned)), ..provider.clone().into_active_model() };
+    let columns = provider::ActiveModel { id_from: Set(configured.map(str::to_owned)), ..provider.clone().into_active_model() };
+    columns.update(transaction).await?;
     let footprint = is_visible.then(|| Footprint::all_of(&[Scope::Events]));
     if let Some(footprint) = &footprint {
+        daily_total::update(transaction, provider.id, footprint).await?;
         let release = release::publish(transaction, (Cause::Rekey, None), footprint).await?;
-        columns.last_release = Set(Some(release.version));
-        columns.last_release_at = Set(Some(release.raised_at));
+        daily_total::set_last_release(transaction, [provider.id], &release).await?;
     }
-    columns.update(transaction).await?;
     Ok(footprint)
 }

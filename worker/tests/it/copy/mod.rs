@@ -16,6 +16,7 @@ mod rekey;
 mod revert;
 mod takedown;
 mod three_polls;
+mod totals;
 mod unchanged;
 mod untrusted;
 mod whole_catalogue;
@@ -185,6 +186,7 @@ impl Tables {
         tables.assert_derived_columns();
         Box::pin(Listings::of(database, &tables)).await.assert_derived_from(&tables);
         names::assert_words(database, &tables).await;
+        totals::assert_totals(database, &tables).await;
         tables
     }
 

@@ -89,6 +89,7 @@ fn claims_every_registered_kind_and_its_previous_names() {
             "push",
             "sync",
             "tidy",
+            "totals_backfill",
             "words_backfill"
         ]
     );
