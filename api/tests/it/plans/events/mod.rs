@@ -1,4 +1,5 @@
-//! Lists of events read ranges of the index of one filter: little more than what they return, whatever the other filters are.
+//! Lists of events read ranges of the index of one filter: little more than what they return, whatever the other filters are. So do lists of
+//! names, and calendars without filters.
 
 mod cases;
 mod catalogue;
@@ -6,7 +7,7 @@ mod meter;
 
 use std::sync::Arc;
 
-use entity::ConnectionRole;
+use entity::{ConnectionRole, UtcInstant};
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::DbBackend;
 
@@ -36,7 +37,29 @@ async fn lists_of_events_read_few_extra_rows(database: Arc<TestDatabase>) {
             failures.push(format!("{}: {rows} rows, {read} read, at most {} expected", case.query, case.most));
         }
     }
+    for (path, most) in other_lists(catalogue.now) {
+        let (response, read) = meter.get(&path).await;
+        println!("{read} rows read, at most {most}: {path}");
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+        if read > most {
+            failures.push(format!("{path}: {read} read, at most {most} expected"));
+        }
+    }
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// Requests for other lists, and how much they may read.
+fn other_lists(now: UtcInstant) -> Vec<(String, usize)> {
+    let days = [0, 30].map(|days| UtcInstant(now.0 + days * 86_400_000_000).to_utc().unwrap().date_naive());
+    vec![
+        // The totals of 20 providers on 31 days, and without bounds the events of two days.
+        (format!("/events/calendar?starts_at={}&ends_at={}", days[0], days[1]), 1_500),
+        ("/events/calendar".to_owned(), 4_000),
+        // Names that begin with the text, and the eleventh part of all names, which have a later word that does.
+        (format!("/performers?limit={LIMIT}&q=band"), 400),
+        (format!("/performers?limit={LIMIT}&q=1"), 400),
+        (format!("/venues?limit={LIMIT}&q=1"), 400),
+    ]
 }
 
 /// Events of a page.
