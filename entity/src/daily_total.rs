@@ -1,27 +1,35 @@
 //! `daily_total`: how many events of a provider start on each day, and the lowest prices, so that a calendar without filters reads few rows.
 //!
 //! The rows are derived from those of `listing` and `event`, in the transaction that changes these. They contain the events that are in
-//! their feed and not cancelled, also those that have ended, so they do not change with time. `provider.totals_release` is the release of
-//! the provider for which they are valid. A program of an earlier release sets only `last_release`, which makes them invalid.
+//! their feed and not cancelled, also those that have ended, so they do not change with time.
+//!
+//! `provider.totals_release` is the release of the provider for which its rows are current. A program of an earlier release sets only
+//! `last_release`, which makes them outdated. Until all days are computed, `provider.totals_through` is the last day with rows. Each release
+//! updates the rows up to this day. The rows are valid if they are current and complete.
 
-use std::cmp;
+use std::{cmp, collections::BTreeSet};
 
+use chrono::{Days, NaiveDate, NaiveTime};
 use sea_orm::{
-    Statement, Value,
+    QueryOrder, QuerySelect, Statement,
     entity::prelude::*,
     sea_query::{CaseStatement, Expr, ExprTrait, Func, SimpleExpr},
 };
 
-use crate::{
-    EventStatus, UtcInstant, chunks,
-    footprint::{DayRange, Footprint, MICROS_PER_DAY},
-    provider, release,
-};
+use crate::{EventStatus, UtcInstant, listing, parse_day, provider, release};
 
 /// `totals_release` of a provider without a release.
 pub const NO_RELEASE: i64 = 0;
-/// The days that can be stored: from 0000-01-01 to 9999-12-31.
-const ALL_DAYS: DayRange = (-719_528, 2_932_896);
+/// What is read of each event to compute rows: its day on the clock at its venue, and its price.
+pub const EVENT_COLUMNS: &str = "SUBSTR(event.local_start, 1, 10) AS day, listing.provider_id, listing.currency, \
+     event.currency_digits AS own_digits, listing.min_price";
+/// Days of one statement: a statement for all days of a large provider would take minutes.
+const DAYS_PER_STATEMENT: Days = Days::new(7);
+/// The last day that can be stored.
+const LAST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(9999, 12, 31) {
+    Some(day) => day,
+    None => NaiveDate::MAX,
+};
 
 /// The events of a provider that start on a day, with prices in one currency.
 #[sea_orm::model]
@@ -48,59 +56,92 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// The providers with rows that are not valid. They need not be while readers do not see the provider: the end of a first load computes all.
+/// The providers with rows that are not valid, of those that readers see.
 #[must_use]
 pub fn select_invalid() -> Select<provider::Entity> {
-    provider::Entity::find().filter(provider::Column::LoadingSince.is_null()).filter(are_valid().not())
+    let are_complete = Expr::col(provider::Column::TotalsThrough).is_null();
+    provider::Entity::find().filter(provider::Column::LoadingSince.is_null()).filter(are_current().and(are_complete).not())
 }
 
-fn are_valid() -> SimpleExpr {
-    let is_last = Expr::col(provider::Column::TotalsRelease).eq(last_release());
-    Func::coalesce([is_last, Expr::val(false)]).into()
+/// Instants between which all events of some days start, wherever they take place: no clock differs from UTC by a day.
+#[must_use]
+pub fn start_bounds(first: NaiveDate, last: NaiveDate) -> (UtcInstant, UtcInstant) {
+    let midnight = |day: NaiveDate| UtcInstant::from(day.and_time(NaiveTime::MIN).and_utc());
+    (midnight(first - Days::new(1)), midnight(last + Days::new(2)))
 }
 
-fn last_release() -> SimpleExpr {
-    Func::coalesce([Expr::col(provider::Column::LastRelease), Expr::val(NO_RELEASE)]).into()
-}
-
-/// Computes the rows of the days that a release may change. To be called after all other rows are written, in a transaction that has
-/// locked the provider's row, and before the release is published: other transactions wait for that.
+/// Updates the rows of the days on which changed events start, before or after the change. To be called after all other rows are written,
+/// in a transaction that has locked the provider's row, and before the release is published: other transactions wait for that.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn update(transaction: &impl ConnectionTrait, provider_id: i32, footprint: &Footprint) -> Result<(), DbErr> {
-    match footprint.local_days() {
-        // The other rows are as valid as before.
-        Some(days) => compute(transaction, provider_id, days).await,
-        None => compute_all(transaction, provider_id).await,
+pub async fn update(transaction: &impl ConnectionTrait, provider_id: i32, mut days: BTreeSet<NaiveDate>) -> Result<(), DbErr> {
+    let Some(provider) = provider::Entity::find_by_id(provider_id).filter(are_current()).one(transaction).await? else {
+        return Ok(());
+    };
+    if let Some(through) = computed_through(&provider) {
+        days.retain(|day| *day <= through);
     }
+    while let Some(first) = days.pop_first() {
+        let later = days.split_off(&(first + DAYS_PER_STATEMENT));
+        compute(transaction, provider_id, (first, days.pop_last().unwrap_or(first))).await?;
+        days = later;
+    }
+    Ok(())
 }
 
-/// Computes all rows of a provider, unless they are valid. Returns whether they were not. To be called in a transaction that has locked
-/// the provider's row.
+/// Computes the rows of some more days, unless the rows of the provider are valid. Returns whether rows are missing after that. To be called
+/// in a transaction that has locked the provider's row.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn complete(transaction: &impl ConnectionTrait, provider_id: i32) -> Result<bool, DbErr> {
-    let invalid = select_invalid().filter(provider::COLUMN.id.eq(provider_id)).one(transaction).await?;
-    if invalid.is_some() {
-        compute_all(transaction, provider_id).await?;
+pub async fn compute_more(transaction: &impl ConnectionTrait, provider_id: i32) -> Result<bool, DbErr> {
+    let Some(provider) = select_invalid().filter(provider::COLUMN.id.eq(provider_id)).one(transaction).await? else {
+        return Ok(false);
+    };
+    let is_current = provider.totals_release == Some(provider.last_release.unwrap_or(NO_RELEASE));
+    let through = computed_through(&provider).filter(|_| is_current);
+    if through.is_none() {
+        delete(transaction, provider_id).await?;
     }
-    Ok(invalid.is_some())
+    let first = find_day_after(transaction, provider_id, through).await?;
+    let through = first.map(|first| cmp::min(first + DAYS_PER_STATEMENT - Days::new(1), LAST_DAY));
+    if let Some(days) = first.zip(through) {
+        compute(transaction, provider_id, days).await?;
+    }
+    provider::Entity::update_many()
+        .col_expr(provider::Column::TotalsRelease, last_release())
+        .col_expr(provider::Column::TotalsThrough, through.map(|day| day.to_string()).into())
+        .filter(provider::COLUMN.id.eq(provider_id))
+        .exec(transaction)
+        .await?;
+    Ok(through.is_some())
 }
 
-/// Makes the rows of a provider invalid, until [`complete`] computes them.
+/// Makes the rows of a provider invalid, until [`compute_more`] has computed all of them.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
 pub async fn invalidate(transaction: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
-    set_totals_release(transaction, provider_id, Expr::val(None::<i64>)).await
+    let update = provider::Entity::update_many().col_expr(provider::Column::TotalsRelease, None::<i64>.into());
+    update.filter(provider::COLUMN.id.eq(provider_id)).exec(transaction).await?;
+    Ok(())
 }
 
-/// Sets the newest release of providers. Rows that were valid remain so.
+/// Deletes the rows of a provider.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete(transaction: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
+    Entity::delete_many().filter(COLUMN.provider_id.eq(provider_id)).exec(transaction).await?;
+    Ok(())
+}
+
+/// Sets the newest release of providers. Rows that were current remain so.
 ///
 /// # Errors
 ///
@@ -111,7 +152,7 @@ pub async fn set_last_release(
     release: &release::Model,
 ) -> Result<(), DbErr> {
     let totals_release =
-        CaseStatement::new().case(are_valid(), release.version).finally(Expr::col(provider::Column::TotalsRelease));
+        CaseStatement::new().case(are_current(), release.version).finally(Expr::col(provider::Column::TotalsRelease));
     provider::Entity::update_many()
         .col_expr(provider::Column::TotalsRelease, totals_release.into())
         .col_expr(provider::Column::LastRelease, release.version.into())
@@ -122,81 +163,70 @@ pub async fn set_last_release(
     Ok(())
 }
 
-async fn compute_all(transaction: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
-    compute(transaction, provider_id, vec![ALL_DAYS]).await?;
-    set_totals_release(transaction, provider_id, last_release()).await
+fn are_current() -> SimpleExpr {
+    let is_last = Expr::col(provider::Column::TotalsRelease).eq(last_release());
+    Func::coalesce([is_last, Expr::val(false)]).into()
 }
 
-async fn set_totals_release(transaction: &impl ConnectionTrait, provider_id: i32, release: SimpleExpr) -> Result<(), DbErr> {
-    let update = provider::Entity::update_many().col_expr(provider::Column::TotalsRelease, release);
-    update.filter(provider::COLUMN.id.eq(provider_id)).exec(transaction).await?;
-    Ok(())
+fn last_release() -> SimpleExpr {
+    Func::coalesce([Expr::col(provider::Column::LastRelease), Expr::val(NO_RELEASE)]).into()
 }
 
-/// Replaces the rows of some ranges of days, which must be apart from each other.
-async fn compute(transaction: &impl ConnectionTrait, provider_id: i32, ranges: Vec<DayRange>) -> Result<(), DbErr> {
-    let backend = transaction.get_database_backend();
-    let ranges = ranges.into_iter().map(|(first, last)| (cmp::max(first, ALL_DAYS.0), cmp::min(last, ALL_DAYS.1))).collect();
-    for ranges in chunks(ranges) {
-        let mut values = BoundValues::of(provider_id);
-        let of_ranges: Vec<String> = ranges.iter().map(|range| values.bind_days("day", *range)).collect();
-        let text = format!("DELETE FROM daily_total WHERE provider_id = $1 AND ({})", of_ranges.join(" OR "));
-        transaction.execute_raw(Statement::from_sql_and_values(backend, text, values.0)).await?;
+fn computed_through(provider: &provider::Model) -> Option<NaiveDate> {
+    parse_day(provider.totals_through.as_ref()?).ok()
+}
 
-        let mut values = BoundValues::of(provider_id);
-        let events: Vec<String> = ranges.iter().map(|range| select_events(*range, &mut values)).collect();
-        let text = format!(
-            "INSERT INTO daily_total (day, provider_id, currency, currency_digits, event_count, min_price) \
-             SELECT day, provider_id, currency, \
-             COALESCE(own_digits, (SELECT currency_digits FROM provider WHERE id = $1)) AS currency_digits, COUNT(*), MIN(min_price) \
-             FROM ({}) AS found GROUP BY 1, 2, 3, 4",
-            events.join(" UNION ALL ")
-        );
-        transaction.execute_raw(Statement::from_sql_and_values(backend, text, values.0)).await?;
+/// The first day after another one on which an event may start.
+async fn find_day_after(
+    database: &impl ConnectionTrait,
+    provider_id: i32,
+    previous: Option<NaiveDate>,
+) -> Result<Option<NaiveDate>, DbErr> {
+    let next = previous.map(|day| day + Days::new(1));
+    let mut starts = Vec::new();
+    // The column is in the index before the start. Events that end at the same time become `false`.
+    for upcoming in [true, false] {
+        let mut events = listing::Entity::find()
+            .select_only()
+            .column(listing::Column::StartsAt)
+            .filter(listing::COLUMN.provider_id.eq(provider_id))
+            .filter(listing::COLUMN.upcoming.eq(upcoming))
+            .order_by_asc(listing::Column::StartsAt);
+        if let Some(next) = next {
+            events = events.filter(listing::COLUMN.starts_at.gte(start_bounds(next, next).0));
+        }
+        starts.extend(events.into_tuple::<UtcInstant>().one(database).await?);
     }
-    Ok(())
+    let first_start = starts.into_iter().min().and_then(UtcInstant::to_utc);
+    let first = first_start.map(|start| cmp::max(Some(start.date_naive() - Days::new(1)), next));
+    Ok(first.flatten().filter(|first| *first <= LAST_DAY))
 }
 
-/// The events of a range of days.
-fn select_events((first, last): DayRange, values: &mut BoundValues) -> String {
-    const DAY: &str = "SUBSTR(event.local_start, 1, 10)";
-    let of_days = values.bind_days(DAY, (first, last));
-    // They bound the range of the index. No clock differs from UTC by a day.
-    let (from, to) = (values.bind(day_start(first - 1).0), values.bind(day_start(last + 2).0));
+/// Replaces the rows of the days from the first to the last.
+async fn compute(
+    transaction: &impl ConnectionTrait,
+    provider_id: i32,
+    (first, last): (NaiveDate, NaiveDate),
+) -> Result<(), DbErr> {
+    let of_days = Column::Day.between(first.to_string(), last.to_string());
+    Entity::delete_many().filter(COLUMN.provider_id.eq(provider_id)).filter(of_days).exec(transaction).await?;
     let cancelled = EventStatus::Cancelled.name();
     let of_flag = |upcoming: &str| {
         format!(
-            "SELECT {DAY} AS day, listing.provider_id, listing.currency, event.currency_digits AS own_digits, listing.min_price \
-             FROM listing CROSS JOIN event WHERE listing.provider_id = $1 AND listing.upcoming = {upcoming} \
-             AND listing.starts_at BETWEEN {from} AND {to} AND listing.listed = TRUE AND listing.status <> '{cancelled}' \
-             AND event.id = listing.event_id AND {of_days}"
+            "SELECT {EVENT_COLUMNS} FROM listing CROSS JOIN event \
+             WHERE event.id = listing.event_id AND listing.provider_id = $1 AND listing.upcoming = {upcoming} \
+             AND listing.starts_at BETWEEN $2 AND $3 AND listing.listed = TRUE AND listing.status <> '{cancelled}'"
         )
     };
     // The column is in the index before the start.
-    format!("{} UNION ALL {}", of_flag("TRUE"), of_flag("FALSE"))
-}
-
-/// The values of a statement, numbered in the order in which they are bound.
-struct BoundValues(Vec<Value>);
-
-impl BoundValues {
-    fn of(provider_id: i32) -> Self {
-        Self(vec![provider_id.into()])
-    }
-
-    fn bind(&mut self, value: impl Into<Value>) -> String {
-        self.0.push(value.into());
-        format!("${}", self.0.len())
-    }
-
-    /// The condition that a column is a day of a range.
-    fn bind_days(&mut self, column: &str, (first, last): DayRange) -> String {
-        let mut bind_day = |day| self.bind(day_start(day).to_utc().unwrap_or_default().date_naive().to_string());
-        format!("{column} BETWEEN {} AND {}", bind_day(first), bind_day(last))
-    }
-}
-
-/// The first instant of a day in UTC.
-fn day_start(day: i32) -> UtcInstant {
-    UtcInstant(i64::from(day) * MICROS_PER_DAY)
+    let events = format!("{} UNION ALL {}", of_flag("TRUE"), of_flag("FALSE"));
+    let text = format!(
+        "INSERT INTO daily_total (day, provider_id, currency, currency_digits, event_count, min_price) \
+         SELECT day, provider_id, currency, COALESCE(own_digits, (SELECT currency_digits FROM provider WHERE id = $1)) AS currency_digits, \
+         COUNT(*), MIN(min_price) FROM ({events}) AS found WHERE day BETWEEN $4 AND $5 GROUP BY 1, 2, 3, 4"
+    );
+    let (from, to) = start_bounds(first, last);
+    let values = [provider_id.into(), from.into(), to.into(), first.to_string().into(), last.to_string().into()];
+    transaction.execute_raw(Statement::from_sql_and_values(transaction.get_database_backend(), text, values)).await?;
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! `event`: one dated showing of a base event.
 
+use chrono::NaiveDate;
 use sea_orm::entity::prelude::*;
 
-use crate::{EventStatus, UtcInstant, event_performer, listing, zone};
+use crate::{EventStatus, UtcInstant, event_performer, listing, parse_day, zone};
 
 /// One event. Prices are minor units of its currency.
 #[sea_orm::model]
@@ -134,6 +135,12 @@ impl Availability {
 }
 
 impl Model {
+    /// The day on which it starts, on the clock of its place.
+    #[must_use]
+    pub fn local_day(&self) -> Option<NaiveDate> {
+        parse_day(self.local_start.get(..10)?).ok()
+    }
+
     /// The first instant after `now` at which time changes the event: its sale begins or ends, or it ends.
     #[must_use]
     pub fn find_next_boundary(&self, now: UtcInstant) -> Option<UtcInstant> {

@@ -88,8 +88,10 @@ pub struct Model {
     pub unidentified_count: i32,
     /// The parameters that its ticket links get, as a JSON object of texts.
     pub affiliate: Option<String>,
-    /// The `last_release` for which its [`daily_total`](crate::daily_total) rows are valid, 0 for none; `None` until they were computed.
+    /// The `last_release` for which its [`daily_total`](crate::daily_total) rows are current, 0 for none; `None` if they are outdated.
     pub totals_release: Option<i64>,
+    /// The last day with rows of [`daily_total`](crate::daily_total), while those of later days are not computed: `2021-06-30`.
+    pub totals_through: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -262,6 +264,7 @@ mod tests {
             unidentified_count: 0,
             affiliate: None,
             totals_release: None,
+            totals_through: None,
             purged_at: None,
         }
     }

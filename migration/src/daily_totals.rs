@@ -9,12 +9,12 @@ use crate::{
 
 const JOB_KIND: &str = "totals_backfill";
 
-/// Creates the table, and enqueues the job that fills it. Until then, days are counted as before.
+/// Creates the table. A worker enqueues the job that fills it. Until then, events are counted as before.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
     fn name(&self) -> &'static str {
-        "m20261127_000021_daily_totals"
+        "m20261127_000026_daily_totals"
     }
 }
 
@@ -37,14 +37,18 @@ impl MigrationTrait for Migration {
             .primary_key(Index::create().col("day").col("provider_id").col("currency").col("currency_digits"))
             .to_owned();
         manager.create_table(keyed_by_primary_key(&mut table, backend)).await?;
-        let totals_release = big_integer_null("totals_release").take();
-        manager.alter_table(Table::alter().table("provider").add_column(totals_release).to_owned()).await?;
-        backfill::enqueue(manager, JOB_KIND).await
+        // SQLite adds one column in a statement.
+        for column in [big_integer_null("totals_release").take(), text_null("totals_through").take()] {
+            manager.alter_table(Table::alter().table("provider").add_column(column).to_owned()).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         backfill::remove(manager, JOB_KIND).await?;
-        manager.alter_table(Table::alter().table("provider").drop_column("totals_release").to_owned()).await?;
+        for column in ["totals_release", "totals_through"] {
+            manager.alter_table(Table::alter().table("provider").drop_column(column).to_owned()).await?;
+        }
         manager.drop_table(Table::drop().table("daily_total").to_owned()).await
     }
 }

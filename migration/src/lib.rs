@@ -66,9 +66,9 @@ impl MigratorTrait for Migrator {
             Box::new(words::Migration),
             Box::new(name_words::Migration),
             Box::new(affiliate::Migration),
-            Box::new(daily_totals::Migration),
             Box::new(word_search::Migration),
             Box::new(change_states::Migration),
+            Box::new(daily_totals::Migration),
         ]
     }
 }

@@ -65,7 +65,7 @@ GRANT SELECT (
     id, slug, format, schedule, time_zone, currency, currency_digits, last_success_at, event_count, reject_count, etag, last_modified,
     body_hash, reading_hash, retired_at, last_tick_at, failures, pause_until, pause_reason, paused_at, loading_since,
     last_release, last_release_at, reverted_body_hash, purged_at, name, home_page, licence, attribution, identity_slug,
-    id_from, unidentified_count, affiliate, totals_release
+    id_from, unidentified_count, affiliate, totals_release, totals_through
 ) ON provider TO marquee_reader;
 -- Without `reason`, which may contain addresses of the internal network.
 GRANT SELECT (

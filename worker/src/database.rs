@@ -9,6 +9,9 @@ use tokio::time::sleep;
 /// The pause before an unavailable database is tried again: short compared with the time it takes to restart one.
 pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
+/// The pause between two transactions of long work. Writers that wait for SQLite's lock try to get it every 100 ms.
+pub(crate) const WRITE_PAUSE: Duration = Duration::from_millis(120);
+
 /// How often the schema is checked while the worker runs: as often as the API does it.
 const SCHEMA_CHECK_PAUSE: Duration = Duration::from_millis(500);
 

@@ -1,6 +1,6 @@
 //! Events by the day on which they start.
 
-use chrono::{Days, NaiveDate, NaiveTime};
+use chrono::{Days, NaiveDate};
 use entity::{UtcInstant, daily_total};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 
@@ -10,11 +10,7 @@ use crate::{
     error::ApiError,
 };
 
-const COLUMNS: Columns = Columns {
-    text: "SUBSTR(event.local_start, 1, 10) AS day, listing.provider_id, listing.currency, event.currency_digits AS own_digits, \
-           listing.min_price",
-    of_event: true,
-};
+const COLUMNS: Columns = Columns { text: daily_total::EVENT_COLUMNS, of_event: true };
 
 /// The events of a day with prices in one currency.
 #[derive(Debug, FromQueryResult)]
@@ -38,24 +34,30 @@ pub(crate) struct CountedDays {
     pub(crate) corrected: Option<String>,
 }
 
+/// The days of a calendar that are read from [`daily_total`] if its rows are valid: all from the first or a later day to the last.
+pub(crate) fn select_totals(filters: &EventFilters, (first, last): (NaiveDate, NaiveDate)) -> Option<(NaiveDate, NaiveDate)> {
+    let first = filters.first_whole_day(first).filter(|first| *first <= last)?;
+    Some((first, last))
+}
+
 /// Counts the events that start on the days from the first to the last. Days without events have no rows.
 pub(crate) async fn count_days(
     database: &impl ReadConnection,
     filters: &EventFilters,
     (first, last): (NaiveDate, NaiveDate),
 ) -> Result<Snapshot<CountedDays>, ApiError> {
-    let whole = filters.first_whole_day(first).filter(|whole| *whole <= last);
-    match whole {
-        Some(whole) if are_totals_valid(database).await? => {
-            let mut counts = read_totals(database, (whole, last)).await?;
-            if first < whole {
-                let (before, _) = count_events(database, filters, (first, whole - Days::new(1))).await?;
-                counts.extend(before.counts);
-            }
-            Ok((CountedDays { counts, corrected: None }, None))
-        }
-        _ => count_events(database, filters, (first, last)).await,
+    let Some(days) = select_totals(filters, (first, last)) else {
+        return count_events(database, filters, (first, last)).await;
+    };
+    if !are_totals_valid(database).await? {
+        return count_events(database, filters, (first, last)).await;
     }
+    let mut counts = read_totals(database, days).await?;
+    if first < days.0 {
+        let (before, _) = count_events(database, filters, (first, days.0 - Days::new(1))).await?;
+        counts.extend(before.counts);
+    }
+    Ok((CountedDays { counts, corrected: None }, None))
 }
 
 async fn are_totals_valid(database: &impl ReadConnection) -> Result<bool, ApiError> {
@@ -79,7 +81,7 @@ async fn count_events(
     filters: &EventFilters,
     (first, last): (NaiveDate, NaiveDate),
 ) -> Result<Snapshot<CountedDays>, ApiError> {
-    let columns = (COLUMNS, Some(instants(first, last)));
+    let columns = (COLUMNS, Some(daily_total::start_bounds(first, last)));
     let (counts, corrected): (Vec<DayCount>, _) = read_summary(database, filters, columns, |_, events, sql| {
         let (first, last) = (sql.bind(first.to_string()), sql.bind(last.to_string()));
         format!(
@@ -92,10 +94,4 @@ async fn count_events(
     .await?;
     let snapshot = counts.first().map(|row| (row.version, row.raised_at));
     Ok((CountedDays { counts, corrected }, snapshot))
-}
-
-/// Instants between which all events of the days start, wherever they take place: no clock differs from UTC by a day.
-fn instants(first: NaiveDate, last: NaiveDate) -> (UtcInstant, UtcInstant) {
-    let instant = |day: NaiveDate| UtcInstant::from(day.and_time(NaiveTime::MIN).and_utc());
-    (instant(first - Days::new(1)), instant(last + Days::new(2)))
 }

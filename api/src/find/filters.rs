@@ -232,17 +232,16 @@ impl EventFilters {
             || updated_since.is_some()
     }
 
-    /// Whether all events of [`daily_total`](entity::daily_total) are selected that start on certain days.
-    fn are_of_days(&self) -> bool {
+    /// Whether the filters other than the days select what [`daily_total`](entity::daily_total) counts.
+    fn match_totals(&self) -> bool {
         self.listed() == ListedFilter::Listed && self.status == StatusFilter::default() && !self.has_other_filters()
     }
 
-    /// The first day from `first` on with events that are all selected, if [`daily_total`](entity::daily_total) contains these: of the days
-    /// before, only those that have not ended.
-    pub(crate) fn first_whole_day(&self, first: NaiveDate) -> Option<NaiveDate> {
+    /// The first day, not before `first`, from which the filters select exactly the events that [`daily_total`](entity::daily_total) counts.
+    pub(super) fn first_whole_day(&self, first: NaiveDate) -> Option<NaiveDate> {
         match self.when() {
-            _ if !self.are_of_days() => None,
-            // No clock is a day ahead of UTC, in which `first` is the current day.
+            _ if !self.match_totals() => None,
+            // `first` is the current day in UTC. No clock is a day ahead, so no event of the second day after it has ended.
             When::NotEnded => Some(first + Days::new(2)),
             when => when.has_whole_days().then_some(first),
         }

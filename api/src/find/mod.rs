@@ -31,7 +31,7 @@ mod when;
 mod words;
 
 pub(crate) use self::{
-    calendar::{CountedDays, count_days},
+    calendar::{CountedDays, count_days, select_totals},
     clusters::{Cluster, CountedClusters, count_clusters},
     documented::AllFilters,
     event_view::{EventPerformerView, EventVenueView, EventView},

@@ -27,7 +27,7 @@ const MAX_PERFORMERS: usize = 128;
 const MAX_CATEGORIES: usize = 128;
 /// No point of a cell is further from its center: half of the diagonal of one degree at the equator, rounded up.
 const CELL_RADIUS_KM: f64 = 79.0;
-pub(crate) const MICROS_PER_DAY: i64 = 24 * 3_600 * 1_000_000;
+const MICROS_PER_DAY: i64 = 24 * 3_600 * 1_000_000;
 
 /// A kind of response, or of its content, that changes independently of the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -182,18 +182,6 @@ impl Footprint {
             ("performers", sum(|part| part.performers.as_ref().map(Vec::len))),
             ("categories", sum(|part| part.categories.as_ref().map(Vec::len))),
         ]
-    }
-
-    /// The days of its events on the clock of any venue, which differs from UTC by less than a day; `None` for all days.
-    #[must_use]
-    pub fn local_days(&self) -> Option<Vec<DayRange>> {
-        let mut local_days = Vec::new();
-        for part in self.parts.iter().filter(|part| part.scopes.contains(&Scope::Events)) {
-            let widened = part.days.as_ref()?.iter().map(|(first, last)| (first.saturating_sub(1), last.saturating_add(1)));
-            local_days.extend(widened);
-        }
-        merge_ranges(&mut local_days);
-        Some(local_days)
     }
 
     /// Whether a response may have changed.

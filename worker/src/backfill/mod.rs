@@ -1,4 +1,5 @@
-//! Writes what an earlier release could not: the values of columns and tables that migrations added. The migration enqueues the job.
+//! Writes what an earlier release could not: the values of columns and tables that migrations added. The migration enqueues the job, except
+//! for totals, for which a worker looks every minute.
 
 pub mod boundaries;
 pub mod listings;

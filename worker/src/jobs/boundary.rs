@@ -1,6 +1,6 @@
 //! The kind `boundary`: writes what time has changed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use entity::{
     UtcInstant, deadline,
@@ -11,10 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
-use crate::boundary;
-
-/// The pause between two transactions. Writers that wait for SQLite's lock try to get it every 100 ms.
-const PAUSE: Duration = Duration::from_millis(120);
+use crate::{boundary, database::WRITE_PAUSE};
 
 /// Handles the boundaries that have passed. One job at a time is enough for the whole deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +56,7 @@ impl Handler<JobContext> for BoundaryJob {
         loop {
             let handling = boundary::handle_batch(database, &mut busy);
             match deadline::within(deadline::BULK, database, handling).await {
-                Ok(true) => sleep(PAUSE).await,
+                Ok(true) => sleep(WRITE_PAUSE).await,
                 Ok(false) => return JobOutcome::Done,
                 Err(error) => return JobOutcome::database_failed(&error),
             }

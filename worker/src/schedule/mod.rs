@@ -40,7 +40,7 @@ const CLEANUP_SCHEDULE: &str = "0 17 * * * *";
 /// When to look for boundaries that have passed: sales begin on the minute, and visitors wait for them. It reads one row of an index.
 const BOUNDARY_SCHEDULE: &str = "*/10 * * * * *";
 /// When to look for totals that are not valid: until they are, calendars read more rows. It reads one row of each provider.
-const TOTALS_SCHEDULE: &str = "33 */10 * * * *";
+const TOTALS_SCHEDULE: &str = "33 * * * * *";
 
 /// Ticks of this process that are enqueued at the same time: hundreds can fall on one second, and running jobs need the pool's
 /// connections too.

@@ -16,8 +16,6 @@ use super::{SyncError, changes::FeedChanges, diff::FeedOrigin, summary::FeedComp
 const MIN_BYTES: usize = 8 * 1024 * 1024;
 /// How long a transaction is continued: with its last batch, shorter than the time that other writers wait.
 const PART_TIME: Duration = Duration::from_millis(2500);
-/// The pause between two transactions. Writers that wait for the lock try to get it every 100 ms.
-pub(super) const PAUSE: Duration = Duration::from_millis(120);
 
 /// Whether the changes are written in parts: a snapshot of a provider that readers have never seen.
 pub(super) fn is_needed(database: &DatabaseConnection, provider: &provider::Model, comparison: &FeedComparison) -> bool {

@@ -20,8 +20,10 @@ use sea_orm::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::first_load::PAUSE;
-use crate::progress::{ProgressCounter, ProgressStage};
+use crate::{
+    database::WRITE_PAUSE,
+    progress::{ProgressCounter, ProgressStage},
+};
 
 /// How long a transaction is continued: much shorter than the time that other writers wait.
 const PART_TIME: Duration = Duration::from_secs(1);
@@ -76,7 +78,7 @@ pub async fn purge(
     let purge = deadline::within(deadline::BULK, database, hide(database, provider_id, reason)).await?;
     progress.begin(ProgressStage::Writing, Some(counts.events + counts.venues + counts.performers));
     while !deadline::within(deadline::BULK, database, purge.delete_part(database, progress)).await? {
-        sleep(PAUSE).await;
+        sleep(WRITE_PAUSE).await;
     }
     deadline::within(deadline::BULK, database, purge.finish(database)).await
 }
@@ -153,6 +155,8 @@ async fn hide<'a>(database: &DatabaseConnection, provider_id: i32, reason: &'a s
         feed_page::Entity::delete_many().filter(feed_page::COLUMN.provider_id.eq(provider_id)).exec(&transaction).await?;
         // Otherwise a revert could restore rows that are deleted now.
         undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(provider_id)).exec(&transaction).await?;
+        // A program of an earlier release may complete the purge, which leaves the rows.
+        daily_total::invalidate(&transaction, provider_id).await?;
         let footprint = Footprint::all_of(&[Scope::Events, Scope::Concerts, Scope::Performers, Scope::Venues]);
         takedown::publish(&transaction, provider_id, &footprint.of_takedown(), Vec::new()).await?;
     }
@@ -254,8 +258,7 @@ impl Purge<'_> {
         let provider = lock(&transaction, self.provider_id).await?;
         self.delete_texts(&transaction).await?;
         word::Entity::delete_many().filter(word::COLUMN.provider_id.eq(self.provider_id)).exec(&transaction).await?;
-        let totals = daily_total::Entity::delete_many().filter(daily_total::COLUMN.provider_id.eq(self.provider_id));
-        totals.exec(&transaction).await?;
+        daily_total::delete(&transaction, self.provider_id).await?;
         let columns = provider::ActiveModel {
             loading_since: Set(None),
             last_success_at: Set(None),
@@ -268,6 +271,8 @@ impl Purge<'_> {
             reverted_body_hash: Set(None),
             id_from: Set(None),
             unidentified_count: Set(0),
+            totals_release: Set(provider.last_release.or(Some(daily_total::NO_RELEASE))),
+            totals_through: Set(None),
             ..provider.into_active_model()
         };
         columns.update(&transaction).await?;

@@ -32,7 +32,7 @@ use super::{
     write::{self, CopyWriter},
 };
 use crate::{
-    database::record_when_available,
+    database::{WRITE_PAUSE, record_when_available},
     progress::ProgressCounter,
     provider::{
         entry::ProviderEntry,
@@ -356,7 +356,7 @@ impl SyncAttempt<'_> {
             if is_complete {
                 return Ok(());
             }
-            sleep(first_load::PAUSE).await;
+            sleep(WRITE_PAUSE).await;
         }
     }
 

@@ -7,6 +7,10 @@ use uuid::Uuid;
 
 /// Two cities, and one where a venue moves.
 const CITIES: [(f64, f64); 3] = [(48.85, 2.35), (41.38, 2.17), (35.68, 139.69)];
+/// On some clocks, the day of some of them differs from the day in UTC.
+const HOURS: [&str; 4] = ["00", "09", "20", "23"];
+/// An event of most feeds has none of these attributes.
+const ATTRIBUTES: [&str; 3] = ["", " status='cancelled'", " currency='USD'"];
 /// Two categories, and one that the first includes.
 const CATEGORIES: [&str; 3] = ["music", "theatre", "jazz"];
 
@@ -22,7 +26,9 @@ pub(super) struct ShowElement {
 #[derive(Clone, Debug)]
 pub(super) struct DateElement {
     day: u8,
+    hour: usize,
     days: u8,
+    attribute: usize,
     category: Option<usize>,
     venue: Option<u8>,
     price: u8,
@@ -50,8 +56,12 @@ pub(super) enum Change {
 }
 
 fn any_date() -> impl Strategy<Value = DateElement> {
-    (1_u8..7, 0_u8..3, option::weighted(0.3, 0..CATEGORIES.len()), option::weighted(0.8, 0_u8..3), 1_u8..4, 0_u8..3)
-        .prop_map(|(day, days, category, venue, price, capacity)| DateElement { day, days, category, venue, price, capacity })
+    let when = (1_u8..7, 0..HOURS.len(), 0_u8..3);
+    let what = (option::weighted(0.3, 0..CATEGORIES.len()), option::weighted(0.8, 0_u8..3), 1_u8..4, 0_u8..3);
+    (when, prop_oneof![2 => Just(0), 1 => 0..ATTRIBUTES.len()], what).prop_map(|((day, hour, days), attribute, what)| {
+        let (category, venue, price, capacity) = what;
+        DateElement { day, hour, days, attribute, category, venue, price, capacity }
+    })
 }
 
 fn any_show() -> impl Strategy<Value = ShowElement> {
@@ -132,11 +142,13 @@ impl Feed {
                 let name = self.performer_names.get(performer).copied().unwrap_or_default();
                 write!(text, "<performer performer_id='{performer}' name='The Band {performer} {name}'/>").unwrap();
             }
-            for (date, DateElement { day, days, category, venue, price, capacity }) in &show.dates {
+            for (date, DateElement { day, hour, days, attribute, category, venue, price, capacity }) in &show.dates {
                 let (end, category) = (day + days, category_attribute(*category));
+                let (hour, attribute) = (HOURS[*hour], ATTRIBUTES[*attribute]);
                 write!(
                     text,
-                    "<event event_id='{date}' event_date='2030-01-0{day}T20:00:00' event_end_date='2030-01-0{end}T23:00:00'{category}>"
+                    "<event event_id='{date}' event_date='2030-01-0{day}T{hour}:30:00' event_end_date='2030-01-0{end}T23:45:00'\
+                     {category}{attribute}>"
                 )
                 .unwrap();
                 if let Some(venue) = venue {

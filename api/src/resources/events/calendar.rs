@@ -15,7 +15,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    find::{EventFilters, FilterDefaults, count_days},
+    find::{EventFilters, FilterDefaults, count_days, select_totals},
     query::{Filters, Parameters, serialize_text},
     response::encode_json,
     vocabulary::Vocabulary,
@@ -90,8 +90,8 @@ impl CachedQuery for CalendarQuery {
     }
 
     fn needs_snapshot(&self) -> bool {
-        // Words are looked up by a statement before, and totals may have to be completed by another one.
-        self.filters.words.is_some() || self.filters.first_whole_day(self.first).is_some()
+        // Words are looked up, and totals are checked, by a statement before.
+        self.filters.words.is_some() || select_totals(&self.filters, (self.first, self.last)).is_some()
     }
 
     fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {

@@ -15,7 +15,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 use super::{
     queries::{RandomQuery, SORTS, queries},
     summaries::{compare_calendar, compare_facets},
-    world::{Expected, RandomVenue, events, insert, venues},
+    world::{CURRENCIES, Expected, PROVIDERS, RandomVenue, events, insert, venues},
 };
 use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 
@@ -26,8 +26,8 @@ const QUERIES_PER_CASE: usize = 60;
 
 async fn lists_match_a_full_scan(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
-    for provider in super::world::PROVIDERS {
-        catalogue.insert_provider(provider, "EUR", 2).await;
+    for (provider, currency) in PROVIDERS.into_iter().zip(CURRENCIES) {
+        catalogue.insert_provider(provider, currency, 2).await;
     }
     let app = TestApp::new(&database).await;
     let world = (venues(), events(), vec(queries(), QUERIES_PER_CASE));

@@ -75,22 +75,26 @@ async fn events_are_counted_while_totals_are_not_valid(database: Arc<TestDatabas
     let database_of_worker = &catalogue.database;
     let app = TestApp::new(&database).await;
     let provider = provider::Entity::find().one(database_of_worker).await.unwrap().unwrap();
-    for (last_release, totals_release, loading_since, expected) in [
-        (None, Some(0), None, 2 * TOTAL),
-        (None, None, None, 3),
+    let through = Some("2027-06-29".to_owned());
+    for (last_release, totals_release, totals_through, loading_since, expected) in [
+        (None, Some(0), None, None, 2 * TOTAL),
+        (None, None, None, None, 3),
         // A program of an earlier release has changed the copy.
-        (Some(7), Some(0), None, 3),
-        (Some(7), Some(7), None, 2 * TOTAL),
+        (Some(7), Some(0), None, None, 3),
+        (Some(7), Some(7), None, None, 2 * TOTAL),
+        // The totals of later days are not computed.
+        (Some(7), Some(7), through, None, 3),
         // Readers do not see the provider.
-        (Some(7), None, Some(UtcInstant(1)), TOTAL),
+        (Some(7), None, None, Some(UtcInstant(1)), TOTAL),
     ] {
         let row = provider::ActiveModel {
             last_release: Set(last_release),
             totals_release: Set(totals_release),
+            totals_through: Set(totals_through.clone()),
             loading_since: Set(loading_since),
             ..provider.clone().into_active_model()
         };
         row.update(database_of_worker).await.unwrap();
-        assert_eq!(total(&app, JUNE).await, expected, "{last_release:?} {totals_release:?}");
+        assert_eq!(total(&app, JUNE).await, expected, "{last_release:?} {totals_release:?} {totals_through:?}");
     }
 }

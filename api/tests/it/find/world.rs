@@ -14,11 +14,14 @@ pub(super) const CITIES: [&str; 4] = ["Barcelona", "Málaga", "São Paulo", "東
 pub(super) const COUNTRIES: [&str; 4] = ["ES", "ES", "BR", "JP"];
 pub(super) const CATEGORIES: [&str; 5] = ["music", "music/jazz", "music/rock", "theatre", "other"];
 pub(super) const PROVIDERS: [&str; 2] = ["fever", "northstage"];
+/// The currencies of the providers.
+pub(super) const CURRENCIES: [&str; 2] = ["EUR", "USD"];
 pub(super) const PERFORMERS: [&str; 4] = ["1", "2", "3", "4"];
 pub(super) const ORGANIZERS: [&str; 2] = ["77", "Sala Norte"];
 /// Shows of each provider.
 const SHOWS: usize = 100;
-const ZONES: [Tz; 4] = [Tz::UTC, Tz::Europe__Madrid, Tz::America__New_York, Tz::Asia__Tokyo];
+const ZONES: [Tz; 6] =
+    [Tz::UTC, Tz::Europe__Madrid, Tz::America__New_York, Tz::Asia__Tokyo, Tz::Pacific__Kiritimati, Tz::Pacific__Pago_Pago];
 pub(super) const PLACES: [&str; 4] = ["ESBCN", "ESAGP", "BRSAO", "JPTYO"];
 pub(super) const VENUES: usize = 12;
 /// Titles and own names.
@@ -219,7 +222,7 @@ impl RandomEvent {
             category: self.category.or(self.category_of_show()).map(|category| CATEGORIES[category]),
             organizer: ORGANIZERS.get(self.show % 4).copied(),
             prices: self.prices,
-            currency: self.currency.unwrap_or("EUR"),
+            currency: self.currency.unwrap_or(CURRENCIES[self.provider]),
             status: EventStatus::ALL[self.status % EventStatus::ALL.len()],
             listed: self.listed,
             availability: Availability::at(now.into(), ends_at.into(), sale, self.sold_out).name(),

@@ -1,8 +1,9 @@
 //! Collects what a sync changes in the dimensions of a footprint: the previous and the new state of each changed event, and the venues and
-//! performers that are new or renamed.
+//! performers that are new or renamed. Also collects the days on which the events start, for their totals.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use chrono::NaiveDate;
 use entity::{
     base_event, event,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
@@ -21,6 +22,7 @@ pub(super) struct CopyFootprint {
     changed_venues: PartBuilder,
     new_or_removed_performers: PartBuilder,
     renamed_performers: PartBuilder,
+    start_days: BTreeSet<NaiveDate>,
 }
 
 impl CopyFootprint {
@@ -34,6 +36,7 @@ impl CopyFootprint {
             changed_venues: venues(&[Scope::Venues, Scope::Concerts]),
             new_or_removed_performers: performers(&[Scope::Performers]),
             renamed_performers: performers(&[Scope::Performers, Scope::Concerts]),
+            start_days: BTreeSet::new(),
         }
     }
 
@@ -42,12 +45,13 @@ impl CopyFootprint {
         Footprint::all_of(&[Scope::Events, Scope::Concerts, Scope::Performers, Scope::Venues])
     }
 
-    /// The union of all parts.
-    pub(super) fn finish(self) -> Footprint {
-        let Self { events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers } = self;
+    /// The union of all parts, and the days on which changed events start, before or after the change.
+    pub(super) fn finish(self) -> (Footprint, BTreeSet<NaiveDate>) {
+        let Self { events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers, start_days } =
+            self;
         let parts = [events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers];
         release_metrics::count_overflows(&parts);
-        Footprint::of_parts(parts)
+        (Footprint::of_parts(parts), start_days)
     }
 
     /// Adds a batch, and removes the venues and performers from it that the copy has already.
@@ -132,6 +136,7 @@ impl CopyFootprint {
         performers: impl Iterator<Item = u32>,
     ) {
         self.events.add_days(event.starts_at, event.ends_at);
+        self.start_days.extend(event.local_day());
         categories.iter().flatten().for_each(|category| self.events.add_category(category));
         cell.into_iter().for_each(|cell| self.events.add_cell(cell));
         performers.for_each(|performer| self.events.add_performer(performer));

@@ -19,7 +19,7 @@ use entity::{
     release::{self, Cause},
     sync_run, venue,
 };
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use uuid::Uuid;
 
 pub(super) use self::undo::PreviousRows;
@@ -120,34 +120,27 @@ impl ChangeRecorder {
         transaction: &DatabaseTransaction,
         cause: (Cause, Option<i64>),
     ) -> Result<PublishedRelease, SyncError> {
-        let footprint = self.footprint.finish();
-        let release = publish(transaction, self.log.provider_id, cause, &footprint).await?;
+        let (footprint, start_days) = self.footprint.finish();
+        // On the heap: the futures of syncs contain this one.
+        let totals = Box::pin(daily_total::update(transaction, self.log.provider_id, start_days));
+        deadline::within(deadline::BULK, transaction, totals).await?;
+        let release = deadline::within(deadline::BULK, transaction, release::publish(transaction, cause, &footprint)).await?;
         let changes = self.log.write(transaction, &release).await?;
         Ok(PublishedRelease { cause: cause.0, footprint, release, changes })
     }
 }
 
-/// Publishes the release of a first load, which has no previous state.
+/// Publishes the release of a first load, which has no previous state. Its totals are computed after it, because it has many days.
 pub(super) async fn publish_first_load(
     transaction: &DatabaseTransaction,
     provider_id: i32,
     cause: (Cause, Option<i64>),
 ) -> Result<PublishedRelease, SyncError> {
     let footprint = CopyFootprint::of_first_load();
-    let release = publish(transaction, provider_id, cause, &footprint).await?;
-    Ok(PublishedRelease { cause: cause.0, footprint, release, changes: ChangeCounts::new() })
-}
-
-async fn publish(
-    transaction: &DatabaseTransaction,
-    provider_id: i32,
-    cause: (Cause, Option<i64>),
-    footprint: &Footprint,
-) -> Result<release::Model, DbErr> {
     let publishing = async {
-        daily_total::update(transaction, provider_id, footprint).await?;
-        release::publish(transaction, cause, footprint).await
+        daily_total::invalidate(transaction, provider_id).await?;
+        release::publish(transaction, cause, &footprint).await
     };
-    // On the heap: the futures of syncs contain this one.
-    deadline::within(deadline::BULK, transaction, Box::pin(publishing)).await
+    let release = deadline::within(deadline::BULK, transaction, Box::pin(publishing)).await?;
+    Ok(PublishedRelease { cause: cause.0, footprint, release, changes: ChangeCounts::new() })
 }

@@ -262,7 +262,7 @@ async fn write(
     columns.update(transaction).await?;
     let footprint = is_visible.then(|| Footprint::all_of(&[Scope::Events]));
     if let Some(footprint) = &footprint {
-        daily_total::update(transaction, provider.id, footprint).await?;
+        daily_total::invalidate(transaction, provider.id).await?;
         let release = release::publish(transaction, (Cause::Rekey, None), footprint).await?;
         daily_total::set_last_release(transaction, [provider.id], &release).await?;
     }

@@ -3,7 +3,10 @@
 use entity::{ConnectionRole, event, provider, tombstone};
 use migration::testing::{Backend, TestDatabase};
 use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait};
-use worker::sync::identity;
+use worker::{
+    backfill::{self, totals::Totals},
+    sync::identity,
+};
 
 use super::{SLUG, Sandbox};
 use crate::{
@@ -80,6 +83,8 @@ async fn an_event_and_then_its_provider_are_removed(backend: Backend) {
 
 async fn a_killed_purge_is_hidden_and_completed_by_another(backend: Backend) {
     let (sandbox, database) = copy(backend, LARGE).await;
+    backfill::run::<Totals>(&database).await.unwrap();
+    assert!(load_provider(&database).await.totals_release.is_some());
     let purge = ["purge", "--provider", SLUG, "--reason", "case 13", "--yes"];
     let mut killed = sandbox.command(&purge).spawn().unwrap();
     let left = eventually("a part is deleted", async || {
@@ -92,6 +97,7 @@ async fn a_killed_purge_is_hidden_and_completed_by_another(backend: Backend) {
     assert!(left > 0, "the purge had one part");
     let provider = load_provider(&database).await;
     assert!(provider.loading_since.is_some() && provider.purged_at.is_some(), "{provider:?}");
+    assert_eq!(provider.totals_release, None, "a program of an earlier release may complete the purge");
 
     let output = sandbox.run(&["sync", SLUG, "--from", "feed.xml"]);
     assert!(output.error_message().contains("was purged"), "{output:?}");
@@ -101,7 +107,8 @@ async fn a_killed_purge_is_hidden_and_completed_by_another(backend: Backend) {
     assert_eq!(output.code, Some(0), "{output:?}");
     assert_eq!(count_events(&database).await, 0);
     assert_eq!(tombstone::Entity::find().count(&database).await.unwrap(), LARGE as u64);
-    assert_eq!(load_provider(&database).await.loading_since, None);
+    let provider = load_provider(&database).await;
+    assert_eq!((provider.loading_since, provider.totals_release), (None, provider.last_release));
 }
 
 #[tokio::test(flavor = "multi_thread")]

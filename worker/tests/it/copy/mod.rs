@@ -186,7 +186,7 @@ impl Tables {
         tables.assert_derived_columns();
         Box::pin(Listings::of(database, &tables)).await.assert_derived_from(&tables);
         names::assert_words(database, &tables).await;
-        totals::assert_totals(database, &tables).await;
+        Box::pin(totals::assert_totals(database, &tables)).await;
         tables
     }
 

@@ -280,4 +280,5 @@ async fn an_interrupted_purge_is_completed(database: Arc<TestDatabase>) {
     assert!(copying.version().await > version);
     let provider = copying.provider().await;
     assert_eq!((provider.purged_at, provider.loading_since), (Some(UtcInstant(5)), None));
+    assert_eq!(provider.totals_release, provider.last_release);
 }

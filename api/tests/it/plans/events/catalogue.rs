@@ -62,7 +62,7 @@ impl EventCatalogue {
             listing::refresh_base_events(database, base_events).await?;
         }
         for provider in provider::Entity::find().all(database).await? {
-            daily_total::complete(database, provider.id).await?;
+            while daily_total::compute_more(database, provider.id).await? {}
         }
         database.execute_unprepared("UPDATE catalogue_version SET version = version + 1").await?;
         database.execute_unprepared(if backend == DbBackend::Postgres { "VACUUM ANALYZE" } else { "ANALYZE" }).await?;
