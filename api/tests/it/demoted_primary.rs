@@ -52,13 +52,13 @@ async fn writes_are_503_until_a_server_accepts_them() {
     database.remove().await;
 }
 
-/// Makes the only connection of a pool read-only, and waits until it is in the pool again.
+/// Makes the only connection of a pool read-only, and waits until it is in the pool again or closed.
 async fn make_session_read_only(connection: &DatabaseConnection) {
     connection.execute_unprepared("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY").await.unwrap();
-    while connection.get_postgres_connection_pool().num_idle() == 0 {
-        tokio::task::yield_now().await;
+    let pool = connection.get_postgres_connection_pool();
+    while pool.num_idle() == 0 && pool.size() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(connection.get_postgres_connection_pool().size(), 1);
 }
 
 /// A proxy that keeps the sessions to a demoted server.
@@ -83,12 +83,13 @@ async fn reads_leave_a_demoted_server() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
     let (reads, watch) = (database.connect(ConnectionRole::Api).await, database.connect(ConnectionRole::Watch).await);
     make_session_read_only(&reads).await;
+    assert_eq!(reads.get_postgres_connection_pool().size(), 1);
     let stop = CancellationToken::new();
     State::new(reads.clone(), watch, 0, None).start_background_tasks(database.settings.clone(), stop.clone());
 
     let replaced = async {
         while reads.get_postgres_connection_pool().size() > 0 {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(CHECK_TIMEOUT, replaced).await.expect("the connection is closed");

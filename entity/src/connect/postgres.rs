@@ -30,6 +30,15 @@ const KEEP_ALIVE: &str = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_inter
 const CHECK_CLIENT: &str =
     "SELECT set_config(name, '500', false) FROM pg_settings WHERE name = 'client_connection_check_interval'; ";
 
+/// Whether the server has no transaction open. The driver does not know: if the future of a `BEGIN` is dropped, the server executes it, but
+/// the driver does not count it. The next statements would be part of this transaction, and never be committed. Both times are equal in the
+/// first statement of a transaction only. The statement fails in a transaction that failed.
+const HAS_NO_TRANSACTION: &str = "SELECT now() = statement_timestamp()";
+/// The same, and whether the server still accepts writes.
+const IS_WRITABLE_AGAIN: &str = "SELECT now() = statement_timestamp() AND current_setting('transaction_read_only') = 'off'";
+/// A connection that was checked when it returned to the pool is not checked again within this time.
+const CHECKED_RECENTLY: Duration = Duration::from_secs(1);
+
 /// A setting of a connection, with its value.
 pub(super) type SessionSetting = (&'static str, String);
 
@@ -50,6 +59,8 @@ pub(super) enum ReadOnlyServer {
 pub(super) enum ReleaseCheck {
     /// It has this time to end them, or else it is closed.
     Always(Duration),
+    /// The same, and the server must accept writes. If it is used again soon, it is not checked again.
+    Writable(Duration),
     /// The same, if a read was cancelled. The driver waits for the server after each read, too, but without a limit. A second round trip
     /// would make each read slower.
     AfterCancellation(Duration),
@@ -80,8 +91,10 @@ pub(super) fn configure(
             return pool;
         }
         // Instead of a ping, to which a demoted server responds. The pool closes the connection and makes another one.
-        pool.test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(async move { Ok(prepare(connection, "").await.unwrap_or(false)) }))
+        pool.test_before_acquire(false).before_acquire(move |connection, pooled| {
+            let is_checked = matches!(release_check, ReleaseCheck::Writable(_)) && pooled.idle_for < CHECKED_RECENTLY;
+            Box::pin(async move { Ok(is_checked || prepare(connection, "").await.unwrap_or(false)) })
+        })
     });
 }
 
@@ -133,19 +146,14 @@ async fn prepare(connection: &mut PgConnection, statements: &str) -> Result<bool
 /// Whether a connection ends in time what it still has to do, and then has no transaction. If not, the pool closes it, which cancels its
 /// statement.
 async fn can_return(connection: &mut PgConnection, check: ReleaseCheck) -> Result<bool, sqlx::Error> {
-    let limit = match check {
-        ReleaseCheck::Always(limit) => limit,
-        ReleaseCheck::AfterCancellation(limit) if was_read_cancelled() => limit,
+    let (limit, condition) = match check {
+        ReleaseCheck::Always(limit) => (limit, HAS_NO_TRANSACTION),
+        ReleaseCheck::Writable(limit) => (limit, IS_WRITABLE_AGAIN),
+        ReleaseCheck::AfterCancellation(limit) if was_read_cancelled() => (limit, HAS_NO_TRANSACTION),
         ReleaseCheck::AfterCancellation(_) => return Ok(true),
     };
-    Ok(matches!(timeout(limit, has_no_transaction(connection)).await, Ok(Ok(true))))
-}
-
-/// Whether the server has no transaction open. The driver does not know: if the future of a `BEGIN` is dropped, the server executes it, but
-/// the driver does not count it. The next statements would be part of this transaction, and never be committed.
-async fn has_no_transaction(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    // Both are equal in the first statement of a transaction only. It fails in one that failed.
-    sqlx::raw_sql("SELECT now() = statement_timestamp()").fetch_one(connection).await?.try_get(0)
+    let is_met = async { sqlx::raw_sql(condition).fetch_one(connection).await?.try_get(0) };
+    Ok(matches!(timeout(limit, is_met).await, Ok(Ok(true))))
 }
 
 fn read_only_error() -> sqlx::Error {

@@ -105,6 +105,7 @@ impl ConnectionRole {
     pub(super) fn configure_postgres(self, options: &mut ConnectOptions) {
         let release_check = match self {
             Self::Api => ReleaseCheck::AfterCancellation(READ_RELEASE_TIMEOUT),
+            Self::Worker | Self::Command => ReleaseCheck::Writable(RELEASE_TIMEOUT),
             _ => ReleaseCheck::Always(RELEASE_TIMEOUT),
         };
         postgres::configure(options, &self.session_settings(), self.read_only_server(), release_check);
