@@ -1,5 +1,7 @@
 //! The filters of events on the state of an event before or after a change: the same conditions as those of `conditions` on its rows.
 
+use std::{collections::HashSet, sync::Arc};
+
 use entity::{
     event_state::{ChangedStates, EventState, ItemKey, VenueState},
     sphere::{Direction, chord_squared, degrees_of_latitude},
@@ -18,8 +20,11 @@ use super::{
 use crate::{
     database::sql::{ReadConnection, Sql, read_rows},
     error::ApiError,
-    query::Parameters,
+    query::{Parameters, describe_invalid},
 };
+
+/// Places of a filter: those of a country. Each stream has its own, and 2,000 streams may be open.
+const MAX_PLACES: usize = 2_000;
 
 /// Which states of events are selected.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +39,7 @@ pub struct StateFilter {
 struct Keys {
     performers: Vec<Uuid>,
     venues: Vec<Uuid>,
-    places: Vec<String>,
+    places: Arc<HashSet<String>>,
 }
 
 #[derive(FromQueryResult)]
@@ -67,6 +72,10 @@ impl StateFilter {
     }
 
     /// Looks up what the filters name: ids that performers and venues have now, and the places of regions.
+    ///
+    /// # Errors
+    ///
+    /// When the regions have too many places, or the database is unavailable.
     pub(crate) async fn resolve(self, database: &impl ReadConnection) -> Result<Self, ApiError> {
         let keys = Keys {
             performers: find_ids(database, "performer", &self.filters.performer).await?,
@@ -102,7 +111,8 @@ impl StateFilter {
         let location = venue.and_then(|venue| venue.location);
         (city.is_empty() || contains(city.as_slice(), venue.and_then(|venue| venue.city.as_ref())))
             && (country.is_empty() || contains(country.as_slice(), venue.and_then(|venue| venue.country.as_ref())))
-            && (place.is_empty() || contains(&self.keys.places, venue.and_then(|venue| venue.place.as_ref())))
+            && (place.is_empty()
+                || venue.and_then(|venue| venue.place.as_ref()).is_some_and(|code| self.keys.places.contains(code)))
             && (venues.is_empty() || venue.is_some_and(|venue| names(venues, &self.keys.venues, &venue.key, provider)))
             && near.is_none_or(|near| location.is_some_and(|location| is_near(&near, location)))
             && bbox.is_none_or(|bbox| location.is_some_and(|location| bbox.contains(location)))
@@ -167,16 +177,20 @@ async fn find_ids(database: &impl ReadConnection, kind: &'static str, refs: &Ite
 }
 
 /// The codes of places, and those of the places within regions.
-async fn find_places(database: &impl ReadConnection, codes: &[String]) -> Result<Vec<String>, ApiError> {
+async fn find_places(database: &impl ReadConnection, codes: &[String]) -> Result<Arc<HashSet<String>>, ApiError> {
     if codes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Arc::default());
     }
     let mut sql = Sql::default();
     let regions = regions_within(&sql.bind_all(codes));
     let statement = sql.statement(
         ConnectionTrait::get_database_backend(database),
-        format!("SELECT code FROM place WHERE region_id IN ({regions})"),
+        format!("SELECT code FROM place WHERE region_id IN ({regions}) LIMIT {}", MAX_PLACES + 1),
     );
-    let places = read_rows::<CodeRow>(database, statement).await?.into_iter().map(|row| row.code);
-    Ok(codes.iter().cloned().chain(places).collect())
+    let places = read_rows::<CodeRow>(database, statement).await?;
+    if places.len() > MAX_PLACES {
+        let requirement = format!("must be regions with at most {MAX_PLACES} places");
+        return Err(ApiError::parameter("place", describe_invalid(&requirement, &codes.join(","))));
+    }
+    Ok(Arc::new(codes.iter().cloned().chain(places.into_iter().map(|row| row.code)).collect()))
 }

@@ -96,7 +96,8 @@ impl AvailabilityChange<'_> {
         let kind = if new == Availability::OnSale { ChangeKind::OnSale } else { ChangeKind::Updated };
         let changed = json!({ "availability": { "old": old.name(), "new": new.name() } }).to_string();
         let [old, new] = [old, new].map(|availability| details.state_of(event, provider, availability));
-        let states = Some(ChangedStates { old, new }.to_json());
+        // Unknown states are selected by all filters.
+        let states = (old.is_some() && new.is_some()).then(|| ChangedStates { old, new }.to_json());
         NewChange { kind, provider_id: provider.id, event_id: event.id, changed, states }
     }
 

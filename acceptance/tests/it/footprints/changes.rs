@@ -74,7 +74,7 @@ async fn read_log(state: &State, filter: &str, position: &str) -> (Vec<String>, 
 }
 
 async fn filters_select_changes_of_events_that_matched_before_or_after(database: Arc<TestDatabase>) {
-    run_trials(&database, &vec(any_release(), 5..15), async |trial: &mut Trial, steps: Vec<Step>| {
+    run_trials(&database, &vec(any_release(), 5..15), &async |trial: &mut Trial, steps: Vec<Step>| {
         let (_, mut position) = read_log(&trial.oracle, "", "").await;
         let mut before = select_events(&trial.oracle).await;
         for step in steps {

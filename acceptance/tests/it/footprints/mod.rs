@@ -360,7 +360,7 @@ fn entry(folder: &TempDir, number: usize) -> ProviderEntry {
 }
 
 async fn responses_equal_the_catalogue_or_are_marked(database: Arc<TestDatabase>) {
-    run_trials(&database, &vec(any_step(), 10..40), async |trial: &mut Trial, steps: Vec<Step>| {
+    run_trials(&database, &vec(any_step(), 10..40), &async |trial: &mut Trial, steps: Vec<Step>| {
         for step in steps {
             trial.run(step).await?;
         }
@@ -372,7 +372,7 @@ async fn responses_equal_the_catalogue_or_are_marked(database: Arc<TestDatabase>
 fn run_trials(
     database: &TestDatabase,
     steps: &impl Strategy<Value = Vec<Step>>,
-    test: impl AsyncFn(&mut Trial, Vec<Step>) -> Result<(), TestCaseError>,
+    test: &impl AsyncFn(&mut Trial, Vec<Step>) -> Result<(), TestCaseError>,
 ) {
     let is_postgres = database.settings.url.expose().starts_with("postgres");
     let backend = if is_postgres { Backend::Postgres } else { Backend::Sqlite };

@@ -1,6 +1,6 @@
 //! The parameters of a request for changes.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use entity::{change::ChangeKind, event_state::ChangedStates};
 use poem::Request;
@@ -20,8 +20,10 @@ use crate::{
 const DEFAULT_LIMIT: u64 = 100;
 /// The most changes of a page: a few hundred kilobytes. A consumer that lags behind needs few requests.
 const MAX_LIMIT: u64 = 1_000;
-/// Changes that are read for a page with filters of events, of which few may match: a large page, so that no request reads the whole log.
-const MAX_EXAMINED: u64 = MAX_LIMIT;
+/// Changes that are read for one of a page with filters of events, which may select few of them.
+const EXAMINED_FOR_ONE: u64 = 5;
+/// Changes that are read for a page with filters, at least and at most, so that no request reads the whole log.
+const EXAMINED: RangeInclusive<u64> = 100..=MAX_LIMIT;
 /// Providers of one request. Each is a range of an index that is merged with the others.
 const MAX_PROVIDERS: usize = 20;
 
@@ -170,7 +172,8 @@ impl ChangesQuery {
 
     /// How many changes are read for a page.
     pub(super) fn examined(&self) -> u64 {
-        if self.states.is_some() { MAX_EXAMINED.max(self.limit) } else { self.limit }
+        let examined = (self.limit * EXAMINED_FOR_ONE).clamp(*EXAMINED.start(), *EXAMINED.end());
+        if self.states.is_some() { examined } else { self.limit }
     }
 
     /// Whether a change of this kind, provider and states is selected.

@@ -101,7 +101,7 @@ impl ChangeStreams {
     /// Opens a stream. Its first page is read before, so that an expired cursor is an error.
     pub(super) async fn open(self: &Arc<Self>, readiness: &Readiness, query: ChangesQuery) -> Result<EventStreamReply, ApiError> {
         let permit = self.slots.clone().try_acquire_owned().map_err(|_| ApiError::Overloaded)?;
-        let query = ChangesQuery { limit: PAGE_CHANGES, ..self.log.resolve(query).await? };
+        let query = timeout(START_TIME, self.resolve(query)).await.map_err(|_| ApiError::Overloaded)??;
         // Before the page is read, so that nothing is missed between both.
         let items = self.items.subscribe();
         let (position, first) = match query.after {
@@ -114,6 +114,11 @@ impl ChangeStreams {
         let stream =
             ChangeStream::new((self.clone(), StreamSlot::new(permit)), readiness.clone(), (query, position), items, first);
         Ok(EventStreamReply::new(stream.into_body()))
+    }
+
+    async fn resolve(&self, query: ChangesQuery) -> Result<ChangesQuery, ApiError> {
+        let _permit = self.reads.acquire().await.map_err(|_| ApiError::Overloaded)?;
+        Ok(ChangesQuery { limit: PAGE_CHANGES, ..self.log.resolve(query).await? })
     }
 
     async fn read_page(&self, query: &ChangesQuery) -> Result<LogPage, ApiError> {
