@@ -16,6 +16,8 @@ pub struct ClientTimeouts {
     pub connect: Duration,
     /// Until it continues within a response.
     pub read: Duration,
+    /// How long a connection waits for another request.
+    pub idle: Duration,
 }
 
 /// A client for URLs that others choose. It reuses connections.
@@ -36,6 +38,7 @@ impl OutboundClient {
             .user_agent(concat!("marquee/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeouts.connect)
             .read_timeout(timeouts.read)
+            .pool_idle_timeout(timeouts.idle)
             .redirect(Policy::none())
             // With a proxy, the checked address would be the proxy's.
             .no_proxy()

@@ -1,26 +1,30 @@
 //! Loads pictures of events from the hosts of providers and sellers, within limits. The responses are untrusted.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use ipnet::IpNet;
 use metrics::counter;
-use moka::{Expiry, sync::Cache};
+use moka::{Expiry, future::Cache};
 use outbound::{AllowedAddresses, BoxedCause, ClientTimeouts, OutboundClient, RequestError, Url};
-use tokio::{sync::Mutex, time::timeout};
-use xxhash_rust::xxh3::xxh3_64;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::picture_type::find_media_type;
 use crate::{cache::LargeBodies, error::ApiError};
 
 /// Pictures that are loaded at the same time: those of a page, which need little memory.
-const LANES: usize = 16;
+const LOADS: usize = 16;
 /// Memory for pictures that were loaded: some hundred.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a picture is stored: a changed picture is visible within an hour.
 const PICTURE_LIFETIME: Duration = Duration::from_hours(1);
 /// How long a failure is remembered, so that the readers of a page are not as many requests to a server that fails.
 const FAILURE_LIFETIME: Duration = Duration::from_mins(1);
+/// How long a connection waits for the next picture of a page. Pictures of many hosts must not occupy all files of the process.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Limits of a picture.
 #[derive(Clone, Copy, Debug)]
@@ -85,12 +89,12 @@ impl PictureError {
     }
 }
 
-/// Loads pictures. A URL always uses the same lane, so that a picture is loaded once for all who wait for it.
+/// Loads pictures, each once for all who wait for it.
 #[derive(Debug)]
 pub struct PictureProxy {
     client: OutboundClient,
     limits: PictureLimits,
-    lanes: [Mutex<()>; LANES],
+    loads: Semaphore,
     /// `None` stands for a failure.
     stored: Cache<String, Option<Picture>>,
     /// The memory of pictures that are stored or sent.
@@ -104,7 +108,7 @@ impl PictureProxy {
     ///
     /// When the TLS certificates of the machine cannot be read.
     pub fn new(networks: &[IpNet], limits: PictureLimits) -> Result<Self, BoxedCause> {
-        let timeouts = ClientTimeouts { connect: limits.read_timeout, read: limits.read_timeout };
+        let timeouts = ClientTimeouts { connect: limits.read_timeout, read: limits.read_timeout, idle: IDLE_TIMEOUT };
         let stored = Cache::builder()
             .max_capacity(CACHE_BYTES)
             .weigher(|url: &String, picture: &Option<Picture>| weigh(url, picture.as_ref()))
@@ -113,48 +117,56 @@ impl PictureProxy {
         Ok(Self {
             client: OutboundClient::new(AllowedAddresses::public_and(networks), timeouts)?,
             limits,
-            lanes: Default::default(),
+            loads: Semaphore::new(LOADS),
             stored,
             memory: LargeBodies::new(CACHE_BYTES),
         })
     }
 
-    /// Loads the picture with this URL. None if it cannot be loaded now.
+    /// Loads the picture with this URL. None if it cannot be loaded now. The result is stored, also if the caller leaves.
     ///
     /// # Errors
     ///
     /// When too many others are being loaded or sent.
-    pub(crate) async fn load(&self, url: &str) -> Result<Option<Picture>, ApiError> {
-        if let Some(stored) = self.find_stored(url) {
+    pub(crate) async fn load(self: &Arc<Self>, url: &str) -> Result<Option<Picture>, ApiError> {
+        if let Some(stored) = self.stored.get(url).await {
+            count("cached");
             return Ok(stored);
         }
-        let lane = &self.lanes[usize::try_from(xxh3_64(url.as_bytes()) % LANES as u64).unwrap_or_default()];
-        let _turn = timeout(self.limits.waiting_time, lane.lock()).await.map_err(|_| busy())?;
-        if let Some(stored) = self.find_stored(url) {
-            return Ok(stored);
-        }
-        let requested = timeout(self.limits.load_timeout, self.request(url)).await.unwrap_or(Err(PictureError::TimedOut));
-        let picture = match requested {
-            Ok(picture) => {
-                let body = self.memory.count(picture.body).map_err(|_| busy())?;
-                count("loaded");
-                Some(Picture { body, ..picture })
-            }
-            Err(error) => {
-                count(error.outcome());
-                let host = url.parse().ok().and_then(|url: Url| url.host_str().map(str::to_owned));
-                tracing::info!(picture.host = host, error = telemetry::with_causes(&error), "picture not loaded");
-                None
-            }
-        };
-        self.stored.insert(url.to_owned(), picture.clone());
-        Ok(picture)
+        let (proxy, url) = (self.clone(), url.to_owned());
+        let loading = tokio::spawn(async move {
+            // Another request may load it.
+            let mut outcome = "cached";
+            let load = async {
+                let (picture, new) = proxy.load_new(&url).await?;
+                outcome = new;
+                Ok(picture)
+            };
+            let loaded: Result<_, Arc<TooBusy>> = proxy.stored.try_get_with_by_ref(&url, load).await;
+            loaded.map(|picture| (picture, outcome))
+        });
+        // It fails if the runtime shuts down.
+        let loaded = loading.await.unwrap_or_else(|_| Err(Arc::new(TooBusy)));
+        count(loaded.as_ref().map_or("busy", |(_, outcome)| outcome));
+        loaded.map(|(picture, _)| picture).map_err(|_| ApiError::Overloaded)
     }
 
-    fn find_stored(&self, url: &str) -> Option<Option<Picture>> {
-        let stored = self.stored.get(url)?;
-        count("cached");
-        Some(stored)
+    /// The picture, and the outcome in metrics.
+    async fn load_new(&self, url: &str) -> Result<(Option<Picture>, &'static str), TooBusy> {
+        let permit = timeout(self.limits.waiting_time, self.loads.acquire()).await;
+        let Ok(Ok(_permit)) = permit else { return Err(TooBusy) };
+        let requested = timeout(self.limits.load_timeout, self.request(url)).await.unwrap_or(Err(PictureError::TimedOut));
+        match requested {
+            Ok(picture) => {
+                let body = self.memory.count(picture.body).map_err(|_| TooBusy)?;
+                Ok((Some(Picture { body, ..picture }), "loaded"))
+            }
+            Err(error) => {
+                let host = url.parse().ok().and_then(|url: Url| url.host_str().map(str::to_owned));
+                tracing::info!(picture.host = host, error = telemetry::with_causes(&error), "picture not loaded");
+                Ok((None, error.outcome()))
+            }
+        }
     }
 
     async fn request(&self, url: &str) -> Result<Picture, PictureError> {
@@ -181,10 +193,15 @@ impl PictureProxy {
             }
             body.extend_from_slice(&chunk);
         }
+        body.shrink_to_fit();
         let media_type = find_media_type(&body).ok_or(PictureError::NotAPicture)?;
         Ok(Picture { media_type, body: body.into() })
     }
 }
+
+/// A picture would need too much time or memory now.
+#[derive(Debug)]
+struct TooBusy;
 
 /// How long what was loaded is stored.
 struct Lifetime;
@@ -202,10 +219,4 @@ fn weigh(url: &str, picture: Option<&Picture>) -> u32 {
 
 fn count(outcome: &'static str) {
     counter!("marquee_pictures_total", "outcome" => outcome).increment(1);
-}
-
-/// The error of a picture that would need too much time or memory.
-fn busy() -> ApiError {
-    count("busy");
-    ApiError::Overloaded
 }

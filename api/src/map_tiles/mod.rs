@@ -122,11 +122,7 @@ impl MapTiles {
         let (status, start, end) = match range {
             ByteRange::All => (StatusCode::OK, 0, self.length),
             ByteRange::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
-            ByteRange::Outside => {
-                let mut response = Response::from(StatusCode::RANGE_NOT_SATISFIABLE);
-                insert(&mut response, http_header::CONTENT_RANGE, &format!("bytes */{}", self.length));
-                return response;
-            }
+            ByteRange::Outside => return Response::from(StatusCode::BAD_REQUEST),
         };
         let mut response = Response::from(self.read(start, end));
         response.set_status(status);

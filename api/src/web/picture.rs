@@ -13,8 +13,8 @@ use crate::{
     state::State,
 };
 
-/// Browsers do not request a picture again for each page.
-const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=86400");
+/// As of all that a takedown may remove: browsers and caches store it, and ask whether it is current.
+const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, no-cache");
 /// If a browser showed it as a document, nothing in it would be loaded or run.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 /// Pages of other origins have no reason to load pictures through this service.

@@ -26,7 +26,8 @@ function linkOf(circle) {
 function show() {
   const section = document.querySelector('#map[data-tiles]');
   const picture = section?.querySelector('svg');
-  if (!picture) return;
+  // Without the libraries, the map of the server remains.
+  if (!picture || !window.L || !window.protomapsL) return;
   map?.remove();
   const frame = document.createElement('div');
   frame.className = 'tiles';

@@ -60,7 +60,7 @@ async fn parts_of_the_file_are_sent(database: Arc<TestDatabase>) {
         assert!(response.body == content[part], "{range}");
     }
     let outside = app.send(Method::GET, "/map.pmtiles", &[("range", "bytes=200000-")]).await;
-    assert_eq!((outside.status.as_u16(), outside.header("content-range")), (416, Some("bytes */200000")));
+    outside.problem(400, "bad_request");
     for (headers, status) in [
         ([("range", "bytes=0-9"), ("if-range", etag)], 206),
         ([("range", "bytes=0-9"), ("if-range", "\"other\"")], 200),

@@ -36,6 +36,8 @@ use crate::progress::{ProgressCounter, ProgressStage};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a provider may pause within a response. A longer pause is a hang.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection waits for the next request: providers that are polled often, and paged ones, use it again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a whole response may take by default: a slow drip must not occupy a worker for hours.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Largest document by default, compressed and decompressed: hundreds of thousands of events, and far below the disk of a small
@@ -153,7 +155,7 @@ impl FeedClient {
 ///
 /// When the TLS certificates of the machine cannot be read.
 pub fn build_client() -> Result<FeedClient, reqwest::Error> {
-    let timeouts = ClientTimeouts { connect: CONNECT_TIMEOUT, read: READ_TIMEOUT };
+    let timeouts = ClientTimeouts { connect: CONNECT_TIMEOUT, read: READ_TIMEOUT, idle: IDLE_TIMEOUT };
     let restricted = OutboundClient::new(AllowedAddresses::public_and(&[]), timeouts)?;
     let unrestricted = OutboundClient::new(AllowedAddresses::all(), timeouts)?;
     let (paces, stop) = (Arc::default(), CancellationToken::new());
