@@ -7,7 +7,11 @@
 //! `last_release`, which makes them outdated. Until all days are computed, `provider.totals_through` is the last day with rows. Each release
 //! updates the rows up to this day. The rows are valid if they are current and complete.
 
-use std::{cmp, collections::BTreeSet};
+use std::{
+    cmp,
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use chrono::{Days, NaiveDate, NaiveTime};
 use sea_orm::{
@@ -25,6 +29,8 @@ pub const EVENT_COLUMNS: &str = "SUBSTR(event.local_start, 1, 10) AS day, listin
      event.currency_digits AS own_digits, listing.min_price";
 /// Days of one statement: a statement for all days of a large provider would take minutes.
 const DAYS_PER_STATEMENT: Days = Days::new(7);
+/// How long a release updates rows: other writers wait for it.
+const UPDATE_TIME: Duration = Duration::from_secs(2);
 /// The last day that can be stored.
 const LAST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(9999, 12, 31) {
     Some(day) => day,
@@ -56,6 +62,17 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// What [`compute_more`] has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TotalsProgress {
+    /// All rows of the provider are valid.
+    Complete,
+    /// Rows of later days are missing.
+    Continued,
+    /// The same, and there was no valid row before.
+    Begun,
+}
+
 /// The providers with rows that are not valid, of those that readers see.
 #[must_use]
 pub fn select_invalid() -> Select<provider::Entity> {
@@ -71,7 +88,8 @@ pub fn start_bounds(first: NaiveDate, last: NaiveDate) -> (UtcInstant, UtcInstan
 }
 
 /// Updates the rows of the days on which changed events start, before or after the change. To be called after all other rows are written,
-/// in a transaction that has locked the provider's row, and before the release is published: other transactions wait for that.
+/// in a transaction that has locked the provider's row, and before the release is published: other transactions wait for that. If it takes
+/// too long, the rows of the remaining days are left to [`compute_more`].
 ///
 /// # Errors
 ///
@@ -83,7 +101,11 @@ pub async fn update(transaction: &impl ConnectionTrait, provider_id: i32, mut da
     if let Some(through) = computed_through(&provider) {
         days.retain(|day| *day <= through);
     }
+    let begun_at = Instant::now();
     while let Some(first) = days.pop_first() {
+        if begun_at.elapsed() > UPDATE_TIME {
+            return set_computed_through(transaction, provider_id, Some(first - Days::new(1))).await;
+        }
         let later = days.split_off(&(first + DAYS_PER_STATEMENT));
         compute(transaction, provider_id, (first, days.pop_last().unwrap_or(first))).await?;
         days = later;
@@ -91,19 +113,20 @@ pub async fn update(transaction: &impl ConnectionTrait, provider_id: i32, mut da
     Ok(())
 }
 
-/// Computes the rows of some more days, unless the rows of the provider are valid. Returns whether rows are missing after that. To be called
-/// in a transaction that has locked the provider's row.
+/// Computes the rows of some more days, unless the rows of the provider are valid. To be called in a transaction that has locked the
+/// provider's row.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn compute_more(transaction: &impl ConnectionTrait, provider_id: i32) -> Result<bool, DbErr> {
+pub async fn compute_more(transaction: &impl ConnectionTrait, provider_id: i32) -> Result<TotalsProgress, DbErr> {
     let Some(provider) = select_invalid().filter(provider::COLUMN.id.eq(provider_id)).one(transaction).await? else {
-        return Ok(false);
+        return Ok(TotalsProgress::Complete);
     };
     let is_current = provider.totals_release == Some(provider.last_release.unwrap_or(NO_RELEASE));
     let through = computed_through(&provider).filter(|_| is_current);
-    if through.is_none() {
+    let begins = through.is_none();
+    if begins {
         delete(transaction, provider_id).await?;
     }
     let first = find_day_after(transaction, provider_id, through).await?;
@@ -111,13 +134,27 @@ pub async fn compute_more(transaction: &impl ConnectionTrait, provider_id: i32) 
     if let Some(days) = first.zip(through) {
         compute(transaction, provider_id, days).await?;
     }
+    set_computed_through(transaction, provider_id, through).await?;
+    Ok(match through {
+        None => TotalsProgress::Complete,
+        Some(_) if begins => TotalsProgress::Begun,
+        Some(_) => TotalsProgress::Continued,
+    })
+}
+
+/// Makes the rows up to a day current, or all of them.
+async fn set_computed_through(
+    transaction: &impl ConnectionTrait,
+    provider_id: i32,
+    through: Option<NaiveDate>,
+) -> Result<(), DbErr> {
     provider::Entity::update_many()
         .col_expr(provider::Column::TotalsRelease, last_release())
         .col_expr(provider::Column::TotalsThrough, through.map(|day| day.to_string()).into())
         .filter(provider::COLUMN.id.eq(provider_id))
         .exec(transaction)
         .await?;
-    Ok(through.is_some())
+    Ok(())
 }
 
 /// Makes the rows of a provider invalid, until [`compute_more`] has computed all of them.

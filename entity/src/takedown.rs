@@ -90,7 +90,8 @@ impl StoredEvent {
             reason: Set(reason.to_owned()),
         };
         tombstone.insert(transaction).await?;
-        daily_total::update(transaction, self.provider.id, self.event.local_day().into_iter().collect()).await?;
+        // On the heap: requests contain this future.
+        Box::pin(daily_total::update(transaction, self.provider.id, self.event.local_day().into_iter().collect())).await?;
         let left = (self.event.shown && self.provider.was_visible()).then(|| describe_left(&self.event, self.provider.id));
         publish(transaction, self.provider.id, &footprint, left.into_iter().collect()).await
     }

@@ -4,7 +4,8 @@
 use std::{iter, time::Duration};
 
 use entity::{
-    daily_total, deadline,
+    daily_total::{self, TotalsProgress},
+    deadline,
     footprint::Scope,
     job::{self, JobState},
     provider,
@@ -16,7 +17,7 @@ use super::{Backfill, begin_locked, listings::Listings};
 use crate::database::WRITE_PAUSE;
 
 /// How long a transaction is continued: much shorter than the time that other writers wait.
-const PART_TIME: Duration = Duration::from_secs(1);
+const PART_TIME: Duration = Duration::from_millis(250);
 
 /// The totals of all providers. Calendars count events until they are valid.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +30,13 @@ impl Backfill for Totals {
 
     async fn fill(database: &DatabaseConnection) -> Result<u64, DbErr> {
         let providers = deadline::within(deadline::BULK, database, find_invalid(database)).await?;
+        let mut failure = None;
         for &provider_id in &providers {
-            while deadline::within(deadline::BULK, database, fill_part(database, provider_id)).await? {
-                sleep(WRITE_PAUSE).await;
+            if let Err(error) = fill_provider(database, provider_id).await {
+                failure.get_or_insert(error);
             }
         }
-        Ok(providers.len() as u64)
+        failure.map_or(Ok(providers.len() as u64), Err)
     }
 }
 
@@ -52,14 +54,33 @@ pub async fn find_invalid(database: &DatabaseConnection) -> Result<Vec<i32>, DbE
     daily_total::select_invalid().select_only().column(provider::Column::Id).into_tuple().all(database).await
 }
 
-/// Computes rows for [`PART_TIME`]. Returns whether rows are missing after that.
-async fn fill_part(database: &DatabaseConnection, provider_id: i32) -> Result<bool, DbErr> {
+/// Computes all rows of a provider. A worker of an earlier release that changes events more often than that takes makes it begin again, so
+/// it does so only once: the job is enqueued again.
+async fn fill_provider(database: &DatabaseConnection, provider_id: i32) -> Result<(), DbErr> {
+    let mut begun = 0;
+    loop {
+        let begun_at = Instant::now();
+        match deadline::within(deadline::BULK, database, fill_part(database, provider_id)).await? {
+            TotalsProgress::Complete => return Ok(()),
+            TotalsProgress::Begun if begun == 2 => return Ok(()),
+            TotalsProgress::Begun => begun += 1,
+            TotalsProgress::Continued => {}
+        }
+        // Others have the provider's row for as long as this part had it.
+        sleep(begun_at.elapsed().max(WRITE_PAUSE)).await;
+    }
+}
+
+/// Computes rows for [`PART_TIME`].
+async fn fill_part(database: &DatabaseConnection, provider_id: i32) -> Result<TotalsProgress, DbErr> {
     let begun_at = Instant::now();
     let transaction = begin_locked(database, provider_id).await?;
-    let mut are_missing = true;
-    while are_missing && begun_at.elapsed() < PART_TIME {
-        are_missing = daily_total::compute_more(&transaction, provider_id).await?;
+    let mut progress = daily_total::compute_more(&transaction, provider_id).await?;
+    while progress != TotalsProgress::Complete && begun_at.elapsed() < PART_TIME {
+        if daily_total::compute_more(&transaction, provider_id).await? == TotalsProgress::Complete {
+            progress = TotalsProgress::Complete;
+        }
     }
     transaction.commit().await?;
-    Ok(are_missing)
+    Ok(progress)
 }

@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use entity::job::{Claim, JobKind, queue};
-use sea_orm::{DatabaseConnection, DbErr};
+use entity::job::{self, Claim, JobKind, JobState, queue};
+use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 use super::{context::JobContext, outcome::JobOutcome, registry::Handler};
@@ -21,7 +21,7 @@ pub struct BackfillJob<B> {
 }
 
 impl BackfillJob<Totals> {
-    /// Enqueues the job, if totals are not valid.
+    /// Enqueues the job, if totals are not valid; also after it has failed too often.
     ///
     /// # Errors
     ///
@@ -30,7 +30,12 @@ impl BackfillJob<Totals> {
         if totals::find_invalid(database).await?.is_empty() {
             return Ok(None);
         }
-        queue::enqueue(database, &Self { values: PhantomData }).await
+        if let Some(id) = queue::enqueue(database, &Self { values: PhantomData }).await? {
+            return Ok(Some(id));
+        }
+        let dead = job::Entity::find().filter(job::COLUMN.kind.eq(Self::KIND)).filter(job::COLUMN.state.eq(JobState::Dead));
+        let Some(dead) = dead.one(database).await? else { return Ok(None) };
+        Ok(queue::revive_dead(database, dead.id).await?.then_some(dead.id))
     }
 }
 
