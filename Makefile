@@ -8,7 +8,7 @@ export CARGO_TERM_COLOR ?= auto
 .DEFAULT_GOAL := help
 .PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-exports test-mcp test-openapi test-systemd \
 	check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
-	bench-concerts bench-rates bench-push bench-churn
+	bench-concerts bench-find bench-rates bench-push bench-churn
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,14 +124,14 @@ soak: ## Run the programs under load and changing faults for an hour (SOAK="--mi
 	@scripts/require-servers
 	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos soak $(SOAK)
 
-bench: bench-sync bench-search bench-concerts bench-rates bench-push bench-churn ## Run all benchmarks
+bench: bench-sync bench-search bench-concerts bench-find bench-rates bench-push bench-churn ## Run all benchmarks
 
 bench-sync: ## Benchmark syncs against baseline programs (BENCH="--only first-load --rounds 1" to run a part)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench sync $(BENCH)
 
 # A quarter of the memory of a small machine, as the PostgreSQL manual recommends; the default is minimal.
-bench-search bench-concerts bench-rates bench-push bench-churn: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
+bench-search bench-concerts bench-find bench-rates bench-push bench-churn: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
 
 bench-search: ## Benchmark searches against baselines and under faults (BENCH="--only hit,miss --rounds 1" to run a part)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --package marquee-api --bins --locked
@@ -140,6 +140,10 @@ bench-search: ## Benchmark searches against baselines and under faults (BENCH="-
 bench-concerts: ## Benchmark concert searches on small and large catalogues (BENCH="--only sqlite --rounds 1" to run a part)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-api --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench concerts $(BENCH)
+
+bench-find: ## Benchmark lists of events by any filters (BENCH="--only filters --events 200000 --rounds 1" for a shorter run)
+	$(CARGO) build --profile measure --package marquee-bench --package marquee-api --bins --locked
+	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench find $(BENCH)
 
 bench-rates: ## Benchmark price imports against baselines, and reads during an import (BENCH="--only batch --rounds 1" to run a part)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-api --bins --locked

@@ -9,6 +9,7 @@ mod churn;
 mod concerts;
 mod feed;
 mod feed_states;
+mod find;
 mod ledger;
 mod load;
 mod machine;
@@ -31,8 +32,8 @@ use programs::Failure;
 
 use self::{
     settings::{
-        BenchArguments, BenchCommand, ChurnSettings, ConcertsSettings, PushSettings, RatesSettings, SearchSettings, SyncSettings,
-        SyncWork,
+        BenchArguments, BenchCommand, ChurnSettings, ConcertsSettings, FindSettings, PushSettings, RatesSettings, SearchSettings,
+        SyncSettings, SyncWork,
     },
     table::Table,
 };
@@ -59,6 +60,7 @@ async fn run(command: BenchCommand) -> ExitCode {
         BenchCommand::Sync(settings) => sync(&settings).await,
         BenchCommand::Search(settings) => search(&settings).await,
         BenchCommand::Concerts(settings) => concerts(&settings).await,
+        BenchCommand::Find(settings) => find(&settings).await,
         BenchCommand::Rates(settings) => rates(&settings).await,
         BenchCommand::Push(settings) => push(&settings).await,
         BenchCommand::Churn(settings) => churn(&settings).await,
@@ -97,6 +99,13 @@ async fn concerts(settings: &ConcertsSettings) -> ExitCode {
     let mut table = Table::default();
     table.facts(machine::facts(&concerts::describe(settings)).await);
     concerts::measure(settings, &mut table).await;
+    finish(table)
+}
+
+async fn find(settings: &FindSettings) -> ExitCode {
+    let mut table = Table::default();
+    table.facts(machine::facts(&find::describe(settings)).await);
+    find::measure(settings, &mut table).await;
     finish(table)
 }
 

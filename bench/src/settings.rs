@@ -22,6 +22,8 @@ pub(crate) enum BenchCommand {
     Search(SearchSettings),
     /// Concert searches on small and large catalogues
     Concerts(ConcertsSettings),
+    /// Lists of events by any filters
+    Find(FindSettings),
     /// Price imports and rate queries
     Rates(RatesSettings),
     /// Pushed feeds
@@ -166,6 +168,46 @@ pub(crate) enum ConcertsWork {
     Postgres,
     /// SQLite
     Sqlite,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct FindSettings {
+    /// Run only these benchmarks, comma-separated
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<FindWork>,
+    /// Number of events in the large catalogue
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(20_000..=2_000_000))]
+    pub(crate) events: u64,
+    /// Number of events in the small catalogue
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(20_000..=2_000_000))]
+    pub(crate) small_events: u64,
+    /// Duration of one measurement in seconds
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
+    turn_seconds: u64,
+    /// Number of repetitions, of which the median is reported
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+}
+
+impl FindSettings {
+    pub(crate) fn includes(&self, work: FindWork) -> bool {
+        self.only.is_empty() || self.only.contains(&work)
+    }
+
+    pub(crate) fn turn_seconds(&self) -> f64 {
+        Duration::from_secs(self.turn_seconds).as_secs_f64()
+    }
+}
+
+/// The benchmarks of lists of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindWork {
+    /// Responses from the cache in the process
+    Cached,
+    /// Filters, pairs and orders without a cache
+    Filters,
+    /// Calendars, facets and the memory of an export
+    Groups,
 }
 
 #[derive(Args, Clone, Debug)]

@@ -3,6 +3,7 @@
 pub(crate) mod constant;
 pub(crate) mod copy;
 pub(crate) mod fetch;
+pub(crate) mod find;
 pub(crate) mod insert;
 pub(crate) mod prices;
 pub(crate) mod redis_get;

@@ -14,6 +14,7 @@ use sqlx::{
     query::Query,
 };
 
+use super::find::BareQuery;
 use crate::{Failure, samples::Samples};
 
 /// The pool size of the API.
@@ -65,6 +66,13 @@ impl Select<String> {
     /// Concerts of a band, by the provider's id.
     pub(crate) async fn for_bands(url: &str, rows: i64) -> Result<Self, Failure> {
         Self::connect(url, rows + 1, |band, rows| sqlx::query(OF_BAND).bind(band).bind(rows)).await
+    }
+}
+
+impl Select<BareQuery> {
+    /// Events by filters.
+    pub(crate) async fn for_bare(url: &str, rows: i64) -> Result<Self, Failure> {
+        Self::connect(url, rows + 1, BareQuery::build).await
     }
 }
 

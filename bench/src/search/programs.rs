@@ -141,15 +141,15 @@ impl RedisServer {
 
 /// A baseline server of one body at `/search`.
 #[derive(Debug)]
-pub(super) struct BaselineServer {
-    pub(super) address: SocketAddr,
+pub(crate) struct BaselineServer {
+    pub(crate) address: SocketAddr,
     _process: Child,
     _folder: TempDir,
 }
 
 impl BaselineServer {
     /// A minimal poem app on one thread.
-    pub(super) async fn poem(bytes: usize) -> Result<Self, Failure> {
+    pub(crate) async fn poem(bytes: usize) -> Result<Self, Failure> {
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let mut command = Command::new(std::env::current_exe()?);
         command

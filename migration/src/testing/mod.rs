@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "tests may panic")]
 
+pub mod event_catalogue;
 mod next_release;
 mod proxy;
 

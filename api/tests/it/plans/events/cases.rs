@@ -2,9 +2,10 @@
 
 use api::response::to_rfc3339;
 use entity::UtcInstant;
+use migration::testing::event_catalogue::city_point;
 
 use self::Extra::{All, Nothing, Others};
-use super::{LIMIT, catalogue::city_point};
+use super::LIMIT;
 
 const DAY: i64 = 24 * 3_600 * 1_000_000;
 /// For each event of a page, and the one after it: the event, its base event, provider, venue, performer and its bill.

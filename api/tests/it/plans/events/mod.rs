@@ -2,16 +2,18 @@
 //! names, and calendars without filters.
 
 mod cases;
-mod catalogue;
 mod meter;
 
 use std::sync::Arc;
 
 use entity::{ConnectionRole, UtcInstant};
-use migration::{on_every_backend, testing::TestDatabase};
+use migration::{
+    on_every_backend,
+    testing::{TestDatabase, event_catalogue::EventCatalogue},
+};
 use sea_orm::DbBackend;
 
-use self::{cases::cases, catalogue::EventCatalogue, meter::Meter};
+use self::{cases::cases, meter::Meter};
 
 on_every_backend!(lists_of_events_read_few_extra_rows);
 

@@ -1,0 +1,53 @@
+//! Cached lists of events, compared with a minimal poem app that serves a constant of the same length.
+
+use migration::testing::TestDatabase;
+
+use super::ROWS;
+use crate::{
+    Failure,
+    load::{LoadSettings, ResponseTier},
+    samples::Samples,
+    search::programs::{ApiServer, ApiSettings, BaselineServer},
+    settings::FindSettings,
+    table::{Table, progress},
+};
+
+const CONNECTIONS: usize = 32;
+/// The minimum ratio to the throughput of the poem app.
+const OF_POEM: f64 = 0.95;
+const WARM_SECONDS: f64 = 2.0;
+
+pub(super) async fn measure(database: &TestDatabase, settings: &FindSettings, table: &mut Table) -> Result<(), Failure> {
+    let api_settings = ApiSettings { is_single_threaded: true, ..ApiSettings::on(database.settings.url.expose()) };
+    let api = ApiServer::start(&api_settings).await?;
+    let paths = vec![format!("/events?limit={ROWS}&city=city%207")];
+    let (body, _) = api.get(&paths[0]).await?;
+    let poem = BaselineServer::poem(body.len()).await?;
+    let [mut marquee, mut of_poem] = [(); 2].map(|()| Samples::per_second());
+    let mut p50 = [(); 2].map(|()| Samples::default());
+    let mut p99 = [(); 2].map(|()| Samples::default());
+    for round in 0..=settings.rounds {
+        progress(format_args!("cached, round {round} of {}", settings.rounds));
+        let seconds = if round == 0 { WARM_SECONDS } else { settings.turn_seconds() };
+        for (index, (address, rates)) in [(api.address, &mut marquee), (poem.address, &mut of_poem)].into_iter().enumerate() {
+            let report = LoadSettings::closed(address, CONNECTIONS, seconds).run(&paths).await?;
+            if report.errors() > 0 {
+                return Err(format!("not all responses had status 200: {}", report.counts()).into());
+            }
+            if round == 0 {
+                continue;
+            }
+            if index == 0 && report.share_from(ResponseTier::Process) < 0.99 {
+                return Err("not all responses came from the process cache, by Cache-Status".into());
+            }
+            rates.push_number(report.good_per_second());
+            p50[index].push(report.all.p50());
+            p99[index].push(report.all.p99());
+        }
+    }
+    let work = format!("a cached list of {ROWS} events ({} bytes); baseline: a minimal poem app", body.len());
+    table.ratio_at_least(&work, &marquee, &of_poem, OF_POEM);
+    table.comparison(&format!("{work}; p50"), &p50[0], &p50[1]);
+    table.comparison(&format!("{work}; p99"), &p99[0], &p99[1]);
+    Ok(())
+}
