@@ -55,6 +55,7 @@ mod search_pagination;
 mod search_range;
 mod search_response;
 mod server;
+mod stale_responses;
 mod statuses;
 mod sync_runs;
 mod takedown;

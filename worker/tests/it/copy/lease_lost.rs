@@ -98,11 +98,12 @@ async fn late_poll(
     entry.url = format!("http://{}/feed", provider.local_addr().unwrap()).parse().unwrap();
     let claim = hold(&copying.database, &entry.slug).await;
     let source = FeedSource::Provider(fetch::build_client().unwrap());
-    let poll = sync::sync(&copying.database, &entry, &source, &claim);
+    // On the heap: the stack of a test has two syncs, one within the other.
+    let poll = Box::pin(sync::sync(&copying.database, &entry, &source, &claim));
     let respond = async {
         let (mut connection, _) = provider.accept().await.unwrap();
         lose(copying, &claim).await;
-        takeover(copying).await;
+        Box::pin(takeover(copying)).await;
         let mut request = [0; 1024];
         assert!(connection.read(&mut request).await.unwrap() > 0);
         let document = at_price(price);
