@@ -35,7 +35,7 @@ pub struct PictureLimits {
     pub read_timeout: Duration,
     /// Until it is loaded: a reader has left by then.
     pub load_timeout: Duration,
-    /// Until it begins to be loaded.
+    /// Until it begins to be loaded. Proxies wait for this and the previous time.
     pub waiting_time: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Default for PictureLimits {
             bytes: 4 * 1024 * 1024,
             read_timeout: Duration::from_secs(5),
             load_timeout: Duration::from_secs(10),
-            waiting_time: Duration::from_secs(10),
+            waiting_time: Duration::from_secs(3),
         }
     }
 }

@@ -15,6 +15,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, IntoActiveModel, 
 use crate::{
     changes::{events, next},
     fixtures::{CatalogueFixture, state_in, with_states},
+    rates::put_places,
     test_app::TestApp,
 };
 
@@ -24,6 +25,7 @@ on_every_backend!(
     changes_without_states_match_all_filters,
     a_page_examines_a_bounded_number_of_changes,
     parameters_that_states_do_not_have_are_rejected,
+    regions_with_too_many_places_are_rejected,
 );
 
 const PERFORMER: Uuid = Uuid::from_u128(7);
@@ -196,4 +198,17 @@ async fn parameters_that_states_do_not_have_are_rejected(database: Arc<TestDatab
     }
     let errors = app.get("/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3/history?city=paris").await.validation_errors();
     assert_eq!(errors[0].0, "city");
+}
+
+async fn regions_with_too_many_places_are_rejected(database: Arc<TestDatabase>) {
+    let app = TestApp::new(&database).await;
+    let codes: Vec<String> = (0..2_001_u32).map(|number| format!("P{number:04}")).collect();
+    let places: Vec<(&str, &str)> =
+        codes.iter().map(|code| (code.as_str(), if code == "P2000" { "south" } else { "north" })).collect();
+    put_places(&app, &[("world", ""), ("north", "world"), ("south", "world")], &places).await;
+    assert_eq!(app.get("/changes?place=north").await.status, 200, "2,000 places");
+    for path in ["/changes?place=world", "/changes/stream?place=world"] {
+        let errors = app.get(path).await.validation_errors();
+        assert_eq!(errors, [("place".to_owned(), "must be regions with at most 2000 places, got `world`".to_owned())], "{path}");
+    }
 }

@@ -54,8 +54,8 @@ pub async fn find_invalid(database: &DatabaseConnection) -> Result<Vec<i32>, DbE
     daily_total::select_invalid().select_only().column(provider::Column::Id).into_tuple().all(database).await
 }
 
-/// Computes all rows of a provider. A worker of an earlier release that changes events more often than that takes makes it begin again, so
-/// it does so only once: the job is enqueued again.
+/// Computes all rows of a provider. Each change by a worker of an earlier release makes it begin again. After the second time it goes on
+/// with the next provider, because the job is soon enqueued again.
 async fn fill_provider(database: &DatabaseConnection, provider_id: i32) -> Result<(), DbErr> {
     let mut begun = 0;
     loop {

@@ -105,10 +105,27 @@ async fn a_stream_begins_at_the_position_of_the_client_or_now(database: Arc<Test
     assert_eq!(process.stop("-TERM").await.0, Some(0));
 }
 
+/// Streams with filters receive these changes, first from pages and then from parts. `change_everything` logs all changes, with numbers
+/// from its argument on.
+async fn assert_selected(process: &RunningApi, expected: &[(&str, &[u128])], change_everything: impl AsyncFn(u128)) {
+    let (_, beginning) = read_log(process).await;
+    change_everything(0).await;
+    let mut streams = Vec::new();
+    for &(filters, expected) in expected {
+        let mut stream = StreamClient::open(process.address, &format!("{filters}&after={beginning}"), None).await;
+        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
+        streams.push(stream);
+    }
+    change_everything(10).await;
+    for (stream, &(filters, expected)) in streams.iter_mut().zip(expected) {
+        let expected: Vec<u128> = expected.iter().map(|number| number + 10).collect();
+        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
+    }
+}
+
 async fn filters_select_changes_before_and_after_a_stream_joins(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let process = start(&database).await;
-    let (_, beginning) = read_log(&process).await;
     let change_everything = async |first: u128| {
         for (number, (kind, provider)) in [
             (ChangeKind::Created, "fever"),
@@ -129,25 +146,13 @@ async fn filters_select_changes_before_and_after_a_stream_joins(database: Arc<Te
         ("provider=fever&kind=created&kind=left", &[0]),
         ("provider=fever,other", &[0, 1, 2, 3]),
     ];
-    change_everything(0).await;
-    let mut streams = Vec::new();
-    for (filters, expected) in expected {
-        let mut stream = StreamClient::open(process.address, &format!("{filters}&after={beginning}"), None).await;
-        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
-        streams.push(stream);
-    }
-    change_everything(10).await;
-    for (stream, (filters, expected)) in streams.iter_mut().zip(expected) {
-        let expected: Vec<u128> = expected.iter().map(|number| number + 10).collect();
-        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
-    }
+    assert_selected(&process, &expected, change_everything).await;
     assert_eq!(process.stop("-TERM").await.0, Some(0));
 }
 
 async fn filters_of_events_select_changes_of_pages_and_parts(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let process = start(&database).await;
-    let (_, beginning) = read_log(&process).await;
     let (paris, madrid) = (state_in("paris"), state_in("madrid"));
     let change_everything = async |first: u128| {
         for (number, (old, new)) in
@@ -164,18 +169,7 @@ async fn filters_of_events_select_changes_of_pages_and_parts(database: Arc<TestD
         ("city=Paris&kind=updated", &[0, 2]),
         ("city=Madrid&provider=fever", &[0, 1, 2]),
     ];
-    change_everything(0).await;
-    let mut streams = Vec::new();
-    for (filters, expected) in expected {
-        let mut stream = StreamClient::open(process.address, &format!("{filters}&after={beginning}"), None).await;
-        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
-        streams.push(stream);
-    }
-    change_everything(10).await;
-    for (stream, (filters, expected)) in streams.iter_mut().zip(expected) {
-        let expected: Vec<u128> = expected.iter().map(|number| number + 10).collect();
-        assert_eq!(numbers(&stream.next_changes(expected.len()).await), expected, "{filters}");
-    }
+    assert_selected(&process, &expected, change_everything).await;
     assert_eq!(process.stop("-TERM").await.0, Some(0));
 }
 

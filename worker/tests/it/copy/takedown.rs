@@ -12,7 +12,7 @@ use entity::{
     tombstone, undo,
 };
 use migration::{on_every_backend, testing::TestDatabase};
-use sea_orm::{ActiveValue::Set, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use uuid::Uuid;
 use worker::{
     progress::ProgressCounter,
@@ -27,6 +27,7 @@ use crate::feeds::{event as event_element, feed, invalid_event, online};
 
 on_every_backend!(
     a_removed_event_leaves_no_content,
+    a_program_of_an_earlier_release_leaves_no_states,
     no_sync_brings_a_removed_event_back,
     rejected_items_do_not_quote_a_removed_event,
     events_are_removed_during_syncs,
@@ -142,6 +143,19 @@ async fn a_removed_event_leaves_no_content(database: Arc<TestDatabase>) {
     assert_eq!(reasons, [true, false], "another event may be quoted: {rejects:?}");
     let releases = release::Entity::find().filter(release::COLUMN.version.gt(version)).all(&copying.database).await.unwrap();
     assert!(releases.iter().all(|release| release.action.as_deref() == Some(release::Cause::Takedown.name())));
+}
+
+/// It removes the fields of the changes of an event, and does not know their states.
+async fn a_program_of_an_earlier_release_leaves_no_states(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(concerts(1..3, "5.00")).await;
+    copying.accept(concerts(1..3, "6.00")).await;
+    assert!(copying.changes().await.iter().all(|change| change.states.is_some()));
+    let removal = change::Entity::update_many().col_expr(change::Column::Changed, "{}".into());
+    removal.filter(change::Column::EventId.eq(id_of(1))).exec(&copying.database).await.unwrap();
+    let with_states: Vec<Uuid> =
+        copying.changes().await.into_iter().filter(|change| change.states.is_some()).map(|change| change.event_id).collect();
+    assert_eq!(with_states, [id_of(2)]);
 }
 
 async fn no_sync_brings_a_removed_event_back(database: Arc<TestDatabase>) {

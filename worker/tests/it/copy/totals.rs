@@ -6,11 +6,11 @@ use entity::{
     EventStatus, begin_write, catalogue_version,
     daily_total::{self, TotalsProgress},
     event,
-    job::{JobKind, queue},
+    job::{self, JobKind, JobState, queue},
     listing, provider,
 };
 use migration::{Migrator, MigratorTrait, on_every_backend, testing::TestDatabase};
-use sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder};
 use worker::{
     backfill::{
         self,
@@ -30,6 +30,7 @@ on_every_backend!(
     only_days_on_which_changed_events_start_are_computed_again,
     releases_update_the_days_that_are_computed,
     totals_are_computed_after_listings,
+    a_job_that_failed_too_often_is_tried_again,
 );
 
 /// A day, a provider, and a currency with its digits.
@@ -216,4 +217,17 @@ async fn totals_are_computed_after_listings(database: Arc<TestDatabase>) {
     expect(0, "listings are written").await;
     queue::finish(database, &claim).await.unwrap();
     expect(1, "listings are complete").await;
+}
+
+async fn a_job_that_failed_too_often_is_tried_again(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(on_days(&[(1, "5.00")])).await;
+    let enqueue = || BackfillJob::<Totals>::enqueue_if_due(&copying.database);
+    let id = enqueue().await.unwrap().unwrap();
+    assert_eq!(enqueue().await.unwrap(), None, "it is queued");
+    let death = job::Entity::update_many().col_expr(job::Column::State, JobState::Dead.into());
+    death.filter(job::Column::Id.eq(id)).exec(&copying.database).await.unwrap();
+    assert_eq!(enqueue().await.unwrap(), Some(id));
+    let kinds = [BackfillJob::<Totals>::KIND];
+    assert!(queue::claim(&copying.database, &kinds, "w", Duration::from_secs(60)).await.unwrap().is_some());
 }

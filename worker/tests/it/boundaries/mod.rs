@@ -1,5 +1,7 @@
 //! What time changes is written once and in order, whatever else happens at that time.
 
+mod backfill;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -8,6 +10,7 @@ use std::{
 
 use entity::{
     ConnectionRole, UtcInstant, base_event, begin_write, change, database_now, event,
+    event_state::ChangedStates,
     footprint::{Footprint, Scope, Selection, day_of},
     job::{JobKind, queue},
     listing,
@@ -15,21 +18,20 @@ use entity::{
     sphere::Direction,
 };
 use migration::{
-    Migrator, MigratorTrait, on_every_backend,
+    on_every_backend,
     testing::{Backend, TestDatabase},
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, DatabaseConnection, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, sea_query::Expr,
 };
 use worker::{
-    backfill::{self, boundaries::Boundaries, listings::Listings},
     boundary::{self, EVENTS_PER_BATCH},
-    jobs::{backfill::BackfillJob, boundary::BoundaryJob},
+    jobs::boundary::BoundaryJob,
 };
 
 use crate::{
-    copy::{Copying, Tables},
+    copy::Copying,
     feeds::{base_event, feed, offline, online},
     fixtures,
     patience::in_time,
@@ -44,7 +46,6 @@ on_every_backend!(
     syncs_at_the_same_time_lose_and_repeat_nothing,
     a_sync_does_not_skip_a_boundary_that_was_not_handled,
     a_job_is_enqueued_once_when_something_is_due,
-    events_of_an_earlier_release_are_filled,
 );
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -124,6 +125,9 @@ async fn read_log(database: &DatabaseConnection) -> Vec<String> {
         .map(|change| {
             let changed: serde_json::Value = serde_json::from_str(&change.changed).unwrap();
             let [old, new] = ["old", "new"].map(|key| changed["availability"][key].as_str().unwrap().to_owned());
+            let states = ChangedStates::from_json(change.states.as_ref().unwrap()).unwrap();
+            let states = [states.old, states.new].map(|state| state.unwrap().availability);
+            assert_eq!(states, [old.clone(), new.clone()], "what filters select");
             format!("{} {}: {old} -> {new}", source_id[&change.event_id], change.kind.name())
         })
         .collect()
@@ -351,33 +355,6 @@ async fn a_job_is_enqueued_once_when_something_is_due(database: Arc<TestDatabase
     assert_eq!(enqueue(4).await, None);
 }
 
-async fn events_of_an_earlier_release_are_filled(database: Arc<TestDatabase>) {
-    let copying = Copying::with(&database, "time_zone = \"Europe/Madrid\"").await;
-    let now = database_now(&copying.database).await.unwrap();
-    let upcoming = TimedEvent::new("upcoming", (Some(500), Some(1_000)), 2_000).xml(now);
-    let whole_days = "<event event_id=\"days\" event_date=\"2031-07-01\" sell_from=\"2031-05-01\" sell_to=\"2031-06-01\"/>";
-    let past = TimedEvent::new("past", (None, None), 0).xml(now - 24 * 60 * MINUTE);
-    copying.accept(feed(&[online("1", &[upcoming, whole_days.to_owned(), past])])).await;
-    let expected = copying.tables().await;
-    let database = &copying.database;
-
-    let migrations = Migrator::migrations();
-    let before = migrations.iter().position(|migration| migration.name() == "m20261126_000013_changes").unwrap();
-    Migrator::down(database, u32::try_from(migrations.len() - before).ok()).await.unwrap();
-    Migrator::up(database, None).await.unwrap();
-    assert_eq!(backfill::run::<Listings>(database).await.unwrap(), 1);
-    assert_eq!(backfill::run::<Listings>(database).await.unwrap(), 0);
-    // Cached lists lack the words, also if the first run was interrupted before its release.
-    let expected = Tables { version: expected.version + 2, ..expected };
-    let events = event::Entity::find().filter(event::Column::NextBoundaryAt.is_null());
-    assert_eq!(events.limit(10).all(database).await.unwrap().len(), 3, "the columns are new");
-    let claim = queue::claim(database, &[BackfillJob::<Boundaries>::KIND], "w", LEASE).await.unwrap().unwrap();
-    BackfillJob::<Boundaries>::decode(&claim.payload).unwrap();
-    assert_eq!(backfill::run::<Boundaries>(database).await.unwrap(), 2);
-    assert_eq!(copying.tables().await, expected);
-    assert_eq!(backfill::run::<Boundaries>(database).await.unwrap(), 0);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_boundary_does_not_wait_for_a_sync() {
     let database = TestDatabase::migrated(Backend::Postgres).await;
@@ -394,11 +371,4 @@ async fn a_boundary_does_not_wait_for_a_sync() {
     handle_all(&copying.database).await;
     assert_eq!(read_log(&copying.database).await, ["1 on_sale: not_yet -> on_sale"]);
     database.remove().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_empty_database_has_nothing_to_fill() {
-    let database = TestDatabase::migrated(Backend::Sqlite).await;
-    let connection = database.connect(ConnectionRole::Worker).await;
-    assert!(queue::list(&connection).await.unwrap().is_empty());
 }
