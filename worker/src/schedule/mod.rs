@@ -38,7 +38,7 @@ const LOCKED_PAUSE: Duration = Duration::from_millis(200);
 /// When old rows are deleted: hourly, at an uncommon minute. A missed tick is covered by the next one.
 const CLEANUP_SCHEDULE: &str = "0 17 * * * *";
 /// When to look for boundaries that have passed: sales begin on the minute, and visitors wait for them. It reads one row of an index.
-const BOUNDARY_SCHEDULE: &str = "*/10 * * * * *";
+const BOUNDARY_SCHEDULE: &str = "* * * * * *";
 /// When to look for totals that are not valid: until they are, calendars read more rows. It reads one row of each provider.
 const TOTALS_SCHEDULE: &str = "33 * * * * *";
 
