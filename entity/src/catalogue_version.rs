@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
-    DbBackend, ExprTrait, RuntimeErr,
+    DbBackend, ExprTrait, FromQueryResult, Iterable, RuntimeErr,
     entity::prelude::*,
+    sea_query::{Query, SimpleExpr},
     sqlx::{self, postgres::PgListener},
 };
 use tokio::time::timeout;
@@ -47,8 +48,7 @@ impl ActiveModelBehavior for ActiveModel {}
 ///
 /// When the database is unavailable or has no schema.
 pub async fn fetch(database: &impl ConnectionTrait) -> Result<Model, DbErr> {
-    let row = Entity::find_by_id(ONLY_ROW).one(database).await?;
-    row.ok_or_else(|| DbErr::RecordNotFound("catalogue_version has no row".to_owned()))
+    Entity::find_by_id(ONLY_ROW).one(database).await?.ok_or_else(no_row)
 }
 
 /// Fetches the version.
@@ -60,22 +60,30 @@ pub async fn fetch_version(database: &impl ConnectionTrait) -> Result<i64, DbErr
     fetch(database).await.map(|row| row.version)
 }
 
-/// Increments the version. Must be called in the transaction that changes what a search could see.
+/// Increments the version, and returns the row. Must be called in the transaction that changes what a search could see.
 ///
 /// # Errors
 ///
 /// When the database is unavailable or has no schema.
-pub async fn increment(transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
-    Entity::update_many()
-        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .col_expr(Column::RaisedAt, clock::now(transaction))
-        .filter(COLUMN.id.eq(ONLY_ROW))
-        .exec(transaction)
-        .await?;
+pub async fn increment(transaction: &impl ConnectionTrait) -> Result<Model, DbErr> {
+    let mut returned: Vec<SimpleExpr> = Column::iter().map(Expr::col).collect();
     if transaction.get_database_backend() == DbBackend::Postgres {
-        transaction.execute_unprepared(&format!("NOTIFY {CHANNEL}")).await?;
+        // Listeners are notified when the transaction is committed.
+        returned.push(Expr::cust(format!("pg_notify('{CHANNEL}', '')")));
     }
-    Ok(())
+    let increment = Query::update()
+        .table(Entity)
+        .value(Column::Version, Expr::col(Column::Version).add(1))
+        .value(Column::RaisedAt, clock::now(transaction))
+        .and_where(COLUMN.id.eq(ONLY_ROW))
+        .returning(Query::returning().exprs(returned))
+        .to_owned();
+    let row = transaction.query_one(&increment).await?;
+    Model::from_query_result(&row.ok_or_else(no_row)?, "")
+}
+
+fn no_row() -> DbErr {
+    DbErr::RecordNotFound("catalogue_version has no row".to_owned())
 }
 
 /// Receives a notification for each increment, on a separate connection. Only PostgreSQL sends them. Notifications can be lost, so the

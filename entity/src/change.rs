@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 use sea_orm::{ActiveValue::Set, entity::prelude::*};
 use serde::{Deserialize, Serialize};
 
-use crate::{UtcInstant, chunks, listing, release};
+use crate::{UtcInstant, chunks, key_chunks, listing, release};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -145,7 +145,7 @@ pub async fn insert(
     first_ordinal: i32,
     changes: Vec<NewChange>,
 ) -> Result<(), DbErr> {
-    for events in chunks(changes.iter().map(|change| change.event_id).collect()) {
+    for events in key_chunks(changes.iter().map(|change| change.event_id).collect()) {
         listing::touch(transaction, events, release.raised_at).await?;
     }
     let rows: Vec<ActiveModel> = (first_ordinal..)

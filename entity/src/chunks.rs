@@ -1,16 +1,37 @@
-//! Splits rows into statements.
+//! Splits rows and keys into statements that the databases accept, of few different sizes.
+//!
+//! The drivers cache prepared statements for each connection. Statements of any size would be hundreds of different ones and evict each
+//! other.
 
-/// Rows per statement: more are not faster, and 512 rows of the widest table are a third of the 32,766 values that SQLite binds.
+/// Rows or keys of one statement. SQLite accepts 32,766 values, PostgreSQL 65,535.
 const ROWS_PER_STATEMENT: usize = 512;
+/// Fewer rows are one statement, of exactly this size: most syncs change few rows.
+const FEW_ROWS: usize = 8;
 
-/// Splits rows into chunks of at most `ROWS_PER_STATEMENT` rows, with powers of two as sizes. The drivers cache 100 prepared statements for
-/// each connection; chunks of any size would be hundreds of different statements and evict each other.
+/// Splits rows to insert into chunks of at most `ROWS_PER_STATEMENT`. Chunks of more than `FEW_ROWS` have powers of two as sizes.
 #[must_use = "iterators are lazy"]
 pub fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
     let mut rows = rows.into_iter();
     std::iter::from_fn(move || {
-        let size = ROWS_PER_STATEMENT.min(1 << rows.len().checked_ilog2()?);
+        let size = match rows.len() {
+            0 => return None,
+            few @ 1..=FEW_ROWS => few,
+            more => ROWS_PER_STATEMENT.min(1 << more.ilog2()),
+        };
         Some(rows.by_ref().take(size).collect())
+    })
+}
+
+/// Splits the keys of an `IN` into chunks of at most `ROWS_PER_STATEMENT`, with powers of two as sizes: the last key is repeated, which
+/// selects the same rows.
+#[must_use = "iterators are lazy"]
+pub fn key_chunks<T: Clone>(keys: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let mut keys = keys.into_iter();
+    std::iter::from_fn(move || {
+        let mut chunk: Vec<T> = keys.by_ref().take(ROWS_PER_STATEMENT).collect();
+        let last = chunk.last()?.clone();
+        chunk.resize(chunk.len().next_power_of_two(), last);
+        Some(chunk)
     })
 }
 
@@ -18,12 +39,28 @@ pub fn chunks<T>(rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
 mod tests {
     use super::*;
 
+    const COUNTS: [usize; 12] = [0, 1, 2, 3, 7, 8, 9, 20, 511, 512, 513, 1_500];
+
     #[test]
-    fn keeps_every_row_in_chunks_whose_sizes_are_powers_of_two() {
-        for count in [0, 1, 2, 3, 511, 512, 513, 1_500] {
-            let chunks: Vec<Vec<usize>> = super::chunks((0..count).collect()).collect();
-            assert!(chunks.iter().all(|chunk| chunk.len().is_power_of_two() && chunk.len() <= ROWS_PER_STATEMENT));
+    fn chunks_have_every_row_once_and_few_sizes() {
+        for count in COUNTS {
+            let chunks: Vec<Vec<usize>> = chunks((0..count).collect()).collect();
+            let is_allowed = |size: usize| size <= FEW_ROWS || size.is_power_of_two() && size <= ROWS_PER_STATEMENT;
+            assert!(chunks.iter().all(|chunk| is_allowed(chunk.len())), "{count}");
             assert_eq!(chunks.concat(), (0..count).collect::<Vec<_>>());
+        }
+        assert_eq!(chunks(vec![0; 20]).map(|chunk| chunk.len()).collect::<Vec<_>>(), [16, 4]);
+    }
+
+    #[test]
+    fn chunks_of_keys_repeat_the_last_key() {
+        for count in COUNTS {
+            let chunks: Vec<Vec<usize>> = key_chunks((0..count).collect()).collect();
+            assert_eq!(chunks.len(), count.div_ceil(ROWS_PER_STATEMENT));
+            assert!(chunks.iter().all(|chunk| chunk.len().is_power_of_two() && chunk.len() <= ROWS_PER_STATEMENT));
+            let mut keys = chunks.concat();
+            keys.dedup();
+            assert_eq!(keys, (0..count).collect::<Vec<_>>());
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 
 use chrono::{Days, NaiveDate, NaiveTime};
 use sea_orm::{
-    QueryOrder, QuerySelect, Statement,
+    Condition, QueryOrder, QuerySelect, Statement, UpdateMany,
     entity::prelude::*,
     sea_query::{CaseStatement, Expr, ExprTrait, Func, SimpleExpr},
 };
@@ -27,8 +27,12 @@ pub const NO_RELEASE: i64 = 0;
 /// What is read of each event to compute rows: its day on the clock at its venue, and its price.
 pub const EVENT_COLUMNS: &str = "SUBSTR(event.local_start, 1, 10) AS day, listing.provider_id, listing.currency, \
      event.currency_digits AS own_digits, listing.min_price";
-/// Days of one statement: a statement for all days of a large provider would take minutes.
-const DAYS_PER_STATEMENT: Days = Days::new(7);
+/// A first and a last day.
+type Span = (NaiveDate, NaiveDate);
+/// Days of a span: a statement for all days of a large provider would take minutes.
+const DAYS_PER_SPAN: Days = Days::new(7);
+/// Spans of a statement: the changes of a small release are on few days, which may be far from each other.
+const SPANS_PER_STATEMENT: usize = 8;
 /// How long a release updates rows: other writers wait for it.
 const UPDATE_TIME: Duration = Duration::from_secs(2);
 /// The last day that can be stored.
@@ -102,15 +106,26 @@ pub async fn update(transaction: &impl ConnectionTrait, provider_id: i32, mut da
         days.retain(|day| *day <= through);
     }
     let begun_at = Instant::now();
-    while let Some(first) = days.pop_first() {
+    while let Some(&first) = days.first() {
         if begun_at.elapsed() > UPDATE_TIME {
             return set_computed_through(transaction, provider_id, Some(first - Days::new(1))).await;
         }
-        let later = days.split_off(&(first + DAYS_PER_STATEMENT));
-        compute(transaction, provider_id, (first, days.pop_last().unwrap_or(first))).await?;
-        days = later;
+        compute(transaction, provider_id, &take_spans(&mut days)).await?;
     }
     Ok(())
+}
+
+/// Takes the first days for one statement, as spans of a first and a last day.
+fn take_spans(days: &mut BTreeSet<NaiveDate>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    while spans.len() < SPANS_PER_STATEMENT
+        && let Some(first) = days.pop_first()
+    {
+        let later = days.split_off(&(first + DAYS_PER_SPAN));
+        spans.push((first, days.pop_last().unwrap_or(first)));
+        *days = later;
+    }
+    spans
 }
 
 /// Computes the rows of some more days, unless the rows of the provider are valid. To be called in a transaction that has locked the
@@ -130,9 +145,9 @@ pub async fn compute_more(transaction: &impl ConnectionTrait, provider_id: i32) 
         delete(transaction, provider_id).await?;
     }
     let first = find_day_after(transaction, provider_id, through).await?;
-    let through = first.map(|first| cmp::min(first + DAYS_PER_STATEMENT - Days::new(1), LAST_DAY));
-    if let Some(days) = first.zip(through) {
-        compute(transaction, provider_id, days).await?;
+    let through = first.map(|first| cmp::min(first + DAYS_PER_SPAN - Days::new(1), LAST_DAY));
+    if let Some(span) = first.zip(through) {
+        compute(transaction, provider_id, &[span]).await?;
     }
     set_computed_through(transaction, provider_id, through).await?;
     Ok(match through {
@@ -188,16 +203,20 @@ pub async fn set_last_release(
     providers: impl IntoIterator<Item = i32>,
     release: &release::Model,
 ) -> Result<(), DbErr> {
+    let update = with_last_release(provider::Entity::update_many(), release);
+    update.filter(provider::COLUMN.id.is_in(providers)).exec(transaction).await?;
+    Ok(())
+}
+
+/// Adds what [`set_last_release`] sets to an update of providers.
+#[must_use]
+pub fn with_last_release(update: UpdateMany<provider::Entity>, release: &release::Model) -> UpdateMany<provider::Entity> {
     let totals_release =
         CaseStatement::new().case(are_current(), release.version).finally(Expr::col(provider::Column::TotalsRelease));
-    provider::Entity::update_many()
+    update
         .col_expr(provider::Column::TotalsRelease, totals_release.into())
         .col_expr(provider::Column::LastRelease, release.version.into())
         .col_expr(provider::Column::LastReleaseAt, release.raised_at.into())
-        .filter(provider::COLUMN.id.is_in(providers))
-        .exec(transaction)
-        .await?;
-    Ok(())
 }
 
 fn are_current() -> SimpleExpr {
@@ -239,31 +258,53 @@ async fn find_day_after(
     Ok(first.flatten().filter(|first| *first <= LAST_DAY))
 }
 
-/// Replaces the rows of the days from the first to the last.
-async fn compute(
-    transaction: &impl ConnectionTrait,
-    provider_id: i32,
-    (first, last): (NaiveDate, NaiveDate),
-) -> Result<(), DbErr> {
-    let of_days = Column::Day.between(first.to_string(), last.to_string());
-    Entity::delete_many().filter(COLUMN.provider_id.eq(provider_id)).filter(of_days).exec(transaction).await?;
+/// Replaces the rows of the days of some spans.
+async fn compute(transaction: &impl ConnectionTrait, provider_id: i32, spans: &[Span]) -> Result<(), DbErr> {
+    let of_span = |(first, last): &Span| Column::Day.between(first.to_string(), last.to_string());
+    let of_spans = spans.iter().map(of_span).fold(Condition::any(), Condition::add);
+    Entity::delete_many().filter(COLUMN.provider_id.eq(provider_id)).filter(of_spans).exec(transaction).await?;
+    let mut values = vec![provider_id.into()];
+    let mut rows = Vec::new();
+    for (first, last) in spans {
+        let number = values.len() + 1;
+        let cast = |offset: usize, name: &str| format!("CAST(${} AS {name})", number + offset);
+        rows.push(format!("({}, {}, {}, {})", cast(0, "BIGINT"), cast(1, "BIGINT"), cast(2, "TEXT"), cast(3, "TEXT")));
+        let (from, to) = start_bounds(*first, *last);
+        values.extend([from.into(), to.into(), first.to_string().into(), last.to_string().into()]);
+    }
     let cancelled = EventStatus::Cancelled.name();
     let of_flag = |upcoming: &str| {
         format!(
-            "SELECT {EVENT_COLUMNS} FROM listing CROSS JOIN event \
+            "SELECT {EVENT_COLUMNS}, first_day, last_day FROM span CROSS JOIN listing CROSS JOIN event \
              WHERE event.id = listing.event_id AND listing.provider_id = $1 AND listing.upcoming = {upcoming} \
-             AND listing.starts_at BETWEEN $2 AND $3 AND listing.listed = TRUE AND listing.status <> '{cancelled}'"
+             AND listing.starts_at BETWEEN first_start AND last_start AND listing.listed = TRUE AND listing.status <> '{cancelled}'"
         )
     };
     // The column is in the index before the start.
     let events = format!("{} UNION ALL {}", of_flag("TRUE"), of_flag("FALSE"));
     let text = format!(
-        "INSERT INTO daily_total (day, provider_id, currency, currency_digits, event_count, min_price) \
+        "WITH span (first_start, last_start, first_day, last_day) AS (VALUES {}) \
+         INSERT INTO daily_total (day, provider_id, currency, currency_digits, event_count, min_price) \
          SELECT day, provider_id, currency, COALESCE(own_digits, (SELECT currency_digits FROM provider WHERE id = $1)) AS currency_digits, \
-         COUNT(*), MIN(min_price) FROM ({events}) AS found WHERE day BETWEEN $4 AND $5 GROUP BY 1, 2, 3, 4"
+         COUNT(*), MIN(min_price) FROM ({events}) AS found WHERE day BETWEEN first_day AND last_day GROUP BY 1, 2, 3, 4",
+        rows.join(", ")
     );
-    let (from, to) = start_bounds(first, last);
-    let values = [provider_id.into(), from.into(), to.into(), first.to_string().into(), last.to_string().into()];
     transaction.execute_raw(Statement::from_sql_and_values(transaction.get_database_backend(), text, values)).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_are_near_are_one_span() {
+        let day = |number| NaiveDate::from_ymd_opt(2031, 1, 1).unwrap() + Days::new(number);
+        let mut days: BTreeSet<NaiveDate> = [0, 3, 6, 7, 20].map(day).into();
+        assert_eq!(take_spans(&mut days), [(day(0), day(6)), (day(7), day(7)), (day(20), day(20))]);
+        assert!(days.is_empty());
+        let mut days: BTreeSet<NaiveDate> = (0..9).map(|week| day(10 * week)).collect();
+        assert_eq!(take_spans(&mut days).len(), SPANS_PER_STATEMENT);
+        assert_eq!(Vec::from_iter(days), [day(80)]);
+    }
 }

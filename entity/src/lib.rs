@@ -60,7 +60,7 @@ pub mod zone;
 
 pub use category::Category;
 pub use check::{DatabaseError, check_connection, open};
-pub use chunks::chunks;
+pub use chunks::{chunks, key_chunks};
 pub use clock::database_now;
 pub use connect::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, cancel_on_drop,

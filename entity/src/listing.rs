@@ -10,7 +10,7 @@ use sea_orm::{
 };
 
 use crate::{
-    EventStatus, GeoArea, UtcInstant, base_event, chunks, clock, event, event_performer, provider,
+    EventStatus, GeoArea, UtcInstant, base_event, clock, event, event_performer, key_chunks, provider,
     show_text::{self, NO_VENUE},
     venue,
 };
@@ -91,6 +91,15 @@ const DERIVED: [Column; 17] = [
 /// When the database is unavailable.
 pub async fn refresh_base_events(transaction: &impl ConnectionTrait, base_events: Vec<Uuid>) -> Result<(), DbErr> {
     show_text::refresh(transaction, &base_events).await?;
+    refresh_with_same_words(transaction, base_events).await
+}
+
+/// [`refresh_base_events`] for events with the same words as before, at the same venues.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn refresh_with_same_words(transaction: &impl ConnectionTrait, base_events: Vec<Uuid>) -> Result<(), DbErr> {
     refresh(transaction, event::COLUMN.base_event_id.is_in(base_events)).await
 }
 
@@ -101,7 +110,7 @@ pub async fn refresh_base_events(transaction: &impl ConnectionTrait, base_events
 /// When the database is unavailable.
 pub async fn find_base_events_at(transaction: &impl ConnectionTrait, venues: Vec<Uuid>) -> Result<Vec<Uuid>, DbErr> {
     let mut found = Vec::new();
-    for venues in chunks(venues) {
+    for venues in key_chunks(venues) {
         let events = event::Entity::find().select_only().distinct().column(event::Column::BaseEventId);
         found.extend(events.filter(event::COLUMN.venue_id.is_in(venues)).into_tuple::<Uuid>().all(transaction).await?);
     }
@@ -115,7 +124,7 @@ pub async fn find_base_events_at(transaction: &impl ConnectionTrait, venues: Vec
 /// When the database is unavailable.
 pub async fn find_base_events_of(transaction: &impl ConnectionTrait, performers: Vec<Uuid>) -> Result<Vec<Uuid>, DbErr> {
     let mut found = Vec::new();
-    for performers in chunks(performers) {
+    for performers in key_chunks(performers) {
         let events = event_performer::Entity::find().join(JoinType::InnerJoin, event_performer::of_event());
         let events = events
             .select_only()

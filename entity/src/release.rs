@@ -94,8 +94,7 @@ pub async fn publish(
     (cause, cause_id): (Cause, Option<i64>),
     footprint: &Footprint,
 ) -> Result<Model, DbErr> {
-    catalogue_version::increment(transaction).await?;
-    let catalogue_version::Model { version, raised_at, .. } = catalogue_version::fetch(transaction).await?;
+    let catalogue_version::Model { version, raised_at, .. } = catalogue_version::increment(transaction).await?;
     let footprint = serde_json::to_string(footprint).map_err(|error| DbErr::Json(error.to_string()))?;
     let (cause, action) = cause.to_columns();
     let release = Model { version, raised_at, cause, cause_id, action, footprint };

@@ -10,7 +10,7 @@ use sea_orm::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::NO_VENUE;
-use crate::{base_event, chunks, event, event_performer, performer, venue, words::split_words};
+use crate::{base_event, event, event_performer, key_chunks, performer, venue, words::split_words};
 
 /// Words of a document. A festival with more performers is found by the first ones.
 const MAX_WORDS: usize = 2_000;
@@ -115,7 +115,7 @@ pub(super) async fn fetch(transaction: &impl ConnectionTrait, base_events: &[Uui
 /// The names and cities of venues.
 async fn fetch_venues(transaction: &impl ConnectionTrait, ids: BTreeSet<Uuid>) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
     let mut texts = HashMap::new();
-    for ids in chunks(ids.into_iter().collect()) {
+    for ids in key_chunks(ids.into_iter().collect()) {
         let venues = venue::Entity::find()
             .select_only()
             .columns([venue::Column::Id, venue::Column::Name, venue::Column::City])

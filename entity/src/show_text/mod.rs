@@ -16,7 +16,7 @@ use self::{
     document::{Document, Pair},
     statement::{delete_words, insert_words, upsert},
 };
-use crate::{chunks, word};
+use crate::{chunks, key_chunks, word};
 
 /// The venue of events without one.
 pub const NO_VENUE: Uuid = Uuid::nil();
@@ -64,7 +64,7 @@ async fn fetch(transaction: &impl ConnectionTrait, base_events: &[Uuid]) -> Resu
 }
 
 async fn delete(transaction: &impl ConnectionTrait, ids: Vec<i64>) -> Result<(), DbErr> {
-    for ids in chunks(ids) {
+    for ids in key_chunks(ids) {
         delete_words(transaction, ids.clone()).await?;
         Entity::delete_many().filter(COLUMN.id.is_in(ids)).exec(transaction).await?;
     }
@@ -89,12 +89,12 @@ async fn write(transaction: &impl ConnectionTrait, documents: BTreeMap<Pair, Doc
     }
     let is_changed = |row: &&Model| documents.contains_key(&(row.base_event_id, row.venue_id));
     let previous: Vec<i64> = stored.iter().filter(is_changed).map(|row| row.id).collect();
-    for ids in chunks(previous) {
+    for ids in key_chunks(previous) {
         delete_words(transaction, ids).await?;
     }
     let base_events: BTreeSet<Uuid> = documents.keys().map(|(base_event, _)| *base_event).collect();
     let mut new_words = Vec::new();
-    for base_events in chunks(base_events.into_iter().collect()) {
+    for base_events in key_chunks(base_events.into_iter().collect()) {
         for row in fetch(transaction, &base_events).await? {
             new_words.extend(documents.get(&(row.base_event_id, row.venue_id)).map(|document| (row.id, document.text())));
         }

@@ -1,7 +1,7 @@
 //! Sets the instants of sale periods, and the next boundary, of events that an earlier release wrote.
 
 use chrono_tz::Tz;
-use entity::{UtcInstant, base_event, chunks, database_now, deadline, event, footprint::Scope, provider};
+use entity::{UtcInstant, base_event, database_now, deadline, event, footprint::Scope, key_chunks, provider};
 use sea_orm::{ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ impl Backfill for Boundaries {
                 .filter(base_event::COLUMN.provider_id.eq(provider.id))
                 .into_tuple::<Uuid>();
             let base_events = deadline::within(deadline::BULK, database, base_events.all(database)).await?;
-            for base_events in chunks(base_events) {
+            for base_events in key_chunks(base_events) {
                 filled += deadline::within(deadline::BULK, database, fill_batch(database, &provider, base_events)).await?;
             }
         }

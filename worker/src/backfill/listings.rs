@@ -1,6 +1,8 @@
 //! Writes the listings and the words of events that an earlier release wrote.
 
-use entity::{base_event, chunks, daily_total, deadline, event, fold_name, footprint::Scope, listing, provider, venue};
+use entity::{
+    base_event, chunks, daily_total, deadline, event, fold_name, footprint::Scope, key_chunks, listing, provider, venue,
+};
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect,
     prelude::Uuid,
@@ -29,7 +31,7 @@ impl Backfill for Listings {
                 .filter(base_event::COLUMN.provider_id.eq(provider_id))
                 .into_tuple::<Uuid>();
             let base_events = deadline::within(deadline::BULK, database, base_events.all(database)).await?;
-            for base_events in chunks(base_events) {
+            for base_events in key_chunks(base_events) {
                 filled += deadline::within(deadline::BULK, database, fill_batch(database, provider_id, base_events)).await?;
             }
         }
@@ -58,7 +60,7 @@ async fn fill_batch(database: &DatabaseConnection, provider_id: i32, base_events
     }
     let transaction = begin_locked(database, provider_id).await?;
     let count = unlisted.len() as u64;
-    for base_events in chunks(unlisted) {
+    for base_events in key_chunks(unlisted) {
         listing::refresh_base_events(&transaction, base_events).await?;
     }
     // Without a release of the provider: the events are those of an earlier one.

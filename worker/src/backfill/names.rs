@@ -1,8 +1,9 @@
 //! Writes the parts of the names of performers and venues that an earlier release wrote.
 
 use entity::{
-    chunks, deadline, fold_name,
+    deadline, fold_name,
     footprint::Scope,
+    key_chunks,
     name_word::{self, NameKind},
     performer, provider, venue,
 };
@@ -26,7 +27,7 @@ impl Backfill for Names {
         let providers = provider::Entity::find().select_only().column(provider::Column::Id).into_tuple::<i32>().all(database);
         for provider_id in deadline::within(deadline::BULK, database, providers).await? {
             for kind in [NameKind::Performer, NameKind::Venue] {
-                for ids in chunks(deadline::within(deadline::BULK, database, fetch_ids(database, provider_id, kind)).await?) {
+                for ids in key_chunks(deadline::within(deadline::BULK, database, fetch_ids(database, provider_id, kind)).await?) {
                     filled += deadline::within(deadline::BULK, database, fill_batch(database, provider_id, kind, ids)).await?;
                 }
             }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entity::{
-    base_event, chunks, event, event_performer,
+    base_event, event, event_performer,
     event_state::{EventRows, EventState},
-    performer, provider, venue,
+    key_chunks, performer, provider, venue,
 };
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
@@ -23,16 +23,16 @@ impl Details {
     pub(super) async fn fetch(database: &impl ConnectionTrait, events: &[&event::Model]) -> Result<Self, DbErr> {
         let mut details = Self::default();
         let base_events: BTreeSet<Uuid> = events.iter().map(|event| event.base_event_id).collect();
-        for ids in chunks(Vec::from_iter(base_events)) {
+        for ids in key_chunks(Vec::from_iter(base_events)) {
             let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids)).all(database).await?;
             details.base_events.extend(rows.into_iter().map(|row| (row.id, row)));
         }
         let venues: BTreeSet<Uuid> = events.iter().filter_map(|event| event.venue_id).collect();
-        for ids in chunks(Vec::from_iter(venues)) {
+        for ids in key_chunks(Vec::from_iter(venues)) {
             let rows = venue::Entity::find().filter(venue::COLUMN.id.is_in(ids)).all(database).await?;
             details.venues.extend(rows.into_iter().map(|row| (row.id, row)));
         }
-        for ids in chunks(events.iter().map(|event| event.id).collect()) {
+        for ids in key_chunks(events.iter().map(|event| event.id).collect()) {
             let rows = event_performer::Entity::find()
                 .filter(event_performer::COLUMN.event_id.is_in(ids))
                 .order_by_asc(event_performer::Column::EventId)

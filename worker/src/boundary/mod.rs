@@ -15,7 +15,7 @@ use std::{
 use entity::{
     UtcInstant, base_event, begin_write,
     change::{self, ChangeCounts, NewChange},
-    chunks, clock, daily_total, database_now, event, listing, provider,
+    chunks, clock, daily_total, database_now, event, key_chunks, listing, provider,
     release::{self, Cause},
 };
 use sea_orm::{
@@ -72,7 +72,7 @@ pub async fn handle_batch(database: &DatabaseConnection, busy: &mut BTreeSet<i32
     for next in chunks(transitions.next_boundaries) {
         set_next_boundaries(&transaction, next).await?;
     }
-    for events in chunks(transitions.ended) {
+    for events in key_chunks(transitions.ended) {
         listing::end(&transaction, events).await?;
     }
     let mut published = None;
@@ -128,7 +128,7 @@ async fn lock_providers(transaction: &DatabaseTransaction, due: &[DueEvent]) -> 
 /// Reads events after their providers were locked, and locks them, too: an event that is being removed for legal reasons is skipped.
 async fn lock_events(transaction: &DatabaseTransaction, ids: Vec<Uuid>) -> Result<Vec<event::Model>, DbErr> {
     let mut events = Vec::with_capacity(ids.len());
-    for ids in chunks(ids) {
+    for ids in key_chunks(ids) {
         let unlocked = event::Entity::find()
             .filter(event::COLUMN.id.is_in(ids))
             .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);

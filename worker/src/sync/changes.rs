@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use entity::{UtcInstant, base_event, chunks, database_now, deadline, event};
+use entity::{UtcInstant, base_event, database_now, deadline, event, key_chunks};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -189,7 +189,7 @@ pub(super) async fn fetch_copied(
     base_events: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, CopiedBaseEvent>, DbErr> {
     let mut copied = HashMap::new();
-    for ids in chunks(base_events) {
+    for ids in key_chunks(base_events) {
         let rows = base_event::Entity::find().filter(base_event::COLUMN.id.is_in(ids.clone())).all(database).await?;
         copied.extend(rows.into_iter().map(|base_event| (base_event.id, CopiedBaseEvent { base_event, events: HashMap::new() })));
         let events = event::Entity::find().filter(event::COLUMN.base_event_id.is_in(ids)).all(database).await?;

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{UtcInstant, chunks, database_now, event, provider};
+use entity::{UtcInstant, database_now, event, key_chunks, provider};
 use sea_orm::{ColumnTrait, Condition, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
@@ -97,7 +97,7 @@ impl ChurnGuard {
         let is_unexpired =
             Condition::any().add(event::Column::EndsAt.lte(self.last_success_at)).add(event::Column::EndsAt.gt(self.now));
         let mut gone = 0;
-        for ids in chunks(removed.to_vec()) {
+        for ids in key_chunks(removed.to_vec()) {
             let events = event::Entity::find()
                 .filter(event::COLUMN.base_event_id.is_in(ids))
                 .filter(event::COLUMN.left_at.is_null())

@@ -44,6 +44,8 @@ pub(super) struct CopyChanges {
     pub(super) changed_events: Vec<event::Model>,
     /// Events with replaced zones and performers.
     pub(super) replaced: Vec<Uuid>,
+    /// Base events with events that are found by the same words as before, as far as the batch changes them.
+    pub(super) same_words: HashSet<Uuid>,
     pub(super) left: Vec<Uuid>,
     /// Events and base events that an undo removes.
     pub(super) deleted_events: Vec<Uuid>,

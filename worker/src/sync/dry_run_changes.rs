@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{base_event, chunks, deadline, event};
+use entity::{base_event, deadline, event, key_chunks};
 use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -71,7 +71,7 @@ impl FirstChanges {
 /// The titles and starts of events.
 async fn fetch(database: &DatabaseConnection, ids: Vec<Uuid>) -> Result<HashMap<Uuid, (String, String)>, DbErr> {
     let mut found = HashMap::new();
-    for ids in chunks(ids) {
+    for ids in key_chunks(ids) {
         let events = event::Entity::find().filter(event::COLUMN.id.is_in(ids)).all(database).await?;
         let shows: Vec<Uuid> = events.iter().map(|event| event.base_event_id).collect();
         let titles = base_event::Entity::find()

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, io, sync::Arc};
 
 use bytes::Bytes;
-use entity::{chunks, deadline, feed_page, tombstone};
+use entity::{deadline, feed_page, key_chunks, tombstone};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
@@ -113,7 +113,7 @@ impl PageChanges {
     }
 
     async fn delete(&self, transaction: &impl ConnectionTrait, urls: Vec<String>) -> Result<(), DbErr> {
-        for urls in chunks(urls) {
+        for urls in key_chunks(urls) {
             feed_page::Entity::delete_many()
                 .filter(feed_page::COLUMN.provider_id.eq(self.provider_id))
                 .filter(feed_page::Column::Url.is_in(urls))

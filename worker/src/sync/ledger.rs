@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use entity::{
-    UtcInstant, begin_write, daily_total, database_now,
+    UtcInstant, begin_write, clock, daily_total, database_now,
     job::{self, JobKind, JobState, PushJob},
     provider, reject, sync_run,
     sync_run::RunState,
     undo,
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait,
-    ExprTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
+    sea_query::{Query, SimpleExpr, SubQueryStatement},
 };
 
 use super::{
@@ -249,10 +252,8 @@ async fn succeed(
 ) -> Result<SyncReport, DbErr> {
     let SyncReport { state, bytes, counts, durations, .. } = report;
     let has_document = http_status != Some(NOT_MODIFIED);
-    let ended_at = database_now(database).await?;
     let closed = sync_run::ActiveModel {
         state: Set(state),
-        ended_at: Set(Some(ended_at)),
         http_status: Set(http_status.and_then(|status| i16::try_from(status).ok())),
         bytes: Set(has_document.then(|| i64::try_from(bytes).unwrap_or(i64::MAX))),
         fetched: Set(to_column(counts.fetched)),
@@ -269,9 +270,9 @@ async fn succeed(
         changes: Set(published.map(PublishedRelease::describe_changes)),
         ..run.clone().into_active_model()
     };
-    closed.update(database).await?;
+    let closing = sync_run::Entity::update_many().set(closed).col_expr(sync_run::Column::EndedAt, clock::now(database));
+    closing.filter(sync_run::COLUMN.id.eq(run.id)).exec(database).await?;
     let columns = provider::ActiveModel {
-        id: Set(run.provider_id),
         last_success_at: Set(Some(run.started_at)),
         failures: Set(0),
         pause_until: Set(None),
@@ -279,10 +280,11 @@ async fn succeed(
         paused_at: Set(None),
         ..columns
     };
-    columns.update(database).await?;
+    let mut update = provider::Entity::update_many().set(columns);
     if let Some(published) = published {
-        daily_total::set_last_release(database, [run.provider_id], &published.release).await?;
+        update = daily_total::with_last_release(update, &published.release);
     }
+    update.filter(provider::COLUMN.id.eq(run.provider_id)).exec(database).await?;
     purge_old_runs(database, run.provider_id).await?;
     Ok(report)
 }
@@ -349,13 +351,15 @@ pub(super) async fn requeue(database: &DatabaseConnection, run: &sync_run::Model
 /// Deletes the runs, rejects and previous states of a provider beyond its limits.
 async fn purge_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> Result<(), DbErr> {
     // Each run that ends moves at most one beyond each limit.
-    if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS_WITH_REJECTS).await? {
+    let limits = [MAX_RUNS_WITH_REJECTS, MAX_RUNS_WITH_UNDO, MAX_RUNS];
+    let [with_rejects, with_undo, last] = find_runs_behind(database, provider_id, limits).await?;
+    if let Some(id) = with_rejects {
         reject::Entity::delete_many().filter(reject::COLUMN.sync_run_id.eq(id)).exec(database).await?;
     }
-    if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS_WITH_UNDO).await? {
+    if let Some(id) = with_undo {
         undo::Entity::delete_many().filter(undo::COLUMN.sync_run_id.eq(id)).exec(database).await?;
     }
-    if let Some(id) = find_run_behind(database, provider_id, MAX_RUNS).await? {
+    if let Some(id) = last {
         sync_run::Entity::delete_many()
             .filter(sync_run::COLUMN.provider_id.eq(provider_id))
             .filter(sync_run::COLUMN.id.lte(id))
@@ -365,18 +369,23 @@ async fn purge_old_runs(database: &impl ConnectionTrait, provider_id: i32) -> Re
     Ok(())
 }
 
-/// The newest run of a provider that has this number of newer ones.
-async fn find_run_behind(database: &impl ConnectionTrait, provider_id: i32, newer: u64) -> Result<Option<i64>, DbErr> {
-    sync_run::Entity::find()
-        .select_only()
-        .column(sync_run::Column::Id)
-        .filter(sync_run::COLUMN.provider_id.eq(provider_id))
-        .order_by_desc(sync_run::Column::Id)
-        .offset(newer)
-        .limit(1)
-        .into_tuple()
-        .one(database)
-        .await
+/// The newest runs of a provider that have these numbers of newer ones.
+async fn find_runs_behind(database: &impl ConnectionTrait, provider_id: i32, newer: [u64; 3]) -> Result<[Option<i64>; 3], DbErr> {
+    let mut query = Query::select();
+    for (number, alias) in newer.into_iter().zip(["a", "b", "c"]) {
+        let run = sync_run::Entity::find()
+            .select_only()
+            .column(sync_run::Column::Id)
+            .filter(sync_run::COLUMN.provider_id.eq(provider_id))
+            .order_by_desc(sync_run::Column::Id)
+            .offset(number)
+            .limit(1)
+            .into_query();
+        query.expr_as(SimpleExpr::SubQuery(None, Box::new(SubQueryStatement::SelectStatement(run))), alias);
+    }
+    let row = database.query_one(&query).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("the database returned no row".to_owned()))?;
+    Ok([row.try_get("", "a")?, row.try_get("", "b")?, row.try_get("", "c")?])
 }
 
 fn to_column(count: usize) -> i32 {

@@ -6,9 +6,9 @@
 use std::{collections::HashSet, io};
 
 use entity::{
-    begin_write, chunks, daily_total, database_now, deadline,
+    begin_write, daily_total, database_now, deadline,
     job::{self, Claim},
-    performer, provider,
+    key_chunks, performer, provider,
     release::Cause,
     sync_run, undo, venue,
 };
@@ -182,10 +182,10 @@ async fn restore(
         recorder.add(transaction, &copied, &mut changes).await?;
         writer.write(transaction, changes).await?;
     }
-    for ids in chunks(new_venues) {
+    for ids in key_chunks(new_venues) {
         recorder.remove_venues(&venue::delete_unused(transaction, ids).await?);
     }
-    for ids in chunks(new_performers) {
+    for ids in key_chunks(new_performers) {
         recorder.remove_performers(&performer::delete_unused(transaction, ids).await?);
     }
     let published = recorder.publish(transaction, (Cause::Revert, Some(run.id))).await?;

@@ -31,6 +31,9 @@ pub(super) async fn save_rejects(
     summary: &FeedSummary,
     feed: &SpooledFeed,
 ) -> Result<(), SyncError> {
+    if summary.rejects.first.is_empty() && summary.warnings.listed.is_empty() {
+        return Ok(());
+    }
     let tombstones = Tombstones::fetch(database, run.provider_id).await?;
     let document = &feed.spool;
     let mut locator = Locator::new(document);

@@ -3,9 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entity::{
-    EventStatus, alias, base_event, chunks, deadline, event, event_performer, listing,
+    EventStatus, alias, base_event, chunks, deadline, event, event_performer, key_chunks, listing,
     name_word::{self, NameKind},
-    performer, venue,
 };
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, ModelTrait,
@@ -51,20 +50,20 @@ impl CopyWriter {
     async fn write_rows(&mut self, transaction: &DatabaseTransaction, mut changes: CopyChanges) -> Result<(), DbErr> {
         let changed = changes.base_events.iter().map(|base_event| base_event.id);
         let unlisted = changes.removed_base_events.iter().chain(&changes.deleted_base_events);
-        let mut listed_base_events: BTreeSet<Uuid> = changed.chain(unlisted.copied()).collect();
+        let listed: BTreeSet<Uuid> = changed.chain(unlisted.copied()).collect();
+        let (same_words, mut reworded): (BTreeSet<Uuid>, BTreeSet<Uuid>) =
+            listed.into_iter().partition(|base_event| changes.same_words.contains(base_event));
         upsert(transaction, changes.base_events).await?;
         upsert(transaction, changes.aliases).await?;
-        for aliases in chunks(changes.removed_aliases) {
+        for aliases in key_chunks(changes.removed_aliases) {
             alias::Entity::delete_many().filter(alias::COLUMN.id.is_in(aliases)).exec(transaction).await?;
         }
         changes.venues.retain(|id, venue| is_unwritten(&mut self.written, *id, fingerprint::hash_venue(venue)));
         changes.performers.retain(|id, performer| is_unwritten(&mut self.written, *id, fingerprint::hash_performer(performer)));
         // Their events may be none of the feed.
-        let changed_venues = find_changed::<venue::Entity>(transaction, &changes.venues, venue::Column::Id, |row| row.id).await?;
-        let changed_performers =
-            find_changed::<performer::Entity>(transaction, &changes.performers, performer::Column::Id, |row| row.id).await?;
-        listed_base_events.extend(listing::find_base_events_at(transaction, changed_venues).await?);
-        listed_base_events.extend(listing::find_base_events_of(transaction, changed_performers).await?);
+        let (venues, performers) = (changes.venues.keys().copied().collect(), changes.performers.keys().copied().collect());
+        reworded.extend(listing::find_base_events_at(transaction, venues).await?);
+        reworded.extend(listing::find_base_events_of(transaction, performers).await?);
         let venue_names = changes.venues.values().map(|venue| (venue.id, venue.folded_name.clone())).collect();
         let performer_names =
             changes.performers.values().map(|performer| (performer.id, performer.folded_name.clone())).collect();
@@ -74,15 +73,15 @@ impl CopyWriter {
         name_word::replace(transaction, NameKind::Performer, performer_names).await?;
         insert(transaction, changes.new_events).await?;
         upsert(transaction, changes.changed_events).await?;
-        for events in chunks(changes.replaced) {
+        for events in key_chunks(changes.replaced) {
             event::delete_parts(transaction, events).await?;
         }
         insert(transaction, changes.zones).await?;
         insert(transaction, changes.event_performers).await?;
-        for base_events in chunks(changes.newly_shown) {
+        for base_events in key_chunks(changes.newly_shown) {
             show(transaction, base_events).await?;
         }
-        for events in chunks(changes.left) {
+        for events in key_chunks(changes.left) {
             event::Entity::update_many()
                 .col_expr(event::Column::LeftAt, self.origin.fetched_at.into())
                 .col_expr(event::Column::LastSeenAt, self.origin.last_fetched_at.into())
@@ -90,20 +89,23 @@ impl CopyWriter {
                 .exec(transaction)
                 .await?;
         }
-        for events in chunks(changes.deleted_events) {
+        for events in key_chunks(changes.deleted_events) {
             event::delete(transaction, events).await?;
         }
-        for base_events in chunks(changes.deleted_base_events) {
+        for base_events in key_chunks(changes.deleted_base_events) {
             base_event::Entity::delete_many().filter(base_event::COLUMN.id.is_in(base_events)).exec(transaction).await?;
         }
-        for base_events in chunks(changes.removed_base_events) {
+        for base_events in key_chunks(changes.removed_base_events) {
             base_event::Entity::update_many()
                 .col_expr(base_event::Column::ContentHash, None::<i64>.into())
                 .filter(base_event::COLUMN.id.is_in(base_events))
                 .exec(transaction)
                 .await?;
         }
-        for base_events in chunks(listed_base_events.into_iter().collect()) {
+        for base_events in key_chunks(same_words.difference(&reworded).copied().collect()) {
+            listing::refresh_with_same_words(transaction, base_events).await?;
+        }
+        for base_events in key_chunks(reworded.into_iter().collect()) {
             listing::refresh_base_events(transaction, base_events).await?;
         }
         Ok(())
@@ -137,24 +139,6 @@ async fn show(transaction: &DatabaseTransaction, base_events: Vec<Uuid>) -> Resu
 /// Whether a row that many events share was not yet written with this content by the same sync.
 fn is_unwritten(written: &mut HashMap<Uuid, i64>, id: Uuid, hash: i64) -> bool {
     written.insert(id, hash) != Some(hash)
-}
-
-/// The ids of rows that are stored with other content.
-async fn find_changed<E>(
-    transaction: &DatabaseTransaction,
-    rows: &HashMap<Uuid, E::Model>,
-    id_column: E::Column,
-    id_of: fn(&E::Model) -> Uuid,
-) -> Result<Vec<Uuid>, DbErr>
-where
-    E: EntityTrait<Model: PartialEq>,
-{
-    let mut changed = Vec::new();
-    for ids in chunks(rows.keys().copied().collect()) {
-        let stored = E::find().filter(id_column.is_in(ids)).all(transaction).await?;
-        changed.extend(stored.iter().filter(|row| rows.get(&id_of(row)) != Some(*row)).map(id_of));
-    }
-    Ok(changed)
 }
 
 /// The rows without the columns that are null in all of them: most feeds lack most details, and each value that is bound takes time.

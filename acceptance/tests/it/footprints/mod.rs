@@ -182,7 +182,9 @@ impl Trial {
             Step::Revert(provider) => self.revert(provider).await,
             Step::Takedown { provider, show, date } => self.remove_event(provider, show, date).await,
             Step::AddPlace => self.add_place().await,
-            Step::RaiseVersion => catalogue_version::increment(&self.connection).await.unwrap(),
+            Step::RaiseVersion => {
+                catalogue_version::increment(&self.connection).await.unwrap();
+            }
             Step::Requests { .. } => {}
         }
     }

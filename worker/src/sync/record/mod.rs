@@ -94,6 +94,7 @@ impl ChangeRecorder {
         previous.restore(&self.overwritten_venues, &self.overwritten_performers);
         self.log.add(&previous, changes).await?;
         self.footprint.add(&previous, changes);
+        changes.same_words = previous.find_same_words(changes);
         if let Some(undo) = &mut self.undo {
             undo.add(database, &previous, changes).await?;
         }

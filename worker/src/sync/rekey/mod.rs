@@ -9,10 +9,10 @@ mod readings;
 use std::collections::HashSet;
 
 use entity::{
-    alias, base_event, begin_write, chunks, daily_total, deadline, event,
+    alias, base_event, begin_write, daily_total, deadline, event,
     footprint::{Footprint, Scope},
     job::{self, Claim},
-    listing, performer, provider,
+    key_chunks, listing, performer, provider,
     release::{self, Cause},
     tombstone, venue,
 };
@@ -214,7 +214,7 @@ async fn fetch_rows(
     let removed_events = removed_events.filter(tombstone::COLUMN.provider_id.eq(provider_id)).into_tuple().all(transaction);
     let removed_events: HashSet<Uuid> = removed_events.await?.into_iter().collect();
     let mut existing = removed_events.clone();
-    for ids in chunks(readings.list_others(ids)) {
+    for ids in key_chunks(readings.list_others(ids)) {
         existing.extend(fetch_ids::<event::Entity>(transaction, event::Column::Id, &ids).await?);
         existing.extend(fetch_ids::<performer::Entity>(transaction, performer::Column::Id, &ids).await?);
         existing.extend(fetch_ids::<venue::Entity>(transaction, venue::Column::Id, &ids).await?);
@@ -244,7 +244,7 @@ async fn write(
     plan: RekeyPlan,
 ) -> Result<Option<Footprint>, DbErr> {
     let is_visible = plan.events.iter().any(|event| event.shown);
-    for aliases in chunks(plan.removed_aliases) {
+    for aliases in key_chunks(plan.removed_aliases) {
         alias::Entity::delete_many().filter(alias::COLUMN.id.is_in(aliases)).exec(transaction).await?;
     }
     let changed = plan.base_events.iter().map(|base_event| base_event.id).chain(plan.empty_base_events.iter().copied());
@@ -252,10 +252,10 @@ async fn write(
     upsert(transaction, plan.aliases).await?;
     upsert(transaction, plan.base_events).await?;
     upsert(transaction, plan.events).await?;
-    for base_events in chunks(plan.empty_base_events) {
+    for base_events in key_chunks(plan.empty_base_events) {
         base_event::Entity::delete_many().filter(base_event::COLUMN.id.is_in(base_events)).exec(transaction).await?;
     }
-    for base_events in chunks(changed) {
+    for base_events in key_chunks(changed) {
         listing::refresh_base_events(transaction, base_events).await?;
     }
     let columns = provider::ActiveModel { id_from: Set(configured.map(str::to_owned)), ..provider.clone().into_active_model() };
