@@ -182,7 +182,7 @@ pub async fn delete_parts(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) ->
 /// When the database is unavailable.
 pub async fn delete(transaction: &impl ConnectionTrait, ids: Vec<Uuid>) -> Result<(), DbErr> {
     delete_parts(transaction, ids.clone()).await?;
-    listing::Entity::delete_many().filter(listing::COLUMN.event_id.is_in(ids.clone())).exec(transaction).await?;
+    listing::delete(transaction, ids.clone()).await?;
     Entity::delete_many().filter(COLUMN.id.is_in(ids)).exec(transaction).await?;
     Ok(())
 }

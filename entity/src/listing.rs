@@ -136,6 +136,16 @@ pub async fn find_base_events_of(transaction: &impl ConnectionTrait, performers:
     Ok(found)
 }
 
+/// Deletes the rows of events that readers no longer see.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn delete(transaction: &impl ConnectionTrait, events: Vec<Uuid>) -> Result<(), DbErr> {
+    Entity::delete_many().filter(COLUMN.event_id.is_in(events)).exec(transaction).await?;
+    Ok(())
+}
+
 /// Marks events that have ended.
 ///
 /// # Errors

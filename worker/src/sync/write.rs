@@ -71,8 +71,12 @@ impl CopyWriter {
         upsert(transaction, changes.performers.into_values().collect()).await?;
         name_word::replace(transaction, NameKind::Venue, venue_names).await?;
         name_word::replace(transaction, NameKind::Performer, performer_names).await?;
+        let hidden = changes.changed_events.iter().filter(|event| !event.shown).map(|event| event.id).collect();
         insert(transaction, changes.new_events).await?;
         upsert(transaction, changes.changed_events).await?;
+        for events in key_chunks(hidden) {
+            listing::delete(transaction, events).await?;
+        }
         for events in key_chunks(changes.replaced) {
             event::delete_parts(transaction, events).await?;
         }

@@ -8,7 +8,7 @@ use entity::{
     event,
     footprint::{Footprint, Scope, Selection, hash_performer},
     job::queue,
-    release, undo,
+    listing, release, show_text, undo,
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use provider_sim::SimCatalogue;
@@ -23,6 +23,7 @@ use crate::feeds::{event, feed, offline, online};
 
 on_every_backend!(
     an_undo_restores_the_rows_before_each_run,
+    an_undo_hides_what_became_visible,
     an_undo_is_logged_as_changes,
     an_undo_releases_the_performers_that_return,
     a_later_run_must_be_reverted_first_only_if_it_changed_the_same,
@@ -76,6 +77,23 @@ async fn an_undo_restores_the_rows_before_each_run(database: Arc<TestDatabase>) 
         assert_eq!(copying.provider().await.event_count, event_count);
     }
     assert_eq!(undo::Entity::find().count(&copying.database).await.unwrap(), 0);
+}
+
+async fn an_undo_hides_what_became_visible(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let events = [event("11", &["5.00"]), event("12", &["5.00"])];
+    copying.accept(feed(&[online("2", &[event("21", &["5.00"])]), offline("1", &events)])).await;
+    let derived = async || {
+        let listed: Vec<_> = listing::Entity::find().order_by_asc(listing::Column::EventId).all(&copying.database).await.unwrap();
+        let shows = show_text::Entity::find().order_by_asc(show_text::Column::Id).all(&copying.database).await.unwrap();
+        (listed, shows)
+    };
+    let before = derived().await;
+    assert_eq!((before.0.len(), before.1.len()), (1, 1));
+    let run = copying.run(&feed(&[online("2", &[event("21", &["5.00"])]), online("1", &events[..1])])).await;
+    assert_eq!(derived().await.0.len(), 3, "also the one that has left");
+    copying.revert(run).await.unwrap();
+    assert_eq!(derived().await, before);
 }
 
 async fn an_undo_is_logged_as_changes(database: Arc<TestDatabase>) {
