@@ -15,7 +15,10 @@ const CHANGES: &str = "marquee_changes_total";
 /// Registers the help texts.
 pub(crate) fn describe() {
     describe_counter!(RELEASES, "Releases of this process by cause");
-    describe_counter!(ELEMENTS, "Elements of the footprints of releases: parts, day_ranges, cells, performers, categories");
+    describe_counter!(
+        ELEMENTS,
+        "Elements of the footprints of releases: parts, providers, day_ranges, cells, performers, categories"
+    );
     describe_counter!(
         OVERFLOWS,
         "Dimensions of footprints that were too large and became unbounded: cells, performers, categories"

@@ -277,6 +277,7 @@ impl EventFilters {
             } else {
                 &[Scope::Events, Scope::Concerts, Scope::Places]
             },
+            providers: (!self.provider.is_empty()).then(|| self.provider.as_slice().to_vec()),
             days: if is_by_words { None } else { self.when().days() },
             area: self.near.map(|near| near.area()),
             performers: (is_by_source_id && !is_by_words).then(hashes),

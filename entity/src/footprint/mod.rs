@@ -21,6 +21,8 @@ use crate::{
 const MAX_DAY_RANGES: usize = 32;
 /// Cells in one part, about the number of cities in which one feed changes at the same time.
 const MAX_CELLS: usize = 128;
+/// Providers in one part.
+const MAX_PROVIDERS: usize = 128;
 /// Performers in one part.
 const MAX_PERFORMERS: usize = 128;
 /// Categories in one part: the whole list of them is shorter.
@@ -68,6 +70,9 @@ pub struct Footprint {
 #[serde(deny_unknown_fields)]
 struct FootprintPart {
     scopes: Vec<Scope>,
+    /// Slugs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    providers: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     days: Option<Vec<DayRange>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,6 +89,8 @@ struct FootprintPart {
 pub struct Selection {
     /// What it reads.
     pub scopes: &'static [Scope],
+    /// Slugs of providers.
+    pub providers: Option<Vec<String>>,
     /// The days of the events that it may contain.
     pub days: Option<DayRange>,
     /// The center and the radius in kilometres of the area of the venues.
@@ -98,6 +105,7 @@ pub struct Selection {
 #[derive(Clone, Debug)]
 pub struct PartBuilder {
     scopes: &'static [Scope],
+    providers: Option<BTreeSet<String>>,
     days: Option<Vec<DayRange>>,
     cells: Option<BTreeSet<Cell>>,
     performers: Option<BTreeSet<u32>>,
@@ -110,7 +118,7 @@ impl Selection {
     /// Everything of these scopes.
     #[must_use]
     pub const fn all_of(scopes: &'static [Scope]) -> Self {
-        Self { scopes, days: None, area: None, performers: None, categories: None }
+        Self { scopes, providers: None, days: None, area: None, performers: None, categories: None }
     }
 }
 
@@ -153,6 +161,14 @@ impl Footprint {
         Self { parts: vec![FootprintPart { scopes: scopes.to_vec(), ..FootprintPart::default() }], takedown: false }
     }
 
+    /// Everything of these scopes that a provider has.
+    #[must_use]
+    pub fn of_provider(slug: &str, scopes: &[Scope]) -> Self {
+        let mut footprint = Self::all_of(scopes);
+        footprint.parts.iter_mut().for_each(|part| part.providers = Some(vec![slug.to_owned()]));
+        footprint
+    }
+
     /// The union of parts, without those to which nothing was added.
     #[must_use]
     pub fn of_parts(parts: impl IntoIterator<Item = PartBuilder>) -> Self {
@@ -173,10 +189,11 @@ impl Footprint {
 
     /// The number of its parts, and of the elements of all parts in each dimension.
     #[must_use]
-    pub fn count_elements(&self) -> [(&'static str, usize); 5] {
+    pub fn count_elements(&self) -> [(&'static str, usize); 6] {
         let sum = |count: fn(&FootprintPart) -> Option<usize>| self.parts.iter().filter_map(count).sum();
         [
             ("parts", self.parts.len()),
+            ("providers", sum(|part| part.providers.as_ref().map(Vec::len))),
             ("day_ranges", sum(|part| part.days.as_ref().map(Vec::len))),
             ("cells", sum(|part| part.cells.as_ref().map(Vec::len))),
             ("performers", sum(|part| part.performers.as_ref().map(Vec::len))),
@@ -195,6 +212,7 @@ impl FootprintPart {
     fn intersects(&self, selection: &Selection) -> bool {
         let overlaps = |days: &[DayRange], (first, last): DayRange| days.iter().any(|(from, to)| *from <= last && first <= *to);
         self.scopes.iter().any(|scope| selection.scopes.contains(scope))
+            && intersect(self.providers.as_deref(), selection.providers.as_deref())
             && self.days.as_ref().zip(selection.days).is_none_or(|(days, selected)| overlaps(days, selected))
             && self
                 .cells
@@ -207,11 +225,12 @@ impl FootprintPart {
 }
 
 impl PartBuilder {
-    /// A part of these scopes that contains nothing yet.
+    /// A part of these scopes that contains nothing yet, of any provider.
     #[must_use]
     pub fn new(scopes: &'static [Scope]) -> Self {
         Self {
             scopes,
+            providers: None,
             days: Some(Vec::new()),
             cells: Some(BTreeSet::new()),
             performers: Some(BTreeSet::new()),
@@ -219,6 +238,13 @@ impl PartBuilder {
             overflowed: Vec::new(),
             is_empty: true,
         }
+    }
+
+    /// Of the providers with these slugs.
+    #[must_use]
+    pub fn of_providers<'a>(self, slugs: impl IntoIterator<Item = &'a str>) -> Self {
+        let slugs: BTreeSet<String> = slugs.into_iter().map(str::to_owned).collect();
+        Self { providers: (slugs.len() <= MAX_PROVIDERS).then_some(slugs), ..self }
     }
 
     /// On any day.
@@ -293,6 +319,7 @@ impl PartBuilder {
         });
         FootprintPart {
             scopes: self.scopes.to_vec(),
+            providers: self.providers.map(Vec::from_iter),
             days,
             cells: self.cells.map(Vec::from_iter),
             performers: self.performers.map(Vec::from_iter),

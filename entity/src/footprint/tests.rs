@@ -10,7 +10,7 @@ fn instant(day: i32) -> UtcInstant {
 
 #[test]
 fn a_part_changes_only_responses_that_it_intersects_in_every_dimension() {
-    let mut part = PartBuilder::new(&[Scope::Events, Scope::Concerts]);
+    let mut part = PartBuilder::new(&[Scope::Events, Scope::Concerts]).of_providers(["fever"]);
     part.add_days(instant(10), instant(12));
     part.add_cell(Cell::at(48.85, 2.35));
     part.add_performer(7);
@@ -23,6 +23,8 @@ fn a_part_changes_only_responses_that_it_intersects_in_every_dimension() {
     for (selection, expected) in [
         (all.clone(), true),
         (Selection::all_of(&[Scope::Rates, Scope::Places]), false),
+        (Selection { providers: slugs(&["other", "fever"]), ..all.clone() }, true),
+        (Selection { providers: slugs(&["other"]), ..all.clone() }, false),
         (Selection { days: Some((12, 20)), ..all.clone() }, true),
         (Selection { days: Some((13, 20)), ..all.clone() }, false),
         (Selection { days: Some((i32::MIN, 10)), ..all.clone() }, true),

@@ -11,9 +11,9 @@ use crate::release_metrics;
 /// Without concerts: they show neither the availability nor the end of an event.
 const SCOPES: &[Scope] = &[Scope::Events];
 
-/// The days, categories, venues and performers of events.
-pub(super) fn build(events: &[&event::Model], details: &Details) -> Footprint {
-    let mut part = PartBuilder::new(SCOPES);
+/// The days, categories, venues and performers of events of the providers with these slugs.
+pub(super) fn build<'a>(events: &[&event::Model], details: &Details, providers: impl IntoIterator<Item = &'a str>) -> Footprint {
+    let mut part = PartBuilder::new(SCOPES).of_providers(providers);
     for event in events {
         part.add_days(event.starts_at, event.ends_at);
         details.category_of(event).into_iter().for_each(|category| part.add_category(category));

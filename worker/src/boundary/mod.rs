@@ -78,7 +78,8 @@ pub async fn handle_batch(database: &DatabaseConnection, busy: &mut BTreeSet<i32
     let mut published = None;
     if !transitions.changed_events.is_empty() {
         let details = Details::fetch(&transaction, &transitions.changed_events).await?;
-        let footprint = footprint::build(&transitions.changed_events, &details);
+        let slugs = transitions.changed_events.iter().map(|event| provider_of[&event.id].slug.as_str());
+        let footprint = footprint::build(&transitions.changed_events, &details, slugs);
         let release = release::publish(&transaction, (Cause::Boundary, None), &footprint).await?;
         let mut counts = ChangeCounts::new();
         let changes = transitions.changes.iter();

@@ -306,7 +306,7 @@ impl SyncAttempt<'_> {
         let published = match changes.into_recorder() {
             _ if !is_visible => None,
             Some(recorder) => Some(recorder.publish(&transaction, cause).await?),
-            None => Some(publish_first_load(&transaction, provider.id, cause).await?),
+            None => Some(publish_first_load(&transaction, provider, cause).await?),
         };
         let applied = ledger::AppliedChanges { counts, published };
         let close = async {

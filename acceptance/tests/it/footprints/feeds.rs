@@ -32,6 +32,8 @@ pub(super) struct DateElement {
     category: Option<usize>,
     venue: Option<u8>,
     price: u8,
+    /// The price of a zone that is neither the lowest nor the highest.
+    middle_price: u8,
     capacity: u8,
 }
 
@@ -51,16 +53,17 @@ pub(super) enum Change {
     Category(u8, Option<usize>),
     Online(u8),
     Capacity(u8, u8, u8),
+    MiddlePrice(u8, u8, u8),
     Performer(u8, u8),
     Venue(u8, (u8, usize)),
 }
 
 fn any_date() -> impl Strategy<Value = DateElement> {
     let when = (1_u8..7, 0..HOURS.len(), 0_u8..3);
-    let what = (option::weighted(0.3, 0..CATEGORIES.len()), option::weighted(0.8, 0_u8..3), 1_u8..4, 0_u8..3);
+    let what = (option::weighted(0.3, 0..CATEGORIES.len()), option::weighted(0.8, 0_u8..3), 1_u8..4, 0_u8..3, 0_u8..3);
     (when, prop_oneof![2 => Just(0), 1 => 0..ATTRIBUTES.len()], what).prop_map(|((day, hour, days), attribute, what)| {
-        let (category, venue, price, capacity) = what;
-        DateElement { day, hour, days, attribute, category, venue, price, capacity }
+        let (category, venue, price, middle_price, capacity) = what;
+        DateElement { day, hour, days, attribute, category, venue, price, middle_price, capacity }
     })
 }
 
@@ -79,6 +82,7 @@ pub(super) fn any_change() -> impl Strategy<Value = Change> {
         1 => (show(), option::of(0..CATEGORIES.len())).prop_map(|(id, category)| Change::Category(id, category)),
         1 => show().prop_map(Change::Online),
         1 => (show(), 0_u8..3, 0_u8..3).prop_map(|(id, date, capacity)| Change::Capacity(id, date, capacity)),
+        1 => (show(), 0_u8..3, 0_u8..3).prop_map(|(id, date, price)| Change::MiddlePrice(id, date, price)),
         1 => (1_u8..4, 0_u8..2).prop_map(|(id, name)| Change::Performer(id, name)),
         1 => (0_u8..3, (0_u8..2, 0..CITIES.len())).prop_map(|(id, venue)| Change::Venue(id, venue)),
     ]
@@ -93,7 +97,8 @@ impl Change {
             | Self::Title(id, _)
             | Self::Category(id, _)
             | Self::Online(id)
-            | Self::Capacity(id, ..) => Some(*id),
+            | Self::Capacity(id, ..)
+            | Self::MiddlePrice(id, ..) => Some(*id),
             Self::Performer(..) | Self::Venue(..) => None,
         }
     }
@@ -118,7 +123,8 @@ impl Feed {
             | Change::Title(id, _)
             | Change::Category(id, _)
             | Change::Online(id)
-            | Change::Capacity(id, ..) => {
+            | Change::Capacity(id, ..)
+            | Change::MiddlePrice(id, ..) => {
                 if let Some(show) = self.shows.get_mut(&id) {
                     show.apply(change);
                 }
@@ -142,7 +148,8 @@ impl Feed {
                 let name = self.performer_names.get(performer).copied().unwrap_or_default();
                 write!(text, "<performer performer_id='{performer}' name='The Band {performer} {name}'/>").unwrap();
             }
-            for (date, DateElement { day, hour, days, attribute, category, venue, price, capacity }) in &show.dates {
+            for (date, DateElement { day, hour, days, attribute, category, venue, price, middle_price, capacity }) in &show.dates
+            {
                 let (end, category) = (day + days, category_attribute(*category));
                 let (hour, attribute) = (HOURS[*hour], ATTRIBUTES[*attribute]);
                 write!(
@@ -160,7 +167,12 @@ impl Feed {
                     )
                     .unwrap();
                 }
-                write!(text, "<zone zone_id='1' price='{price}0' capacity='{capacity}'/></event>").unwrap();
+                write!(
+                    text,
+                    "<zone zone_id='1' price='{price}0' capacity='{capacity}'/><zone zone_id='2' price='4{middle_price}'/>\
+                     <zone zone_id='3' price='50'/></event>"
+                )
+                .unwrap();
             }
             text.push_str("</base_event>");
         }
@@ -189,6 +201,11 @@ impl ShowElement {
             Change::Capacity(_, date, capacity) => {
                 if let Some(date) = self.dates.get_mut(&date) {
                     date.capacity = capacity;
+                }
+            }
+            Change::MiddlePrice(_, date, price) => {
+                if let Some(date) = self.dates.get_mut(&date) {
+                    date.middle_price = price;
                 }
             }
             Change::Show(..) | Change::Performer(..) | Change::Venue(..) => {}

@@ -16,7 +16,7 @@ use api::{
     query::Parameters,
     resources::{
         concerts::ConcertsQuery,
-        events::{CalendarQuery, EventsQuery},
+        events::{CalendarQuery, EventsQuery, FacetsQuery},
         performers::PerformersQuery,
         places::PlacesQuery,
         search::SearchQuery,
@@ -67,7 +67,7 @@ const CACHE_BYTES: u64 = 1 << 24;
 /// So short that a stale response is only served while another request fetches it.
 const REVALIDATE_WITHIN: Duration = Duration::ZERO;
 /// In and around the cities, days, performers and categories of the feeds.
-const QUERIES: [&str; 24] = [
+const QUERIES: [&str; 30] = [
     "/search",
     "/search?limit=2",
     "/search?starts_at=2030-01-01&ends_at=2030-01-01",
@@ -79,6 +79,12 @@ const QUERIES: [&str; 24] = [
     "/search?category=music/jazz,theatre",
     "/search?category=theatre&starts_at=2030-01-02&ends_at=2030-01-04",
     "/search?category=music/jazz&q=show%202",
+    "/events",
+    "/events?sort=-updated_at&starts_at=2030-01-01&ends_at=2030-01-05",
+    "/events?performer=provider0:1,provider1:2&listed=any",
+    "/events?provider=provider1&category=music&status=any",
+    "/events/facets?by=category,provider,status",
+    "/events/facets?by=category&starts_at=2030-01-02&ends_at=2030-01-04",
     "/concerts?bandIds=1",
     "/concerts?bandIds=provider0:2,provider1:3",
     "/concerts?latitude=48.85&longitude=2.35&radius=5",
@@ -325,6 +331,7 @@ async fn respond(state: &State, query: &str, coding: ContentCoding) -> CacheResp
     match path {
         "/search" => get(state, SearchQuery::parse(parameters), coding).await,
         "/events" => get(state, EventsQuery::parse(parameters), coding).await,
+        "/events/facets" => get(state, FacetsQuery::parse(parameters), coding).await,
         "/events/calendar" => get(state, CalendarQuery::parse(parameters), coding).await,
         "/concerts" => get(state, ConcertsQuery::parse(parameters), coding).await,
         "/performers" => get(state, PerformersQuery::parse(parameters), coding).await,

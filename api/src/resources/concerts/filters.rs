@@ -109,6 +109,7 @@ impl CachedQuery for ConcertsQuery {
         let ConcertFilters { bands, near, range, .. } = &self.filters;
         Selection {
             scopes: &[Scope::Events, Scope::Concerts],
+            providers: None,
             days: range.days(),
             area: near.map(|near| near.area()),
             performers: hash_bands(bands),

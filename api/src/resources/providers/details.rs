@@ -96,7 +96,7 @@ impl CachedQuery for ProviderQuery {
     const RESOURCE: CachedResource = CachedResource::Providers;
 
     fn selection(&self) -> Selection {
-        Selection::all_of(&[Scope::Events])
+        Selection { providers: Some(vec![self.slug.clone()]), ..Selection::all_of(&[Scope::Events]) }
     }
 
     fn read_size(&self) -> ReadSize {

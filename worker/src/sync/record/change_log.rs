@@ -47,18 +47,20 @@ impl ChangeLog {
         }
     }
 
-    /// Adds the changes of a batch.
-    pub(super) async fn add(&mut self, previous: &PreviousState<'_>, changes: &CopyChanges) -> Result<(), SyncError> {
+    /// Adds the changes of a batch, and returns the events that they concern.
+    pub(super) async fn add(&mut self, previous: &PreviousState<'_>, changes: &CopyChanges) -> Result<HashSet<Uuid>, SyncError> {
         let found = self.find_changes(previous, changes);
+        let events = found.iter().map(|change| change.event_id).collect();
         if found.is_empty() {
-            return Ok(());
+            return Ok(events);
         }
         for change in &found {
             *self.counts.entry(change.kind).or_default() += 1;
         }
         let batch = serde_json::to_vec(&found).map_err(std::io::Error::other).map_err(SyncError::Spool)?;
         self.batches.push(batch.len() as u64);
-        self.spool.write(batch).await.map_err(spool_failed)
+        self.spool.write(batch).await.map_err(spool_failed)?;
+        Ok(events)
     }
 
     /// Writes the changes as those of a release, and returns how many of each kind there are. All other writers wait for the version's row

@@ -26,12 +26,13 @@ pub(super) struct CopyFootprint {
 }
 
 impl CopyFootprint {
-    /// Nothing has changed yet.
-    pub(super) fn new() -> Self {
-        let venues = |scopes| PartBuilder::new(scopes).on_any_day().of_any_performer().of_any_category();
-        let performers = |scopes| PartBuilder::new(scopes).on_any_day().in_any_cell().of_any_category();
+    /// Nothing of the provider with this slug has changed yet.
+    pub(super) fn new(provider: &str) -> Self {
+        let part = |scopes| PartBuilder::new(scopes).of_providers([provider]);
+        let venues = |scopes| part(scopes).on_any_day().of_any_performer().of_any_category();
+        let performers = |scopes| part(scopes).on_any_day().in_any_cell().of_any_category();
         Self {
-            events: PartBuilder::new(&[Scope::Events, Scope::Concerts]),
+            events: part(&[Scope::Events, Scope::Concerts]),
             new_or_removed_venues: venues(&[Scope::Venues]),
             changed_venues: venues(&[Scope::Venues, Scope::Concerts]),
             new_or_removed_performers: performers(&[Scope::Performers]),
@@ -41,8 +42,8 @@ impl CopyFootprint {
     }
 
     /// The footprint of a first load, which has no previous state.
-    pub(super) fn of_first_load() -> Footprint {
-        Footprint::all_of(&[Scope::Events, Scope::Concerts, Scope::Performers, Scope::Venues])
+    pub(super) fn of_first_load(provider: &str) -> Footprint {
+        Footprint::of_provider(provider, &[Scope::Events, Scope::Concerts, Scope::Performers, Scope::Venues])
     }
 
     /// The union of all parts, and the days on which changed events start, before or after the change.
@@ -54,9 +55,10 @@ impl CopyFootprint {
         (Footprint::of_parts(parts), start_days)
     }
 
-    /// Adds a batch, and removes the venues and performers from it that the copy has already.
-    pub(super) fn add(&mut self, previous: &PreviousState<'_>, changes: &mut CopyChanges) {
-        self.add_events(previous, changes);
+    /// Adds a batch of which the changes of some events are `logged`, and removes the venues and performers from it that the copy has
+    /// already.
+    pub(super) fn add(&mut self, previous: &PreviousState<'_>, changes: &mut CopyChanges, logged: &HashSet<Uuid>) {
+        self.add_events(previous, changes, logged);
 
         changes.venues.retain(|id, venue| {
             let stored = previous.venues.get(id);
@@ -90,7 +92,7 @@ impl CopyFootprint {
             .for_each(|performer| self.new_or_removed_performers.add_performer(hash_performer(&performer.source_id)));
     }
 
-    fn add_events(&mut self, previous: &PreviousState<'_>, changes: &CopyChanges) {
+    fn add_events(&mut self, previous: &PreviousState<'_>, changes: &CopyChanges, logged: &HashSet<Uuid>) {
         let mut new_performers: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
         for row in &changes.event_performers {
             new_performers.entry(row.event_id).or_default().push(row.performer_id);
@@ -108,19 +110,21 @@ impl CopyFootprint {
             base_events.map(|base_event| event.category.clone().or_else(|| base_event?.category.clone()))
         };
         let retitled: HashSet<Uuid> = changes.retitled.iter().copied().collect();
-        let mut only_details: HashSet<Uuid> = HashSet::new();
+        let mut only_tickets: HashSet<Uuid> = HashSet::new();
         for event in changes.new_events.iter().chain(&changes.changed_events) {
             let performers = new_performers(event);
-            let stored = previous.events.get(&event.id).filter(|_| !retitled.contains(&event.base_event_id));
+            // Lists have the time of the newest logged change.
+            let is_unlogged = !retitled.contains(&event.base_event_id) && !logged.contains(&event.id);
+            let stored = previous.events.get(&event.id).filter(|_| is_unlogged);
             if stored.is_some_and(|stored| is_same(stored, event) && previous.has_performers(stored.id, performers)) {
-                only_details.insert(event.id);
+                only_tickets.insert(event.id);
             } else if event.shown {
                 let cell = event.venue_id.and_then(new_cell);
                 self.add_event(event, &categories(event), cell, performers.iter().filter_map(new_hash));
             }
         }
         let is_shown = |event: &event::Model| event.shown || retitled.contains(&event.base_event_id);
-        for event in previous.events.values().filter(|event| is_shown(event) && !only_details.contains(&event.id)) {
+        for event in previous.events.values().filter(|event| is_shown(event) && !only_tickets.contains(&event.id)) {
             let cell = event.venue_id.and_then(|id| previous.venues.get(&id)).map(cell_of);
             let performers = previous.performers_of(event.id).iter();
             let performers = performers.filter_map(|row| previous.performers.get(&row.performer_id));
@@ -143,7 +147,7 @@ impl CopyFootprint {
     }
 }
 
-/// Whether two rows of an event differ in nothing but its zones, which only the page of the event shows.
+/// Whether two rows of an event differ in nothing but the numbers of its tickets, which only the page of the event shows.
 fn is_same(stored: &event::Model, new: &event::Model) -> bool {
     let event::Model { content_hash, first_seen_at, last_seen_at, left_at, came_back_at, .. } = *stored;
     // Those of an event that an earlier release wrote are unknown.

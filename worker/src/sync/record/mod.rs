@@ -74,7 +74,7 @@ impl ChangeRecorder {
     /// Records an undo at an instant.
     pub(super) fn of_undo(provider: &provider::Model, now: UtcInstant) -> Self {
         Self {
-            footprint: CopyFootprint::new(),
+            footprint: CopyFootprint::new(&provider.slug),
             log: ChangeLog::new(provider, now),
             undo: None,
             overwritten_venues: HashMap::new(),
@@ -92,8 +92,8 @@ impl ChangeRecorder {
         let fetching = PreviousState::fetch(database, copied, changes);
         let mut previous = deadline::within(deadline::BULK, database, fetching).await?;
         previous.restore(&self.overwritten_venues, &self.overwritten_performers);
-        self.log.add(&previous, changes).await?;
-        self.footprint.add(&previous, changes);
+        let logged = self.log.add(&previous, changes).await?;
+        self.footprint.add(&previous, changes, &logged);
         changes.same_words = previous.find_same_words(changes);
         if let Some(undo) = &mut self.undo {
             undo.add(database, &previous, changes).await?;
@@ -134,12 +134,12 @@ impl ChangeRecorder {
 /// Publishes the release of a first load, which has no previous state. Its totals are computed after it, because it has many days.
 pub(super) async fn publish_first_load(
     transaction: &DatabaseTransaction,
-    provider_id: i32,
+    provider: &provider::Model,
     cause: (Cause, Option<i64>),
 ) -> Result<PublishedRelease, SyncError> {
-    let footprint = CopyFootprint::of_first_load();
+    let footprint = CopyFootprint::of_first_load(&provider.slug);
     let publishing = async {
-        daily_total::invalidate(transaction, provider_id).await?;
+        daily_total::invalidate(transaction, provider.id).await?;
         release::publish(transaction, cause, &footprint).await
     };
     let release = deadline::within(deadline::BULK, transaction, Box::pin(publishing)).await?;

@@ -246,6 +246,8 @@ async fn the_release_changes_only_what_it_must(database: Arc<TestDatabase>) {
     let near = |latitude, longitude| Some((Direction::from_degrees(latitude, longitude), 10.0));
     let performer = |id: &str| Some(vec![entity::footprint::hash_performer(id)]);
     for (selection, expected) in [
+        (Selection { providers: Some(vec![copying.entry.slug.clone()]), ..all.clone() }, true),
+        (Selection { providers: Some(vec!["other".to_owned()]), ..all.clone() }, false),
         (Selection { days: Some((day, day)), ..all.clone() }, true),
         (Selection { days: Some((day + 1, day + 1)), ..all.clone() }, false),
         (Selection { area: near(0.0, 179.9), ..all.clone() }, true),
