@@ -103,11 +103,14 @@ impl StreamClient {
 
     /// The last block, after all others.
     pub(super) async fn last(&mut self) -> Option<Block> {
-        let mut last = None;
-        while let Some(block) = self.next().await {
-            last = Some(block);
-        }
-        last
+        let read = async {
+            let mut last = None;
+            while let Some(block) = self.next().await {
+                last = Some(block);
+            }
+            last
+        };
+        timeout(TIMEOUT, read).await.expect("the stream has ended")
     }
 }
 

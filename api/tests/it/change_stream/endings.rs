@@ -114,6 +114,10 @@ async fn streams_end_when_the_database_is_restored(database: Arc<TestDatabase>) 
     }
     let log = read_log(&process).await.0;
     let first = log[0]["cursor"].as_str().unwrap();
+    // A process that does not know these releases cannot know that the database no longer has them.
+    while !process.get("/readyz").await.1.contains("\"catalogue_version\":3") {
+        sleep(Duration::from_millis(50)).await;
+    }
     let mut streams = Vec::new();
     for query in ["kind=left".to_owned(), format!("after={first}")] {
         streams.push(StreamClient::open(process.address, &query, None).await);
