@@ -34,7 +34,7 @@ pub enum RevertError {
     /// The previous state is not stored.
     #[error(
         "the previous state of sync run {0} is not stored: the run changed nothing, was the first load of its provider, was reverted \
-         already, is too old, or ended before a takedown"
+         already, is too old, or ended before a takedown or a `rekey`"
     )]
     NotStored(i64),
     /// Later runs have changed the same items.

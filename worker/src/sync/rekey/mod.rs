@@ -14,7 +14,7 @@ use entity::{
     job::{self, Claim},
     key_chunks, listing, performer, provider,
     release::{self, Cause},
-    tombstone, venue,
+    tombstone, undo, venue,
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -258,6 +258,8 @@ async fn write(
     for base_events in key_chunks(changed) {
         listing::refresh_base_events(transaction, base_events).await?;
     }
+    // They have the previous keys: an undo would create the rows of these again, with ids that other rows have now.
+    undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(provider.id)).exec(transaction).await?;
     let columns = provider::ActiveModel { id_from: Set(configured.map(str::to_owned)), ..provider.clone().into_active_model() };
     columns.update(transaction).await?;
     let footprint = is_visible.then(|| Footprint::all_of(&[Scope::Events]));

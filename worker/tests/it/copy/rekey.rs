@@ -16,6 +16,7 @@ use worker::{
     sync::{
         Counts, FeedSource, SyncError, identity,
         rekey::{self, RekeyError, RekeyReport},
+        revert::RevertError,
     },
 };
 
@@ -29,6 +30,7 @@ on_every_backend!(
     events_move_between_base_events,
     changed_content_is_left_to_the_sync,
     a_removed_event_is_not_imported_with_its_new_key,
+    runs_before_a_rekey_are_not_reverted,
     nothing_is_changed_without_the_lease,
     a_document_without_the_property_is_refused,
 );
@@ -241,6 +243,37 @@ async fn a_removed_event_is_not_imported_with_its_new_key(database: Arc<TestData
     assert_eq!(copying.accept(&document).await.inserted, 0);
     assert_eq!(copying.tables().await.events.len(), 2);
     assert!(tombstone::Entity::find_by_id(removed).one(&copying.database).await.unwrap().is_some());
+}
+
+async fn runs_before_a_rekey_are_not_reverted(database: Arc<TestDatabase>) {
+    let mut copying = Copying::with_json(&database).await;
+    // Two dates of each show; the feed tells them apart by their `@id`.
+    let events = |price: &str| {
+        document((0..4).map(|number| {
+            let mut event = event(number);
+            event["sku"] = format!("S{}", number / 2).into();
+            event["offers"] = json!({"@type": "Offer", "price": price, "priceCurrency": "EUR"});
+            event
+        }))
+    };
+    copying.accept(events("10.00")).await;
+    let before = copying.run(&events("12.00")).await;
+    copying.set_id_from(Some("sku"));
+    copying.rekey(&events("12.00")).await;
+    let tables = copying.tables().await;
+    let error = copying.revert(before).await.unwrap_err();
+    assert!(matches!(error, RevertError::NotStored(_)), "{error}");
+    assert_eq!(copying.tables().await, tables);
+    // The two dates of a show have one base event now, which is the only change.
+    for price in ["12.00", "13.00"] {
+        let counts = copying.accept(events(price)).await;
+        assert_eq!((counts.inserted, counts.left), (0, 0), "{counts:?}");
+    }
+
+    let after = copying.run(&events("14.00")).await;
+    copying.revert(after).await.unwrap();
+    assert_eq!(ids(&copying.tables().await), ids(&tables));
+    assert_eq!(copying.accept(events("15.00")).await.updated, 4);
 }
 
 async fn nothing_is_changed_without_the_lease(database: Arc<TestDatabase>) {

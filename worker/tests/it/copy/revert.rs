@@ -34,7 +34,7 @@ on_every_backend!(
 );
 
 impl Copying {
-    async fn revert(&self, run: i64) -> Result<RevertReport, RevertError> {
+    pub(super) async fn revert(&self, run: i64) -> Result<RevertReport, RevertError> {
         let claim = hold(&self.database, &self.entry.slug).await;
         let (run, _) = revert::find_run(&self.database, run).await?;
         let report = revert::revert(&self.database, &run, Some(&claim)).await;
@@ -43,7 +43,7 @@ impl Copying {
     }
 
     /// Syncs from a document, and returns the number of the run.
-    async fn run(&self, document: &str) -> i64 {
+    pub(super) async fn run(&self, document: &str) -> i64 {
         self.sync(document).await.unwrap().run_id
     }
 
