@@ -18,6 +18,7 @@ use super::{
     listed_filter::ListedFilter,
     near::Near,
     price_filter::PriceFilter,
+    sort::Sort,
     value_list::ValueList,
     when::{Clock, RangeKind, When},
     words::Words,
@@ -173,9 +174,26 @@ impl EventFilters {
         self.words.as_mut()?.correct(vocabulary)
     }
 
-    /// Whether words are looked up twice, which must be in one snapshot.
-    pub(crate) fn are_corrected(&self) -> bool {
-        self.words.as_ref().is_some_and(Words::is_corrected)
+    /// Whether a list reads several statements that must be of one snapshot: what the filters name, or prices are compared with, is looked up
+    /// before the events. The documents of words have their version.
+    pub(crate) fn need_snapshot(&self, sort: Sort) -> bool {
+        self.words.as_ref().is_some_and(Words::is_corrected) || self.name_rows() || self.compare_prices(sort)
+    }
+
+    /// The same of numbers of events, with words also if these are looked up once: the numbers have no other version.
+    pub(crate) fn need_snapshot_to_count(&self) -> bool {
+        self.words.is_some() || self.need_snapshot(Sort::StartsAt)
+    }
+
+    /// Whether they have ids or slugs of rows.
+    fn name_rows(&self) -> bool {
+        let Self { performer, venue, provider, .. } = self;
+        !performer.is_empty() || !venue.is_empty() || !provider.is_empty()
+    }
+
+    /// Whether prices are compared, for which they must have one currency.
+    pub(super) fn compare_prices(&self, sort: Sort) -> bool {
+        self.price.compares() || sort.is_by_price()
     }
 
     /// When they take place.

@@ -99,9 +99,12 @@ pub(crate) struct FoundPage {
 /// Rows, and the version of the snapshot that they were read from; `None` if there are no rows that contain it.
 pub(crate) type Snapshot<T> = (T, Option<SnapshotVersion>);
 
-/// The versions that the statements of one attempt have read.
+/// The versions that the statements of one attempt have read. Statements without rows have none.
 #[derive(Debug, Default)]
-struct Versions(Vec<SnapshotVersion>);
+struct Versions {
+    read: Vec<SnapshotVersion>,
+    are_unknown: bool,
+}
 
 impl<C: ReadConnection> PageReader<'_, C> {
     /// The rows after a position, at most `limit`, and if it `counts` the number of all rows up to a maximum.
@@ -116,9 +119,9 @@ impl<C: ReadConnection> PageReader<'_, C> {
             let mut versions = Versions::default();
             let found = self.attempt(after, limit, max_count, &mut versions).await?;
             // Of several versions, the oldest: the response is read again as soon as the newer one is known.
-            let oldest = versions.0.iter().min().copied();
-            if oldest == versions.0.iter().max().copied() || attempt == MAX_ATTEMPTS {
-                return Ok((found, oldest));
+            let oldest = versions.read.iter().min().copied();
+            if oldest == versions.read.iter().max().copied() || attempt == MAX_ATTEMPTS {
+                return Ok((found, oldest.filter(|_| !versions.are_unknown)));
             }
             attempt += 1;
         }
@@ -132,7 +135,7 @@ impl<C: ReadConnection> PageReader<'_, C> {
         versions: &mut Versions,
     ) -> Result<FoundPage, ApiError> {
         let resolved = Resolved::fetch(self.database, self.filters, self.sort).await?;
-        versions.0.extend(resolved.documents.as_ref().and_then(|documents| documents.snapshot));
+        versions.read.extend(resolved.documents.as_ref().and_then(|documents| documents.snapshot));
         if resolved.is_empty() {
             return Ok(FoundPage { total: max_count.map(|_| 0), ..FoundPage::default() });
         }
@@ -201,7 +204,8 @@ impl<C: ReadConnection> PageReader<'_, C> {
         for plan in plans {
             let statement = statement::page(self.backend(), found, plan, after, limit);
             let rows = self.read_rows(statement).await?;
-            versions.0.extend(rows.first().map(|row| (row.version, row.raised_at)));
+            versions.read.extend(rows.first().map(|row| (row.version, row.raised_at)));
+            versions.are_unknown |= rows.is_empty();
             let candidates = match (rows.first(), plan) {
                 (Some(row), _) => u64::try_from(row.candidates).unwrap_or(0),
                 // A page after a position may be empty because too few events were sorted.
@@ -219,7 +223,7 @@ impl<C: ReadConnection> PageReader<'_, C> {
         let rows: Vec<CountRow> = read_rows(self.database, statement::count(self.backend(), found, plan, max))
             .await
             .map_err(|error| self.filters.explain(error))?;
-        versions.0.extend(rows.first().map(|row| (row.version, row.raised_at)));
+        versions.read.extend(rows.first().map(|row| (row.version, row.raised_at)));
         Ok(rows.first().map_or(0, |row| u64::try_from(row.count).unwrap_or(0)))
     }
 

@@ -51,8 +51,7 @@ impl CachedQuery for MapQuery {
     }
 
     fn needs_snapshot(&self) -> bool {
-        // They are looked up by a statement before.
-        self.filters.words.is_some()
+        self.filters.need_snapshot_to_count()
     }
 
     fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {

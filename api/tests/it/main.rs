@@ -36,6 +36,7 @@ mod fixtures;
 mod health;
 mod health_command;
 mod json_schema;
+mod lookups_under_changes;
 mod malformed_queries;
 mod mcp;
 mod multivac;

@@ -90,8 +90,8 @@ impl CachedQuery for CalendarQuery {
     }
 
     fn needs_snapshot(&self) -> bool {
-        // Words are looked up, and totals are checked, by a statement before.
-        self.filters.words.is_some() || select_totals(&self.filters, (self.first, self.last)).is_some()
+        // Totals are checked by a statement before.
+        self.filters.need_snapshot_to_count() || select_totals(&self.filters, (self.first, self.last)).is_some()
     }
 
     fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {

@@ -129,7 +129,7 @@ impl CachedQuery for EventsQuery {
     }
 
     fn needs_snapshot(&self) -> bool {
-        self.filters.filters.are_corrected()
+        self.filters.filters.need_snapshot(self.filters.sort)
     }
 
     fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {

@@ -11,7 +11,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    find::{EventFilters, FilterDefaults},
+    find::{EventFilters, FilterDefaults, Sort},
     query::{Filters, ListFilters, ListQuery, Parameters},
     vocabulary::Vocabulary,
 };
@@ -63,7 +63,7 @@ impl CachedQuery for SearchQuery {
     }
 
     fn needs_snapshot(&self) -> bool {
-        self.filters.events.are_corrected()
+        self.filters.events.need_snapshot(Sort::StartsAt)
     }
 
     fn correct(&mut self, vocabulary: &Vocabulary) -> Option<String> {
