@@ -97,6 +97,7 @@ impl EventState {
         let EventRows { event, base_event, venue, performers, currency } = rows;
         let digits = event.currency_digits.unwrap_or(currency.1);
         let units = 10_i64.pow((PRICE_DIGITS - digits).max(0).unsigned_abs().into());
+        let organizer_name = event.organizer_name.as_ref().or(base_event.organizer_name.as_ref());
         let price = |minor_units: Option<i64>| minor_units.map(|price| price.saturating_mul(units));
         Self {
             starts_at: event.starts_at,
@@ -112,7 +113,7 @@ impl EventState {
             max_price: price(event.max_price),
             venue: venue.map(VenueState::of),
             performers: performers.iter().map(|row| ItemKey(row.id, row.source_id.clone())).collect(),
-            organizers: [&base_event.organizer_company_id, &base_event.organizer_name].into_iter().flatten().cloned().collect(),
+            organizers: base_event.organizer_company_id.iter().chain(organizer_name).cloned().collect(),
         }
     }
 }

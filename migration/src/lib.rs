@@ -20,6 +20,7 @@ mod ledger;
 mod listing;
 mod loading;
 mod name_words;
+mod organizers;
 mod pages;
 mod probe;
 mod pushes;
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(word_search::Migration),
             Box::new(change_states::Migration),
             Box::new(daily_totals::Migration),
+            Box::new(organizers::Migration),
         ]
     }
 }

@@ -179,7 +179,7 @@ impl Conditions {
                 .push(format!("listing.event_id IN (SELECT event_id FROM event_performer WHERE performer_id IN ({performers}))"));
         }
         if !filters.organizer.is_empty() {
-            self.texts.push(format!("listing.base_event_id IN ({})", base_events_of_organizers(filters, sql)));
+            self.texts.push(format!("listing.event_id IN ({})", events_of_organizers(filters, sql)));
         }
     }
 
@@ -215,18 +215,24 @@ pub(super) fn regions_within(slugs: &str) -> String {
     )
 }
 
-/// The base events of organizers, by the provider's id or by their names.
-fn base_events_of_organizers(filters: &EventFilters, sql: &mut Sql) -> String {
+/// The events of organizers, by the provider's id or by their names. An event may have a name in place of that of its base event.
+fn events_of_organizers(filters: &EventFilters, sql: &mut Sql) -> String {
     let selects: Vec<String> = filters
         .organizer
         .of_providers()
         .map(|(provider, organizer)| {
             let (provider, organizer) = (sql.bind(provider), sql.bind(organizer));
+            let joined = format!(
+                "provider.slug = {provider} AND base_event.provider_id = provider.id AND event.base_event_id = base_event.id"
+            );
             format!(
-                "SELECT base_event.id FROM base_event JOIN provider ON provider.id = base_event.provider_id WHERE provider.slug = {provider} \
-                 AND (base_event.organizer_company_id = {organizer} OR base_event.organizer_name = {organizer})"
+                "SELECT event.id FROM provider CROSS JOIN base_event CROSS JOIN event WHERE {joined} \
+                 AND (base_event.organizer_company_id = {organizer} \
+                 OR base_event.organizer_name = {organizer} AND event.organizer_name IS NULL) \
+                 UNION SELECT event.id FROM event CROSS JOIN base_event CROSS JOIN provider WHERE {joined} \
+                 AND event.organizer_name = {organizer}"
             )
         })
         .collect();
-    if selects.is_empty() { "SELECT id FROM base_event WHERE FALSE".to_owned() } else { selects.join(" UNION ") }
+    if selects.is_empty() { "SELECT id FROM event WHERE FALSE".to_owned() } else { selects.join(" UNION ") }
 }

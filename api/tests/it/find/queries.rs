@@ -257,7 +257,9 @@ impl RandomQuery {
                 event.provider == PROVIDERS[provider] && PERFORMERS.get(performer).is_some_and(|id| event.performers.contains(id))
             })
             && self.venue.is_none_or(|(venue, provider)| event.provider == PROVIDERS[provider] && event.venue == Some(venue))
-            && self.organizer.is_none_or(|index| event.provider == PROVIDERS[0] && event.organizer == Some(ORGANIZERS[index]))
+            && self
+                .organizer
+                .is_none_or(|index| event.provider == PROVIDERS[0] && event.organizers.contains(&Some(ORGANIZERS[index])))
             && self.provider.is_none_or(|index| event.provider == PROVIDERS[index])
             && self.category.is_none_or(|index| {
                 let wanted = CATEGORIES[index];

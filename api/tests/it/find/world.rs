@@ -17,7 +17,7 @@ pub(super) const PROVIDERS: [&str; 2] = ["fever", "northstage"];
 /// The currencies of the providers.
 pub(super) const CURRENCIES: [&str; 2] = ["EUR", "USD"];
 pub(super) const PERFORMERS: [&str; 4] = ["1", "2", "3", "4"];
-pub(super) const ORGANIZERS: [&str; 2] = ["77", "Sala Norte"];
+pub(super) const ORGANIZERS: [&str; 3] = ["77", "Sala Norte", "Sala Sur"];
 /// Shows of each provider.
 const SHOWS: usize = 100;
 const ZONES: [Tz; 6] =
@@ -44,6 +44,8 @@ pub(super) const NAMES: [&str; 12] = [
 #[derive(Clone, Debug)]
 pub(super) struct RandomEvent {
     provider: usize,
+    /// In place of the organizer of its show.
+    has_organizer: bool,
     /// Events of a provider with the same one have one base event.
     show: usize,
     name: Option<usize>,
@@ -76,7 +78,8 @@ pub(super) struct Expected {
     pub(super) venue: Option<usize>,
     pub(super) performers: Vec<&'static str>,
     pub(super) category: Option<&'static str>,
-    pub(super) organizer: Option<&'static str>,
+    /// The provider's id of the organizer of its show, and the name of its organizer.
+    pub(super) organizers: [Option<&'static str>; 2],
     pub(super) prices: Option<(i64, i64)>,
     pub(super) currency: &'static str,
     pub(super) status: EventStatus,
@@ -111,7 +114,7 @@ pub(super) fn events() -> impl Strategy<Value = Vec<RandomEvent>> {
         0..PROVIDERS.len(),
         option::weighted(0.85, 0..VENUES),
         vec(0..PERFORMERS.len(), 0..3),
-        option::weighted(0.8, 0..CATEGORIES.len()),
+        (option::weighted(0.8, 0..CATEGORIES.len()), prop::bool::weighted(0.2)),
         (0..SHOWS, option::weighted(0.3, 0..NAMES.len())),
     );
     let prices = option::weighted(0.8, (0..40_i64, 0..20_i64).prop_map(|(min, more)| (min * 50, (min + more) * 50)));
@@ -128,7 +131,8 @@ pub(super) fn events() -> impl Strategy<Value = Vec<RandomEvent>> {
                 provider: what.0,
                 venue: what.1,
                 performers: what.2,
-                category: what.3,
+                category: what.3.0,
+                has_organizer: what.3.1,
                 show: what.4.0,
                 name: what.4.1,
                 prices,
@@ -220,7 +224,7 @@ impl RandomEvent {
             venue: self.venue,
             performers: self.performers.iter().map(|&performer| PERFORMERS[performer]).collect(),
             category: self.category.or(self.category_of_show()).map(|category| CATEGORIES[category]),
-            organizer: ORGANIZERS.get(self.show % 4).copied(),
+            organizers: self.organizers(),
             prices: self.prices,
             currency: self.currency.unwrap_or(CURRENCIES[self.provider]),
             status: EventStatus::ALL[self.status % EventStatus::ALL.len()],
@@ -238,6 +242,12 @@ impl RandomEvent {
     /// Its base event has one, too, unless it has another one.
     fn category_of_show(&self) -> Option<usize> {
         Some(self.show % 9).filter(|category| *category < CATEGORIES.len())
+    }
+
+    fn organizers(&self) -> [Option<&'static str>; 2] {
+        let [id, name, own_name] = ORGANIZERS;
+        let name_of_show = (self.show % 4 == 1).then_some(name);
+        [(self.show.is_multiple_of(4)).then_some(id), self.has_organizer.then_some(own_name).or(name_of_show)]
     }
 
     fn row(&self, number: usize, expected: &Expected, venues: &[RandomVenue], now: DateTime<Utc>) -> NewEvent {
@@ -270,10 +280,10 @@ impl RandomEvent {
         new.base_event.source_id = expected.show.to_string();
         expected.title.clone_into(&mut new.base_event.title);
         new.base_event.category = self.category_of_show().map(|category| CATEGORIES[category].to_owned());
-        match expected.organizer {
-            Some(name) if name == ORGANIZERS[1] => new.base_event.organizer_name = Some(name.to_owned()),
-            id => new.base_event.organizer_company_id = id.map(str::to_owned),
-        }
+        new.row.organizer_name = self.has_organizer.then(|| ORGANIZERS[2].to_owned());
+        let of_show = Self { has_organizer: false, ..self.clone() };
+        [new.base_event.organizer_company_id, new.base_event.organizer_name] =
+            of_show.organizers().map(|organizer| organizer.map(str::to_owned));
         let Some(venue) = self.venue else { return new };
         let (point, city) = venues[venue];
         // Both providers have the venue.

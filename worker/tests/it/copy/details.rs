@@ -5,6 +5,7 @@ use std::sync::Arc;
 use entity::{
     EventStatus, UtcInstant,
     change::{self, ChangeKind},
+    event_state::ChangedStates,
     reject::Severity,
 };
 use migration::{on_every_backend, testing::TestDatabase};
@@ -17,6 +18,7 @@ on_every_backend!(
     details_are_stored_with_the_event_or_its_base_event,
     a_picture_on_the_server_of_the_feed_has_its_address,
     a_change_of_any_detail_is_logged,
+    a_change_is_filtered_by_the_organizer_of_its_event,
     a_cancelled_event_is_no_shown_concert,
     a_venue_without_coordinates_is_stored,
     warnings_are_stored_after_rejects,
@@ -112,6 +114,17 @@ async fn a_change_of_any_detail_is_logged(database: Arc<TestDatabase>) {
         }
         copying.accept(FULL).await;
     }
+}
+
+async fn a_change_is_filtered_by_the_organizer_of_its_event(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(FULL).await;
+    copying.accept(FULL.replace("status=", "organizer_name=\"The Mayor\" status=")).await;
+    let changes = change::Entity::find().filter(change::COLUMN.version.eq(copying.version().await));
+    let change = changes.one(&copying.database).await.unwrap().unwrap();
+    let states = ChangedStates::from_json(change.states.as_ref().unwrap()).unwrap();
+    let organizers = [states.old, states.new].map(|state| state.unwrap().organizers);
+    assert_eq!(organizers, [["The Club"], ["The Mayor"]]);
 }
 
 async fn a_cancelled_event_is_no_shown_concert(database: Arc<TestDatabase>) {
