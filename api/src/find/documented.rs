@@ -28,10 +28,11 @@ const PLACEHOLDER_OF_CHANGES: &str = "filters_of_changes";
 /// Filters that a state of an event does not have, or that changes have besides.
 const NOT_OF_CHANGES: [&str; 3] = ["q", "provider", "updated_since"];
 /// What differs for changes.
-const OF_CHANGES: [(&str, &str); 3] = [
+const OF_CHANGES: [(&str, &str); 4] = [
     ("status", "Only events with one of these statuses, or `any`. Without it, any"),
     ("min_price", "Only events with a price of at least this. Requires `currency`"),
     ("max_price", "Only events with a price of at most this; 0 selects free events. Requires `currency`"),
+    ("currency", "Only events with prices in this currency (ISO 4217)"),
 ];
 
 /// The filters of events, as one parameter that [`WithEventFilters`] replaces by them.
@@ -99,7 +100,13 @@ const FILTERS: [DocumentedFilter; 24] = [
     ),
     ("min_price", PriceNumber::schema, "Only events with a price of at least this"),
     ("max_price", PriceNumber::schema, "Only events with a price of at most this; 0 selects free events"),
-    ("currency", CurrencyText::schema, "Only events with prices in this currency (ISO 4217)"),
+    (
+        "currency",
+        CurrencyText::schema,
+        "Only events with prices in this currency (ISO 4217). Without it, prices are compared in the only currency of the providers that \
+         `provider`, `venue`, `performer` and `organizer` select, and that have an event in the range of dates. If these have several \
+         currencies, it is required",
+    ),
     (
         "updated_since",
         DateOrTime::schema,

@@ -185,6 +185,11 @@ impl EventFilters {
         self.words.is_some() || self.need_snapshot(Sort::StartsAt)
     }
 
+    /// Whether prices are compared in a currency that is not given.
+    pub(crate) fn need_currency(&self) -> bool {
+        self.price.compares() && self.price.currency.is_none()
+    }
+
     /// Whether they have ids or slugs of rows.
     fn name_rows(&self) -> bool {
         let Self { performer, venue, provider, .. } = self;
@@ -281,9 +286,19 @@ impl EventFilters {
         self.listed.is_none() && self.status == StatusFilter::default() && !overlaps && !self.has_other_filters()
     }
 
-    /// From what the events are selected.
+    /// From what a list of the events is selected.
     #[must_use]
-    pub fn selection(&self) -> Selection {
+    pub fn selection(&self, sort: Sort) -> Selection {
+        let selection = self.selection_of_events();
+        if sort.is_by_price() && self.price.currency.is_none() || self.need_currency() {
+            // Of all events of the providers, whatever else the filters select, it depends which currency they have.
+            Selection { days: None, area: None, performers: None, categories: None, ..selection }
+        } else {
+            selection
+        }
+    }
+
+    fn selection_of_events(&self) -> Selection {
         let is_by_source_id = !self.performer.is_empty() && self.performer.ids().is_empty();
         // Words match through other events of the same show at the same venue, whatever their day, performers or category.
         let is_by_words = self.words.is_some();
@@ -349,7 +364,8 @@ mod tests {
 
     #[test]
     fn words_select_from_all_days_performers_and_categories() {
-        let select = |query: &str| EventFilters::read(&mut Parameters::parse(query), FilterDefaults::Upcoming).selection();
+        let select =
+            |query: &str| EventFilters::read(&mut Parameters::parse(query), FilterDefaults::Upcoming).selection(Sort::StartsAt);
         let filters =
             "starts_at=2027-01-01&ends_at=2027-01-31&performer=fever:1&category=music&latitude=41.4&longitude=2.2&radius=5";
         let narrow = select(filters);
@@ -359,5 +375,21 @@ mod tests {
         let selection = select(&format!("{filters}&q=jazz"));
         assert_eq!((selection.days, selection.performers, selection.categories), (None, None, None));
         assert_eq!(selection.area, narrow.area);
+    }
+
+    #[test]
+    fn prices_without_a_currency_depend_on_all_events() {
+        let select =
+            |query: &str, sort| EventFilters::read(&mut Parameters::parse(query), FilterDefaults::Upcoming).selection(sort);
+        let filters = "starts_at=2027-01-01&performer=fever:1&category=music&latitude=41.4&longitude=2.2&radius=5";
+        let narrow = select(filters, Sort::StartsAt);
+        for (query, sort) in
+            [("max_price=5", Sort::StartsAt), ("listed=true", Sort::Price), ("min_price=5", Sort::PriceDescending)]
+        {
+            let describe = |selection: Selection| format!("{selection:?}");
+            let [without, with] = ["", "&currency=EUR"].map(|currency| select(&format!("{filters}&{query}{currency}"), sort));
+            assert_eq!(describe(without), describe(Selection::all_of(narrow.scopes)), "{query}");
+            assert_eq!(describe(with), describe(narrow.clone()), "{query}");
+        }
     }
 }

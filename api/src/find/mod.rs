@@ -9,6 +9,7 @@ mod bounding_box;
 mod calendar;
 mod clusters;
 mod conditions;
+mod currency;
 mod documented;
 mod event_view;
 mod facets;

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
-use super::{filters::EventFilters, item_ref::ItemRefSet, sort::Sort, words::Documents};
+use super::{currency, filters::EventFilters, item_ref::ItemRefSet, sort::Sort, words::Documents};
 use crate::{
     database::sql::{ReadConnection, Sql, read_rows},
     error::ApiError,
@@ -29,31 +29,25 @@ struct ItemRow {
 #[derive(FromQueryResult)]
 struct ProviderRow {
     id: i32,
-    currency: String,
-    currency_digits: i16,
-}
-
-#[derive(FromQueryResult)]
-struct DigitsRow {
-    currency_digits: i16,
 }
 
 impl Resolved {
     /// Looks up what the filters name.
     pub(super) async fn fetch(database: &impl ReadConnection, filters: &EventFilters, sort: Sort) -> Result<Self, ApiError> {
-        let compares_prices = filters.price.compares() || sort.is_by_price();
-        let needs_providers = !filters.provider.is_empty() || compares_prices && filters.price.currency.is_none();
-        let providers = if needs_providers { fetch_providers(database, filters).await? } else { Vec::new() };
-        Ok(Self {
+        let mut resolved = Self {
             performers: fetch_items(database, "performer", &filters.performer).await?,
             venues: fetch_items(database, "venue", &filters.venue).await?,
+            providers: fetch_providers(database, filters).await?,
             documents: match &filters.words {
                 Some(words) => Some(words.find_documents(database).await.map_err(|error| filters.explain(error))?),
                 None => None,
             },
-            currency: if compares_prices { find_currency(database, filters, &providers).await? } else { None },
-            providers: (!filters.provider.is_empty()).then(|| providers.iter().map(|provider| provider.id).collect()),
-        })
+            currency: None,
+        };
+        if filters.compare_prices(sort) && !resolved.is_empty() {
+            resolved.currency = currency::find(database, filters, &resolved).await?;
+        }
+        Ok(resolved)
     }
 
     /// The words by which events are found, if these are not those of the request.
@@ -72,47 +66,16 @@ impl Resolved {
     }
 }
 
-/// The providers of the filter, or all.
-async fn fetch_providers(database: &impl ReadConnection, filters: &EventFilters) -> Result<Vec<ProviderRow>, ApiError> {
-    let mut sql = Sql::default();
-    let mut text = "SELECT id, currency, currency_digits FROM provider WHERE loading_since IS NULL".to_owned();
-    if !filters.provider.is_empty() {
-        text += &format!(" AND slug IN ({})", sql.bind_all(filters.provider.as_slice()));
+/// The providers of a filter.
+async fn fetch_providers(database: &impl ReadConnection, filters: &EventFilters) -> Result<Option<Vec<i32>>, ApiError> {
+    if filters.provider.is_empty() {
+        return Ok(None);
     }
-    let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);
-    Ok(read_rows(database, statement).await?)
-}
-
-/// The currency of the filter, or the only one of the providers.
-async fn find_currency(
-    database: &impl ReadConnection,
-    filters: &EventFilters,
-    providers: &[ProviderRow],
-) -> Result<Option<(String, i16)>, ApiError> {
-    let Some(currency) = &filters.price.currency else {
-        let mut currencies: Vec<(&str, i16)> =
-            providers.iter().map(|provider| (provider.currency.as_str(), provider.currency_digits)).collect();
-        currencies.sort_unstable();
-        currencies.dedup();
-        return match currencies[..] {
-            [] => Ok(None),
-            [(currency, digits)] => Ok(Some((currency.to_owned(), digits))),
-            _ => {
-                let currencies = currencies.iter().map(|(currency, _)| (*currency).to_owned()).collect();
-                Err(ApiError::CurrencyRequired { currencies })
-            }
-        };
-    };
     let mut sql = Sql::default();
-    let code = sql.bind(currency.clone());
-    let text = format!(
-        "SELECT CAST(COALESCE((SELECT currency_digits FROM provider WHERE currency = {code} LIMIT 1), \
-         (SELECT event.currency_digits FROM listing JOIN event ON event.id = listing.event_id \
-         WHERE listing.currency = {code} AND listing.upcoming = TRUE LIMIT 1), 2) AS SMALLINT) AS currency_digits"
-    );
+    let slugs = sql.bind_all(filters.provider.as_slice());
+    let text = format!("SELECT id FROM provider WHERE loading_since IS NULL AND slug IN ({slugs})");
     let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);
-    let digits = read_rows::<DigitsRow>(database, statement).await?.first().map_or(2, |row| row.currency_digits);
-    Ok(Some((currency.clone(), digits)))
+    Ok(Some(read_rows::<ProviderRow>(database, statement).await?.into_iter().map(|row| row.id).collect()))
 }
 
 /// The performers or venues of a filter, also by ids that they had before.

@@ -9,7 +9,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    find::{EventFilters, FilterDefaults, count_clusters},
+    find::{EventFilters, FilterDefaults, Sort, count_clusters},
     query::{Filters, Parameters},
     response::encode_json,
     vocabulary::Vocabulary,
@@ -47,7 +47,7 @@ impl CachedQuery for MapQuery {
     const RESOURCE: CachedResource = CachedResource::Map;
 
     fn selection(&self) -> Selection {
-        self.filters.selection()
+        self.filters.selection(Sort::StartsAt)
     }
 
     fn needs_snapshot(&self) -> bool {

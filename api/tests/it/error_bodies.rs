@@ -67,6 +67,7 @@ async fn compare_currencies() -> TestResponse {
     let catalogue = CatalogueFixture::new(&database).await;
     for (slug, currency) in [("fever", "EUR"), ("london", "GBP")] {
         catalogue.insert_provider(slug, currency, 2).await;
+        catalogue.insert([NewEvent::titled(slug).of_provider(slug).starts("2131-07-01T20:00:00")]).await;
     }
     TestApp::new(&database).await.get("/events?max_price=10").await
 }

@@ -15,7 +15,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    find::{EventFilters, FilterDefaults, count_days, select_totals},
+    find::{EventFilters, FilterDefaults, Sort, count_days, select_totals},
     query::{Filters, Parameters, serialize_text},
     response::encode_json,
     vocabulary::Vocabulary,
@@ -79,9 +79,9 @@ impl CachedQuery for CalendarQuery {
     const RESOURCE: CachedResource = CachedResource::Calendar;
 
     fn selection(&self) -> Selection {
-        let of_filters = self.filters.selection();
-        if self.filters.words.is_some() {
-            // Events of other days have words, too.
+        let of_filters = self.filters.selection(Sort::StartsAt);
+        if self.filters.words.is_some() || self.filters.need_currency() {
+            // Events of other days have words and currencies, too.
             return of_filters;
         }
         // The days of a selection are those in UTC.

@@ -11,7 +11,7 @@ use crate::{
     cache::{CachedQuery, CachedResource, QueryOutput},
     database::{reader::ReadSize, sql::ReadConnection},
     error::ApiError,
-    find::{EventFilters, Facet, FilterDefaults, count_facets},
+    find::{EventFilters, Facet, FilterDefaults, Sort, count_facets},
     query::{Filters, ParameterKind, Parameters},
     response::encode_json,
     vocabulary::Vocabulary,
@@ -57,7 +57,7 @@ impl CachedQuery for FacetsQuery {
     const RESOURCE: CachedResource = CachedResource::Facets;
 
     fn selection(&self) -> Selection {
-        self.filters.selection()
+        self.filters.selection(Sort::StartsAt)
     }
 
     fn needs_snapshot(&self) -> bool {

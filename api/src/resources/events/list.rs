@@ -125,7 +125,7 @@ impl CachedQuery for EventsQuery {
     const RESOURCE: CachedResource = CachedResource::Events;
 
     fn selection(&self) -> Selection {
-        self.filters.filters.selection()
+        self.filters.filters.selection(self.filters.sort)
     }
 
     fn needs_snapshot(&self) -> bool {

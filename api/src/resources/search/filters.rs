@@ -54,7 +54,7 @@ impl CachedQuery for SearchQuery {
     const RESOURCE: CachedResource = CachedResource::Search;
 
     fn selection(&self) -> Selection {
-        let selection = self.filters.events.selection();
+        let selection = self.filters.events.selection(Sort::StartsAt);
         match self.filters.events.as_time_range() {
             // The names of performers and venues are neither shown nor filtered by.
             Some(_) => Selection { scopes: &[Scope::Events], ..selection },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::{UtcInstant, database_now};
+use entity::{UtcInstant, base_event, database_now};
 use migration::{on_every_backend, testing::TestDatabase};
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use crate::{
 on_every_backend!(
     more_events_than_can_be_sorted_are_refused,
     prices_in_several_currencies_are_compared_in_one,
+    currencies_are_those_of_providers_in_the_result,
     only_the_requested_members_are_returned,
     contradictory_filters_are_reported,
     bounds_on_the_clock_of_the_venue_are_inclusive,
@@ -74,6 +75,49 @@ async fn prices_in_several_currencies_are_compared_in_one(database: Arc<TestData
     assert_eq!(titles("min_price=1050&provider=tokyo").await, ["yen"]);
     assert_eq!(titles("min_price=1051&currency=JPY").await, Vec::<String>::new());
     assert_eq!(titles("currency=JPY").await, ["yen"]);
+}
+
+async fn currencies_are_those_of_providers_in_the_result(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    for (slug, currency, digits) in [("fever", "EUR", 2), ("tokyo", "JPY", 0), ("empty", "USD", 2)] {
+        catalogue.insert_provider(slug, currency, digits).await;
+    }
+    let event = async |title: &'static str, slug, days| {
+        let event = upcoming(&catalogue, title, days).await.of_provider(slug).performers(&[slug]).prices(&[1_050]);
+        let event = event.venue_with(slug, None, |_| ());
+        NewEvent { base_event: base_event::Model { organizer_name: Some("Sala".to_owned()), ..event.base_event.clone() }, ..event }
+    };
+    let past = event("past", "tokyo", -3).await.with(|row| row.left_at = Some(UtcInstant(0)));
+    catalogue.insert([event("first", "fever", 1).await, past]).await;
+    let app = TestApp::new(&database).await;
+    let currencies = async |query: &str| {
+        let response = app.get(&format!("/events?sort=price&{query}")).await;
+        if response.status == 200 { response.titles().join(",") } else { response.problem(400, "currency_required")["detail"].to_string() }
+    };
+    assert_eq!(currencies("").await, "first");
+    assert_eq!(currencies("listed=false&range=all").await, "past");
+    assert!(currencies("listed=any&range=all").await.contains("EUR, JPY"));
+
+    catalogue.insert([event("second", "tokyo", 5).await]).await;
+    let [now, day] = [database_now(&catalogue.database).await.unwrap().0, DAY];
+    let at = |days: i64| api::response::to_rfc3339(UtcInstant(now + days * day));
+    for (query, expected) in [
+        ("provider=fever,empty".to_owned(), "first"),
+        ("provider=tokyo".to_owned(), "second"),
+        ("venue=fever:venue%20of%20fever".to_owned(), "first"),
+        ("performer=tokyo:tokyo".to_owned(), "second"),
+        ("performer=tokyo:unknown".to_owned(), ""),
+        ("organizer=tokyo:Sala".to_owned(), "second"),
+        (format!("starts_at={}&ends_at={}", at(0), at(2)), "first"),
+        (format!("starts_at={}", at(2)), "second"),
+        ("currency=JPY".to_owned(), "second"),
+    ] {
+        assert_eq!(currencies(&query).await, expected, "{query}");
+    }
+    let overlapping = format!("starts_at={}&range=overlaps&listed=any", at(7));
+    for query in [&overlapping, "", "performer=fever:fever,tokyo:tokyo", "organizer=fever:Sala,tokyo:Sala", "provider=fever,tokyo"] {
+        assert!(currencies(query).await.contains("EUR, JPY"), "{query}");
+    }
 }
 
 async fn only_the_requested_members_are_returned(database: Arc<TestDatabase>) {

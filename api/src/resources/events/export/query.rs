@@ -86,7 +86,7 @@ impl<F: ExportFormat> CachedQuery for ExportQuery<F> {
     }
 
     fn selection(&self) -> Selection {
-        self.filters.events.filters.selection()
+        self.filters.events.filters.selection(self.filters.events.sort)
     }
 
     fn needs_snapshot(&self) -> bool {
