@@ -12,7 +12,7 @@ use crate::{
     error::ApiError,
 };
 
-/// The digits of a currency that no row has.
+/// The digits of a currency that neither a row nor ISO 4217 has.
 const DEFAULT_DIGITS: i16 = 2;
 
 /// A currency, and its decimal digits.
@@ -24,7 +24,7 @@ struct CurrencyRow {
 
 #[derive(FromQueryResult)]
 struct DigitsRow {
-    currency_digits: i16,
+    currency_digits: Option<i16>,
 }
 
 /// The currency of the filter, or the only one of the providers that the result may have. `None` if there are none.
@@ -61,7 +61,11 @@ async fn fetch_of_providers(
     }
     if !filters.organizer.is_empty() {
         let slugs: Vec<String> = filters.organizer.of_providers().map(|(slug, _)| slug.to_owned()).collect();
-        conditions.push(if slugs.is_empty() { "FALSE".to_owned() } else { format!("provider.slug IN ({})", sql.bind_all(&slugs)) });
+        conditions.push(if slugs.is_empty() {
+            "FALSE".to_owned()
+        } else {
+            format!("provider.slug IN ({})", sql.bind_all(&slugs))
+        });
     }
     conditions.push(has_event(filters, &mut sql));
     let text = format!(
@@ -98,15 +102,18 @@ fn has_event(filters: &EventFilters, sql: &mut Sql) -> String {
     format!("({})", flags.iter().map(of_flag).collect::<Vec<_>>().join(" OR "))
 }
 
-/// The digits of the prices in a currency.
+/// The digits with which the prices of a currency are stored: those of its providers or upcoming events, which indexes have, or else those
+/// of ISO 4217, with which they were imported.
 async fn find_digits(database: &impl ReadConnection, currency: &str) -> Result<i16, ApiError> {
     let mut sql = Sql::default();
     let code = sql.bind(currency);
     let text = format!(
         "SELECT CAST(COALESCE((SELECT currency_digits FROM provider WHERE currency = {code} LIMIT 1), \
          (SELECT event.currency_digits FROM listing JOIN event ON event.id = listing.event_id \
-         WHERE listing.currency = {code} AND listing.upcoming = TRUE LIMIT 1), {DEFAULT_DIGITS}) AS SMALLINT) AS currency_digits"
+         WHERE listing.currency = {code} AND listing.upcoming LIMIT 1)) AS SMALLINT) AS currency_digits"
     );
     let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);
-    Ok(read_rows::<DigitsRow>(database, statement).await?.first().map_or(DEFAULT_DIGITS, |row| row.currency_digits))
+    let stored = read_rows::<DigitsRow>(database, statement).await?.first().and_then(|row| row.currency_digits);
+    let of_iso = || iso_currency::Currency::from_code(currency)?.exponent().and_then(|digits| i16::try_from(digits).ok());
+    Ok(stored.or_else(of_iso).unwrap_or(DEFAULT_DIGITS))
 }

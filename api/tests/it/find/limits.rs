@@ -15,6 +15,7 @@ on_every_backend!(
     more_events_than_can_be_sorted_are_refused,
     prices_in_several_currencies_are_compared_in_one,
     currencies_are_those_of_providers_in_the_result,
+    prices_of_past_events_have_the_digits_of_their_currency,
     only_the_requested_members_are_returned,
     contradictory_filters_are_reported,
     bounds_on_the_clock_of_the_venue_are_inclusive,
@@ -85,14 +86,21 @@ async fn currencies_are_those_of_providers_in_the_result(database: Arc<TestDatab
     let event = async |title: &'static str, slug, days| {
         let event = upcoming(&catalogue, title, days).await.of_provider(slug).performers(&[slug]).prices(&[1_050]);
         let event = event.venue_with(slug, None, |_| ());
-        NewEvent { base_event: base_event::Model { organizer_name: Some("Sala".to_owned()), ..event.base_event.clone() }, ..event }
+        NewEvent {
+            base_event: base_event::Model { organizer_name: Some("Sala".to_owned()), ..event.base_event.clone() },
+            ..event
+        }
     };
     let past = event("past", "tokyo", -3).await.with(|row| row.left_at = Some(UtcInstant(0)));
     catalogue.insert([event("first", "fever", 1).await, past]).await;
     let app = TestApp::new(&database).await;
     let currencies = async |query: &str| {
         let response = app.get(&format!("/events?sort=price&{query}")).await;
-        if response.status == 200 { response.titles().join(",") } else { response.problem(400, "currency_required")["detail"].to_string() }
+        if response.status == 200 {
+            response.titles().join(",")
+        } else {
+            response.problem(400, "currency_required")["detail"].to_string()
+        }
     };
     assert_eq!(currencies("").await, "first");
     assert_eq!(currencies("listed=false&range=all").await, "past");
@@ -115,8 +123,33 @@ async fn currencies_are_those_of_providers_in_the_result(database: Arc<TestDatab
         assert_eq!(currencies(&query).await, expected, "{query}");
     }
     let overlapping = format!("starts_at={}&range=overlaps&listed=any", at(7));
-    for query in [&overlapping, "", "performer=fever:fever,tokyo:tokyo", "organizer=fever:Sala,tokyo:Sala", "provider=fever,tokyo"] {
+    for query in
+        [&overlapping, "", "performer=fever:fever,tokyo:tokyo", "organizer=fever:Sala,tokyo:Sala", "provider=fever,tokyo"]
+    {
         assert!(currencies(query).await.contains("EUR, JPY"), "{query}");
+    }
+}
+
+async fn prices_of_past_events_have_the_digits_of_their_currency(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let event = async |title, currency: &str, digits| {
+        let event = upcoming(&catalogue, title, -3).await.prices(&[1_050]);
+        event.with(|row| (row.currency, row.currency_digits) = (Some(currency.to_owned()), Some(digits)))
+    };
+    catalogue.insert([event("yen", "JPY", 0).await, event("dinar", "KWD", 3).await, event("dollar", "USD", 2).await]).await;
+    let app = TestApp::new(&database).await;
+    for (price, currency, expected) in [
+        ("min_price=1050", "JPY", "yen"),
+        ("max_price=1050", "JPY", "yen"),
+        ("max_price=1049", "JPY", ""),
+        ("min_price=1.05", "KWD", "dinar"),
+        ("min_price=1.051", "KWD", ""),
+        ("min_price=10.5", "USD", "dollar"),
+        ("min_price=10.51", "USD", ""),
+        ("max_price=9", "QQQ", ""),
+    ] {
+        let titles = app.get(&format!("/events?range=all&{price}&currency={currency}")).await.titles().join(",");
+        assert_eq!(titles, expected, "{price} {currency}");
     }
 }
 
