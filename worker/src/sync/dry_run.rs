@@ -43,6 +43,9 @@ async fn count_changes(
     }
     deadline::within(deadline::BULK, database, require_same_ids(database, entry, &provider)).await?;
     let document = pushed::decode(entry, pushed).await?;
+    if provider.reverted_body_hash == Some(document.spool.hash()) {
+        return Err(SyncError::RevertedDocument);
+    }
     let _slot = compare::acquire_slot().await?;
     let progress = ProgressCounter::none();
     let compared = compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed)), &progress).await?;

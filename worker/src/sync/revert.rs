@@ -167,10 +167,12 @@ async fn restore(
     let origin = FeedOrigin { provider_id: provider.id, fetched_at: now, last_fetched_at: None };
     let mut recorder = ChangeRecorder::of_undo(provider, now);
     let mut writer = CopyWriter::new(origin);
+    let mut body_hash = None;
     let (mut restored, mut removed, mut listed) = (0, 0, i64::from(provider.event_count));
     let (mut new_venues, mut new_performers) = (Vec::new(), Vec::new());
     for part in &parts {
         let rows = decode(part)?;
+        body_hash = body_hash.or(rows.body_hash);
         new_venues.extend_from_slice(&rows.new_venues);
         new_performers.extend_from_slice(&rows.new_performers);
         let base_events = rows.list_base_events();
@@ -190,24 +192,25 @@ async fn restore(
     }
     let published = recorder.publish(transaction, (Cause::Revert, Some(run.id))).await?;
     undo::Entity::delete_many().filter(undo::COLUMN.sync_run_id.eq(run.id)).exec(transaction).await?;
-    refuse_document(transaction, provider, &published, listed).await?;
+    refuse_document(transaction, provider, body_hash, (&published, listed)).await?;
     let changes = published.describe_changes();
     Ok((RevertReport { restored, removed, release: published.release.version, changes }, published))
 }
 
-/// Refuses the document of the copy from now on, and requests the next one in full.
+/// Refuses a document from now on, and requests the next one in full: the document of the copy, because the provider has the reverted
+/// content in it. A copy to which deltas were applied is not that of one document. Then it is the document of the reverted run.
 async fn refuse_document(
     transaction: &DatabaseTransaction,
     provider: &provider::Model,
-    published: &PublishedRelease,
-    listed: i64,
+    body_hash: Option<i64>,
+    (published, listed): (&PublishedRelease, i64),
 ) -> Result<(), DbErr> {
     let columns = provider::ActiveModel {
         event_count: Set(i32::try_from(listed).unwrap_or(i32::MAX)),
         etag: Set(None),
         last_modified: Set(None),
         body_hash: Set(None),
-        reverted_body_hash: Set(provider.body_hash.or(provider.reverted_body_hash)),
+        reverted_body_hash: Set(provider.body_hash.or(body_hash).or(provider.reverted_body_hash)),
         ..provider.clone().into_active_model()
     };
     columns.update(transaction).await?;

@@ -242,7 +242,7 @@ impl SyncAttempt<'_> {
         };
         let fresh_for = document.fresh_for;
         let copied = ledger::CopiedDocument::new(&document, entry, stored);
-        if provider.reverted_body_hash == Some(copied.body_hash) && !self.is_delta() {
+        if provider.reverted_body_hash == Some(copied.body_hash) {
             return Err(SyncError::RevertedDocument);
         }
         let report = if last.body_hash == Some(copied.body_hash) && !self.is_delta() {
@@ -284,7 +284,7 @@ impl SyncAttempt<'_> {
         let is_large_first_load = !self.is_delta() && first_load::is_needed(database, provider, &comparison);
         // The rows of a hidden provider become visible together: for readers, nothing was there before.
         let is_first_load = provider.last_success_at.is_none() || provider.loading_since.is_some();
-        let recorder = (!is_first_load).then(|| ChangeRecorder::of_run(provider, run));
+        let recorder = (!is_first_load).then(|| ChangeRecorder::of_run(provider, run, copied.body_hash));
         let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, recorder, progress).guard_ids(churn_guard);
         if !is_first_load {
             changes = changes.guard_prices(PriceGuard::new(entry));

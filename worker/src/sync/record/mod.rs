@@ -66,9 +66,9 @@ pub(super) struct ChangeRecorder {
 }
 
 impl ChangeRecorder {
-    /// Records a sync run.
-    pub(super) fn of_run(provider: &provider::Model, run: &sync_run::Model) -> Self {
-        Self { undo: Some(UndoWriter::new(run)), ..Self::of_undo(provider, run.started_at) }
+    /// Records a sync run of a document.
+    pub(super) fn of_run(provider: &provider::Model, run: &sync_run::Model, body_hash: i64) -> Self {
+        Self { undo: Some(UndoWriter::new(run, body_hash)), ..Self::of_undo(provider, run.started_at) }
     }
 
     /// Records an undo at an instant.

@@ -33,6 +33,9 @@ pub(in crate::sync) struct PreviousRows {
     new_events: Vec<Uuid>,
     pub(in crate::sync) new_venues: Vec<Uuid>,
     pub(in crate::sync) new_performers: Vec<Uuid>,
+    /// The document of the run. Those of earlier releases have none.
+    #[serde(default)]
+    pub(in crate::sync) body_hash: Option<i64>,
 }
 
 /// Stores the previous rows of one run, batch by batch.
@@ -40,12 +43,13 @@ pub(in crate::sync) struct PreviousRows {
 pub(super) struct UndoWriter {
     sync_run_id: i64,
     provider_id: i32,
+    body_hash: i64,
     part: i32,
 }
 
 impl UndoWriter {
-    pub(super) fn new(run: &sync_run::Model) -> Self {
-        Self { sync_run_id: run.id, provider_id: run.provider_id, part: 0 }
+    pub(super) fn new(run: &sync_run::Model, body_hash: i64) -> Self {
+        Self { sync_run_id: run.id, provider_id: run.provider_id, body_hash, part: 0 }
     }
 
     /// Stores what a batch replaces.
@@ -55,7 +59,7 @@ impl UndoWriter {
         previous: &PreviousState<'_>,
         changes: &CopyChanges,
     ) -> Result<(), SyncError> {
-        let rows = PreviousRows::of(previous, changes)?;
+        let rows = PreviousRows { body_hash: Some(self.body_hash), ..PreviousRows::of(previous, changes)? };
         if rows.is_empty() {
             return Ok(());
         }
@@ -93,6 +97,7 @@ impl PreviousRows {
             new_events: changes.new_events.iter().map(|event| event.id).collect(),
             new_venues,
             new_performers,
+            body_hash: None,
         })
     }
 

@@ -3,22 +3,24 @@
 use std::sync::Arc;
 
 use entity::{
-    base_event,
+    UtcInstant, base_event,
     change::{self, ChangeKind},
     event,
     footprint::{Footprint, Scope, Selection, hash_performer},
     job::queue,
-    listing, release, show_text, undo,
+    listing,
+    pushed_feed::{self, Mode},
+    release, show_text, undo,
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use provider_sim::SimCatalogue;
-use sea_orm::{EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 use worker::sync::{
-    SyncError,
+    FeedSource, SyncError, SyncReport,
     revert::{self, RevertError, RevertReport},
 };
 
-use super::{Copying, Tables, hold};
+use super::{Copying, Tables, hold, sync_now};
 use crate::feeds::{event, feed, offline, online};
 
 on_every_backend!(
@@ -28,6 +30,7 @@ on_every_backend!(
     an_undo_releases_the_performers_that_return,
     a_later_run_must_be_reverted_first_only_if_it_changed_the_same,
     the_reverted_document_is_refused_until_another_one_is_applied,
+    a_reverted_delta_is_refused,
     a_dry_run_changes_nothing,
     a_first_load_cannot_be_reverted,
     an_undo_without_the_lease_changes_nothing,
@@ -45,6 +48,22 @@ impl Copying {
     /// Syncs from a document, and returns the number of the run.
     pub(super) async fn run(&self, document: &str) -> i64 {
         self.sync(document).await.unwrap().run_id
+    }
+
+    /// Syncs from a pushed document that removes nothing.
+    async fn push_delta(&self, document: &str) -> Result<SyncReport, SyncError> {
+        let pushed = pushed_feed::ActiveModel {
+            provider_id: Set(self.provider().await.id),
+            job_id: Set(UtcInstant::now().0),
+            mode: Set(Mode::Delta),
+            coding: Set(String::new()),
+            body: Set(Some(document.as_bytes().to_vec())),
+            body_hash: Set(String::new()),
+            accepted_at: Set(UtcInstant(0)),
+            ..Default::default()
+        };
+        let pushed = pushed.insert(&self.database).await.unwrap();
+        sync_now(&self.database, &self.entry, &FeedSource::Pushed(Box::new(pushed))).await
     }
 
     async fn last_kinds(&self) -> Vec<ChangeKind> {
@@ -161,6 +180,31 @@ async fn the_reverted_document_is_refused_until_another_one_is_applied(database:
     revert::accept_document(&copying.database, &copying.entry.slug).await.unwrap();
     copying.accept(document("6.00")).await;
     assert_eq!(copying.event("11").await.min_price, Some(600));
+}
+
+async fn a_reverted_delta_is_refused(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let show = |number: &str, price: &str| online(number, &[event(&format!("{number}1"), &[price])]);
+    let wrong = feed(&[show("1", "6.00")]);
+    copying.accept(feed(&[show("1", "5.00"), show("2", "5.00")])).await;
+    let run = copying.push_delta(&wrong).await.unwrap().run_id;
+    copying.revert(run).await.unwrap();
+    let is_refused = |outcome: Result<SyncReport, SyncError>| matches!(outcome, Err(SyncError::RevertedDocument));
+    assert!(is_refused(copying.push_delta(&wrong).await));
+    assert!(is_refused(copying.sync(&wrong).await), "also as a snapshot");
+    copying.push_delta(&feed(&[show("2", "7.00")])).await.unwrap();
+    assert!(is_refused(copying.push_delta(&wrong).await), "other deltas do not replace it");
+    assert_eq!((copying.event("11").await.min_price, copying.event("21").await.min_price), (Some(500), Some(700)));
+    revert::accept_document(&copying.database, &copying.entry.slug).await.unwrap();
+    copying.push_delta(&wrong).await.unwrap();
+    assert_eq!(copying.event("11").await.min_price, Some(600));
+
+    // A delta after the run: the copy is not that of one document.
+    let snapshot = feed(&[show("1", "8.00"), show("2", "7.00")]);
+    let run = copying.run(&snapshot).await;
+    copying.push_delta(&feed(&[show("2", "9.00")])).await.unwrap();
+    copying.revert(run).await.unwrap();
+    assert!(is_refused(copying.sync(&snapshot).await));
 }
 
 async fn a_dry_run_changes_nothing(database: Arc<TestDatabase>) {
