@@ -208,6 +208,26 @@ fn invalid_details_are_ignored_with_a_warning() {
 }
 
 #[test]
+fn of_several_events_with_one_uid_the_last_is_used_as_a_whole() {
+    let first = event("DTSTART:20310301T190000Z\nRRULE:FREQ=WEEKLY;COUNT=3\nDESCRIPTION:Old\nLOCATION:Hall");
+    let moved = event("RECURRENCE-ID:20310408T180000Z\nDTSTART:20310409T180000Z");
+    let last = event("DTSTART:20310401T180000Z\nRRULE:FREQ=WEEKLY;COUNT=2\nURL:https://a.example/7");
+    let last = last.replace("SUMMARY:Jam", "SUMMARY:New Jam");
+    for document in [format!("{first}{moved}{last}"), format!("{first}{first}{last}{moved}")] {
+        let feed = parse(&document);
+        let [base_event] = feed.base_events.as_slice() else { panic!("{feed:?}") };
+        assert_eq!((base_event.title.as_str(), &base_event.details.description), ("New Jam", &None), "{document}");
+        assert_eq!(base_event.details.url.as_deref(), Some("https://a.example/7"));
+        let starts: Vec<&str> = dates(base_event).iter().map(|(_, start, _)| *start).collect();
+        assert_eq!(starts, ["2031-04-01T20:00:00", "2031-04-09T20:00:00"]);
+        assert!(base_event.events.iter().all(|event| event.venue.is_none()));
+        let replaced = document.matches("DESCRIPTION:Old").count();
+        let warnings = feed.warnings.listed.iter().filter(|warning| warning.reason.contains("a later VEVENT has the same `UID`"));
+        assert_eq!((warnings.count(), feed.warnings.listed.len()), (replaced, replaced), "{:?}", feed.warnings);
+    }
+}
+
+#[test]
 fn rejects_documents_that_are_not_calendars() {
     for (document, code) in [
         ("", "empty_document"),

@@ -31,6 +31,7 @@ use crate::provider::{
     time_zone,
 };
 
+const REPLACED: &str = "a later VEVENT has the same `UID`, without `RECURRENCE-ID`; ignored";
 const NO_EVENTS: &str = "the calendar has no VEVENT; it must have at least one";
 const BEGIN_CALENDAR: &str = "BEGIN:VCALENDAR";
 const END_CALENDAR: &str = "END:VCALENDAR";
@@ -113,6 +114,27 @@ fn unbalanced() -> FeedDocumentError {
     FeedDocumentError::Malformed { line: 1, column: 1, detail: "the BEGIN and END lines of components do not match".to_owned() }
 }
 
+/// Whether a VEVENT describes all dates, and does not replace one of them.
+fn is_main(component: &ICalendarComponent) -> bool {
+    !component.has_property(&ICalendarProperty::RecurrenceId)
+}
+
+/// Removes the VEVENTs that a later one with the same UID replaces, and returns their byte ranges.
+fn remove_replaced(events: &mut Vec<LocatedEvent>) -> Vec<Range<usize>> {
+    let last = events.iter().rposition(|(component, _)| is_main(component));
+    let mut replaced = Vec::new();
+    let mut index = 0;
+    events.retain(|(component, span)| {
+        let is_replaced = is_main(component) && last.is_some_and(|last| index < last);
+        index += 1;
+        if is_replaced {
+            replaced.push(span.clone());
+        }
+        !is_replaced
+    });
+    replaced
+}
+
 struct CalendarReader<'a> {
     conventions: &'a Conventions,
     feed: ParsedFeed,
@@ -173,10 +195,10 @@ impl CalendarReader<'_> {
     }
 
     /// Reads all VEVENTs with one UID.
-    fn read_group(&mut self, events: Vec<LocatedEvent>, calendar: &CalendarFields) -> Result<(), FeedDocumentError> {
+    fn read_group(&mut self, mut events: Vec<LocatedEvent>, calendar: &CalendarFields) -> Result<(), FeedDocumentError> {
+        let replaced = remove_replaced(&mut events);
         let (components, spans): (Vec<_>, Vec<_>) = events.into_iter().unzip();
-        let is_override = |component: &ICalendarComponent| component.has_property(&ICalendarProperty::RecurrenceId);
-        let main = components.iter().position(|component| !is_override(component)).unwrap_or_default();
+        let main = components.iter().position(is_main).unwrap_or_default();
         let uid = match self.read_base_id(&components[main]) {
             Ok(uid) => uid,
             Err(reason) => {
@@ -194,6 +216,10 @@ impl CalendarReader<'_> {
                 return Ok(());
             }
         };
+        let subject = RejectSubject::BaseEvent(Some(uid.clone()));
+        for span in &replaced {
+            self.warn_of(span, &subject, REPLACED.to_owned());
+        }
         // The fields of each VEVENT repeat the warnings about these.
         let ignored = &mut ItemErrors::default();
         let details = event::parse_details(&components[main], self.conventions, ignored);
@@ -279,9 +305,13 @@ impl CalendarReader<'_> {
         self.feed.rejects.push(RejectedItem { span, subject, events: 1, reason });
     }
 
+    fn warn_of(&mut self, span: &Range<usize>, subject: &RejectSubject, reason: String) {
+        self.feed.warnings.add(FeedWarning { position: span.start, subject: Some(subject.clone()), reason });
+    }
+
     fn warn(&mut self, span: &Range<usize>, subject: &RejectSubject, errors: ItemErrors) {
         for reason in errors.warnings {
-            self.feed.warnings.add(FeedWarning { position: span.start, subject: Some(subject.clone()), reason });
+            self.warn_of(span, subject, reason);
         }
     }
 }
