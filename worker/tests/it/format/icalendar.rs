@@ -198,12 +198,27 @@ fn invalid_details_are_ignored_with_a_warning() {
     for (line, reason) in [
         ("URL:relative", "`URL` must be an http:// or https:// URL"),
         ("LOCATION:Hall\nGEO:91;0", "`GEO` must be a latitude"),
+        ("LOCATION:Hall\nGEO:0.0;-0.0", "the coordinates 0, 0 are in the ocean"),
+        ("STATUS:WEIRD", "`STATUS` must be TENTATIVE, CONFIRMED or CANCELLED, got `WEIRD`"),
+        ("STATUS:COMPLETED", "`STATUS` must be TENTATIVE, CONFIRMED or CANCELLED, got `COMPLETED`"),
         ("DTEND:20310630T200000", "is before the start"),
     ] {
         let feed = parse(&event(&format!("DTSTART:20310630T210000\n{line}")));
         assert_eq!((feed.event_count(), feed.rejects.len()), (1, 0), "{line}");
         let [warning] = feed.warnings.listed.as_slice() else { panic!("{line}: {:?}", feed.warnings) };
         assert!(warning.reason.contains(reason), "{line}: {}", warning.reason);
+        let event = &feed.base_events[0].events[0];
+        assert_eq!(event.status, EventStatus::Scheduled);
+        assert!(event.venue.as_ref().is_none_or(|venue| venue.coordinates.is_none()));
+    }
+    for (line, status) in [
+        ("STATUS:CANCELLED", EventStatus::Cancelled),
+        ("STATUS:cancelled", EventStatus::Cancelled),
+        ("STATUS:TENTATIVE", EventStatus::Scheduled),
+        ("STATUS:Confirmed", EventStatus::Scheduled),
+    ] {
+        let feed = parse(&event(&format!("DTSTART:20310630T210000\n{line}")));
+        assert_eq!((feed.base_events[0].events[0].status, feed.warnings.listed.len()), (status, 0), "{line}");
     }
 }
 

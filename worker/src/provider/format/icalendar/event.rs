@@ -15,6 +15,7 @@ use crate::provider::{
     },
     item::{BaseEventItem, Coordinates, EventItem, ItemDetails, VenueItem},
     local_time::{DayEdge, LocalTime},
+    quote::quote,
     time_zone,
 };
 
@@ -70,6 +71,10 @@ fn parse_coordinates(component: &ICalendarComponent) -> Result<Option<Coordinate
     let Some(entry) = component.property(&ICalendarProperty::Geo) else { return Ok(None) };
     let degrees: Vec<f64> = entry.values.iter().filter_map(ICalendarValue::as_float).collect();
     match degrees.as_slice() {
+        // Programs without coordinates write this point in the Atlantic.
+        &[latitude, longitude] if latitude == 0.0 && longitude == 0.0 => {
+            Err("the coordinates 0, 0 are in the ocean".to_owned())
+        }
         &[latitude, longitude] if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
             Ok(Some(Coordinates { latitude: latitude + 0.0, longitude: longitude + 0.0 }))
         }
@@ -96,7 +101,7 @@ impl EventFields {
         let name = errors.tolerate(optional(component, &ICalendarProperty::Summary, values::parse_name));
         Self {
             name: name.filter(|name| *name != base_event.title),
-            status: parse_status(component),
+            status: parse_status(component, errors),
             details: parse_details(component, conventions, errors).without(&base_event.details),
             venue: parse_venue(component, errors),
         }
@@ -157,9 +162,15 @@ fn parse_time(
 }
 
 /// `TENTATIVE` and `CONFIRMED` events take place as announced.
-fn parse_status(component: &ICalendarComponent) -> EventStatus {
-    match text(component, &ICalendarProperty::Status) {
-        Some(status) if status.eq_ignore_ascii_case("CANCELLED") => EventStatus::Cancelled,
-        _ => EventStatus::Scheduled,
+fn parse_status(component: &ICalendarComponent, errors: &mut ItemErrors) -> EventStatus {
+    let status = component.property(&ICalendarProperty::Status).and_then(|entry| entry.values.first()?.as_text());
+    match status.map(|status| status.trim().to_ascii_uppercase()).as_deref() {
+        Some("CANCELLED") => return EventStatus::Cancelled,
+        None | Some("" | "TENTATIVE" | "CONFIRMED") => {}
+        Some(_) => {
+            let actual = quote(status.unwrap_or_default());
+            errors.warn(format!("`STATUS` must be TENTATIVE, CONFIRMED or CANCELLED, got {actual}; ignored"));
+        }
     }
+    EventStatus::Scheduled
 }
