@@ -7,14 +7,16 @@ use api::{error::ApiError, query::Parameters, response::Problem};
 use rates::{BatchEncoding, BatchFormat, BatchLimits, PlaceIds, read_batch};
 use worker::provider::{
     category::CategoryMap,
-    format::{self, Conventions},
+    format::{self, Conventions, ReadMonth},
 };
 
 /// Parses a feed: the spans of its items lie in the document, and an error has a short text.
 pub fn check_feed(format: &str, document: &[u8]) {
     let (currency, category_map) = ("EUR".parse().expect("a currency"), CategoryMap::default());
     let origin = "https://feeds.example/".parse().expect("a URL");
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin };
+    // The fixtures are of this year.
+    let month = ReadMonth::of(entity::UtcInstant(1_924_992_000_000_000));
+    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin, month };
     match format::find(format).expect("a format").parse(document, &conventions) {
         Ok(feed) => {
             for base_event in &feed.base_events {

@@ -2,6 +2,7 @@
 
 use std::{error::Error, path::Path, process::ExitCode, sync::Arc};
 
+use chrono::Utc;
 use chrono_tz::Tz;
 use clap::Args;
 
@@ -19,7 +20,7 @@ use crate::{
         feed_headers::FeedHeaders,
         feed_url::FeedUrl,
         fetch::{self, FetchOutcome, FetchRequest, Validators},
-        format::{self, Conventions, FeedFormat, FeedReadError},
+        format::{self, Conventions, FeedFormat, FeedReadError, ReadMonth},
         id_from::IdFrom,
         item::FeedWarnings,
         pages::{self, NoPages, PageLimits},
@@ -65,6 +66,8 @@ impl LintCommand {
             category_map: CategoryMap::default(),
             id_from: id_from.map_err(|error| format!("`--id-from` {error}"))?.flatten(),
             origin: UNKNOWN_ORIGIN.parse()?,
+            // No database is used, so its clock is not known.
+            month: ReadMonth::of(Utc::now().into()),
         };
         let mut is_valid = true;
         for feed in &self.feeds {

@@ -18,7 +18,11 @@ use super::{
 };
 use crate::{
     progress::{ProgressCounter, ProgressStage},
-    provider::{entry::ProviderEntry, fetch::FetchedDocument, format::Conventions},
+    provider::{
+        entry::ProviderEntry,
+        fetch::FetchedDocument,
+        format::{Conventions, ReadMonth},
+    },
 };
 
 /// Syncs of this process that read and write at the same time: each holds a summary of its feed and one of the pool's five connections,
@@ -48,7 +52,7 @@ pub(super) async fn compare(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     provider: &provider::Model,
-    (document, is_delta): (FetchedDocument, bool),
+    (document, is_delta, month): (FetchedDocument, bool, ReadMonth),
     progress: &ProgressCounter,
 ) -> Result<ComparedFeed, SyncError> {
     let mut watch = Stopwatch::start();
@@ -57,7 +61,7 @@ pub(super) async fn compare(
         spool: document.spool,
         pages: document.pages,
         format: entry.format,
-        conventions: build_conventions(entry, provider),
+        conventions: build_conventions(entry, provider, month),
         ids: deadline::within(deadline::BULK, database, fetching_ids).await?,
     });
     progress.begin(ProgressStage::Reading, None);
@@ -82,7 +86,7 @@ pub(super) async fn compare(
 }
 
 /// How the feed of a provider is read.
-pub(super) fn build_conventions(entry: &ProviderEntry, provider: &provider::Model) -> Conventions {
+pub(super) fn build_conventions(entry: &ProviderEntry, provider: &provider::Model, month: ReadMonth) -> Conventions {
     let digits = u8::try_from(provider.currency_digits).unwrap_or(entry.currency.digits());
     Conventions {
         time_zone: entry.time_zone,
@@ -90,6 +94,7 @@ pub(super) fn build_conventions(entry: &ProviderEntry, provider: &provider::Mode
         category_map: entry.category_map.clone(),
         id_from: entry.id_from.clone(),
         origin: entry.url.origin(),
+        month,
     }
 }
 

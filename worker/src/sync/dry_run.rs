@@ -20,7 +20,11 @@ use super::{
 };
 use crate::{
     progress::ProgressCounter,
-    provider::{entry::ProviderEntry, format::Locator, item::RejectSubject},
+    provider::{
+        entry::ProviderEntry,
+        format::{Locator, ReadMonth},
+        item::RejectSubject,
+    },
 };
 
 /// Counts what a feed would change, and returns the result as the JSON that the API responds with.
@@ -48,18 +52,16 @@ async fn count_changes(
     }
     let _slot = compare::acquire_slot().await?;
     let progress = ProgressCounter::none();
-    let compared = compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed)), &progress).await?;
+    let now = deadline::within(deadline::SHORT, database, database_now(database)).await?;
+    let compared =
+        compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed), ReadMonth::of(now)), &progress).await?;
     let ComparedFeed { feed, summary, comparison, refusal, churn_guard, .. } = compared;
     let tombstones = deadline::within(deadline::BULK, database, Tombstones::fetch(database, provider.id)).await?;
     let reports = ItemReports::new(&summary, &feed, &tombstones).map_err(SyncError::Spool)?;
     if let Some(refusal) = refusal {
         return Ok(describe_failure(&refusal, &reports));
     }
-    let origin = FeedOrigin {
-        provider_id: provider.id,
-        fetched_at: deadline::within(deadline::SHORT, database, database_now(database)).await?,
-        last_fetched_at: provider.last_success_at,
-    };
+    let origin = FeedOrigin { provider_id: provider.id, fetched_at: now, last_fetched_at: provider.last_success_at };
     let mut changes = FeedChanges::new(origin, &feed, &summary, comparison, None, &progress).guard_ids(churn_guard);
     if provider.last_success_at.is_some() && provider.loading_since.is_none() {
         changes = changes.guard_prices(PriceGuard::new(entry));

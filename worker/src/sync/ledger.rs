@@ -27,6 +27,7 @@ use super::{
 use crate::provider::{
     entry::ProviderEntry,
     fetch::{FetchedDocument, Validators},
+    format::ReadMonth,
 };
 
 /// The status of a response without a document because the copy is current.
@@ -122,14 +123,14 @@ pub(super) struct CopiedDocument {
 }
 
 impl CopiedDocument {
-    pub(super) fn new(document: &FetchedDocument, entry: &ProviderEntry, stored: StoredPages<'_>) -> Self {
+    pub(super) fn new(document: &FetchedDocument, (entry, month): (&ProviderEntry, ReadMonth), stored: StoredPages<'_>) -> Self {
         let FetchedDocument { spool, http_status, validators, pages, fresh_for: _ } = document;
         Self {
             http_status: *http_status,
             validators: validators.clone(),
             bytes: spool.len(),
             body_hash: spool.hash(),
-            reading_hash: last_document::reading_hash(entry),
+            reading_hash: last_document::reading_hash(entry, month),
             id_from: entry.id_from.as_ref().map(ToString::to_string),
             pages: PageChanges::new(stored, pages.clone(), Some(spool.clone())),
         }

@@ -37,6 +37,7 @@ use crate::{
     provider::{
         entry::ProviderEntry,
         fetch::{FetchOutcome, FetchedDocument},
+        format::ReadMonth,
         id_from::{self, IdFrom},
     },
 };
@@ -221,7 +222,8 @@ impl SyncAttempt<'_> {
         if let Some(feed) = self.source.pushed() {
             self.within_deadline(pushed::check_order(database, feed)).await?;
         }
-        let last = if self.is_full { LastDocument::default() } else { last_document::find(entry, provider) };
+        let month = ReadMonth::of(run.started_at);
+        let last = if self.is_full { LastDocument::default() } else { last_document::find(entry, provider, month) };
         let finding = async { Ok(StoredPages::find(database, provider.id, last.body_hash.is_some()).await?) };
         let stored = self.within_deadline(finding).await?;
         let mut watch = Stopwatch::start();
@@ -241,7 +243,7 @@ impl SyncAttempt<'_> {
             }
         };
         let fresh_for = document.fresh_for;
-        let copied = ledger::CopiedDocument::new(&document, entry, stored);
+        let copied = ledger::CopiedDocument::new(&document, (entry, month), stored);
         if provider.reverted_body_hash == Some(copied.body_hash) {
             return Err(SyncError::RevertedDocument);
         }
@@ -271,7 +273,9 @@ impl SyncAttempt<'_> {
     ) -> Result<SyncReport, SyncError> {
         let Self { database, entry, progress, .. } = *self;
         let _slot = compare::acquire_slot().await?;
-        let compared = compare::compare(database, entry, provider, (document, self.is_delta()), progress).await?;
+        let compared =
+            compare::compare(database, entry, provider, (document, self.is_delta(), ReadMonth::of(run.started_at)), progress)
+                .await?;
         let ComparedFeed { feed, summary, comparison, refusal, churn_guard, parse, diff } = compared;
         (durations.parse, durations.diff) = (parse, diff);
         if let Some(refusal) = refusal {

@@ -11,6 +11,7 @@ mod html_page;
 mod icalendar;
 mod locator;
 mod pieces;
+mod recurrence;
 mod schema_org;
 mod sitemap;
 mod text;
@@ -28,6 +29,7 @@ use self::pieces::PieceFormat;
 pub use self::{
     error::{FeedDocumentError, FeedReadError},
     locator::Locator,
+    recurrence::ReadMonth,
     sitemap::{Sitemap, parse_sitemap},
 };
 use super::{
@@ -42,16 +44,19 @@ use super::{
 const FORMATS: [FeedFormat; 4] = [
     FeedFormat::new("event-list-xml", FormatParser::InPieces(event_list_xml::PIECES)),
     FeedFormat {
+        has_recurrences: true,
         accept_id_from: Some(icalendar::accept_id_from),
         ..FeedFormat::new("icalendar", FormatParser::Whole(icalendar::parse))
     },
     FeedFormat {
         reads_pages: true,
+        has_recurrences: true,
         accept_id_from: Some(schema_org::accept_id_from),
         ..FeedFormat::new("schema-org-html", FormatParser::Whole(schema_org::parse_page))
     },
     FeedFormat {
         has_views: true,
+        has_recurrences: true,
         accept_id_from: Some(schema_org::accept_id_from),
         ..FeedFormat::new("schema-org-json", FormatParser::Whole(schema_org::parse_json))
     },
@@ -69,6 +74,8 @@ pub struct FeedFormat {
     reads_pages: bool,
     /// Its documents may contain the link to the next page.
     has_views: bool,
+    /// The events of its documents may repeat, so that these depend on the month in which they are read.
+    has_recurrences: bool,
     /// Validates the property of the setting `id_from`; `None` if the format has only one property for ids.
     accept_id_from: Option<AcceptIdFrom>,
 }
@@ -98,11 +105,13 @@ pub struct Conventions {
     pub id_from: Option<IdFrom>,
     /// The server of the provider. Links that begin with `/` lead to it.
     pub origin: Url,
+    /// The month in which the document is read.
+    pub month: ReadMonth,
 }
 
 impl FeedFormat {
     const fn new(name: &'static str, parser: FormatParser) -> Self {
-        Self { name, parser, reads_pages: false, has_views: false, accept_id_from: None }
+        Self { name, parser, reads_pages: false, has_views: false, has_recurrences: false, accept_id_from: None }
     }
 
     /// Validates the setting `id_from`. The result is `None` if it is the same as without the setting.
@@ -189,6 +198,12 @@ impl FeedFormat {
             FormatParser::Whole(parse) => whole::parse_items((self, parse), spool, conventions),
             FormatParser::InPieces(_) => self.parse_document(spool, conventions),
         }
+    }
+
+    /// Whether the events of a document depend on the month in which it is read.
+    #[must_use]
+    pub fn depends_on_month(&self) -> bool {
+        self.has_recurrences
     }
 
     /// Whether a document is a list of web pages that are documents of this format.

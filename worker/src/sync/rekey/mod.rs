@@ -9,7 +9,7 @@ mod readings;
 use std::collections::HashSet;
 
 use entity::{
-    alias, base_event, begin_write, daily_total, deadline, event,
+    alias, base_event, begin_write, daily_total, database_now, deadline, event,
     footprint::{Footprint, Scope},
     job::{self, Claim},
     key_chunks, listing, performer, provider,
@@ -40,7 +40,7 @@ use crate::{
     provider::{
         entry::ProviderEntry,
         fetch::{FetchOutcome, Validators},
-        format::Conventions,
+        format::{Conventions, ReadMonth},
         id_from::{self, IdFrom},
         pages::NoPages,
     },
@@ -115,7 +115,8 @@ pub async fn rekey(
     if provider.id_from.as_deref() == configured {
         return Ok(None);
     }
-    let readings = read(entry, &provider, source, progress).await?;
+    let month = ReadMonth::of(deadline::within(deadline::SHORT, database, database_now(database)).await?);
+    let readings = read((entry, month), &provider, source, progress).await?;
     let transaction = begin_write(database).await?;
     let replacing = replace_keys(&transaction, (entry, &provider), readings, lease.is_none());
     let (report, footprint) = deadline::within(deadline::BULK, &transaction, replacing).await?;
@@ -137,7 +138,7 @@ pub async fn rekey(
 
 /// Reads the document with both keys.
 async fn read(
-    entry: &ProviderEntry,
+    (entry, month): (&ProviderEntry, ReadMonth),
     provider: &provider::Model,
     source: &FeedSource,
     progress: &ProgressCounter,
@@ -153,7 +154,7 @@ async fn read(
         return Err(SyncError::Superseded.into());
     };
     let _slot = compare::acquire_slot().await?;
-    let new = build_conventions(entry, provider);
+    let new = build_conventions(entry, provider, month);
     let old = Conventions { id_from: copied_from.flatten(), ..new.clone() };
     let format = entry.format;
     let parsing = tokio::task::spawn_blocking(move || {

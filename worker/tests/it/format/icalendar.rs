@@ -3,12 +3,14 @@
 use entity::{Category, EventStatus};
 use proptest::prelude::*;
 use worker::provider::{
-    category::CategoryMap,
     format::{self, Conventions, FeedDocumentError},
     item::{BaseEventItem, EventItem, ParsedFeed},
 };
 
-use super::any_bytes::{mutate, mutation};
+use super::{
+    any_bytes::{mutate, mutation},
+    conventions, month,
+};
 
 /// A calendar with these components, of a provider in Madrid.
 fn parse(components: &str) -> ParsedFeed {
@@ -21,10 +23,12 @@ fn parse_document(document: &str) -> Result<ParsedFeed, FeedDocumentError> {
 }
 
 fn parse_bytes(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
-    let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
-    let origin = "https://feeds.example/".parse().unwrap();
-    let conventions = Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin };
-    format::find("icalendar").unwrap().parse(document, &conventions)
+    parse_in(document, "2031-01-01")
+}
+
+/// Parses a document in the month that begins on this day.
+fn parse_in(document: &[u8], first_day: &str) -> Result<ParsedFeed, FeedDocumentError> {
+    format::find("icalendar").unwrap().parse(document, &Conventions { month: month(first_day), ..conventions() })
 }
 
 /// A VEVENT with these lines.
@@ -144,12 +148,34 @@ fn an_override_may_move_all_later_dates() {
 fn a_rule_without_an_end_is_expanded_for_two_years() {
     let days = parse_one(&event("DTSTART;VALUE=DATE:20310101\nRRULE:FREQ=DAILY"));
     assert_eq!((days.events.len(), days.events[731].source_id.as_str()), (732, "7@example/20330101"));
-    // Since 2015: two years after the calendar was written, and the last thousand dates.
-    let days = parse_one(&event("DTSTART;VALUE=DATE:20150101\nRRULE:FREQ=DAILY"));
-    let last = days.events.last().unwrap();
-    assert_eq!((days.events.len(), last.source_id.as_str()), (1_000, "7@example/20330101"));
     let never = parse_one(&event("DTSTART;VALUE=DATE:20310101\nRRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"));
     assert!(never.events.len() < 2, "{}", never.events.len());
+}
+
+#[test]
+fn dates_around_the_month_are_imported() {
+    // Written in 2019, and never since.
+    let read = |start_and_rule: &str, first_day: &str| {
+        let lines = format!("DTSTAMP:20190101T000000Z\nDTSTART{start_and_rule}");
+        let event = event(&lines).replace("DTSTAMP:20310101T000000Z\n", "");
+        let feed = parse_in(format!("BEGIN:VCALENDAR\n{event}END:VCALENDAR\n").as_bytes(), first_day).unwrap();
+        let [base_event] = feed.base_events.as_slice() else { panic!("{feed:?}") };
+        let ids: Vec<String> = base_event.events.iter().map(|event| event.source_id.clone()).collect();
+        (ids, feed.warnings.listed.iter().map(|warning| warning.reason.clone()).collect::<Vec<_>>())
+    };
+    let (weekly, warnings) = read(";VALUE=DATE:20190107\nRRULE:FREQ=WEEKLY", "2026-11-01");
+    assert_eq!((weekly.len(), weekly.first().unwrap().as_str()), (513, "7@example/20190107"));
+    assert_eq!(weekly.last().unwrap(), "7@example/20281030");
+    assert_eq!(warnings, ["`RRULE` has more dates than are imported, which are those from `2019-01-07` to `2028-10-30`"]);
+    let (next_month, _) = read(";VALUE=DATE:20190107\nRRULE:FREQ=WEEKLY", "2026-12-01");
+    assert!(next_month.starts_with(&weekly) && next_month.len() > weekly.len());
+
+    let (daily, warnings) = read(";VALUE=DATE:20190107\nRRULE:FREQ=DAILY", "2026-11-01");
+    assert_eq!((daily.len(), daily.last().unwrap().as_str(), warnings.len()), (1_000, "7@example/20281101", 1));
+    let (twice, _) = read(":20190107T080000\nRRULE:FREQ=DAILY;BYHOUR=8,20", "2026-11-01");
+    assert_eq!((twice.len(), twice[0].as_str()), (1_000, "7@example/20261101T070000Z"), "upcoming dates are imported first");
+    let (ended, warnings) = read(";VALUE=DATE:20190107\nRRULE:FREQ=WEEKLY;COUNT=7", "2026-11-01");
+    assert_eq!((ended.len(), warnings), (7, vec![]));
 }
 
 #[test]

@@ -12,19 +12,27 @@ mod warnings;
 mod well_formed;
 mod words;
 
+use chrono::{NaiveDate, NaiveTime};
 use worker::provider::{
     category::CategoryMap,
-    format::{self, Conventions, FeedDocumentError},
+    format::{self, Conventions, FeedDocumentError, ReadMonth},
     item::{BaseEventItem, EventItem, ParsedFeed},
 };
 
 use crate::fixtures;
 
-/// The conventions of a provider in Madrid.
+/// The month in which documents are read.
+fn month(first_day: &str) -> ReadMonth {
+    let day: NaiveDate = first_day.parse().unwrap();
+    ReadMonth::of(day.and_time(NaiveTime::MIN).and_utc().into())
+}
+
+/// The conventions of a provider in Madrid, in January 2031.
 fn conventions() -> Conventions {
     let (currency, category_map) = ("EUR".parse().unwrap(), CategoryMap::default());
     let origin = "https://feeds.example/".parse().unwrap();
-    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin }
+    let month = month("2031-01-01");
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin, month }
 }
 
 /// Parses a document of a provider in Madrid.

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use calcard::icalendar::{ICalendarComponent, ICalendarParameterName, ICalendarProperty, ICalendarValue};
-use chrono::{DateTime, NaiveDateTime};
+use chrono::DateTime;
 use chrono_tz::Tz;
 use entity::EventStatus;
 
-use super::occurrences::{Occurrence, date_time};
+use super::occurrences::Occurrence;
 use crate::provider::{
     format::{
         Conventions,
@@ -28,11 +28,6 @@ pub(super) fn text<'a>(component: &'a ICalendarComponent, property: &ICalendarPr
 pub(super) fn text_of<'a>(component: &'a ICalendarComponent, name: &str) -> Option<&'a str> {
     let entry = component.entries.iter().find(|entry| entry.name.as_str().eq_ignore_ascii_case(name))?;
     entry.values.first()?.as_text().map(str::trim).filter(|text| !text.is_empty())
-}
-
-/// When the component was last written.
-pub(super) fn stamp(component: &ICalendarComponent) -> Option<NaiveDateTime> {
-    Some(date_time(component, &ICalendarProperty::Dtstamp)?.0.to_date_time()?.date_time)
 }
 
 fn optional<T>(
@@ -72,9 +67,7 @@ fn parse_coordinates(component: &ICalendarComponent) -> Result<Option<Coordinate
     let degrees: Vec<f64> = entry.values.iter().filter_map(ICalendarValue::as_float).collect();
     match degrees.as_slice() {
         // Programs without coordinates write this point in the Atlantic.
-        &[latitude, longitude] if latitude == 0.0 && longitude == 0.0 => {
-            Err("the coordinates 0, 0 are in the ocean".to_owned())
-        }
+        &[latitude, longitude] if latitude == 0.0 && longitude == 0.0 => Err("the coordinates 0, 0 are in the ocean".to_owned()),
         &[latitude, longitude] if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
             Ok(Some(Coordinates { latitude: latitude + 0.0, longitude: longitude + 0.0 }))
         }

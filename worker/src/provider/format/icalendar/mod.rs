@@ -1,7 +1,8 @@
 //! `icalendar`: RFC 5545, as calendars publish it.
 //!
 //! A base event is everything with one UID: a VEVENT, its recurrences, and the VEVENTs that override some of them. Recurrences have no
-//! end in most calendars, so they are expanded within a horizon. `docs/feed-format.md` is the reference for the properties.
+//! end in most calendars, so they are expanded around the month in which the calendar is read. `docs/feed-format.md` is the reference for
+//! the properties.
 
 mod event;
 mod occurrences;
@@ -12,12 +13,11 @@ use calcard::{
     Entry, Parser,
     icalendar::{ICalendar, ICalendarComponent, ICalendarComponentType, ICalendarProperty},
 };
-use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 
 use self::{
     event::EventFields,
-    occurrences::{Occurrence, expand},
+    occurrences::{Expanded, Occurrence, expand},
 };
 use super::{
     Conventions, FeedDocumentError,
@@ -148,8 +148,6 @@ struct CalendarFields {
     zone: Option<Tz>,
     /// The VTIMEZONE components.
     zones: Vec<ICalendarComponent>,
-    /// When its last event was written.
-    last_stamp: Option<NaiveDateTime>,
 }
 
 /// A VEVENT and its byte range.
@@ -161,7 +159,6 @@ impl CalendarReader<'_> {
         let calendar = CalendarFields {
             zone: others.iter().find_map(|calendar| event::text(calendar, &zone_property)?.parse().ok()),
             zones: others.iter().filter(|other| other.component_type == ICalendarComponentType::VTimezone).cloned().collect(),
-            last_stamp: events.iter().filter_map(|(component, _)| event::stamp(component)).max(),
         };
         let mut groups: Vec<Vec<LocatedEvent>> = Vec::new();
         let mut indexes = HashMap::new();
@@ -225,14 +222,17 @@ impl CalendarReader<'_> {
         let details = event::parse_details(&components[main], self.conventions, ignored);
         let venue_zone = event::parse_venue(&components[main], ignored).and_then(|venue| time_zone::of_venue(&venue));
         let zone = calendar.zone.or(venue_zone).unwrap_or(self.conventions.time_zone);
-        let expanded = expand(&components, calendar, zone, &mut self.steps)?;
-        let (occurrences, invalid) = match expanded {
+        let expanded = expand(&components, calendar, (zone, self.conventions.month), &mut self.steps)?;
+        let Expanded { occurrences, invalid, limited } = match expanded {
             Ok(expanded) => expanded,
             Err(reason) => {
                 self.reject_group(uid, &spans, reason);
                 return Ok(());
             }
         };
+        if let Some(reason) = limited {
+            self.warn_of(&spans[main], &subject, reason);
+        }
         for (index, reason) in invalid {
             self.reject(spans[index].clone(), RejectSubject::Event { base_event: uid.clone(), event: None }, reason);
         }

@@ -9,20 +9,19 @@ use calcard::{
         timezone::TzResolver,
     },
 };
-use chrono::{DateTime, Days, NaiveDateTime};
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime};
 use chrono_tz::Tz;
 
 use super::CalendarFields;
-use crate::provider::format::FeedDocumentError;
+use crate::provider::format::{
+    FeedDocumentError,
+    recurrence::{ReadMonth, describe_limit},
+};
 
-/// Dates of one UID: a daily show of almost three years.
-const MAX_DATES: usize = 1_000;
 /// Recurrences that are computed for one UID, to find those within the horizon: a daily one since 1971.
 const MAX_STEPS: usize = 20_000;
 /// Recurrences that are computed for one document.
 const MAX_DOCUMENT_STEPS: usize = 5_000_000;
-/// How far ahead a calendar without an end is read: two years.
-const HORIZON: Days = Days::new(731);
 
 /// One date.
 pub(super) struct Occurrence {
@@ -37,6 +36,10 @@ pub(super) struct Occurrence {
 }
 
 impl Occurrence {
+    fn day(&self) -> NaiveDate {
+        self.start.naive_local().date()
+    }
+
     /// The end, or the last day of an event of whole days.
     pub(super) fn last_moment(&self) -> Option<DateTime<CalendarTz>> {
         let end = self.end?;
@@ -44,27 +47,34 @@ impl Occurrence {
     }
 }
 
-/// The dates, and the indexes of VEVENTs without a valid one with the reasons.
-type Expanded = (Vec<Occurrence>, Vec<(usize, String)>);
+/// The dates of one UID.
+pub(super) struct Expanded {
+    /// Those that are imported, ordered by their start.
+    pub(super) occurrences: Vec<Occurrence>,
+    /// The indexes of VEVENTs without a valid one, with the reasons.
+    pub(super) invalid: Vec<(usize, String)>,
+    /// The warning that there are others.
+    pub(super) limited: Option<String>,
+}
 
-/// Computes the dates, ordered by their start. The horizon is two years after the first date or, if it is later, after the last change of the
-/// calendar; of more dates, the last ones count. The inner error is one of the rule.
+/// Computes the dates around a month. The inner error is one of the rule.
 pub(super) fn expand(
     components: &[ICalendarComponent],
     calendar: &CalendarFields,
-    zone: Tz,
+    (zone, month): (Tz, ReadMonth),
     document_steps: &mut usize,
 ) -> Result<Result<Expanded, String>, FeedDocumentError> {
     if components.iter().any(repeats_within_an_hour) {
         return Ok(Err("`RRULE` must not repeat every minute or second".to_owned()));
     }
-    let CalendarFields { zones, last_stamp, .. } = calendar;
+    let CalendarFields { zones, .. } = calendar;
     let mut calendar = ICalendar { components: zones.iter().chain(components).cloned().collect() };
     let default_zone = CalendarTz::Tz(zone);
     let resolver = calendar.build_owned_tz_resolver().with_default(default_zone);
     calendar.components.iter_mut().for_each(|component| prepare(component, &resolver));
     let expanded = calendar.expand_dates(default_zone, MAX_STEPS);
-    *document_steps += expanded.events.len();
+    let steps = expanded.events.len();
+    *document_steps += steps;
     if *document_steps > MAX_DOCUMENT_STEPS {
         return Err(FeedDocumentError::OverLimit { line: 1, limit: MAX_DOCUMENT_STEPS, what: "recurrences in a calendar" });
     }
@@ -95,14 +105,19 @@ pub(super) fn expand(
         });
     }
     occurrences.sort_by_key(|occurrence| occurrence.start);
-    if let Some(first) = occurrences.first() {
-        let from = last_stamp.map_or(first.start.naive_utc(), |stamp| stamp.max(first.start.naive_utc()));
-        let horizon = from.checked_add_days(HORIZON).unwrap_or(from);
-        occurrences.retain(|occurrence| occurrence.start.naive_utc() <= horizon);
-    }
-    occurrences.drain(..occurrences.len().saturating_sub(MAX_DATES));
+    let is_limited = limit(&mut occurrences, month) || steps >= MAX_STEPS;
+    let limited = is_limited.then(|| Some(describe_limit("RRULE", occurrences.first()?.day(), occurrences.last()?.day())));
     let invalid = expanded.errors.into_iter().filter_map(|error| Some((index_of(error.comp_id)?, describe_error(&error.error))));
-    Ok(Ok((occurrences, invalid.collect())))
+    Ok(Ok(Expanded { occurrences, invalid: invalid.collect(), limited: limited.flatten() }))
+}
+
+/// Drops dates that are not imported, and returns whether there were any.
+fn limit(occurrences: &mut Vec<Occurrence>, month: ReadMonth) -> bool {
+    let Some(latest) = occurrences.first().map(|first| month.latest(first.day())) else { return false };
+    let all = occurrences.len();
+    occurrences.retain(|occurrence| occurrence.day() <= latest);
+    let is_beyond = occurrences.len() < all;
+    month.limit(occurrences, Occurrence::day) || is_beyond
 }
 
 /// Changes what calcard reads in another way than RFC 5545.
@@ -151,7 +166,7 @@ pub(super) fn is_recurring(component: &ICalendarComponent) -> bool {
 }
 
 /// A date property and its zone.
-pub(super) fn date_time<'a>(
+fn date_time<'a>(
     component: &'a ICalendarComponent,
     property: &ICalendarProperty,
 ) -> Option<(&'a PartialDateTime, Option<&'a str>)> {

@@ -1,8 +1,12 @@
 //! Parsing in pieces returns the same as parsing in one pass, for any document and any split.
 
+use entity::UtcInstant;
 use proptest::prelude::*;
 
-use super::{super::event_list_xml, *};
+use super::{
+    super::{event_list_xml, recurrence::ReadMonth},
+    *,
+};
 use crate::provider::{category::CategoryMap, item::RejectedItem};
 
 fn view(spool: &Spool) -> SpoolView<'_> {
@@ -12,7 +16,9 @@ fn view(spool: &Spool) -> SpoolView<'_> {
 fn conventions() -> Conventions {
     let currency = "EUR".parse().unwrap_or_else(|error| panic!("{error}"));
     let origin = "https://feeds.example/".parse().expect("a URL");
-    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map: CategoryMap::default(), id_from: None, origin }
+    let category_map = CategoryMap::default();
+    let month = ReadMonth::of(UtcInstant(0));
+    Conventions { time_zone: chrono_tz::Europe::Madrid, currency, category_map, id_from: None, origin, month }
 }
 
 fn parse_in_one_pass(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {

@@ -166,7 +166,7 @@ impl<'r, 't> EventReader<'r, 't> {
     fn read_dates(&self, node: JsonLdNode<'t>, times: TimeReader, errors: &mut ItemErrors) -> Result<Vec<ScheduledTime>, String> {
         let schedules = self.graph.nodes(node, "eventSchedule");
         if !schedules.is_empty() {
-            match read_schedules(&schedules, node.text("startDate"), times, errors) {
+            match read_schedules(&schedules, node.text("startDate"), (times, self.conventions.month), errors) {
                 Ok(dates) if !dates.is_empty() => return Ok(dates),
                 Ok(_) => errors.warn("`eventSchedule` has no date; ignored".to_owned()),
                 Err(error) => errors.warn(format!("`eventSchedule`: {error}; ignored")),

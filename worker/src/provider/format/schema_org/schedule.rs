@@ -1,6 +1,6 @@
 //! The dates of a [`Schedule`](https://schema.org/Schedule): an event that repeats.
 //!
-//! The expansion needs no clock and is bounded, so a document results in the same events whenever it is read.
+//! The expansion is bounded, and depends on the month in which the document is read.
 
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 
@@ -11,17 +11,18 @@ use super::{
     value::JsonValue,
 };
 use crate::provider::{
-    format::values::{ItemErrors, describe_missing, name_field},
+    format::{
+        recurrence::{ReadMonth, describe_limit},
+        values::{ItemErrors, describe_missing, name_field},
+    },
     local_time::{DayEdge, LocalTime},
     quote::quote,
 };
 
 /// Schedules of one event, such as one for each day of the week.
 const MAX_SCHEDULES: usize = 50;
-/// Dates of one event.
-const MAX_DATES: usize = 500;
-/// Days after the first date in which dates are searched: two years.
-const MAX_DAYS: u64 = 731;
+/// Days in which dates are counted: ten years.
+const MAX_COUNTED_DAYS: Days = Days::new(3_653);
 
 /// A date of a schedule.
 #[derive(Clone, Debug)]
@@ -56,25 +57,36 @@ enum RecurrenceUnit {
 pub(super) fn read_schedules(
     schedules: &[JsonLdNode<'_>],
     start: Option<&str>,
-    times: TimeReader,
+    (times, month): (TimeReader, ReadMonth),
     errors: &mut ItemErrors,
 ) -> Result<Vec<ScheduledTime>, String> {
     let mut dates = Vec::new();
+    let mut is_limited = false;
     for schedule in schedules.iter().take(MAX_SCHEDULES) {
-        dates.extend(read_schedule(*schedule, start, times, errors)?);
+        let (more, is_complete) = read_schedule(*schedule, start, (times, month), errors)?;
+        dates.extend(more);
+        is_limited |= !is_complete;
     }
     dates.sort_by_key(|date| date.start.instant);
     dates.dedup_by(|later, earlier| later.start == earlier.start);
-    dates.truncate(MAX_DATES);
+    is_limited |= month.limit(&mut dates, day_of);
+    if let (true, [first, ..], [.., last]) = (is_limited, &dates[..], &dates[..]) {
+        errors.warn(describe_limit("eventSchedule", day_of(first), day_of(last)));
+    }
     Ok(dates)
 }
 
+fn day_of(date: &ScheduledTime) -> NaiveDate {
+    split_wall_clock(&date.start).map_or(NaiveDate::MAX, |(day, _)| day)
+}
+
+/// The dates of a schedule that are imported, and whether these are all.
 fn read_schedule(
     schedule: JsonLdNode<'_>,
     start: Option<&str>,
-    times: TimeReader,
+    (times, month): (TimeReader, ReadMonth),
     errors: &mut ItemErrors,
-) -> Result<Vec<ScheduledTime>, String> {
+) -> Result<(Vec<ScheduledTime>, bool), String> {
     let first_text = schedule.text("startDate").or(start).ok_or_else(|| describe_missing(&["eventSchedule.startDate"]))?;
     let first_time = name_field("startDate", times.parse(first_text, DayEdge::Start))?;
     let (first, first_clock) = split_wall_clock(&first_time)?;
@@ -83,10 +95,7 @@ fn read_schedule(
     let end_clock = errors.tolerate(clock("endTime"));
     let duration = errors.tolerate(schedule.optional("duration", IsoDuration::parse));
     let recurrence = Recurrence::read(schedule, first, times, errors)?;
-    let (dates, is_complete) = recurrence.expand();
-    if !is_complete {
-        errors.warn(format!("the schedule is read for two years and {MAX_DATES} dates after `{first}`"));
-    }
+    let (dates, is_complete) = recurrence.expand(month);
     let dates = dates.into_iter().map(|date| {
         let start = times.parse(&join_wall_clock(date, start_clock), DayEdge::Start)?;
         let end = match (start_clock, end_clock, duration) {
@@ -100,7 +109,7 @@ fn read_schedule(
         };
         Ok(ScheduledTime { start, end })
     });
-    dates.collect()
+    Ok((dates.collect::<Result<_, String>>()?, is_complete))
 }
 
 impl Recurrence {
@@ -134,21 +143,24 @@ impl Recurrence {
         })
     }
 
-    /// The dates, and whether they are all.
-    fn expand(&self) -> (Vec<NaiveDate>, bool) {
+    /// The dates around a month, and whether they are all.
+    fn expand(&self, month: ReadMonth) -> (Vec<NaiveDate>, bool) {
         let last_date = NaiveDate::from_ymd_opt(9999, 12, 31).unwrap_or(NaiveDate::MAX);
-        let horizon = self.first.checked_add_days(Days::new(MAX_DAYS)).unwrap_or(NaiveDate::MAX).min(last_date);
-        let end = self.last.map_or(horizon, |last| last.min(horizon));
-        let matching = self.first.iter_days().take_while(|date| *date <= end).filter(|date| self.contains(*date));
-        let mut dates: Vec<NaiveDate> = matching.take(self.count.unwrap_or(usize::MAX).min(MAX_DATES + 1)).collect();
-        let is_complete = match self.count {
-            Some(count) => dates.len() == count || self.last.is_some_and(|last| last <= horizon),
-            None => self.last.is_some_and(|last| last <= horizon),
+        let horizon = month.latest(self.first).min(last_date);
+        let is_over = self.last.is_some_and(|last| last < month.earliest());
+        let (start, horizon) = if self.count.is_some() || is_over {
+            (self.first, horizon.min(self.first.checked_add_days(MAX_COUNTED_DAYS).unwrap_or(NaiveDate::MAX)))
+        } else {
+            (self.first.max(month.earliest()), horizon)
         };
-        let is_complete = is_complete && dates.len() <= MAX_DATES;
-        dates.truncate(MAX_DATES);
+        let end = self.last.map_or(horizon, |last| last.min(horizon));
+        let matching = start.iter_days().take_while(|date| *date <= end).filter(|date| self.contains(*date));
+        let mut dates: Vec<NaiveDate> = matching.take(self.count.unwrap_or(usize::MAX)).collect();
+        let is_counted = self.count.is_some_and(|count| dates.len() == count);
+        let is_complete = start == self.first && (is_counted || self.last.is_some_and(|last| last <= horizon));
         dates.retain(|date| !self.exceptions.contains(date));
-        (dates, is_complete)
+        let is_limited = month.limit(&mut dates, |date| *date);
+        (dates, is_complete && !is_limited)
     }
 
     fn contains(&self, date: NaiveDate) -> bool {

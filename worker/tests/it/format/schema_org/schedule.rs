@@ -54,11 +54,33 @@ fn dates_have_ids_and_ends() {
 #[test]
 fn an_expansion_is_bounded() {
     let (dates, warning) = starts(r#"{"startDate":"2031-01-01","repeatFrequency":"P1D"}"#);
-    assert_eq!((dates.len(), warning.as_str()), (500, "the schedule is read for two years and 500 dates after `2031-01-01`"));
+    let expected = "`eventSchedule` has more dates than are imported, which are those from `2031-01-01` to `2033-01-01`";
+    assert_eq!((dates.len(), warning.as_str()), (732, expected));
     let (dates, warning) = starts(r#"{"startDate":"2031-01-01","repeatFrequency":"P1M","endDate":"2099-01-01"}"#);
     assert_eq!((dates.len(), warning.is_empty()), (25, false));
     let (dates, _) = starts(r#"{"startDate":"9999-12-30","repeatFrequency":"P1D"}"#);
     assert_eq!(dates, ["9999-12-30", "9999-12-31"]);
+    let (dates, warning) = starts(r#"{"startDate":"2010-01-01","repeatFrequency":"P1D","repeatCount":9000}"#);
+    assert_eq!((dates.len(), dates.last().map(String::as_str), warning.is_empty()), (1_000, Some("2020-01-02"), false));
+}
+
+#[test]
+fn dates_around_the_month_are_imported() {
+    // Read in January 2031.
+    for (rule, count, first, last, is_limited) in [
+        (r#""startDate":"2025-01-01","endDate":"2040-12-31","repeatFrequency":"P1D""#, 1_000, "2030-04-08", "2033-01-01", true),
+        (r#""startDate":"2025-01-01","endDate":"2031-02-01","repeatFrequency":"P1D""#, 763, "2028-12-31", "2031-02-01", true),
+        (r#""startDate":"2019-01-07","repeatFrequency":"P1W""#, 209, "2029-01-01", "2032-12-27", true),
+        (r#""startDate":"2029-01-01","endDate":"2032-12-27","repeatFrequency":"P1W""#, 209, "2029-01-01", "2032-12-27", false),
+        (r#""startDate":"2019-01-07","endDate":"2019-01-21","repeatFrequency":"P1W""#, 3, "2019-01-07", "2019-01-21", false),
+        (r#""startDate":"2019-01-07","repeatCount":3,"repeatFrequency":"P1W""#, 3, "2019-01-07", "2019-01-21", false),
+        (r#""startDate":"2024-12-30","repeatCount":400,"repeatFrequency":"P1W""#, 400, "2024-12-30", "2032-08-23", false),
+        (r#""startDate":"2040-01-01","repeatFrequency":"P1D""#, 732, "2040-01-01", "2042-01-01", true),
+    ] {
+        let (dates, warning) = starts(&format!("{{{rule}}}"));
+        let actual = (dates.len(), dates.first().map(String::as_str), dates.last().map(String::as_str), !warning.is_empty());
+        assert_eq!(actual, (count, Some(first), Some(last), is_limited), "{rule}: {warning}");
+    }
 }
 
 #[test]
