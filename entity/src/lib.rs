@@ -29,6 +29,7 @@ mod fold_name;
 pub mod footprint;
 mod geo_cell;
 mod instant;
+pub mod item_id;
 pub mod job;
 pub mod listing;
 pub mod name_word;

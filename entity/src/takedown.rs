@@ -6,13 +6,17 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm::{ActiveValue::Set, Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*};
+use sea_orm::{
+    ActiveValue::Set, Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
+    sea_query::OnConflict,
+};
 
 use crate::{
     base_event,
     change::{self, ChangeKind, NewChange},
     daily_total, database_now, event, event_performer, feed_page,
     footprint::{Cell, Footprint, PartBuilder, Scope, hash_performer},
+    item_id::{event_id, undated_key},
     listing, performer, provider, pushed_feed, reject,
     release::{self, Cause},
     sync_run, tombstone, undo, venue, word,
@@ -75,6 +79,7 @@ impl StoredEvent {
         let performers = self.find_performers(transaction).await?;
         let footprint = self.build_footprint(transaction, &performers).await?;
         let words = self.find_words(transaction, &performers).await?;
+        let undated_id = self.find_undated_id(transaction).await?;
         self.delete_rows(transaction, &performers).await?;
         word::delete_unused(transaction, self.provider.id, words).await?;
         self.blank_texts(transaction).await?;
@@ -82,18 +87,34 @@ impl StoredEvent {
         undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(self.provider.id)).exec(transaction).await?;
         // A page contains the item of the event.
         feed_page::Entity::delete_many().filter(feed_page::COLUMN.provider_id.eq(self.provider.id)).exec(transaction).await?;
-        let tombstone = tombstone::ActiveModel {
-            event_id: Set(self.event.id),
+        let removed_at = database_now(transaction).await?;
+        let tombstones = std::iter::once(self.event.id).chain(undated_id).map(|event_id| tombstone::ActiveModel {
+            event_id: Set(event_id),
             base_event_id: Set(self.base_event.id),
             provider_id: Set(self.provider.id),
-            removed_at: Set(database_now(transaction).await?),
+            removed_at: Set(removed_at),
             reason: Set(reason.to_owned()),
-        };
-        tombstone.insert(transaction).await?;
+        });
+        let is_known = OnConflict::column(tombstone::Column::EventId).do_nothing().to_owned();
+        tombstone::Entity::insert_many(tombstones).on_conflict(is_known).exec_without_returning(transaction).await?;
         // On the heap: requests contain this future.
         Box::pin(daily_total::update(transaction, self.provider.id, self.event.local_day().into_iter().collect())).await?;
         let left = (self.event.shown && self.provider.was_visible()).then(|| describe_left(&self.event, self.provider.id));
         publish(transaction, self.provider.id, &footprint, left.into_iter().collect()).await
+    }
+
+    /// The id of its key without its date: with another date, its provider would publish it as a new event. `None` if the key has no date, or
+    /// if it is that of a show with other dates, which remain.
+    async fn find_undated_id(&self, transaction: &DatabaseTransaction) -> Result<Option<Uuid>, DbErr> {
+        let Some(key) = undated_key(&self.event.source_id, &self.event.local_start) else { return Ok(None) };
+        let others = event::Entity::find()
+            .select_only()
+            .columns([event::Column::SourceId, event::Column::LocalStart])
+            .filter(event::COLUMN.base_event_id.eq(self.base_event.id))
+            .filter(event::COLUMN.id.ne(self.event.id));
+        let others: Vec<(String, String)> = others.into_tuple().all(transaction).await?;
+        let is_shared = others.iter().any(|(source_id, local_start)| undated_key(source_id, local_start).as_ref() == Some(&key));
+        Ok((!is_shared).then(|| event_id(self.provider.identity_slug(), &self.base_event.source_id, &key)))
     }
 
     async fn find_performers(&self, transaction: &DatabaseTransaction) -> Result<Vec<performer::Model>, DbErr> {

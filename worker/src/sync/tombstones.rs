@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::tombstone;
+use entity::{item_id::undated_key, tombstone};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
@@ -52,8 +52,9 @@ impl Tombstones {
         let BaseEventDetail { item, event_hashes, .. } = detail;
         let before = item.events.len();
         let events = item.events.drain(..).zip(event_hashes.drain(..));
-        (item.events, *event_hashes) =
-            events.filter(|(event, _)| !self.contains_event((&item.source_id, &event.source_id), ids)).unzip();
+        (item.events, *event_hashes) = events
+            .filter(|(event, _)| !self.contains_event(&item.source_id, (&event.source_id, &event.start.wall_clock), ids))
+            .unzip();
         before - item.events.len()
     }
 
@@ -66,11 +67,13 @@ impl Tombstones {
             RejectSubject::BaseEvent(Some(base_event)) | RejectSubject::Event { base_event, event: None } => {
                 contains_base_event(base_event)
             }
-            RejectSubject::Event { base_event, event: Some(event) } => self.contains_event((base_event, event), ids),
+            RejectSubject::Event { base_event, event: Some(event) } => self.contains_event(base_event, (event, ""), ids),
         }
     }
 
-    fn contains_event(&self, (base_event, event): (&str, &str), ids: &ItemIds) -> bool {
-        self.events.contains(&ids.event(base_event, event))
+    /// Whether an event was removed, on this or, if only its key without a date is known, on any date.
+    fn contains_event(&self, base_event: &str, (event, wall_clock): (&str, &str), ids: &ItemIds) -> bool {
+        let contains = |key: &str| self.events.contains(&ids.event(base_event, key));
+        contains(event) || undated_key(event, wall_clock).is_some_and(|key| contains(&key))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use entity::{
     alias::{self, AliasKind},
     base_event, event,
+    item_id::undated_key,
 };
 use uuid::Uuid;
 
@@ -99,12 +100,25 @@ impl Planner<'_> {
         let ids = self.ids;
         self.pairs.add(ids.base_event(old.base_event), ids.base_event_of_key(new.base_event));
         self.pairs.add(ids.event(old.base_event, old.event), ids.event_of_key(new.base_event, new.event));
+        if let Some((row, key)) = self.undated_ids(old, new) {
+            self.pairs.add(row, key);
+        }
         for (old, new) in old.performers.iter().zip(&new.performers) {
             self.pairs.add(ids.performer(old), ids.performer_of_key(new));
         }
         for (old, new) in old.venue.iter().zip(&new.venue) {
             self.pairs.add(ids.venue(old), ids.venue_of_key(new));
         }
+    }
+
+    /// The ids of the keys of a removed event without their dates: that of its tombstone, and the new one.
+    fn undated_ids(&self, old: &EventKeys<'_>, new: &EventKeys<'_>) -> Option<(Uuid, Uuid)> {
+        if self.copied.removed_events.is_empty() {
+            return None;
+        }
+        let row = self.ids.event(old.base_event, &undated_key(old.event, "")?);
+        let key = self.ids.event_of_key(new.base_event, &undated_key(new.event, "")?);
+        self.copied.removed_events.contains(&row).then_some((row, key))
     }
 
     /// Whether a row can have a key: neither has another one in the document, and the key means nothing else.
@@ -142,6 +156,9 @@ impl Planner<'_> {
         if is_match && self.copied.removed_events.contains(&row) {
             // No sync may import it again.
             self.replace_key(AliasKind::Event, row, keys);
+        }
+        if let Some((row, key)) = self.undated_ids(old, new).filter(|(row, key)| self.is_match(*row, *key)) {
+            self.replace_key(AliasKind::Event, row, (row, key));
         }
         let copied = self.copied.base_events.get(&base_row)?.events.get(&row)?;
         self.plan.listed += usize::from(copied.left_at.is_none());

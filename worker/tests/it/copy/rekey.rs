@@ -54,13 +54,13 @@ fn document(events: impl IntoIterator<Item = Value>) -> String {
 
 impl Copying {
     /// A provider of JSON-LD.
-    async fn with_json(database: &TestDatabase) -> Self {
+    pub(super) async fn with_json(database: &TestDatabase) -> Self {
         let mut copying = Self::new(database).await;
         copying.entry.format = format::find("schema-org-json").unwrap();
         copying
     }
 
-    fn set_id_from(&mut self, property: Option<&str>) {
+    pub(super) fn set_id_from(&mut self, property: Option<&str>) {
         self.entry.id_from = property.map(|property| property.parse().unwrap());
     }
 
@@ -75,7 +75,7 @@ impl Copying {
         report
     }
 
-    async fn rekey(&self, document: &str) -> RekeyReport {
+    pub(super) async fn rekey(&self, document: &str) -> RekeyReport {
         self.try_rekey(document, false).await.unwrap().unwrap()
     }
 

@@ -13,6 +13,7 @@ use entity::{
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use serde_json::{Value, json};
 use uuid::Uuid;
 use worker::{
     progress::ProgressCounter,
@@ -29,6 +30,8 @@ on_every_backend!(
     a_removed_event_leaves_no_content,
     a_program_of_an_earlier_release_leaves_no_states,
     no_sync_brings_a_removed_event_back,
+    a_removed_event_does_not_return_with_another_date,
+    one_of_several_dates_is_removed_alone,
     rejected_items_do_not_quote_a_removed_event,
     events_are_removed_during_syncs,
     a_purged_provider_is_refused_until_it_is_readmitted,
@@ -189,6 +192,51 @@ async fn no_sync_brings_a_removed_event_back(database: Arc<TestDatabase>) {
     let changes = copying.changes().await;
     let of_removed = |change: &&change::Model| [1, 2].map(id_of).contains(&change.event_id);
     assert!(changes.iter().filter(of_removed).all(|change| change.kind == ChangeKind::Left || change.changed == "{}"));
+}
+
+/// A document of JSON-LD with events that are identified by their URLs and starts.
+fn dated(events: &[(&str, &str)]) -> String {
+    let event = |(path, date): &(&str, &str)| {
+        let (url, start) = (format!("https://a.example/{path}"), format!("{date}T20:00:00"));
+        json!({"@type": "MusicEvent", "url": url, "sku": format!("sku-{path}"), "name": path, "startDate": start})
+    };
+    events.iter().map(event).collect::<Value>().to_string()
+}
+
+async fn a_removed_event_does_not_return_with_another_date(database: Arc<TestDatabase>) {
+    let mut copying = Copying::with_json(&database).await;
+    copying.accept(dated(&[("jazz", "2131-07-01"), ("rock", "2131-07-05")])).await;
+    assert!(copying.remove(copying.event("https://a.example/jazz#2131-07-01T20:00:00").await.id).await);
+    for (date, other) in [("2131-07-01", "2131-07-05"), ("2131-07-02", "2131-07-05"), ("2131-07-03", "2131-07-06")] {
+        let counts = copying.accept(dated(&[("jazz", date), ("rock", other)])).await;
+        assert_eq!((counts.inserted, copying.tables().await.events.len()), (0, 1), "{date}: {counts:?}");
+    }
+    assert_eq!(copying.accept(dated(&[("jazz-2", "2131-07-03"), ("rock", "2131-07-06")])).await.inserted, 1, "another event");
+    copying.set_id_from(Some("sku"));
+    let document = dated(&[("jazz", "2131-07-03"), ("rock", "2131-07-06"), ("jazz-2", "2131-07-03")]);
+    copying.rekey(&document).await;
+    let moved = dated(&[("jazz", "2131-07-04"), ("rock", "2131-07-06"), ("jazz-2", "2131-07-03")]);
+    for document in [document, moved] {
+        assert_eq!(copying.accept(document).await.inserted, 0);
+        assert_eq!(copying.tables().await.events.len(), 2);
+    }
+}
+
+async fn one_of_several_dates_is_removed_alone(database: Arc<TestDatabase>) {
+    let copying = Copying::with_json(&database).await;
+    let on = |days: &[u8]| {
+        let dates: Vec<String> = days.iter().map(|day| format!("2131-07-{day:02}")).collect();
+        dated(&dates.iter().map(|date| ("jazz", date.as_str())).collect::<Vec<_>>())
+    };
+    let id = async |day: u8| copying.event(&format!("https://a.example/jazz#2131-07-{day:02}T20:00:00")).await.id;
+    copying.accept(on(&[1, 2, 3])).await;
+    assert!(copying.remove(id(2).await).await);
+    assert_eq!(copying.accept(on(&[1, 2, 3, 4])).await.inserted, 1, "the show has another date");
+    for day in [1, 3, 4] {
+        assert!(copying.remove(id(day).await).await);
+    }
+    assert_eq!(copying.accept(on(&[1, 2, 3, 4, 5])).await.inserted, 0);
+    assert_eq!(copying.tables().await.events.len(), 0);
 }
 
 async fn rejected_items_do_not_quote_a_removed_event(database: Arc<TestDatabase>) {
