@@ -23,6 +23,8 @@ impl MigrationTrait for Migration {
             .name("event_by_organizer")
             .table("event")
             .col("organizer_name")
+            // Names may be longer than an entry of a B-tree.
+            .index_type(IndexType::Hash)
             .and_where(Expr::col("organizer_name").is_not_null())
             .to_owned();
         manager.create_index(by_organizer).await

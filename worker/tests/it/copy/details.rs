@@ -19,6 +19,7 @@ on_every_backend!(
     a_picture_on_the_server_of_the_feed_has_its_address,
     a_change_of_any_detail_is_logged,
     a_change_is_filtered_by_the_organizer_of_its_event,
+    an_organizer_may_have_the_longest_name,
     a_cancelled_event_is_no_shown_concert,
     a_venue_without_coordinates_is_stored,
     warnings_are_stored_after_rejects,
@@ -125,6 +126,15 @@ async fn a_change_is_filtered_by_the_organizer_of_its_event(database: Arc<TestDa
     let states = ChangedStates::from_json(change.states.as_ref().unwrap()).unwrap();
     let organizers = [states.old, states.new].map(|state| state.unwrap().organizers);
     assert_eq!(organizers, [["The Club"], ["The Mayor"]]);
+}
+
+/// An index has the names of organizers, and entries of some indexes are bounded.
+async fn an_organizer_may_have_the_longest_name(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    let name: String = (0..1_000).filter_map(|number| char::from_u32(0x20000 + number * 7_919 % 40_000)).collect();
+    assert_eq!(name.len(), 4_000, "bytes, which cannot be compressed");
+    copying.accept(FULL.replace("status=", &format!("organizer_name=\"{name}\" status="))).await;
+    assert_eq!(copying.event("11").await.organizer_name, Some(name));
 }
 
 async fn a_cancelled_event_is_no_shown_concert(database: Arc<TestDatabase>) {
