@@ -39,7 +39,7 @@ use self::{
     mcp::McpEndpoint,
     resources::{
         bulk, categories, changes, concerts, errors, events, feeds, health, multivac, openapi as openapi_document, performers,
-        places, providers, rates, search, sync_runs, venues,
+        places, providers, rates, search, sync_runs, venues, webhooks,
     },
     response::{StaticDocument, TextReply},
     server::{HOT_ROUTES, Limits, METRICS, Observer, RouteSet, ServiceEntry},
@@ -131,7 +131,7 @@ type Operations = (
     // Nested, because poem-openapi implements its trait for tuples of up to 16.
     WithEventFilters<(events::EventsApi, events::ExportsApi)>,
     categories::CategoriesApi,
-    (WithEventFilters<changes::ChangesApi>, changes::HistoryApi),
+    (WithEventFilters<changes::ChangesApi>, changes::HistoryApi, webhooks::WebhooksApi),
     bulk::BulkApi,
     providers::ProvidersApi,
     feeds::FeedsApi,
@@ -151,7 +151,11 @@ fn operations(state: State) -> Operations {
         rates::batches::BatchesApi(state.clone()),
         WithEventFilters((events::EventsApi(state.clone()), events::ExportsApi::new(state.clone()))),
         categories::CategoriesApi(state.clone()),
-        (WithEventFilters(changes::ChangesApi(state.clone())), changes::HistoryApi(state.clone())),
+        (
+            WithEventFilters(changes::ChangesApi(state.clone())),
+            changes::HistoryApi(state.clone()),
+            webhooks::WebhooksApi(state.clone()),
+        ),
         bulk::BulkApi(state.clone()),
         providers::ProvidersApi(state.clone()),
         feeds::FeedsApi(state.clone()),

@@ -8,9 +8,11 @@ import io
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +48,16 @@ from marquee.api.places_and_prices import (
 )
 from marquee.api.probe import multivac, multivac_data, zzz
 from marquee.api.providers_and_syncs import provider, providers, push_feed, rejects, sync_now, sync_run, sync_runs
+from marquee.api.webhooks import (
+    create_webhook,
+    delete_webhook,
+    enable_webhook,
+    replay_webhook,
+    rotate_webhook,
+    test_webhook,
+    webhook,
+    webhooks,
+)
 from marquee.models import (
     Concert,
     Datum,
@@ -58,8 +70,10 @@ from marquee.models import (
     RateItem,
     RegionInput,
     SyncRun,
+    WebhookInput,
 )
 from marquee.types import File, Response
+from standardwebhooks import Webhook, WebhookVerificationError
 
 FEED = Path(__file__).with_name("feed.xml").read_text()
 TITLE = "Stand-up Hour of python"
@@ -288,6 +302,68 @@ def check_removal() -> None:
     problem(event.sync_detailed(event_id, client=client), 410, "event_removed")
 
 
+class Receiver(BaseHTTPRequestHandler):
+    """Stores the messages that it receives."""
+
+    messages: list[tuple[bytes, dict[str, str]]] = []
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.messages.append((content, dict(self.headers.items())))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def check_webhooks() -> None:
+    """Verifies the signatures with the implementation of Standard Webhooks."""
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def receive(count: int) -> tuple[bytes, dict[str, str]]:
+        return wait_for(lambda: Receiver.messages, lambda messages: len(messages) >= count)[count - 1]
+
+    new = WebhookInput(url=f"http://127.0.0.1:{server.server_port}/", query="kind=left&provider=simulator")
+    created = body(create_webhook.sync_detailed(client=client, body=new), 201).data
+    problem(create_webhook.sync_detailed(client=connect(None), body=new), 401, "authentication_required")
+    webhook_id = created.webhook.id
+    check_removal()
+    content, headers = receive(1)
+    message = Webhook(created.secret).verify(content, headers)
+    position = message["data"]["next"]
+    page = body(changes.sync_detailed(client=client, after=created.webhook.position, kind=["left"]), 200)
+    assert message["type"] == "changes" and message["data"]["changes"] == [change.to_dict() for change in page.data.changes]
+
+    secret = body(rotate_webhook.sync_detailed(webhook_id, client=client), 200).data.secret
+    body(test_webhook.sync_detailed(webhook_id, client=client), 202)
+    content, headers = receive(2)
+    for valid in (created.secret, secret):
+        assert Webhook(valid).verify(content, headers)["type"] == "test"
+    try:
+        Webhook(secret).verify(content + b" ", headers)
+        raise AssertionError("a changed message is not valid")
+    except WebhookVerificationError:
+        pass
+
+    replayed = body(replay_webhook.sync_detailed(webhook_id, client=client, after=created.webhook.position), 200).data
+    assert replayed.position == created.webhook.position
+    repeated = Webhook(secret).verify(*receive(3))
+    assert repeated["data"]["changes"] == message["data"]["changes"] and repeated["data"]["next"] == position
+    assert body(enable_webhook.sync_detailed(webhook_id, client=client), 200).data.state == "active"
+
+    def fetch_attempts() -> list[str]:
+        details = body(webhook.sync_detailed(webhook_id, client=client), 200).data
+        return [attempt.outcome.value for attempt in details.attempts]
+
+    assert wait_for(fetch_attempts, lambda outcomes: len(outcomes) == 3) == ["delivered"] * 3
+    assert webhook_id in [found.id for found in body(webhooks.sync_detailed(client=client), 200).data.webhooks]
+    deleted = delete_webhook.sync_detailed(webhook_id, client=client)
+    assert deleted.status_code == 204, deleted.content
+    problem(webhook.sync_detailed(webhook_id, client=client), 404, "not_found")
+
+
 def check_probe() -> None:
     assert body(multivac_data.sync_detailed(client=client, body=DatumForm(data="datum & python")), 200).response
 
@@ -308,5 +384,5 @@ pushed_event = check_catalogue()
 check_exports(pushed_event)
 check_changes(pushed_event)
 check_rates(pushed_event)
-check_removal()
+check_webhooks()
 check_probe()

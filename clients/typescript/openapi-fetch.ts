@@ -219,6 +219,24 @@ async function checkRemoval() {
   problem(await client.GET("/events/{id}", { params: { path } }), 410, "event_removed");
 }
 
+async function checkWebhooks() {
+  const webhook = { url: "https://hooks.invalid/", query: "kind=left" };
+  const created = body(await client.POST("/webhooks", { body: webhook }), 201).data;
+  assert(created.secret.startsWith("whsec_"));
+  const params = { path: { id: created.webhook.id } };
+  assert.notEqual(body(await client.POST("/webhooks/{id}/rotate", { params }), 200).data.secret, created.secret);
+  body(await client.POST("/webhooks/{id}/test", { params }), 202);
+  const query = { after: created.webhook.position };
+  assert.equal(body(await client.POST("/webhooks/{id}/replay", { params: { ...params, query } }), 200).data.state, "active");
+  assert.equal(body(await client.POST("/webhooks/{id}/enable", { params }), 200).data.failures, 0);
+  const fetch = async () => body(await client.GET("/webhooks/{id}", { params }), 200).data.attempts;
+  assert.equal((await waitFor(fetch, (attempts) => attempts.length > 0))[0]?.outcome, "unreachable");
+  const listed = body(await client.GET("/webhooks"), 200).data.webhooks;
+  assert(listed.some(({ id }) => id === created.webhook.id));
+  assert.equal((await client.DELETE("/webhooks/{id}", { params })).response.status, 204);
+  problem(await client.GET("/webhooks/{id}", { params }), 404, "not_found");
+}
+
 async function checkProbe() {
   const data = `datum & ${CLIENT}`;
   assert(body(await client.POST("/multivac/data", { body: { data }, ...FORM }), 200).response);
@@ -239,4 +257,5 @@ await checkExports(eventId, title);
 await checkChanges(eventId);
 await checkRates(eventId);
 await checkRemoval();
+await checkWebhooks();
 await checkProbe();

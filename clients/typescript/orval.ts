@@ -187,6 +187,21 @@ async function checkRates(eventId: string) {
   }
 }
 
+async function checkWebhooks() {
+  const created = (await body(marquee.createWebhook({ url: "https://hooks.invalid/", query: "kind=left" }, admin), 201)).data;
+  const { id, position } = created.webhook;
+  assert.notEqual((await body(marquee.rotateWebhook(id, admin), 200)).data.secret, created.secret);
+  await body(marquee.testWebhook(id, admin), 202);
+  assert.equal((await body(marquee.replayWebhook(id, { after: position }, admin), 200)).data.state, "active");
+  assert.equal((await body(marquee.enableWebhook(id, admin), 200)).data.failures, 0);
+  const fetch = async () => (await body(marquee.webhook(id, admin), 200)).data.attempts;
+  assert.equal((await waitFor(fetch, (attempts) => attempts.length > 0))[0]?.outcome, "unreachable");
+  const listed = (await body(marquee.webhooks(admin), 200)).data.webhooks;
+  assert(listed.some((webhook) => webhook.id === id));
+  await body(marquee.deleteWebhook(id, admin), 204);
+  await problem(marquee.webhook(id, admin), 404, "not_found");
+}
+
 async function checkRemoval() {
   const [event] = (await body(marquee.search({ limit: 1 }), 200)).data.events;
   assert(event);
@@ -216,4 +231,5 @@ await checkExports(eventId, title);
 await checkChanges(eventId);
 await checkRates(eventId);
 await checkRemoval();
+await checkWebhooks();
 await checkProbe();

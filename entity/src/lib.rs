@@ -2,7 +2,8 @@
 //!
 //! Both programs read and write through this crate. It owns what must be the same in both: column types, [`UtcInstant`] for every instant,
 //! [`connect`], and values that both compute, such as [`provider::ProviderState`]. It contains no wire types: entities do not derive
-//! `Serialize`, because `api` decides what a client sees, and `worker` what a feed means.
+//! `Serialize`, because `api` decides what a client sees, and `worker` what a feed means. Only the JSON of a change is here
+//! ([`change_log::ChangeDocument`]), because both programs send it.
 //!
 //! The `migration` crate creates the schema. It does not use these entities: a migration that was released must not change when an entity
 //! does.
@@ -12,11 +13,13 @@ pub mod base_event;
 pub mod catalogue_version;
 mod category;
 pub mod change;
+pub mod change_log;
 pub mod change_retention;
 mod check;
 mod chunks;
 pub mod clock;
 mod connect;
+mod cursor;
 pub mod daily_total;
 pub mod datum;
 mod day;
@@ -50,11 +53,14 @@ mod schema;
 pub mod schema_compatibility;
 pub mod show_text;
 pub mod sphere;
+pub mod sql;
+pub mod state_filter;
 pub mod sync_run;
 pub mod takedown;
 pub mod tombstone;
 pub mod undo;
 pub mod venue;
+pub mod webhook;
 pub mod word;
 pub mod words;
 pub mod zone;
@@ -67,6 +73,7 @@ pub use connect::{
     ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, Failure, accepts_writes, begin_write, cancel_on_drop,
     close_read_only_connections, connect, deadline, is_connection_lost, is_statement_timeout, is_unavailable,
 };
+pub use cursor::{Cursor, SortKey};
 pub use day::{DayError, parse_day};
 pub use event_status::EventStatus;
 pub use fold_name::fold_name;

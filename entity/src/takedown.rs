@@ -4,7 +4,7 @@
 //! The provider's row is locked first, as by a sync: a sync has either ended, or it sees the tombstone. The release is published last, as
 //! everywhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use sea_orm::{
     ActiveValue::Set, Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
@@ -19,7 +19,7 @@ use crate::{
     item_id::{event_id, undated_key},
     listing, performer, provider, pushed_feed, reject,
     release::{self, Cause},
-    sync_run, tombstone, undo, venue, word,
+    sync_run, tombstone, undo, venue, webhook, word,
     words::split_words,
 };
 
@@ -175,7 +175,7 @@ impl StoredEvent {
         listing::refresh_base_events(transaction, vec![self.base_event.id]).await
     }
 
-    /// Replaces the texts that may quote it: changes, rejected items, reasons of runs, and reports of dry runs.
+    /// Replaces the texts that may quote it: changes, those that are being delivered, rejected items, reasons of runs, and reports of dry runs.
     async fn blank_texts(&self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
         change::Entity::update_many()
             .col_expr(change::Column::Changed, NO_FIELDS.into())
@@ -183,6 +183,7 @@ impl StoredEvent {
             .filter(change::COLUMN.event_id.eq(self.event.id))
             .exec(transaction)
             .await?;
+        webhook::forget_events(transaction, &HashSet::from([self.event.id])).await?;
         let runs = sync_run::Entity::find().select_only().column(sync_run::Column::Id);
         let runs = runs.filter(sync_run::COLUMN.provider_id.eq(self.provider.id)).into_query();
         // An item without an id may be this event, or contain it.

@@ -29,6 +29,7 @@ mod releases;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod version;
+mod webhooks;
 mod word_search;
 mod words;
 
@@ -70,6 +71,7 @@ impl MigratorTrait for Migrator {
             Box::new(word_search::Migration),
             Box::new(change_states::Migration),
             Box::new(daily_totals::Migration),
+            Box::new(webhooks::Migration),
             Box::new(organizers::Migration),
         ]
     }

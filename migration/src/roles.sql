@@ -9,7 +9,7 @@
 -- of these groups:
 --
 --   marquee_service   what marquee-api and marquee-worker need: read and write rows
---   marquee_operator  read everything, retry and delete jobs, watch and cancel statements
+--   marquee_operator  read everything except secrets of webhooks, retry and delete jobs, watch and cancel statements
 --   marquee_reader    read the catalogue and prices, but neither URLs of feeds, which may contain passwords, nor stored documents
 --
 -- A login for a person. `\password` sends the password encrypted, so that no log contains it:
@@ -53,6 +53,13 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO marquee_service;
 REVOKE INSERT, UPDATE, DELETE ON seaql_migrations, schema_compatibility FROM marquee_service;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO marquee_operator;
+-- Without `secret` and `previous_secret`, with which messages are signed.
+REVOKE SELECT ON webhook FROM marquee_operator;
+GRANT SELECT (
+    id, owner, url, query, selection, previous_secret_until, state, disabled_reason, disabled_at, created_at, version, ordinal, at, batch_id,
+    batch_version, batch_ordinal, batch_at, batch_changes, frozen_at, failures, failing_micros, attempted_at, next_attempt_at, delivered_at,
+    attempts, revision, batch
+) ON webhook TO marquee_operator;
 GRANT UPDATE, DELETE ON job TO marquee_operator;
 GRANT pg_monitor, pg_signal_backend TO marquee_operator;
 

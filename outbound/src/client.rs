@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::{RequestBuilder, Response, Url, redirect::Policy};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, header, redirect::Policy};
 
 use crate::{AllowedAddresses, RequestError, address, redirect};
 
@@ -18,6 +18,50 @@ pub struct ClientTimeouts {
     pub read: Duration,
     /// How long a connection waits for another request.
     pub idle: Duration,
+}
+
+/// A message for an endpoint.
+#[derive(Clone, Debug)]
+pub struct Message<'a> {
+    /// Names and values of its headers.
+    pub headers: [(&'static str, &'a str); 3],
+    /// Its JSON.
+    pub body: String,
+    /// How long the endpoint may take to respond, with the body of the response.
+    pub timeout: Duration,
+    /// How many bytes of that body are read. The rest is ignored.
+    pub response_bytes: usize,
+}
+
+/// The response of an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its status.
+    pub status: u16,
+    /// `Retry-After`.
+    pub retry_after: Option<String>,
+    /// `Date`, to which a date in `Retry-After` refers.
+    pub date: Option<String>,
+}
+
+impl Receipt {
+    /// Whether the message was accepted.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        StatusCode::from_u16(self.status).is_ok_and(|status| status.is_success())
+    }
+
+    /// Whether the endpoint has moved.
+    #[must_use]
+    pub fn is_redirect(&self) -> bool {
+        StatusCode::from_u16(self.status).is_ok_and(|status| status.is_redirection())
+    }
+
+    /// Whether the endpoint wants no more messages.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.status == StatusCode::GONE.as_u16()
+    }
 }
 
 /// A client for URLs that others choose. It reuses connections.
@@ -67,5 +111,29 @@ impl OutboundClient {
             }
         }
         Err(RequestError::TooManyRedirects)
+    }
+
+    /// Posts a message. Redirects are not followed: the body would be sent to a URL that no owner has registered.
+    ///
+    /// # Errors
+    ///
+    /// When there is no complete response in time, or the target is not allowed.
+    pub async fn post(&self, url: &Url, message: Message<'_>) -> Result<Receipt, RequestError> {
+        self.allowed.check_literal(url).map_err(RequestError::AddressRefused)?;
+        let request = self.client.post(url.clone()).header(header::CONTENT_TYPE, "application/json").timeout(message.timeout);
+        let request = message.headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+        let mut response = request.body(message.body).send().await?;
+        let text = |name: header::HeaderName| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let receipt =
+            Receipt { status: response.status().as_u16(), retry_after: text(header::RETRY_AFTER), date: text(header::DATE) };
+        // To the end, so that the connection can be used again.
+        let mut bytes = 0;
+        while let Some(chunk) = response.chunk().await? {
+            bytes += chunk.len();
+            if bytes > message.response_bytes {
+                break;
+            }
+        }
+        Ok(receipt)
     }
 }

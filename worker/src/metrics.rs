@@ -10,12 +10,13 @@ use entity::{
     UtcInstant, database_now, deadline,
     job::{Backlog, queue},
     provider,
+    webhook::{self, WebhookCounts},
 };
 use metrics::{Unit, describe_gauge, gauge};
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use tokio_util::sync::CancellationToken;
 
-use crate::{boundary, release_metrics, sync};
+use crate::{boundary, release_metrics, sync, webhooks};
 
 const DATABASE_UP: &str = "marquee_database_up";
 const FRESHNESS: &str = "marquee_provider_freshness_seconds";
@@ -31,6 +32,7 @@ const SAMPLE_INTERVAL: Duration = Duration::from_secs(5);
 pub fn describe() {
     sync::metrics::describe();
     release_metrics::describe();
+    webhooks::metrics::describe();
     describe_gauge!(DATABASE_UP, "Whether the last read of the database by this process succeeded");
     describe_gauge!(FRESHNESS, Unit::Seconds, "Time since the last successful sync of each provider, +Inf if there was none");
     describe_gauge!(OVERDUE, Unit::Seconds, "Time since the first tick of each provider that no successful sync followed");
@@ -73,6 +75,7 @@ struct Sample {
     providers: Vec<provider::Model>,
     backlog: Backlog,
     boundary_lag: Option<Duration>,
+    webhooks: WebhookCounts,
 }
 
 impl Sample {
@@ -83,6 +86,7 @@ impl Sample {
             providers: provider::Entity::find().filter(provider::COLUMN.retired_at.is_null()).all(database).await?,
             backlog: queue::backlog(database).await?,
             boundary_lag: boundary::find_lag(database).await?,
+            webhooks: webhook::count(database).await?,
         })
     }
 
@@ -104,5 +108,6 @@ impl Sample {
         let since = |age: Option<Duration>| age.map_or(0.0, |age| (age + elapsed).as_secs_f64());
         gauge!(OLDEST_JOB).set(since(oldest_due));
         gauge!(OLDEST_BOUNDARY).set(since(self.boundary_lag));
+        webhooks::metrics::record(&self.webhooks, now);
     }
 }

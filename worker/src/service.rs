@@ -13,6 +13,7 @@ use crate::{
     reload::Providers,
     schedule::{self, ScheduleError},
     sync::FeedSource,
+    webhooks::{self, DeliveryContext, MAX_DELIVERIES},
 };
 
 /// Why the service ended.
@@ -36,6 +37,7 @@ pub async fn run(
     database: &DatabaseConnection,
     mut providers: watch::Receiver<Providers>,
     client: &FeedClient,
+    deliveries: &DeliveryContext,
     lease: Duration,
     shutdown: CancellationToken,
 ) -> Result<ServiceEnd, ScheduleError> {
@@ -44,11 +46,15 @@ pub async fn run(
     let source = FeedSource::Provider(client.clone().stopped_by(stop.clone()));
     let context = JobContext::new(database.clone(), providers.clone(), source);
     let runner = Runner::new(database.clone(), jobs::registry(), context, lease, wake.clone());
+    let deliverer = start_deliveries(deliveries, lease, &stop);
     // Before the schedules: starting hundreds of them takes a while, and queued jobs need not wait for that.
-    let release = runner.release_token();
+    let releases = [runner.release_token(), deliverer.release_token()];
     let mut running = {
         let stop = stop.clone();
-        tokio::spawn(async move { runner.run(&stop).await })
+        tokio::spawn(async move {
+            let (jobs, deliveries) = tokio::join!(runner.run(&stop), deliverer.run(&stop));
+            jobs && deliveries
+        })
     };
     let current = providers.borrow_and_update().clone();
     let schedules = match schedule::start(database, &current, &wake, &stop).await {
@@ -62,11 +68,18 @@ pub async fn run(
     tokio::select! {
         drained = &mut running => Ok(if drained.unwrap_or(false) { ServiceEnd::Drained } else { ServiceEnd::DrainTimedOut }),
         () = wait_until_schema_differs(database) => {
-            release.cancel();
+            releases.iter().for_each(CancellationToken::cancel);
             stop.cancel();
             let _released = running.await;
             Ok(ServiceEnd::SchemaDiffers)
         }
         never = schedules.follow(database, providers, &wake, &stop) => match never {},
     }
+}
+
+/// The jobs that deliver webhooks, and what enqueues them.
+fn start_deliveries(context: &DeliveryContext, lease: Duration, stop: &CancellationToken) -> Runner<DeliveryContext> {
+    let (database, wake) = (context.database.clone(), Arc::new(Notify::new()));
+    tokio::spawn(webhooks::dispatch::run(database.clone(), wake.clone(), stop.clone()));
+    Runner::new(database, jobs::delivery_registry(), context.clone(), lease, wake).with_slots(MAX_DELIVERIES)
 }

@@ -34,5 +34,6 @@ mod traces;
 mod unresponsive_database;
 mod unusable_database;
 mod wait;
+mod webhooks;
 mod worker_metrics;
 mod workers;

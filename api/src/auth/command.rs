@@ -35,7 +35,7 @@ enum Task {
     New {
         /// Name of the key, which appears in the log
         name: String,
-        /// Scope of the key: read, rates, places, operations, admin or feed:SLUG. Repeat the flag for several scopes
+        /// Scope of the key: read, rates, places, webhooks, operations, admin or feed:SLUG. Repeat the flag for several scopes
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
         /// Requests per second that clients with this key may make together; by default, RATE_LIMIT_PER_SECOND

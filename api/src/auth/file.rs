@@ -228,7 +228,7 @@ mod tests {
         for (text, part) in [
             (
                 key("\"a\"", "[\"rate\"]", DIGEST),
-                "a scope of the key `a` must be read, rates, places, operations, admin or feed:SLUG, got `rate`",
+                "a scope of the key `a` must be read, rates, places, webhooks, operations, admin or feed:SLUG, got `rate`",
             ),
             (key("\"a\"", "[]", &DIGEST[1..]), "64 hexadecimal digits"),
             (key("\"a\"", "[]", &format!("{}ü", &DIGEST[2..])), "64 hexadecimal digits"),

@@ -57,6 +57,8 @@ pub enum Scope {
     Rates,
     /// Replacing the list of places.
     Places,
+    /// Creating webhooks, and managing those that the key created.
+    Webhooks,
     /// Reading what the operator may restrict: sync runs, batches, data of the probe, and metrics.
     Operations,
     /// Nothing beyond what everyone may read. The key identifies its client, for a rate limit and for metrics.
@@ -71,6 +73,7 @@ impl fmt::Display for Scope {
             Self::Feed(slug) => write!(formatter, "feed:{slug}"),
             Self::Rates => formatter.write_str("rates"),
             Self::Places => formatter.write_str("places"),
+            Self::Webhooks => formatter.write_str("webhooks"),
             Self::Operations => formatter.write_str("operations"),
             Self::Read => formatter.write_str("read"),
             Self::Admin => formatter.write_str("admin"),
@@ -89,11 +92,12 @@ impl std::str::FromStr for Scope {
         match (text, text.strip_prefix("feed:")) {
             ("rates", _) => Ok(Self::Rates),
             ("places", _) => Ok(Self::Places),
+            ("webhooks", _) => Ok(Self::Webhooks),
             ("operations", _) => Ok(Self::Operations),
             ("read", _) => Ok(Self::Read),
             ("admin", _) => Ok(Self::Admin),
             (_, Some(slug)) if is_slug(slug) => Ok(Self::Feed(slug.to_owned())),
-            _ => Err(format!("must be read, rates, places, operations, admin or feed:SLUG, got `{text}`")),
+            _ => Err(format!("must be read, rates, places, webhooks, operations, admin or feed:SLUG, got `{text}`")),
         }
     }
 }
@@ -104,6 +108,14 @@ const LOCAL_CALLER: &str = "local";
 /// The name of an authorized caller: of its key, or `LOCAL_CALLER`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallerName(Box<str>);
+
+impl CallerName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl From<&str> for CallerName {
     fn from(name: &str) -> Self {
@@ -315,7 +327,7 @@ mod tests {
 
     #[test]
     fn scopes_are_parsed_as_they_are_formatted() {
-        for text in ["read", "rates", "places", "operations", "admin", "feed:fever", "feed:north-stage-2"] {
+        for text in ["read", "rates", "places", "webhooks", "operations", "admin", "feed:fever", "feed:north-stage-2"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
         }
         for text in ["", "Rates", "feed", "feed:", "feed:*", "feed:Fever", "all"] {

@@ -39,6 +39,8 @@ pub(super) async fn check(settings: &Settings) -> CheckReport {
         },
     }
     report.add("MAP_PMTILES", describe_map(settings));
+    let allows_private = settings.endpoints.webhook_allow_private_addresses;
+    report.add("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", Ok(allows_private.to_string()));
     report.add("RESTRICT_OPERATIONS", Ok(settings.access.restrict_operations.to_string()));
     report.add(
         "RATE_LIMIT_PER_SECOND",

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use clap::Parser;
 use command_line::{ListenAddress, ListenError};
 use entity::{ConnectError, ConnectionRole, DatabaseSettings, DatabaseUrlError, RedactedUrl};
-use outbound::BoxedCause;
+use outbound::{BoxedCause, EndpointSettings};
 use telemetry::TelemetrySettings;
 
 use super::ApiCommand;
@@ -89,6 +89,9 @@ pub struct Settings {
     /// The map of a search.
     #[command(flatten)]
     pub map: MapSettings,
+    /// Where webhooks may be sent.
+    #[command(flatten)]
+    pub endpoints: EndpointSettings,
     /// Caches.
     #[command(flatten)]
     pub cache: CacheSettings,
@@ -162,6 +165,7 @@ impl State {
         let public_url = settings.public_url.public_url.clone();
         let (images, pictures) = (settings.images.images, settings.images.proxy().map_err(StateError::Pictures)?);
         let map_tiles = settings.map.open()?;
-        Ok(Self { rate, writer, keys, cors, public_url, images, pictures, map_tiles, ..state })
+        let endpoints = settings.endpoints;
+        Ok(Self { rate, writer, keys, cors, public_url, images, pictures, map_tiles, endpoints, ..state })
     }
 }

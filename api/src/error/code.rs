@@ -72,6 +72,7 @@ error_codes! {
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, "No acceptable content coding";
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timeout";
     IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, "Idempotency key in use";
+    WebhookLimitReached = "webhook_limit_reached", CONFLICT, "Too many webhooks";
     EventRemoved = "event_removed", GONE, "Event removed";
     CursorExpired = "cursor_expired", GONE, "Cursor expired";
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Precondition failed";

@@ -37,6 +37,9 @@ impl ApiError {
             Self::IdempotencyKeyReused => {
                 "this `Idempotency-Key` was used with a different body; use a new key for each body".to_owned()
             }
+            Self::WebhookLimitReached { limit, of } => {
+                format!("there may be {limit} webhooks {of}; delete one that is not needed any more")
+            }
             Self::AuthenticationRequired => AUTHENTICATION_REQUIRED.to_owned(),
             Self::InvalidKey => "the API key is unknown or was revoked".to_owned(),
             Self::MissingScope { scope } => format!("the API key lacks the scope `{scope}`"),

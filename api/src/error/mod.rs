@@ -111,6 +111,14 @@ pub enum ApiError {
     /// The idempotency key was used before with a different body.
     #[error("the idempotency key was used with a different body")]
     IdempotencyKeyReused,
+    /// There are too many webhooks.
+    #[error("there are {limit} webhooks {of}")]
+    WebhookLimitReached {
+        /// The limit.
+        limit: u64,
+        /// Of what: `per API key`.
+        of: &'static str,
+    },
     /// The request has no API key.
     #[error("the request has no API key")]
     AuthenticationRequired,
@@ -255,6 +263,7 @@ impl ApiError {
             Self::QueryTooBroad { .. } => ErrorCode::QueryTooBroad,
             Self::CursorExpired => ErrorCode::CursorExpired,
             Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
+            Self::WebhookLimitReached { .. } => ErrorCode::WebhookLimitReached,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::RemoteWriteForbidden | Self::RemoteOperationsForbidden => ErrorCode::RemoteWriteForbidden,
             Self::CrossOriginWrite => ErrorCode::CrossOriginWrite,

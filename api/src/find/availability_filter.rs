@@ -27,8 +27,9 @@ impl AvailabilityFilter {
         self.0.is_empty()
     }
 
-    pub(super) fn accepts(&self, name: &str) -> bool {
-        self.0.is_empty() || self.0.contains(name)
+    /// The names; none for all.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().copied()
     }
 
     /// The condition on a row of `event`.

@@ -38,13 +38,6 @@ impl BoundingBox {
         )
     }
 
-    /// Whether a latitude and longitude are in the rectangle.
-    pub(super) fn contains(&self, (latitude, longitude): (f64, f64)) -> bool {
-        let (after_west, before_east) = (longitude >= self.west, longitude <= self.east);
-        let is_between = if self.west <= self.east { after_west && before_east } else { after_west || before_east };
-        (self.south..=self.north).contains(&latitude) && is_between
-    }
-
     /// Its west, if it crosses the antimeridian.
     pub(super) fn west_of_antimeridian(&self) -> Option<f64> {
         (self.west > self.east).then_some(self.west)

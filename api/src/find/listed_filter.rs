@@ -31,14 +31,6 @@ impl ListedFilter {
         parameters.get("listed", parse)
     }
 
-    pub(super) fn accepts(self, listed: bool) -> bool {
-        match self {
-            Self::Listed => listed,
-            Self::Left => !listed,
-            Self::Any => true,
-        }
-    }
-
     pub(super) fn condition(self) -> Option<&'static str> {
         match self {
             Self::Listed => Some("listing.listed = TRUE"),

@@ -42,6 +42,7 @@ pub(crate) use self::{
     price_filter::{PriceNumber, parse_price, serialize_price},
     rows::PageReader,
     sort::SortText,
+    state_filter::{needs_lookup, read_state_filter, resolve_state_filter},
     upcoming::{MAX_UPCOMING, count_upcoming},
 };
 pub use self::{
@@ -49,5 +50,4 @@ pub use self::{
     filters::{EventFilters, FilterDefaults},
     near::Near,
     sort::{Sort, SortKey, SortValue},
-    state_filter::StateFilter,
 };

@@ -1,6 +1,5 @@
 //! The query string of a request: parameters, filters, date ranges, pages and their documentation.
 
-mod cursor;
 mod documented;
 mod filters;
 mod list;
@@ -9,8 +8,9 @@ mod parameters;
 mod range;
 mod status_filter;
 
+pub use entity::{Cursor, SortKey};
+
 pub use self::{
-    cursor::{Cursor, SortKey},
     documented::{
         CursorText, DateOrTime, Documented, IdempotencyKeyText, IfMatchText, Limit, ParameterKind, Path, ProviderSlugText,
         Required, RowNumber, UuidText, WITHOUT_CONTROLS, WITHOUT_NUL,

@@ -56,15 +56,6 @@ impl StatusFilter {
         }
     }
 
-    /// Whether an event with this status is selected.
-    pub(crate) fn accepts(&self, status: EventStatus) -> bool {
-        match self {
-            Self::NotCancelled => status != EventStatus::Cancelled,
-            Self::Any => true,
-            Self::Of(statuses) => statuses.contains(&status),
-        }
-    }
-
     /// Whether it is absent from the canonical form of a request.
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::NotCancelled

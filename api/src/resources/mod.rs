@@ -20,3 +20,4 @@ pub mod search;
 pub mod sync_runs;
 pub mod upload;
 pub mod venues;
+pub mod webhooks;

@@ -31,7 +31,8 @@ pub use self::{
     stored_body::StoredBody,
     stream::NdjsonReply,
     text::{
-        AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug, to_rfc3339,
+        AlwaysNull, CurrencyCode, EventId, Instant, LocalDate, LocalDateTime, LocalTime, PlaceCode, ProviderSlug, WebhookId,
+        to_rfc3339,
     },
 };
 pub(crate) use self::{

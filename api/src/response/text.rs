@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use chrono::SecondsFormat;
 use entity::UtcInstant;
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
@@ -79,6 +78,8 @@ formatted_texts! {
     LocalDateTime { pattern: r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]+)?)?$" }
     /// One of our ids of events.
     EventId { format: "uuid" }
+    /// One of our ids of webhooks.
+    WebhookId { format: "uuid" }
     /// A slug of a provider.
     ProviderSlug { pattern: r"^[a-z0-9-]+$" }
     /// A currency (ISO 4217).
@@ -90,7 +91,7 @@ formatted_texts! {
 /// Formats an instant as RFC 3339 in UTC.
 #[must_use]
 pub fn to_rfc3339(instant: UtcInstant) -> String {
-    instant.to_utc().map(|instant| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)).unwrap_or_default()
+    instant.to_rfc3339()
 }
 
 impl From<UtcInstant> for Instant {

@@ -6,6 +6,7 @@ mod samples;
 use std::{sync::Arc, time::Duration};
 
 use entity::DatabaseSettings;
+use outbound::EndpointSettings;
 use rates::BatchLimits;
 use sea_orm::DatabaseConnection;
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
@@ -57,6 +58,8 @@ pub struct State {
     pub pictures: Option<Arc<PictureProxy>>,
     /// What the map of a search shows instead of the built-in coasts, if there is a file.
     pub map_tiles: Option<Arc<MapTiles>>,
+    /// Where webhooks may be sent.
+    pub endpoints: EndpointSettings,
     /// Limits of a batch of prices.
     pub batch_limits: BatchLimits,
     /// Whether the process accepts new work.
@@ -108,6 +111,7 @@ impl State {
             images: Images::default(),
             pictures: None,
             map_tiles: None,
+            endpoints: EndpointSettings::default(),
             batch_limits: BatchLimits::REQUEST,
             readiness: Readiness::default(),
             rate: None,

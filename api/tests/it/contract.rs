@@ -13,6 +13,7 @@ use crate::{
     openapi::{build_document, read_operations, success_schema},
     rates::{CsvBatch, import_batch, put_places},
     test_app::TestApp,
+    webhooks::create_webhook,
 };
 
 on_every_backend!(
@@ -38,6 +39,7 @@ struct PathExamples {
     performer: [String; 1],
     venue: [String; 1],
     provider: [String; 1],
+    webhook: [String; 1],
 }
 
 impl PathExamples {
@@ -74,6 +76,7 @@ impl PathExamples {
         let app = TestApp::new(database).await;
         put_places(&app, &[], &[("ESBCN", "")]).await;
         let batches = [import_batch(&app, &CsvBatch::default().add("ESBCN", "ESBCN", "2021-02-10", "7")).await.to_string()];
+        let webhook = create_webhook(&app, "").await.0.rsplit('/').next().unwrap().to_owned();
         Self {
             events: ids.map(|id| id.to_string()),
             runs: runs.try_into().unwrap(),
@@ -81,6 +84,7 @@ impl PathExamples {
             performer: [performer.to_string()],
             venue: [venue.to_string()],
             provider: ["fever".to_owned()],
+            webhook: [webhook],
         }
     }
 
@@ -105,6 +109,7 @@ impl PathExamples {
             ("/performers/", _) => (&self.performer, ""),
             ("/venues/", _) => (&self.venue, ""),
             ("/providers/", _) => (&self.provider, ""),
+            ("/webhooks/", _) => (&self.webhook, ""),
             _ => (&self.runs, ""),
         };
         ids.iter().map(|id| format!("{before}{id}{after}{query}")).collect()
@@ -136,7 +141,7 @@ async fn examples_of_errors_are_real_bodies(database: Arc<TestDatabase>) {
     let mut compared = 0;
     for (template, operation) in read_operations(&document) {
         let path = &examples.expand(template)[0];
-        let has_uuid = ["/events", "/performers", "/venues"].iter().any(|prefix| template.starts_with(prefix));
+        let has_uuid = ["/events", "/performers", "/venues", "/webhooks"].iter().any(|prefix| template.starts_with(prefix));
         let missing = template.replace("{id}", if has_uuid { NO_UUID } else { NO_ROW }).replace("{slug}", "unknown");
         let query = path.split_once('?').map_or("", |(_, query)| query);
         for (status, code, uri, headers) in [

@@ -17,7 +17,7 @@ on_every_backend!(writes_of_other_origins_are_rejected_and_change_nothing, a_key
 
 const ELSEWHERE: (&str, &str) = ("origin", "https://elsewhere.example");
 /// Every operation that writes, with a body that it would accept.
-const WRITES: [(Method, &str, &str, &str); 7] = [
+const WRITES: [(Method, &str, &str, &str); 13] = [
     (Method::PUT, "/places", "application/json", r#"{"regions":[],"places":[{"code":"EETLL","name":"Tallinn"}]}"#),
     (Method::POST, "/rates/batches", "application/json", "[]"),
     (Method::DELETE, "/rates/batches/1", "application/json", ""),
@@ -25,6 +25,12 @@ const WRITES: [(Method, &str, &str, &str); 7] = [
     (Method::POST, "/providers/fever/sync", "application/json", ""),
     (Method::POST, "/multivac/data", "application/x-www-form-urlencoded", "data=LIGHT"),
     (Method::DELETE, "/events/c4a626ff-9f25-5533-a0a8-2b67472b5ee3?reason=order", "application/json", ""),
+    (Method::POST, "/webhooks", "application/json", r#"{"url":"https://hooks.example/"}"#),
+    (Method::DELETE, "/webhooks/c4a626ff-9f25-5533-a0a8-2b67472b5ee3", "application/json", ""),
+    (Method::POST, "/webhooks/c4a626ff-9f25-5533-a0a8-2b67472b5ee3/rotate", "application/json", ""),
+    (Method::POST, "/webhooks/c4a626ff-9f25-5533-a0a8-2b67472b5ee3/test", "application/json", ""),
+    (Method::POST, "/webhooks/c4a626ff-9f25-5533-a0a8-2b67472b5ee3/enable", "application/json", ""),
+    (Method::POST, "/webhooks/c4a626ff-9f25-5533-a0a8-2b67472b5ee3/replay?after=x", "application/json", ""),
 ];
 
 async fn send(app: &TestApp, (method, path, media_type, body): (Method, &str, &str, &str), header: (&str, &str)) -> TestResponse {
@@ -51,7 +57,7 @@ async fn writes_of_other_origins_are_rejected_and_change_nothing(database: Arc<T
             assert!(problem["detail"].as_str().unwrap().contains("API key"), "{} {header:?}", write.1);
         }
     }
-    for path in ["/zzz", "/places", "/rates/batches", "/sync-runs"] {
+    for path in ["/zzz", "/places", "/rates/batches", "/sync-runs", "/webhooks"] {
         let body = app.get(path).await.json();
         let lists = body["data"].as_object().unwrap().values();
         assert!(lists.filter_map(|list| list.as_array()).all(Vec::is_empty), "{path}: {body}");

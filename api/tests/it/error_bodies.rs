@@ -30,6 +30,7 @@ use crate::{
     fixtures::{CatalogueFixture, NewEvent},
     rates::{BATCHES, CsvBatch, post_batch, put_places},
     test_app::{TestApp, TestResponse},
+    webhooks,
 };
 
 /// The first takes a minute of a client that sends nothing; a unit test with a paused clock covers it. The second comes from the
@@ -49,6 +50,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.push(get_removed_event().await);
     responses.extend(get_moved().await);
     responses.push(compare_currencies().await);
+    responses.push(create_too_many_webhooks().await);
     responses.push(call_from_another_origin().await);
 
     let mut snapshot = String::new();
@@ -60,6 +62,15 @@ async fn error_bodies_match_the_snapshot() {
         }
     }
     insta::assert_snapshot!(snapshot);
+}
+
+async fn create_too_many_webhooks() -> TestResponse {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let app = TestApp::new(&database).await;
+    for _ in 0..20 {
+        webhooks::create_webhook(&app, "").await;
+    }
+    webhooks::create(&app, &json!({ "url": webhooks::URL }), &[]).await
 }
 
 async fn compare_currencies() -> TestResponse {

@@ -63,4 +63,5 @@ mod takedown;
 mod test_app;
 mod untrusted_text;
 mod web;
+mod webhooks;
 mod write_deadlines;

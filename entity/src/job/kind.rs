@@ -3,7 +3,7 @@
 //! A payload is all that the queue stores about the work, so the key, the lane and the text in the `payload` column follow from
 //! its type. The kinds here are enqueued by both programs; what a job does is defined in the worker, beside its handler.
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, prelude::Uuid};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// A kind of job: a payload that is stored in the `payload` column as JSON.
@@ -135,6 +135,49 @@ impl JobKind for DatumJob {
     /// One lane for all, so that the datum processed last is the latest.
     fn lane(&self) -> String {
         Self::KIND.to_owned()
+    }
+}
+
+/// Delivers changes to an endpoint, until nothing is left to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookJob {
+    /// The endpoint.
+    pub webhook: Uuid,
+}
+
+impl JobKind for WebhookJob {
+    const KIND: &'static str = "webhook";
+    // The attempts to deliver are counted in the row of the endpoint. Only an error of our own or the end of a worker is another attempt
+    // of the job, and a dead job would end all deliveries.
+    const MAX_ATTEMPTS: i32 = i32::MAX;
+
+    fn key(&self) -> String {
+        format!("{}/{}", Self::KIND, self.webhook)
+    }
+
+    /// At most one message is being delivered to an endpoint.
+    fn lane(&self) -> String {
+        self.key()
+    }
+}
+
+/// Sends a message without changes to an endpoint, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookTestJob {
+    /// The endpoint.
+    pub webhook: Uuid,
+}
+
+impl JobKind for WebhookTestJob {
+    const KIND: &'static str = "webhook_test";
+    const MAX_ATTEMPTS: i32 = 5;
+
+    fn key(&self) -> String {
+        format!("{}/{}", Self::KIND, self.webhook)
+    }
+
+    fn lane(&self) -> String {
+        self.key()
     }
 }
 

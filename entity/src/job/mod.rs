@@ -14,7 +14,7 @@ use sea_orm::entity::prelude::*;
 pub use self::{
     backoff::backoff,
     claim::{Backlog, Claim, LeaseRenewal, RetryOutcome},
-    kind::{DatumJob, JobKind, PushJob, SyncJob},
+    kind::{DatumJob, JobKind, PushJob, SyncJob, WebhookJob, WebhookTestJob},
 };
 use crate::UtcInstant;
 

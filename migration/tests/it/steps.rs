@@ -44,6 +44,7 @@ fn entity_tables() -> BTreeSet<String> {
         entity::tombstone::Entity.table_name(),
         entity::undo::Entity.table_name(),
         entity::venue::Entity.table_name(),
+        entity::webhook::Entity.table_name(),
         entity::word::Entity.table_name(),
         entity::zone::Entity.table_name(),
     ];

@@ -20,7 +20,7 @@ pub(super) struct CheckCommand {
 
 impl CheckCommand {
     pub(super) async fn execute(self, database: &DatabaseSettings) -> Result<ExitCode, Box<dyn Error>> {
-        let RunSettings { providers, lease, metrics } = self.settings;
+        let RunSettings { providers, lease, metrics, endpoints } = self.settings;
         let mut report = CheckReport::default();
         report.add("DATABASE_URL", database.describe().map_err(|error| telemetry::with_causes(&error)));
         let file = &providers.providers_file;
@@ -28,6 +28,7 @@ impl CheckCommand {
         report.add("PROVIDERS_FILE", entries.map(|entries| format!("{}: {}", file.display(), describe(&entries))));
         report.add_address("METRICS_LISTEN", &metrics.metrics_listen).await;
         report.add("JOB_LEASE_SECONDS", Ok(lease.lease.as_secs().to_string()));
+        report.add("WEBHOOK_ALLOW_PRIVATE_ADDRESSES", Ok(endpoints.webhook_allow_private_addresses.to_string()));
         print_table(&report);
         Ok(report.exit_code())
     }

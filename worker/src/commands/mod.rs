@@ -20,6 +20,7 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use entity::{ConnectionRole, DatabaseError, DatabaseSettings};
+use outbound::EndpointSettings;
 use sea_orm::DatabaseConnection;
 use telemetry::{MetricsSettings, TelemetrySettings};
 use tokio_util::sync::CancellationToken;
@@ -76,6 +77,8 @@ struct RunSettings {
     lease: LeaseSettings,
     #[command(flatten)]
     metrics: MetricsSettings,
+    #[command(flatten)]
+    endpoints: EndpointSettings,
 }
 
 /// Which providers are polled.

@@ -18,6 +18,7 @@ use crate::{
     reload::ProvidersReload,
     service::{self, ServiceEnd},
     sync::register,
+    webhooks::DeliveryContext,
 };
 
 #[derive(Args, Debug)]
@@ -36,13 +37,15 @@ impl RunCommand {
         let (file, providers) = ProvidersFile::open(&settings.providers.providers_file)?;
         let mut reload = ProvidersReload::new(file, providers);
         let providers = reload.subscribe();
-        let client = fetch::build_client()?;
+        let (client, lease) = (fetch::build_client()?, settings.lease.lease);
         serve_metrics(&settings.metrics, &shutdown).await?;
         let (mut is_ready, mut sampling) = (false, None);
         loop {
             let Some(connection) = wait_and_connect(database, &shutdown).await? else {
                 return Ok(ExitCode::SUCCESS);
             };
+            let deliveries = DeliveryContext::new(connection.clone(), settings.endpoints);
+            let deliveries = deliveries.map_err(|error| -> Box<dyn Error> { error })?;
             let current = providers.borrow().clone();
             self.register(&connection, &current).await?;
             tracing::info!(providers.count = current.len(), database.url = %database.url, "worker started");
@@ -54,7 +57,7 @@ impl RunCommand {
             // Not earlier: while the worker waits for a schema that fits, the ages grow.
             drop(sampling.replace(sampled.drop_guard()));
             let end = tokio::select! {
-                end = service::run(&connection, providers.clone(), &client, settings.lease.lease, shutdown.clone()) => end?,
+                end = service::run(&connection, providers.clone(), &client, &deliveries, lease, shutdown.clone()) => end?,
                 never = reload.watch(&connection) => match never {},
             };
             connection.close().await?;

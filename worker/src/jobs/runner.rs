@@ -68,6 +68,12 @@ impl<C: Send + Sync + 'static> Runner<C> {
         Self { shared: Arc::new(shared), slots: Arc::new(Semaphore::new(MAX_JOBS)), tasks: TaskTracker::new() }
     }
 
+    /// Runs this many jobs at the same time.
+    #[must_use]
+    pub fn with_slots(self, slots: usize) -> Self {
+        Self { slots: Arc::new(Semaphore::new(slots)), ..self }
+    }
+
     /// Releases the running jobs when it is cancelled, instead of waiting for them.
     #[must_use]
     pub fn release_token(&self) -> CancellationToken {

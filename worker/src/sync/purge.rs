@@ -11,7 +11,7 @@ use entity::{
     footprint::{Footprint, Scope},
     listing, name_word, performer, provider, pushed_feed, reject, sync_run,
     takedown::{self, NO_FIELDS, REMOVED_TEXT},
-    tombstone, undo, venue, word,
+    tombstone, undo, venue, webhook, word,
 };
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -145,6 +145,7 @@ async fn hide<'a>(database: &DatabaseConnection, provider_id: i32, reason: &'a s
     };
     let was_visible = provider.was_visible();
     if provider.purged_at.is_none() {
+        webhook::forget_provider(&transaction, &provider.slug).await?;
         let loading_since = provider.loading_since.or(Some(purged_at));
         let columns = provider::ActiveModel {
             purged_at: Set(Some(purged_at)),
@@ -280,6 +281,10 @@ impl Purge<'_> {
     }
 
     async fn delete_texts(&self, transaction: &impl ConnectionTrait) -> Result<(), DbErr> {
+        // A worker may have frozen it before it could see that the provider is hidden.
+        if let Some(provider) = provider::Entity::find_by_id(self.provider_id).one(transaction).await? {
+            webhook::forget_provider(transaction, &provider.slug).await?;
+        }
         // Of events that no longer had a row.
         change::Entity::update_many()
             .col_expr(change::Column::Changed, NO_FIELDS.into())

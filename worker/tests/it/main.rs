@@ -18,3 +18,4 @@ mod pages;
 mod patience;
 mod schedule;
 mod served;
+mod webhooks;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use entity::{ConnectionRole, database_now, provider, sync_run, sync_run::RunState};
 use migration::testing::{Backend, TestDatabase};
+use outbound::EndpointSettings;
 use provider_sim::InjectedFault;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, DatabaseConnection, IntoActiveModel};
 use tokio::task::JoinHandle;
@@ -13,6 +14,7 @@ use worker::{
     schedule::ScheduleError,
     service::{self, ServiceEnd},
     sync::{FeedSource, register},
+    webhooks::DeliveryContext,
 };
 
 use crate::{
@@ -41,8 +43,10 @@ impl Polling {
         let connection = database.connect(ConnectionRole::Worker).await;
         let stop = CancellationToken::new();
         let (polled, stopped) = (connection.clone(), stop.clone());
-        let running =
-            tokio::spawn(async move { service::run(&polled, entries::unchanging(providers), &client(), LEASE, stopped).await });
+        let running = tokio::spawn(async move {
+            let (providers, deliveries) = (entries::unchanging(providers), deliveries(&polled));
+            service::run(&polled, providers, &client(), &deliveries, LEASE, stopped).await
+        });
         Self { connection, stop, running, _database: database }
     }
 
@@ -65,6 +69,10 @@ impl Polling {
         self.stop.cancel();
         in_time("the schedule", &mut self.running).await.unwrap().unwrap() == ServiceEnd::Drained
     }
+}
+
+fn deliveries(connection: &DatabaseConnection) -> DeliveryContext {
+    DeliveryContext::new(connection.clone(), EndpointSettings::default()).unwrap()
 }
 
 async fn migrated() -> TestDatabase {
@@ -200,6 +208,8 @@ async fn a_missing_schema_is_an_error() {
     let connection = database.connect(ConnectionRole::Worker).await;
     let providers = vec![entries::entry("northstage", "http://127.0.0.1:1/feed", "")];
     let (client, stop) = (client(), CancellationToken::new());
-    let outcome = in_time("the schedule", service::run(&connection, entries::unchanging(providers), &client, LEASE, stop)).await;
+    let (providers, deliveries) = (entries::unchanging(providers), deliveries(&connection));
+    let running = service::run(&connection, providers, &client, &deliveries, LEASE, stop);
+    let outcome = in_time("the schedule", running).await;
     assert!(matches!(outcome, Err(ScheduleError::Database(_))), "{outcome:?}");
 }

@@ -3,6 +3,7 @@
 mod rows;
 mod writer;
 
+use entity::change_log::cursor_after_release;
 use poem::Request;
 use poem_openapi::OpenApi;
 
@@ -10,7 +11,7 @@ use crate::{
     database::Snapshot,
     error::ApiError,
     query::{Documented, Parameters, ProviderSlugText, parse_provider_slug},
-    resources::{changes::cursor_after_release, openapi::Tag},
+    resources::openapi::Tag,
     response::{ContentCoding, NdjsonReply, StreamEncoder},
     state::State,
 };

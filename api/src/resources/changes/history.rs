@@ -4,7 +4,7 @@ use poem::Request;
 use poem_openapi::OpenApi;
 
 use super::{
-    filters::{ChangesLimit, ChangesQuery, KindNames},
+    filters::{ChangesLimit, KindNames, parse_history},
     log::ChangeLog,
     response::ChangePage,
 };
@@ -45,7 +45,7 @@ impl HistoryApi {
         #[oai(name = "limit")]
         _limit: Documented<ChangesLimit>,
     ) -> Result<Reply<ChangePage>, ApiError> {
-        let query = ChangesQuery::parse_history(&id, Parameters::of(request))?;
+        let query = parse_history(&id, Parameters::of(request))?;
         let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
         let page = log.read(query).await.map_err(|error| with_query(error, request))?;
         Reply::json(request, &page).await

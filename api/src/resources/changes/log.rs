@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use entity::catalogue_version;
+use entity::{
+    catalogue_version,
+    change_log::{ChangeCursor, ChangesQuery, cursor_after_release, cursor_after_version},
+};
 use tokio::sync::watch;
 
 use super::{
-    filters::ChangesQuery,
-    position::{ChangeCursor, cursor_after_release, cursor_after_version},
     response::ChangePage,
     rows::{self, LogPage},
 };
@@ -18,7 +19,7 @@ use crate::{
         reader::{ReadSize, Reader},
     },
     error::ApiError,
-    find::StateFilter,
+    find::{needs_lookup, resolve_state_filter},
 };
 
 /// The log of changes.
@@ -46,11 +47,11 @@ impl ChangeLog {
     }
 
     /// Looks up what the filters of a query name.
-    pub(super) async fn resolve(&self, query: ChangesQuery) -> Result<ChangesQuery, ApiError> {
-        let Some(states) = query.states.clone().filter(StateFilter::has_keys) else { return Ok(query) };
+    pub(crate) async fn resolve(&self, query: ChangesQuery) -> Result<ChangesQuery, ApiError> {
+        let Some(states) = query.states.as_deref().filter(|states| needs_lookup(states)).cloned() else { return Ok(query) };
         let source = self.reader.with_version(self.version.current(), self.version.newest_takedown());
-        let states = self.reader.read(source, ReadSize::Small, states.resolve(&source.connection)).await?;
-        Ok(ChangesQuery { states: Some(states), ..query })
+        let states = self.reader.read(source, ReadSize::Small, resolve_state_filter(states, &source.connection)).await?;
+        Ok(ChangesQuery { states: Some(Arc::new(states)), ..query })
     }
 
     /// Reads a page of a query that was resolved.
@@ -86,7 +87,7 @@ impl ChangeLog {
     }
 
     /// The end of the log as this process knows it.
-    pub(super) async fn end(&self) -> Result<ChangeCursor, ApiError> {
+    pub(crate) async fn end(&self) -> Result<ChangeCursor, ApiError> {
         if let Some(known) = self.version.known() {
             return Ok(cursor_after_known(known));
         }

@@ -6,27 +6,24 @@
 mod filters;
 mod history;
 mod log;
-mod position;
 mod response;
 mod rows;
-mod statement;
 mod stream;
 
+pub use entity::change_log::{ChangeCursor, ChangePosition, ChangesQuery, LOG, statement};
 use poem::Request;
 use poem_openapi::OpenApi;
 
-pub(crate) use self::position::cursor_after_release;
+pub(crate) use self::filters::read_selection;
 pub use self::{
-    filters::{ChangesLimit, ChangesQuery},
+    filters::{ChangesLimit, parse_changes, parse_history},
     history::HistoryApi,
     log::ChangeLog,
-    position::{ChangeCursor, ChangePosition, LOG},
     response::ChangePage,
-    statement::statement,
     stream::ChangeStreams,
 };
 use self::{
-    filters::{KindNames, LastEventId, ProviderSlugs},
+    filters::{KindNames, LastEventId, ProviderSlugs, parse_stream},
     stream::EventStreamReply,
 };
 use crate::{
@@ -79,7 +76,7 @@ impl ChangesApi {
         _limit: Documented<ChangesLimit>,
     ) -> Result<Reply<ChangePage>, ApiError> {
         let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
-        Reply::json(request, &log.read(ChangesQuery::parse(Parameters::of(request))?).await?).await
+        Reply::json(request, &log.read(parse_changes(Parameters::of(request))?).await?).await
     }
 
     /// Follow changes of events
@@ -116,7 +113,7 @@ impl ChangesApi {
         _provider: Documented<ProviderSlugs>,
         #[oai(name = "filters_of_changes")] _filters: Documented<AllFilters>,
     ) -> Result<EventStreamReply, ApiError> {
-        let query = ChangesQuery::parse_stream(request)?;
+        let query = parse_stream(request)?;
         ContentCoding::negotiate(request.headers())?;
         self.0.change_streams.open(&self.0.readiness, query).await
     }

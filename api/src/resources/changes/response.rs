@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use entity::change;
+use entity::{
+    change,
+    change_log::{self, ChangeDocument, LoggedChange},
+};
 use poem_openapi::{Enum, Object, types::Example};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::rows::{ChangeRow, LogPage};
+use super::rows::LogPage;
 use crate::response::{AlwaysNull, EventId, Instant, ProviderSlug};
 
 /// A page of the log.
@@ -56,7 +59,7 @@ pub struct Change {
 }
 
 /// A changed field.
-#[derive(Clone, Debug, Deserialize, Object, Serialize)]
+#[derive(Clone, Debug, Object, Serialize)]
 pub struct FieldChange {
     /// The previous value; null if there was none.
     pub old: Value,
@@ -99,16 +102,17 @@ impl From<LogPage> for ChangePage {
     }
 }
 
-impl From<ChangeRow> for Change {
-    fn from(row: ChangeRow) -> Self {
+impl From<LoggedChange> for Change {
+    fn from(row: LoggedChange) -> Self {
+        let ChangeDocument { cursor, at, kind, event_id, provider, changed } = row.into();
+        let changed = changed.into_iter().map(|(name, change_log::FieldChange { old, new })| (name, FieldChange { old, new }));
         Self {
-            cursor: row.cursor().encode(),
-            at: row.at.into(),
-            kind: row.kind.into(),
-            event_id: row.event_id.to_string().into(),
-            provider: row.provider.into(),
-            // A value in another form must not end the log for its consumers, who can read the event.
-            changed: serde_json::from_str(&row.changed).unwrap_or_default(),
+            cursor,
+            at: at.into(),
+            kind: kind.into(),
+            event_id: event_id.to_string().into(),
+            provider: provider.into(),
+            changed: changed.collect(),
         }
     }
 }

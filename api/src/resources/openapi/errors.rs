@@ -42,7 +42,8 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         // Health checks ignore parameters and keys. Elsewhere, an unknown key is an error wherever it is sent.
         ErrorCode::InvalidParameter | ErrorCode::InvalidKey | ErrorCode::RateLimited => !is_health,
         ErrorCode::AuthenticationRequired | ErrorCode::MissingScope => is_protected,
-        ErrorCode::RemoteWriteForbidden | ErrorCode::CrossOriginWrite => is_write,
+        ErrorCode::RemoteWriteForbidden | ErrorCode::CrossOriginWrite => is_write || ["webhooks", "webhook"].contains(&id),
+        ErrorCode::WebhookLimitReached => id == "create_webhook",
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
         ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
@@ -51,7 +52,9 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         }
         ErrorCode::Moved => ["performer", "venue", "provider"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
-        ErrorCode::CursorExpired => ["changes", "changes_stream", "event_history"].contains(&id),
+        ErrorCode::CursorExpired => {
+            ["changes", "changes_stream", "event_history", "create_webhook", "enable_webhook", "replay_webhook"].contains(&id)
+        }
         ErrorCode::CurrencyRequired | ErrorCode::QueryTooBroad => {
             operation.has_parameter("sort") || ["event_calendar", "event_facets"].contains(&id)
         }
@@ -70,7 +73,9 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         | ErrorCode::SchemaOutdated
         | ErrorCode::SchemaTooNew => id != "livez",
         ErrorCode::StorageFull => !is_health,
-        ErrorCode::Overloaded => is_read && !is_health || ["put_places", "push_feed", "post_rate_batch"].contains(&id),
+        ErrorCode::Overloaded => {
+            is_read && !is_health || ["put_places", "push_feed", "post_rate_batch", "create_webhook"].contains(&id)
+        }
         ErrorCode::QueueFull => ["push_feed", "multivac_data"].contains(&id),
         ErrorCode::WorkerUnavailable => id == "push_feed",
         ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
@@ -127,6 +132,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::BodyTimeout => ApiError::BodyTimeout,
         ErrorCode::IdempotencyKeyInUse => ApiError::IdempotencyKeyInUse,
         ErrorCode::PreconditionFailed => ApiError::PreconditionFailed,
+        ErrorCode::WebhookLimitReached => ApiError::WebhookLimitReached { limit: 20, of: "per API key" },
         ErrorCode::BodyTooLarge => ApiError::BodyTooLarge { what: "bytes", limit: 16 << 20 },
         ErrorCode::UnsupportedMediaType => ApiError::UnsupportedMediaType { accepted: operation.accepted() },
         ErrorCode::InvalidItems => {
@@ -166,6 +172,9 @@ fn invalid_parameter(operation: &Operation<'_>) -> ApiError {
     }
     if let Some(name) = operation.required_query_parameter() {
         return ApiError::parameter(name, "is required");
+    }
+    if operation.id == "create_webhook" {
+        return ApiError::parameter("url", "must begin with https://");
     }
     if operation.has_parameter("mode") {
         return ApiError::parameter("mode", "must be `snapshot` or `delta`, got `full`");

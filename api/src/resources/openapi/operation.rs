@@ -4,7 +4,9 @@ use super::json::{Json, Object};
 use crate::{
     auth::Scope,
     resources::upload::Contents,
-    resources::{feeds::FeedBody, multivac::DatumForm, places::PlacesDocument, rates::batches::BatchBody},
+    resources::{
+        feeds::FeedBody, multivac::DatumForm, places::PlacesDocument, rates::batches::BatchBody, webhooks::WebhookInput,
+    },
 };
 
 /// An operation of the document.
@@ -72,7 +74,7 @@ impl<'a> Operation<'a> {
     /// An id or slug of its path parameter that does not exist.
     pub(super) fn sample_id(&self) -> &'static str {
         match self.path.split('/').nth(1) {
-            Some("events" | "performers" | "venues") => "00000000-0000-0000-0000-000000000000",
+            Some("events" | "performers" | "venues" | "webhooks") => "00000000-0000-0000-0000-000000000000",
             Some("providers") => "unknown",
             _ => "999999999",
         }
@@ -86,6 +88,7 @@ impl<'a> Operation<'a> {
             Some("venues") => "venue",
             Some("sync-runs") => "sync run",
             Some("providers") => "provider",
+            Some("webhooks") => "webhook",
             _ => "batch",
         }
     }
@@ -95,6 +98,7 @@ impl<'a> Operation<'a> {
         let scope = match self.id {
             "put_places" => Scope::Places,
             "post_rate_batch" | "delete_rate_batch" => Scope::Rates,
+            _ if self.path.starts_with("/webhooks") => Scope::Webhooks,
             _ if self.is_read => Scope::Operations,
             "push_feed" => Scope::Feed(self.sample_id().to_owned()),
             _ => Scope::Admin,
@@ -108,6 +112,7 @@ impl<'a> Operation<'a> {
             "put_places" => PlacesDocument::ACCEPTED,
             "post_rate_batch" => BatchBody::ACCEPTED,
             "multivac_data" => DatumForm::ACCEPTED,
+            "create_webhook" => WebhookInput::ACCEPTED,
             _ => FeedBody::ACCEPTED,
         }
     }

@@ -9,6 +9,8 @@ pub(crate) enum Tag {
     Events,
     /// What happened to events, and a copy of all events to begin with.
     Changes,
+    /// Endpoints to which changes are delivered.
+    Webhooks,
     /// Concerts by performer and location, and the lists of performers and venues.
     Concerts,
     /// Places, regions, and the prices of travelling between them.

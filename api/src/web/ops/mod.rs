@@ -15,6 +15,7 @@ mod run_line;
 mod runs;
 mod text;
 mod timeline;
+mod webhooks;
 
 use askama::Template;
 use poem::{
@@ -30,7 +31,7 @@ use crate::{error::ApiError, state::State};
 pub(crate) const PATH: &str = "/ops";
 const READ: &str = "GET, HEAD, OPTIONS";
 /// The routes and their methods.
-pub(crate) const ROUTES: [(&str, &str); 7] = [
+pub(crate) const ROUTES: [(&str, &str); 9] = [
     (PATH, READ),
     (runs::PATH, READ),
     ("/ops/runs/{id}", READ),
@@ -38,6 +39,8 @@ pub(crate) const ROUTES: [(&str, &str); 7] = [
     ("/ops/jobs/{id}/retry", "POST, OPTIONS"),
     (dry_run::PATH, "GET, HEAD, POST, OPTIONS"),
     ("/ops/dry-runs/{id}", READ),
+    (webhooks::PATH, READ),
+    ("/ops/webhooks/{id}/enable", "POST, OPTIONS"),
 ];
 
 /// Only scripts and connections of the service itself: text of providers and clients is shown, and a page has forms that change something.
@@ -77,6 +80,8 @@ pub(crate) fn add_routes(router: Route, state: &State) -> Route {
         .at("/ops/jobs/:id/retry", poem::post(endpoint(state, jobs::retry)))
         .at(dry_run::PATH, poem::get(endpoint(state, dry_run::show_form)).post(endpoint(state, dry_run::start)))
         .at("/ops/dry-runs/:id", poem::get(endpoint(state, dry_run::show)))
+        .at(webhooks::PATH, poem::get(endpoint(state, webhooks::respond)))
+        .at("/ops/webhooks/:id/enable", poem::post(endpoint(state, webhooks::enable)))
 }
 
 /// Redirects from the root of the address of operators.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use api::{
     query::Parameters,
-    resources::changes::{ChangesQuery, statement},
+    resources::changes::{parse_changes, parse_history, statement},
 };
 use entity::{
     ConnectionRole, UtcInstant,
@@ -42,7 +42,7 @@ async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatab
         ("kind=postponed&provider=p3", Some("change_provider"), 0),
     ] {
         for query in [filters.to_owned(), format!("{filters}&after={after}")] {
-            let changes = ChangesQuery::parse(Parameters::parse(&query)).unwrap();
+            let changes = parse_changes(Parameters::parse(&query)).unwrap();
             let statement = statement(database.get_database_backend(), &changes);
             let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
             assert_eq!(rows, if ranges == 0 { 0 } else { 101 }, "{query}");
@@ -57,7 +57,7 @@ async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatab
 /// The event has few of the changes, which are spread over the log.
 async fn assert_reads_history(database: &DatabaseConnection, after: &str) {
     for query in [String::new(), "kind=left,created".to_owned(), format!("after={after}")] {
-        let changes = ChangesQuery::parse_history(&EVENT.to_string(), Parameters::parse(&query)).unwrap();
+        let changes = parse_history(&EVENT.to_string(), Parameters::parse(&query)).unwrap();
         let statement = statement(database.get_database_backend(), &changes);
         let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
         assert!(rows <= CHANGES / CHANGES_PER_EVENT, "{query}: {rows}");

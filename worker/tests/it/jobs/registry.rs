@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use worker::{
     jobs::{
-        JobContext, JobOutcome, registry,
+        JobContext, JobOutcome, delivery_registry, registry,
         registry::{Handler, Registry},
         runner::Runner,
     },
@@ -93,6 +93,7 @@ fn claims_every_registered_kind_and_its_previous_names() {
             "words_backfill"
         ]
     );
+    assert_eq!(delivery_registry().kinds(), ["webhook", "webhook_test"]);
 }
 
 /// Stores the payloads of the jobs that were run.

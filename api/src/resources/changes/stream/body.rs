@@ -6,6 +6,7 @@
 use std::{io, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use entity::change_log::{ChangeCursor, ChangesQuery};
 use futures_util::{FutureExt, future::BoxFuture, stream};
 use metrics::counter;
 use poem::Body;
@@ -15,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    super::{filters::ChangesQuery, position::ChangeCursor, rows::LogPage},
+    super::rows::LogPage,
     ChangeStreams, RETRY_TIME, StreamSlot,
     part::{Blocks, StreamItem},
 };

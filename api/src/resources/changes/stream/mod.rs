@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use entity::change_log::{ChangeCursor, ChangesQuery};
 use metrics::{counter, gauge};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch},
@@ -25,9 +26,7 @@ use self::{
     part::{Part, StreamItem},
 };
 use super::{
-    filters::ChangesQuery,
     log::{ChangeLog, cursor_after_known},
-    position::ChangeCursor,
     rows::LogPage,
 };
 use crate::{cache::version::KnownVersion, error::ApiError, state::Readiness};

@@ -9,14 +9,13 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use entity::{change::ChangeKind, event_state::ChangedStates};
-
-use super::super::{
-    filters::ChangesQuery,
-    position::{ChangeCursor, ChangePosition},
-    response::Change,
-    rows::{ChangeRow, LogPage},
+use entity::{
+    change::ChangeKind,
+    change_log::{ChangeCursor, ChangePosition, ChangesQuery, LoggedChange},
+    event_state::ChangedStates,
 };
+
+use super::super::{response::Change, rows::LogPage};
 use crate::response::encode_json;
 
 /// What every stream receives.
@@ -124,7 +123,7 @@ impl Blocks {
 }
 
 /// JSON has no line breaks, so each field is one line.
-fn encode_block(row: ChangeRow, text: &mut Vec<u8>) {
+fn encode_block(row: LoggedChange, text: &mut Vec<u8>) {
     let (kind, change) = (row.kind, Change::from(row));
     // Texts, numbers and maps of them always serialize.
     let data = encode_json(&change).unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::{
 
 on_every_backend!(pages_require_the_scope_of_operators, a_key_that_reads_cannot_write, forms_of_other_origins_change_nothing);
 
-const PAGES: [&str; 6] = ["/ops", "/ops/runs", "/ops/runs/1", "/ops/jobs", "/ops/dry-runs", "/ops/dry-runs/1"];
+const PAGES: [&str; 7] = ["/ops", "/ops/runs", "/ops/runs/1", "/ops/jobs", "/ops/dry-runs", "/ops/webhooks", "/ops/dry-runs/1"];
 const FORM: &str = "application/x-www-form-urlencoded";
 
 fn basic(key: &str) -> String {

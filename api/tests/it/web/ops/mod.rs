@@ -6,6 +6,7 @@ mod dry_runs;
 mod jobs;
 mod overview;
 mod runs;
+mod webhooks;
 
 use entity::{
     UtcInstant,

@@ -1,9 +1,8 @@
 //! Positions in the log.
 
-use entity::{UtcInstant, catalogue_version};
 use serde::{Deserialize, Serialize};
 
-use crate::query::Cursor;
+use crate::{Cursor, UtcInstant, catalogue_version};
 
 /// To what cursors of the log belong. They do not depend on filters, so that a consumer can change them.
 pub const LOG: &str = "/changes";
@@ -27,7 +26,8 @@ pub type ChangeCursor = Cursor<ChangePosition>;
 
 impl ChangePosition {
     /// What positions are ordered by.
-    pub(super) fn order(self) -> (i64, i32) {
+    #[must_use]
+    pub fn order(self) -> (i64, i32) {
         (self.version, self.ordinal)
     }
 
@@ -38,22 +38,29 @@ impl ChangePosition {
 }
 
 /// The cursor after a change.
-pub(super) fn cursor_after(version: i64, ordinal: i32, at: UtcInstant) -> ChangeCursor {
+#[must_use]
+pub fn cursor_after(version: i64, ordinal: i32, at: UtcInstant) -> ChangeCursor {
     Cursor::new(ChangePosition { version, ordinal, at: at.0 }, LOG)
 }
 
 /// The cursor after all changes of a version.
-pub(crate) fn cursor_after_release(catalogue: &catalogue_version::Model) -> ChangeCursor {
+#[must_use]
+pub fn cursor_after_release(catalogue: &catalogue_version::Model) -> ChangeCursor {
     cursor_after_version(catalogue.version, catalogue.raised_at)
 }
 
 /// The cursor after all changes of a version that was raised at this instant.
-pub(super) fn cursor_after_version(version: i64, raised_at: UtcInstant) -> ChangeCursor {
+#[must_use]
+pub fn cursor_after_version(version: i64, raised_at: UtcInstant) -> ChangeCursor {
     cursor_after(version, AFTER_RELEASE, raised_at)
 }
 
 /// Parses a cursor of the log.
-pub(super) fn parse_cursor(text: &str) -> Result<ChangeCursor, String> {
+///
+/// # Errors
+///
+/// With the requirement that the text does not meet.
+pub fn parse_cursor(text: &str) -> Result<ChangeCursor, String> {
     let cursor: Option<ChangeCursor> = text.parse().ok();
     cursor.filter(|cursor| cursor.belongs_to(LOG)).ok_or_else(|| "must be a cursor of `/changes` or `/events.ndjson`".to_owned())
 }

@@ -59,7 +59,7 @@ impl<K: SortKey> FromStr for Cursor<K> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
+    use sea_orm::prelude::Uuid;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::iter::repeat_n;
 
 use sea_orm::{DbBackend, Statement};
 
-use super::filters::ChangesQuery;
-use crate::database::sql::{Sql, is_loaded};
+use super::ChangesQuery;
+use crate::sql::{Sql, is_loaded};
 
 /// The order of the log.
 const IN_ORDER: &str = "ORDER BY version, ordinal";

@@ -1,0 +1,148 @@
+//! Reads a page of the log. The version and the rows are of one snapshot, so that the cursor of the version is after all of them, and no
+//! change that is committed later is before it.
+
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, prelude::Uuid,
+};
+
+use super::{
+    ChangesQuery,
+    position::{ChangeCursor, ChangePosition, cursor_after, cursor_after_release},
+    statement::statement,
+};
+use crate::{
+    UtcInstant, catalogue_version,
+    change::{self, ChangeKind},
+    change_retention,
+    event_state::ChangedStates,
+    release,
+    sql::read_rows,
+};
+
+/// A change, with the slug of its provider.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct LoggedChange {
+    /// The version of the release.
+    pub version: i64,
+    /// The position in the release.
+    pub ordinal: i32,
+    /// When the release was made.
+    pub at: UtcInstant,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The slug of the provider.
+    pub provider: String,
+    /// The event.
+    pub event_id: Uuid,
+    /// The changed fields as JSON.
+    pub changed: String,
+    states: Option<String>,
+}
+
+/// A page of the log.
+#[derive(Debug)]
+pub struct LogPage {
+    /// The changes that are selected.
+    pub rows: Vec<LoggedChange>,
+    /// After the last change that was examined, or at the end of the log.
+    pub next: ChangeCursor,
+    /// Whether the log ends with this page.
+    pub is_last: bool,
+}
+
+impl LoggedChange {
+    /// The position after the change.
+    #[must_use]
+    pub fn cursor(&self) -> ChangeCursor {
+        cursor_after(self.version, self.ordinal, self.at)
+    }
+
+    /// About the memory that its states take.
+    #[must_use]
+    pub fn states_bytes(&self) -> usize {
+        self.states.as_ref().map_or(0, |states| 2 * states.len())
+    }
+
+    /// What filters select, if it was read and is known.
+    #[must_use]
+    pub fn states(&self) -> Option<ChangedStates> {
+        self.states.as_deref().and_then(ChangedStates::from_json)
+    }
+}
+
+/// Reads a page in a [snapshot](crate::sql::begin_snapshot). `None` if the log no longer contains all changes after the cursor.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> Result<Option<LogPage>, DbErr> {
+    let catalogue = catalogue_version::fetch(snapshot).await?;
+    if let Some(cursor) = &query.after
+        && (!is_of_log(snapshot, &catalogue, cursor.sort_key).await?
+            // A history lacks what was removed on its first page, too.
+            || query.event.is_none() && was_removed_after(snapshot, cursor.sort_key, &query.kinds).await?)
+    {
+        return Ok(None);
+    }
+    let statement = statement(snapshot.get_database_backend(), query);
+    let mut rows = read_rows::<LoggedChange>(snapshot, statement).await?;
+    let [limit, examined] = [query.limit, query.examined()].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    let mut is_last = rows.len() <= examined;
+    rows.truncate(examined);
+    let mut selected = Vec::new();
+    let mut last = None;
+    for row in rows {
+        if selected.len() == limit {
+            is_last = false;
+            break;
+        }
+        last = Some(row.cursor());
+        selected.extend(Some(row).filter(|row| query.selects_states(row.states().as_ref(), &row.provider)));
+    }
+    let next = last.filter(|_| !is_last).unwrap_or_else(|| cursor_after_release(&catalogue));
+    Ok(Some(LogPage { rows: selected, next, is_last }))
+}
+
+/// Whether a position is one of this log.
+async fn is_of_log(
+    snapshot: &impl ConnectionTrait,
+    catalogue: &catalogue_version::Model,
+    position: ChangePosition,
+) -> Result<bool, DbErr> {
+    // The database was restored from a backup.
+    if position.version > catalogue.version {
+        return Ok(false);
+    }
+    let made_at = find_instant(snapshot, catalogue, position.version).await?;
+    Ok(made_at.is_none_or(|UtcInstant(at)| at == position.at))
+}
+
+/// Whether changes of these kinds after a position may have been removed.
+async fn was_removed_after(
+    snapshot: &impl ConnectionTrait,
+    position: ChangePosition,
+    kinds: &BTreeSet<ChangeKind>,
+) -> Result<bool, DbErr> {
+    let removed = change_retention::Entity::find().all(snapshot).await?;
+    let mut removed = removed.into_iter().filter(|removed| kinds.is_empty() || kinds.contains(&removed.kind));
+    Ok(removed.any(|removed| position.is_before_end_of(removed.removed_through)))
+}
+
+/// When a version was raised; `None` if that is no longer stored. Changes are retained longer than releases.
+async fn find_instant(
+    snapshot: &impl ConnectionTrait,
+    catalogue: &catalogue_version::Model,
+    version: i64,
+) -> Result<Option<UtcInstant>, DbErr> {
+    if version == catalogue.version {
+        return Ok(Some(catalogue.raised_at));
+    }
+    let raised_at = release::Entity::find_by_id(version).select_only().column(release::Column::RaisedAt);
+    if let Some(raised_at) = raised_at.into_tuple().one(snapshot).await? {
+        return Ok(Some(raised_at));
+    }
+    let change = change::Entity::find().filter(change::COLUMN.version.eq(version)).select_only().column(change::Column::At);
+    change.into_tuple().one(snapshot).await
+}

@@ -1,0 +1,178 @@
+//! What is sent: which changes, in which order, and with which headers.
+
+use std::sync::Arc;
+
+use entity::{
+    change::ChangeKind,
+    change_log::parse_cursor,
+    database_now, tombstone,
+    webhook::{MessageKind, WebhookSecret, WebhookSelection, forget_events, forget_provider, parse_attempts},
+};
+use migration::{on_every_backend, testing::TestDatabase};
+use provider_sim::ReceiverReply;
+use sea_orm::{ActiveValue::Set, EntityTrait, prelude::Uuid};
+use serde_json::{Value, json};
+use worker::webhooks::test_message::send_test;
+
+use super::{World, changes_of, events_of, ids_of};
+
+on_every_backend!(
+    changes_are_sent_once_in_order_and_in_batches,
+    only_selected_changes_are_sent,
+    messages_have_signed_headers,
+    two_secrets_sign_while_both_are_valid,
+    removed_content_is_not_sent_again,
+    content_is_removed_from_stored_batches,
+    a_test_has_no_changes,
+    large_changes_are_in_small_batches,
+);
+
+async fn changes_are_sent_once_in_order_and_in_batches(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    world.publish("fever", ChangeKind::Created, 3).await;
+    let id = world.insert_default_webhook().await;
+    let mut events = Vec::new();
+    for count in [120, 1, 500] {
+        events.extend(world.publish("fever", ChangeKind::PriceChanged, count).await);
+    }
+    world.deliver(id).await;
+    let messages = world.receiver.messages();
+    assert_eq!(events_of(&messages), events, "the changes before it was created are not sent");
+    assert_eq!((messages.len(), ids_of(&messages).len()), (7, 7));
+    let sizes = messages.iter().map(|message| changes_of(std::slice::from_ref(message)).len());
+    assert!(sizes.clone().all(|size| size <= 100), "{:?}", sizes.collect::<Vec<_>>());
+    for message in &messages {
+        let body: Value = serde_json::from_str(&message.body).unwrap();
+        let last = body["data"]["changes"].as_array().unwrap().last().unwrap();
+        let [next, last] = [&body["data"]["next"], &last["cursor"]].map(|cursor| parse_cursor(cursor.as_str().unwrap()).unwrap());
+        assert!(next.sort_key.order() >= last.sort_key.order());
+        assert_eq!(body["type"], "changes");
+    }
+    let row = world.find(id).await;
+    assert_eq!((row.batch, row.failures, parse_attempts(&row.attempts).len()), (None, 0, 7));
+    world.deliver(id).await;
+    assert_eq!(world.receiver.count(), 7, "nothing is left");
+}
+
+async fn only_selected_changes_are_sent(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let selection = WebhookSelection {
+        kinds: [ChangeKind::Cancelled].into(),
+        providers: ["fever".to_owned()].into(),
+        ..WebhookSelection::default()
+    };
+    let id = world.insert_webhook(&world.receiver.url, &selection).await;
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        world.publish("northstage", ChangeKind::Cancelled, 2).await;
+        world.publish("fever", ChangeKind::Updated, 2).await;
+        expected.extend(world.publish("fever", ChangeKind::Cancelled, 2).await);
+    }
+    world.publish("fever", ChangeKind::Updated, 2).await;
+    world.deliver(id).await;
+    assert_eq!(events_of(&world.receiver.messages()), expected);
+    let end = entity::catalogue_version::fetch_version(&world.database).await.unwrap();
+    assert_eq!(world.find(id).await.version, end, "it is at the end of the log");
+}
+
+async fn messages_have_signed_headers(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    world.publish("fever", ChangeKind::Left, 1).await;
+    world.deliver(id).await;
+    let message = world.receiver.messages().remove(0);
+    let header = |name: &str| message.headers.get(name).unwrap().as_str();
+    assert_eq!((header("content-type"), message.target.as_str()), ("application/json", "/hook"));
+    assert!(message.id().starts_with("msg_") && !message.id().contains('.'), "{}", message.id());
+    let timestamp: i64 = header("webhook-timestamp").parse().unwrap();
+    let now = database_now(&world.database).await.unwrap().0 / 1_000_000;
+    assert!((now - 60..=now).contains(&timestamp), "{timestamp}");
+    let signature = header("webhook-signature");
+    assert!(signature.starts_with("v1,") && signature.len() == 47, "{signature}");
+}
+
+async fn two_secrets_sign_while_both_are_valid(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    let mut signatures = Vec::new();
+    for until in [None, Some(i64::MAX), Some(1)] {
+        let until = until.map_or("NULL".to_owned(), |until: i64| until.to_string());
+        world.update(&format!("previous_secret = '{}', previous_secret_until = {until}", previous().expose())).await;
+        world.publish("fever", ChangeKind::Left, 1).await;
+        world.deliver(id).await;
+        let message = world.receiver.messages().pop().unwrap();
+        signatures.push(message.headers["webhook-signature"].split(' ').count());
+    }
+    assert_eq!(signatures, [1, 2, 1]);
+}
+
+fn previous() -> WebhookSecret {
+    WebhookSecret::of_base64("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+}
+
+/// A worker may freeze content while it is being removed, and programs of an earlier release do not remove it from batches.
+async fn removed_content_is_not_sent_again(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    let events = world.publish("fever", ChangeKind::PriceChanged, 3).await;
+    world.receiver.script([ReceiverReply::Status(500, "")]);
+    world.deliver(id).await;
+    let row = tombstone::ActiveModel {
+        event_id: Set(events[1]),
+        base_event_id: Set(Uuid::nil()),
+        provider_id: Set(1),
+        removed_at: Set(entity::UtcInstant(0)),
+        reason: Set("court order".to_owned()),
+    };
+    tombstone::Entity::insert(row).exec_without_returning(&world.database).await.unwrap();
+    world.retry(id).await;
+    let messages = world.receiver.messages();
+    let changed: Vec<Value> = changes_of(&messages[1..]).iter().map(|change| change["changed"].clone()).collect();
+    let price = json!({ "min_price": { "old": 30.0, "new": 25.0 } });
+    assert_eq!(changed, [price.clone(), json!({}), price]);
+    assert_eq!((ids_of(&messages).len(), events_of(&messages[1..])), (1, events), "the message is the same one");
+}
+
+async fn content_is_removed_from_stored_batches(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    let events = world.publish("fever", ChangeKind::PriceChanged, 2).await;
+    world.receiver.script([ReceiverReply::Status(500, "")]);
+    world.deliver(id).await;
+    let count = async || world.find(id).await.batch.unwrap().matches("min_price").count();
+    assert_eq!(count().await, 2);
+    forget_provider(&world.database, "northstage").await.unwrap();
+    assert_eq!(count().await, 2);
+    forget_events(&world.database, &[events[0]].into()).await.unwrap();
+    assert_eq!(count().await, 1);
+    forget_provider(&world.database, "fever").await.unwrap();
+    assert_eq!(count().await, 0);
+    world.retry(id).await;
+    assert!(!world.receiver.messages()[1].body.contains("min_price"));
+}
+
+async fn a_test_has_no_changes(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    world.update("state = 'disabled', disabled_reason = 'gone'").await;
+    world.publish("fever", ChangeKind::Left, 1).await;
+    world.deliver(id).await;
+    send_test(&world.context, id).await.unwrap();
+    let messages = world.receiver.messages();
+    let body: Value = serde_json::from_str(&messages[0].body).unwrap();
+    assert_eq!((messages.len(), &body["type"], &body["data"]["changes"]), (1, &json!("test"), &json!([])));
+    let attempts = parse_attempts(&world.find(id).await.attempts);
+    assert_eq!((attempts.len(), attempts[0].kind, attempts[0].status), (1, MessageKind::Test, Some(204)));
+}
+
+async fn large_changes_are_in_small_batches(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    let events = world.publish("fever", ChangeKind::Updated, 7).await;
+    let text = "x".repeat(100_000);
+    let sql = format!(r#"UPDATE change SET changed = '{{"description":{{"old":null,"new":"{text}"}}}}'"#);
+    sea_orm::ConnectionTrait::execute_unprepared(&world.database, &sql).await.unwrap();
+    world.deliver(id).await;
+    let messages = world.receiver.messages();
+    assert_eq!((messages.len(), events_of(&messages)), (4, events), "two of 100 KB in 256 KiB");
+}
