@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { key, launchBrowser, url } from './support.mjs';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const OF_OPERATORS = ['ops', 'ops/runs', 'ops/runs/1', 'ops/jobs', 'ops/dry-runs'];
+const OF_OPERATORS = ['ops', 'ops/runs', 'ops/runs/1', 'ops/jobs', 'ops/dry-runs', 'ops/webhooks'];
 
 let browser;
 before(async () => (browser = await launchBrowser()));

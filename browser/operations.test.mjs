@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 
 import { findLowContrast, key, launchBrowser, poll, startSite, url } from './support.mjs';
 
-const PAGES = ['ops', 'ops/runs', 'ops/runs/1', 'ops/jobs', 'ops/dry-runs'];
+const PAGES = ['ops', 'ops/runs', 'ops/runs/1', 'ops/jobs', 'ops/dry-runs', 'ops/webhooks'];
 
 let browser;
 before(async () => (browser = await launchBrowser()));
@@ -35,6 +35,17 @@ function insertDeadJob(name, reason) {
     VALUES ('sync', 'sync/simulator/${name}', 'sync/simulator', '{"provider":"simulator","trigger":"${name}"}', 'dead', 0, 5, 5, 5, '${reason}', 0, false)
     RETURNING id`;
   return execFileSync(process.env.SQLITE3, ['-cmd', '.timeout 60000', file, statement]).toString().trim();
+}
+
+/** Creates a webhook, and waits until a worker has failed to reach it. */
+async function createWebhook(target) {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const response = await fetch(`${url}/webhooks`, { method: 'POST', headers, body: JSON.stringify({ url: target }) });
+  assert.equal(response.status, 201);
+  const { id } = (await response.json()).data.webhook;
+  await fetch(`${url}/webhooks/${id}/test`, { method: 'POST', headers });
+  const hasFailed = async () => (await (await fetch(`${url}/webhooks/${id}`, { headers })).json()).data.attempts.length > 0;
+  await poll(hasFailed);
 }
 
 function requestSync() {
@@ -143,6 +154,7 @@ test('a page of another site cannot send the forms, although the browser adds th
 for (const colorScheme of ['light', 'dark']) {
   test(`every text has enough contrast and fits into 320 pixels (${colorScheme})`, async (t) => {
     insertDeadJob(colorScheme, 'a'.repeat(300));
+    await createWebhook(`https://hooks.invalid/${'a'.repeat(300)}`);
     const page = await open(t, 'ops', { colorScheme, viewport: { width: 320, height: 700 } });
     for (const path of [...PAGES, 'ops/runs?state=done']) {
       await page.goto(`${url}/${path}`);

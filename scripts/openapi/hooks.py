@@ -67,7 +67,7 @@ def acceptance_of_valid_data(ctx, response, case):
     try:
         accept_valid_data(ctx, response, case)
     except Failure:
-        if response.status_code not in (400, 412, 413, 414, 422) or not is_expected(case, response):
+        if response.status_code not in (400, 409, 412, 413, 414, 422) or not is_expected(case, response):
             raise
 
 
