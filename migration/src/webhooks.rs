@@ -1,8 +1,13 @@
 //! The endpoints to which changes are delivered.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::{prelude::*, schema::*, sea_orm::DbBackend};
 
 const TABLE: &str = "webhook";
+
+/// Default privileges of `roles.sql` would let operators read the secrets until it is run again.
+const REVOKE_FROM_OPERATORS: &str = "\
+    DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'marquee_operator') THEN \
+    REVOKE SELECT ON webhook FROM marquee_operator; END IF; END $$";
 
 /// Creates the table. Programs of an earlier release do not use it.
 pub(crate) struct Migration;
@@ -52,7 +57,11 @@ impl MigrationTrait for Migration {
             .col(big_integer("revision").default(0))
             .col(text_null("batch"))
             .to_owned();
-        manager.create_table(table).await
+        manager.create_table(table).await?;
+        if manager.get_database_backend() == DbBackend::Postgres {
+            manager.get_connection().execute_unprepared(REVOKE_FROM_OPERATORS).await?;
+        }
+        Ok(())
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

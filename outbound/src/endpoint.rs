@@ -63,6 +63,10 @@ impl EndpointSettings {
             return Err(EndpointUrlError::TooLong);
         }
         let url: Url = text.parse().map_err(|_| EndpointUrlError::NotAUrl)?;
+        // Its encoded form may be longer.
+        if url.as_str().len() > MAX_URL_BYTES {
+            return Err(EndpointUrlError::TooLong);
+        }
         let allows_private = self.webhook_allow_private_addresses;
         match url.scheme() {
             "https" => (),

@@ -170,7 +170,8 @@ pub struct WebhookTestJob {
 
 impl JobKind for WebhookTestJob {
     const KIND: &'static str = "webhook_test";
-    const MAX_ATTEMPTS: i32 = 5;
+    // A dead job would prevent all later tests.
+    const MAX_ATTEMPTS: i32 = i32::MAX;
 
     fn key(&self) -> String {
         format!("{}/{}", Self::KIND, self.webhook)

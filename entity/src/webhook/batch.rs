@@ -186,9 +186,9 @@ impl Message {
     }
 }
 
-/// Whether a change has no content, as those of an event that was removed.
+/// Whether a change has no content, as those of an event that was removed. Whether it is in its feed is no content.
 fn is_blank(change: &Value) -> bool {
-    change["changed"].as_object().is_some_and(Map::is_empty)
+    change["changed"].as_object().is_some_and(|fields| fields.keys().all(|name| name == "listed"))
 }
 
 fn event_of(change: &Value) -> Option<Uuid> {

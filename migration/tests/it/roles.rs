@@ -7,7 +7,8 @@ use migration::testing::{Backend, TestDatabase};
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
 
 /// What a reader cannot read: URLs that may contain passwords, and what only operators need.
-const HIDDEN: [&str; 7] = ["datum.*", "feed_page.*", "job.*", "provider.url", "pushed_feed.*", "sync_run.reason", "undo.*"];
+const HIDDEN: [&str; 8] =
+    ["datum.*", "feed_page.*", "job.*", "provider.url", "pushed_feed.*", "sync_run.reason", "undo.*", "webhook.*"];
 
 fn marquee_migrate(arguments: &[&str], settings: &DatabaseSettings) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_marquee-migrate"));
@@ -121,6 +122,7 @@ async fn each_group_has_the_rights_that_it_needs() {
     )
     .await;
     assert_eq!(find_hidden(&reader).await, HIDDEN);
+    assert_eq!(find_hidden(&operator).await, ["webhook.previous_secret", "webhook.secret"]);
 
     // A later migration creates a table, and does not know the roles.
     assert_rights(&owner, &["CREATE TABLE later (id serial PRIMARY KEY)"], &[]).await;

@@ -160,15 +160,26 @@ impl Delivery<'_> {
         if sent.attempt.outcome == AttemptOutcome::Delivered {
             return self.record_success(&id, position, &sent).await;
         }
-        self.record_failure(&id, &sent).await?;
-        Ok(Step::End)
+        if self.record_failure(&id, &sent).await? {
+            return Ok(Step::End);
+        }
+        // It was moved to another position during the attempt.
+        self.reset_source();
+        Ok(Step::Continue)
     }
 
     /// Moves the position behind the batch, and stores the next one.
     async fn record_success(&mut self, id: &str, position: ChangeCursor, sent: &Sent) -> Result<Step, DbErr> {
         let columns = webhook::ActiveModel::at_position(position).without_failures();
         let columns = webhook::ActiveModel { delivered_at: Set(Some(sent.attempt.at)), ..columns };
-        let (columns, step) = self.next_columns(columns).await?;
+        let (columns, step) = match self.next_columns(columns.clone()).await {
+            Ok(next) => next,
+            // The receiver has accepted the message, even if nothing more can be read.
+            Err(error) => {
+                self.write_result(id, sent, |_| columns.clone()).await?;
+                return Err(error);
+            }
+        };
         if self.write_result(id, sent, |_| columns.clone()).await? {
             return Ok(step);
         }
@@ -176,13 +187,14 @@ impl Delivery<'_> {
         Ok(Step::Continue)
     }
 
-    async fn record_failure(&mut self, id: &str, sent: &Sent) -> Result<(), DbErr> {
+    /// Returns whether the endpoint still delivers the batch.
+    async fn record_failure(&mut self, id: &str, sent: &Sent) -> Result<bool, DbErr> {
         let (random, now) = (fastrand::f64(), self.clock.now());
-        self.write_result(id, sent, |webhook| failure::describe(webhook, sent, now, random)).await?;
+        let written = self.write_result(id, sent, |webhook| failure::describe(webhook, sent, now, random)).await?;
         if let (WebhookState::Disabled, Some(reason)) = (self.webhook.state, self.webhook.disabled_reason) {
             tracing::warn!(webhook.id = %self.webhook.id, reason = reason.name(), "webhook disabled");
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Stores the result of a batch, unless the endpoint no longer delivers it. Returns whether it was stored.

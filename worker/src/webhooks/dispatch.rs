@@ -107,7 +107,7 @@ impl Dispatcher {
         let mut positions: BTreeMap<(i64, i32), (ChangeCursor, Vec<WebhookHead>)> = BTreeMap::new();
         for head in idle {
             let start = self.examined.get(&head.id).map_or_else(|| head.position(), |examined| examined.to);
-            if start.sort_key.version < version {
+            if start.sort_key.order() < (version, i32::MAX) {
                 positions.entry(start.sort_key.order()).or_insert_with(|| (start, Vec::new())).1.push(head);
             }
         }
@@ -138,13 +138,11 @@ impl Dispatcher {
         let mut due = Vec::new();
         for head in heads {
             let from = head.position();
-            // One that this program cannot read is reported by its job.
-            let selection = serde_json::from_str::<WebhookSelection>(&head.selection).ok();
-            let query = selection.map(|selection| selection.into_query(start, MAX_CHANGES));
-            let selects_any = query.is_none_or(|query| {
-                page.rows.iter().zip(&states).any(|(row, states)| query.selects(row.kind, &row.provider, states.as_ref()))
-            });
-            if selects_any {
+            // One that this program cannot read waits for a worker of a later release.
+            let Ok(selection) = serde_json::from_str::<WebhookSelection>(&head.selection) else { continue };
+            let query = selection.into_query(start, MAX_CHANGES);
+            let mut changes = page.rows.iter().zip(&states);
+            if changes.any(|(row, states)| query.selects(row.kind, &row.provider, states.as_ref())) {
                 due.push(head.id);
             } else {
                 self.examined.insert(head.id, Examined { from, to: page.next });

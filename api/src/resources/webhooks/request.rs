@@ -22,7 +22,6 @@ use crate::{
         changes::read_selection,
         upload::{Contents, media_type, require_no_coding},
     },
-    response::Nullable,
 };
 
 /// The largest body: several times what its members may have.
@@ -36,27 +35,26 @@ const INVALID_BODY: ApiError =
 /// A webhook to create.
 #[derive(Clone, Debug, Deserialize, Object, Serialize)]
 #[serde(deny_unknown_fields)]
-#[oai(example)]
+#[oai(example, skip_serializing_if_is_none)]
 pub struct WebhookInput {
     /// Where changes are sent. It must begin with `https://`, and its host must have a public address.
     #[oai(validator(min_length = 1, max_length = 2048))]
     pub url: String,
-    /// Which changes: a query string of `/changes`, without `after` and `limit`, such as `city=Barcelona&kind=cancelled`. Null for all.
-    #[serde(default)]
-    #[oai(default, validator(max_length = 8192))]
-    pub query: Nullable<String>,
-    /// The position after which deliveries begin: a cursor of `/changes` or `/events.ndjson`. Null for now.
-    #[serde(default)]
-    #[oai(default)]
-    pub after: Nullable<String>,
+    /// Which changes: a query string of `/changes`, without `after` and `limit`, such as `city=Barcelona&kind=cancelled`. Absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[oai(validator(max_length = 8192))]
+    pub query: Option<String>,
+    /// The position after which deliveries begin: a cursor of `/changes` or `/events.ndjson`. Absent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 impl Example for WebhookInput {
     fn example() -> Self {
         Self {
             url: "https://hooks.example/marquee".to_owned(),
-            query: Some("city=Barcelona&kind=cancelled,rescheduled".to_owned()).into(),
-            after: None.into(),
+            query: Some("city=Barcelona&kind=cancelled,rescheduled".to_owned()),
+            after: None,
         }
     }
 }
@@ -96,9 +94,9 @@ pub(super) fn parse(bytes: &[u8], settings: EndpointSettings) -> Result<NewWebho
     let mut add = |name: &str, message: String| errors.push(ValidationError::for_parameter(name, message));
     // The URL is not repeated in the response, because it may contain a token.
     let url = settings.parse(&input.url).map_err(|error| add("url", error.to_string())).ok();
-    let after = input.after.0.as_deref().filter(|after| !after.is_empty());
+    let after = input.after.as_deref().filter(|after| !after.is_empty());
     let after = after.map(|after| parse_cursor(after).map_err(|requirement| add("after", describe_invalid(&requirement, after))));
-    let query = input.query.0.unwrap_or_default();
+    let query = input.query.unwrap_or_default();
     let query = query.strip_prefix('?').unwrap_or(&query);
     if query.len() > MAX_QUERY_BYTES {
         add("query", format!("must have at most {MAX_QUERY_BYTES} bytes"));

@@ -184,8 +184,7 @@ pub(crate) fn describe_reason(reason: DisabledReason) -> &'static str {
         }
         DisabledReason::Gone => "the receiver responded with 410; enable the webhook if it is needed again, or delete it",
         DisabledReason::CursorExpired => {
-            "changes after its position were removed, or the database was restored from a backup; copy `/events.ndjson`, and replay \
-             from its cursor"
+            "changes after its position were removed; copy `/events.ndjson`, and replay from its cursor"
         }
     }
 }

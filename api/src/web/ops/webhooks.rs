@@ -50,7 +50,7 @@ struct WebhooksPage {
 struct WebhookLine {
     id: Uuid,
     owner: String,
-    /// Without its query string, which may contain a token.
+    /// Without its path and query string, which may contain a token.
     url: String,
     query: String,
     level: Level,
@@ -129,7 +129,7 @@ impl WebhookLine {
         Self {
             id: row.id,
             owner: bound(&row.owner),
-            url: bound(&without_query(&row.url)),
+            url: bound(&origin_of(&row.url)),
             query: bound(&row.query),
             level,
             state,
@@ -143,10 +143,10 @@ impl WebhookLine {
     }
 }
 
-fn without_query(url: &str) -> String {
+fn origin_of(url: &str) -> String {
     let uri: Option<Uri> = url.parse().ok();
-    let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?, uri.path())));
-    parts.map(|(scheme, authority, path)| format!("{scheme}://{authority}{path}")).unwrap_or_default()
+    let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)));
+    parts.map(|(scheme, authority)| format!("{scheme}://{authority}")).unwrap_or_default()
 }
 
 impl AttemptLine {
