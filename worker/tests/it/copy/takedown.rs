@@ -198,7 +198,7 @@ async fn no_sync_brings_a_removed_event_back(database: Arc<TestDatabase>) {
 fn dated(events: &[(&str, &str)]) -> String {
     let event = |(path, date): &(&str, &str)| {
         let (url, start) = (format!("https://a.example/{path}"), format!("{date}T20:00:00"));
-        json!({"@type": "MusicEvent", "url": url, "sku": format!("sku-{path}"), "name": path, "startDate": start})
+        json!({"@type": "MusicEvent", "url": url, "productID": format!("id-{path}"), "name": path, "startDate": start})
     };
     events.iter().map(event).collect::<Value>().to_string()
 }
@@ -212,7 +212,7 @@ async fn a_removed_event_does_not_return_with_another_date(database: Arc<TestDat
         assert_eq!((counts.inserted, copying.tables().await.events.len()), (0, 1), "{date}: {counts:?}");
     }
     assert_eq!(copying.accept(dated(&[("jazz-2", "2131-07-03"), ("rock", "2131-07-06")])).await.inserted, 1, "another event");
-    copying.set_id_from(Some("sku"));
+    copying.set_id_from(Some("productID"));
     let document = dated(&[("jazz", "2131-07-03"), ("rock", "2131-07-06"), ("jazz-2", "2131-07-03")]);
     copying.rekey(&document).await;
     let moved = dated(&[("jazz", "2131-07-04"), ("rock", "2131-07-06"), ("jazz-2", "2131-07-03")]);
