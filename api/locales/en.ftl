@@ -240,6 +240,7 @@ error-path-not-found = Path not found
 error-method-not-allowed = Method not allowed
 error-not-acceptable = No acceptable content coding
 error-cursor-expired = Cursor expired
+error-history-expired = History expired
 error-query-too-broad = Query too broad
 error-uri-too-long = URI too long
 error-headers-too-large = Headers too large

@@ -240,6 +240,7 @@ error-path-not-found = La ruta no existe
 error-method-not-allowed = Método no permitido
 error-not-acceptable = Ninguna codificación aceptable
 error-cursor-expired = El cursor ha caducado
+error-history-expired = El historial ha caducado
 error-query-too-broad = Búsqueda demasiado amplia
 error-uri-too-long = Dirección demasiado larga
 error-headers-too-large = Cabeceras demasiado grandes

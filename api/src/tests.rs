@@ -64,7 +64,7 @@ const VALUES: [(&str, &str, &str); 37] = [
     ("limit", "1", "2"),
 ];
 /// Operations that are not cached, and with cursors that are positions in the log of changes.
-const UNCACHED: [&str; 5] = ["readyz", "changes", "changes_stream", "events_ndjson", "event_history"];
+const UNCACHED: [&str; 6] = ["event", "readyz", "changes", "changes_stream", "events_ndjson", "event_history"];
 const ID: &str = "c4a626ff-9f25-5533-a0a8-2b67472b5ee3";
 
 type Canonicalize = Box<dyn Fn(&str) -> Result<String, ApiError>>;

@@ -75,6 +75,7 @@ error_codes! {
     WebhookLimitReached = "webhook_limit_reached", CONFLICT, "Too many webhooks";
     EventRemoved = "event_removed", GONE, "Event removed";
     CursorExpired = "cursor_expired", GONE, "Cursor expired";
+    HistoryExpired = "history_expired", GONE, "History expired";
     PreconditionFailed = "precondition_failed", PRECONDITION_FAILED, "Precondition failed";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Body too large";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";

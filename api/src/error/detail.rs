@@ -1,6 +1,7 @@
 //! The sentence that states what is wrong, and what is accepted.
 
 use super::{ApiError, ValidationError, is_full};
+use crate::response::to_rfc3339;
 
 const AUTHENTICATION_REQUIRED: &str =
     "this request requires an API key: send `Authorization: Bearer KEY`, or the key as the password of Basic authentication";
@@ -58,6 +59,12 @@ impl ApiError {
             Self::UriTooLong { limit } => format!("the URL must be at most {limit} bytes long"),
             Self::HeadersTooLarge => "the request line and headers must be at most 32 KiB and 100 headers".to_owned(),
             Self::NotFound { what, id } => format!("{what} `{id}` does not exist"),
+            Self::NotYetSeen { id, first_seen_at } => {
+                format!("event `{id}` was not known at that time; it was first seen at {}", to_rfc3339(*first_seen_at))
+            }
+            Self::HistoryExpired { id, earliest } => {
+                format!("what event `{id}` was is known since {}; `as_of` must not be earlier", to_rfc3339(*earliest))
+            }
             Self::EventRemoved(id) => format!("event `{id}` was removed and will not return"),
             Self::EventMoved { id, location } => format!("event `{id}` has another id; it is at `{location}`"),
             Self::Moved { what, id, location } => format!("{what} `{id}` has moved; it is at `{location}`"),

@@ -9,7 +9,8 @@ mod validation;
 
 use std::{io, sync::Arc};
 
-use poem::http::StatusCode;
+use entity::UtcInstant;
+use poem::{Request, http::StatusCode};
 use sea_orm::{DbErr, prelude::Uuid};
 
 pub use self::{code::ErrorCode, validation::ValidationError};
@@ -34,6 +35,22 @@ pub enum ApiError {
         what: &'static str,
         /// Its id or slug.
         id: String,
+    },
+    /// The event was first seen after the requested instant.
+    #[error("event `{id}` was first seen later")]
+    NotYetSeen {
+        /// Its id.
+        id: Uuid,
+        /// When readers could first see it.
+        first_seen_at: UtcInstant,
+    },
+    /// The log does not have what an event was at the requested instant.
+    #[error("the log does not have what event `{id}` was")]
+    HistoryExpired {
+        /// Its id.
+        id: Uuid,
+        /// Since when it is known.
+        earliest: UtcInstant,
     },
     /// The event was removed for legal reasons.
     #[error("event `{0}` was removed")]
@@ -243,12 +260,22 @@ impl ApiError {
         Self::NotFound { what, id: id.to_string() }
     }
 
+    /// The same error, with the query of the request at the location of the resource.
+    #[must_use]
+    pub fn with_query(self, request: &Request) -> Self {
+        match (self, request.uri().query()) {
+            (Self::EventMoved { id, location }, Some(query)) => Self::EventMoved { id, location: format!("{location}?{query}") },
+            (error, _) => error,
+        }
+    }
+
     /// The code, which determines the status and the title.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::InvalidParameters(_) => ErrorCode::InvalidParameter,
-            Self::NotFound { .. } => ErrorCode::NotFound,
+            Self::NotFound { .. } | Self::NotYetSeen { .. } => ErrorCode::NotFound,
+            Self::HistoryExpired { .. } => ErrorCode::HistoryExpired,
             Self::EventRemoved(_) => ErrorCode::EventRemoved,
             Self::EventMoved { .. } => ErrorCode::EventMoved,
             Self::Moved { .. } => ErrorCode::Moved,

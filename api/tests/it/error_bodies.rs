@@ -10,14 +10,18 @@ use api::{
     server::Readiness,
 };
 use bytes::Bytes;
-use entity::{ConnectionRole, UtcInstant, alias::AliasKind};
+use entity::{
+    ConnectionRole, UtcInstant,
+    alias::AliasKind,
+    change::{self, ChangeKind},
+};
 use futures_util::{StreamExt, stream};
 use migration::{
     MigratorTrait,
     testing::{Backend, NextRelease, TestDatabase},
 };
 use poem::{Body, http::Method};
-use sea_orm::{ConnectionTrait, DatabaseConnection, prelude::Uuid};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait, prelude::Uuid};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -48,6 +52,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.extend(feed_errors(&database).await);
     responses.extend(availability_errors(&database).await);
     responses.push(get_removed_event().await);
+    responses.push(get_unknown_past().await);
     responses.extend(get_moved().await);
     responses.push(compare_currencies().await);
     responses.push(create_too_many_webhooks().await);
@@ -141,6 +146,20 @@ async fn get_removed_event() -> TestResponse {
 }
 
 async fn authentication_errors(database: &TestDatabase) -> Vec<TestResponse> {
+/// An event as of an instant from which the log has no changes.
+async fn get_unknown_past() -> TestResponse {
+    let database = TestDatabase::migrated(Backend::Sqlite).await;
+    let event = NewEvent::titled("show").id(Uuid::from_u128(1));
+    let (id, path) = (event.row.id, format!("/events/{}?as_of=2021-01-01T00:00:00Z", event.row.id));
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert([event]).await;
+    let change = catalogue.change(ChangeKind::Updated, "fever", id, "{}").await;
+    catalogue.release(vec![change]).await;
+    let at = UtcInstant(1_612_137_600_000_000);
+    change::Entity::update_many().col_expr(change::Column::At, at.into()).exec(&catalogue.database).await.unwrap();
+    TestApp::new(&database).await.get(&path).await
+}
+
     let (_folder, file) = create_keys_file_path();
     let key = create_key(&file, "rates", &["rates"]);
     let app = start_app(database, &file).await;

@@ -273,6 +273,6 @@ async fn a_malformed_id_is_400(database: Arc<TestDatabase>) {
 async fn rejects_query_parameters(database: Arc<TestDatabase>) {
     let (app, path) = start_app_with_event(&database, NewEvent::titled("show")).await;
     let errors = app.get(&format!("{path}?fields=title&limit=1")).await.validation_errors();
-    let message = "is not a known parameter; this operation accepts none".to_owned();
+    let message = "is not a known parameter; accepted are as_of".to_owned();
     assert_eq!(errors, [("fields".to_owned(), message.clone()), ("limit".to_owned(), message)]);
 }

@@ -42,6 +42,7 @@ mod mcp;
 mod multivac;
 mod openapi;
 mod pagination_under_changes;
+mod past_events;
 mod performers_and_venues;
 mod plans;
 mod providers;

@@ -10,7 +10,13 @@ const CITIES: [(f64, f64); 3] = [(48.85, 2.35), (41.38, 2.17), (35.68, 139.69)];
 /// On some clocks, the day of some of them differs from the day in UTC.
 const HOURS: [&str; 4] = ["00", "09", "20", "23"];
 /// An event of most feeds has none of these attributes.
-const ATTRIBUTES: [&str; 3] = ["", " status='cancelled'", " currency='USD'"];
+const ATTRIBUTES: [&str; 5] = [
+    "",
+    " status='cancelled'",
+    " currency='USD'",
+    " sell_from='2026-01-01T10:00:00' sell_to='2029-12-31' name='Last night'",
+    " sell_from='2029-12-01T10:00:00' sold_out='true' url='https://tickets.example/1'",
+];
 /// Two categories, and one that the first includes.
 const CATEGORIES: [&str; 3] = ["music", "theatre", "jazz"];
 

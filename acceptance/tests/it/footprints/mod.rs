@@ -3,6 +3,7 @@
 
 mod changes;
 mod feeds;
+mod past;
 
 use std::{collections::BTreeMap, fs, io::Read, sync::Arc, time::Duration};
 

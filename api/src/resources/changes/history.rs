@@ -47,17 +47,7 @@ impl HistoryApi {
     ) -> Result<Reply<ChangePage>, ApiError> {
         let query = parse_history(&id, Parameters::of(request))?;
         let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
-        let page = log.read(query).await.map_err(|error| with_query(error, request))?;
+        let page = log.read(query).await.map_err(|error| error.with_query(request))?;
         Reply::json(request, &page).await
-    }
-}
-
-/// The history of an event that has another id is the same request for that id.
-fn with_query(error: ApiError, request: &Request) -> ApiError {
-    match (error, request.uri().query()) {
-        (ApiError::EventMoved { id, location }, Some(query)) => {
-            ApiError::EventMoved { id, location: format!("{location}?{query}") }
-        }
-        (error, _) => error,
     }
 }

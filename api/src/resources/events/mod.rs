@@ -8,6 +8,7 @@ mod facets;
 mod facets_response;
 mod list;
 mod list_response;
+mod past;
 mod remove;
 mod response;
 mod rows;
@@ -31,6 +32,7 @@ pub use self::{
     facets_response::{FacetList, FacetValue, FacetValues, Facets, FacetsMeta},
     list::EventsQuery,
     list_response::{EventPage, EventPageMeta, FoundEvents},
+    past::{EventReply, PastEvent, PastEventReply, PastInstant, PastMeta, PastZone},
     remove::ReasonText,
     response::{EventDetails, EventZone},
     status::EventStatus,
@@ -175,15 +177,22 @@ impl EventsApi {
     /// Get an event
     ///
     /// Returns an event with its zones, performers, venue and provider, and when it was first and last in its provider's feed.
+    ///
+    /// With `as_of`, it returns the event as it was at that instant, computed from the log of changes. Performers, venue and provider have
+    /// their names of today, and `meta` states what is not known. The log has 14 days of all changes, and so does this: an earlier instant
+    /// is 410, and `detail` has the earliest one. Before the event was first seen, it is 404.
     #[oai(path = "/events/:id", method = "get", operation_id = "event")]
     async fn event(
         &self,
         request: &Request,
         /// The event's id, as in `/search`
         id: Path<UuidText>,
-    ) -> Result<Reply<Envelope<EventDetails>>, ApiError> {
-        let (rows, now) = read_event(&self.0, request, &id, "").await?;
-        Reply::json(request, &Envelope::from(EventDetails::new(rows, now))).await
+        /// The instant at which the event is requested: RFC 3339, not in the future
+        #[oai(name = "as_of")]
+        _as_of: Documented<PastInstant>,
+    ) -> Result<Reply<EventReply>, ApiError> {
+        let reply = read_event_at(&self.0, &id, Parameters::of(request)).await.map_err(|error| error.with_query(request))?;
+        Reply::json(request, &reply).await
     }
 
     /// Remove an event
@@ -221,6 +230,24 @@ impl EventsApi {
         };
         tokio::spawn(removing.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
     }
+}
+
+/// Reads an event as it is, or as it was at the instant in the parameters.
+///
+/// # Errors
+///
+/// When the parameters are invalid, readers do not see the event, or the log does not have what it was.
+pub async fn read_event_at(state: &State, id: &str, mut parameters: Parameters<'_>) -> Result<EventReply, ApiError> {
+    let as_of = parameters.get("as_of", past::parse_instant);
+    let Some(as_of) = parameters.finish(as_of)? else {
+        let (rows, now) = find_event(state, id, "").await?;
+        return Ok(EventReply::Current(Envelope::from(EventDetails::new(rows, now))));
+    };
+    let event_id: Uuid = parse_path("id", id, ID_REQUIREMENT)?;
+    let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
+    let found = past::find(&source.connection, event_id, as_of);
+    // It reads few changes of most events.
+    Ok(EventReply::Past(state.reader.read(source, ReadSize::Small, found).await?))
 }
 
 /// Reads the event of a request without parameters. `suffix` follows the id in its path.

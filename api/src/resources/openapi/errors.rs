@@ -5,6 +5,7 @@
 
 use std::io;
 
+use entity::UtcInstant;
 use sea_orm::prelude::Uuid;
 
 use super::{
@@ -52,6 +53,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         }
         ErrorCode::Moved => ["performer", "venue", "provider"].contains(&id),
         ErrorCode::UnknownPlace => ["rates", "event_rates"].contains(&id),
+        ErrorCode::HistoryExpired => id == "event",
         ErrorCode::CursorExpired => {
             ["changes", "changes_stream", "event_history", "create_webhook", "enable_webhook", "replay_webhook"].contains(&id)
         }
@@ -124,6 +126,9 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::UnknownPlace => {
             let message = "must be the code of a place or the slug of a region, as in /places, got `EETLL`";
             ApiError::UnknownPlaces(vec![ValidationError::for_parameter("orig_code", message)])
+        }
+        ErrorCode::HistoryExpired => {
+            ApiError::HistoryExpired { id: Uuid::nil(), earliest: UtcInstant(1_612_137_600_000_000) }
         }
         ErrorCode::CursorExpired => ApiError::CursorExpired,
         ErrorCode::CurrencyRequired => ApiError::CurrencyRequired { currencies: vec!["EUR".to_owned(), "GBP".to_owned()] },

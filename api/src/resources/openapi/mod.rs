@@ -38,6 +38,7 @@ fn complete(document: &str) -> String {
         root.set("openapi", VERSION);
         root.object("components").set("headers", headers::components());
         complete_operations(root.object("paths"));
+        schemas::add_examples(root.object("components").object("schemas"));
         if let Some(paths) = root.get("paths").cloned() {
             schemas::close_bodies(&paths, root.object("components").object("schemas"));
         }

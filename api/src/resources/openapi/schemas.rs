@@ -47,6 +47,21 @@ pub(super) fn close_bodies(paths: &Json, schemas: &mut Object) {
     }
 }
 
+/// Gives alternatives of schemas the example of the first one.
+pub(super) fn add_examples(schemas: &mut Object) {
+    let first_of = |schema: &Json| {
+        Some(schema.as_object()?.get("anyOf")?.elements().first()?.as_object()?.get("$ref")?.as_str()?.to_owned())
+    };
+    for index in 0..schemas.0.len() {
+        let first = first_of(&schemas.0[index].1);
+        let first = first.as_deref().and_then(|reference| schemas.get(reference.strip_prefix(COMPONENTS)?));
+        let example = first.and_then(|schema| schema.as_object()?.get("example").cloned());
+        if let (Some(example), Some(schema)) = (example, schemas.0[index].1.as_object_mut()) {
+            schema.set("example", example);
+        }
+    }
+}
+
 /// Adds the names of the components to which a value refers, each once.
 fn collect_references(value: &Json, names: &mut Vec<String>) {
     value.for_each_member(&mut |name, value| {
