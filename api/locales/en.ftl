@@ -273,6 +273,7 @@ category-music-flamenco = Music: flamenco
 category-music-folk = Music: folk
 category-music-hip-hop = Music: hip hop
 category-music-jazz = Music: jazz
+error-version-unavailable = Version unavailable
 category-music-latin = Music: latin
 category-music-metal = Music: metal
 category-music-pop = Music: pop

@@ -273,6 +273,7 @@ category-music-flamenco = Música: flamenco
 category-music-folk = Música: folk
 category-music-hip-hop = Música: hip hop
 category-music-jazz = Música: jazz
+error-version-unavailable = Versión no disponible
 category-music-latin = Música: latina
 category-music-metal = Música: metal
 category-music-pop = Música: pop

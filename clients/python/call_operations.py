@@ -194,9 +194,13 @@ def check_catalogue() -> str:
 
     # Searches use a new version of the catalogue within a second.
     event_id = wait_for(list_titles, lambda titles: TITLE in titles)[TITLE]
-    details = body(event.sync_detailed(event_id, client=client), 200).data
+    response = event.sync_detailed(event_id, client=client)
+    details = body(response, 200).data
     assert (details.title, details.currency, details.venue.place_code) == (TITLE, "EUR", "EETLL")
     assert [(zone.name, zone.price, zone.numbered) for zone in details.zones] == [("A42", 55.0, True)]
+    version = int(response.headers["Marquee-Version"])
+    past = body(event.sync_detailed(event_id, client=client, as_of=details.updated_at, marquee_min_version=version), 200)
+    assert (past.data.title, past.data.zones[0].price, past.meta.as_of) == (TITLE, 55.0, details.updated_at)
     page = body(events.sync_detailed(client=client, ids=[event_id], total=True), 200)
     assert ([found.title for found in page.data.events], page.meta.total) == ([TITLE], 1)
     calendar = body(event_calendar.sync_detailed(client=client, starts_at=DAY, ends_at=DAY), 200).data

@@ -147,9 +147,15 @@ async function checkCatalogue(title: string) {
   // Searches use a new version of the catalogue within a second.
   const listed = await waitFor(fetch, (event) => event?.title === title);
   assert(listed);
-  const details = body(await client.GET("/events/{id}", { params: { path: { id: listed.id } } }), 200).data;
+  const path = { id: listed.id };
+  const current = await client.GET("/events/{id}", { params: { path } });
+  const details = body(current, 200).data;
   assert.deepEqual([details.title, details.currency, details.venue?.place_code], [title, "EUR", "EETLL"]);
   assert.deepEqual(details.zones.map(({ name, price }) => [name, price]), [["A42", 55]]);
+  const header = { "Marquee-Min-Version": Number(current.response.headers.get("Marquee-Version")) };
+  const as_of = details.updated_at ?? undefined;
+  const past = body(await client.GET("/events/{id}", { params: { path, query: { as_of }, header } }), 200);
+  assert("meta" in past && past.meta.as_of === as_of && past.data.title === title);
   const { data, meta } = body(await client.GET("/events", { params: { query: { ids: [listed.id], total: true } } }), 200);
   assert.deepEqual([data.events.map((event) => event.title), meta.total], [[title], 1]);
   const ofDay = { params: { query: { starts_at: DAY, ends_at: DAY } } };

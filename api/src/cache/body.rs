@@ -70,6 +70,11 @@ impl CachedBody {
         self.confirmed.0.load(Ordering::Relaxed) >= version
     }
 
+    /// The newest version at which it is known to be current.
+    pub(super) fn confirmed_version(&self) -> i64 {
+        self.confirmed.0.load(Ordering::Relaxed)
+    }
+
     /// Records that no release up to this version changed it.
     pub(super) fn confirm_at(&self, version: i64) {
         self.confirmed.0.fetch_max(version, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cache, CachedQuery, QueryOutput, SnapshotVersion, query::run_versioned};
+use super::{Cache, CachedQuery, MinVersion, QueryOutput, SnapshotVersion, query::run_versioned};
 use crate::{
     database::{ReadSource, Replica},
     error::ApiError,
@@ -11,14 +11,18 @@ use crate::{
 impl Cache {
     /// Runs a query on the replica if its version is recent enough, or else on the primary. While the primary is unavailable, any version
     /// is recent enough, except one that lacks a takedown: the headers of the response show its age.
-    pub(super) async fn query_database<Q: CachedQuery>(&self, query: &Q) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
-        if let Some(replica) = self.reader.replica().filter(|replica| self.may_read::<Q>(replica)) {
+    pub(super) async fn query_database<Q: CachedQuery>(
+        &self,
+        query: &Q,
+        minimum: MinVersion,
+    ) -> Result<(QueryOutput, SnapshotVersion), ApiError> {
+        if let Some(replica) = self.reader.replica().filter(|replica| self.may_read::<Q>(replica, minimum)) {
             match self.query_source(&replica.source, query).await {
                 Ok((output, snapshot)) => {
                     replica.record_version(snapshot.0);
                     // Only the primary decides which version is current.
                     self.version.follow(snapshot.0).await;
-                    if self.is_recent::<Q>(snapshot.0, replica) {
+                    if self.is_recent::<Q>(snapshot.0, replica) && minimum.accepts(snapshot.0) {
                         return Ok((output, snapshot));
                     }
                 }
@@ -26,7 +30,11 @@ impl Cache {
                 Err(error) => return Err(error),
             }
         }
-        let (output, snapshot) = self.query_source(self.reader.primary(), query).await?;
+        let source = self.reader.primary();
+        if !self.reader.has_version(source, minimum.version()) {
+            return Err(minimum.unavailable());
+        }
+        let (output, snapshot) = self.query_source(source, query).await?;
         self.version.follow(snapshot.0).await;
         Ok((output, snapshot))
     }
@@ -40,8 +48,9 @@ impl Cache {
     }
 
     /// Whether the replica responds and had a recent version when it was last read.
-    fn may_read<Q: CachedQuery>(&self, replica: &Replica) -> bool {
-        let is_recent = replica.version().is_none_or(|version| self.is_recent::<Q>(version, replica));
+    fn may_read<Q: CachedQuery>(&self, replica: &Replica, minimum: MinVersion) -> bool {
+        let is_recent = |version| self.is_recent::<Q>(version, replica) && minimum.accepts(version);
+        let is_recent = replica.version().map_or(minimum.is_any(), is_recent);
         replica.source.availability.is_available() && is_recent
     }
 

@@ -9,8 +9,10 @@
 mod body;
 mod counters;
 mod database;
+mod freshness;
 mod key;
 mod large_bodies;
+mod min_version;
 mod query;
 pub mod redis;
 mod release_log;
@@ -26,10 +28,10 @@ use metrics::gauge;
 use poem::Request;
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::large_bodies::LargeBodies;
 pub use self::{
     body::CachedBody,
     key::{FORMAT, namespace},
+    min_version::MinVersion,
     query::{CachedQuery, CachedResource, QueryOutput, SnapshotVersion},
     redis::{Redis, RedisSettingsError, describe_metrics},
     request::CacheRequest,
@@ -39,7 +41,11 @@ pub use self::{
 use self::{
     counters::CacheCounters,
     single_flight::{InFlight, SingleFlight},
-    version::{KnownVersion, Superseded, VersionWatch},
+    version::{KnownVersion, VersionWatch},
+};
+pub(crate) use self::{
+    large_bodies::LargeBodies,
+    min_version::{MIN_VERSION_NAME, VERSION_NAME, set_version},
 };
 use crate::{
     database::{Availability, reader::Reader},
@@ -137,7 +143,7 @@ impl Cache {
             Freshness::Revalidating(_) if !Q::MAY_BE_STALE => None,
             freshness => {
                 if matches!(freshness, Freshness::Revalidating(_))
-                    && let (fetch, true) = self.start_fetch(request)
+                    && let (fetch, true) = self.start_fetch(request, MinVersion::default())
                 {
                     fetch.complete_in_background();
                 }
@@ -160,7 +166,8 @@ impl Cache {
     /// As [`get`](Self::get), and when the request accepts no coding that we have.
     pub async fn respond<Q: CachedQuery, T>(self: &Arc<Self>, request: &Request, query: Q) -> Result<Reply<T>, ApiError> {
         let coding = ContentCoding::negotiate(request.headers())?;
-        let response = self.get(&self.request(query, coding)).await?;
+        let minimum = MinVersion::of(request.headers())?;
+        let response = self.get_at_least(&self.request(query, coding), minimum).await?;
         let length = response.body.representation.body.content_length();
         Ok(Reply::new(response.respond(request.headers()), length))
     }
@@ -174,6 +181,23 @@ impl Cache {
         match self.get_cached(request) {
             Some(response) => Ok(response),
             None => self.fetch(request).await,
+        }
+    }
+
+    /// The same, not older than what the client accepts.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get), and when no tier has a response that is as new.
+    pub(crate) async fn get_at_least<Q: CachedQuery>(
+        self: &Arc<Self>,
+        request: &CacheRequest<Q>,
+        minimum: MinVersion,
+    ) -> Result<CacheResponse, ApiError> {
+        self.version.wait_for(minimum).await?;
+        match self.get_cached(request).filter(|response| self.accepts(&response.body, minimum)) {
+            Some(response) => Ok(response),
+            None => self.fetch_at_least(request, minimum).await,
         }
     }
 
@@ -196,18 +220,30 @@ impl Cache {
     ///
     /// As [`get`](Self::get).
     pub async fn fetch<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> Result<CacheResponse, ApiError> {
+        self.fetch_at_least(request, MinVersion::default()).await
+    }
+
+    async fn fetch_at_least<Q: CachedQuery>(
+        self: &Arc<Self>,
+        request: &CacheRequest<Q>,
+        minimum: MinVersion,
+    ) -> Result<CacheResponse, ApiError> {
         for _ in 0..MAX_FETCHES {
-            let (in_flight, is_new) = self.start_fetch(request);
+            let (in_flight, is_new) = self.start_fetch(request, minimum);
             match in_flight.wait().await {
                 // Outdated if it was read from a lagging replica: the headers say so.
                 Ok((body, tier)) => {
+                    if !self.accepts(&body, minimum) {
+                        return Err(minimum.unavailable());
+                    }
                     if let Some(freshness) = self.freshness(&body, &request.query) {
                         return Ok(self.serve::<Q>(body, tier, freshness, !is_new));
                     }
                 }
                 Err(error) => {
                     // A stale response, marked as such, is better than none.
-                    let stale = self.process.get(&request.key).filter(|_| error.is_database_unavailable());
+                    let is_stale = |body: &Arc<CachedBody>| error.is_database_unavailable() && self.accepts(body, minimum);
+                    let stale = self.process.get(&request.key).filter(is_stale);
                     return stale.and_then(|body| self.serve_unconfirmed(body, &request.query)).ok_or(ApiError::Shared(error));
                 }
             }
@@ -242,49 +278,26 @@ impl Cache {
         (!superseded.is_removed).then(|| self.serve::<Q>(body, CacheTier::Process, freshness, false))
     }
 
-    /// Whether a body is current; `None` if it must not be served, because a part of it was removed for legal reasons.
-    fn freshness(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Freshness> {
-        let superseded = self.superseded(body, query);
-        match superseded {
-            Some(superseded) if superseded.is_removed => None,
-            superseded if !self.availability.is_available() || self.availability.is_check_overdue() => {
-                Some(Freshness::DatabaseUnavailable(self.time_since_confirmed(superseded.unwrap_or_default())))
-            }
-            None => Some(Freshness::Fresh),
-            Some(superseded) if superseded.age < self.revalidate_within => Some(Freshness::Revalidating(superseded.age)),
-            Some(superseded) => Some(Freshness::Outdated(superseded.age)),
-        }
-    }
-
-    /// What releases since the body was read mean for it; `None` while none may have changed it.
-    fn superseded(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Superseded> {
-        if body.restores != self.version.restores() {
-            return Some(self.version.superseded_by_restore().unwrap_or_default());
-        }
-        let current = self.version.current().filter(|current| !body.is_confirmed_at(*current))?;
-        let superseded = self.version.superseded(body.version, Some(&query.selection()));
-        if superseded.is_none() {
-            body.confirm_at(current);
-        }
-        superseded
-    }
-
-    /// The time since the body was last known to be current.
-    fn time_since_confirmed(&self, superseded: Superseded) -> Duration {
-        superseded.age.max(self.availability.time_since_response())
-    }
-
-    /// Starts or joins the fetch for the version that is known now. Requests that know a newer version do not join it.
-    fn start_fetch<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>) -> (InFlight, bool) {
+    /// Starts or joins the fetch for the version that is known now. Requests that know a newer version do not join it, nor do those that
+    /// accept no older one: it may read a replica that lags.
+    fn start_fetch<Q: CachedQuery>(self: &Arc<Self>, request: &CacheRequest<Q>, minimum: MinVersion) -> (InFlight, bool) {
         let known = self.version.known();
-        let key = format!("{} {}", known.map_or(-1, |known| known.version), request.key);
-        self.fetches.join(key, || self.clone().run_fetch(request.clone(), known))
+        let version = known.map(|known| known.version);
+        let mut key = format!("{} {}", version.unwrap_or(-1), request.key);
+        let mut minimum = minimum;
+        if !minimum.is_any() {
+            // The primary has the newest version, so that they join each other.
+            minimum = if self.availability.is_available() { minimum.at_least(version) } else { minimum };
+            key = format!("{key} {}", minimum.version().unwrap_or_default());
+        }
+        self.fetches.join(key, || self.clone().run_fetch(request.clone(), known, minimum))
     }
 
     async fn run_fetch<Q: CachedQuery>(
         self: Arc<Self>,
         request: CacheRequest<Q>,
         known: Option<KnownVersion>,
+        minimum: MinVersion,
     ) -> Result<(Arc<CachedBody>, CacheTier), ApiError> {
         // Another fetch may have completed between the lookup of this request and now.
         let is_fresh = |body: &Arc<CachedBody>| self.freshness(body, &request.query) == Some(Freshness::Fresh);
@@ -297,7 +310,7 @@ impl Cache {
         }
         if request.coding != ContentCoding::Identity {
             // Not `get`, which may return the previous body. Boxed, because the future's type would contain itself.
-            let identity = Box::pin(self.fetch(&request.identity())).await?;
+            let identity = Box::pin(self.fetch_at_least(&request.identity(), minimum)).await?;
             let encoded = self.count_large(&request.coding.encode(identity.body.representation.body.clone()).await?)?;
             let body = identity.body.with_coding(request.coding, encoded);
             self.write_redis(&request, &body);
@@ -305,7 +318,7 @@ impl Cache {
         }
         // Before the query: a restore during the query makes its output outdated.
         let restores = self.version.restores();
-        let (output, snapshot) = self.query_database(&request.query).await?;
+        let (output, snapshot) = self.query_database(&request.query, minimum).await?;
         self.counters.count_fetch_from_database();
         let body = CachedBody::new(Q::CONTENT_TYPE, snapshot, restores, self.count_large(&output.body)?, output.link);
         self.write_redis(&request, &body);

@@ -8,7 +8,7 @@ use poem::{
 };
 use serde::de::DeserializeOwned;
 
-use super::CachedBody;
+use super::{CachedBody, set_version};
 use crate::error::ApiError;
 
 /// [RFC 9211](https://www.rfc-editor.org/rfc/rfc9211): how each cache handled the request, the one nearest to the database first.
@@ -77,6 +77,7 @@ impl CacheResponse {
 
     /// Sets the headers that describe where the body comes from, on any response that is made from it.
     pub(crate) fn set_headers(&self, headers: &mut HeaderMap) {
+        set_version(headers, self.body.confirmed_version());
         headers.insert(CACHE_STATUS, HeaderValue::from_static(self.cache_status()));
         let age = match self.freshness {
             Freshness::Fresh => HeaderValue::from_static("0"),

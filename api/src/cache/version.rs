@@ -18,12 +18,18 @@ use metrics::{Gauge, counter, gauge};
 use sea_orm::{DatabaseConnection, DbErr};
 use tokio::{
     sync::{Mutex, watch},
-    time::{sleep, timeout},
+    time::{Instant as TokioInstant, sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::release_log::{CAPACITY, EARLIER_HISTORY, ReleaseLog, SupersededBody};
-use crate::database::{Availability, CheckError, is_schema_current};
+use super::{
+    MinVersion,
+    release_log::{CAPACITY, EARLIER_HISTORY, ReleaseLog, SupersededBody},
+};
+use crate::{
+    database::{Availability, CheckError, is_schema_current},
+    error::ApiError,
+};
 
 /// How often the version is read: without notifications, a new version is detected within a second.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -39,6 +45,9 @@ const LISTEN_RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// For this long, a version lower than the known one may be that of a server that is no longer the primary; after that the database was
 /// restored from a backup, or lost transactions in a failover.
 const RESTORE_DETECTION_TIME: Duration = Duration::from_secs(2);
+
+/// How long a request waits until this process knows the version that its client expects: several polls.
+const MIN_VERSION_WAIT: Duration = Duration::from_secs(2);
 
 /// A version that this process knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +182,25 @@ impl VersionWatch {
         if self.current().is_none_or(|current| current < version) {
             // The next check tries again if this one fails.
             let _version = self.refresh().await;
+        }
+    }
+
+    /// Waits until this process knows the version that a client expects.
+    ///
+    /// # Errors
+    ///
+    /// When it does not exist, or this process does not learn of it in time.
+    pub(crate) async fn wait_for(&self, minimum: MinVersion) -> Result<(), ApiError> {
+        let Some(version) = minimum.version().filter(|version| self.current().is_none_or(|current| current < *version)) else {
+            return Ok(());
+        };
+        let deadline = TokioInstant::now() + MIN_VERSION_WAIT;
+        let mut known = self.subscribe();
+        self.follow(version).await;
+        let reached = known.wait_for(|known| known.is_some_and(|known| known.version >= version));
+        match timeout_at(deadline, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(minimum.unavailable()),
         }
     }
 

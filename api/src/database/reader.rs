@@ -139,6 +139,11 @@ impl Reader {
         }
     }
 
+    /// Whether a source of this reader has this version of the catalogue. The primary has the newest one.
+    pub(crate) fn has_version(&self, source: &ReadSource, version: Option<i64>) -> bool {
+        self.is_primary(source) || self.replica.as_ref().is_none_or(|replica| replica.version() >= version)
+    }
+
     /// The replica, if there is one.
     #[must_use]
     pub fn replica(&self) -> Option<&Arc<Replica>> {

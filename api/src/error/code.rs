@@ -91,6 +91,7 @@ error_codes! {
     SchemaOutdated = "schema_outdated", SERVICE_UNAVAILABLE, "Schema outdated";
     SchemaTooNew = "schema_too_new", SERVICE_UNAVAILABLE, "Schema too new";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Server overloaded";
+    VersionUnavailable = "version_unavailable", SERVICE_UNAVAILABLE, "Version unavailable";
     QueueFull = "queue_full", SERVICE_UNAVAILABLE, "Job queue full";
     WorkerUnavailable = "worker_unavailable", SERVICE_UNAVAILABLE, "Worker unavailable";
     ShuttingDown = "shutting_down", SERVICE_UNAVAILABLE, "Server shutting down";

@@ -70,6 +70,11 @@ impl ApiError {
             Self::Moved { what, id, location } => format!("{what} `{id}` has moved; it is at `{location}`"),
             Self::Shared(error) => error.detail(),
             Self::Overloaded => "too many requests are waiting; retry later".to_owned(),
+            Self::VersionUnavailable { minimum } => {
+                format!(
+                    "version {minimum} of the catalogue, which `Marquee-Min-Version` requests, is not available yet; retry later"
+                )
+            }
             Self::NotAcceptable => {
                 "`Accept-Encoding` excludes every supported content coding: identity, gzip, br and zstd".to_owned()
             }

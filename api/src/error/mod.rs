@@ -5,12 +5,13 @@
 mod code;
 mod conversions;
 mod detail;
+mod location;
 mod validation;
 
 use std::{io, sync::Arc};
 
 use entity::UtcInstant;
-use poem::{Request, http::StatusCode};
+use poem::http::StatusCode;
 use sea_orm::{DbErr, prelude::Uuid};
 
 pub use self::{code::ErrorCode, validation::ValidationError};
@@ -211,6 +212,12 @@ pub enum ApiError {
     /// Too many requests wait for the database.
     #[error("too many requests wait for the database")]
     Overloaded,
+    /// The process has not seen a version of the catalogue in time.
+    #[error("version {minimum} of the catalogue is unavailable")]
+    VersionUnavailable {
+        /// The oldest version that the client accepts.
+        minimum: i64,
+    },
     /// `Accept-Encoding` excludes every supported content coding.
     #[error("the request accepts no supported content coding")]
     NotAcceptable,
@@ -260,15 +267,6 @@ impl ApiError {
         Self::NotFound { what, id: id.to_string() }
     }
 
-    /// The same error, with the query of the request at the location of the resource.
-    #[must_use]
-    pub fn with_query(self, request: &Request) -> Self {
-        match (self, request.uri().query()) {
-            (Self::EventMoved { id, location }, Some(query)) => Self::EventMoved { id, location: format!("{location}?{query}") },
-            (error, _) => error,
-        }
-    }
-
     /// The code, which determines the status and the title.
     #[must_use]
     pub fn code(&self) -> ErrorCode {
@@ -315,6 +313,7 @@ impl ApiError {
             Self::SchemaOutdated => ErrorCode::SchemaOutdated,
             Self::SchemaTooNew => ErrorCode::SchemaTooNew,
             Self::Overloaded => ErrorCode::Overloaded,
+            Self::VersionUnavailable { .. } => ErrorCode::VersionUnavailable,
             Self::NotAcceptable => ErrorCode::NotAcceptable,
             Self::Shared(error) => error.code(),
             Self::PathNotFound => ErrorCode::PathNotFound,
@@ -340,21 +339,11 @@ impl ApiError {
     pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
-            Self::Overloaded | Self::IdempotencyKeyInUse => Some(RETRY_AFTER_OVERLOAD_SECONDS),
+            Self::Overloaded | Self::IdempotencyKeyInUse | Self::VersionUnavailable { .. } => Some(RETRY_AFTER_OVERLOAD_SECONDS),
             Self::QueueFull | Self::WorkerUnavailable => Some(RETRY_AFTER_QUEUE_SECONDS),
             Self::ShuttingDown | Self::SchemaOutdated => Some(RETRY_AFTER_SECONDS),
             Self::Shared(error) => error.retry_after(),
             _ => self.is_database_unavailable().then_some(RETRY_AFTER_SECONDS),
-        }
-    }
-
-    /// Where the resource is now, relative to the URL of the request.
-    #[must_use]
-    pub fn location(&self) -> Option<&str> {
-        match self {
-            Self::EventMoved { location, .. } | Self::Moved { location, .. } => Some(location),
-            Self::Shared(error) => error.location(),
-            _ => None,
         }
     }
 
@@ -364,6 +353,7 @@ impl ApiError {
     pub fn should_log(&self) -> bool {
         match self {
             Self::Overloaded
+            | Self::VersionUnavailable { .. }
             | Self::QueueFull
             | Self::WorkerUnavailable
             | Self::DatabaseStillUnavailable

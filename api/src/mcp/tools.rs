@@ -111,7 +111,8 @@ fn describe(definition: &ToolDefinition, operation: &Value) -> DescribedTool {
 fn input_schema(definition: &ToolDefinition, operation: &Value) -> JsonObject {
     let (mut properties, mut required) = (JsonObject::new(), Vec::new());
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
-        let Some(name) = parameter["name"].as_str() else { continue };
+        // Headers are for clients of the API.
+        let Some(name) = parameter["name"].as_str().filter(|_| parameter["in"] != "header") else { continue };
         if parameter["required"] == true {
             required.push(name);
         }

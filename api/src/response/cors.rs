@@ -12,7 +12,7 @@ use poem::{
 
 /// Response headers that pages may read, beyond the few that every page may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "link, etag, location, retry-after, ratelimit, ratelimit-policy, x-request-id, x-cursor, age, warning, cache-status",
+    "link, etag, location, retry-after, ratelimit, ratelimit-policy, x-request-id, x-cursor, age, warning, cache-status, marquee-version",
 );
 /// Request headers that pages may send. `*` does not include `Authorization`.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("*, authorization");

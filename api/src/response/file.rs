@@ -16,7 +16,7 @@ use super::{
     Reply, Representation,
     reply::{next_link, responses},
 };
-use crate::error::ApiError;
+use crate::{cache::set_version, error::ApiError};
 
 /// A format.
 pub trait FileFormat: Send + Sync + 'static {
@@ -52,6 +52,13 @@ impl<F: FileFormat> FileReply<F> {
         let representation = Representation::negotiate(request.headers(), F::CONTENT_TYPE, body).await?;
         let length = representation.body.content_length();
         Ok(Self::new(Reply::new(representation.respond(request.headers()), length)))
+    }
+
+    /// The same with the version of the catalogue that it has.
+    #[must_use]
+    pub(crate) fn at_version(mut self, version: i64) -> Self {
+        set_version(self.response.headers_mut(), version);
+        self
     }
 
     fn new(reply: Reply<F>) -> Self {

@@ -14,7 +14,7 @@ use poem_openapi::{
 use serde::Serialize;
 
 use super::{Encoded, JSON, Representation, encode_json};
-use crate::error::ApiError;
+use crate::{cache::set_version, error::ApiError};
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 /// The [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) of metrics.
@@ -42,6 +42,13 @@ impl<T> Reply<T> {
     #[must_use]
     pub fn new(response: Response, content_length: usize) -> Self {
         Self { response: with_length(response, content_length), schema: PhantomData }
+    }
+
+    /// The same with the version of the catalogue that it has.
+    #[must_use]
+    pub(crate) fn at_version(mut self, version: i64) -> Self {
+        set_version(self.response.headers_mut(), version);
+        self
     }
 }
 

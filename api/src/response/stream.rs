@@ -19,7 +19,7 @@ use poem_openapi::{
 };
 
 use super::coding::{BROTLI_QUALITY, BROTLI_WINDOW_BITS, ContentCoding, GZIP_LEVEL, LARGE_ENCODERS, ZSTD_LEVEL};
-use crate::error::ApiError;
+use crate::{cache::set_version, error::ApiError};
 
 /// The media type of lines of JSON.
 const NDJSON: &str = "application/x-ndjson";
@@ -104,8 +104,8 @@ impl Write for SharedBuffer {
 }
 
 impl NdjsonReply {
-    /// A response with a body in this coding that is true at a position in the log of changes.
-    pub(crate) fn new(coding: ContentCoding, cursor: &str, body: Body) -> Self {
+    /// A response with a body in this coding that is true at a position in the log of changes, and at the version of the catalogue there.
+    pub(crate) fn new(coding: ContentCoding, (cursor, version): (&str, i64), body: Body) -> Self {
         let mut response = Response::builder().content_type(NDJSON).body(body);
         let headers = response.headers_mut();
         // Caches have nothing with which to revalidate it.
@@ -117,6 +117,7 @@ impl NdjsonReply {
         if let Ok(cursor) = cursor.try_into() {
             headers.insert(CURSOR, cursor);
         }
+        set_version(headers, version);
         Self(response)
     }
 }

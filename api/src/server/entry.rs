@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     auth::{KeyRecord, Keys},
-    cache::Cache,
+    cache::{Cache, MinVersion},
     error::ApiError,
     rate_limit::{self, RateDecision, RateLimiter},
     response::{Cors, problem_response},
@@ -105,17 +105,21 @@ impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
 
     /// Responds to a GET of a hot route, which is parsed once, whether or not the process has the response.
     async fn respond_hot(&self, route: &'static str, request: Request, started: Instant) -> Response {
-        let query = match HotQuery::parse(route, &request, &self.cache) {
-            Ok(query) => query,
+        let query = HotQuery::parse(route, &request, &self.cache);
+        let (query, minimum) = match query.and_then(|query| Ok((query, MinVersion::of(request.headers())?))) {
+            Ok(parsed) => parsed,
             Err(error) => return self.reject(RequestContext::new(&request, started), error).await,
         };
-        if let Some(response) = self.respond_immediately(&query, route, &request, started) {
+        // A client that expects a version may wait.
+        if minimum.is_any()
+            && let Some(response) = self.respond_immediately(&query, route, &request, started)
+        {
             return response;
         }
         let context = RequestContext::new(&request, started);
         let headers = request.headers().clone();
         drop(request);
-        Box::pin(self.observer.observe(context, self.fetch(query, headers))).await
+        Box::pin(self.observer.observe(context, self.fetch(query, headers, minimum))).await
     }
 
     /// A cache hit, or a rejection because too many requests wait. Under load, rejections must cost almost nothing, or they take time
@@ -143,7 +147,10 @@ impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
         Box::pin(self.observer.observe(request, ready(Err(error.into())))).await
     }
 
-    async fn fetch(&self, query: Arc<HotQuery>, request_headers: HeaderMap) -> poem::Result<Response> {
-        Ok(query.fetch(&self.cache).await?.respond(&request_headers))
+    async fn fetch(&self, query: Arc<HotQuery>, request_headers: HeaderMap, minimum: MinVersion) -> poem::Result<Response> {
+        // The process lacks the response, unless the client expects a version.
+        let response =
+            if minimum.is_any() { query.fetch(&self.cache).await? } else { query.get_at_least(&self.cache, minimum).await? };
+        Ok(response.respond(&request_headers))
     }
 }

@@ -11,7 +11,7 @@ use poem::{
 };
 
 use crate::{
-    cache::{Cache, CacheRequest, CacheResponse},
+    cache::{Cache, CacheRequest, CacheResponse, MinVersion},
     error::ApiError,
     query::Parameters,
     resources::{concerts::ConcertsQuery, events::EventsQuery, rates::RatesFilters, search::SearchQuery},
@@ -104,6 +104,16 @@ impl HotQuery {
             Self::Search(request) => cache.shed(request),
             Self::Concerts(request) => cache.shed(request),
             Self::Rates(request) => cache.shed(request),
+        }
+    }
+
+    /// The response, not older than what the client accepts.
+    pub(super) async fn get_at_least(&self, cache: &Arc<Cache>, minimum: MinVersion) -> Result<CacheResponse, ApiError> {
+        match self {
+            Self::Events(request) => cache.get_at_least(request, minimum).await,
+            Self::Search(request) => cache.get_at_least(request, minimum).await,
+            Self::Concerts(request) => cache.get_at_least(request, minimum).await,
+            Self::Rates(request) => cache.get_at_least(request, minimum).await,
         }
     }
 

@@ -18,8 +18,9 @@ pub(crate) use self::samples::Totals;
 pub use self::{readiness::Readiness, samples::Samples};
 use crate::{
     auth::Keys,
-    cache::{Cache, REVALIDATE_WITHIN, Redis, version::VersionWatch},
+    cache::{Cache, MinVersion, REVALIDATE_WITHIN, Redis, version::VersionWatch},
     database::{Availability, ReadSource, Replica, reader::Reader, writer::Writer},
+    error::ApiError,
     images::{Images, PictureProxy},
     map_tiles::MapTiles,
     public_url::PublicUrl,
@@ -121,10 +122,25 @@ impl State {
         }
     }
 
-    /// Reads the version that a write of this process created, so that its client reads its own write. If the database is unavailable
-    /// by now, the version watch reads it later.
-    pub(crate) async fn refresh_version(&self) {
-        let _unavailable = self.version.refresh().await;
+    /// Reads the version that a write of this process created, or a later one, so that its client reads its own write. If the database is
+    /// unavailable by now, the version watch reads it later.
+    pub(crate) async fn refresh_version(&self) -> Option<i64> {
+        self.version.refresh().await.ok()
+    }
+
+    /// Where to read what a client accepts. Waits until this process knows the version.
+    ///
+    /// # Errors
+    ///
+    /// When the version is unavailable.
+    pub(crate) async fn source_at_least(&self, minimum: MinVersion) -> Result<&ReadSource, ApiError> {
+        self.version.wait_for(minimum).await?;
+        let source = self.reader.with_version(self.version.current(), self.version.newest_takedown());
+        if minimum.is_any() || self.reader.has_version(source, minimum.version()) {
+            Ok(source)
+        } else {
+            Err(minimum.unavailable())
+        }
     }
 
     /// Starts the background tasks, which run until `shutdown` is cancelled: the version watch, which `primary` notifies of new

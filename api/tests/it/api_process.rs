@@ -79,7 +79,7 @@ impl RunningApi {
         (head.lines().next().unwrap().to_owned(), body.to_owned())
     }
 
-    async fn exchange(&self, request: &[u8]) -> String {
+    pub(crate) async fn exchange(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request).await.unwrap();
         let mut response = Vec::new();

@@ -130,6 +130,7 @@ async fn get_errors(database: &TestDatabase) -> Vec<TestResponse> {
     ] {
         responses.push(app.get(uri).await);
     }
+    responses.push(app.send(Method::GET, "/search", &[("marquee-min-version", "42")]).await);
     let disconnected = TestApp::with_connection(DatabaseConnection::default());
     responses.push(disconnected.get("/events/00000000-0000-0000-0000-000000000000").await);
     responses
@@ -145,7 +146,6 @@ async fn get_removed_event() -> TestResponse {
     app.get(&path).await
 }
 
-async fn authentication_errors(database: &TestDatabase) -> Vec<TestResponse> {
 /// An event as of an instant from which the log has no changes.
 async fn get_unknown_past() -> TestResponse {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
@@ -160,6 +160,7 @@ async fn get_unknown_past() -> TestResponse {
     TestApp::new(&database).await.get(&path).await
 }
 
+async fn authentication_errors(database: &TestDatabase) -> Vec<TestResponse> {
     let (_folder, file) = create_keys_file_path();
     let key = create_key(&file, "rates", &["rates"]);
     let app = start_app(database, &file).await;

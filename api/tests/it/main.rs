@@ -63,6 +63,7 @@ mod sync_runs;
 mod takedown;
 mod test_app;
 mod untrusted_text;
+mod versions;
 mod web;
 mod webhooks;
 mod write_deadlines;

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use entity::{
-    EventStatus, UtcInstant, alias::AliasKind,
+    EventStatus, UtcInstant,
+    alias::AliasKind,
     change::{self, ChangeKind, NewChange},
     change_retention, database_now,
     event_state::{EventState, ItemKey},
@@ -59,7 +60,11 @@ impl History {
             change = with_states(change, Some(old), Some(new));
         }
         // Of another event, which nothing undoes.
-        let other = NewChange { event_id: Uuid::from_u128(9), changed: r#"{"title":{"old":"x","new":"y"}}"#.to_owned(), ..change.clone() };
+        let other = NewChange {
+            event_id: Uuid::from_u128(9),
+            changed: r#"{"title":{"old":"x","new":"y"}}"#.to_owned(),
+            ..change.clone()
+        };
         self.catalogue.release(vec![change, other]).await;
         self.instants.push(database_now(&self.catalogue.database).await.unwrap());
     }
@@ -88,11 +93,14 @@ async fn changes_are_undone_from_the_newest_to_the_oldest(database: Arc<TestData
         row.time_zone = Some("Europe/Madrid".to_owned());
     });
     let mut history = History::start(&database, event).await;
-    let price = |old: f64, new: f64| json!({ "min_price": { "old": old, "new": new }, "max_price": { "old": old, "new": new },
-        "zones": { "old": [{ "name": "A", "price": old }], "new": [{ "name": "A", "price": new }] } });
+    let price = |old: f64, new: f64| {
+        json!({ "min_price": { "old": old, "new": new }, "max_price": { "old": old, "new": new },
+        "zones": { "old": [{ "name": "A", "price": old }], "new": [{ "name": "A", "price": new }] } })
+    };
     history.log(ChangeKind::Updated, json!({ "title": { "old": "first", "new": "second" } }), None).await;
     history.log(ChangeKind::PriceChanged, price(10.5, 20.0), None).await;
-    let moved = json!({ "start_date": { "old": "2021-07-09", "new": "2021-02-10" }, "start_time": { "old": null, "new": "20:00:00" } });
+    let moved =
+        json!({ "start_date": { "old": "2021-07-09", "new": "2021-02-10" }, "start_time": { "old": null, "new": "20:00:00" } });
     history.log(ChangeKind::Rescheduled, moved, None).await;
     history.log(ChangeKind::PriceChanged, price(20.0, 30.0), None).await;
     let cancelled = json!({ "status": { "old": "scheduled", "new": "cancelled" }, "title": { "old": "second", "new": "third" } });
@@ -255,7 +263,11 @@ async fn only_instants_until_now_are_accepted(database: Arc<TestDatabase>) {
         let errors = history.app.get(&format!("{}?as_of={as_of}", history.path)).await.validation_errors();
         assert!(errors.len() == 1 && errors[0].0 == "as_of" && errors[0].1.starts_with(message), "{as_of}: {errors:?}");
     }
-    assert_eq!(history.app.get(&format!("{}?as_of=", history.path)).await.json()["meta"], Value::Null, "an empty value is absent");
+    assert_eq!(
+        history.app.get(&format!("{}?as_of=", history.path)).await.json()["meta"],
+        Value::Null,
+        "an empty value is absent"
+    );
 }
 
 async fn the_query_is_part_of_the_redirect_and_a_removed_event_is_gone(database: Arc<TestDatabase>) {

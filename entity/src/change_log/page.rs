@@ -50,6 +50,8 @@ pub struct LogPage {
     pub next: ChangeCursor,
     /// Whether the log ends with this page.
     pub is_last: bool,
+    /// The version of the catalogue in the snapshot.
+    pub version: i64,
 }
 
 impl LoggedChange {
@@ -102,7 +104,7 @@ pub async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> 
         selected.extend(Some(row).filter(|row| query.selects_states(row.states().as_ref(), &row.provider)));
     }
     let next = last.filter(|_| !is_last).unwrap_or_else(|| cursor_after_release(&catalogue));
-    Ok(Some(LogPage { rows: selected, next, is_last }))
+    Ok(Some(LogPage { rows: selected, next, is_last, version: catalogue.version }))
 }
 
 /// Whether a position is one of this log.

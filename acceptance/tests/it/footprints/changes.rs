@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use api::resources::changes::{ChangeLog, parse_changes};
+use api::{
+    cache::MinVersion,
+    resources::changes::{ChangeLog, parse_changes},
+};
 
 use super::*;
 
@@ -62,7 +65,8 @@ async fn read_log(state: &State, filter: &str, position: &str) -> (Vec<String>, 
     let (mut events, mut after) = (Vec::new(), position.to_owned());
     loop {
         let query = format!("limit=3&after={after}&{filter}");
-        let page = log.read(parse_changes(Parameters::parse(&query)).unwrap()).await.unwrap();
+        let query = parse_changes(Parameters::parse(&query)).unwrap();
+        let (page, _) = log.read(query, MinVersion::default()).await.unwrap();
         let page = serde_json::to_value(&page).unwrap();
         let changes = page["data"]["changes"].as_array().unwrap();
         events.extend(changes.iter().map(|change| change["event_id"].as_str().unwrap().to_owned()));

@@ -1,6 +1,6 @@
 //! An event as of an instant is what a reader received at that instant, except for what the response declares as unknown.
 
-use api::resources::events::read_event_at;
+use api::{cache::MinVersion, resources::events::read_event_at};
 use entity::{database_now, event};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn any_release() -> impl Strategy<Value = Step> {
 }
 
 async fn read(state: &State, id: Uuid, query: &str) -> Result<Value, ApiError> {
-    let reply = read_event_at(state, &id.to_string(), Parameters::parse(query)).await?;
+    let (reply, _) = read_event_at(state, &id.to_string(), Parameters::parse(query), MinVersion::default()).await?;
     Ok(serde_json::to_value(reply).unwrap())
 }
 

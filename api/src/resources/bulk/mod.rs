@@ -8,6 +8,7 @@ use poem::Request;
 use poem_openapi::OpenApi;
 
 use crate::{
+    cache::MinVersion,
     database::Snapshot,
     error::ApiError,
     query::{Documented, Parameters, ProviderSlugText, parse_provider_slug},
@@ -45,9 +46,16 @@ impl BulkApi {
         let provider = parameters.finish(provider)?;
         let coding = ContentCoding::negotiate(request.headers())?;
         let encoder = StreamEncoder::new(coding)?;
+        let minimum = MinVersion::of(request.headers())?;
+        self.0.version.wait_for(minimum).await?;
         let snapshot = Snapshot::begin(&self.0.reader).await?;
+        let version = snapshot.catalogue.version;
+        if !minimum.accepts(version) {
+            snapshot.end().await?;
+            return Err(minimum.unavailable());
+        }
         let cursor = cursor_after_release(&snapshot.catalogue).encode();
         let body = writer::start(snapshot, cursor.clone(), provider, encoder);
-        Ok(NdjsonReply::new(coding, &cursor, body))
+        Ok(NdjsonReply::new(coding, (&cursor, version), body))
     }
 }

@@ -9,6 +9,7 @@ use super::{
     response::ChangePage,
 };
 use crate::{
+    cache::MinVersion,
     error::ApiError,
     query::{CursorText, Documented, Parameters, Path, UuidText},
     resources::openapi::Tag,
@@ -47,7 +48,8 @@ impl HistoryApi {
     ) -> Result<Reply<ChangePage>, ApiError> {
         let query = parse_history(&id, Parameters::of(request))?;
         let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
-        let page = log.read(query).await.map_err(|error| error.with_query(request))?;
-        Reply::json(request, &page).await
+        let minimum = MinVersion::of(request.headers())?;
+        let (page, version) = log.read(query, minimum).await.map_err(|error| error.with_query(request))?;
+        Ok(Reply::json(request, &page).await?.at_version(version))
     }
 }

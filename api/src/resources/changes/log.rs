@@ -13,7 +13,10 @@ use super::{
     rows::{self, LogPage},
 };
 use crate::{
-    cache::version::{KnownVersion, VersionWatch},
+    cache::{
+        MinVersion,
+        version::{KnownVersion, VersionWatch},
+    },
     database::{
         ReadSource,
         reader::{ReadSize, Reader},
@@ -36,14 +39,17 @@ impl ChangeLog {
         Self { reader, version }
     }
 
-    /// The page of a request.
+    /// The page of a request, and the version of the catalogue from which it was read.
     ///
     /// # Errors
     ///
-    /// When the position has expired, the event is missing, or the database is unavailable.
-    pub async fn read(&self, query: ChangesQuery) -> Result<ChangePage, ApiError> {
-        let page = self.read_page(&self.resolve(query).await?).await?;
-        Ok(page.into())
+    /// When the position has expired, the event is missing, or the database or the version is unavailable.
+    pub async fn read(&self, query: ChangesQuery, minimum: MinVersion) -> Result<(ChangePage, i64), ApiError> {
+        self.version.wait_for(minimum).await?;
+        let page = self.read_page(&self.resolve(query).await?, minimum).await?;
+        minimum.check(page.version)?;
+        let version = page.version;
+        Ok((page.into(), version))
     }
 
     /// Looks up what the filters of a query name.
@@ -55,10 +61,13 @@ impl ChangeLog {
     }
 
     /// Reads a page of a query that was resolved.
-    pub(super) async fn read_page(&self, query: &ChangesQuery) -> Result<LogPage, ApiError> {
+    pub(super) async fn read_page(&self, query: &ChangesQuery, minimum: MinVersion) -> Result<LogPage, ApiError> {
         let version = self.version.current().max(query.after.as_ref().map(|cursor| cursor.sort_key.version));
         let takedown = self.version.newest_takedown();
         let source = self.reader.with_version(version, takedown);
+        if !minimum.is_any() && !self.reader.has_version(source, minimum.version()) {
+            return Err(minimum.unavailable());
+        }
         let page = self.read_page_from(source, query, takedown).await;
         // A replica may lag behind the cursor. Only the primary can tell that it has expired.
         if matches!(page, Err(ApiError::CursorExpired)) && !self.reader.is_primary(source) {

@@ -27,6 +27,7 @@ use self::{
     stream::EventStreamReply,
 };
 use crate::{
+    cache::MinVersion,
     error::ApiError,
     find::AllFilters,
     query::{CursorText, Documented, Parameters},
@@ -76,7 +77,9 @@ impl ChangesApi {
         _limit: Documented<ChangesLimit>,
     ) -> Result<Reply<ChangePage>, ApiError> {
         let log = ChangeLog::new(self.0.reader.clone(), self.0.version.clone());
-        Reply::json(request, &log.read(parse_changes(Parameters::of(request))?).await?).await
+        let query = parse_changes(Parameters::of(request))?;
+        let (page, version) = log.read(query, MinVersion::of(request.headers())?).await?;
+        Ok(Reply::json(request, &page).await?.at_version(version))
     }
 
     /// Follow changes of events

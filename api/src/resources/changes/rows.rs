@@ -19,6 +19,8 @@ pub(super) struct LogPage {
     pub(super) next: ChangeCursor,
     /// Whether the log ends with this page.
     pub(super) is_last: bool,
+    /// The version of the catalogue in the snapshot.
+    pub(super) version: i64,
     /// The newest takedown that was known before it was read: the page contains no values of what that one has removed.
     pub(super) takedown: Option<i64>,
 }
@@ -34,7 +36,7 @@ pub(super) async fn find(
         Some(missing) => Err(missing),
         None => {
             let page = change_log::read_page(&snapshot, query).await?.ok_or(ApiError::CursorExpired);
-            page.map(|page| LogPage { rows: page.rows, next: page.next, is_last: page.is_last, takedown })
+            page.map(|page| LogPage { rows: page.rows, next: page.next, is_last: page.is_last, version: page.version, takedown })
         }
     };
     // Not a rollback, which would close the connection.

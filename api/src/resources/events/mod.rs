@@ -15,7 +15,6 @@ mod rows;
 mod status;
 mod ticket_link;
 
-use entity::UtcInstant;
 use poem::Request;
 use poem_openapi::{ApiResponse, OpenApi};
 use sea_orm::prelude::Uuid;
@@ -37,17 +36,18 @@ pub use self::{
     response::{EventDetails, EventZone},
     status::EventStatus,
 };
-use self::{
-    facets::FacetNames,
-    list::{EventIds, EventLimit, FieldNames, TotalText},
-    rows::EventRows,
-};
 pub(crate) use self::{
     rows::{explain_missing, load_related, select_visible},
     ticket_link::{TicketLink, read_ticket_link},
 };
+use self::{
+    facets::FacetNames,
+    list::{EventIds, EventLimit, FieldNames, TotalText},
+    rows::ReadEvent,
+};
 use crate::{
     auth::{Caller, Scope},
+    cache::MinVersion,
     database::reader::ReadSize,
     error::ApiError,
     find::{AllFilters, SortText},
@@ -61,7 +61,7 @@ const ID_REQUIREMENT: &str = "must be a UUID as in /search";
 
 /// Reads an event for its page, and its JSON-LD.
 pub(crate) async fn read_event_page(state: &State, id: &str) -> Result<(EventDetails, Vec<u8>), ApiError> {
-    let (rows, now) = find_event(state, id, "").await?;
+    let ReadEvent { rows, now, .. } = find_event(state, id, "", MinVersion::default()).await?;
     let json_ld = export::encode_json_ld(rows.clone().into_view(now), state.public_url.as_ref())?;
     Ok((EventDetails::new(rows, now), json_ld))
 }
@@ -91,7 +91,11 @@ pub(crate) async fn read_cached_event(state: &State, id: &str) -> Result<Event, 
 pub enum RemoveResponse {
     /// The event is removed, now or by an earlier request
     #[oai(status = 204)]
-    Removed,
+    Removed(
+        /// A version of the catalogue without the event
+        #[oai(header = "Marquee-Version")]
+        i64,
+    ),
 }
 
 /// The operations.
@@ -191,8 +195,10 @@ impl EventsApi {
         #[oai(name = "as_of")]
         _as_of: Documented<PastInstant>,
     ) -> Result<Reply<EventReply>, ApiError> {
-        let reply = read_event_at(&self.0, &id, Parameters::of(request)).await.map_err(|error| error.with_query(request))?;
-        Reply::json(request, &reply).await
+        let minimum = MinVersion::of(request.headers())?;
+        let read = read_event_at(&self.0, &id, Parameters::of(request), minimum).await;
+        let (reply, version) = read.map_err(|error| error.with_query(request))?;
+        Ok(Reply::json(request, &reply).await?.at_version(version))
     }
 
     /// Remove an event
@@ -224,41 +230,50 @@ impl EventsApi {
         let removing = async move {
             state.writer.write(1, remove::remove(&state.writer.database, event_id, &reason, precondition)).await?;
             // Until this process knows the release, it may serve cached responses with the event. The client then repeats the request.
-            state.version.refresh().await.map_err(|_| ApiError::DatabaseStillUnavailable)?;
+            let version = state.version.refresh().await.map_err(|_| ApiError::DatabaseStillUnavailable)?;
             tracing::info!(event.id = %event_id, "event removed");
-            Ok(RemoveResponse::Removed)
+            Ok(RemoveResponse::Removed(version))
         };
         tokio::spawn(removing.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
     }
 }
 
-/// Reads an event as it is, or as it was at the instant in the parameters.
+/// Reads an event as it is, or as it was at the instant in the parameters, and the version of the catalogue.
 ///
 /// # Errors
 ///
-/// When the parameters are invalid, readers do not see the event, or the log does not have what it was.
-pub async fn read_event_at(state: &State, id: &str, mut parameters: Parameters<'_>) -> Result<EventReply, ApiError> {
+/// When the parameters are invalid, readers do not see the event, the log does not have what it was, or the version is unavailable.
+pub async fn read_event_at(
+    state: &State,
+    id: &str,
+    mut parameters: Parameters<'_>,
+    minimum: MinVersion,
+) -> Result<(EventReply, i64), ApiError> {
     let as_of = parameters.get("as_of", past::parse_instant);
     let Some(as_of) = parameters.finish(as_of)? else {
-        let (rows, now) = find_event(state, id, "").await?;
-        return Ok(EventReply::Current(Envelope::from(EventDetails::new(rows, now))));
+        let ReadEvent { rows, now, version } = find_event(state, id, "", minimum).await?;
+        return Ok((EventReply::Current(Envelope::from(EventDetails::new(rows, now))), version));
     };
     let event_id: Uuid = parse_path("id", id, ID_REQUIREMENT)?;
-    let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
-    let found = past::find(&source.connection, event_id, as_of);
+    let source = state.source_at_least(minimum).await?;
     // It reads few changes of most events.
-    Ok(EventReply::Past(state.reader.read(source, ReadSize::Small, found).await?))
+    let found = state.reader.read(source, ReadSize::Small, past::find(&source.connection, event_id, as_of)).await;
+    let (reply, version) = found?;
+    minimum.check(version)?;
+    Ok((EventReply::Past(reply), version))
 }
 
 /// Reads the event of a request without parameters. `suffix` follows the id in its path.
-async fn read_event(state: &State, request: &Request, id: &str, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
+async fn read_event(state: &State, request: &Request, id: &str, suffix: &str) -> Result<ReadEvent, ApiError> {
     no_parameters(request)?;
-    find_event(state, id, suffix).await
+    find_event(state, id, suffix, MinVersion::of(request.headers())?).await
 }
 
 /// Reads the event with this id, which `suffix` follows.
-async fn find_event(state: &State, id: &str, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
+async fn find_event(state: &State, id: &str, suffix: &str, minimum: MinVersion) -> Result<ReadEvent, ApiError> {
     let event_id: Uuid = parse_path("id", id.strip_suffix(suffix).unwrap_or(id), ID_REQUIREMENT)?;
-    let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
-    state.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id, suffix)).await
+    let source = state.source_at_least(minimum).await?;
+    let found = state.reader.read(source, ReadSize::Small, rows::find(&source.connection, event_id, suffix)).await?;
+    minimum.check(found.version)?;
+    Ok(found)
 }

@@ -7,7 +7,10 @@ use entity::{
 use poem_openapi::registry::MetaSchema;
 use sea_orm::{DatabaseConnection, DatabaseTransaction, prelude::Uuid};
 
-use super::{EventDetails, rows};
+use super::{
+    EventDetails,
+    rows::{self, ReadEvent},
+};
 use crate::{
     error::ApiError,
     query::{ParameterKind, WITHOUT_CONTROLS},
@@ -61,7 +64,7 @@ pub(super) async fn remove(
 
 /// Checks a condition of the client. No sync can change the event any more.
 async fn check(transaction: &DatabaseTransaction, id: Uuid, precondition: &Precondition) -> Result<(), ApiError> {
-    let (rows, now) = rows::fetch(transaction, id).await?.ok_or(ApiError::PreconditionFailed)?;
+    let ReadEvent { rows, now, .. } = rows::fetch(transaction, id).await?.ok_or(ApiError::PreconditionFailed)?;
     let body = serde_json::to_vec(&Envelope::from(EventDetails::new(rows, now))).map_err(ApiError::Encoding)?;
     precondition.check(body.into()).await
 }

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use entity::{
     UtcInstant,
     alias::{self, AliasKind},
-    base_event, database_now, event, event_performer, listing, performer, provider, tombstone, venue, zone,
+    base_event,
+    catalogue_version::{self, ONLY_ROW},
+    clock, event, event_performer, listing, performer, provider, tombstone, venue, zone,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseConnection, DbErr, EntityTrait, JoinType, QueryFilter, QuerySelect, RelationTrait,
@@ -35,6 +37,16 @@ pub(crate) struct EventRows {
     pub(super) updated_at: Option<UtcInstant>,
 }
 
+/// An event that was read from a snapshot.
+#[derive(Debug)]
+pub(super) struct ReadEvent {
+    pub(super) rows: EventRows,
+    /// The database's clock.
+    pub(super) now: UtcInstant,
+    /// The version of the catalogue in the snapshot.
+    pub(super) version: i64,
+}
+
 /// Selects an event, joined with its base event and its provider. For readers, an event that was never on sale online does not exist, nor
 /// do the events of an incomplete first load.
 pub(crate) fn select_visible(id: Uuid) -> Select<event::Entity> {
@@ -45,8 +57,8 @@ pub(crate) fn select_visible(id: Uuid) -> Select<event::Entity> {
         .filter(provider::COLUMN.loading_since.is_null())
 }
 
-/// Reads an event that readers can see, and the database's clock. `suffix` follows the id in the path of the resource.
-pub(super) async fn find(database: &DatabaseConnection, id: Uuid, suffix: &str) -> Result<(EventRows, UtcInstant), ApiError> {
+/// Reads an event that readers can see. `suffix` follows the id in the path of the resource.
+pub(super) async fn find(database: &DatabaseConnection, id: Uuid, suffix: &str) -> Result<ReadEvent, ApiError> {
     // One snapshot, so that a concurrent sync cannot mix the zones of two feeds.
     let snapshot = begin_snapshot(database).await?;
     let event = match fetch(&snapshot, id).await? {
@@ -90,15 +102,17 @@ pub(crate) async fn explain_missing(
     })
 }
 
-/// Reads an event that readers can see, in a transaction, and the database's clock.
-pub(super) async fn fetch(transaction: &impl ConnectionTrait, id: Uuid) -> Result<Option<(EventRows, UtcInstant)>, DbErr> {
+/// Reads an event that readers can see, in a transaction.
+pub(super) async fn fetch(transaction: &impl ConnectionTrait, id: Uuid) -> Result<Option<ReadEvent>, DbErr> {
     let event = select_visible(id).select_also(base_event::Entity);
     let Some((event, Some(base_event))) = event.one(transaction).await? else { return Ok(None) };
     let provider = provider::Entity::find_by_id(base_event.provider_id).one(transaction).await?;
     let provider = provider.ok_or_else(|| DbErr::RecordNotFound(format!("provider {}", base_event.provider_id)))?;
     let rows = load_related(transaction, &provider, vec![(event, base_event)]).await?;
-    let now = database_now(transaction).await?;
-    Ok(rows.into_iter().next().map(|rows| (rows, now)))
+    let catalogue = catalogue_version::Entity::find_by_id(ONLY_ROW).select_only().column(catalogue_version::Column::Version);
+    let catalogue = catalogue.expr(clock::now(transaction)).into_tuple::<(i64, UtcInstant)>().one(transaction).await?;
+    let (version, now) = catalogue.ok_or_else(|| DbErr::RecordNotFound("catalogue_version has no row".to_owned()))?;
+    Ok(rows.into_iter().next().map(|rows| ReadEvent { rows, now, version }))
 }
 
 /// Reads what belongs to events of a provider, with one statement for each table. Nothing is sorted by the database, because its

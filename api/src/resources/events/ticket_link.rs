@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use poem::Request;
 use sea_orm::prelude::Uuid;
 
-use super::{export::to_uri, read_event};
+use super::{export::to_uri, read_event, rows::ReadEvent};
 use crate::{error::ApiError, state::State};
 
 /// The link of an event to its seller.
@@ -27,7 +27,7 @@ impl TicketLink {
 
 /// Reads the link of the event of a request.
 pub(crate) async fn read_ticket_link(state: &State, request: &Request, id: &str) -> Result<TicketLink, ApiError> {
-    let (rows, now) = read_event(state, request, id, "").await?;
+    let ReadEvent { rows, now, .. } = read_event(state, request, id, "").await?;
     let affiliate = rows.provider.affiliate_parameters();
     let event = rows.into_view(now);
     Ok(TicketLink { event_id: event.id, provider: event.provider_slug, url: event.url, affiliate })

@@ -78,6 +78,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::Overloaded => {
             is_read && !is_health || ["put_places", "push_feed", "post_rate_batch", "create_webhook"].contains(&id)
         }
+        ErrorCode::VersionUnavailable => operation.has_version(),
         ErrorCode::QueueFull => ["push_feed", "multivac_data"].contains(&id),
         ErrorCode::WorkerUnavailable => id == "push_feed",
         ErrorCode::ShuttingDown => ["readyz", "post_rate_batch"].contains(&id),
@@ -127,9 +128,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
             let message = "must be the code of a place or the slug of a region, as in /places, got `EETLL`";
             ApiError::UnknownPlaces(vec![ValidationError::for_parameter("orig_code", message)])
         }
-        ErrorCode::HistoryExpired => {
-            ApiError::HistoryExpired { id: Uuid::nil(), earliest: UtcInstant(1_612_137_600_000_000) }
-        }
+        ErrorCode::HistoryExpired => ApiError::HistoryExpired { id: Uuid::nil(), earliest: UtcInstant(1_612_137_600_000_000) },
         ErrorCode::CursorExpired => ApiError::CursorExpired,
         ErrorCode::CurrencyRequired => ApiError::CurrencyRequired { currencies: vec!["EUR".to_owned(), "GBP".to_owned()] },
         ErrorCode::QueryTooBroad => ApiError::QueryTooBroad { filters: vec!["starts_at", "city"] },
@@ -157,6 +156,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::DatabaseCorrupt => ApiError::DatabaseStillCorrupt,
         ErrorCode::StorageFull => ApiError::Disk(io::ErrorKind::StorageFull.into()),
         ErrorCode::Overloaded => ApiError::Overloaded,
+        ErrorCode::VersionUnavailable => ApiError::VersionUnavailable { minimum: 43 },
         ErrorCode::QueueFull => ApiError::QueueFull,
         ErrorCode::WorkerUnavailable => ApiError::WorkerUnavailable,
         ErrorCode::SchemaOutdated => ApiError::SchemaOutdated,

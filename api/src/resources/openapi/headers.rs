@@ -7,6 +7,7 @@ use super::{
     json::{Json, Object},
     operation::Operation,
 };
+use crate::cache::{MIN_VERSION_NAME, VERSION_NAME};
 
 /// A header that several operations have.
 struct CommonHeader {
@@ -49,7 +50,13 @@ const RATE_LIMIT_POLICY: CommonHeader = CommonHeader {
     kind: "string",
     is_required: false,
 };
-const COMMON: [CommonHeader; 6] = [REQUEST_ID, ETAG, RETRY_AFTER, WWW_AUTHENTICATE, RATE_LIMIT, RATE_LIMIT_POLICY];
+const VERSION: CommonHeader = CommonHeader {
+    name: VERSION_NAME,
+    description: "The version of the catalogue that the response has, for `Marquee-Min-Version`",
+    kind: "integer",
+    is_required: true,
+};
+const COMMON: [CommonHeader; 7] = [REQUEST_ID, ETAG, RETRY_AFTER, WWW_AUTHENTICATE, RATE_LIMIT, RATE_LIMIT_POLICY, VERSION];
 
 /// The components to which responses refer.
 pub(super) fn components() -> Object {
@@ -75,6 +82,9 @@ pub(super) fn add(operation: &Operation<'_>, status: &str, response: &mut Object
     if operation.is_read && !operation.is_streamed() && ["200", "304"].contains(&status) {
         add(ETAG);
     }
+    if operation.has_version() && ["200", "304"].contains(&status) {
+        add(VERSION);
+    }
     if !operation.is_health() {
         add(RATE_LIMIT);
         add(RATE_LIMIT_POLICY);
@@ -88,6 +98,15 @@ pub(super) fn add(operation: &Operation<'_>, status: &str, response: &mut Object
     }
     add(REQUEST_ID);
     response.set("headers", headers);
+}
+
+/// The request header of an operation that reads the catalogue at a version.
+pub(super) fn min_version() -> Object {
+    let description = "The oldest version of the catalogue that the client accepts: the greatest `Marquee-Version` of the responses that it \
+                       has received. The server waits up to 2 seconds until it has this version; then the response is 503";
+    let schema = Object::default().with("type", "integer").with("format", "int64").with("minimum", 0_u64).with("example", 0_u64);
+    let parameter = Object::default().with("name", MIN_VERSION_NAME).with("schema", schema).with("in", "header");
+    parameter.with("description", description).with("required", false)
 }
 
 fn reference(header: &CommonHeader) -> Json {

@@ -71,6 +71,11 @@ fn complete_operation(path: &str, method: &str, definition: &mut Object) {
     for parameter in definition.get_mut("parameters").into_iter().flat_map(Json::elements_mut) {
         complete_parameter(parameter);
     }
+    if operation.has_version() {
+        let mut parameters = definition.get("parameters").map(Json::elements).unwrap_or_default().to_vec();
+        parameters.push(headers::min_version().into());
+        definition.set("parameters", parameters);
+    }
     let responses = definition.object("responses");
     errors::add_responses(&operation, responses);
     for (status, response) in &mut responses.0 {

@@ -9,6 +9,34 @@ use crate::{
     },
 };
 
+/// Reads of the catalogue. The ledger and the data of the probe always are those of the primary, and a stream has cursors.
+const VERSIONED: [&str; 24] = [
+    "search",
+    "concerts",
+    "performers",
+    "performer",
+    "venues",
+    "venue",
+    "places",
+    "rates",
+    "event_rates",
+    "events",
+    "event_calendar",
+    "event_facets",
+    "event",
+    "events_ics",
+    "events_atom",
+    "events_geojson",
+    "events_csv",
+    "event_ics",
+    "event_jsonld",
+    "categories",
+    "changes",
+    "event_history",
+    "events_ndjson",
+    "provider",
+];
+
 /// An operation of the document.
 #[derive(Debug)]
 pub(super) struct Operation<'a> {
@@ -43,6 +71,11 @@ impl<'a> Operation<'a> {
     /// Whether its response is sent while it is read, so that it has no validator.
     pub(super) fn is_streamed(&self) -> bool {
         ["events_ndjson", "changes_stream"].contains(&self.id)
+    }
+
+    /// Whether it reads the catalogue at a version, which its client may expect.
+    pub(super) fn has_version(&self) -> bool {
+        self.is_read && VERSIONED.contains(&self.id)
     }
 
     pub(super) fn has_parameter(&self, name: &str) -> bool {

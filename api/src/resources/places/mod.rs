@@ -6,7 +6,7 @@ mod response;
 mod write;
 
 use poem::Request;
-use poem_openapi::OpenApi;
+use poem_openapi::{ApiResponse, OpenApi};
 
 pub use self::{
     document::{PlaceInput, PlacesDocument, RegionInput},
@@ -26,6 +26,19 @@ use crate::{
 /// The operations.
 #[derive(Debug)]
 pub struct PlacesApi(pub State);
+
+/// The response to a new list.
+#[derive(ApiResponse, Debug)]
+pub enum PlacesResponse {
+    /// The list is replaced
+    #[oai(status = 200)]
+    Replaced(
+        Encoded<Envelope<PlacesCounts>>,
+        /// A version of the catalogue with the list. Absent if the database became unavailable
+        #[oai(header = "Marquee-Version")]
+        Option<i64>,
+    ),
+}
 
 #[OpenApi(tag = "Tag::PlacesAndPrices")]
 impl PlacesApi {
@@ -65,7 +78,7 @@ impl PlacesApi {
         #[oai(name = "If-Match")]
         _if_match: Documented<IfMatchText>,
         upload: Upload<PlacesDocument>,
-    ) -> Result<Encoded<Envelope<PlacesCounts>>, ApiError> {
+    ) -> Result<PlacesResponse, ApiError> {
         let caller = self.0.keys.authorize(request, &caller, &Scope::Places)?;
         no_parameters(request)?;
         let precondition = Precondition::of(request.headers())?;
@@ -75,9 +88,9 @@ impl PlacesApi {
         let _turn = self.0.writer.lock_places().await?;
         let document = document::parse(bytes).await?;
         let counts = write::replace(&self.0.writer, document, precondition).await?;
-        self.0.refresh_version().await;
+        let version = self.0.refresh_version().await;
         let PlacesCounts { regions, places, changed } = counts;
         tracing::info!(places.count = places, regions.count = regions, places.changed = changed, "places replaced");
-        Encoded::new(&Envelope::from(counts))
+        Ok(PlacesResponse::Replaced(Encoded::new(&Envelope::from(counts))?, version))
     }
 }

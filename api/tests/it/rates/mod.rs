@@ -38,7 +38,7 @@ impl CsvBatch {
 }
 
 /// Replaces the regions, as (slug, parent), and the places, as (code, region). An empty parent or region is null.
-pub(crate) async fn put_places(app: &TestApp, regions: &[(&str, &str)], places: &[(&str, &str)]) {
+pub(crate) async fn put_places(app: &TestApp, regions: &[(&str, &str)], places: &[(&str, &str)]) -> TestResponse {
     let slug_or_null = |slug: &str| if slug.is_empty() { Value::Null } else { json!(slug) };
     let regions: Vec<Value> =
         regions.iter().map(|(slug, parent)| json!({ "slug": slug, "name": slug, "parent_slug": slug_or_null(parent) })).collect();
@@ -47,6 +47,7 @@ pub(crate) async fn put_places(app: &TestApp, regions: &[(&str, &str)], places: 
     let list = json!({ "regions": regions, "places": places }).to_string();
     let response = app.upload(Method::PUT, "/places", ("application/json", list), &[]).await;
     assert_eq!(response.status, 200, "{}", response.text());
+    response
 }
 
 /// Sends a batch.

@@ -29,7 +29,11 @@ use super::{
     log::{ChangeLog, cursor_after_known},
     rows::LogPage,
 };
-use crate::{cache::version::KnownVersion, error::ApiError, state::Readiness};
+use crate::{
+    cache::{MinVersion, version::KnownVersion},
+    error::ApiError,
+    state::Readiness,
+};
 
 /// Streams of a process: each holds a connection and some 30 KiB for as long as its client likes. Twice the clients that a process is
 /// tested with.
@@ -122,7 +126,7 @@ impl ChangeStreams {
 
     async fn read_page(&self, query: &ChangesQuery) -> Result<LogPage, ApiError> {
         let _permit = self.reads.acquire().await.map_err(|_| ApiError::Overloaded)?;
-        self.log.read_page(query).await
+        self.log.read_page(query, MinVersion::default()).await
     }
 
     /// Reads what is committed, and sends it to the streams, forever.
@@ -155,7 +159,8 @@ impl ChangeStreams {
             if reached.cursor.sort_key.order() >= end.cursor.sort_key.order() {
                 return position;
             }
-            match self.log.read_page(&ChangesQuery::all_after(reached.cursor, PAGE_CHANGES)).await {
+            let query = ChangesQuery::all_after(reached.cursor, PAGE_CHANGES);
+            match self.log.read_page(&query, MinVersion::default()).await {
                 Ok(page) if page.next.sort_key.order() > reached.cursor.sort_key.order() => {
                     position = Some(StreamPosition { cursor: page.next, ..reached });
                     self.send(StreamItem::Part(Arc::new(self.queue(reached.cursor, page))));

@@ -9,7 +9,7 @@ use crate::{
     find::{AllFilters, SortText},
     query::{CursorText, Documented, Limit, Parameters, Path, UuidText},
     resources::{
-        events::{list::EventIds, read_event},
+        events::{list::EventIds, read_event, rows::ReadEvent},
         openapi::Tag,
     },
     response::{FilePage, FileReply},
@@ -139,8 +139,9 @@ impl ExportOperations {
         /// The event's id, as in `/search`
         id: Path<UuidText>,
     ) -> Result<FileReply<ICalendar>, ApiError> {
-        let (rows, now) = read_event(&self.0, request, &id, ".ics").await?;
-        FileReply::encode(request, encode_one::<ICalendar>(rows.into_view(now), self.0.public_url.clone())?).await
+        let ReadEvent { rows, now, version } = read_event(&self.0, request, &id, ".ics").await?;
+        let body = encode_one::<ICalendar>(rows.into_view(now), self.0.public_url.clone())?;
+        Ok(FileReply::encode(request, body).await?.at_version(version))
     }
 
     /// Get an event as linked data
@@ -153,8 +154,9 @@ impl ExportOperations {
         /// The event's id, as in `/search`
         id: Path<UuidText>,
     ) -> Result<FileReply<JsonLd>, ApiError> {
-        let (rows, now) = read_event(&self.0, request, &id, ".jsonld").await?;
-        FileReply::encode(request, json_ld::encode(rows.into_view(now), self.0.public_url.as_ref())?).await
+        let ReadEvent { rows, now, version } = read_event(&self.0, request, &id, ".jsonld").await?;
+        let body = json_ld::encode(rows.into_view(now), self.0.public_url.as_ref())?;
+        Ok(FileReply::encode(request, body).await?.at_version(version))
     }
 }
 

@@ -6,8 +6,8 @@ use entity::{
     change_retention, performer, release, venue,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    prelude::Uuid,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Statement, prelude::Uuid,
 };
 
 use super::{
@@ -17,15 +17,15 @@ use super::{
 use crate::{
     database::sql::{Sql, begin_snapshot, read_rows},
     error::ApiError,
-    resources::events::rows::{EventRows, explain_missing, fetch},
+    resources::events::rows::{EventRows, ReadEvent, explain_missing, fetch},
 };
 
 /// Changes in one statement: more than most events have.
-const CHANGES_PER_PAGE: usize = 100;
+pub(in crate::resources::events) const CHANGES_PER_PAGE: usize = 100;
 /// Pages of one request: half a year of a price that changes each hour.
 const MAX_PAGES: usize = 50;
 /// After all changes.
-const END: (i64, i32) = (i64::MAX, 0);
+pub(in crate::resources::events) const END: (i64, i32) = (i64::MAX, 0);
 /// The columns of a change.
 const COLUMNS: &str = "version, ordinal, at, kind, provider_id, event_id, changed, states";
 
@@ -39,12 +39,12 @@ enum Undone {
     UnknownBefore(UtcInstant),
 }
 
-/// Reads an event that readers can see, as it was at an instant.
+/// Reads an event that readers can see, as it was at an instant, and the version of the catalogue.
 pub(in crate::resources::events) async fn find(
     database: &DatabaseConnection,
     id: Uuid,
     as_of: UtcInstant,
-) -> Result<PastEventReply, ApiError> {
+) -> Result<(PastEventReply, i64), ApiError> {
     let snapshot = begin_snapshot(database).await?;
     let found = read(&snapshot, id, as_of).await;
     // Not a rollback, which would close the connection.
@@ -52,8 +52,8 @@ pub(in crate::resources::events) async fn find(
     found
 }
 
-async fn read(snapshot: &DatabaseTransaction, id: Uuid, as_of: UtcInstant) -> Result<PastEventReply, ApiError> {
-    let Some((rows, now)) = fetch(snapshot, id).await? else {
+async fn read(snapshot: &DatabaseTransaction, id: Uuid, as_of: UtcInstant) -> Result<(PastEventReply, i64), ApiError> {
+    let Some(ReadEvent { rows, now, version }) = fetch(snapshot, id).await? else {
         return Err(explain_missing(snapshot, id, |target| target.to_string()).await?);
     };
     if as_of > now {
@@ -82,14 +82,11 @@ async fn read(snapshot: &DatabaseTransaction, id: Uuid, as_of: UtcInstant) -> Re
     let (fields, logged, availability) = fields.finish(as_of).map_err(ApiError::Encoding)?;
     let parts = find_parts(snapshot, &rows, &fields).await?;
     let context = PastContext { as_of, availability, updated_at, parts };
-    Ok(PastEventReply::new(rows, &fields, logged, context))
+    Ok((PastEventReply::new(rows, &fields, logged, context), version))
 }
 
 /// Since when no change has been removed from the log, and the newest version of which one was.
-async fn find_retention(
-    snapshot: &DatabaseTransaction,
-    now: UtcInstant,
-) -> Result<(Option<UtcInstant>, Option<i64>), DbErr> {
+async fn find_retention(snapshot: &DatabaseTransaction, now: UtcInstant) -> Result<(Option<UtcInstant>, Option<i64>), DbErr> {
     let (mut since, mut removed_through) = (None, None);
     for removed in change_retention::Entity::find().all(snapshot).await? {
         // Whatever was removed is older than its retention, and older than the versions after it.
@@ -145,15 +142,21 @@ async fn undo_changes(
 }
 
 /// Reads a page of changes of an event before a position, the newest first.
-async fn read_newest(
+pub(in crate::resources::events) async fn read_newest(
     snapshot: &DatabaseTransaction,
     event_id: Uuid,
-    (version, ordinal): (i64, i32),
+    position: (i64, i32),
 ) -> Result<Vec<change::Model>, DbErr> {
+    let backend = ConnectionTrait::get_database_backend(snapshot);
+    read_rows(snapshot, newest_changes_statement(backend, event_id, position)).await
+}
+
+/// The statement for the newest changes of an event before a position: a range of one index, backwards.
+#[must_use]
+pub fn newest_changes_statement(backend: DbBackend, event_id: Uuid, (version, ordinal): (i64, i32)) -> Statement {
     let mut sql = Sql::default();
     let (event, version, ordinal) = (sql.bind(event_id), sql.bind(version), sql.bind(ordinal));
     let limit = sql.bind(CHANGES_PER_PAGE as u64);
-    let backend = ConnectionTrait::get_database_backend(snapshot);
     // PostgreSQL may prefer the whole log to the index of an event, as for its history.
     let newest = match backend {
         DbBackend::Sqlite => {
@@ -165,7 +168,7 @@ async fn read_newest(
         ),
     };
     let text = format!("SELECT {COLUMNS} FROM change WHERE {newest} LIMIT {limit}");
-    read_rows(snapshot, sql.statement(backend, text)).await
+    sql.statement(backend, text)
 }
 
 /// The rows of its venue and of its performers, as far as they are known and still there.

@@ -27,13 +27,16 @@ use crate::{
     state::State,
 };
 
+/// A batch, and a version of the catalogue with its prices; `None` if the database became unavailable.
+type ImportedBatch = (rate_batch::Model, Option<i64>);
+
 /// Imports a batch.
 pub(super) async fn import(
     state: &State,
     caller: &CallerName,
     request: &Request,
     upload: Upload<BatchBody>,
-) -> Result<rate_batch::Model, ApiError> {
+) -> Result<ImportedBatch, ApiError> {
     let result = read_and_commit(state, caller, request, upload).await;
     if result.is_err() {
         count("rejected");
@@ -46,7 +49,7 @@ async fn read_and_commit(
     caller: &CallerName,
     request: &Request,
     upload: Upload<BatchBody>,
-) -> Result<rate_batch::Model, ApiError> {
+) -> Result<ImportedBatch, ApiError> {
     let started = Instant::now();
     let format = BatchBody::format(media_type::<BatchBody>(request)?);
     let (encoding, key) = (encoding(request)?, idempotency_key(request)?);
@@ -71,10 +74,10 @@ async fn read_and_commit(
         let _permit = permit;
         let commit = rates::commit_batch(&state.writer.database, claim, batch, &limits, |_| ());
         let outcome = state.writer.write_batch(items, commit).await?;
-        state.refresh_version().await;
+        let version = state.refresh_version().await;
         record(&outcome, started.elapsed());
         let (CommitOutcome::Committed(batch) | CommitOutcome::Repeated(batch)) = outcome;
-        Ok(batch)
+        Ok((batch, version))
     };
     tokio::spawn(committing.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
 }

@@ -43,6 +43,9 @@ pub enum ImportResponse {
         /// The batch
         #[oai(header = "Location")]
         String,
+        /// A version of the catalogue with the batch. Absent if the database became unavailable
+        #[oai(header = "Marquee-Version")]
+        Option<i64>,
     ),
 }
 
@@ -51,7 +54,11 @@ pub enum ImportResponse {
 pub enum DeleteResponse {
     /// The batch is deleted
     #[oai(status = 204)]
-    Deleted,
+    Deleted(
+        /// A version of the catalogue without the batch. Absent if the database became unavailable
+        #[oai(header = "Marquee-Version")]
+        Option<i64>,
+    ),
 }
 
 #[OpenApi(tag = "Tag::PlacesAndPrices")]
@@ -73,10 +80,10 @@ impl BatchesApi {
     ) -> Result<ImportResponse, ApiError> {
         let caller = self.0.keys.authorize(request, &caller, &Scope::Rates)?;
         no_parameters(request)?;
-        let batch = import::import(&self.0, &caller, request, upload).await?;
+        let (batch, version) = import::import(&self.0, &caller, request, upload).await?;
         // Relative to the path of the request, which may have a prefix that a proxy removed.
         let location = format!("batches/{}", batch.id);
-        Ok(ImportResponse::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location))
+        Ok(ImportResponse::Created(Encoded::new(&Envelope::from(Batch::from(batch)))?, location, version))
     }
 
     /// List the imported batches
@@ -152,10 +159,10 @@ impl BatchesApi {
         // A task, so that it completes even if the client disconnects.
         let deleting = async move {
             let deleted = state.writer.write_batch(prices, rates::delete_batch(&state.writer.database, id)).await?;
-            state.refresh_version().await;
+            let version = state.refresh_version().await;
             deleted.ok_or_else(|| ApiError::not_found("batch", &id))?;
             tracing::info!(batch.id = id, "rate batch deleted");
-            Ok(DeleteResponse::Deleted)
+            Ok(DeleteResponse::Deleted(version))
         };
         tokio::spawn(deleting.in_current_span()).await.map_err(|_| ApiError::TaskPanicked)?
     }
