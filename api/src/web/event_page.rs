@@ -9,6 +9,7 @@ use super::{
     language::{self, PageLanguage},
     nearby,
     place_text::{PointMap, address_lines},
+    price_plot::{self, PricePlot},
     travel::{self, Travel},
 };
 use crate::{
@@ -35,6 +36,7 @@ struct EventPage<'a> {
     other_dates: Vec<EventText<'a>>,
     /// Other events on the same day.
     events: Vec<EventText<'a>>,
+    prices: Option<PricePlot>,
     travel: Option<Travel>,
     summary: String,
     /// As the content of a script element, which it cannot end.
@@ -96,6 +98,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let (details, json_ld) = read_event_page(&state, id).await?;
     let other_dates = read_other_dates(&state, &details.event).await?;
     let nearby = nearby::read(&state, &details.event).await;
+    let prices = price_plot::read(&state, &details.event, chosen.language).await;
     let frame = Frame::of(request.uri().path(), chosen)
         .with_images(state.images)
         .at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0))
@@ -109,6 +112,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         text,
         other_dates: other_dates.iter().map(|event| EventText(event, chosen.language)).collect(),
         events: nearby.iter().map(|event| EventText(event, chosen.language)).collect(),
+        prices,
         travel,
         summary: summarize(text),
         json_ld: &String::from_utf8(json_ld).map_err(|_| ApiError::ResponseBody)?,

@@ -240,7 +240,7 @@ mod tests {
         let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
         for file in files.filter(|path| path.is_file()) {
             let template = std::fs::read_to_string(file).unwrap();
-            for call in ["text(\"", "count(\"", "with(\"", "around(\""] {
+            for call in ["text(\"", "count(\"", "with(\"", "around(\"", "between(\""] {
                 for (_, rest) in template.match_indices(call).map(|(at, _)| template[at..].split_once('"').unwrap()) {
                     let key = rest.split('"').next().unwrap();
                     assert!(english.contains(key), "{key}");

@@ -20,6 +20,7 @@ pub(crate) mod ops;
 mod picture;
 mod place_text;
 mod policy;
+mod price_plot;
 mod search_form;
 mod search_map;
 mod search_page;
@@ -179,6 +180,11 @@ impl Frame {
     /// A text of the page.
     fn text(&self, key: &str) -> String {
         self.language.language.text(key)
+    }
+
+    /// A text with the two ends of a range.
+    fn between(&self, key: &str, min: &str, max: &str) -> String {
+        self.language.language.with(key, &[("min", min), ("max", max)])
     }
 
     /// A text before and after its argument.

@@ -9,6 +9,7 @@ mod facets_response;
 mod list;
 mod list_response;
 mod past;
+mod price_history;
 mod remove;
 mod response;
 mod rows;
@@ -37,6 +38,7 @@ pub use self::{
     status::EventStatus,
 };
 pub(crate) use self::{
+    price_history::{PriceHistory, read_price_history},
     rows::{explain_missing, load_related, select_visible},
     ticket_link::{TicketLink, read_ticket_link},
 };

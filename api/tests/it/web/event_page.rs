@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use entity::alias::AliasKind;
+use entity::{alias::AliasKind, change::ChangeKind};
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     aliases::{self, OLD},
-    fixtures::instant,
+    fixtures::{CatalogueFixture, instant},
     rates::{CsvBatch, import_batch, put_places},
 };
 
@@ -22,6 +22,7 @@ on_every_backend!(
     an_event_is_shown_with_all_details,
     other_dates_of_the_show_are_linked,
     an_event_that_left_its_feed_is_marked,
+    prices_that_have_changed_are_drawn_and_listed,
     events_nearby_on_the_same_day_are_linked,
     travel_has_the_prices_from_the_chosen_place,
     an_old_id_redirects_to_the_page_of_the_new_one,
@@ -58,6 +59,35 @@ async fn an_event_is_shown_with_all_details(database: Arc<TestDatabase>) {
     let (_, data) = html.split_once("<script type=\"application/ld+json\">").unwrap();
     let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
     assert_eq!((&data["name"], &data["offers"]["lowPrice"]), (&"Show & more".into(), &20.0.into()));
+}
+
+async fn prices_that_have_changed_are_drawn_and_listed(database: Arc<TestDatabase>) {
+    let event = concert("Show");
+    let (id, path) = (event.row.id, format!("/e/{}", event.row.id));
+    let app = start_app(&database, [event]).await;
+    assert!(!open(&app, &path).await.contains("Price history"), "the price has not changed");
+    let catalogue = CatalogueFixture::new(&database).await;
+    for (old, new) in [("50", "20.5"), ("20.5", "30")] {
+        let changed = format!(r#"{{"min_price":{{"old":{old},"new":{new}}}}}"#);
+        let change = catalogue.change(ChangeKind::PriceChanged, "fever", id, &changed).await;
+        catalogue.release(vec![change]).await;
+    }
+    for (uri, texts) in [
+        (path.clone(), ["The lowest price was between 20.50 EUR and 50 EUR.", "</time></th><td>20.50 EUR</td>"]),
+        (format!("{path}?lang=es"), ["El precio más bajo estuvo entre 20,50 EUR y 50 EUR.", "</time></th><td>20,50 EUR</td>"]),
+    ] {
+        let html = open(&app, &uri).await;
+        assert!(texts.iter().all(|text| html.contains(text)), "{html}");
+        let (_, figure) = html.split_once("<figure class=\"prices\">").unwrap();
+        assert_eq!(figure.split("</figure>").next().unwrap().matches("<polyline points=\"0.0,8.0 ").count(), 1);
+        let table = figure.split("<tbody>").nth(1).unwrap().split("</tbody>").next().unwrap();
+        assert_eq!(table.matches("<tr>").count(), 3, "{table}");
+    }
+    let history = app.get(&format!("/events/{id}/history")).await.json();
+    let html = open(&app, &path).await;
+    for change in history["data"]["changes"].as_array().unwrap() {
+        assert!(html.contains(&format!("<time datetime={}>", change["at"])), "{change}");
+    }
 }
 
 async fn other_dates_of_the_show_are_linked(database: Arc<TestDatabase>) {

@@ -10,7 +10,7 @@ use entity::UtcInstant;
 use poem_openapi::registry::MetaSchema;
 
 pub use self::response::{EventReply, PastEvent, PastEventReply, PastMeta, PastZone};
-pub(super) use self::rows::find;
+pub(super) use self::rows::{CHANGES_PER_PAGE, END, find, read_newest};
 use crate::query::{Edge, Moment, ParameterKind};
 
 /// An instant in the past.
@@ -38,11 +38,9 @@ mod tests {
 
     #[test]
     fn only_instants_are_parsed() {
-        for (text, micros) in [
-            ("1970-01-01T00:00:01Z", 1_000_000),
-            ("1970-01-01T01:00:00.0000015+01:00", 1),
-            ("1970-01-01T01:00:00 01:00", 0),
-        ] {
+        for (text, micros) in
+            [("1970-01-01T00:00:01Z", 1_000_000), ("1970-01-01T01:00:00.0000015+01:00", 1), ("1970-01-01T01:00:00 01:00", 0)]
+        {
             assert_eq!(parse_instant(text), Ok(UtcInstant(micros)), "{text}");
         }
         for text in ["1970-01-01", "1970-01-01T00:00:00", "yesterday", "", "0000-01-01T00:00:00+23:00"] {
