@@ -23,6 +23,8 @@ async function findPages() {
     '?city=nowhere',
     '?min_price=cheap',
     '?lang=es&bbox=-4,40,-3,41',
+    'new',
+    'new?kind=cheaper&city=nowhere&lang=es',
     `e/${event.id}?from=a`,
     `v/${event.venue.uuid}`,
     `p/${event.performers[0].uuid}`,

@@ -232,6 +232,23 @@ upcoming-events = Upcoming events
 show-past = Show past events
 search-these = Search these events
 
+# What is new
+whats-new = What is new
+whats-new-summary = New, cheaper and cancelled events
+whats-new-in-search = New, cheaper and cancelled events of this search
+lists = Lists
+new-events = New
+cheaper-events = Cheaper
+cancelled-events = Cancelled
+became-known = Added
+became-cheaper = Now from { $new } instead of { $old }
+became-cancelled = Cancelled
+no-news = Nothing here.
+no-news-here = None of the latest changes meets the filters.
+earlier-changes = Earlier changes
+search-with-filters = Search with the same filters
+list-as-feed = This list as a feed (Atom)
+
 # Errors
 error-not-found = Not found
 error-event-removed = Event removed
@@ -256,6 +273,7 @@ error-database-corrupt = Database corrupt
 error-schema-outdated = Schema outdated
 error-schema-too-new = Schema too new
 error-overloaded = Server overloaded
+error-version-unavailable = Version unavailable
 error-shutting-down = Server shutting down
 error-storage-full = Storage full
 try-again = Please try again in a moment.
@@ -278,7 +296,6 @@ category-music-flamenco = Music: flamenco
 category-music-folk = Music: folk
 category-music-hip-hop = Music: hip hop
 category-music-jazz = Music: jazz
-error-version-unavailable = Version unavailable
 category-music-latin = Music: latin
 category-music-metal = Music: metal
 category-music-pop = Music: pop

@@ -232,6 +232,23 @@ upcoming-events = Próximos eventos
 show-past = Mostrar eventos pasados
 search-these = Buscar en estos eventos
 
+# What is new
+whats-new = Novedades
+whats-new-summary = Eventos nuevos, rebajados y cancelados
+whats-new-in-search = Eventos nuevos, rebajados y cancelados de esta búsqueda
+lists = Listas
+new-events = Nuevos
+cheaper-events = Rebajados
+cancelled-events = Cancelados
+became-known = Añadido
+became-cheaper = Ahora desde { $new } en vez de { $old }
+became-cancelled = Cancelado
+no-news = No hay nada.
+no-news-here = Ninguno de los últimos cambios cumple los filtros.
+earlier-changes = Cambios anteriores
+search-with-filters = Buscar con los mismos filtros
+list-as-feed = Esta lista como canal (Atom)
+
 # Errors
 error-not-found = No existe
 error-event-removed = Evento eliminado
@@ -256,6 +273,7 @@ error-database-corrupt = Base de datos dañada
 error-schema-outdated = Esquema obsoleto
 error-schema-too-new = Esquema demasiado reciente
 error-overloaded = Servidor sobrecargado
+error-version-unavailable = Versión no disponible
 error-shutting-down = El servidor se está apagando
 error-storage-full = Almacenamiento lleno
 try-again = Inténtalo de nuevo dentro de un momento.
@@ -278,7 +296,6 @@ category-music-flamenco = Música: flamenco
 category-music-folk = Música: folk
 category-music-hip-hop = Música: hip hop
 category-music-jazz = Música: jazz
-error-version-unavailable = Versión no disponible
 category-music-latin = Música: latina
 category-music-metal = Música: metal
 category-music-pop = Música: pop

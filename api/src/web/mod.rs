@@ -16,6 +16,9 @@ mod map_query;
 mod map_view;
 mod month_grid;
 mod nearby;
+mod news_feed;
+mod news_list;
+mod news_page;
 pub(crate) mod ops;
 mod picture;
 mod place_text;
@@ -55,8 +58,10 @@ use crate::{
 };
 
 /// The paths of the page, for logs and metrics.
-pub(crate) const ROUTES: [&str; 10] = [
+pub(crate) const ROUTES: [&str; 12] = [
     "/",
+    "/new",
+    "/new.atom",
     "/e/{id}",
     "/p/{id}",
     "/v/{id}",
@@ -67,6 +72,8 @@ pub(crate) const ROUTES: [&str; 10] = [
     "/sitemap.xml",
     "/sitemaps/{name}",
 ];
+/// The page of what is new.
+const NEW: &str = "/new";
 /// The folders of pages that show one thing.
 const FOLDERS: [&str; 4] = ["/e/", "/p/", "/v/", "/out/"];
 /// The path of the files that pages refer to.
@@ -115,7 +122,7 @@ struct LanguageLink {
 impl Frame {
     /// The frame of a page with this path.
     fn of(path: &str, language: PageLanguage) -> Self {
-        let root = if path == "/" { "" } else { "../" };
+        let root = if ["/", NEW].contains(&path) { "" } else { "../" };
         Self {
             root,
             style: &PATHS.style,
@@ -204,6 +211,8 @@ pub(crate) fn add_routes(router: Route, state: &State) -> Route {
     let redirect = || endpoint(state, ticket_redirect::respond);
     router
         .at("/", poem::get(endpoint(state, search_page::respond)))
+        .at("/new", poem::get(endpoint(state, news_page::respond)))
+        .at("/new.atom", poem::get(endpoint(state, news_page::respond_feed)))
         .at("/e/:id", poem::get(endpoint(state, event_page::respond)))
         .at("/p/:id", poem::get(endpoint(state, item_page::respond::<PerformerItem>)))
         .at("/v/:id", poem::get(endpoint(state, item_page::respond::<VenueItem>)))
@@ -223,7 +232,7 @@ pub(crate) fn add_assets(router: Route) -> Route {
 
 /// Whether a path is that of a page, so that its errors are pages, too.
 pub(crate) fn is_page(path: &str) -> bool {
-    path == "/" || FOLDERS.iter().any(|folder| path.strip_prefix(folder).is_some_and(|id| !id.contains('/')))
+    ["/", NEW].contains(&path) || FOLDERS.iter().any(|folder| path.strip_prefix(folder).is_some_and(|id| !id.contains('/')))
 }
 
 /// Responds with a function of the state.

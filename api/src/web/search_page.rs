@@ -15,6 +15,7 @@ use super::{
     language::{Language, PageLanguage},
     loosen::{self, LooserSearch},
     month_grid::MonthGrid,
+    news_page,
     search_form::{SearchForm, SearchLink},
     search_map::SearchMap,
 };
@@ -50,6 +51,8 @@ struct SearchPage<'a> {
     /// The words that were searched instead of those of the reader.
     corrected: Option<&'a str>,
     follow: FollowLinks,
+    /// What is new, with the same filters.
+    news: String,
     is_stale: bool,
 }
 
@@ -82,6 +85,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         map,
         corrected: meta.corrected.0.as_deref(),
         follow: FollowLinks::new(state.public_url.as_ref(), "", &form, &json),
+        news: news_page::address_of(&form, chosen),
         form,
         events: data.events.iter().map(|event| EventText(event, language)).collect(),
         total: describe_total(language, meta.total.0.unwrap_or_default()),

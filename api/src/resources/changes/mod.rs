@@ -6,6 +6,7 @@
 mod filters;
 mod history;
 mod log;
+mod newest;
 mod response;
 mod rows;
 mod stream;
@@ -15,10 +16,12 @@ use poem::Request;
 use poem_openapi::OpenApi;
 
 pub(crate) use self::filters::read_selection;
+pub(crate) use self::newest::{News, NewsEntry, read_news};
 pub use self::{
     filters::{ChangesLimit, parse_changes, parse_history},
     history::HistoryApi,
     log::ChangeLog,
+    newest::newest_statement,
     response::ChangePage,
     stream::ChangeStreams,
 };

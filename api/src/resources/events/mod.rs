@@ -32,12 +32,13 @@ pub use self::{
     facets_response::{FacetList, FacetValue, FacetValues, Facets, FacetsMeta},
     list::EventsQuery,
     list_response::{EventPage, EventPageMeta, FoundEvents},
-    past::{EventReply, PastEvent, PastEventReply, PastInstant, PastMeta, PastZone},
+    past::{EventReply, PastEvent, PastEventReply, PastInstant, PastMeta, PastZone, newest_changes_statement},
     remove::ReasonText,
     response::{EventDetails, EventZone},
     status::EventStatus,
 };
 pub(crate) use self::{
+    export::{AtomEntry, AtomFeed, encode_atom},
     price_history::{PriceHistory, read_price_history},
     rows::{explain_missing, load_related, select_visible},
     ticket_link::{TicketLink, read_ticket_link},

@@ -45,7 +45,8 @@ pub(super) async fn respond_robots(state: State, request: Request) -> poem::Resu
     no_parameters(&request)?;
     let prefix = state.public_url.as_ref().map_or("", PublicUrl::prefix);
     let sitemap = state.public_url.as_ref().map(|url| format!("\nSitemap: {}\n", url.join("/sitemap.xml"))).unwrap_or_default();
-    let text = format!("User-agent: *\nDisallow: {prefix}/out/\n{sitemap}");
+    // Of what is new, the first page without filters suffices.
+    let text = format!("User-agent: *\nDisallow: {prefix}/out/\nDisallow: {prefix}/new?\n{sitemap}");
     let representation = Representation::negotiate(request.headers(), TEXT, text.into()).await?;
     let length = representation.body.content_length();
     Ok(with_length(representation.respond(request.headers()), length))

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use api::{
     query::Parameters,
-    resources::changes::{parse_changes, parse_history, statement},
+    resources::{
+        changes::{newest_statement, parse_changes, parse_history, statement},
+        events::newest_changes_statement,
+    },
 };
 use entity::{
     ConnectionRole, UtcInstant,
@@ -31,6 +34,7 @@ async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatab
     let database = database.connect(ConnectionRole::Api).await;
     let after = cursor(500, 20, UtcInstant(0));
     assert_reads_history(&database, &after).await;
+    assert_reads_newest(&database, &after).await;
     for (filters, index, ranges) in [
         ("", None, 1),
         ("kind=left", Some("change_kind"), 1),
@@ -50,6 +54,33 @@ async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatab
                 DbBackend::Sqlite => assert_sqlite_reads(&database, statement, &query, index).await,
                 _ => assert_postgres_reads(&database, statement, &query, (index, rows * ranges)).await,
             }
+        }
+    }
+}
+
+/// The newest changes of an event and of a kind, from the end of the log and from a position.
+async fn assert_reads_newest(database: &DatabaseConnection, after: &str) {
+    let backend = database.get_database_backend();
+    let position = parse_changes(Parameters::parse(&format!("after={after}"))).unwrap().after;
+    let event = |position| (newest_changes_statement(backend, EVENT, position), "change_event", CHANGES / CHANGES_PER_EVENT);
+    let kind = |kind, before, most| (newest_statement(backend, kind, before), "change_kind", most);
+    for (statement, index, most) in [
+        event((i64::MAX, 0)),
+        event((500, 20)),
+        kind(ChangeKind::Created, None, 100),
+        kind(ChangeKind::Created, position.as_ref(), 100),
+        kind(ChangeKind::Updated, position.as_ref(), 100),
+    ] {
+        let text = statement.sql.clone();
+        let rows = database.query_all_raw(statement.clone()).await.unwrap();
+        let versions: Vec<i64> = rows.iter().map(|row| row.try_get("", "version").unwrap()).collect();
+        assert!(
+            !versions.is_empty() && versions.len() <= most && versions.is_sorted_by(|left, right| left >= right),
+            "{versions:?}"
+        );
+        match statement.db_backend {
+            DbBackend::Sqlite => assert_sqlite_reads(database, statement, &text, Some(index)).await,
+            _ => assert_postgres_reads(database, statement, &text, (Some(index), most)).await,
         }
     }
 }

@@ -55,10 +55,11 @@ async fn a_chosen_language_remains_in_every_link(database: Arc<TestDatabase>) {
     events[0].base_event = show.base_event.clone();
     let app = start_app(&database, events.into_iter().chain([show])).await;
     let event = format!("{path}?lang=es");
-    let mut pages = BTreeSet::from(["/?lang=es".to_owned(), "/?city=nowhere&lang=es".to_owned(), event.clone()]);
+    let mut pages =
+        BTreeSet::from(["/?lang=es".to_owned(), "/?city=nowhere&lang=es".to_owned(), "/new?lang=es".to_owned(), event.clone()]);
     let items = links(&path, &open(&app, &event).await).into_iter();
     pages.extend(items.filter(|link| link.starts_with("/v/") || link.starts_with("/p/")));
-    assert_eq!(pages.len(), 5);
+    assert_eq!(pages.len(), 6);
     for page in pages {
         let html = open(&app, &page).await;
         assert!(html.contains("<html lang=\"es\">"), "{page}");
@@ -68,7 +69,8 @@ async fn a_chosen_language_remains_in_every_link(database: Arc<TestDatabase>) {
         assert!(!defaults.is_empty(), "{page}");
         for link in links {
             let (target, query) = link.split_once('?').unwrap_or((&link, ""));
-            let is_page = target == "/" || ["/e/", "/v/", "/p/"].iter().any(|folder| target.starts_with(folder));
+            let is_page =
+                ["/", "/new"].contains(&target) || ["/e/", "/v/", "/p/"].iter().any(|folder| target.starts_with(folder));
             assert_eq!(is_page, query.contains("lang="), "{page}: {link}");
             assert_ne!(app.get(&link).await.status, 400, "{page}: {link}");
         }

@@ -8,6 +8,7 @@ mod language;
 mod map;
 mod map_tiles;
 mod month_grid;
+mod news;
 mod ops;
 mod pictures;
 mod public_url;

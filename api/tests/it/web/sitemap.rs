@@ -57,7 +57,8 @@ async fn the_sitemap_lists_every_page_of_upcoming_events(database: Arc<TestDatab
     let app = start_public_app(&database, [show, past, left]).await;
 
     let robots = app.get("/robots.txt").await;
-    let expected = format!("User-agent: *\nDisallow: /marquee/out/\n\nSitemap: {PUBLIC_URL}/sitemap.xml\n");
+    let expected =
+        format!("User-agent: *\nDisallow: /marquee/out/\nDisallow: /marquee/new?\n\nSitemap: {PUBLIC_URL}/sitemap.xml\n");
     assert_eq!((robots.text(), robots.header("content-type")), (expected, Some("text/plain; charset=utf-8")));
     let mut listed = list_all(&app).await;
     for path in &listed {
@@ -89,7 +90,7 @@ async fn without_an_address_there_is_no_sitemap(database: Arc<TestDatabase>) {
     for path in ["/sitemap.xml", "/sitemaps/events-0-0.xml"] {
         app.send(Method::GET, path, &[("host", "evil.example")]).await.problem(404, "not_found");
     }
-    assert_eq!(app.get("/robots.txt").await.text(), "User-agent: *\nDisallow: /out/\n");
+    assert_eq!(app.get("/robots.txt").await.text(), "User-agent: *\nDisallow: /out/\nDisallow: /new?\n");
 }
 
 async fn other_names_are_unknown(database: Arc<TestDatabase>) {

@@ -4,6 +4,7 @@ use std::io;
 
 use entity::UtcInstant;
 use quick_xml::{Writer, events::BytesText};
+use uuid::Uuid;
 
 use super::{
     ExportContext, ExportFormat, page_of,
@@ -18,6 +19,30 @@ use crate::{
 };
 
 const HEAD: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\">";
+
+/// A feed of entries with their own texts.
+#[derive(Debug)]
+pub(crate) struct AtomFeed {
+    pub(crate) id: Uuid,
+    pub(crate) title: String,
+    pub(crate) updated_at: UtcInstant,
+    /// The URL of the feed.
+    pub(crate) url: String,
+    /// The URL of the same as a page, if the address of the service is known.
+    pub(crate) page: Option<String>,
+    pub(crate) entries: Vec<AtomEntry>,
+}
+
+/// An entry of such a feed.
+#[derive(Debug)]
+pub(crate) struct AtomEntry {
+    pub(crate) id: Uuid,
+    pub(crate) title: String,
+    pub(crate) at: UtcInstant,
+    pub(crate) url: Option<String>,
+    pub(crate) author: String,
+    pub(crate) summary: String,
+}
 
 /// A feed while it is written.
 #[derive(Clone, Debug)]
@@ -91,6 +116,38 @@ fn write_entry(writer: &mut Writer<&mut Vec<u8>>, event: &EventView, public_url:
         Ok(())
     })?;
     Ok(())
+}
+
+/// Encodes a feed.
+pub(crate) fn encode(feed: &AtomFeed) -> Result<Vec<u8>, ApiError> {
+    let mut body = HEAD.to_vec();
+    let mut writer = Writer::new(&mut body);
+    finish(|| {
+        write_element(&mut writer, "id", &format!("urn:uuid:{}", feed.id))?;
+        write_element(&mut writer, "title", &feed.title)?;
+        write_element(&mut writer, "updated", &to_rfc3339(feed.updated_at))?;
+        write_link(&mut writer, "self", &feed.url)?;
+        feed.page.iter().try_for_each(|page| write_link(&mut writer, "alternate", page))?;
+        write_name(&mut writer, "author", "Marquee")?;
+        feed.entries.iter().try_for_each(|entry| entry.write(&mut writer))
+    })?;
+    body.extend_from_slice(Atom::TAIL);
+    Ok(body)
+}
+
+impl AtomEntry {
+    fn write(&self, writer: &mut Writer<&mut Vec<u8>>) -> io::Result<()> {
+        writer.create_element("entry").write_inner_content(|writer| {
+            write_element(writer, "id", &format!("urn:uuid:{}", self.id))?;
+            write_element(writer, "title", &self.title)?;
+            write_element(writer, "updated", &to_rfc3339(self.at))?;
+            self.url.as_deref().and_then(to_uri).iter().try_for_each(|url| write_link(writer, "alternate", url))?;
+            write_name(writer, "author", &self.author)?;
+            // An entry without a link must have a content.
+            write_element(writer, "content", &self.summary)
+        })?;
+        Ok(())
+    }
 }
 
 fn write_element(writer: &mut Writer<&mut Vec<u8>>, name: &str, text: &str) -> io::Result<()> {

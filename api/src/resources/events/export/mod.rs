@@ -18,7 +18,14 @@ mod time_zone;
 
 use uuid::Uuid;
 
-pub(crate) use self::{atom::Atom, calendar::ICalendar, csv::Csv, geojson::GeoJson, json_ld::JsonLd, query::ExportQuery};
+pub(crate) use self::{
+    atom::{Atom, AtomEntry, AtomFeed, encode as encode_atom},
+    calendar::ICalendar,
+    csv::Csv,
+    geojson::GeoJson,
+    json_ld::JsonLd,
+    query::ExportQuery,
+};
 pub use self::{
     geojson::{CollectionKind, EventCollection, EventFeature, FeatureKind, PointKind, VenuePoint},
     paths::ExportsApi,

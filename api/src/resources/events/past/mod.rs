@@ -10,6 +10,7 @@ use entity::UtcInstant;
 use poem_openapi::registry::MetaSchema;
 
 pub use self::response::{EventReply, PastEvent, PastEventReply, PastMeta, PastZone};
+pub use self::rows::newest_changes_statement;
 pub(super) use self::rows::{CHANGES_PER_PAGE, END, find, read_newest};
 use crate::query::{Edge, Moment, ParameterKind};
 
