@@ -69,8 +69,8 @@ async fn a_chosen_language_remains_in_every_link(database: Arc<TestDatabase>) {
         assert!(!defaults.is_empty(), "{page}");
         for link in links {
             let (target, query) = link.split_once('?').unwrap_or((&link, ""));
-            let is_page =
-                ["/", "/new"].contains(&target) || ["/e/", "/v/", "/p/"].iter().any(|folder| target.starts_with(folder));
+            let is_page = ["/", "/new", "/new.atom"].contains(&target)
+                || ["/e/", "/v/", "/p/"].iter().any(|folder| target.starts_with(folder));
             assert_eq!(is_page, query.contains("lang="), "{page}: {link}");
             assert_ne!(app.get(&link).await.status, 400, "{page}: {link}");
         }
