@@ -27,6 +27,8 @@ use crate::{
 pub const MAX_REASON_CHARACTERS: usize = 500;
 /// The changes of an event without its content.
 pub const NO_FIELDS: &str = "{}";
+/// The changed fields of an event that has left its feed, and did not change otherwise.
+pub const ONLY_LEFT: &str = r#"{"listed":{"old":true,"new":false}}"#;
 /// What is left of a text that may quote what was removed.
 pub const REMOVED_TEXT: &str = "removed for legal reasons";
 /// The reason code of runs with a reason that quotes an item of the feed.
@@ -219,7 +221,7 @@ impl StoredEvent {
 /// The change of an event that was removed.
 #[must_use]
 pub fn describe_left(event: &event::Model, provider_id: i32) -> NewChange {
-    let changed = if event.left_at.is_none() { r#"{"listed":{"old":true,"new":false}}"# } else { NO_FIELDS };
+    let changed = if event.left_at.is_none() { ONLY_LEFT } else { NO_FIELDS };
     NewChange { kind: ChangeKind::Left, provider_id, event_id: event.id, changed: changed.to_owned(), states: None }
 }
 

@@ -5,7 +5,10 @@ use std::iter::repeat_n;
 use sea_orm::{DbBackend, Statement};
 
 use super::ChangesQuery;
-use crate::sql::{Sql, is_loaded};
+use crate::{
+    sql::{Sql, is_loaded},
+    takedown::{NO_FIELDS, ONLY_LEFT},
+};
 
 /// The order of the log.
 const IN_ORDER: &str = "ORDER BY version, ordinal";
@@ -30,10 +33,11 @@ pub fn statement(backend: DbBackend, query: &ChangesQuery) -> Statement {
     let position = format!("{}, {}", sql.bind(version), sql.bind(ordinal));
     let limit = sql.bind(query.examined() + 1);
     let columns = format!("{COLUMNS}, {}", if query.has_states { "states" } else { NO_STATES });
-    let is_loaded = is_loaded("change");
+    // Changes without content are visible also while a purge hides their provider: a position may be after them when it ends.
+    let is_visible = format!("({} OR changed IN ('{NO_FIELDS}', '{ONLY_LEFT}'))", is_loaded("change"));
     let build = |range: Range| {
         let Range { column, value, condition } = range;
-        let select = format!("SELECT {columns} FROM change WHERE {is_loaded}{condition}");
+        let select = format!("SELECT {columns} FROM change WHERE {is_visible}{condition}");
         // SQLite propagates the outer order to each range. PostgreSQL may prefer the whole log to the index of a column, which takes
         // forever for a value that is rarer than the average: this order excludes that.
         match backend {
@@ -46,7 +50,7 @@ pub fn statement(backend: DbBackend, query: &ChangesQuery) -> Statement {
     };
     let ranges: Vec<String> = list_ranges(query, &mut sql).into_iter().map(build).collect();
     let changes = if ranges.is_empty() {
-        format!("SELECT {columns} FROM change WHERE {is_loaded} AND (version, ordinal) > ({position})")
+        format!("SELECT {columns} FROM change WHERE {is_visible} AND (version, ordinal) > ({position})")
     } else {
         ranges.join(" UNION ALL ")
     };

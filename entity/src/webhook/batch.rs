@@ -111,7 +111,8 @@ pub async fn remove_content(database: &impl ConnectionTrait, body: &str) -> Resu
         removed.extend(ids);
     }
     let hidden = provider::Entity::find().select_only().column(provider::Column::Slug);
-    let hidden: Vec<String> = hidden.filter(provider::Column::LoadingSince.is_not_null()).into_tuple().all(database).await?;
+    let is_hidden = provider::Column::LoadingSince.is_not_null().or(provider::Column::PurgedAt.is_not_null());
+    let hidden: Vec<String> = hidden.filter(is_hidden).into_tuple().all(database).await?;
     Ok(message.blank(|event, provider| removed.contains(&event) || hidden.iter().any(|slug| slug == provider)))
 }
 

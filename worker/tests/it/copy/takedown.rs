@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use entity::{
-    UtcInstant, begin_write, change,
-    change::ChangeKind,
+    UtcInstant, begin_write,
+    change::{self, ChangeKind},
+    change_log::{self, ChangesQuery},
     provider,
     pushed_feed::{self, Mode},
     reject, release,
-    takedown::{self, FoundEvent, REMOVED_TEXT},
+    sql::begin_snapshot,
+    takedown::{self, FoundEvent, NO_FIELDS, ONLY_LEFT, REMOVED_TEXT},
     tombstone, undo,
 };
 use migration::{on_every_backend, testing::TestDatabase};
@@ -36,6 +38,7 @@ on_every_backend!(
     events_are_removed_during_syncs,
     a_purged_provider_is_refused_until_it_is_readmitted,
     an_interrupted_purge_is_completed,
+    the_log_has_what_a_purge_removes_before_it_ends,
 );
 
 /// An event with a performer and a venue of this number, at a price.
@@ -343,4 +346,27 @@ async fn an_interrupted_purge_is_completed(database: Arc<TestDatabase>) {
     let provider = copying.provider().await;
     assert_eq!((provider.purged_at, provider.loading_since), (Some(UtcInstant(5)), None));
     assert_eq!(provider.totals_release, provider.last_release);
+}
+
+async fn the_log_has_what_a_purge_removes_before_it_ends(database: Arc<TestDatabase>) {
+    let copying = Copying::new(&database).await;
+    copying.accept(concerts(1..3, "5.00")).await;
+    copying.accept(concerts(1..3, "6.00")).await;
+    let hide = || {
+        provider::Entity::update_many()
+            .set(provider::ActiveModel { loading_since: Set(Some(UtcInstant(5))), ..Default::default() })
+            .exec(&copying.database)
+    };
+    let read = async || {
+        let snapshot = begin_snapshot(&copying.database).await.unwrap();
+        let page = change_log::read_page(&snapshot, &ChangesQuery::all(None, 100)).await.unwrap().unwrap();
+        snapshot.commit().await.unwrap();
+        page.rows.into_iter().map(|row| (row.kind, row.changed)).collect::<Vec<_>>()
+    };
+    hide().await.unwrap();
+    assert_eq!(read().await, [], "the changes of prices have content");
+    copying.purge().await;
+    hide().await.unwrap();
+    let [prices, left] = [(ChangeKind::PriceChanged, NO_FIELDS), (ChangeKind::Left, ONLY_LEFT)];
+    assert_eq!(read().await, [prices, prices, left, left].map(|(kind, changed)| (kind, changed.to_owned())));
 }
