@@ -1,12 +1,11 @@
 // An operator watches a run arrive, retries a dead job, and tries a broken feed.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { findLowContrast, key, launchBrowser, poll, startSite, url } from './support.mjs';
+import { findLowContrast, fits, key, launchBrowser, poll, runSql, startSite, url } from './support.mjs';
 
 const PAGES = ['ops', 'ops/runs', 'ops/runs/1', 'ops/jobs', 'ops/dry-runs', 'ops/webhooks'];
 
@@ -34,7 +33,7 @@ function insertDeadJob(name, reason) {
   const statement = `INSERT INTO job (kind, key, lane, payload, state, run_at, attempt, max_attempts, epoch, reason, created_at, in_order)
     VALUES ('sync', 'sync/simulator/${name}', 'sync/simulator', '{"provider":"simulator","trigger":"${name}"}', 'dead', 0, 5, 5, 5, '${reason}', 0, false)
     RETURNING id`;
-  return execFileSync(process.env.SQLITE3, ['-cmd', '.timeout 60000', file, statement]).toString().trim();
+  return runSql(file, statement);
 }
 
 /** Creates a webhook, and waits until a worker has failed to reach it. */
@@ -159,7 +158,7 @@ for (const colorScheme of ['light', 'dark']) {
     for (const path of [...PAGES, 'ops/runs?state=done']) {
       await page.goto(`${url}/${path}`);
       await screenshot(page, `${path.replace(/\W/g, '-')}-320-${colorScheme}`);
-      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth), path);
+      assert.ok(await fits(page), path);
       assert.deepEqual(await page.evaluate(findLowContrast), [], path);
       assert.equal(await page.locator('h1').count(), 1);
       for (const control of await page.locator('input:not([type=hidden]), select, textarea').all()) {

@@ -1,7 +1,9 @@
 // Starts what the tests need: a Chromium, more APIs over the database of the stack, and a web server of another origin.
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { chromium } from 'playwright-core';
@@ -45,17 +47,77 @@ export async function freePort() {
   return port;
 }
 
+function program(name) {
+  return join(required('MARQUEE_BIN'), name);
+}
+
+/** Starts a program until `t` ends. Returns a promise that rejects if it exits. */
+function start(t, name, args, settings) {
+  const running = spawn(program(name), args, { env: { ...process.env, ...settings }, stdio: 'ignore' });
+  const failed = new Promise((_, reject) => running.on('exit', (code) => reject(new Error(`${name} exited with ${code}`))));
+  failed.catch(() => {});
+  t.after(() => running.kill());
+  return failed;
+}
+
 /** Starts another API with these settings until `t` ends. Returns its URL. */
 export async function startApi(t, settings) {
   const port = await freePort();
-  const environment = { ...process.env, API_LISTEN: `127.0.0.1:${port}`, ...settings };
-  const api = spawn(join(required('MARQUEE_BIN'), 'marquee-api'), { env: environment, stdio: 'ignore' });
-  const failed = new Promise((_, reject) => api.on('exit', (code) => reject(new Error(`the API exited with ${code}`))));
-  failed.catch(() => {});
-  t.after(() => api.kill());
+  const failed = start(t, 'marquee-api', [], { API_LISTEN: `127.0.0.1:${port}`, ...settings });
   const address = `http://127.0.0.1:${port}`;
   await Promise.race([failed, poll(async () => (await fetch(`${address}/livez`)).ok)]);
   return address;
+}
+
+const PROVIDER = `[[provider]]
+slug = "visitors"
+url = "http://127.0.0.1:1/feed"
+format = "event-list-xml"
+schedule = "0 0 0 1 1 *"
+time_zone = "Europe/Madrid"
+currency = "EUR"
+allow_private_addresses = true
+`;
+
+/** Starts a worker and an API over a new database until `t` ends, and pushes a feed. Returns the API's URL and the database's folder. */
+export async function startWithFeed(t, document) {
+  const folder = mkdtempSync(join(tmpdir(), 'marquee-browser-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const database = join(folder, 'database');
+  mkdirSync(database);
+  const providers = join(folder, 'providers.toml');
+  writeFileSync(providers, PROVIDER);
+  const settings = { DATABASE_URL: `sqlite://${database}/marquee.db?mode=rwc`, PROVIDERS_FILE: providers };
+  execFileSync(program('marquee-migrate'), ['up'], { env: { ...process.env, ...settings }, stdio: 'ignore' });
+  start(t, 'marquee-worker', ['run'], { METRICS_LISTEN: `127.0.0.1:${await freePort()}`, ...settings });
+  const address = await startApi(t, settings);
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/xml' };
+  let run;
+  await poll(async () => {
+    // The worker stores the provider when it starts.
+    const response = await fetch(`${address}/providers/visitors/feed`, { method: 'POST', headers, body: document });
+    run = response.status === 202 && response.headers.get('location');
+    return run;
+  });
+  await poll(async () => (await (await fetch(new URL(run, `${address}/providers/visitors/feed`))).json()).data.ended_at);
+  return { address, database };
+}
+
+/** Runs a statement on a SQLite file. Returns what it selects. */
+export function runSql(file, statement) {
+  return execFileSync(required('SQLITE3'), ['-cmd', '.timeout 60000', file, statement]).toString().trim();
+}
+
+/** An element of a feed with these attributes. */
+export function element(name, attributes, ...children) {
+  const escape = (value) => String(value).replace(/[&<>"]/g, (character) => `&#${character.codePointAt(0)};`);
+  const pairs = Object.entries(attributes).map(([attribute, value]) => ` ${attribute}="${escape(value)}"`);
+  return `<${name}${pairs.join('')}>${children.join('')}</${name}>`;
+}
+
+/** A feed with these base events. */
+export function feed(baseEvents) {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element('eventList', {}, element('output', {}, ...baseEvents))}`;
 }
 
 /** Waits until a condition holds, on a machine that may be busy. */
@@ -83,6 +145,11 @@ export async function newPage(t, browser) {
   const context = await browser.newContext();
   t.after(() => context.close());
   return context.newPage();
+}
+
+/** Whether all of the page fits into the width of its window. */
+export function fits(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth);
 }
 
 /** Runs in the page: the texts with a contrast below 4.5 (WCAG 2, AA). */
