@@ -1,11 +1,9 @@
 // An operator watches a run arrive, retries a dead job, and tries a broken feed.
 
 import assert from 'node:assert/strict';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { findLowContrast, fits, key, launchBrowser, poll, runSql, startSite, url } from './support.mjs';
+import { findLowContrast, fits, key, launchBrowser, poll, runSql, screenshot, startSite, url } from './support.mjs';
 
 const PAGES = ['ops', 'ops/runs', 'ops/runs/1', 'ops/jobs', 'ops/dry-runs', 'ops/webhooks'];
 
@@ -49,13 +47,6 @@ async function createWebhook(target) {
 
 function requestSync() {
   return fetch(`${url}/providers/simulator/sync`, { method: 'POST', headers: { authorization: `Bearer ${key}` } });
-}
-
-async function screenshot(page, name) {
-  const folder = process.env.SCREENSHOTS;
-  if (!folder) return;
-  await mkdir(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
 test('without a key, the browser shows a dialog and no content', async (t) => {

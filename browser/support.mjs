@@ -5,12 +5,16 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { chromium } from 'playwright-core';
 
 /** The API of the stack, and its key. */
 export const url = required('MARQUEE_URL');
 export const key = required('MARQUEE_KEY');
+
+/** Where the tests write screenshots. */
+const SCREENSHOTS = process.env.SCREENSHOTS || fileURLToPath(new URL('screenshots', import.meta.url));
 
 function required(name) {
   const value = process.env[name];
@@ -145,6 +149,11 @@ export async function newPage(t, browser) {
   const context = await browser.newContext();
   t.after(() => context.close());
   return context.newPage();
+}
+
+/** Writes a screenshot of the whole page. */
+export function screenshot(page, name) {
+  return page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
 
 /** Whether all of the page fits into the width of its window. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { findLowContrast, fits, launchBrowser, url } from './support.mjs';
+import { findLowContrast, fits, launchBrowser, screenshot, url } from './support.mjs';
 
 let browser;
 before(async () => (browser = await launchBrowser()));
@@ -129,7 +129,7 @@ test('a visitor reads the page in Spanish, and chooses English', async (t) => {
   assert.ok(await page.getByText('Ningún evento cumple todos los filtros').isVisible());
 });
 
-/** The pages of visitors by name. */
+/** The pages of visitors by the names of their screenshots. */
 async function findPages() {
   const { data } = await (await fetch(`${url}/events?limit=1`)).json();
   const [{ id, venue, performers }] = data.events;
@@ -149,10 +149,11 @@ async function findPages() {
 for (const colorScheme of ['light', 'dark']) {
   test(`every text has enough contrast and fits into 320 pixels (${colorScheme})`, async (t) => {
     const page = await open(t, { javaScriptEnabled: true, colorScheme, viewport: { width: 320, height: 700 } });
-    const pages = await findPages();
-    for (const address of Object.values(pages)) {
+    const pages = Object.entries(await findPages());
+    for (const [name, address] of pages) {
       const status = (await page.goto(address)).status();
       assert.ok([200, 400].includes(status));
+      await screenshot(page, `${name}-320-${colorScheme}`);
       assert.ok(await fits(page), address);
       assert.deepEqual(await page.evaluate(findLowContrast), [], address);
       assert.equal(await page.locator('h1').count(), 1);
@@ -160,6 +161,11 @@ for (const colorScheme of ['light', 'dark']) {
       for (const control of await unlabelled.all()) {
         assert.ok(await control.evaluate((element) => element.labels.length > 0));
       }
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+    for (const [name, address] of pages) {
+      await page.goto(address);
+      await screenshot(page, `${name}-wide-${colorScheme}`);
     }
   });
 }
