@@ -1,4 +1,4 @@
-//! Text of providers on pages, the headers that protect readers, and the files that pages load.
+//! Text of providers on pages, the headers that protect readers, the files that pages load, and their sizes.
 
 use std::sync::Arc;
 
@@ -20,7 +20,12 @@ on_every_backend!(
     pages_are_revalidated_and_compressed,
     files_are_stored_forever_under_their_hash,
     pictures_of_providers_are_shown_on_request_only,
+    the_first_page_and_its_scripts_are_small,
 );
+
+/// Of the first page and of our own scripts together, with gzip.
+const MAX_PAGE_BYTES: usize = 30_000;
+const MAX_SCRIPTS_BYTES: usize = 20_000;
 
 const HOSTILE: &str = "\"><script>alert(1)</script><img src=x onerror=alert(1)>' \u{202e}{{ 7*7 }}";
 
@@ -139,4 +144,28 @@ async fn files_are_stored_forever_under_their_hash(database: Arc<TestDatabase>) 
         assert_eq!((other.header("cache-control"), &other.body), (Some("public, no-cache"), &response.body));
     }
     app.get("/assets/0/nope.js").await.problem(404, "path_not_found");
+}
+
+/// What readers on slow networks load before they see the first results.
+async fn the_first_page_and_its_scripts_are_small(database: Arc<TestDatabase>) {
+    let events = (0..30).map(|index| {
+        let title = format!("Performance {index} of {:x}", xxhash_rust::xxh3::xxh3_64(&[index]));
+        let point = (40.0 + f64::from(index) / 7.0, -3.0 + f64::from(index) / 11.0);
+        concert(&title).venue_with(&format!("Hall {title}"), Some(point), |venue| venue.city = Some(format!("City {index}")))
+    });
+    let app = start_app(&database, events).await;
+    let load = async |path: &str| {
+        let response = app.send(Method::GET, path, &[("accept-encoding", "gzip")]).await;
+        assert_eq!((response.status.as_u16(), response.header("content-encoding")), (200, Some("gzip")), "{path}");
+        (response.body.len(), String::from_utf8(response.decoded()).unwrap())
+    };
+    let (bytes, html) = load("/").await;
+    assert_eq!(html.matches("<li class=\"event\">").count(), 24);
+    assert!(html.contains("id=\"month\"") && html.contains("id=\"map\""), "{html}");
+    assert!(bytes < MAX_PAGE_BYTES, "{bytes}");
+    let mut scripts = 0;
+    for name in ["search.js", "map.js", "ops.js"] {
+        scripts += load(&format!("/assets/0/{name}")).await.0;
+    }
+    assert!(scripts < MAX_SCRIPTS_BYTES, "{scripts}");
 }
