@@ -150,8 +150,10 @@ async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
         if reply == ReceiverReply::Truncated {
             return stream.shutdown().await;
         }
-        while reply == ReceiverReply::Endless {
-            stream.write_all(&[b'x'; 4096]).await?;
+        if reply == ReceiverReply::Endless {
+            loop {
+                stream.write_all(&[b'x'; 4096]).await?;
+            }
         }
     }
     Ok(())

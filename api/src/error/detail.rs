@@ -69,14 +69,26 @@ impl ApiError {
             Self::EventMoved { id, location } => format!("event `{id}` has another id; it is at `{location}`"),
             Self::Moved { what, id, location } => format!("{what} `{id}` has moved; it is at `{location}`"),
             Self::Shared(error) => error.detail(),
+            Self::NotAcceptable => {
+                "`Accept-Encoding` excludes every supported content coding: identity, gzip, br and zstd".to_owned()
+            }
+            Self::RateLimited { retry_after: 1 } => "rate limit exceeded; retry in 1 second".to_owned(),
+            Self::RateLimited { retry_after } => format!("rate limit exceeded; retry in {retry_after} seconds"),
+            Self::PathNotFound => "this path does not exist; `/docs` lists all paths".to_owned(),
+            Self::MethodNotAllowed => "this path does not support the method; `Allow` lists the supported ones".to_owned(),
+            Self::Rejected(status) if status.is_client_error() => "the request is malformed".to_owned(),
+            _ => self.detail_of_server(),
+        }
+    }
+
+    /// What the server cannot do, and when to retry.
+    fn detail_of_server(&self) -> String {
+        match self {
             Self::Overloaded => "too many requests are waiting; retry later".to_owned(),
             Self::VersionUnavailable { minimum } => {
                 format!(
                     "version {minimum} of the catalogue, which `Marquee-Min-Version` requests, is not available yet; retry later"
                 )
-            }
-            Self::NotAcceptable => {
-                "`Accept-Encoding` excludes every supported content coding: identity, gzip, br and zstd".to_owned()
             }
             Self::DatabaseUnavailable(_) | Self::DatabaseStillUnavailable | Self::DatabaseTimeout => {
                 "the database is unavailable; retry later".to_owned()
@@ -90,18 +102,8 @@ impl ApiError {
                 "the schema of the database is older than this program; the operator must run `marquee-migrate up`".to_owned()
             }
             Self::SchemaTooNew => "the schema of the database is too new; the operator must deploy a newer release".to_owned(),
-            Self::RateLimited { retry_after: 1 } => "rate limit exceeded; retry in 1 second".to_owned(),
-            Self::RateLimited { retry_after } => format!("rate limit exceeded; retry in {retry_after} seconds"),
             Self::ShuttingDown => "this process is shutting down; retry to reach another one".to_owned(),
-            Self::PathNotFound => "this path does not exist; `/docs` lists all paths".to_owned(),
-            Self::MethodNotAllowed => "this path does not support the method; `Allow` lists the supported ones".to_owned(),
-            Self::Rejected(status) if status.is_client_error() => "the request is malformed".to_owned(),
-            Self::Database(_)
-            | Self::Disk(_)
-            | Self::Encoding(_)
-            | Self::ResponseBody
-            | Self::TaskPanicked
-            | Self::Rejected(_) => "an internal error occurred; quote the request id when you report it".to_owned(),
+            _ => "an internal error occurred; quote the request id when you report it".to_owned(),
         }
     }
 }

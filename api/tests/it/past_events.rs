@@ -13,6 +13,7 @@ use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 use sea_orm::{EntityTrait, ExprTrait, QueryFilter, prelude::Uuid, sea_query::Expr};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::{
     aliases::{OLD, start_app},
@@ -67,6 +68,8 @@ impl History {
         };
         self.catalogue.release(vec![change, other]).await;
         self.instants.push(database_now(&self.catalogue.database).await.unwrap());
+        // The clock of SQLite has milliseconds.
+        sleep(Duration::from_millis(2)).await;
     }
 
     async fn get_at(&self, instant: UtcInstant) -> TestResponse {

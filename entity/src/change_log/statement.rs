@@ -6,6 +6,7 @@ use sea_orm::{DbBackend, Statement};
 
 use super::ChangesQuery;
 use crate::{
+    change::ChangeKind,
     sql::{Sql, is_loaded},
     takedown::{NO_FIELDS, ONLY_LEFT},
 };
@@ -33,8 +34,9 @@ pub fn statement(backend: DbBackend, query: &ChangesQuery) -> Statement {
     let position = format!("{}, {}", sql.bind(version), sql.bind(ordinal));
     let limit = sql.bind(query.examined() + 1);
     let columns = format!("{COLUMNS}, {}", if query.has_states { "states" } else { NO_STATES });
-    // Changes without content are visible also while a purge hides their provider: a position may be after them when it ends.
-    let is_visible = format!("({} OR changed IN ('{NO_FIELDS}', '{ONLY_LEFT}'))", is_loaded("change"));
+    // That an event has left is visible also while a purge hides its provider: a position may be after it when the purge ends.
+    let left = ChangeKind::Left.name();
+    let is_visible = format!("({} OR kind = '{left}' AND changed IN ('{NO_FIELDS}', '{ONLY_LEFT}'))", is_loaded("change"));
     let build = |range: Range| {
         let Range { column, value, condition } = range;
         let select = format!("SELECT {columns} FROM change WHERE {is_visible}{condition}");

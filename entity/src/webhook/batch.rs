@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, QuerySelect, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, ExprTrait, QuerySelect, entity::prelude::*};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -187,7 +187,7 @@ impl Message {
     }
 }
 
-/// Whether a change has no content, as those of an event that was removed. Whether it is in its feed is no content.
+/// Whether a change has no content, as those of an event that was removed. That it has left its feed remains.
 fn is_blank(change: &Value) -> bool {
     change["changed"].as_object().is_some_and(|fields| fields.keys().all(|name| name == "listed"))
 }

@@ -85,7 +85,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let database = &source.connection;
     let read = async { Ok::<_, DbErr>((webhook::select_without_batch().all(database).await?, database_now(database).await?)) };
     let (rows, now) = state.reader.read(source, ReadSize::Small, read).await?;
-    let mut webhooks: Vec<WebhookLine> = rows.into_iter().map(|row| WebhookLine::new(row, now)).collect();
+    let mut webhooks: Vec<WebhookLine> = rows.iter().map(|row| WebhookLine::new(row, now)).collect();
     // The most urgent first.
     webhooks.sort_by_key(|line| std::cmp::Reverse(line.level));
     let frame = OpsFrame::of(request.uri().path(), PATH);
@@ -108,7 +108,7 @@ pub(super) async fn enable(state: State, request: Request) -> poem::Result<Respo
 }
 
 impl WebhookLine {
-    fn new(row: webhook::Model, now: UtcInstant) -> Self {
+    fn new(row: &webhook::Model, now: UtcInstant) -> Self {
         let (level, state) = match (row.state, row.failures) {
             (WebhookState::Disabled, _) => (Level::Critical, "disabled"),
             (WebhookState::Active, 0) => (Level::Good, "healthy"),

@@ -24,7 +24,6 @@ const CURRENT: [&str; 3] = ["performers", "venue", "provider"];
 /// An event as it is, or as it was.
 #[derive(Clone, Debug, Serialize, Union)]
 #[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each request")]
 pub enum EventReply {
     /// As it is.
     Current(Envelope<EventDetails>),

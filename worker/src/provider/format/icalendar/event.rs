@@ -65,10 +65,10 @@ pub(super) fn parse_venue(component: &ICalendarComponent, errors: &mut ItemError
 fn parse_coordinates(component: &ICalendarComponent) -> Result<Option<Coordinates>, String> {
     let Some(entry) = component.property(&ICalendarProperty::Geo) else { return Ok(None) };
     let degrees: Vec<f64> = entry.values.iter().filter_map(ICalendarValue::as_float).collect();
-    match degrees.as_slice() {
+    match degrees[..] {
         // Programs without coordinates write this point in the Atlantic.
-        &[latitude, longitude] if latitude == 0.0 && longitude == 0.0 => Err("the coordinates 0, 0 are in the ocean".to_owned()),
-        &[latitude, longitude] if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
+        [latitude, longitude] if latitude == 0.0 && longitude == 0.0 => Err("the coordinates 0, 0 are in the ocean".to_owned()),
+        [latitude, longitude] if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
             Ok(Some(Coordinates { latitude: latitude + 0.0, longitude: longitude + 0.0 }))
         }
         _ => Err("`GEO` must be a latitude and a longitude such as 41.374;2.169".to_owned()),
