@@ -139,7 +139,8 @@ async fn invalid_webhooks_are_rejected(database: Arc<TestDatabase>) {
     assert_eq!(names, ["kind", "currency", "q"]);
     let expired = json!({ "url": URL, "after": cursor(7, 0, UtcInstant(0)) });
     create(&app, &expired, &[]).await.problem(410, "cursor_expired");
-    for body in ["", "[]", "{}", r#"{"url":"https://hooks.example/","secret":"x"}"#] {
+    let null = r#"{"url":"https://hooks.example/","after":null}"#;
+    for body in ["", "[]", "{}", null, r#"{"url":"https://hooks.example/","secret":"x"}"#] {
         let response = app.upload(Method::POST, "/webhooks", ("application/json", body.to_owned()), &[]).await;
         response.problem(400, "invalid_body");
     }
@@ -149,6 +150,8 @@ async fn invalid_webhooks_are_rejected(database: Arc<TestDatabase>) {
     create(&app, &long, &[]).await.problem(413, "body_too_large");
     assert_eq!(app.get("/webhooks").await.json()["data"]["webhooks"], json!([]));
     app.get("/webhooks/x").await.problem(400, "invalid_parameter");
+    let replay = post(&app, "/webhooks/00000000-0000-0000-0000-000000000001/replay?after=").await;
+    assert_eq!(replay.validation_errors(), [("after".to_owned(), "is required".to_owned())]);
 }
 
 async fn the_number_of_webhooks_is_limited(database: Arc<TestDatabase>) {

@@ -12,7 +12,7 @@ use poem_openapi::{
     types::{Example, Type},
 };
 use sea_orm::DatabaseConnection;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{
     error::{ApiError, ValidationError},
@@ -41,12 +41,17 @@ pub struct WebhookInput {
     #[oai(validator(min_length = 1, max_length = 2048))]
     pub url: String,
     /// Which changes: a query string of `/changes`, without `after` and `limit`, such as `city=Barcelona&kind=cancelled`. Absent for all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read_text", skip_serializing_if = "Option::is_none")]
     #[oai(validator(max_length = 8192))]
     pub query: Option<String>,
     /// The position after which deliveries begin: a cursor of `/changes` or `/events.ndjson`. Absent for now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "read_text", skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+}
+
+/// A member that may be absent, but not `null`.
+fn read_text<'a, D: Deserializer<'a>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 impl Example for WebhookInput {
