@@ -215,7 +215,7 @@ pub(super) fn regions_within(slugs: &str) -> String {
     )
 }
 
-/// The events of organizers, by the provider's id or by their names. An event may have a name in place of that of its base event.
+/// The events of organizers, by the provider's id or by their names. The name in an event replaces the one in its base event.
 fn events_of_organizers(filters: &EventFilters, sql: &mut Sql) -> String {
     let selects: Vec<String> = filters
         .organizer

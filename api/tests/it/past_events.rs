@@ -150,7 +150,7 @@ async fn states_have_the_venue_and_the_performers_of_then(database: Arc<TestData
     let states = (state(first, performers[0], times[0]), state(second, performers[1], times[1]));
     // Two performers and two venues have the same name: only the states differ.
     history.log(ChangeKind::Updated, json!({ "url": { "old": null, "new": null } }), Some(states)).await;
-    // Without states, nobody knows which ones these were.
+    // Without states, it is unknown which ones these were.
     let unknown = json!({ "venue": { "old": "Hall", "new": "First hall" }, "performers": { "old": [], "new": ["x"] } });
     let before = history.instants.remove(0);
     history.catalogue.release(Vec::new()).await;

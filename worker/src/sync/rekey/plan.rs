@@ -111,7 +111,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The ids of the keys of a removed event without their dates: that of its tombstone, and the new one.
+    /// The ids of a removed event, from its previous and its new key without their dates.
     fn undated_ids(&self, old: &EventKeys<'_>, new: &EventKeys<'_>) -> Option<(Uuid, Uuid)> {
         if self.copied.removed_events.is_empty() {
             return None;
