@@ -33,6 +33,19 @@ pub enum Cause {
 }
 
 impl Cause {
+    const ALL: [Self; 10] = [
+        Self::SyncRun,
+        Self::RateBatch,
+        Self::DeletedRateBatch,
+        Self::Places,
+        Self::Takedown,
+        Self::Revert,
+        Self::Rekey,
+        Self::Settings,
+        Self::Boundary,
+        Self::Backfill,
+    ];
+
     /// The name in tables, metrics and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -119,6 +132,10 @@ pub struct ReleasedFootprint {
     pub version: i64,
     /// When the version was raised.
     pub raised_at: UtcInstant,
+    /// As [`Model::cause`].
+    pub cause: String,
+    /// As [`Model::action`].
+    pub action: Option<String>,
     /// The [`Footprint`] as JSON.
     pub footprint: String,
 }
@@ -128,6 +145,13 @@ impl ReleasedFootprint {
     #[must_use]
     pub fn footprint(&self) -> Footprint {
         serde_json::from_str(&self.footprint).unwrap_or_else(|_| Footprint::everything())
+    }
+
+    /// What made it: `None` if only a later release of the program knows the cause.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        let name = self.action.as_ref().unwrap_or(&self.cause);
+        Cause::ALL.into_iter().find(|cause| cause.name() == name)
     }
 }
 

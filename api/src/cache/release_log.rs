@@ -1,11 +1,14 @@
 //! The releases that this process knows, and when it detected each: since when a body that was read before is superseded.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use entity::{
     UtcInstant, catalogue_version,
     footprint::{Footprint, Selection},
-    release,
+    release::{self, Cause},
 };
 
 /// Releases that are remembered: at two per second, those of the last half hour.
@@ -36,14 +39,12 @@ pub(super) struct SupersededBody {
     pub(super) is_removed: bool,
 }
 
-/// The versions since a process last read the ledger.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct FollowedReleases {
-    /// With a footprint.
-    pub(super) known: u64,
-    /// Those that may have changed everything: without a row, or too many to be read.
-    pub(super) unknown: u64,
-}
+/// How many versions a process has detected by their cause, or [`UNKNOWN_CAUSE`].
+pub(super) type FollowedReleases = BTreeMap<&'static str, u64>;
+
+/// The cause of versions that may have changed everything, because they have no row, or were too many to be read. Also that of a release
+/// of which only later programs know the cause.
+const UNKNOWN_CAUSE: &str = "unknown";
 
 #[derive(Debug)]
 struct KnownRelease {
@@ -68,7 +69,7 @@ impl ReleaseLog {
     }
 
     /// Adds the releases after [`position`](Self::position). One that is later than the version that was read before them is read again.
-    /// Returns how many versions with and without a footprint follow those that were known before.
+    /// Returns the versions that follow those that were known before.
     pub(super) fn extend(
         &mut self,
         releases: Vec<release::ReleasedFootprint>,
@@ -76,7 +77,8 @@ impl ReleaseLog {
         now: Instant,
     ) -> FollowedReleases {
         let Some(position) = self.position(head.version) else { return FollowedReleases::default() };
-        let (previous, mut known) = (self.releases.back().map(|release| release.version), 0);
+        let previous = self.releases.back().map(|release| release.version);
+        let mut followed = FollowedReleases::default();
         if previous.is_none() {
             self.complete_after = position;
         }
@@ -88,14 +90,18 @@ impl ReleaseLog {
             if last + 1 < release.version {
                 self.push(release.version - 1, None, Footprint::everything(), now);
             }
-            (last, known) = (release.version, known + 1);
+            last = release.version;
+            *followed.entry(release.cause().map_or(UNKNOWN_CAUSE, Cause::name)).or_default() += 1;
             self.push(release.version, Some(release.raised_at), release.footprint(), now);
         }
         if last < head.version {
             self.push(head.version, Some(head.raised_at), Footprint::everything(), now);
         }
-        let versions = previous.map_or(known, |previous| head.version.abs_diff(previous));
-        FollowedReleases { known, unknown: versions - known }
+        if let Some(previous) = previous {
+            let unknown = head.version.abs_diff(previous) - followed.values().sum::<u64>();
+            *followed.entry(UNKNOWN_CAUSE).or_default() += unknown;
+        }
+        followed
     }
 
     fn push(&mut self, version: i64, raised_at: Option<UtcInstant>, footprint: Footprint, detected: Instant) {
@@ -164,7 +170,8 @@ mod tests {
         let instant = UtcInstant(i64::from(day) * 86_400_000_000);
         part.add_days(instant, instant);
         let footprint = serde_json::to_string(&Footprint::of_parts([part])).unwrap();
-        release::ReleasedFootprint { version, raised_at: UtcInstant(version), footprint }
+        let cause = Cause::SyncRun.name().to_owned();
+        release::ReleasedFootprint { version, raised_at: UtcInstant(version), cause, action: None, footprint }
     }
 
     fn head(version: i64) -> catalogue_version::Model {
@@ -214,9 +221,9 @@ mod tests {
                     }
                 }
                 let followed = log.extend(rows, &head(version), now);
-                let before = all.len() - usize::try_from(followed.known + followed.unknown).unwrap();
+                let before = all.len() - usize::try_from(followed.values().sum::<u64>()).unwrap();
                 let with_row = all[before..].iter().filter(|(_, released_on, _)| released_on.is_some()).count();
-                prop_assert_eq!(followed.known, with_row as u64);
+                prop_assert_eq!(followed.get("sync_run").copied().unwrap_or_default(), with_row as u64);
                 prop_assert_eq!(before, detected);
                 detected = all.len();
             }

@@ -209,8 +209,8 @@ impl VersionWatch {
             let is_new = known.is_none_or(|known| known.version < head.version);
             if is_new {
                 let followed = self.lock_releases().extend(releases, head, Instant::now());
-                for (footprint, versions) in [("known", followed.known), ("unknown", followed.unknown)] {
-                    counter!("marquee_cache_releases_total", "footprint" => footprint).increment(versions);
+                for (cause, versions) in followed {
+                    counter!("marquee_cache_releases_total", "cause" => cause).increment(versions);
                 }
                 let (version, raised_at) = (head.version, head.raised_at);
                 *known = Some(KnownVersion { version, raised_at, restores: self.restores() });

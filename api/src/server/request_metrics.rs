@@ -39,10 +39,7 @@ pub(crate) fn describe() {
     );
     describe_counter!("marquee_cache_fetches_total", "Fetches after a miss in the process, by source");
     describe_counter!("marquee_cache_coalesced_total", "Requests that joined the fetch of another request");
-    describe_counter!(
-        "marquee_cache_releases_total",
-        "Releases that this process has followed, by whether their footprint is known"
-    );
+    describe_counter!("marquee_cache_releases_total", "Releases of all programs that this process has followed, by cause");
     describe_counter!("marquee_cache_restarts_total", "How often this process lost its place in the ledger of releases");
     describe_gauge!("marquee_cache_bytes", Unit::Bytes, "Size of the cache in the process");
     describe_gauge!("marquee_cache_entries", "Entries of the cache in the process");
