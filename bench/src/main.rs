@@ -5,6 +5,7 @@
 
 mod baseline;
 mod build;
+mod changes;
 mod churn;
 mod concerts;
 mod feed;
@@ -32,8 +33,8 @@ use programs::Failure;
 
 use self::{
     settings::{
-        BenchArguments, BenchCommand, ChurnSettings, ConcertsSettings, FindSettings, PushSettings, RatesSettings, SearchSettings,
-        SyncSettings, SyncWork,
+        BenchArguments, BenchCommand, ChangesSettings, ChurnSettings, ConcertsSettings, FindSettings, PushSettings,
+        RatesSettings, SearchSettings, SyncSettings, SyncWork,
     },
     table::Table,
 };
@@ -64,6 +65,7 @@ async fn run(command: BenchCommand) -> ExitCode {
         BenchCommand::Rates(settings) => rates(&settings).await,
         BenchCommand::Push(settings) => push(&settings).await,
         BenchCommand::Churn(settings) => churn(&settings).await,
+        BenchCommand::Changes(settings) => changes(&settings).await,
         BenchCommand::Load(settings) => {
             load::run_load(settings).await.map_or_else(|failure| report_failure(&*failure), |()| ExitCode::SUCCESS)
         }
@@ -122,6 +124,14 @@ async fn churn(settings: &ChurnSettings) -> ExitCode {
     table.facts(machine::facts(&churn::describe(settings)).await);
     let outcome = churn::measure(settings, &mut table).await;
     table.record_failure("churn", outcome);
+    finish(table)
+}
+
+async fn changes(settings: &ChangesSettings) -> ExitCode {
+    let mut table = Table::default();
+    table.facts(machine::facts(&changes::describe(settings)).await);
+    let outcome = changes::measure(settings, &mut table).await;
+    table.record_failure("changes", outcome);
     finish(table)
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum BenchCommand {
     Push(PushSettings),
     /// Reads while many providers change
     Churn(ChurnSettings),
+    /// Streams of changes, and webhooks
+    Changes(ChangesSettings),
     /// Load generator
     #[command(hide = true)]
     Load(LoadSettings),
@@ -253,6 +255,22 @@ impl ChurnSettings {
     pub(crate) fn rate(&self) -> f64 {
         self.rate.into()
     }
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ChangesSettings {
+    /// Number of single changes that are timed
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(crate) changes: u64,
+    /// Number of streams that are open at the same time
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=2_000))]
+    pub(crate) streams: u64,
+    /// Changes per second while they are open
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub(crate) rate: u64,
+    /// How long changes are made
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(crate) seconds: u64,
 }
 
 #[derive(Args, Clone, Debug)]

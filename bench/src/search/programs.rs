@@ -17,6 +17,8 @@ pub(crate) struct ApiSettings {
     pub(crate) cache_mib: u64,
     pub(crate) is_single_threaded: bool,
     pub(crate) build: Build,
+    /// Settings of this benchmark alone.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
 }
 
 impl ApiSettings {
@@ -27,6 +29,7 @@ impl ApiSettings {
             cache_mib: CACHE_MIB,
             is_single_threaded: false,
             build: Build::default(),
+            environment: Vec::new(),
         }
     }
 }
@@ -48,6 +51,7 @@ impl ApiServer {
             .env("DATABASE_URL", &settings.database_url)
             .env("CACHE_MIB", settings.cache_mib.to_string())
             .env("LOG_FILTER", "warn")
+            .envs(settings.environment.iter().copied())
             .env_remove("REDIS_URL");
         if let Some(url) = &settings.redis_url {
             command.env("REDIS_URL", url);
