@@ -7,8 +7,8 @@ export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-exports test-mcp test-openapi test-systemd \
-	check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
-	bench-concerts bench-find bench-rates bench-push bench-churn
+	test-upgrade check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
+	bench-concerts bench-find bench-rates bench-push bench-churn bench-changes
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test-clocks: ## Set the clocks of running programs back and forward by an hour (
 test-backup: ## Back up, destroy and restore SQLite and PostgreSQL while the programs write; a minute
 	$(CARGO) build --bins --locked
 	@scripts/with-postgres scripts/test-backup
+
+test-upgrade: ## Run the programs of an earlier commit and these on one database (COMMIT=...; builds that commit; needs its history)
+	@scripts/with-servers scripts/test-upgrade $(COMMIT)
 
 audit: ## Check dependencies for security advisories (downloads the RustSec database)
 	@scripts/require-tools --install cargo-deny
@@ -124,14 +127,14 @@ soak: ## Run the programs under load and changing faults for an hour (SOAK="--mi
 	@scripts/require-servers
 	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos soak $(SOAK)
 
-bench: bench-sync bench-search bench-concerts bench-find bench-rates bench-push bench-churn ## Run all benchmarks
+bench: bench-sync bench-search bench-concerts bench-find bench-rates bench-push bench-churn bench-changes ## Run all benchmarks
 
 bench-sync: ## Benchmark syncs against baseline programs (BENCH="--only first-load --rounds 1" to run a part)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench sync $(BENCH)
 
 # A quarter of the memory of a small machine, as the PostgreSQL manual recommends; the default is minimal.
-bench-search bench-concerts bench-find bench-rates bench-push bench-churn: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
+bench-search bench-concerts bench-find bench-rates bench-push bench-churn bench-changes: export POSTGRES_OPTIONS ?= -c shared_buffers=2GB
 
 bench-search: ## Benchmark searches against baselines and under faults (BENCH="--only hit,miss --rounds 1" to run a part)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --package marquee-api --bins --locked
@@ -156,3 +159,7 @@ bench-push: ## Benchmark pushed feeds against a plain insert (BENCH="--pushes 10
 bench-churn: ## Benchmark reads while 200 providers change (BENCH="--programs DIR" to compare with another build of the programs)
 	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --package marquee-api --bins --locked
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench churn $(BENCH)
+
+bench-changes: ## Benchmark streams of changes and webhooks (BENCH="--streams 100 --seconds 5" for a shorter run)
+	$(CARGO) build --profile measure --package marquee-bench --package marquee-worker --package marquee-api --bins --locked
+	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench changes $(BENCH)

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio},
     sync::Arc,
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Deployment {
     pub(crate) lease_seconds: u32,
     /// The database of workers, which may be behind a proxy.
     pub(crate) worker_database: DatabaseSettings,
+    /// The folder of the programs: those beside this test, if a test does not choose others.
+    pub(crate) programs: PathBuf,
     folder: TempDir,
     _stop_provider_on_drop: DropGuard,
 }
@@ -48,8 +50,16 @@ impl Deployment {
         let folder = TempDir::new().unwrap();
         let url = format!("http://{address}/feed");
         let (worker_database, stop) = (database.settings.clone(), stop.drop_guard());
-        let deployment =
-            Self { database, provider, url, lease_seconds: 2, worker_database, folder, _stop_provider_on_drop: stop };
+        let deployment = Self {
+            database,
+            provider,
+            url,
+            lease_seconds: 2,
+            worker_database,
+            programs: built_programs(),
+            folder,
+            _stop_provider_on_drop: stop,
+        };
         deployment.write_providers(&format_entry(SLUG, &deployment.url, "* * * * * *"));
         deployment
     }
@@ -57,6 +67,12 @@ impl Deployment {
     /// Replaces the entries of `providers.toml`.
     pub(crate) fn write_providers(&self, entries: &str) {
         std::fs::write(self.folder.path().join("providers.toml"), entries).unwrap();
+    }
+
+    /// Runs `marquee-migrate up`.
+    pub(crate) fn migrate(&self) -> Output {
+        let mut command = Command::new(self.program("marquee-migrate"));
+        command.arg("up").env("DATABASE_URL", self.database.settings.url.expose()).output().unwrap()
     }
 
     /// Starts `marquee-worker run` with its log in a file.
@@ -75,7 +91,7 @@ impl Deployment {
 
     /// `marquee-worker` with these arguments.
     pub(crate) fn worker_command(&self, arguments: &[&str]) -> Command {
-        let mut command = limitable("marquee-worker");
+        let mut command = limitable(&self.program("marquee-worker"));
         command
             .args(arguments)
             .env("DATABASE_URL", self.worker_database.url.expose())
@@ -111,14 +127,18 @@ impl Deployment {
 
     /// Creates an API key with `marquee-api keys new`, which adds it to the file.
     pub(crate) fn create_key(&self, file: &str, scope: &str) -> String {
-        let mut command = Command::new(program("marquee-api"));
+        let mut command = Command::new(self.program("marquee-api"));
         let output = command.args(["keys", "new", scope, "--scope", scope, "--api-keys-file", file]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    fn program(&self, name: &str) -> PathBuf {
+        existing(self.programs.join(name))
+    }
+
     fn spawn_api(&self, settings: &[(&str, &str)]) -> (ApiProcess, BufReader<ChildStderr>) {
-        let mut process = limitable("marquee-api")
+        let mut process = limitable(&self.program("marquee-api"))
             .args(["--api-listen", "127.0.0.1:0"])
             .env("DATABASE_URL", self.database.settings.url.expose())
             .envs(settings.iter().copied())
@@ -314,16 +334,23 @@ pub(crate) async fn read_response(mut stream: TcpStream) -> Option<(u16, Value)>
 }
 
 /// A program that survives a limit on the size of its files: writes beyond it fail like those to a full disk.
-fn limitable(name: &str) -> Command {
+fn limitable(program: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program(name));
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program);
     command
 }
 
 /// The path of a program, which `cargo test --workspace` builds beside this test.
 pub(crate) fn program(name: &str) -> PathBuf {
+    existing(built_programs().join(name))
+}
+
+fn built_programs() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let path = test.parent().and_then(Path::parent).unwrap().join(name);
-    assert!(path.exists(), "{} does not exist: run `make test`, or `cargo build` first", path.display());
-    path
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+fn existing(program: PathBuf) -> PathBuf {
+    assert!(program.exists(), "{} does not exist: run `make test`, or `cargo build` first", program.display());
+    program
 }

@@ -20,6 +20,7 @@ mod killed_worker;
 mod language;
 mod make_run;
 mod monitoring;
+mod previous_release;
 mod price_table;
 mod probe;
 mod pushes;

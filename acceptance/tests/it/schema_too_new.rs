@@ -11,7 +11,7 @@ use provider_sim::{InjectedFault, SimCatalogue};
 use serde_json::{Value, json};
 
 use crate::{
-    deployment::{ApiProcess, Deployment, SLUG, program},
+    deployment::{ApiProcess, Deployment, SLUG},
     wait::eventually,
 };
 
@@ -43,11 +43,6 @@ fn assert_commands_refuse(deployment: &Deployment) {
     }
 }
 
-fn migrate(deployment: &Deployment) -> Output {
-    let mut command = std::process::Command::new(program("marquee-migrate"));
-    command.arg("up").env("DATABASE_URL", deployment.database.settings.url.expose()).output().unwrap()
-}
-
 /// Waits until a sync has succeeded, and returns the number of requests to the provider.
 async fn wait_for_sync(deployment: &Deployment, api: &ApiProcess) -> u64 {
     let previous = deployment.provider.statistics().requests;
@@ -69,7 +64,7 @@ async fn an_expansion_excludes_workers_only(database: Arc<TestDatabase>) {
     eventually("the worker stops", async || worker.read_log().contains(TOO_NEW).then_some(())).await;
     let requests = deployment.provider.statistics().requests;
     assert_commands_refuse(&deployment);
-    assert_eq!(migrate(&deployment).status.code(), Some(0), "an older release may be deployed again");
+    assert_eq!(deployment.migrate().status.code(), Some(0), "an older release may be deployed again");
     assert_eq!(deployment.provider.statistics().requests, requests, "no job was claimed");
     assert_eq!(worker.exit_status(), None);
     assert_eq!(api.get("/readyz").await.0, 200);
@@ -113,7 +108,7 @@ async fn a_contraction_excludes_all_programs(database: Arc<TestDatabase>) {
     assert_eq!(api.get("/livez").await.0, 200);
     eventually("the worker stops", async || worker.read_log().contains(TOO_NEW).then_some(())).await;
     assert_commands_refuse(&deployment);
-    let refused = migrate(&deployment);
+    let refused = deployment.migrate();
     assert!(stderr(&refused).contains(TOO_NEW), "{}", stderr(&refused));
     assert_eq!(refused.status.code(), Some(1));
     let late = deployment.start_api();
