@@ -36,9 +36,23 @@ pub struct Model {
     pub image_url: Option<String>,
     /// Plain text of several lines.
     pub description: Option<String>,
+    /// Hash of the bytes of its element in the document from which it was read, XORed with `content_hash`: a program that changes only that
+    /// hash invalidates this one. `None` if it must be parsed again.
+    pub element_hash: Option<i64>,
+    /// The number of events in that element.
+    pub element_events: Option<i32>,
     /// The provider.
     #[sea_orm(belongs_to, from = "provider_id", to = "id")]
     pub provider: BelongsTo<super::provider::Entity>,
+}
+
+impl Model {
+    /// Whether both have the same content, except for their events.
+    #[must_use]
+    pub fn has_content_of(&self, other: &Self) -> bool {
+        let Self { content_hash, element_hash, element_events, .. } = *other;
+        Self { content_hash, element_hash, element_events, ..self.clone() } == *other
+    }
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -14,6 +14,7 @@ mod compatibility;
 mod concerts;
 mod daily_totals;
 mod details;
+mod elements;
 mod id_from;
 mod jobs;
 mod ledger;
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(daily_totals::Migration),
             Box::new(webhooks::Migration),
             Box::new(organizers::Migration),
+            Box::new(elements::Migration),
         ]
     }
 }

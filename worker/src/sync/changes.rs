@@ -52,7 +52,7 @@ impl<'a> FeedChanges<'a> {
         recorder: Option<ChangeRecorder>,
         progress: &'a ProgressCounter,
     ) -> Self {
-        let FeedComparison { changed, removed, unchanged_events, new_events: _ } = comparison;
+        let FeedComparison { changed, removed, unchanged_events, .. } = comparison;
         progress.begin(ProgressStage::Writing, Some((changed.len() + removed.len()) as u64));
         let counts = Counts {
             fetched: summary.event_count,

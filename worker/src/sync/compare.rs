@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use entity::{base_event, deadline, provider};
-use futures_util::TryStreamExt;
-use sea_orm::{DatabaseConnection, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use entity::{deadline, provider};
+use sea_orm::DatabaseConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use uuid::Uuid;
 
 use super::{
     SyncError,
     churn_guard::ChurnGuard,
+    copied::CopiedRows,
     guard,
     identity::ItemIds,
+    last_document,
     report::Stopwatch,
-    summary::{CopiedHashes, FeedComparison, FeedSummary, SpooledFeed},
+    summary::{FeedComparison, FeedSummary, SpooledFeed},
 };
 use crate::{
     progress::{ProgressCounter, ProgressStage},
@@ -47,32 +47,38 @@ pub(super) struct ComparedFeed {
     pub(super) diff: Duration,
 }
 
-/// Compares a document with the copy. A delta has no opinion on base events that it does not contain.
+/// Compares a document with the copy. A delta has no opinion on base events that it does not contain. Every element is parsed if it
+/// `is_full`.
 pub(super) async fn compare(
     database: &DatabaseConnection,
     entry: &ProviderEntry,
     provider: &provider::Model,
-    (document, is_delta, month): (FetchedDocument, bool, ReadMonth),
+    (document, is_delta, is_full, month): (FetchedDocument, bool, bool, ReadMonth),
     progress: &ProgressCounter,
 ) -> Result<ComparedFeed, SyncError> {
     let mut watch = Stopwatch::start();
     let fetching_ids = ItemIds::fetch(database, provider.id, provider.identity_slug());
+    let reading_hash = last_document::reading_hash(entry, month);
+    let is_read_the_same = !is_full && provider.reading_hash == Some(reading_hash);
+    let fetching_rows = CopiedRows::fetch(database, provider.id, (reading_hash, is_read_the_same));
+    let fetching = async { tokio::try_join!(fetching_ids, fetching_rows) };
+    let (ids, copied) = deadline::within(deadline::BULK, database, fetching).await?;
     let feed = Arc::new(SpooledFeed {
         spool: document.spool,
         pages: document.pages,
         format: entry.format,
         conventions: build_conventions(entry, provider, month),
-        ids: deadline::within(deadline::BULK, database, fetching_ids).await?,
+        ids,
+        copied,
     });
     progress.begin(ProgressStage::Reading, None);
-    let timed_summary = async { (summarize(&feed).await, watch.lap()) };
-    let fetching = deadline::within(deadline::BULK, database, fetch_hashes(database, provider.id));
-    let ((summary, parse), copied) = tokio::join!(timed_summary, fetching);
-    let (summary, copied) = (summary?, copied?);
+    let summary = summarize(&feed).await?;
+    let parse = watch.lap();
     let events_before = if is_delta { 0 } else { usize::try_from(provider.event_count).unwrap_or(0) };
     let mut refusal = guard::check(entry, &summary, events_before).err();
     let unidentified = usize::try_from(provider.unidentified_count).unwrap_or(0);
-    let compared = tokio::task::spawn_blocking(move || summary.compare(&copied, unidentified)).await;
+    let comparing = feed.clone();
+    let compared = tokio::task::spawn_blocking(move || summary.compare(&comparing.copied.rows, unidentified)).await;
     let (summary, mut comparison) = compared.map_err(SyncError::Panic)?;
     let mut churn_guard = None;
     if is_delta {
@@ -109,17 +115,4 @@ async fn summarize(feed: &Arc<SpooledFeed>) -> Result<FeedSummary, SyncError> {
         );
     }
     Ok(summary)
-}
-
-/// The content hash of each base event in a provider's copy, ordered by id.
-async fn fetch_hashes(database: &DatabaseConnection, provider_id: i32) -> Result<CopiedHashes, DbErr> {
-    let rows = base_event::Entity::find()
-        .select_only()
-        .columns([base_event::Column::Id, base_event::Column::ContentHash])
-        .filter(base_event::COLUMN.provider_id.eq(provider_id))
-        .into_tuple::<(Uuid, Option<i64>)>();
-    // As a stream: the driver's rows are ten times as large as the tuples.
-    let mut copied: CopiedHashes = rows.stream(database).await?.try_collect().await?;
-    copied.sort_unstable_by_key(|(id, _)| *id);
-    Ok(copied)
 }

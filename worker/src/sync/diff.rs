@@ -108,7 +108,7 @@ impl CopyChanges {
         copied: Option<&CopiedBaseEvent>,
         (origin, ids): (FeedOrigin, &ItemIds),
     ) {
-        let BaseEventDetail { id, item, rejected, event_hashes, content_hash, .. } = detail;
+        let BaseEventDetail { id, item, rejected, event_hashes, content_hash, element, .. } = detail;
         let first_online_at = copied.and_then(|copied| copied.base_event.first_online_at);
         let row = base_event::Model {
             id: *id,
@@ -124,6 +124,8 @@ impl CopyChanges {
             url: item.details.url.clone(),
             image_url: item.details.image_url.clone(),
             description: item.details.description.clone(),
+            element_hash: element.map(|element| element.hash),
+            element_events: element.map(|element| element.events),
         };
         let shown = row.first_online_at.is_some();
         let mut is_row_unchanged = true;
@@ -132,7 +134,7 @@ impl CopyChanges {
                 self.newly_shown.push(*id);
             }
             // Every event is shown with the current base event, also one that was removed from the feed or rejected.
-            is_row_unchanged = base_event::Model { content_hash: base_event.content_hash, ..row.clone() } == *base_event;
+            is_row_unchanged = row.has_content_of(base_event);
             if shown && !is_row_unchanged {
                 self.retitled.push(*id);
                 self.visible |= !events.is_empty();

@@ -54,7 +54,8 @@ async fn count_changes(
     let progress = ProgressCounter::none();
     let now = deadline::within(deadline::SHORT, database, database_now(database)).await?;
     let compared =
-        compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed), ReadMonth::of(now)), &progress).await?;
+        compare::compare(database, entry, &provider, (document, pushed::is_delta(pushed), false, ReadMonth::of(now)), &progress)
+            .await?;
     let ComparedFeed { feed, summary, comparison, refusal, churn_guard, .. } = compared;
     let tombstones = deadline::within(deadline::BULK, database, Tombstones::fetch(database, provider.id)).await?;
     let reports = ItemReports::new(&summary, &feed, &tombstones).map_err(SyncError::Spool)?;

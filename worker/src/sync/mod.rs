@@ -16,6 +16,7 @@
 mod changes;
 mod churn_guard;
 mod compare;
+mod copied;
 mod diff;
 mod dry_run;
 mod dry_run_changes;

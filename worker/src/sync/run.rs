@@ -17,6 +17,7 @@ use super::{
     SyncError,
     changes::FeedChanges,
     compare::{self, ComparedFeed},
+    copied::store_elements,
     diff::FeedOrigin,
     feed_pages::{PageChanges, StoredPages},
     first_load,
@@ -273,10 +274,16 @@ impl SyncAttempt<'_> {
     ) -> Result<SyncReport, SyncError> {
         let Self { database, entry, progress, .. } = *self;
         let _slot = compare::acquire_slot().await?;
-        let compared =
-            compare::compare(database, entry, provider, (document, self.is_delta(), ReadMonth::of(run.started_at)), progress)
-                .await?;
-        let ComparedFeed { feed, summary, comparison, refusal, churn_guard, parse, diff } = compared;
+        let compared = compare::compare(
+            database,
+            entry,
+            provider,
+            (document, self.is_delta(), self.is_full, ReadMonth::of(run.started_at)),
+            progress,
+        )
+        .await?;
+        let ComparedFeed { feed, summary, mut comparison, refusal, churn_guard, parse, diff } = compared;
+        let learned = std::mem::take(&mut comparison.learned);
         (durations.parse, durations.diff) = (parse, diff);
         if let Some(refusal) = refusal {
             self.within_deadline(save_rejects(database, run, &summary, &feed)).await?;
@@ -315,6 +322,7 @@ impl SyncAttempt<'_> {
         let applied = ledger::AppliedChanges { counts, published };
         let close = async {
             save_rejects(&transaction, run, &summary, &feed).await?;
+            store_elements(&transaction, learned).await?;
             copied.store_pages(&transaction).await?;
             durations.write = watch.lap();
             let report = if self.is_delta() {

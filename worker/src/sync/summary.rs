@@ -3,18 +3,19 @@
 //!
 //! This is the only part of a sync that needs memory in proportion to the feed, besides the stored hashes that it is compared with.
 
-use std::{io, ops::Range, sync::Arc};
+use std::{collections::HashMap, io, ops::Range, sync::Arc};
 
 use uuid::Uuid;
 
 use super::{
+    copied::{CopiedRow, CopiedRows, KnownElement, StoredElement},
     fingerprint,
     identity::ItemIds,
     rejects::{RejectSummary, RejectedEvents},
 };
 use crate::provider::{
     format::{Conventions, FeedDocumentError, FeedFormat, FeedReadError},
-    item::{BaseEventItem, FeedWarnings, ParsedFeed, RejectedItem},
+    item::{BaseEventItem, FeedWarnings, HashedElement, ParsedFeed, RejectedItem},
     pages::FetchedPages,
     spool::Spool,
 };
@@ -30,6 +31,8 @@ pub(super) struct SpooledFeed {
     pub(super) format: FeedFormat,
     pub(super) conventions: Conventions,
     pub(super) ids: ItemIds,
+    /// The copy, of which known elements are not parsed again.
+    pub(super) copied: CopiedRows,
 }
 
 /// The summary of a feed.
@@ -53,6 +56,8 @@ struct Element {
     start: u64,
     length: u32,
     events: u32,
+    /// The hash of its bytes, if they need not be parsed again.
+    hash: Option<i64>,
 }
 
 /// A base event that differs from the copy or is new.
@@ -63,6 +68,7 @@ pub(super) struct ChangedBaseEvent {
     pub(super) is_copied: bool,
     /// Another of its elements was rejected: its events are not complete.
     is_incomplete: bool,
+    element: Option<StoredElement>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +86,8 @@ pub(super) struct FeedComparison {
     pub(super) unchanged_events: usize,
     /// Events of base events that were never copied.
     pub(super) new_events: usize,
+    /// Elements of unchanged base events that are to be stored.
+    pub(super) learned: Vec<(Uuid, StoredElement)>,
 }
 
 /// A base event with all its elements.
@@ -91,18 +99,18 @@ pub(super) struct BaseEventDetail {
     pub(super) event_hashes: Vec<i64>,
     pub(super) content_hash: i64,
     pub(super) is_copied: bool,
+    pub(super) element: Option<StoredElement>,
 }
-
-/// The ids and content hashes of a provider's copied base events; `None` for one that was removed from the feed.
-pub(super) type CopiedHashes = Vec<(Uuid, Option<i64>)>;
 
 impl SpooledFeed {
     /// Reads the whole feed. It blocks and uses all cores.
     pub(super) fn summarize(&self) -> Result<FeedSummary, FeedReadError> {
         let warnings = self.pages.as_ref().map(|pages| pages.warnings.clone()).unwrap_or_default();
         let mut summary = FeedSummary { warnings, ..FeedSummary::default() };
-        let digest = |feed| FeedSummary::summarize_part(feed, &self.ids, !self.format.is_splittable());
-        self.format.parse_spool(&self.spool, &self.conventions, digest, |part| summary.add(part))?;
+        let digest = |feed| FeedSummary::summarize_part(feed, self);
+        self.copied.with_filter(|filter| {
+            self.format.parse_spool(&self.spool, (&self.conventions, filter), digest, |part| summary.add(part))
+        })?;
         summary.elements.sort_unstable_by_key(|element| (element.id, element.start));
         summary.rejects.sort();
         summary.merge_elements(self)?;
@@ -136,7 +144,8 @@ impl SpooledFeed {
         };
         rejected.has_unidentified |= changed.is_incomplete;
         let (event_hashes, content_hash) = fingerprint::hash_base_event(&item, &rejected);
-        let detail = BaseEventDetail { id: changed.id, item, rejected, event_hashes, content_hash, is_copied: changed.is_copied };
+        let ChangedBaseEvent { id, is_copied, element, .. } = *changed;
+        let detail = BaseEventDetail { id, item, rejected, event_hashes, content_hash, is_copied, element };
         Ok((detail, warnings))
     }
 
@@ -166,9 +175,16 @@ fn changed_spool() -> FeedReadError {
 }
 
 impl FeedSummary {
-    fn summarize_part(mut feed: ParsedFeed, ids: &ItemIds, keep_items: bool) -> Self {
+    fn summarize_part(mut feed: ParsedFeed, SpooledFeed { ids, format, copied, .. }: &SpooledFeed) -> Self {
+        let keep_items = !format.is_splittable();
+        let mut recognizable: HashMap<usize, i64> =
+            feed.recognizable.iter().map(|element| (element.span.start, element.hash)).collect();
         for base_event in &mut feed.base_events {
+            let events = base_event.events.len();
             base_event.remove_duplicate_events(&mut feed.warnings);
+            if base_event.events.len() < events {
+                recognizable.remove(&base_event.span.start);
+            }
         }
         feed.warnings.sort();
         let mut rejected = RejectedEvents::group(&feed.rejects);
@@ -184,11 +200,18 @@ impl FeedSummary {
                 start: start as u64,
                 length: u32::try_from(item.span.len()).unwrap_or(u32::MAX),
                 events: u32::try_from(item.events.len()).unwrap_or(u32::MAX),
+                hash: recognizable.get(&item.span.start).copied(),
             });
             summary.event_count += item.events.len();
             if keep_items {
                 summary.items.push((item, rejected));
             }
+        }
+        for HashedElement { hash, span } in feed.known {
+            let Some(KnownElement { id, content_hash, events }) = copied.find(hash) else { continue };
+            let length = u32::try_from(span.len()).unwrap_or(u32::MAX);
+            summary.elements.push(Element { id, content_hash, start: span.start as u64, length, events, hash: Some(hash) });
+            summary.event_count += events as usize;
         }
         summary.rejects = RejectSummary::new(feed.rejects, ids);
         summary.warnings = feed.warnings;
@@ -217,7 +240,8 @@ impl FeedSummary {
                 continue;
             }
             let spans = group.iter().map(ElementSpan::from).collect();
-            let (detail, duplicates) = feed.read_whole(self, &ChangedBaseEvent { id, spans, is_copied: false, is_incomplete })?;
+            let (detail, duplicates) =
+                feed.read_whole(self, &ChangedBaseEvent { id, spans, is_copied: false, is_incomplete, element: None })?;
             let events: usize = group.iter().map(|element| element.events as usize).sum();
             let repeated = events - detail.item.events.len();
             self.event_count -= repeated;
@@ -225,6 +249,7 @@ impl FeedSummary {
             for element in group.iter_mut() {
                 element.content_hash = detail.content_hash;
                 element.events = 0;
+                element.hash = None;
             }
             group[0].events = u32::try_from(detail.item.events.len()).unwrap_or(u32::MAX);
         }
@@ -240,12 +265,12 @@ impl FeedSummary {
     /// Compares the feed with the hashes of the copy, which must be ordered by id. Only the elements of changed base events are retained.
     ///
     /// A base event without a readable id may be any that is missing, unless the previous feed had as many.
-    pub(super) fn compare(mut self, copied: &CopiedHashes, previously_unidentified: usize) -> (Self, FeedComparison) {
+    pub(super) fn compare(mut self, copied: &[CopiedRow], previously_unidentified: usize) -> (Self, FeedComparison) {
         let elements = std::mem::take(&mut self.elements);
         let all_are_known = self.rejects.unidentified <= previously_unidentified;
         let mut comparison = FeedComparison::default();
         let mut copied = copied.iter().peekable();
-        let mut remove = |(id, content_hash): &(Uuid, Option<i64>)| {
+        let mut remove = |CopiedRow { id, content_hash, .. }: &CopiedRow| {
             let is_removed = all_are_known && !self.rejects.contains(id);
             if content_hash.is_some() && is_removed {
                 comparison.removed.push(*id);
@@ -253,21 +278,26 @@ impl FeedSummary {
         };
         for group in elements.chunk_by(|left, right| left.id == right.id) {
             let first = group[0];
-            while let Some(missing) = copied.next_if(|(id, _)| *id < first.id) {
+            while let Some(missing) = copied.next_if(|copied| copied.id < first.id) {
                 remove(missing);
             }
-            let copied_hash = copied.next_if(|(id, _)| *id == first.id).map(|(_, content_hash)| *content_hash);
-            if copied_hash == Some(Some(first.content_hash)) {
+            let copied = copied.next_if(|copied| copied.id == first.id);
+            let element = first.hash.map(|hash| StoredElement::new(hash, first.content_hash, first.events));
+            if copied.is_some_and(|copied| copied.content_hash == Some(first.content_hash)) {
                 comparison.unchanged_events += first.events as usize;
+                if copied.is_some_and(|copied| copied.element.is_none()) {
+                    comparison.learned.extend(element.map(|element| (first.id, element)));
+                }
             } else {
-                if copied_hash.is_none() {
+                if copied.is_none() {
                     comparison.new_events += group.iter().map(|element| element.events as usize).sum::<usize>();
                 }
                 comparison.changed.push(ChangedBaseEvent {
                     id: first.id,
                     spans: group.iter().map(ElementSpan::from).collect(),
-                    is_copied: copied_hash.is_some(),
+                    is_copied: copied.is_some(),
                     is_incomplete: self.rejects.base_events.binary_search(&first.id).is_ok(),
+                    element,
                 });
             }
         }

@@ -5,6 +5,7 @@
 //! large documents on all cores without holding them in memory, for any format that can be split.
 
 mod clean_text;
+mod element_filter;
 mod error;
 mod event_list_xml;
 mod html_page;
@@ -27,6 +28,7 @@ use reqwest::Url;
 
 use self::pieces::PieceFormat;
 pub use self::{
+    element_filter::ElementFilter,
     error::{FeedDocumentError, FeedReadError},
     locator::Locator,
     recurrence::ReadMonth,
@@ -152,7 +154,7 @@ impl FeedFormat {
     pub fn parse_spool<T: Send>(
         &self,
         spool: &Spool,
-        conventions: &Conventions,
+        (conventions, filter): (&Conventions, ElementFilter<'_>),
         digest: impl Fn(ParsedFeed) -> T + Sync,
         mut fold: impl FnMut(T) -> Result<(), FeedDocumentError> + Send,
     ) -> Result<(), FeedReadError> {
@@ -163,7 +165,7 @@ impl FeedFormat {
                     feed.shift_spans(usize::try_from(view.start()).unwrap_or(usize::MAX));
                     digest(feed)
                 };
-                let parsed = pieces.parse_spool(view, conventions, &digest, &mut fold);
+                let parsed = pieces.parse_spool(view, (conventions, filter), &digest, &mut fold);
                 parsed.map_err(|error| self.describe_error_in(view, error))
             }),
         }
@@ -178,7 +180,7 @@ impl FeedFormat {
         let mut whole = ParsedFeed::default();
         self.parse_spool(
             spool,
-            conventions,
+            (conventions, ElementFilter::NONE),
             |feed| feed,
             |feed| {
                 whole.append(feed);

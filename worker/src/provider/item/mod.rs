@@ -158,6 +158,19 @@ pub struct ParsedFeed {
     pub rejects: Vec<RejectedItem>,
     /// Details that were ignored or changed.
     pub warnings: FeedWarnings,
+    /// The elements of base events that were not parsed, because their bytes are known, in the document's order.
+    pub known: Vec<HashedElement>,
+    /// The elements of base events without rejects and warnings, in the document's order: the same bytes need not be parsed again.
+    pub recognizable: Vec<HashedElement>,
+}
+
+/// The bytes of a base event's element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HashedElement {
+    /// A hash of the bytes.
+    pub hash: i64,
+    /// Their range in the document.
+    pub span: Range<usize>,
 }
 
 /// One rejected item.
@@ -296,12 +309,12 @@ impl ParsedFeed {
 
     /// Merges the elements of each base event and removes duplicate events, with warnings.
     #[must_use]
-    pub fn deduplicate(self) -> Self {
-        let mut unique =
-            Self { base_events: Vec::with_capacity(self.base_events.len()), rejects: self.rejects, warnings: self.warnings };
-        let mut indexes = HashMap::with_capacity(self.base_events.len());
+    pub fn deduplicate(mut self) -> Self {
+        let base_events = std::mem::take(&mut self.base_events);
+        let mut unique = Self { base_events: Vec::with_capacity(base_events.len()), ..self };
+        let mut indexes = HashMap::with_capacity(base_events.len());
         let mut merged = HashSet::new();
-        for base_event in self.base_events {
+        for base_event in base_events {
             match indexes.get(&base_event.source_id) {
                 None => {
                     indexes.insert(base_event.source_id.clone(), unique.base_events.len());
@@ -334,6 +347,8 @@ impl ParsedFeed {
         self.base_events.append(&mut later.base_events);
         self.rejects.append(&mut later.rejects);
         self.warnings.append(later.warnings);
+        self.known.append(&mut later.known);
+        self.recognizable.append(&mut later.recognizable);
     }
 
     /// Adds an offset to all spans.
@@ -344,6 +359,7 @@ impl ParsedFeed {
             base_event.events.iter_mut().for_each(|event| shift(&mut event.span));
         }
         self.rejects.iter_mut().for_each(|reject| shift(&mut reject.span));
+        self.known.iter_mut().chain(&mut self.recognizable).for_each(|element| shift(&mut element.span));
         self.warnings.listed.iter_mut().for_each(|warning| warning.position += bytes);
     }
 }

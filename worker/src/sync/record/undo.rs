@@ -120,11 +120,8 @@ impl PreviousRows {
         now: UtcInstant,
     ) -> Result<CopyChanges, DbErr> {
         let base_events = decode_rows::<base_event::Model>(&self.base_events)?;
-        let is_retitled = |row: &&base_event::Model| {
-            copied
-                .get(&row.id)
-                .is_some_and(|copied| base_event::Model { content_hash: row.content_hash, ..copied.base_event.clone() } != **row)
-        };
+        let is_retitled =
+            |row: &&base_event::Model| copied.get(&row.id).is_some_and(|copied| !copied.base_event.has_content_of(row));
         let mut events = decode_rows::<event::Model>(&self.events)?;
         for event in &mut events {
             let current = copied.get(&event.base_event_id).and_then(|copied| copied.events.get(&event.id));

@@ -5,16 +5,18 @@
 //! as do errors in optional details. `attributes` parses the attributes of each element.
 
 mod attributes;
+mod elements;
 
+use self::elements::ElementScanner;
 use super::{
-    Conventions, FeedDocumentError,
-    pieces::{Boundary, FeedPiece, MAX_ITEMS, PieceFormat},
+    Conventions, ElementFilter, FeedDocumentError,
+    pieces::{Boundary, FeedPiece, MAX_ITEMS, PieceFormat, PieceSettings},
     unknown_element::{KnownElement, describe_resemblance},
     values::ItemErrors,
     xml::{XmlAttributes, XmlElement, XmlReader, XmlStep},
 };
 use crate::provider::{
-    item::{EventItem, FeedWarnings, ParsedFeed, RejectSubject, RejectedItem},
+    item::{EventItem, FeedWarnings, HashedElement, ParsedFeed, RejectSubject, RejectedItem},
     time_zone,
 };
 
@@ -48,8 +50,7 @@ pub(super) const PIECES: PieceFormat =
 fn parse_piece(
     bytes: &[u8],
     start: &Boundary,
-    conventions: &Conventions,
-    max_items: usize,
+    PieceSettings { conventions, filter, max_items }: PieceSettings<'_>,
 ) -> Result<FeedPiece, FeedDocumentError> {
     let (xml, root, mut output) = match start {
         Boundary::Document => {
@@ -62,7 +63,8 @@ fn parse_piece(
         }
     };
     let mut has_output = output.is_some();
-    let mut reader = EventListReader { xml, conventions, feed: ParsedFeed::default(), items: 0, max_items, has_others: false };
+    let mut reader =
+        EventListReader { xml, conventions, filter, feed: ParsedFeed::default(), items: 0, max_items, has_others: false };
     loop {
         if let Some(output) = output.take()
             && reader.read_output()? == OutputEnd::OfInput
@@ -86,6 +88,7 @@ fn parse_piece(
 struct EventListReader<'a> {
     xml: XmlReader<'a>,
     conventions: &'a Conventions,
+    filter: ElementFilter<'a>,
     feed: ParsedFeed,
     items: usize,
     max_items: usize,
@@ -110,10 +113,16 @@ impl<'a> EventListReader<'a> {
 
     /// Reads the rest of the current `<output>`.
     fn read_output(&mut self) -> Result<OutputEnd, FeedDocumentError> {
+        let scanner = ElementScanner::new(self.filter.seed, self.xml.namespaces());
         loop {
+            let next = scanner.find(self.xml.rest(), self.xml.position());
+            if let Some(known) = next.filter(|next| (self.filter.is_known)(next.hash)) {
+                self.skip_known(known)?;
+                continue;
+            }
             match self.xml.step()? {
                 XmlStep::Child(child) => match child.name() {
-                    "base_event" | "base_plan" => self.read_base_event(&child)?,
+                    "base_event" | "base_plan" => self.read_base_event(&child, &scanner)?,
                     _ => {
                         self.has_others = true;
                         self.skip_unknown(&child, &IN_OUTPUT)?;
@@ -125,8 +134,17 @@ impl<'a> EventListReader<'a> {
         }
     }
 
-    fn read_base_event(&mut self, element: &XmlElement<'a>) -> Result<(), FeedDocumentError> {
+    /// Skips an element with known bytes.
+    fn skip_known(&mut self, known: HashedElement) -> Result<(), FeedDocumentError> {
+        self.count_item(known.span.start)?;
+        self.xml.skip_known(known.span.end - self.xml.position());
+        self.feed.known.push(known);
+        Ok(())
+    }
+
+    fn read_base_event(&mut self, element: &XmlElement<'a>, scanner: &ElementScanner) -> Result<(), FeedDocumentError> {
         self.collect_warnings();
+        let rejects = self.feed.rejects.len();
         let attributes = self.read_item_attributes(element)?;
         let mut errors = ItemErrors::default();
         let parsed = attributes::parse_base_event(&attributes, self.conventions, &mut errors);
@@ -144,7 +162,7 @@ impl<'a> EventListReader<'a> {
         match parsed {
             Ok(mut base_event) => {
                 base_event.performers = performers;
-                base_event.span = span;
+                base_event.span = span.clone();
                 base_event.events.reserve_exact(outcomes.len());
                 for outcome in outcomes {
                     match outcome {
@@ -158,6 +176,10 @@ impl<'a> EventListReader<'a> {
                 warnings.extend(element.start, errors.warnings);
                 self.add_warnings(warnings, || RejectSubject::BaseEvent(Some(base_event.source_id.clone())));
                 self.feed.base_events.push(base_event);
+                if self.xml.warnings.count == 0 && self.feed.rejects.len() == rejects {
+                    let found = scanner.find(self.xml.text_from(span.start), span.start);
+                    self.feed.recognizable.extend(found.filter(|found| found.span == span));
+                }
             }
             Err(source_id) => self.feed.rejects.push(RejectedItem {
                 span,
@@ -245,12 +267,17 @@ impl<'a> EventListReader<'a> {
 
     /// Reads the attributes of an element that becomes an item, and counts it.
     fn read_item_attributes<'e>(&mut self, element: &'e XmlElement<'a>) -> Result<XmlAttributes<'e>, FeedDocumentError> {
+        self.count_item(element.start)?;
+        self.xml.read_attributes(element)
+    }
+
+    fn count_item(&mut self, start: usize) -> Result<(), FeedDocumentError> {
         self.items += 1;
         if self.items > self.max_items {
-            let (line, _) = self.xml.line_and_column(element.start);
+            let (line, _) = self.xml.line_and_column(start);
             return Err(FeedDocumentError::OverLimit { line, limit: MAX_ITEMS, what: "items in a feed" });
         }
-        self.xml.read_attributes(element)
+        Ok(())
     }
 
     /// Skips an unknown element where these elements are known.

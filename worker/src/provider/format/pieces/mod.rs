@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use memchr::memmem::FinderRev;
 
-use super::{Conventions, FeedDocumentError, FeedReadError, Locator, xml::Namespaces};
+use super::{Conventions, ElementFilter, FeedDocumentError, FeedReadError, Locator, xml::Namespaces};
 use crate::provider::{
     item::ParsedFeed,
     spool::{Spool, SpoolView},
@@ -45,10 +45,27 @@ const SIZES: PieceSizes = PieceSizes { first: 64 * 1024, regular: 1024 * 1024, m
 pub(super) struct PieceFormat {
     /// How a base event probably starts.
     pub(super) markers: [&'static str; 2],
-    /// Parses the bytes between two boundaries. The number is the maximum of items.
-    pub(super) parse_piece: fn(&[u8], &Boundary, &Conventions, usize) -> Result<FeedPiece, FeedDocumentError>,
+    /// Parses the bytes between two boundaries.
+    pub(super) parse_piece: fn(&[u8], &Boundary, PieceSettings<'_>) -> Result<FeedPiece, FeedDocumentError>,
     /// The error of a document that has no items, but others.
     pub(super) no_items: &'static str,
+}
+
+/// How a piece is parsed.
+#[derive(Clone, Copy)]
+pub(super) struct PieceSettings<'a> {
+    pub(super) conventions: &'a Conventions,
+    /// The elements that need not be parsed.
+    pub(super) filter: ElementFilter<'a>,
+    /// The maximum number of items.
+    pub(super) max_items: usize,
+}
+
+impl<'a> PieceSettings<'a> {
+    /// Parses everything.
+    fn whole(conventions: &'a Conventions) -> Self {
+        Self { conventions, filter: ElementFilter::NONE, max_items: MAX_ITEMS }
+    }
 }
 
 /// The parser's state between two pieces.
@@ -82,7 +99,7 @@ pub(super) struct FeedPiece {
 impl PieceFormat {
     /// Parses a document in memory in one pass.
     pub(super) fn parse_whole(&self, document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
-        let piece = (self.parse_piece)(document, &Boundary::Document, conventions, MAX_ITEMS)?;
+        let piece = (self.parse_piece)(document, &Boundary::Document, PieceSettings::whole(conventions))?;
         if piece.end != Boundary::Document {
             return Err(FeedDocumentError::Truncated);
         }
@@ -104,7 +121,7 @@ impl PieceFormat {
     ) -> Result<ParsedFeed, FeedReadError> {
         // The names are only compared with closing tags, and the span has none of the ancestors'. Its prefixes were checked before.
         let ancestors = Boundary::BaseEvents { root: String::new(), output: String::new(), namespaces: None };
-        let mut feed = (self.parse_piece)(&spool.read(span.clone())?, &ancestors, conventions, MAX_ITEMS)?.feed;
+        let mut feed = (self.parse_piece)(&spool.read(span.clone())?, &ancestors, PieceSettings::whole(conventions))?.feed;
         feed.shift_spans(usize::try_from(span.start).unwrap_or(usize::MAX));
         Ok(feed)
     }
@@ -113,11 +130,12 @@ impl PieceFormat {
     pub(super) fn parse_spool<T: Send>(
         &self,
         spool: SpoolView<'_>,
-        conventions: &Conventions,
+        (conventions, filter): (&Conventions, ElementFilter<'_>),
         digest: &(dyn Fn(ParsedFeed) -> T + Sync),
         fold: &mut (dyn FnMut(T) -> Result<(), FeedDocumentError> + Send),
     ) -> Result<(), FeedReadError> {
-        PieceReader { format: *self, spool, conventions, digest, sizes: SIZES }.read_all(fold)
+        let settings = PieceSettings { filter, ..PieceSettings::whole(conventions) };
+        PieceReader { format: *self, spool, settings, digest, sizes: SIZES }.read_all(fold)
     }
 }
 
@@ -125,7 +143,7 @@ impl PieceFormat {
 struct PieceReader<'a, T> {
     format: PieceFormat,
     spool: SpoolView<'a>,
-    conventions: &'a Conventions,
+    settings: PieceSettings<'a>,
     digest: &'a (dyn Fn(ParsedFeed) -> T + Sync),
     sizes: PieceSizes,
 }
@@ -220,7 +238,7 @@ impl<T: Send> PieceReader<'_, T> {
         max_items: usize,
     ) -> Result<DigestedPiece<T>, FeedDocumentError> {
         let FeedPiece { mut feed, items, has_others, end } =
-            (self.format.parse_piece)(bytes, start, self.conventions, max_items)?;
+            (self.format.parse_piece)(bytes, start, PieceSettings { max_items, ..self.settings })?;
         feed.shift_spans(usize::try_from(offset).unwrap_or(usize::MAX));
         Ok(DigestedPiece { digest: (self.digest)(feed), items, has_others, end })
     }

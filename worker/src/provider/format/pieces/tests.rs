@@ -1,5 +1,7 @@
 //! Parsing in pieces returns the same as parsing in one pass, for any document and any split.
 
+use std::collections::HashSet;
+
 use entity::UtcInstant;
 use proptest::prelude::*;
 
@@ -26,16 +28,23 @@ fn parse_in_one_pass(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
 }
 
 fn parse_in_pieces(document: &[u8], bytes: u64) -> Result<ParsedFeed, FeedDocumentError> {
+    parse_unknown(document, bytes, ElementFilter::NONE)
+}
+
+fn parse_unknown(document: &[u8], bytes: u64, filter: ElementFilter<'_>) -> Result<ParsedFeed, FeedDocumentError> {
     let spool = Spool::from_bytes(document.to_vec());
     let sizes = PieceSizes { first: bytes, regular: bytes, max: 1 << 30 };
     let (conventions, digest) = (conventions(), |feed| feed);
-    let reader =
-        PieceReader { format: event_list_xml::PIECES, spool: view(&spool), conventions: &conventions, digest: &digest, sizes };
+    let reader = PieceReader {
+        format: event_list_xml::PIECES,
+        spool: view(&spool),
+        settings: PieceSettings { filter, ..PieceSettings::whole(&conventions) },
+        digest: &digest,
+        sizes,
+    };
     let mut whole = ParsedFeed::default();
-    let read = reader.read_all(&mut |mut piece: ParsedFeed| {
-        whole.base_events.append(&mut piece.base_events);
-        whole.rejects.append(&mut piece.rejects);
-        whole.warnings.append(piece.warnings);
+    let read = reader.read_all(&mut |piece: ParsedFeed| {
+        whole.append(piece);
         Ok(())
     });
     match read {
@@ -99,6 +108,25 @@ proptest! {
         prop_assert_eq!(parse_in_pieces(&document, bytes), parse_in_one_pass(&document));
     }
 
+    /// Elements of an earlier document are skipped, and everything else is parsed as without them.
+    #[test]
+    fn known_elements_are_skipped(earlier in document(), document in document(), bytes in 1..400_u64) {
+        let known: HashSet<i64> =
+            parse_in_one_pass(&earlier).map(|feed| feed.recognizable.iter().map(|element| element.hash).collect()).unwrap_or_default();
+        let is_known = |hash| known.contains(&hash);
+        let actual = parse_unknown(&document, bytes, ElementFilter { seed: 0, is_known: &is_known });
+        let expected = parse_in_one_pass(&document);
+        let Ok(actual) = actual else { return Ok(prop_assert_eq!(actual, expected)) };
+        let mut expected = expected.unwrap_or_default();
+        // An element after a text is parsed, unless a piece starts with it.
+        prop_assert!(actual.known.iter().all(|element| is_known(element.hash) && expected.recognizable.contains(element)));
+        let is_parsed = |span: &Range<usize>| actual.known.iter().all(|element| element.span != *span);
+        expected.base_events.retain(|item| is_parsed(&item.span));
+        expected.recognizable.retain(|element| is_parsed(&element.span));
+        expected.known.clone_from(&actual.known);
+        prop_assert_eq!(actual, expected);
+    }
+
     #[test]
     fn reparsing_a_base_event_returns_the_same(document in document()) {
         let Ok(feed) = parse_in_one_pass(&document) else { return Ok(()) };
@@ -123,13 +151,35 @@ fn an_element_after_the_root_is_the_error_wherever_its_tag_is_split() {
 }
 
 #[test]
+fn known_elements_are_skipped_after_tags() {
+    let show = |id: u32| format!("<base_event base_event_id=\"{id}\" sell_mode=\"online\" title=\"T\"><event/></base_event>\n");
+    let with_event = |id: u32| show(id).replace("<event/>", "<event event_id=\"1\" event_date=\"2031-07-01\"/>");
+    let document = |shows: &[String]| format!("<eventList>\n<output>\n{}</output></eventList>", shows.concat());
+    let earlier = parse_in_one_pass(document(&[1, 2, 3].map(with_event)).as_bytes()).unwrap();
+    let known: HashSet<i64> = earlier.recognizable.iter().map(|element| element.hash).collect();
+    assert_eq!(known.len(), 3);
+    let shows = [with_event(3), show(4), "<!-- 2 -->".to_owned(), with_event(2), with_event(1), with_event(5)];
+    let is_known = |hash| known.contains(&hash);
+    let feed = parse_unknown(document(&shows).as_bytes(), 1 << 20, ElementFilter { seed: 0, is_known: &is_known }).unwrap();
+    let parsed: Vec<&str> = feed.base_events.iter().map(|item| item.source_id.as_str()).collect();
+    assert_eq!((parsed, feed.known.len(), feed.rejects.len()), (vec!["4", "2", "5"], 2, 1));
+    let other = parse_unknown(document(&shows).as_bytes(), 1 << 20, ElementFilter { seed: 1, is_known: &is_known }).unwrap();
+    assert_eq!((other.base_events.len(), other.known.len()), (5, 0), "other settings");
+}
+
+#[test]
 fn reports_the_line_of_a_base_event_that_is_too_large() {
     let document = format!("<eventList>\n<output>\n<base_event>{}", "<event/>\n".repeat(1_000));
     let spool = Spool::from_bytes(document);
     let sizes = PieceSizes { first: 64, regular: 64, max: 4096 };
     let (conventions, digest) = (conventions(), |_| ());
-    let reader =
-        PieceReader { format: event_list_xml::PIECES, spool: view(&spool), conventions: &conventions, digest: &digest, sizes };
+    let reader = PieceReader {
+        format: event_list_xml::PIECES,
+        spool: view(&spool),
+        settings: PieceSettings::whole(&conventions),
+        digest: &digest,
+        sizes,
+    };
     let result = reader.read_all(&mut |()| Ok(())).map_err(|error| error.to_string());
     assert_eq!(result, Err("the document exceeds the limit of 4096 bytes in a base event (line 3)".to_owned()));
 }

@@ -11,6 +11,8 @@ mod namespaces;
 mod references;
 mod well_formed;
 
+use std::io::BufRead;
+
 use quick_xml::{
     Reader,
     errors::{Error as XmlError, IllFormedError},
@@ -201,6 +203,21 @@ impl<'a> XmlReader<'a> {
     /// The position after the last read event, in bytes.
     pub(super) fn position(&self) -> usize {
         usize::try_from(self.reader.buffer_position()).unwrap_or(usize::MAX)
+    }
+
+    /// What follows the last read event, if that was a tag of an element with content.
+    pub(super) fn rest(&self) -> &'a str {
+        if self.is_empty { "" } else { self.text_from(self.position()) }
+    }
+
+    /// The text from a position.
+    pub(super) fn text_from(&self, position: usize) -> &'a str {
+        self.text.get(position..).unwrap_or_default()
+    }
+
+    /// Skips the beginning of the [`rest`](Self::rest), which must be complete elements that are known to be well-formed.
+    pub(super) fn skip_known(&mut self, bytes: usize) {
+        self.reader.stream().consume(bytes);
     }
 
     /// The prefixes that are declared in the current element; `None` if they are unknown.

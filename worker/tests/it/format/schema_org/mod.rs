@@ -23,7 +23,7 @@ fn parse(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
 
 /// Parses a document without rejects and warnings.
 fn parse_valid(document: &str) -> Vec<BaseEventItem> {
-    let ParsedFeed { base_events, rejects, warnings } =
+    let ParsedFeed { base_events, rejects, warnings, .. } =
         parse(document.as_bytes()).unwrap_or_else(|error| panic!("{document}: {error}"));
     assert_eq!((rejects, warnings.listed), (vec![], vec![]), "{document}");
     base_events
@@ -33,7 +33,7 @@ fn parse_valid(document: &str) -> Vec<BaseEventItem> {
 fn read_event(properties: &str) -> (BaseEventItem, Vec<String>) {
     // Of a repeated key, the last value counts.
     let document = format!(r#"[{{"@type":"Event","@id":"7","name":"A","startDate":"2031-08-01T20:00",{properties}}}]"#);
-    let ParsedFeed { mut base_events, rejects, warnings } = parse(document.as_bytes()).unwrap();
+    let ParsedFeed { mut base_events, rejects, warnings, .. } = parse(document.as_bytes()).unwrap();
     assert_eq!((base_events.len(), rejects), (1, vec![]), "{document}");
     let warnings = warnings.listed.into_iter().map(|warning| {
         assert!(warning.subject.is_some() && warning.position == 1, "{warning:?}");
@@ -144,7 +144,7 @@ fn unreadable_parts_do_not_affect_others() {
         (r#","superEvent":{"\ud83d":1}"#.to_owned(), 0),
     ] {
         let document = format!(r#"[{{"@type":"Event","@id":"2","name":"A","startDate":"2031-08-01"{rest}}}]"#);
-        let ParsedFeed { base_events, rejects, warnings: actual } = parse(document.as_bytes()).unwrap();
+        let ParsedFeed { base_events, rejects, warnings: actual, .. } = parse(document.as_bytes()).unwrap();
         assert_eq!((base_events.len(), rejects.len(), actual.count), (1, 0, warnings), "{rest:.200} {actual:?}");
         assert!(actual.listed.iter().all(|warning| !warning.reason.contains(char::is_control)), "{actual:?}");
     }

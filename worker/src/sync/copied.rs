@@ -1,0 +1,118 @@
+//! The base events of a provider's copy: their content hashes, and the elements from which they were read.
+//!
+//! If a feed has the bytes of an element again, read with the same settings, its content hash is that of the row, and nothing is parsed.
+//! Elements with rejects or warnings are parsed each time, because these are reported for each sync.
+
+use std::collections::HashMap;
+
+use entity::{base_event, chunks};
+use futures_util::TryStreamExt;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    sea_query::{Alias, Expr, ExprTrait, Query, TableRef, ValueTuple},
+};
+use uuid::Uuid;
+
+use crate::provider::format::ElementFilter;
+
+/// The copied base events of a provider.
+#[derive(Debug, Default)]
+pub(super) struct CopiedRows {
+    /// Ordered by id.
+    pub(super) rows: Vec<CopiedRow>,
+    /// The indexes of rows by the hash of the bytes of their elements.
+    by_bytes: HashMap<i64, u32>,
+    /// The seed of these hashes.
+    seed: u64,
+}
+
+/// A copied base event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CopiedRow {
+    pub(super) id: Uuid,
+    /// `None` if it was removed from the feed.
+    pub(super) content_hash: Option<i64>,
+    /// `None` if its bytes are not known, or would now be read differently.
+    pub(super) element: Option<StoredElement>,
+}
+
+/// An element as it is stored with its base event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StoredElement {
+    /// `element_hash` of [`base_event::Model`].
+    pub(super) hash: i64,
+    pub(super) events: i32,
+}
+
+/// An element that is not parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnownElement {
+    pub(super) id: Uuid,
+    pub(super) content_hash: i64,
+    pub(super) events: u32,
+}
+
+impl StoredElement {
+    pub(super) fn new(hash: i64, content_hash: i64, events: u32) -> Self {
+        Self { hash: hash ^ content_hash, events: events.try_into().unwrap_or(i32::MAX) }
+    }
+}
+
+impl CopiedRows {
+    /// Reads the rows of a provider. `reading_hash` is that of everything except the document that determines its content. Elements are
+    /// only used if `are_comparable`: the copy was read with the same hash.
+    pub(super) async fn fetch(
+        database: &DatabaseConnection,
+        provider_id: i32,
+        (reading_hash, are_comparable): (i64, bool),
+    ) -> Result<Self, DbErr> {
+        use base_event::Column::{ContentHash, ElementEvents, ElementHash, Id};
+        let rows = base_event::Entity::find()
+            .select_only()
+            .columns([Id, ContentHash, ElementHash, ElementEvents])
+            .filter(base_event::COLUMN.provider_id.eq(provider_id))
+            .into_tuple::<(Uuid, Option<i64>, Option<i64>, Option<i32>)>();
+        // As a stream: the driver's rows are ten times as large.
+        let rows = rows.stream(database).await?.map_ok(|(id, content_hash, hash, events)| {
+            let element = hash.zip(events).filter(|_| are_comparable).map(|(hash, events)| StoredElement { hash, events });
+            CopiedRow { id, content_hash, element }
+        });
+        let mut rows: Vec<CopiedRow> = rows.try_collect().await?;
+        rows.sort_unstable_by_key(|row| row.id);
+        let bytes = |row: &CopiedRow| Some(row.element?.hash ^ row.content_hash?);
+        let by_bytes = (0..).zip(&rows).filter_map(|(index, row)| Some((bytes(row)?, index))).collect();
+        Ok(Self { rows, by_bytes, seed: reading_hash.cast_unsigned() })
+    }
+
+    /// The element with bytes of this hash.
+    pub(super) fn find(&self, hash: i64) -> Option<KnownElement> {
+        let CopiedRow { id, content_hash, element } = self.rows.get(*self.by_bytes.get(&hash)? as usize)?;
+        let events = element.as_ref()?.events.try_into().ok()?;
+        Some(KnownElement { id: *id, content_hash: (*content_hash)?, events })
+    }
+
+    /// Reads a document without parsing the elements that are known.
+    pub(super) fn with_filter<T>(&self, read: impl FnOnce(ElementFilter<'_>) -> T) -> T {
+        read(ElementFilter { seed: self.seed, is_known: &|hash| self.by_bytes.contains_key(&hash) })
+    }
+}
+
+/// Stores the elements of base events that are otherwise unchanged.
+pub(super) async fn store_elements(transaction: &DatabaseTransaction, elements: Vec<(Uuid, StoredElement)>) -> Result<(), DbErr> {
+    for chunk in chunks(elements) {
+        let element = Alias::new("element");
+        // Both databases name the columns of a list of values so.
+        let column = |name: &'static str| Expr::col((element.clone(), Alias::new(name)));
+        let rows: Vec<ValueTuple> =
+            chunk.into_iter().map(|(id, StoredElement { hash, events })| (id, hash, events).into()).collect();
+        let update = Query::update()
+            .table(base_event::Entity)
+            .value(base_event::Column::ElementHash, column("column2"))
+            .value(base_event::Column::ElementEvents, column("column3"))
+            .from(TableRef::ValuesList(rows, element.clone().into()))
+            .and_where(Expr::col((base_event::Entity, base_event::Column::Id)).eq(column("column1")))
+            .to_owned();
+        transaction.execute(&update).await?;
+    }
+    Ok(())
+}
