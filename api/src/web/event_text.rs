@@ -32,6 +32,23 @@ impl<'a> EventText<'a> {
         }
     }
 
+    /// The offset of the time zone at the start, such as `UTC+1`, if the time is known.
+    pub(super) fn offset(&self) -> Option<String> {
+        self.0.start_time.0.as_ref()?;
+        let offset = DateTime::parse_from_rfc3339(&self.0.starts_at.0).ok()?.offset().local_minus_utc() / 60;
+        let sign = if offset < 0 { '\u{2212}' } else { '+' };
+        Some(match (offset.abs() / 60, offset.abs() % 60) {
+            (0, 0) => "UTC".to_owned(),
+            (hours, 0) => format!("UTC{sign}{hours}"),
+            (hours, minutes) => format!("UTC{sign}{hours}:{minutes:02}"),
+        })
+    }
+
+    /// Whether the events of a list take place in several time zones, without which their times cannot be compared.
+    pub(super) fn are_in_several_time_zones(events: &[Self]) -> bool {
+        events.windows(2).any(|pair| pair[0].0.time_zone != pair[1].0.time_zone)
+    }
+
     /// The range of prices.
     pub(super) fn price(&self) -> Option<String> {
         let (min, max) = (self.0.min_price.0?, self.0.max_price.0?);
@@ -205,6 +222,23 @@ mod tests {
         assert_eq!(end("2021-02-10", None), None);
         assert_eq!(end("2021-02-11", Some("01:00:00.5")).as_deref(), Some("Thu 11 Feb 2021, 01:00"));
         assert_eq!(end("2021-02-12", None).as_deref(), Some("Fri 12 Feb 2021"));
+    }
+
+    #[test]
+    fn offsets_are_those_of_the_start() {
+        let offset = |starts_at: &str, time: Option<&str>| {
+            let (starts_at, start_time) = (Instant(starts_at.to_owned()), Nullable(time.map(Into::into)));
+            EventText(&Event { starts_at, start_time, ..Event::example() }, Language::English).offset()
+        };
+        for (starts_at, expected) in [
+            ("2026-07-01T20:00:00+02:00", "UTC+2"),
+            ("2026-01-01T20:00:00+00:00", "UTC"),
+            ("2026-01-01T20:00:00+05:45", "UTC+5:45"),
+            ("2026-01-01T20:00:00-03:30", "UTC−3:30"),
+        ] {
+            assert_eq!(offset(starts_at, Some("20:00:00")).as_deref(), Some(expected));
+            assert_eq!(offset(starts_at, None), None, "a day has no time");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use poem::{Request, Response, http::HeaderValue};
 
 use super::{
     Frame, Policy,
+    event_text::EventText,
     language::PageLanguage,
     news_feed,
     news_list::{NOT_FILTERS, NewsItem, NewsList},
@@ -26,6 +27,7 @@ struct NewsPage<'a> {
     /// The list, and the others with the same filters.
     lists: Vec<SearchLink>,
     items: Vec<NewsItem<'a>>,
+    has_time_zones: bool,
     /// Whether it is not the first page.
     is_continued: bool,
     first: String,
@@ -43,10 +45,13 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let list = NewsList::parse(request.uri().query().unwrap_or_default(), chosen)?;
     let found = list.read(&state).await?;
     let events: Vec<_> = found.entries.iter().map(|(_, event)| event.clone()).collect();
+    let items: Vec<_> = found.entries.iter().map(|(entry, event)| NewsItem::new(&list, entry, event)).collect();
+    let texts: Vec<_> = items.iter().map(|item| item.text).collect();
     let page = NewsPage {
         frame: Frame::of("/new", chosen).with_images(state.images).at(state.public_url.as_ref(), &list.address()),
         lists: News::ALL.map(|news| list.link_to(news)).to_vec(),
-        items: found.entries.iter().map(|(entry, event)| NewsItem::new(&list, entry, event)).collect(),
+        has_time_zones: EventText::are_in_several_time_zones(&texts),
+        items,
         is_continued: list.before.is_some(),
         first: list.link_to(list.news).href,
         next: found.next.as_ref().map(|next| list.continue_after(next)),

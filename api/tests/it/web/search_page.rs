@@ -25,6 +25,7 @@ on_every_backend!(
     a_search_is_a_calendar_and_a_feed,
     parameters_of_the_response_are_ignored,
     mistyped_words_are_corrected,
+    times_have_an_offset_if_the_events_are_in_several_time_zones,
 );
 
 /// The response of the API to the same search.
@@ -175,4 +176,25 @@ async fn mistyped_words_are_corrected(database: Arc<TestDatabase>) {
     let html = open(&TestApp::with_state(&state), "/?q=filharmonja").await;
     assert!(html.contains("<bdi>filharmonia</bdi>") && html.contains("<bdi>filharmonja</bdi>"), "{html}");
     assert!(html.contains("<bdi>Filharmonia</bdi>"), "{html}");
+}
+
+async fn times_have_an_offset_if_the_events_are_in_several_time_zones(database: Arc<TestDatabase>) {
+    let here = concert("Here");
+    let mut there = concert("There").venue_with("Hall", None, |venue| venue.city = Some("New York".to_owned()));
+    there.row.time_zone = Some("America/New_York".to_owned());
+    let show = format!("/e/{}", here.row.id);
+    (there.row.base_event_id, there.base_event) = (here.row.base_event_id, here.base_event.clone());
+    let app = start_app(&database, [here, there]).await;
+    let zone = |offset: &str, label: &str, name: &str| {
+        let label = format!("<span class=\"hidden\">({label}: {name})</span>");
+        format!("</time> <span class=\"time-zone\" title=\"{name}\">{offset} {label}</span></p>")
+    };
+    for (language, label) in [("en", "Time zone"), ("es", "Zona horaria")] {
+        let html = open(&app, &format!("/?lang={language}")).await;
+        assert!(html.contains(&zone("UTC", label, "UTC")), "{html}");
+        assert!(html.contains(&zone("UTC−5", label, "America/New_York")), "{html}");
+        let html = open(&app, &format!("{show}?lang={language}")).await;
+        assert!(html.contains(&format!("UTC−5 <span class=\"hidden\">({label}: America/New_York)</span>")), "{html}");
+    }
+    assert!(!open(&app, "/?city=barcelona").await.contains("class=\"time-zone\""), "all in one zone");
 }
