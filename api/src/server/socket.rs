@@ -13,7 +13,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{parse_error::replace_response, progress::Progress};
+use super::{
+    parse_error::{HeadLines, replace_response},
+    progress::Progress,
+};
 
 /// Bytes that are read and discarded after the last response: the rest of a body that was rejected.
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -26,13 +29,22 @@ pub(super) struct Socket {
     /// Whether our side is closed.
     is_shut: bool,
     lingered_bytes: usize,
+    lines: HeadLines,
     /// The rest of a response that is sent instead of one of hyper.
     replacement: Bytes,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> Self {
-        Self { stream, progress, has_ended: false, is_shut: false, lingered_bytes: 0, replacement: Bytes::new() }
+        Self {
+            stream,
+            progress,
+            has_ended: false,
+            is_shut: false,
+            lingered_bytes: 0,
+            lines: HeadLines::default(),
+            replacement: Bytes::new(),
+        }
     }
 
     fn record_write(&self, written: &Poll<io::Result<usize>>, offered: usize) {
@@ -45,7 +57,7 @@ impl Socket {
 
     /// Replaces a response that hyper writes to a request that it cannot parse.
     fn replace(&mut self, head: &[u8]) -> bool {
-        let Some(replacement) = replace_response(head) else { return false };
+        let Some(replacement) = replace_response(head, &self.lines) else { return false };
         self.replacement = replacement.into();
         true
     }
@@ -83,6 +95,7 @@ impl AsyncRead for Socket {
         if let Poll::Ready(Ok(())) = read {
             if buffer.filled().len() > before {
                 self.progress.record_read();
+                self.lines.record_read(&buffer.filled()[before..]);
             } else {
                 self.has_ended = true;
             }

@@ -116,6 +116,11 @@ fn heads() -> Vec<(&'static str, String, &'static [u16])> {
         ("101 headers", get(&many, ""), &[431]),
         ("a header of 64 KiB", get(&format!("X: {}\r\n", "a".repeat(65_536)), ""), &[431]),
         (
+            "a request, and another one with a header of 64 KiB",
+            get("", &get(&format!("X: {}\r\n", "a".repeat(65_536)), "")),
+            &[200, 431],
+        ),
+        (
             "upgrade to HTTP/2",
             get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n", ""),
             &[200, 200],
@@ -140,7 +145,8 @@ fn targets() -> Vec<(&'static str, String, &'static [u16])> {
         ("HTTP/1.9", request_line("GET /livez HTTP/1.9"), &[400]),
         ("HTTP/0.9", "GET /livez\r\n\r\n".to_owned(), &[400]),
         ("a path of 25,000 bytes", request_line(&format!("GET /{} HTTP/1.1", "a".repeat(25_000))), &[414, 200]),
-        ("a path of 66,000 bytes", request_line(&format!("GET /{} HTTP/1.1", "a".repeat(66_000))), &[431]),
+        ("a path of 66,000 bytes", request_line(&format!("GET /{} HTTP/1.1", "a".repeat(66_000))), &[414]),
+        ("a query of 1 MB", request_line(&format!("GET /?q={} HTTP/1.1", "a".repeat(1_000_000))), &[414]),
         ("a path of 20,000 slashes", request_line(&format!("GET {} HTTP/1.1", "/".repeat(20_000))), &[404, 200]),
     ]
 }

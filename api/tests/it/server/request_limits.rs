@@ -13,7 +13,7 @@ async fn an_oversized_head_is_rejected_with_a_response() {
     let server = TestServer::start(Limits::default()).await;
     for (request, status) in [
         (format!("GET /a HTTP/1.1\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000)), "431"),
-        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000)), "4"),
+        (format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000)), "414"),
         (format!("GET /a HTTP/1.1\r\n{}\r\n", "X-Many: 1\r\n".repeat(200)), "431"),
     ] {
         let mut connection = server.connect().await;
@@ -25,6 +25,9 @@ async fn an_oversized_head_is_rejected_with_a_response() {
     let mut connection = server.connect().await;
     connection.send(&format!("GET /a HTTP/1.1\r\nX-Long: {}\r\n\r\n", "x".repeat(16_000))).await;
     assert_eq!(connection.read_response().await.1, "/a", "16 KB is within the limit");
+    connection.send(&format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000))).await;
+    let response = String::from_utf8(connection.read_to_end().await.unwrap()).unwrap();
+    assert!(response.starts_with("HTTP/1.1 414"), "the second request of a connection: {response}");
 }
 
 #[tokio::test]
