@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use entity::{UtcInstant, catalogue_version, event};
+use entity::{EventStatus, UtcInstant, catalogue_version, event, listing};
 use migration::{on_every_backend, testing::TestDatabase};
 use proptest::{
     collection::vec,
@@ -21,7 +21,7 @@ use crate::{
     test_app::TestApp,
 };
 
-on_every_backend!(unmoved_events_appear_exactly_once);
+on_every_backend!(unmoved_events_appear_exactly_once, a_status_may_change_between_two_pages);
 
 const CASES: u32 = 32;
 /// Few different starts, so that many events share one.
@@ -89,10 +89,53 @@ async fn unmoved_events_appear_exactly_once(database: Arc<TestDatabase>) {
 /// Requests a page, counts its events, and returns the link to the next page.
 async fn read_page(app: &TestApp, uri: &str, seen: &mut HashMap<Uuid, u32>) -> Option<String> {
     let page = app.get(uri).await;
-    for event in page.json()["data"]["events"].as_array().unwrap() {
-        *seen.entry(event["id"].as_str().unwrap().parse().unwrap()).or_default() += 1;
+    let (json, id) = (page.json(), if uri.starts_with("/concerts") { "event_id" } else { "id" });
+    for event in json.as_array().or_else(|| json["data"]["events"].as_array()).unwrap() {
+        *seen.entry(event[id].as_str().unwrap().parse().unwrap()).or_default() += 1;
     }
     page.next()
+}
+
+/// Whichever event is cancelled or scheduled again after the first page: the others appear once, and this one at most once.
+async fn a_status_may_change_between_two_pages(database: Arc<TestDatabase>) {
+    const EVENTS: usize = 5;
+    let catalogue = CatalogueFixture::new(&database).await;
+    let concert = |number: usize| {
+        let event = NewEvent::titled(&number.to_string()).starts(&format!("2021-02-1{number}T20:00:00"));
+        event.performers(&["7"]).venue("Sala", (41.0, 2.0), None)
+    };
+    let events: Vec<_> = (0..EVENTS).map(concert).collect();
+    catalogue.insert(events.clone()).await;
+    let changing = ChangingCatalogue { catalogue: &catalogue, unmoved: HashSet::new(), all: Vec::new() };
+    for first in [
+        "/search?limit=2",
+        "/events?range=all&limit=2",
+        "/events?range=all&sort=-starts_at&limit=2",
+        "/concerts?bandIds=7&limit=2",
+    ] {
+        for (changed, status) in
+            (0..EVENTS).flat_map(|changed| [EventStatus::Cancelled, EventStatus::Scheduled].map(|to| (changed, to)))
+        {
+            let other = if status == EventStatus::Cancelled { EventStatus::Scheduled } else { EventStatus::Cancelled };
+            changing.set_status(&events[changed], other).await;
+            // A new process, because a cache would return the pages of the previous case.
+            let state = create_state(&database).await;
+            let app = TestApp::with_state(&state);
+            let mut seen: HashMap<Uuid, u32> = HashMap::new();
+            let mut next = read_page(&app, first, &mut seen).await;
+            assert_eq!(seen.len(), 2, "{first}");
+            changing.set_status(&events[changed], status).await;
+            state.version.refresh().await.unwrap();
+            while let Some(uri) = next {
+                next = read_page(&app, &uri, &mut seen).await;
+            }
+            let case = format!("{first}: event {changed} becomes {}", status.name());
+            assert!(seen.values().all(|times| *times == 1), "{case}: {seen:?}");
+            let unchanged = events.iter().enumerate().filter(|(number, _)| *number != changed);
+            assert!(unchanged.clone().all(|(_, event)| seen.contains_key(&event.row.id)), "{case}: {seen:?}");
+            changing.set_status(&events[changed], EventStatus::Scheduled).await;
+        }
+    }
 }
 
 /// A catalogue and its events that were never moved or hidden.
@@ -136,6 +179,12 @@ impl ChangingCatalogue<'_> {
                 self.set(id, event::Column::Shown, false).await;
             }
         }
+        catalogue_version::increment(&self.catalogue.database).await.unwrap();
+    }
+
+    async fn set_status(&self, event: &NewEvent, status: EventStatus) {
+        self.set(event.row.id, event::Column::Status, status).await;
+        listing::refresh_base_events(&self.catalogue.database, vec![event.row.base_event_id]).await.unwrap();
         catalogue_version::increment(&self.catalogue.database).await.unwrap();
     }
 
