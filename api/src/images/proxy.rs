@@ -1,7 +1,8 @@
 //! Loads pictures of events from the hosts of providers and sellers, within limits. The responses are untrusted.
 
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -10,13 +11,18 @@ use ipnet::IpNet;
 use metrics::counter;
 use moka::{Expiry, future::Cache};
 use outbound::{AllowedAddresses, BoxedCause, ClientTimeouts, OutboundClient, RequestError, Url};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{AcquireError, Semaphore},
+    time::timeout,
+};
 
 use super::picture_type::find_media_type;
 use crate::{cache::LargeBodies, error::ApiError};
 
 /// Pictures that are loaded at the same time: those of a page, which need little memory.
 const LOADS: usize = 16;
+/// Those of one host: a slow one must not occupy all of them.
+const LOADS_PER_HOST: usize = 4;
 /// Memory for pictures that were loaded: some hundred.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a picture is stored: a changed picture is visible within an hour.
@@ -95,6 +101,7 @@ pub struct PictureProxy {
     client: OutboundClient,
     limits: PictureLimits,
     loads: Semaphore,
+    hosts: HostLoads,
     /// `None` stands for a failure.
     stored: Cache<String, Option<Picture>>,
     /// The memory of pictures that are stored or sent.
@@ -118,6 +125,7 @@ impl PictureProxy {
             client: OutboundClient::new(AllowedAddresses::public_and(networks), timeouts)?,
             limits,
             loads: Semaphore::new(LOADS),
+            hosts: HostLoads::default(),
             stored,
             memory: LargeBodies::new(CACHE_BYTES),
         })
@@ -153,8 +161,11 @@ impl PictureProxy {
 
     /// The picture, and the outcome in metrics.
     async fn load_new(&self, url: &str) -> Result<(Option<Picture>, &'static str), TooBusy> {
-        let permit = timeout(self.limits.waiting_time, self.loads.acquire()).await;
-        let Ok(Ok(_permit)) = permit else { return Err(TooBusy) };
+        let of_host = self.hosts.of(host_of(url).unwrap_or_default());
+        // Whoever waits for its host must not occupy what others could use.
+        let permits = async { Ok::<_, AcquireError>((of_host.acquire().await?, self.loads.acquire().await?)) };
+        let permits = timeout(self.limits.waiting_time, permits).await;
+        let Ok(Ok(_permits)) = permits else { return Err(TooBusy) };
         let requested = timeout(self.limits.load_timeout, self.request(url)).await.unwrap_or(Err(PictureError::TimedOut));
         match requested {
             Ok(picture) => {
@@ -162,8 +173,7 @@ impl PictureProxy {
                 Ok((Some(Picture { body, ..picture }), "loaded"))
             }
             Err(error) => {
-                let host = url.parse().ok().and_then(|url: Url| url.host_str().map(str::to_owned));
-                tracing::info!(picture.host = host, error = telemetry::with_causes(&error), "picture not loaded");
+                tracing::info!(picture.host = host_of(url), error = telemetry::with_causes(&error), "picture not loaded");
                 Ok((None, error.outcome()))
             }
         }
@@ -197,6 +207,22 @@ impl PictureProxy {
         let media_type = find_media_type(&body).ok_or(PictureError::NotAPicture)?;
         Ok(Picture { media_type, body: body.into() })
     }
+}
+
+/// The loads of each host from which pictures are loaded now.
+#[derive(Debug, Default)]
+struct HostLoads(Mutex<HashMap<String, Arc<Semaphore>>>);
+
+impl HostLoads {
+    fn of(&self, host: String) -> Arc<Semaphore> {
+        let mut hosts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.retain(|_, loads| Arc::strong_count(loads) > 1);
+        hosts.entry(host).or_insert_with(|| Arc::new(Semaphore::new(LOADS_PER_HOST))).clone()
+    }
+}
+
+fn host_of(url: &str) -> Option<String> {
+    url.parse().ok().and_then(|url: Url| url.host_str().map(str::to_owned))
 }
 
 /// A picture would need too much time or memory now.

@@ -29,6 +29,7 @@ on_every_backend!(
     a_slow_picture_is_not_waited_for,
     only_pictures_of_the_catalogue_are_loaded,
     a_reader_does_not_wait_long_for_other_pictures,
+    a_slow_host_does_not_delay_others,
 );
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and pixels";
@@ -58,6 +59,12 @@ async fn start_proxy(
 /// The only network that tests allow.
 fn loopback() -> (&'static [&'static str], PictureLimits) {
     (&["127.0.0.1/32"], PictureLimits::default())
+}
+
+/// Pictures may be slow, and readers do not wait for others.
+fn impatient() -> (&'static [&'static str], PictureLimits) {
+    let (waiting_time, long) = (Duration::from_millis(1), Duration::from_secs(120));
+    (&["127.0.0.0/8"], PictureLimits { waiting_time, read_timeout: long, load_timeout: long, ..PictureLimits::default() })
 }
 
 async fn pictures_are_loaded_by_the_service(database: Arc<TestDatabase>) {
@@ -205,21 +212,40 @@ async fn only_pictures_of_the_catalogue_are_loaded(database: Arc<TestDatabase>) 
 }
 
 async fn a_reader_does_not_wait_long_for_other_pictures(database: Arc<TestDatabase>) {
-    let server = PictureServer::waiting("127.0.0.1", "200 OK", PNG).await;
+    let hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
+    let servers = join_all(hosts.map(|host| PictureServer::waiting(host, "200 OK", PNG))).await;
     // As many as are loaded at the same time, and one more.
-    let show = |number: usize| with_picture(&format!("Show {number}"), &server.url(&format!("{number}.png")));
+    let show = |number: usize| with_picture(&format!("Show {number}"), &servers[number / 4].url(&format!("{number}.png")));
     let events: Vec<NewEvent> = (0..17).map(show).collect();
     let paths: Vec<String> = events.iter().map(path_of).collect();
-    let (waiting_time, long) = (Duration::from_millis(1), Duration::from_secs(120));
-    let limits = PictureLimits { waiting_time, read_timeout: long, load_timeout: long, ..PictureLimits::default() };
-    let app = start_proxy(&database, events, (&["127.0.0.1/32"], limits)).await;
+    let app = start_proxy(&database, events, impatient()).await;
     let last = async {
-        server.wait_for_requests(16).await;
+        join_all(servers[..4].iter().map(|server| server.wait_for_requests(4))).await;
         let response = app.get(&paths[16]).await;
         response.problem(503, "overloaded");
         assert!(response.header("retry-after").is_some());
-        server.release(16);
+        servers.iter().for_each(|server| server.release(4));
     };
     let (responses, ()) = tokio::join!(join_all(paths[..16].iter().map(|path| app.get(path))), last);
     assert!(responses.iter().all(|response| response.status == 200));
+    assert!(servers[4].requests().is_empty());
+}
+
+async fn a_slow_host_does_not_delay_others(database: Arc<TestDatabase>) {
+    let slow = PictureServer::waiting("127.0.0.1", "200 OK", PNG).await;
+    let other = PictureServer::new("127.0.0.2", "200 OK", PNG).await;
+    let mut events: Vec<NewEvent> =
+        (0..5).map(|number| with_picture(&number.to_string(), &slow.url(&format!("{number}.png")))).collect();
+    events.push(with_picture("Other", &other.url("1.png")));
+    let paths: Vec<String> = events.iter().map(path_of).collect();
+    let app = start_proxy(&database, events, impatient()).await;
+    let others = async {
+        slow.wait_for_requests(4).await;
+        app.get(&paths[4]).await.problem(503, "overloaded");
+        assert_eq!(app.get(&paths[5]).await.status, 200);
+        slow.release(5);
+    };
+    let (responses, ()) = tokio::join!(join_all(paths[..4].iter().map(|path| app.get(path))), others);
+    assert!(responses.iter().all(|response| response.status == 200));
+    assert_eq!(app.get(&paths[4]).await.status, 200, "the host has capacity again");
 }
