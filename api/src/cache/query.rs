@@ -62,6 +62,7 @@ pub trait CachedQuery: Canonical + Clone + Send + Sync + 'static {
 #[expect(missing_docs, reason = "the names of paths")]
 pub enum CachedResource {
     Events,
+    EventPages,
     Exports,
     Calendar,
     Facets,
@@ -78,8 +79,9 @@ pub enum CachedResource {
 }
 
 impl CachedResource {
-    pub(super) const NAMES: [&str; 14] = [
+    pub(super) const NAMES: [&str; 15] = [
         "events",
+        "event_pages",
         "exports",
         "calendar",
         "facets",
@@ -121,7 +123,10 @@ pub(super) async fn run_versioned(
     }
     let snapshot = begin_snapshot(database).await?;
     let catalogue = catalogue_version::fetch(&snapshot).await?;
-    let output = query.run(&snapshot).await?;
-    snapshot.commit().await?;
-    Ok((output, (catalogue.version, catalogue.raised_at)))
+    let output = query.run(&snapshot).await;
+    // A rollback would close the connection, which has not failed if something does not exist.
+    if output.as_ref().err().is_none_or(|error| !error.status().is_server_error()) {
+        snapshot.commit().await?;
+    }
+    Ok((output?, (catalogue.version, catalogue.raised_at)))
 }

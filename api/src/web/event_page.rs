@@ -9,13 +9,13 @@ use super::{
     language::{self, PageLanguage},
     nearby,
     place_text::{PointMap, address_lines},
-    price_plot::{self, PricePlot},
+    price_plot::PricePlot,
     travel::{self, Travel},
 };
 use crate::{
-    error::ApiError,
+    cache::Freshness,
     query::Parameters,
-    resources::events::{Event, EventDetails, EventZone, read_event_page, read_other_dates},
+    resources::events::{Event, EventPageContent, EventZone, read_cached_events, read_event_page},
     response::{Instant, LocalDateTime},
     state::State,
 };
@@ -30,8 +30,8 @@ const MAX_FROM_CHARACTERS: usize = 100;
 #[template(path = "event.html")]
 struct EventPage<'a> {
     frame: Frame,
-    details: &'a EventDetails,
     event: &'a Event,
+    zones: &'a [EventZone],
     text: EventText<'a>,
     other_dates: Vec<EventText<'a>>,
     /// Other events on the same day.
@@ -41,6 +41,7 @@ struct EventPage<'a> {
     summary: String,
     /// As the content of a script element, which it cannot end.
     json_ld: &'a str,
+    is_stale: bool,
 }
 
 impl EventPage<'_> {
@@ -86,7 +87,7 @@ impl EventPage<'_> {
     }
 }
 
-/// Responds with an event. It is read as `/events/{id}` reads it, and its other dates as `/events?ids=`.
+/// Responds with an event. Other events that cannot be read are omitted: the page can do without them.
 pub(super) async fn respond(state: State, request: Request) -> poem::Result<Response> {
     let id = request.raw_path_param("id").unwrap_or_default();
     let mut parameters = Parameters::of(&request);
@@ -95,29 +96,35 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let _language = parameters.get(language::PARAMETER, |_| Ok(()));
     let from = parameters.finish(from)?.filter(|from| !from.is_empty());
     let chosen = PageLanguage::of_request(&request)?;
-    let (details, json_ld) = read_event_page(&state, id).await?;
-    let other_dates = read_other_dates(&state, &details.event).await?;
-    let nearby = nearby::read(&state, &details.event).await;
-    let prices = price_plot::read(&state, &details.event, chosen.language).await;
+    let (content, found) = read_event_page(&state, id).await?;
+    let EventPageContent { event, zones, json_ld, other_dates, prices, .. } = &content;
+    let other_dates = read_cached_events(&state, other_dates).await.unwrap_or_else(|error| {
+        super::log_unexpected("other dates", &error);
+        Vec::new()
+    });
+    let nearby = nearby::read(&state, event).await;
     let frame = Frame::of(request.uri().path(), chosen)
         .with_images(state.images)
-        .at(state.public_url.as_ref(), &format!("e/{}", details.event.id.0))
+        .at(state.public_url.as_ref(), &format!("e/{}", event.id.0))
         .with_parameter("from", from.as_deref());
-    let travel = travel::read(&state, &details.event, from, chosen).await?;
-    let text = EventText(&details.event, chosen.language);
+    let travel = travel::read(&state, event, from, chosen).await?;
+    let text = EventText(event, chosen.language);
     let page = EventPage {
         frame,
-        details: &details,
-        event: &details.event,
+        event,
+        zones,
         text,
         other_dates: other_dates.iter().map(|event| EventText(event, chosen.language)).collect(),
         events: nearby.iter().map(|event| EventText(event, chosen.language)).collect(),
-        prices,
+        prices: prices.as_ref().and_then(|history| PricePlot::new(history, &event.currency.0, chosen.language)),
         travel,
         summary: summarize(text),
-        json_ld: &String::from_utf8(json_ld).map_err(|_| ApiError::ResponseBody)?,
+        json_ld,
+        is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
     };
-    Ok(super::respond(&request, chosen, Policy { images: state.images, has_script: false }, &page).await?)
+    let mut response = super::respond(&request, chosen, Policy { images: state.images, has_script: false }, &page).await?;
+    found.set_headers(response.headers_mut());
+    Ok(response)
 }
 
 /// What a reader may type as the name of a place.

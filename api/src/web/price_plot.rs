@@ -10,11 +10,7 @@ use super::{
     event_text::{format_instant, format_price},
     language::Language,
 };
-use crate::{
-    resources::events::{Event, PriceHistory, read_price_history},
-    response::Instant,
-    state::State,
-};
+use crate::{resources::events::PriceHistory, response::Instant};
 
 /// The units of the drawing, not pixels: the style sheet sets its size.
 const WIDTH: f64 = 600.0;
@@ -33,18 +29,9 @@ pub(super) struct PricePlot {
     pub(super) rows: Vec<(String, String, String)>,
 }
 
-/// Reads the history of the lowest price. `None` if it has not changed, or cannot be read: the page can do without it.
-pub(super) async fn read(state: &State, event: &Event, language: Language) -> Option<PricePlot> {
-    let history = read_price_history(state, event).await.unwrap_or_else(|error| {
-        super::log_unexpected("price history", &error);
-        None
-    });
-    PricePlot::new(&history?, &event.currency.0, language)
-}
-
 impl PricePlot {
     /// `None` if there is only one price.
-    fn new(history: &PriceHistory, currency: &str, language: Language) -> Option<Self> {
+    pub(super) fn new(history: &PriceHistory, currency: &str, language: Language) -> Option<Self> {
         let prices = || history.steps.iter().filter_map(|(_, price)| *price);
         let (lowest, highest) = (prices().reduce(f64::min)?, prices().reduce(f64::max)?);
         if lowest >= highest {

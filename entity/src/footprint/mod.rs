@@ -47,6 +47,8 @@ pub enum Scope {
     Places,
     /// Daily average rates.
     Rates,
+    /// What only the page of an event has, such as the numbers of its tickets.
+    Details,
 }
 
 /// A square of one degree, counted from the south pole and the antimeridian.
@@ -151,8 +153,8 @@ impl Footprint {
     /// The footprint of a change of which nothing is known.
     #[must_use]
     pub fn everything() -> Self {
-        use Scope::{Concerts, Events, Performers, Places, Rates, Venues};
-        Self::all_of(&[Events, Concerts, Performers, Venues, Places, Rates])
+        use Scope::{Concerts, Details, Events, Performers, Places, Rates, Venues};
+        Self::all_of(&[Events, Concerts, Performers, Venues, Places, Rates, Details])
     }
 
     /// Everything of these scopes.

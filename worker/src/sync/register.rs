@@ -86,24 +86,26 @@ pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> R
     if !row.is_changed() {
         return Ok(stored);
     }
-    let is_shown = stored.last_success_at.is_some() && is_shown(&row);
+    let footprint = stored.last_success_at.and_then(|_| footprint_of(&row));
     let transaction = begin_write(database).await?;
     let updated = row.update(&transaction).await?;
-    if !is_shown {
+    let Some(footprint) = footprint else {
         transaction.commit().await?;
         return Ok(updated);
-    }
-    let footprint = Footprint::all_of(&[Scope::Events, Scope::Performers, Scope::Venues]);
+    };
     release::publish(&transaction, (Cause::Settings, None), &footprint).await?;
     transaction.commit().await?;
     release_metrics::count_release(Cause::Settings, &footprint);
     Ok(updated)
 }
 
-/// Whether a column changes that readers see with its events, performers and venues.
-fn is_shown(row: &provider::ActiveModel) -> bool {
+/// What changes for readers: its events, performers and venues, or only its ticket links.
+fn footprint_of(row: &provider::ActiveModel) -> Option<Footprint> {
     let texts = [&row.name, &row.home_page, &row.licence, &row.attribution];
-    texts.iter().any(|text| text.is_set()) || row.slug.is_set() || row.time_zone.is_set()
+    if texts.iter().any(|text| text.is_set()) || row.slug.is_set() || row.time_zone.is_set() {
+        return Some(Footprint::all_of(&[Scope::Events, Scope::Performers, Scope::Venues]));
+    }
+    row.affiliate.is_set().then(|| Footprint::all_of(&[Scope::Details]))
 }
 
 /// The parameters of its ticket links as they are stored.

@@ -51,7 +51,7 @@ async fn select_events(state: &State) -> Vec<BTreeSet<String>> {
         let defaults = [("status=", "status=any"), ("listed=", "listed=any"), ("s_at=", "range=all")];
         let defaults = defaults.map(|(name, default)| if filter.contains(name) { "" } else { default });
         let query = format!("/events?limit=1000&{filter}&{}", defaults.join("&"));
-        let response = respond(state, &query, ContentCoding::Identity).await;
+        let response = respond(state, &query, ContentCoding::Identity).await.unwrap();
         let page: serde_json::Value = serde_json::from_slice(response.body.representation.body.bytes()).unwrap();
         let ids = page["data"]["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned());
         selected.push(ids.collect());

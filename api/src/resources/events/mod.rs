@@ -8,6 +8,7 @@ mod facets;
 mod facets_response;
 mod list;
 mod list_response;
+mod page;
 mod past;
 mod price_history;
 mod remove;
@@ -32,6 +33,7 @@ pub use self::{
     facets_response::{FacetList, FacetValue, FacetValues, Facets, FacetsMeta},
     list::EventsQuery,
     list_response::{EventPage, EventPageMeta, FoundEvents},
+    page::EventPageQuery,
     past::{EventReply, PastEvent, PastEventReply, PastInstant, PastMeta, PastZone, newest_changes_statement},
     remove::ReasonText,
     response::{EventDetails, EventZone},
@@ -39,7 +41,8 @@ pub use self::{
 };
 pub(crate) use self::{
     export::{AtomEntry, AtomFeed, encode_atom},
-    price_history::{PriceHistory, read_price_history},
+    page::EventPageContent,
+    price_history::PriceHistory,
     rows::{explain_missing, load_related, select_visible},
     ticket_link::{TicketLink, read_ticket_link},
 };
@@ -50,7 +53,7 @@ use self::{
 };
 use crate::{
     auth::{Caller, Scope},
-    cache::MinVersion,
+    cache::{CacheResponse, MinVersion},
     database::reader::ReadSize,
     error::ApiError,
     find::{AllFilters, SortText},
@@ -62,31 +65,24 @@ use crate::{
 
 const ID_REQUIREMENT: &str = "must be a UUID as in /search";
 
-/// Reads an event for its page, and its JSON-LD.
-pub(crate) async fn read_event_page(state: &State, id: &str) -> Result<(EventDetails, Vec<u8>), ApiError> {
-    let ReadEvent { rows, now, .. } = find_event(state, id, "", MinVersion::default()).await?;
-    let json_ld = export::encode_json_ld(rows.clone().into_view(now), state.public_url.as_ref())?;
-    Ok((EventDetails::new(rows, now), json_ld))
+/// Reads what the page of an event shows.
+pub(crate) async fn read_event_page(state: &State, id: &str) -> Result<(EventPageContent, CacheResponse), ApiError> {
+    state.cache.read(EventPageQuery::parse(id, state.public_url.clone())?).await
 }
 
-/// Reads the upcoming events of the same show, the earliest first.
-pub(crate) async fn read_other_dates(state: &State, event: &Event) -> Result<Vec<Event>, ApiError> {
-    let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
-    let dates = rows::find_other_dates(&source.connection, event);
-    let ids = state.reader.read(source, ReadSize::Small, dates).await?;
+/// Reads known events.
+pub(crate) async fn read_cached_events(state: &State, ids: &[Uuid]) -> Result<Vec<Event>, ApiError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let query = EventsQuery::of_ids(&ids)?;
-    let (page, _) = state.cache.read::<_, EventPage>(query).await?;
+    let (page, _) = state.cache.read::<_, EventPage>(EventsQuery::of_ids(ids)?).await?;
     Ok(page.data.events)
 }
 
 /// Reads an event from the cached response of `/events?ids=`.
 pub(crate) async fn read_cached_event(state: &State, id: &str) -> Result<Event, ApiError> {
     let event_id: Uuid = parse_path("id", id, ID_REQUIREMENT)?;
-    let (page, _) = state.cache.read::<_, EventPage>(EventsQuery::of_ids(&[event_id])?).await?;
-    page.data.events.into_iter().next().ok_or_else(|| ApiError::not_found("event", id))
+    read_cached_events(state, &[event_id]).await?.into_iter().next().ok_or_else(|| ApiError::not_found("event", id))
 }
 
 /// The response to a removed event.

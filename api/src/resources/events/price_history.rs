@@ -5,21 +5,18 @@ use entity::{
     change::{self, ChangeKind},
     database_now,
 };
-use sea_orm::{DatabaseConnection, DbErr, prelude::Uuid};
+use sea_orm::{DbErr, prelude::Uuid};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Event, past};
-use crate::{
-    database::{reader::ReadSize, sql::begin_snapshot},
-    error::ApiError,
-    state::State,
-};
+use crate::database::sql::ReadConnection;
 
 /// Pages of the newest changes that are read: more steps than a drawing can show.
 const MAX_PAGES: usize = 5;
 
 /// The lowest prices of an event, from the first one that the log has.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct PriceHistory {
     /// Since when each price was the lowest one, the earliest first; `None` while there were no prices.
     pub(crate) steps: Vec<(UtcInstant, Option<f64>)>,
@@ -28,12 +25,10 @@ pub(crate) struct PriceHistory {
 }
 
 /// Reads the lowest prices of an event in its currency; `None` if they have not changed.
-pub(crate) async fn read_price_history(state: &State, event: &Event) -> Result<Option<PriceHistory>, ApiError> {
+pub(super) async fn find_price_history(snapshot: &impl ReadConnection, event: &Event) -> Result<Option<PriceHistory>, DbErr> {
     // An id that we have written.
-    let id: Uuid = event.id.0.parse().unwrap_or_default();
-    let source = state.reader.with_version(state.version.current(), state.version.newest_takedown());
-    let found = find(&source.connection, id);
-    let (changes, is_complete, now) = state.reader.read(source, ReadSize::Small, found).await?;
+    let (changes, is_complete) = find(snapshot, event.id.0.parse().unwrap_or_default()).await?;
+    let now = database_now(snapshot).await?;
     let first_seen_at = chrono::DateTime::parse_from_rfc3339(&event.first_seen_at.0).ok();
     let first_seen_at: Option<UtcInstant> = first_seen_at.filter(|_| is_complete).map(|instant| instant.to_utc().into());
     // Changes of prices are retained as long as all kinds but one.
@@ -42,12 +37,11 @@ pub(crate) async fn read_price_history(state: &State, event: &Event) -> Result<O
     Ok((steps.len() > 1).then_some(PriceHistory { steps, now }))
 }
 
-/// The newest changes, whether they are all that the log has, and the database's clock.
-async fn find(database: &DatabaseConnection, id: Uuid) -> Result<(Vec<change::Model>, bool, UtcInstant), DbErr> {
-    let snapshot = begin_snapshot(database).await?;
+/// The newest changes, and whether they are all that the log has.
+async fn find(snapshot: &impl ReadConnection, id: Uuid) -> Result<(Vec<change::Model>, bool), DbErr> {
     let (mut changes, mut is_complete, mut position) = (Vec::new(), false, past::END);
     for _ in 0..MAX_PAGES {
-        let page = past::read_newest(&snapshot, id, position).await?;
+        let page = past::read_newest(snapshot, id, position).await?;
         is_complete = page.len() < past::CHANGES_PER_PAGE;
         changes.extend(page);
         if is_complete {
@@ -55,9 +49,7 @@ async fn find(database: &DatabaseConnection, id: Uuid) -> Result<(Vec<change::Mo
         }
         position = changes.last().map_or(past::END, |change| (change.version, change.ordinal));
     }
-    let now = database_now(&snapshot).await?;
-    snapshot.commit().await?;
-    Ok((changes, is_complete, now))
+    Ok((changes, is_complete))
 }
 
 /// Undoes the changes of the lowest price, the newest first. Prices in another currency cannot be compared, and end it. `earliest` is when

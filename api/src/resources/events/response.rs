@@ -2,7 +2,7 @@
 
 use entity::{UtcInstant, to_decimal};
 use poem_openapi::{Object, types::Example};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{event::Event, rows::EventRows};
 use crate::{
@@ -37,7 +37,7 @@ pub struct EventDetails {
 }
 
 /// A priced area.
-#[derive(Clone, Debug, Object, Serialize)]
+#[derive(Clone, Debug, Deserialize, Object, Serialize)]
 pub struct EventZone {
     /// The provider's id.
     pub id: String,
@@ -59,14 +59,13 @@ impl EventDetails {
     /// An event at an instant of the database's clock.
     pub(crate) fn new(rows: EventRows, now: UtcInstant) -> Self {
         let (event, provider) = (&rows.event, &rows.provider);
-        let currency = (provider.currency.as_str(), provider.currency_digits);
         // The newest copy of the feed contains the event, unless it was removed.
         let last_seen = if event.left_at.is_none() { provider.last_success_at } else { event.last_seen_at };
         Self {
             sold_out: event.sold_out,
             sell_mode: rows.base_event.sell_mode.clone(),
             organizer_company_id: rows.base_event.organizer_company_id.clone().into(),
-            zones: rows.zones.iter().map(|zone| EventZone::new(zone, currency)).collect(),
+            zones: rows.zones(),
             first_seen: event.first_seen_at.into(),
             last_seen: last_seen.map(Instant::from).into(),
             left: event.left_at.map(Instant::from).into(),
@@ -91,6 +90,12 @@ impl EventZone {
 }
 
 impl EventRows {
+    /// The zones in responses.
+    pub(super) fn zones(&self) -> Vec<EventZone> {
+        let currency = (self.provider.currency.as_str(), self.provider.currency_digits);
+        self.zones.iter().map(|zone| EventZone::new(zone, currency)).collect()
+    }
+
     /// The event at an instant of the database's clock.
     pub(super) fn into_view(self, now: UtcInstant) -> EventView {
         let Self { event, base_event, provider, venue, performers, updated_at, .. } = self;

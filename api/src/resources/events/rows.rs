@@ -72,7 +72,7 @@ pub(super) async fn find(database: &DatabaseConnection, id: Uuid, suffix: &str) 
 
 /// The ids of upcoming events of the same show, the earliest first. They are sorted here, because the database would read all upcoming
 /// events in their order.
-pub(super) async fn find_other_dates(database: &DatabaseConnection, event: &Event) -> Result<Vec<Uuid>, ApiError> {
+pub(super) async fn find_other_dates(database: &impl ConnectionTrait, event: &Event) -> Result<Vec<Uuid>, DbErr> {
     // Ids that we have written.
     let (id, base_event_id) = (event.id.0.parse().unwrap_or_default(), event.base_event_id.0.parse().unwrap_or_default());
     let of_show = listing::Entity::find()

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use poem::Request;
 use sea_orm::prelude::Uuid;
 
-use super::{export::to_uri, read_event, rows::ReadEvent};
-use crate::{error::ApiError, state::State};
+use super::{EventPageContent, export::to_uri, read_event_page};
+use crate::{error::ApiError, query::no_parameters, state::State};
 
 /// The link of an event to its seller.
 #[derive(Debug)]
@@ -27,10 +27,11 @@ impl TicketLink {
 
 /// Reads the link of the event of a request.
 pub(crate) async fn read_ticket_link(state: &State, request: &Request, id: &str) -> Result<TicketLink, ApiError> {
-    let ReadEvent { rows, now, .. } = read_event(state, request, id, "").await?;
-    let affiliate = rows.provider.affiliate_parameters();
-    let event = rows.into_view(now);
-    Ok(TicketLink { event_id: event.id, provider: event.provider_slug, url: event.url, affiliate })
+    no_parameters(request)?;
+    let (EventPageContent { event, affiliate, .. }, _) = read_event_page(state, id).await?;
+    // An id that we have written.
+    let event_id = event.id.0.parse().unwrap_or_default();
+    Ok(TicketLink { event_id, provider: event.provider.slug.0, url: event.url.0, affiliate })
 }
 
 /// A URL with these parameters instead of those with the same names.

@@ -1,5 +1,6 @@
 //! The web page: what people read, where its links lead, and that text of providers remains text.
 
+mod cached_pages;
 mod errors;
 mod event_page;
 mod html;

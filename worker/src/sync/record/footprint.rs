@@ -18,6 +18,7 @@ use crate::release_metrics;
 #[derive(Debug)]
 pub(super) struct CopyFootprint {
     events: PartBuilder,
+    details: PartBuilder,
     new_or_removed_venues: PartBuilder,
     changed_venues: PartBuilder,
     new_or_removed_performers: PartBuilder,
@@ -33,6 +34,7 @@ impl CopyFootprint {
         let performers = |scopes| part(scopes).on_any_day().in_any_cell().of_any_category();
         Self {
             events: part(&[Scope::Events, Scope::Concerts]),
+            details: part(&[Scope::Details]).in_any_cell().of_any_performer().of_any_category(),
             new_or_removed_venues: venues(&[Scope::Venues]),
             changed_venues: venues(&[Scope::Venues, Scope::Concerts]),
             new_or_removed_performers: performers(&[Scope::Performers]),
@@ -48,9 +50,11 @@ impl CopyFootprint {
 
     /// The union of all parts, and the days on which changed events start, before or after the change.
     pub(super) fn finish(self) -> (Footprint, BTreeSet<NaiveDate>) {
-        let Self { events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers, start_days } =
-            self;
-        let parts = [events, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers];
+        let Self { start_days, .. } = self;
+        let Self {
+            events, details, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers, ..
+        } = self;
+        let parts = [events, details, new_or_removed_venues, changed_venues, new_or_removed_performers, renamed_performers];
         release_metrics::count_overflows(&parts);
         (Footprint::of_parts(parts), start_days)
     }
@@ -118,6 +122,9 @@ impl CopyFootprint {
             let stored = previous.events.get(&event.id).filter(|_| is_unlogged);
             if stored.is_some_and(|stored| is_same(stored, event) && previous.has_performers(stored.id, performers)) {
                 only_tickets.insert(event.id);
+                if event.shown {
+                    self.details.add_days(event.starts_at, event.ends_at);
+                }
             } else if event.shown {
                 let cell = event.venue_id.and_then(new_cell);
                 self.add_event(event, &categories(event), cell, performers.iter().filter_map(new_hash));
@@ -147,7 +154,7 @@ impl CopyFootprint {
     }
 }
 
-/// Whether two rows of an event differ in nothing but the numbers of its tickets, which only the page of the event shows.
+/// Whether two rows of an event differ in nothing but the numbers of its tickets, which only `/events/{id}` and its page show.
 fn is_same(stored: &event::Model, new: &event::Model) -> bool {
     let event::Model { content_hash, first_seen_at, last_seen_at, left_at, came_back_at, .. } = *stored;
     // Those of an event that an earlier release wrote are unknown.

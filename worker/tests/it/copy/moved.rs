@@ -6,7 +6,9 @@ use entity::{
     EventStatus,
     alias::{self, AliasKind},
     change::{self, ChangeKind},
-    event, release,
+    event,
+    footprint::{Footprint, Scope},
+    release,
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
@@ -155,14 +157,17 @@ async fn a_renamed_provider_keeps_the_ids(database: Arc<TestDatabase>) {
     worker::sync::register::register(&copying.database, &copying.entry).await.unwrap();
     assert_eq!(releases_of_settings(&copying.database).await, 3);
 
-    // The parameters of ticket links are part of no cached response.
+    // The parameters of ticket links are part of nothing but the pages of events.
     let affiliate = [("aid".to_owned(), "7".to_owned())].into();
     for affiliate in [affiliate, BTreeMap::new()] {
         copying.entry.affiliate = affiliate;
         worker::sync::register::register(&copying.database, &copying.entry).await.unwrap();
         assert_eq!(copying.provider().await.affiliate_parameters(), copying.entry.affiliate);
+        let newest = release::Entity::find().order_by_desc(release::Column::Version).one(&copying.database).await.unwrap();
+        let footprint: Footprint = serde_json::from_str(&newest.unwrap().footprint).unwrap();
+        assert_eq!(footprint, Footprint::all_of(&[Scope::Details]));
     }
-    assert_eq!(releases_of_settings(&copying.database).await, 3);
+    assert_eq!(releases_of_settings(&copying.database).await, 5);
 
     // Another provider with the former slug would have the same ids.
     copying.entry.slug = copying.entry.previous_slugs.pop().unwrap();

@@ -15,7 +15,7 @@ use super::{
     response::{PastContext, PastEventReply},
 };
 use crate::{
-    database::sql::{Sql, begin_snapshot, read_rows},
+    database::sql::{ReadConnection, Sql, begin_snapshot, read_rows},
     error::ApiError,
     resources::events::rows::{EventRows, ReadEvent, explain_missing, fetch},
 };
@@ -143,7 +143,7 @@ async fn undo_changes(
 
 /// Reads a page of changes of an event before a position, the newest first.
 pub(in crate::resources::events) async fn read_newest(
-    snapshot: &DatabaseTransaction,
+    snapshot: &impl ReadConnection,
     event_id: Uuid,
     position: (i64, i32),
 ) -> Result<Vec<change::Model>, DbErr> {

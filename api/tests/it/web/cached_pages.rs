@@ -1,0 +1,137 @@
+//! Pages of events, and their ticket links, from the cache.
+
+use std::sync::Arc;
+
+use api::State;
+use entity::{
+    alias::{self, AliasKind},
+    footprint::{Footprint, Scope},
+    release::{self, Cause},
+    zone,
+};
+use migration::{
+    on_every_backend,
+    testing::{Backend, DatabaseProxy, ProxyMode, TestDatabase},
+};
+use poem::http::Method;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, TransactionTrait, prelude::Uuid};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{concert, html_of};
+use crate::{
+    aliases::OLD,
+    cached_responses::{CACHE_BYTES, TIMEOUT, cache_status, create_state},
+    fixtures::CatalogueFixture,
+    test_app::TestApp,
+};
+
+on_every_backend!(
+    the_page_of_an_event_is_cached,
+    a_removed_event_leaves_the_cache,
+    missing_events_are_not_cached,
+);
+
+/// As a worker publishes a change of the numbers of tickets.
+async fn set_capacity(catalogue: &CatalogueFixture, capacity: i64, scope: Scope) {
+    let transaction = catalogue.database.begin().await.unwrap();
+    let update = zone::Entity::update_many().col_expr(zone::Column::Capacity, capacity.into());
+    update.filter(zone::Column::SourceId.eq("A")).exec(&transaction).await.unwrap();
+    release::publish(&transaction, (Cause::SyncRun, None), &Footprint::all_of(&[scope])).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+async fn the_page_of_an_event_is_cached(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    let event = concert("Show").zone("A", |zone| (zone.capacity, zone.price) = (Some(7), 2_000));
+    let page = format!("/e/{}", event.row.id);
+    catalogue.insert([event]).await;
+    let state = create_state(&database).await;
+    let app = TestApp::with_state(&state);
+    let tickets = |capacity: u8| format!("<td>20 EUR</td><td>{capacity}</td>");
+
+    let first = app.get(&page).await;
+    assert_eq!(cache_status(&first), "marquee-process; fwd=miss; stored");
+    assert_eq!(first.header("age"), Some("0"));
+    for (uri, text) in [(page.clone(), "Tue 10 Feb 2099"), (format!("{page}?lang=es"), "mar, 10 feb 2099")] {
+        let cached = app.get(&uri).await;
+        assert_eq!(cache_status(&cached), "marquee-process; hit", "{uri}");
+        assert!(html_of(&cached, 200).contains(text) && cached.text().contains(&tickets(7)), "{}", cached.text());
+    }
+
+    for (capacity, scope, expected) in [(8, Scope::Details, 8), (9, Scope::Rates, 8), (10, Scope::Events, 10)] {
+        set_capacity(&catalogue, capacity, scope).await;
+        state.version.refresh().await.unwrap();
+        let is_current = async { while !app.get(&page).await.text().contains(&tickets(expected)) {} };
+        timeout(TIMEOUT, is_current).await.unwrap();
+        assert_eq!(app.get(&page).await.header("warning"), None, "{scope:?}");
+    }
+}
+
+async fn a_removed_event_leaves_the_cache(database: Arc<TestDatabase>) {
+    let event = concert("Show");
+    let id = event.row.id;
+    CatalogueFixture::new(&database).await.insert([event]).await;
+    let app = TestApp::with_state(&create_state(&database).await);
+    for _ in 0..2 {
+        html_of(&app.get(&format!("/e/{id}")).await, 200);
+        assert_eq!(app.get(&format!("/out/{id}")).await.status, 302);
+    }
+    assert_eq!(app.send(Method::DELETE, &format!("/events/{id}?reason=x"), &[]).await.status, 204);
+    for folder in ["e", "out"] {
+        html_of(&app.get(&format!("/{folder}/{id}")).await, 410);
+    }
+}
+
+async fn missing_events_are_not_cached(database: Arc<TestDatabase>) {
+    let event = concert("Show");
+    let id = event.row.id;
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert([event]).await;
+    let alias = alias::Model { id: OLD, provider_id: 1, kind: AliasKind::Event, target: id }.into_active_model();
+    alias::Entity::insert(alias).exec_without_returning(&catalogue.database).await.unwrap();
+    let state = create_state(&database).await;
+    let app = TestApp::with_state(&state);
+    for number in 0..5 {
+        html_of(&app.get(&format!("/e/{}", Uuid::from_u128(100 + number))).await, 404);
+        html_of(&app.get(&format!("/e/{OLD}")).await, 308);
+    }
+    assert!(state.cache.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cached_pages_are_shown_while_the_database_is_unavailable() {
+    let database = TestDatabase::migrated(Backend::Postgres).await;
+    let (event, other) = (concert("Show"), concert("Other"));
+    let (page, out) = (format!("/e/{}", event.row.id), format!("/out/{}", event.row.id));
+    let other_page = format!("/e/{}", other.row.id);
+    CatalogueFixture::new(&database).await.insert([event, other]).await;
+    let proxy = DatabaseProxy::start(&database, ProxyMode::Forward).await;
+    let state = State::new(proxy.connect().await, proxy.connect_watch().await, CACHE_BYTES, None);
+    let shutdown = CancellationToken::new();
+    state.start_background_tasks(proxy.settings(), shutdown.clone());
+    let app = TestApp::with_state(&state);
+    let html = html_of(&app.get(&page).await, 200);
+    assert!(html.contains("<bdi>Other</bdi>") && !html.contains("may be out of date"), "{html}");
+
+    proxy.set_mode(ProxyMode::Cut).await;
+    timeout(TIMEOUT, state.availability.wait_until_unavailable()).await.unwrap();
+    for uri in [page.clone(), format!("{page}?lang=en"), format!("{page}?from=Oslo")] {
+        let response = app.get(&uri).await;
+        let html = html_of(&response, 200);
+        assert!(html.contains("<h1><bdi>Show</bdi></h1>") && html.contains("may be out of date"), "{html}");
+        assert!(html.contains("<bdi>Other</bdi>"), "the event nearby is cached, too: {html}");
+        assert_eq!(response.header("warning"), Some("111 - \"Revalidation Failed\""));
+        assert!(response.header("age").is_some());
+    }
+    assert_eq!(app.get(&out).await.status, 302);
+    html_of(&app.get(&other_page).await, 503);
+
+    proxy.set_mode(ProxyMode::Forward).await;
+    let is_available = async { while app.get(&other_page).await.status != 200 {} };
+    timeout(TIMEOUT, is_available).await.expect("recovers without a restart");
+    assert_eq!(app.get(&page).await.header("warning"), None);
+    shutdown.cancel();
+    proxy.set_mode(ProxyMode::Cut).await;
+    database.remove().await;
+}
