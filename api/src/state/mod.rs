@@ -1,5 +1,6 @@
 //! The state that all operations share.
 
+mod followed_links;
 mod readiness;
 mod samples;
 
@@ -12,9 +13,10 @@ use sea_orm::DatabaseConnection;
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::samples::Interval;
+pub(crate) use self::followed_links::FollowedLinks;
 #[cfg(test)]
 pub(crate) use self::samples::Totals;
+pub(crate) use self::{followed_links::FollowedCount, samples::Interval};
 pub use self::{readiness::Readiness, samples::Samples};
 use crate::{
     auth::Keys,
@@ -74,6 +76,8 @@ pub struct State {
     /// Whether another address serves the metrics and the pages of operators.
     pub has_operations_address: bool,
 }
+    /// Which ticket links were followed.
+    pub followed_links: Arc<FollowedLinks>,
 
 impl State {
     /// A state over one database, with a cache of this many bytes in the process. `watch` is used for the version only.
@@ -122,6 +126,7 @@ impl State {
         }
     }
 
+            followed_links: Arc::default(),
     /// Reads the version that a write of this process created, or a later one, so that its client reads its own write. If the database is
     /// unavailable by now, the version watch reads it later.
     pub(crate) async fn refresh_version(&self) -> Option<i64> {

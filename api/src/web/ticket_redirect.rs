@@ -23,7 +23,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let target = link.target().and_then(|target| HeaderValue::try_from(target).ok());
     let target = target.ok_or_else(|| ApiError::not_found("ticket link of event", &link.event_id))?;
     if request.method() == Method::GET {
-        count(&link);
+        count(&state, &link);
     }
     let mut response = Response::from(StatusCode::FOUND);
     let headers = response.headers_mut();
@@ -34,8 +34,9 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     Ok(response)
 }
 
-/// Providers are labels, because they are few. The log has the events.
-fn count(link: &TicketLink) {
+/// Providers are labels, because they are few. The page of operators has the events that are followed most, and the log has each of them.
+fn count(state: &State, link: &TicketLink) {
+    state.followed_links.count(link.event_id);
     counter!("marquee_ticket_redirects_total", "provider" => link.provider.clone()).increment(1);
     tracing::info!(event.id = %link.event_id, provider.slug = link.provider, "ticket link followed");
 }

@@ -7,7 +7,7 @@ use entity::{
     provider::{self, ProviderState, ProviderSummary},
 };
 use poem::{Request, Response};
-use sea_orm::DbErr;
+use sea_orm::{DbErr, prelude::Uuid};
 
 use super::{
     OpsFrame, PATH,
@@ -16,7 +16,16 @@ use super::{
     plot::{self, Plot},
     text::{Moment, bound, count, format_duration},
 };
-use crate::{database::reader::ReadSize, error::ApiError, query::no_parameters, state::State};
+use crate::{
+    database::reader::ReadSize,
+    error::ApiError,
+    query::no_parameters,
+    resources::events::read_cached_events,
+    state::{FollowedCount, State},
+};
+
+/// Events with followed links that are shown: what fits on a screen.
+const MAX_FOLLOWED: usize = 10;
 
 #[derive(Debug, Template)]
 #[template(path = "ops/overview.html")]
@@ -30,6 +39,17 @@ struct OverviewPage {
     /// None if the database cannot be read.
     copy: Option<CopyState>,
     plots: Vec<Plot>,
+    /// The events with the most followed ticket links.
+    followed: Vec<FollowedLine>,
+}
+
+/// An event and how often its ticket link was followed.
+#[derive(Debug)]
+struct FollowedLine {
+    id: Uuid,
+    /// None if it was removed, or cannot be read.
+    title: Option<String>,
+    times: String,
 }
 
 /// A server that this process uses.
@@ -121,6 +141,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         servers: list_servers(&state),
         copy: rows.map(CopyState::from),
         plots: plot::draw(&intervals),
+        followed: list_followed(&state).await,
     };
     Ok(super::respond(&request, &page).await?)
 }
@@ -133,6 +154,20 @@ async fn read(state: &State) -> Result<Rows, ApiError> {
         Ok::<_, DbErr>(Rows { now, providers, backlog: queue::backlog(database).await? })
     };
     state.reader.read(source, ReadSize::Small, rows).await
+}
+
+/// The events with the most followed ticket links, with their titles as the pages have them.
+async fn list_followed(state: &State) -> Vec<FollowedLine> {
+    let counts = state.followed_links.most_followed(MAX_FOLLOWED);
+    let ids: Vec<Uuid> = counts.iter().map(|(id, _)| *id).collect();
+    let events = read_cached_events(state, &ids).await.unwrap_or_default();
+    let title_of = |id: &Uuid| events.iter().find(|event| event.id.0 == id.to_string()).map(|event| bound(&event.title));
+    let line = |(id, FollowedCount { at_least, at_most })| FollowedLine {
+        id,
+        title: title_of(&id),
+        times: if at_least == at_most { at_most.to_string() } else { format!("{at_least} to {at_most}") },
+    };
+    counts.into_iter().map(line).collect()
 }
 
 fn list_servers(state: &State) -> Vec<Server> {

@@ -9,9 +9,13 @@ use entity::{
     sync_run::{self, RunState},
 };
 use migration::{on_every_backend, testing::TestDatabase};
+use poem::http::Method;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, IntoActiveModel};
 
-use super::{super::open, HOSTILE, assert_escaped, insert_job};
+use super::{
+    super::{concert, open, start_app},
+    HOSTILE, assert_escaped, insert_job,
+};
 use crate::{fixtures::CatalogueFixture, test_app::TestApp};
 
 on_every_backend!(
@@ -20,6 +24,7 @@ on_every_backend!(
     a_provider_shows_its_circuit_breaker,
     texts_of_providers_are_never_markup,
     the_overview_is_shown_without_a_database,
+    the_most_followed_ticket_links_are_counted,
 );
 
 const MINUTE: i64 = 60_000_000;
@@ -52,6 +57,26 @@ async fn a_fresh_copy_is_fine(database: Arc<TestDatabase>) {
     assert!(html.contains("Everything works. The database responds, and the copy is up to date."), "{html}");
     assert!(html.contains("verdict good") && html.contains("✓") && html.contains("Fever") && !html.contains("Runbook"), "{html}");
     assert!(html.contains("The first plots appear after 20 seconds"), "{html}");
+}
+
+async fn the_most_followed_ticket_links_are_counted(database: Arc<TestDatabase>) {
+    let events = ["Once", "Twice & more", "Never"].map(concert);
+    let paths = events.each_ref().map(|event| format!("/out/{}", event.row.id));
+    let app = start_app(&database, events).await;
+    assert!(open(&app, "/ops").await.contains("No ticket link was followed"));
+    for path in [&paths[0], &paths[1], &paths[1]] {
+        assert_eq!(app.get(path).await.status, 302);
+    }
+    assert_eq!(app.send(Method::HEAD, &paths[2], &[]).await.status, 302);
+    let html = open(&app, "/ops").await;
+    let (_, table) = html.split_once("Most followed ticket links").unwrap();
+    let rows: Vec<_> = table.split("<tr id=\"followed-").skip(1).collect();
+    let expected =
+        [("<bdi>Twice &#38; more</bdi>", "<td class=\"number\">2</td>"), ("<bdi>Once</bdi>", "<td class=\"number\">1</td>")];
+    assert_eq!(rows.len(), expected.len(), "{table}");
+    for (row, (title, times)) in rows.iter().zip(expected) {
+        assert!(row.contains(title) && row.contains(times), "{row}");
+    }
 }
 
 async fn each_problem_has_a_section_of_the_runbook(database: Arc<TestDatabase>) {
