@@ -42,7 +42,7 @@ use self::{
         places, providers, rates, search, sync_runs, venues, webhooks,
     },
     response::{StaticDocument, TextReply},
-    server::{HOT_ROUTES, Limits, METRICS, Observer, RouteSet, ServiceEntry},
+    server::{COUNTED_ROUTES, Limits, METRICS, Observer, RouteSet, ServiceEntry},
 };
 pub use self::{
     commands::{Settings, StateError},
@@ -66,12 +66,12 @@ fn service_entry(state: State, routes: RouteSet) -> impl Endpoint<Output = Respo
         server::describe_metrics();
     }
     let apis = if routes.has_public() { Operations::meta() } else { health::HealthApi::meta() };
-    let observer = Observer::new(&apis, routes, &HOT_ROUTES);
-    let State { keys, rate: limiter, cors, cache, .. } = state.clone();
+    let observer = Observer::new(&apis, routes, &COUNTED_ROUTES);
+    let State { keys, rate: limiter, cors, cache, pages, .. } = state.clone();
     let router = router(state, routes).with(CatchPanic::new()).around(server::bound_body);
     // The operator decides who reaches the other address.
     let limiter = limiter.filter(|_| routes.has_public());
-    ServiceEntry { keys, limiter, cors, cache, routes, observer, router }
+    ServiceEntry { keys, limiter, cors, cache, pages, routes, observer, router }
 }
 
 /// The OpenAPI document as served at `/openapi.json`.

@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
+use entity::footprint::Selection;
+
 use super::{Cache, CachedBody, CachedQuery, Freshness, MinVersion, version::Superseded};
 
 impl Cache {
     /// Whether a body is current; `None` if it must not be served, because a part of it was removed for legal reasons.
     pub(super) fn freshness(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Freshness> {
-        let superseded = self.superseded(body, query);
+        self.freshness_of(body, || query.selection())
+    }
+
+    /// The same for the selection of its query.
+    pub(super) fn freshness_of(&self, body: &CachedBody, selection: impl FnOnce() -> Selection) -> Option<Freshness> {
+        let superseded = self.superseded_of(body, selection);
         match superseded {
             Some(superseded) if superseded.is_removed => None,
             superseded if !self.availability.is_available() || self.availability.is_check_overdue() => {
@@ -21,11 +28,15 @@ impl Cache {
 
     /// What releases since the body was read mean for it; `None` while none may have changed it.
     pub(super) fn superseded(&self, body: &CachedBody, query: &impl CachedQuery) -> Option<Superseded> {
+        self.superseded_of(body, || query.selection())
+    }
+
+    fn superseded_of(&self, body: &CachedBody, selection: impl FnOnce() -> Selection) -> Option<Superseded> {
         if body.restores != self.version.restores() {
             return Some(self.version.superseded_by_restore().unwrap_or_default());
         }
         let current = self.version.current().filter(|current| !body.is_confirmed_at(*current))?;
-        let superseded = self.version.superseded(body.version, Some(&query.selection()));
+        let superseded = self.version.superseded(body.version, Some(&selection()));
         if superseded.is_none() {
             body.confirm_at(current);
         }

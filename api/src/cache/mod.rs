@@ -20,6 +20,7 @@ mod request;
 mod response;
 mod settings;
 mod single_flight;
+mod source;
 pub mod version;
 
 use std::{sync::Arc, time::Duration};
@@ -46,6 +47,7 @@ use self::{
 pub(crate) use self::{
     large_bodies::LargeBodies,
     min_version::{MIN_VERSION_NAME, VERSION_NAME, set_version},
+    source::CacheSource,
 };
 use crate::{
     database::{Availability, reader::Reader},

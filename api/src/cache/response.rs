@@ -66,6 +66,11 @@ impl CacheResponse {
         response
     }
 
+    /// The same body, as the process serves it while it is current.
+    pub(crate) fn as_hit(&self) -> Self {
+        Self { tier: CacheTier::Process, freshness: Freshness::Fresh, is_coalesced: false, ..self.clone() }
+    }
+
     /// Decodes a body of JSON without a coding.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use poem::{
 
 use super::{
     RequestId,
-    fast_path::{self, HotQuery},
+    fast_path::{self, HotQuery, PAGE},
     observe::{Observer, RequestContext},
     request_target,
     routes::RouteSet,
@@ -21,7 +21,7 @@ use crate::{
     error::ApiError,
     rate_limit::{self, RateDecision, RateLimiter},
     response::{Cors, problem_response},
-    web::ops,
+    web::{RenderedPages, ops},
 };
 
 /// Disables the detection of content types.
@@ -33,6 +33,7 @@ pub(crate) struct ServiceEntry<Router> {
     pub(crate) limiter: Option<Arc<RateLimiter>>,
     pub(crate) cors: Cors,
     pub(crate) cache: Arc<Cache>,
+    pub(crate) pages: Arc<RenderedPages>,
     pub(crate) routes: RouteSet,
     pub(crate) observer: Observer,
     pub(crate) router: Router,
@@ -60,12 +61,15 @@ impl<Router: Endpoint<Output = Response>> Endpoint for ServiceEntry<Router> {
         let mut response = match (rejection, hot_route) {
             (Some(error), _) => self.reject(RequestContext::new(&request, started), error).await,
             (None, Some(route)) => self.respond_hot(route, request, started).await,
-            (None, None) => {
-                let context = RequestContext::new(&request, started);
-                request.extensions_mut().insert(context.id().clone());
-                // Boxed, because the future is large, and every connection would hold and move it for every request.
-                Box::pin(self.observer.observe(context, self.route(request))).await
-            }
+            (None, None) => match self.find_page(&request, started) {
+                Some(page) => page,
+                None => {
+                    let context = RequestContext::new(&request, started);
+                    request.extensions_mut().insert(context.id().clone());
+                    // Boxed, because the future is large, and every connection would hold and move it for every request.
+                    Box::pin(self.observer.observe(context, self.route(request))).await
+                }
+            },
         };
         if let Some(decision) = decision {
             decision.set_headers(&mut response);
@@ -139,6 +143,15 @@ impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
         };
         id.set_header(&mut response);
         self.observer.record_hit(&id, route, response.status(), started.elapsed());
+        Some(response)
+    }
+
+    /// A page that is stored and current.
+    fn find_page(&self, request: &Request, started: Instant) -> Option<Response> {
+        let mut response = self.pages.find(&self.cache, request).filter(|_| self.routes.has_public())?;
+        let id = RequestId::from_headers(request.headers());
+        id.set_header(&mut response);
+        self.observer.record_hit(&id, PAGE, response.status(), started.elapsed());
         Some(response)
     }
 

@@ -28,7 +28,11 @@ const SEARCH: &str = "/search";
 const CONCERTS: &str = "/concerts";
 const RATES: &str = "/rates";
 /// The routes with a GET that is handled here.
-pub(crate) const HOT_ROUTES: [&str; 4] = [EVENTS, SEARCH, CONCERTS, RATES];
+const HOT_ROUTES: [&str; 4] = [EVENTS, SEARCH, CONCERTS, RATES];
+/// The search page.
+pub(super) const PAGE: &str = "/";
+/// All routes with responses that are sent before the router is reached.
+pub(crate) const COUNTED_ROUTES: [&str; 5] = [EVENTS, SEARCH, CONCERTS, RATES, PAGE];
 
 /// A parsed query of a hot route.
 pub(super) enum HotQuery {

@@ -36,7 +36,7 @@ pub use self::{
 use self::{connection::serve_connection, open_connections::OpenConnections, shutdown::ShutdownPhases};
 pub(crate) use self::{
     entry::ServiceEntry,
-    fast_path::HOT_ROUTES,
+    fast_path::COUNTED_ROUTES,
     observe::Observer,
     request_id::RequestId,
     request_metrics::describe as describe_metrics,

@@ -29,6 +29,7 @@ use crate::{
     rate_limit::RateLimiter,
     resources::changes::{ChangeLog, ChangeStreams},
     response::Cors,
+    web::RenderedPages,
 };
 
 /// How often connections to a demoted primary are closed. Until then, reads may return what it had then.
@@ -47,6 +48,8 @@ pub struct State {
     pub writer: Arc<Writer>,
     /// Cached responses.
     pub cache: Arc<Cache>,
+    /// Pages that were made from cached responses.
+    pub pages: Arc<RenderedPages>,
     /// Streams of changes.
     pub change_streams: Arc<ChangeStreams>,
     /// API keys.
@@ -73,11 +76,11 @@ pub struct State {
     pub recorder: Option<MetricsRecorder>,
     /// The same in the last hour.
     pub samples: Arc<Samples>,
+    /// Which ticket links were followed.
+    pub followed_links: Arc<FollowedLinks>,
     /// Whether another address serves the metrics and the pages of operators.
     pub has_operations_address: bool,
 }
-    /// Which ticket links were followed.
-    pub followed_links: Arc<FollowedLinks>,
 
 impl State {
     /// A state over one database, with a cache of this many bytes in the process. `watch` is used for the version only.
@@ -109,6 +112,7 @@ impl State {
             reader,
             writer,
             cache,
+            pages: Arc::new(RenderedPages::new(cache_bytes)),
             change_streams: Arc::new(ChangeStreams::new(log)),
             keys: Keys::default(),
             cors: Cors::default(),
@@ -122,11 +126,11 @@ impl State {
             rate: None,
             recorder: None,
             samples: Arc::default(),
+            followed_links: Arc::default(),
             has_operations_address: false,
         }
     }
 
-            followed_links: Arc::default(),
     /// Reads the version that a write of this process created, or a later one, so that its client reads its own write. If the database is
     /// unavailable by now, the version watch reads it later.
     pub(crate) async fn refresh_version(&self) -> Option<i64> {

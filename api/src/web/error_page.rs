@@ -53,7 +53,7 @@ pub(crate) fn error_response(error: &ApiError, request_id: &str, uri: &Uri, lang
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HTML);
     super::set_headers(headers, Policy::default());
-    super::set_language(headers, language);
+    super::set_language(headers, language.language);
     set_error_headers(error, headers);
     if let Some(Ok(location)) = error.location().map(|location| format!("{location}{}", language.query()).parse()) {
         headers.insert(header::LOCATION, location);

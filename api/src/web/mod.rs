@@ -24,6 +24,7 @@ mod picture;
 mod place_text;
 mod policy;
 mod price_plot;
+mod rendered_pages;
 mod search_form;
 mod search_map;
 mod search_page;
@@ -47,7 +48,7 @@ use self::{
     language::Language,
     policy::Policy,
 };
-pub(crate) use self::{error_page::error_response, language::PageLanguage};
+pub(crate) use self::{error_page::error_response, language::PageLanguage, rendered_pages::RenderedPages};
 use crate::{
     error::ApiError,
     images::Images,
@@ -247,16 +248,27 @@ where
 
 /// The response to a request for a page.
 async fn respond(request: &Request, language: PageLanguage, policy: Policy, page: &impl Template) -> Result<Response, ApiError> {
-    let mut response = represent(request, page).await?;
+    Ok(send(request, language.language, policy, render(request, page).await?))
+}
+
+/// The response to a request for a page that is rendered.
+fn send(request: &Request, language: Language, policy: Policy, page: Representation) -> Response {
+    let length = page.body.content_length();
+    let mut response = with_length(page.respond(request.headers()), length);
     set_headers(response.headers_mut(), policy);
     set_language(response.headers_mut(), language);
-    Ok(response)
+    response
 }
 
 /// The HTML of a page, in the coding that the request accepts.
-async fn represent(request: &Request, page: &impl Template) -> Result<Response, ApiError> {
+async fn render(request: &Request, page: &impl Template) -> Result<Representation, ApiError> {
     let html = page.render().map_err(|_| ApiError::ResponseBody)?;
-    let representation = Representation::negotiate(request.headers(), HTML, html.into()).await?;
+    Representation::negotiate(request.headers(), HTML, html.into()).await
+}
+
+/// The response to a request for a page without the headers of pages.
+async fn represent(request: &Request, page: &impl Template) -> Result<Response, ApiError> {
+    let representation = render(request, page).await?;
     let length = representation.body.content_length();
     Ok(with_length(representation.respond(request.headers()), length))
 }
@@ -269,8 +281,8 @@ fn log_unexpected(part: &'static str, error: &ApiError) {
 }
 
 /// Sets the headers of a page with texts.
-fn set_language(headers: &mut HeaderMap, language: PageLanguage) {
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.language.tag()));
+fn set_language(headers: &mut HeaderMap, language: Language) {
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
     headers.append(header::VARY, VARY);
 }
 

@@ -7,6 +7,7 @@ use super::{
     search_form::{SearchForm, SearchLink},
 };
 use crate::{
+    cache::CacheSource,
     error::ApiError,
     query::Parameters,
     resources::events::{Calendar, CalendarDay, CalendarQuery},
@@ -61,14 +62,14 @@ impl MonthGrid {
         form: &SearchForm,
         day: NaiveDate,
         today: NaiveDate,
-    ) -> Result<Option<Self>, ApiError> {
+    ) -> Result<Option<(Self, CacheSource)>, ApiError> {
         if form.has("ids") {
             return Ok(None);
         }
         let (first, last) = month_of(form.date("starts_at").or(form.date("ends_at")).unwrap_or(day));
         let query = form.filters(&DATES, &dates_between(first, last).each_ref().map(|(name, value)| (*name, value.as_str())));
-        match state.cache.read(CalendarQuery::parse(Parameters::parse(&query))?).await {
-            Ok((calendar, _)) => Ok(Some(Self::new(form, first, today, &calendar))),
+        match state.cache.read_source(CalendarQuery::parse(Parameters::parse(&query))?).await {
+            Ok((calendar, source)) => Ok(Some((Self::new(form, first, today, &calendar), source))),
             Err(error) if error.retry_after().is_some() => Ok(None),
             Err(error) => Err(error),
         }

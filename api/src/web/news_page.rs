@@ -71,7 +71,7 @@ pub(super) async fn respond_feed(state: State, request: Request) -> poem::Result
     let representation = Representation::negotiate(request.headers(), ATOM, body).await?;
     let length = representation.body.content_length();
     let mut response = with_length(representation.respond(request.headers()), length);
-    super::set_language(response.headers_mut(), chosen);
+    super::set_language(response.headers_mut(), chosen.language);
     Ok(response)
 }
 

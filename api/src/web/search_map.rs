@@ -12,6 +12,7 @@ use super::{
     search_form::{SearchForm, SearchLink},
 };
 use crate::{
+    cache::CacheSource,
     error::ApiError,
     find::{Cluster, CountedClusters},
     state::State,
@@ -63,16 +64,16 @@ pub(super) struct MapCircle {
 impl SearchMap {
     /// The map of a search. None if the service cannot count its events now: the page can do without it. None for known events, and if no place
     /// of the events is known.
-    pub(super) async fn read(state: &State, form: &SearchForm) -> Option<Self> {
+    pub(super) async fn read(state: &State, form: &SearchForm) -> Option<(Option<Self>, CacheSource)> {
         if form.has("ids") {
             return None;
         }
         let query = MapQuery::parse(&form.filters(&[], &[])).ok()?;
         let area = query.bounds();
         let cache = state.cache.clone();
-        let reading = async move { Ok(cache.read(query).await?.0) };
+        let reading = async move { cache.read_source(query).await };
         match wait_briefly(WAITING_TIME, reading).await? {
-            Ok(counted) => Self::new(form, area, counted),
+            Ok((counted, source)) => Some((Self::new(form, area, counted), source)),
             Err(error) => {
                 super::log_unexpected("map", &error);
                 None

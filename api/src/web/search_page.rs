@@ -16,11 +16,12 @@ use super::{
     loosen::{self, LooserSearch},
     month_grid::MonthGrid,
     news_page,
+    rendered_pages::RenderedPage,
     search_form::{SearchForm, SearchLink},
     search_map::SearchMap,
 };
 use crate::{
-    cache::Freshness,
+    cache::{CacheSource, Freshness},
     map_tiles::MapTiles,
     query::{Canonical, Parameters},
     resources::events::{EventPage, EventsQuery},
@@ -63,17 +64,23 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let form = SearchForm::of(request.uri().query().unwrap_or_default()).in_language(language);
     let query = EventsQuery::parse(Parameters::parse(&form.query()))?;
     let json = query.canonical();
-    let (EventPage { data, meta, .. }, found) = state.cache.read(query).await?;
+    let (EventPage { data, meta, .. }, source) = state.cache.read_source(query).await?;
+    let found = source.response.clone();
     let first = data.events.first();
-    let today = today(first.map_or("UTC", |event| event.time_zone.as_str()));
+    let zone = first.map_or(Tz::UTC, |event| event.time_zone.parse().unwrap_or(Tz::UTC));
+    let today = find_today(zone);
     // The grid shows the month in which a list begins that is in the order of its dates.
     let day = first.filter(|_| !form.has("sort")).and_then(|event| event.start_date.0.parse().ok());
     let month = MonthGrid::read(&state, &form, day.map_or(today, |day| Ord::max(day, today)), today);
     let (month, map) = tokio::join!(month, SearchMap::read(&state, &form));
-    let month = month?;
+    let (month, of_month) = month?.unzip();
+    let (map, of_map) = map.unzip();
     let active = form.active(&data.events);
     let is_loosened = data.events.is_empty() && !form.has("cursor") && !form.has("ids");
     let looser = if is_loosened { loosen::suggest(&state, &form, &active).await? } else { Vec::new() };
+    let sources = of_month.zip(of_map).map(|(month, map)| [source, month, map]);
+    // Words may be corrected differently later, and what is suggested has other sources.
+    let sources = sources.filter(|sources| !form.has("q") && !is_loosened && sources.iter().all(CacheSource::is_fresh));
     let page = SearchPage {
         frame: Frame::of("/", chosen).with_images(state.images).at(state.public_url.as_ref(), &form.address()),
         assets: &PATHS,
@@ -82,7 +89,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         active,
         looser,
         month,
-        map,
+        map: map.flatten(),
         corrected: meta.corrected.0.as_deref(),
         follow: FollowLinks::new(state.public_url.as_ref(), "", &form, &json),
         news: news_page::address_of(&form, chosen),
@@ -92,14 +99,19 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         next: meta.next.0.as_ref().map(|next| format!("{next}{}", chosen.pair())),
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
     };
-    let mut response = super::respond(&request, chosen, Policy { images: state.images, has_script: true }, &page).await?;
+    let policy = Policy { images: state.images, has_script: true };
+    let representation = super::render(&request, &page).await?;
+    let mut response = super::send(&request, language, policy, representation.clone());
     found.set_headers(response.headers_mut());
+    if let Some(sources) = sources {
+        state.pages.store(&request, RenderedPage { sources, today: (zone, today), language, policy, representation });
+    }
     Ok(response)
 }
 
-/// The date where the first event takes place.
-fn today(zone: &str) -> NaiveDate {
-    Utc::now().with_timezone(&zone.parse().unwrap_or(Tz::UTC)).date_naive()
+/// The date in the time zone where the first event takes place.
+pub(super) fn find_today(zone: Tz) -> NaiveDate {
+    Utc::now().with_timezone(&zone).date_naive()
 }
 
 /// A number of events in words.

@@ -1,4 +1,5 @@
-//! Cached lists of events, compared with a minimal poem app that serves a constant of the same length.
+//! Cached lists of events, compared with a minimal poem app that serves a constant of the same length, and the cached search page, compared
+//! with nginx.
 
 use migration::testing::TestDatabase;
 
@@ -13,23 +14,50 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 32;
-/// The minimum ratio to the throughput of the poem app.
+/// Minimum ratios to the throughput of the poem app and of nginx.
 const OF_POEM: f64 = 0.95;
+const OF_NGINX: f64 = 0.8;
 const WARM_SECONDS: f64 = 2.0;
 
 pub(super) async fn measure(database: &TestDatabase, settings: &FindSettings, table: &mut Table) -> Result<(), Failure> {
     let api_settings = ApiSettings { is_single_threaded: true, ..ApiSettings::on(database.settings.url.expose()) };
     let api = ApiServer::start(&api_settings).await?;
-    let paths = vec![format!("/events?limit={ROWS}&city=city%207")];
-    let (body, _) = api.get(&paths[0]).await?;
+    let path = format!("/events?limit={ROWS}&city=city%207");
+    let (body, _) = api.get(&path).await?;
     let poem = BaselineServer::poem(body.len()).await?;
-    let [mut marquee, mut of_poem] = [(); 2].map(|()| Samples::per_second());
+    let work = format!("a cached list of {ROWS} events ({} bytes); baseline: a minimal poem app", body.len());
+    compare((&api, path), (&poem, OF_POEM), &work, settings, table).await?;
+
+    let (page, _) = api.get("/").await?;
+    let work = format!("the cached search page ({} bytes); baseline: nginx, a static file", page.len());
+    match BaselineServer::nginx(&page).await {
+        Ok(nginx) => {
+            compare((&api, "/".to_owned()), (&nginx, OF_NGINX), &work, settings, table).await?;
+            nginx.stop().await?;
+        }
+        Err(missing) => table.failed(&work, missing),
+    }
+    Ok(())
+}
+
+/// Compares a cached response with a server that sends as many bytes.
+async fn compare(
+    (api, path): (&ApiServer, String),
+    (baseline, min_ratio): (&BaselineServer, f64),
+    work: &str,
+    settings: &FindSettings,
+    table: &mut Table,
+) -> Result<(), Failure> {
+    let paths = vec![path];
+    let [mut marquee, mut of_baseline] = [(); 2].map(|()| Samples::per_second());
     let mut p50 = [(); 2].map(|()| Samples::default());
     let mut p99 = [(); 2].map(|()| Samples::default());
     for round in 0..=settings.rounds {
-        progress(format_args!("cached, round {round} of {}", settings.rounds));
+        progress(format_args!("cached {}, round {round} of {}", paths[0], settings.rounds));
         let seconds = if round == 0 { WARM_SECONDS } else { settings.turn_seconds() };
-        for (index, (address, rates)) in [(api.address, &mut marquee), (poem.address, &mut of_poem)].into_iter().enumerate() {
+        for (index, (address, rates)) in
+            [(api.address, &mut marquee), (baseline.address, &mut of_baseline)].into_iter().enumerate()
+        {
             let report = LoadSettings::closed(address, CONNECTIONS, seconds).run(&paths).await?;
             if report.errors() > 0 {
                 return Err(format!("not all responses had status 200: {}", report.counts()).into());
@@ -45,8 +73,7 @@ pub(super) async fn measure(database: &TestDatabase, settings: &FindSettings, ta
             p99[index].push(report.all.p99());
         }
     }
-    let work = format!("a cached list of {ROWS} events ({} bytes); baseline: a minimal poem app", body.len());
-    table.ratio_at_least(&work, &marquee, &of_poem, OF_POEM);
+    table.ratio_at_least(work, &marquee, &of_baseline, min_ratio);
     table.comparison(&format!("{work}; p50"), &p50[0], &p50[1]);
     table.comparison(&format!("{work}; p99"), &p99[0], &p99[1]);
     Ok(())

@@ -164,7 +164,7 @@ impl BaselineServer {
     }
 
     /// nginx with one worker and an open file cache.
-    pub(super) async fn nginx(body: &[u8]) -> Result<Self, Failure> {
+    pub(crate) async fn nginx(body: &[u8]) -> Result<Self, Failure> {
         let program = programs::find_installed_program("nginx", "nginx-light")?;
         let (folder, address) = (TempDir::new()?, free_address().await?);
         let root = folder.path().display();
@@ -188,7 +188,7 @@ impl BaselineServer {
     }
 
     /// Stops all its processes.
-    pub(super) async fn stop(mut self) -> Result<(), Failure> {
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
         // SIGKILL would leave the worker processes running.
         process::send_signal(&self._process, "TERM").await?;
         self._process.wait().await?;

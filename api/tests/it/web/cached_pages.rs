@@ -30,6 +30,8 @@ on_every_backend!(
     the_page_of_an_event_is_cached,
     a_removed_event_leaves_the_cache,
     missing_events_are_not_cached,
+    search_pages_are_sent_as_they_were_rendered,
+    search_pages_that_may_differ_later_are_rendered,
 );
 
 /// As a worker publishes a change of the numbers of tickets.
@@ -97,6 +99,67 @@ async fn missing_events_are_not_cached(database: Arc<TestDatabase>) {
         html_of(&app.get(&format!("/e/{OLD}")).await, 308);
     }
     assert!(state.cache.is_empty());
+}
+
+async fn search_pages_are_sent_as_they_were_rendered(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert([concert("Show")]).await;
+    let state = create_state(&database).await;
+    let app = TestApp::with_state(&state);
+    let first = app.get("/").await;
+    assert_eq!((cache_status(&first), state.pages.count()), ("marquee-process; fwd=miss; stored", 1));
+    let second = app.get("/").await;
+    assert_eq!(cache_status(&second), "marquee-process; hit");
+    assert_eq!(first.body, second.body);
+    for name in first.headers.keys() {
+        let [before, after] = [&first, &second].map(|response| response.headers.get_all(name).iter().collect::<Vec<_>>());
+        assert_eq!(before != after, ["cache-status", "x-request-id"].contains(&name.as_str()), "{name}");
+    }
+    assert_eq!(first.headers.len(), second.headers.len());
+    let etag = first.header("etag").unwrap();
+    assert_eq!(app.send(Method::GET, "/", &[("if-none-match", etag)]).await.status, 304);
+    let head = app.send(Method::HEAD, "/", &[]).await;
+    assert_eq!(
+        (head.header("etag"), head.body.len(), head.header("content-length")),
+        (Some(etag), 0, first.header("content-length"))
+    );
+
+    for headers in [("accept-language", "es"), ("accept-encoding", "gzip")] {
+        let [rendered, stored] = [app.send(Method::GET, "/", &[headers]).await, app.send(Method::GET, "/", &[headers]).await];
+        assert_eq!(rendered.body, stored.body);
+        assert_ne!(rendered.body, first.body);
+        assert_eq!(rendered.header("content-language"), stored.header("content-language"));
+        assert_eq!(rendered.header("content-encoding"), stored.header("content-encoding"));
+    }
+    assert_eq!(state.pages.count(), 3);
+
+    catalogue.insert_with_new_version(concert("Another")).await;
+    state.version.refresh().await.unwrap();
+    let is_current = async { while !app.get("/").await.text().contains("<bdi>Another</bdi>") {} };
+    timeout(TIMEOUT, is_current).await.unwrap();
+    let id = concert("Another").row.id;
+    assert_eq!(app.send(Method::DELETE, &format!("/events/{id}?reason=x"), &[]).await.status, 204);
+    assert!(!app.get("/").await.text().contains("<bdi>Another</bdi>"), "not even for a moment");
+}
+
+async fn search_pages_that_may_differ_later_are_rendered(database: Arc<TestDatabase>) {
+    CatalogueFixture::new(&database).await.insert([concert("Show")]).await;
+    let state = create_state(&database).await;
+    let app = TestApp::with_state(&state);
+    let long = format!("/?utm_source={}", "x".repeat(250));
+    for uri in ["/?q=show", "/?city=nowhere", &format!("/?ids={}", concert("Show").row.id), &long, "/new"] {
+        html_of(&app.get(uri).await, 200);
+    }
+    for (uri, status) in [("/?nope=1", 400), ("/?lang=xx", 400)] {
+        html_of(&app.get(uri).await, status);
+    }
+    assert_eq!(state.pages.count(), 0);
+    html_of(&app.get("/?city=barcelona&starts_at=2099-02-01").await, 200);
+    assert_eq!(state.pages.count(), 1);
+    let uncached = TestApp::new(&database).await;
+    for _ in 0..2 {
+        assert_eq!(cache_status(&uncached.get("/").await), "marquee-process; fwd=miss; stored");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
