@@ -1,8 +1,8 @@
 //! How often ticket links were followed, for the events with the most.
 //!
 //! An event cannot be a label of a metric, because there are millions. This is the algorithm
-//! [Space-Saving](https://doi.org/10.1007/978-3-540-30570-5_27): a new event replaces the least followed one, and inherits its number as the
-//! error of its own. Every event with more than a thousandth of all followed links is counted.
+//! [Space-Saving](https://doi.org/10.1007/978-3-540-30570-5_27): a new event replaces the least followed one, and the number of that is
+//! the error of the new one. Every event with more than a thousandth of all followed links is counted.
 
 use std::{
     cmp::Reverse,

@@ -13,10 +13,12 @@ use sea_orm::DatabaseConnection;
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::followed_links::FollowedLinks;
 #[cfg(test)]
 pub(crate) use self::samples::Totals;
-pub(crate) use self::{followed_links::FollowedCount, samples::Interval};
+pub(crate) use self::{
+    followed_links::{FollowedCount, FollowedLinks},
+    samples::Interval,
+};
 pub use self::{readiness::Readiness, samples::Samples};
 use crate::{
     auth::Keys,

@@ -48,7 +48,7 @@ impl EventPageQuery {
     ///
     /// # Errors
     ///
-    /// When it is not an id of ours.
+    /// When it is not a UUID.
     pub fn parse(id: &str, public_url: Option<PublicUrl>) -> Result<Self, ApiError> {
         Ok(Self { id: parse_path("id", id, ID_REQUIREMENT)?, public_url })
     }
