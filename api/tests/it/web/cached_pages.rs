@@ -1,6 +1,6 @@
 //! Pages of events, and their ticket links, from the cache.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use api::State;
 use entity::{
@@ -15,7 +15,7 @@ use migration::{
 };
 use poem::http::Method;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, TransactionTrait, prelude::Uuid};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{concert, html_of};
@@ -43,6 +43,16 @@ async fn set_capacity(catalogue: &CatalogueFixture, capacity: i64, scope: Scope)
     transaction.commit().await.unwrap();
 }
 
+/// Waits until a page has a text. A cached page is sent without waiting for anything, so that the timeout needs a pause.
+async fn wait_for(app: &TestApp, uri: &str, text: &str) {
+    let has_text = async {
+        while !app.get(uri).await.text().contains(text) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(TIMEOUT, has_text).await.unwrap();
+}
+
 async fn the_page_of_an_event_is_cached(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     let event = concert("Show").zone("A", |zone| (zone.capacity, zone.price) = (Some(7), 2_000));
@@ -64,8 +74,7 @@ async fn the_page_of_an_event_is_cached(database: Arc<TestDatabase>) {
     for (capacity, scope, expected) in [(8, Scope::Details, 8), (9, Scope::Rates, 8), (10, Scope::Events, 10)] {
         set_capacity(&catalogue, capacity, scope).await;
         state.version.refresh().await.unwrap();
-        let is_current = async { while !app.get(&page).await.text().contains(&tickets(expected)) {} };
-        timeout(TIMEOUT, is_current).await.unwrap();
+        wait_for(&app, &page, &tickets(expected)).await;
         assert_eq!(app.get(&page).await.header("warning"), None, "{scope:?}");
     }
 }
@@ -135,8 +144,7 @@ async fn search_pages_are_sent_as_they_were_rendered(database: Arc<TestDatabase>
 
     catalogue.insert_with_new_version(concert("Another")).await;
     state.version.refresh().await.unwrap();
-    let is_current = async { while !app.get("/").await.text().contains("<bdi>Another</bdi>") {} };
-    timeout(TIMEOUT, is_current).await.unwrap();
+    wait_for(&app, "/", "<bdi>Another</bdi>").await;
     let id = concert("Another").row.id;
     assert_eq!(app.send(Method::DELETE, &format!("/events/{id}?reason=x"), &[]).await.status, 204);
     assert!(!app.get("/").await.text().contains("<bdi>Another</bdi>"), "not even for a moment");
