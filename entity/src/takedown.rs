@@ -4,7 +4,7 @@
 //! The provider's row is locked first, as by a sync: a sync has either ended, or it sees the tombstone. The release is published last, as
 //! everywhere.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use sea_orm::{
     ActiveValue::Set, Condition, DatabaseTransaction, QueryOrder, QuerySelect, QueryTrait, entity::prelude::*,
@@ -185,7 +185,7 @@ impl StoredEvent {
             .filter(change::COLUMN.event_id.eq(self.event.id))
             .exec(transaction)
             .await?;
-        webhook::forget_events(transaction, &HashSet::from([self.event.id])).await?;
+        webhook::forget_event(transaction, self.event.id).await?;
         let runs = sync_run::Entity::find().select_only().column(sync_run::Column::Id);
         let runs = runs.filter(sync_run::COLUMN.provider_id.eq(self.provider.id)).into_query();
         // An item without an id may be this event, or contain it.

@@ -17,6 +17,10 @@ use tokio::{
 pub enum ReceiverReply {
     /// A status without a body, and additional header lines.
     Status(u16, &'static str),
+    /// A status 204, after [`WebhookReceiver::release`].
+    Held,
+    /// A status 500, after the same.
+    HeldFailure,
     /// None: the connection stays open.
     Silence,
     /// None: the connection is closed.
@@ -50,6 +54,7 @@ pub struct WebhookReceiver {
 struct Shared {
     state: Mutex<State>,
     received: Notify,
+    released: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +109,11 @@ impl WebhookReceiver {
         self.shared.lock().last = Some(reply);
     }
 
+    /// Responds to a message that is held, or to the next one.
+    pub fn release(&self) {
+        self.shared.released.notify_one();
+    }
+
     /// The messages that were received, in their order.
     #[must_use]
     pub fn messages(&self) -> Vec<ReceivedMessage> {
@@ -139,8 +149,13 @@ async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
             state.script.pop_front().unwrap_or(last)
         };
         shared.received.notify_waiters();
+        if matches!(reply, ReceiverReply::Held | ReceiverReply::HeldFailure) {
+            shared.released.notified().await;
+        }
         let text = match reply {
             ReceiverReply::Status(status, headers) => format!("HTTP/1.1 {status} -\r\n{headers}content-length: 0\r\n\r\n"),
+            ReceiverReply::Held => "HTTP/1.1 204 -\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            ReceiverReply::HeldFailure => "HTTP/1.1 500 -\r\ncontent-length: 0\r\n\r\n".to_owned(),
             ReceiverReply::Silence => return std::future::pending().await,
             ReceiverReply::Close => return Ok(()),
             ReceiverReply::Truncated => "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nshort".to_owned(),

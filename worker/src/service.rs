@@ -79,7 +79,8 @@ pub async fn run(
 
 /// The jobs that deliver webhooks, and what enqueues them.
 fn start_deliveries(context: &DeliveryContext, lease: Duration, stop: &CancellationToken) -> Runner<DeliveryContext> {
-    let (database, wake) = (context.database.clone(), Arc::new(Notify::new()));
+    let (context, wake) = (context.clone().stopped_by(stop.clone()), Arc::new(Notify::new()));
+    let database = context.database.clone();
     tokio::spawn(webhooks::dispatch::run(database.clone(), wake.clone(), stop.clone()));
-    Runner::new(database, jobs::delivery_registry(), context.clone(), lease, wake).with_slots(MAX_DELIVERIES)
+    Runner::new(database, jobs::delivery_registry(), context, lease, wake).with_slots(MAX_DELIVERIES)
 }

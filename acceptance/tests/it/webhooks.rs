@@ -6,8 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use migration::{on_every_backend, testing::TestDatabase};
+use entity::ConnectionRole;
+use migration::{
+    on_every_backend,
+    testing::{Backend, TestDatabase},
+};
 use provider_sim::{ReceivedMessage, ReceiverReply, SimCatalogue, WebhookReceiver};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 
 use crate::{
@@ -160,6 +165,27 @@ async fn a_receiver_that_hangs_delays_no_sync(database: Arc<TestDatabase>) {
     let elapsed = begun_at.elapsed();
     assert!(deployment.provider.poll() >= polls, "the provider is polled");
     assert!(elapsed < Duration::from_secs(60), "{elapsed:?}");
+}
+
+/// Otherwise many deliveries would delay syncs.
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_have_their_own_connections() {
+    let database = Arc::new(TestDatabase::migrated(Backend::Postgres).await);
+    let connection = database.connect(ConnectionRole::Api).await;
+    let deployment = Deployment::new(database, CATALOGUE).await;
+    assert!(deployment.sync());
+    let api = deployment.start_api_with(&[PRIVATE]);
+    let receivers = WebhookReceiver::start().await.unwrap();
+    for _ in 0..15 {
+        create(&api, &receivers.url, "").await;
+    }
+    let _worker = deployment.start_worker_with("worker", &[PRIVATE]);
+    tokio::time::timeout(PATIENCE, receivers.wait_for(60)).await.expect("messages");
+    let statement = "SELECT CAST(count(*) AS INT) AS count FROM pg_stat_activity \
+                     WHERE datname = current_database() AND application_name = 'marquee-worker-webhooks'";
+    let row = connection.query_one_raw(Statement::from_string(DbBackend::Postgres, statement)).await.unwrap().unwrap();
+    let count: i32 = row.try_get("", "count").unwrap();
+    assert!((1..=4).contains(&count), "{count}");
 }
 
 async fn private_addresses_are_refused_by_default(database: Arc<TestDatabase>) {

@@ -12,7 +12,7 @@ use sea_orm::prelude::Uuid;
 
 pub use self::{
     document::{ChangeDocument, FieldChange},
-    page::{LogPage, LoggedChange, read_page},
+    page::{LogPage, LoggedChange, is_of_log, read_page},
     position::{ChangeCursor, ChangePosition, LOG, cursor_after, cursor_after_release, cursor_after_version, parse_cursor},
     statement::statement,
 };
@@ -36,10 +36,14 @@ pub struct ChangesQuery {
     pub states: Option<Arc<StateFilter>>,
     /// The only event, without providers.
     pub event: Option<Uuid>,
+    /// Whether the changed fields are read. Otherwise they are empty.
+    pub has_fields: bool,
     /// Whether the states of the changes are read.
     pub has_states: bool,
     /// The maximum number of changes.
     pub limit: u64,
+    /// The bytes of fields and states after which a page ends. It has at least one change.
+    pub max_bytes: usize,
 }
 
 impl ChangesQuery {
@@ -47,7 +51,17 @@ impl ChangesQuery {
     #[must_use]
     pub fn all(after: Option<ChangeCursor>, limit: u64) -> Self {
         let (kinds, providers) = (BTreeSet::new(), BTreeSet::new());
-        Self { after, kinds, providers, states: None, event: None, has_states: false, limit }
+        Self {
+            after,
+            kinds,
+            providers,
+            states: None,
+            event: None,
+            has_fields: true,
+            has_states: false,
+            limit,
+            max_bytes: usize::MAX,
+        }
     }
 
     /// All changes after a position, with their states.

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::TryStreamExt;
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, prelude::Uuid,
 };
+use tokio::task::consume_budget;
 
 use super::{
     ChangesQuery,
@@ -18,7 +20,6 @@ use crate::{
     change_retention,
     event_state::ChangedStates,
     release,
-    sql::read_rows,
 };
 
 /// A change, with the slug of its provider.
@@ -61,6 +62,11 @@ impl LoggedChange {
         cursor_after(self.version, self.ordinal, self.at)
     }
 
+    /// The bytes of its fields and states.
+    fn bytes(&self) -> usize {
+        self.changed.len() + self.states.as_ref().map_or(0, String::len)
+    }
+
     /// About the memory that its states take.
     #[must_use]
     pub fn states_bytes(&self) -> usize {
@@ -89,31 +95,56 @@ pub async fn read_page(snapshot: &DatabaseTransaction, query: &ChangesQuery) -> 
         return Ok(None);
     }
     let statement = statement(snapshot.get_database_backend(), query);
-    let mut rows = read_rows::<LoggedChange>(snapshot, statement).await?;
-    let [limit, examined] = [query.limit, query.examined()].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
-    let mut is_last = rows.len() <= examined;
-    rows.truncate(examined);
-    let mut selected = Vec::new();
-    let mut last = None;
-    for row in rows {
-        if selected.len() == limit {
-            is_last = false;
-            break;
-        }
-        last = Some(row.cursor());
-        selected.extend(Some(row).filter(|row| query.selects_states(row.states().as_ref(), &row.provider)));
+    let mut rows = LoggedChange::find_by_statement(statement).stream(snapshot).await?;
+    let mut page = PageBuilder::default();
+    // To the end also if the page is full: the connection can be used again after that.
+    while let Some(row) = rows.try_next().await? {
+        page.add(row, query);
+        // The driver may have all rows ready.
+        consume_budget().await;
     }
-    let next = last.filter(|_| !is_last).unwrap_or_else(|| cursor_after_release(&catalogue));
-    Ok(Some(LogPage { rows: selected, next, is_last, version: catalogue.version }))
+    let next = page.last.filter(|_| page.is_full).unwrap_or_else(|| cursor_after_release(&catalogue));
+    Ok(Some(LogPage { rows: page.rows, next, is_last: !page.is_full, version: catalogue.version }))
 }
 
-/// Whether a position is one of this log.
-async fn is_of_log(
+/// The rows of a page that are selected. The others are not held in memory.
+#[derive(Debug, Default)]
+struct PageBuilder {
+    rows: Vec<LoggedChange>,
+    bytes: usize,
+    examined: u64,
+    /// After the last row that was examined.
+    last: Option<ChangeCursor>,
+    /// Whether the page ends before a row.
+    is_full: bool,
+}
+
+impl PageBuilder {
+    fn add(&mut self, row: LoggedChange, query: &ChangesQuery) {
+        let selected = u64::try_from(self.rows.len()).unwrap_or(u64::MAX);
+        if self.examined == query.examined() || selected == query.limit || self.bytes >= query.max_bytes {
+            self.is_full = true;
+            return;
+        }
+        self.examined += 1;
+        self.last = Some(row.cursor());
+        if query.selects_states(row.states().as_ref(), &row.provider) {
+            self.bytes += row.bytes();
+            self.rows.push(row);
+        }
+    }
+}
+
+/// Whether a position is one of this log, and not of the database before it was restored from a backup.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn is_of_log(
     snapshot: &impl ConnectionTrait,
     catalogue: &catalogue_version::Model,
     position: ChangePosition,
 ) -> Result<bool, DbErr> {
-    // The database was restored from a backup.
     if position.version > catalogue.version {
         return Ok(false);
     }

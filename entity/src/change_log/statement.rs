@@ -13,7 +13,8 @@ use crate::{
 
 /// The order of the log.
 const IN_ORDER: &str = "ORDER BY version, ordinal";
-const COLUMNS: &str = "version, ordinal, at, kind, provider_id, event_id, changed";
+const COLUMNS: &str = "version, ordinal, at, kind, provider_id, event_id";
+const NO_CHANGED: &str = "CAST('{}' AS TEXT) AS changed";
 const NO_STATES: &str = "CAST(NULL AS TEXT) AS states";
 /// Before all changes.
 const START: (i64, i32) = (-1, 0);
@@ -33,7 +34,8 @@ pub fn statement(backend: DbBackend, query: &ChangesQuery) -> Statement {
     let (version, ordinal) = query.after.as_ref().map_or(START, |cursor| (cursor.sort_key.version, cursor.sort_key.ordinal));
     let position = format!("{}, {}", sql.bind(version), sql.bind(ordinal));
     let limit = sql.bind(query.examined() + 1);
-    let columns = format!("{COLUMNS}, {}", if query.has_states { "states" } else { NO_STATES });
+    let changed = if query.has_fields { "changed" } else { NO_CHANGED };
+    let columns = format!("{COLUMNS}, {changed}, {}", if query.has_states { "states" } else { NO_STATES });
     // That an event has left is visible also while a purge hides its provider: a position may be after it when the purge ends.
     let left = ChangeKind::Left.name();
     let is_visible = format!("({} OR kind = '{left}' AND changed IN ('{NO_FIELDS}', '{ONLY_LEFT}'))", is_loaded("change"));

@@ -11,6 +11,9 @@ use super::postgres::{self, ReadOnlyServer, ReleaseCheck, SessionSetting};
 const API_CONNECTIONS: u32 = 16;
 /// Connections of a worker process: three syncs write at the same time, and others start and end their runs.
 const WORKER_CONNECTIONS: u32 = 5;
+/// Connections of a worker process for webhooks: each of its deliveries mostly waits for its receiver. They are not those of syncs, which
+/// many deliveries would delay.
+const DELIVERY_CONNECTIONS: u32 = 4;
 /// How long a request waits for a connection before it gets a 503.
 const API_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a sync waits for a connection: longer than a statement can hold one, because no client is waiting.
@@ -31,10 +34,11 @@ const SYNC_SILENCE: Duration = Duration::from_secs(60);
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The same of a connection that only reads: closing it cancels the statement of a read that was dropped.
 const READ_RELEASE_TIMEOUT: Duration = Duration::from_millis(250);
-/// Planner settings of PostgreSQL for the API: one generic plan for each statement and connection, on one core, that reads rows from an
-/// index in their order. By default PostgreSQL plans some statements again for each request, which takes longer than running them. It
-/// also expects far more rows than a page has, and prepares for them with hashes, sorts, parallel workers and JIT compilation.
-const API_PLANNER_SETTINGS: [(&str, &str); 8] = [
+/// Planner settings of PostgreSQL for the API, and for deliveries, which read the log of changes as it does: one generic plan for each
+/// statement and connection, on one core, that reads rows from an index in their order. By default PostgreSQL plans some statements again
+/// for each request, which takes longer than running them. It also expects far more rows than a page has, and prepares for them with
+/// hashes, sorts, parallel workers and JIT compilation.
+const PAGE_PLANNER_SETTINGS: [(&str, &str); 8] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("max_parallel_workers_per_gather", "0"),
     ("jit", "off"),
@@ -58,6 +62,8 @@ pub enum ConnectionRole {
     Worker,
     /// The same of a command, which reports its writes as committed.
     Command,
+    /// Deliveries of webhooks by a worker. A message that was sent cannot be withdrawn, so what was written before must remain.
+    Deliver,
     /// Writes of API clients, who wait for them.
     Write,
     /// Changes of the schema, which may take as long as they need.
@@ -85,6 +91,12 @@ impl ConnectionRole {
                     .acquire_timeout(WORKER_ACQUIRE_TIMEOUT)
                     .set_application_name("marquee-worker");
             }
+            Self::Deliver => {
+                options
+                    .max_connections(DELIVERY_CONNECTIONS)
+                    .acquire_timeout(WORKER_ACQUIRE_TIMEOUT)
+                    .set_application_name("marquee-worker-webhooks");
+            }
             Self::Write => {
                 options
                     .max_connections(WRITE_CONNECTIONS)
@@ -105,7 +117,7 @@ impl ConnectionRole {
     pub(super) fn configure_postgres(self, options: &mut ConnectOptions) {
         let release_check = match self {
             Self::Api => ReleaseCheck::AfterCancellation(READ_RELEASE_TIMEOUT),
-            Self::Worker | Self::Command => ReleaseCheck::Writable(RELEASE_TIMEOUT),
+            Self::Worker | Self::Command | Self::Deliver => ReleaseCheck::Writable(RELEASE_TIMEOUT),
             _ => ReleaseCheck::Always(RELEASE_TIMEOUT),
         };
         postgres::configure(options, &self.session_settings(), self.read_only_server(), release_check);
@@ -114,8 +126,9 @@ impl ConnectionRole {
     /// The settings of connections to PostgreSQL.
     fn session_settings(self) -> Vec<SessionSetting> {
         let (statement_timeout, silence, planner): (_, _, &[_]) = match self {
-            Self::Api => (API_STATEMENT_TIMEOUT, SILENCE, &API_PLANNER_SETTINGS),
+            Self::Api => (API_STATEMENT_TIMEOUT, SILENCE, &PAGE_PLANNER_SETTINGS),
             Self::Worker | Self::Command => (WRITE_STATEMENT_TIMEOUT, SYNC_SILENCE, &[]),
+            Self::Deliver => (WRITE_STATEMENT_TIMEOUT, SILENCE, &PAGE_PLANNER_SETTINGS),
             Self::Write => (WRITE_STATEMENT_TIMEOUT, SILENCE, &[]),
             Self::Watch | Self::WatchReplica => (WATCH_TIMEOUT, SILENCE, &[]),
             Self::Migrate => return Vec::new(),
@@ -127,7 +140,7 @@ impl ConnectionRole {
 
     fn read_only_server(self) -> ReadOnlyServer {
         match self {
-            Self::Worker | Self::Command | Self::Write => ReadOnlyServer::Reject,
+            Self::Worker | Self::Command | Self::Deliver | Self::Write => ReadOnlyServer::Reject,
             Self::Watch => ReadOnlyServer::UseOnce,
             Self::Api | Self::Migrate | Self::WatchReplica => ReadOnlyServer::Accept,
         }
@@ -135,7 +148,7 @@ impl ConnectionRole {
 
     /// Whether the connections are those of `marquee-worker`.
     pub(crate) fn is_of_worker(self) -> bool {
-        matches!(self, Self::Worker | Self::Command)
+        matches!(self, Self::Worker | Self::Command | Self::Deliver)
     }
 
     /// Whether every use of the pool may write.

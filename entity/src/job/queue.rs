@@ -37,6 +37,14 @@ pub async fn enqueue<K: JobKind>(transaction: &impl ConnectionTrait, job: &K) ->
     row.map(|row| row.try_get("", "id")).transpose()
 }
 
+/// [`enqueue`], or makes the job with its key due now, with all its attempts, if it is dead or waits for a retry.
+pub async fn enqueue_or_revive<K: JobKind>(transaction: &impl ConnectionTrait, job: &K) -> Result<(), DbErr> {
+    if enqueue(transaction, job).await?.is_none() {
+        revive_in(transaction, Column::Key.eq(job.key()), &[JobState::Dead, JobState::Queued]).await?;
+    }
+    Ok(())
+}
+
 /// Claims the job of these kinds that has been due for longest: one in a free lane, or one with an expired lease.
 pub async fn claim(database: &DatabaseConnection, kinds: &[&str], worker: &str, lease: Duration) -> Result<Option<Claim>, DbErr> {
     if kinds.is_empty() {
@@ -178,21 +186,21 @@ pub async fn find_queued<K: JobKind>(database: &impl ConnectionTrait, lane: &str
 
 /// Makes a dead or queued job due now, with all its attempts; `false` if that job does not exist.
 pub async fn revive(database: &impl ConnectionTrait, id: i64) -> Result<bool, DbErr> {
-    revive_in(database, id, &[JobState::Dead, JobState::Queued]).await
+    revive_in(database, Column::Id.eq(id), &[JobState::Dead, JobState::Queued]).await
 }
 
 /// Makes a dead job due now, with all its attempts; `false` if that job does not exist.
 pub async fn revive_dead(database: &impl ConnectionTrait, id: i64) -> Result<bool, DbErr> {
-    revive_in(database, id, &[JobState::Dead]).await
+    revive_in(database, Column::Id.eq(id), &[JobState::Dead]).await
 }
 
-async fn revive_in(database: &impl ConnectionTrait, id: i64, states: &[JobState]) -> Result<bool, DbErr> {
+async fn revive_in(database: &impl ConnectionTrait, is_job: Expr, states: &[JobState]) -> Result<bool, DbErr> {
     let revived = Entity::update_many()
         .col_expr(Column::State, JobState::Queued.into())
         .col_expr(Column::RunAt, now(database))
         .col_expr(Column::ChangedAt, now(database))
         .col_expr(Column::Attempt, 0.into())
-        .filter(Column::Id.eq(id))
+        .filter(is_job)
         .filter(Column::State.is_in(states.iter().copied()))
         .exec(database)
         .await?;

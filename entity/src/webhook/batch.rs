@@ -3,19 +3,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, ExprTrait, QuerySelect, entity::prelude::*};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, ExprTrait, QueryOrder, QuerySelect, entity::prelude::*};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{ActiveModel, Column, Entity, Model};
-use crate::{
-    UtcInstant,
-    change_log::{ChangeCursor, ChangeDocument},
-    chunks, provider, tombstone,
-};
-
-/// Attempts to replace a body, while something else changes the row.
-const MAX_REPLACEMENTS: u32 = 20;
+use crate::{UtcInstant, change_log::ChangeCursor, chunks, provider, tombstone};
 
 /// A message with changes.
 #[derive(Debug, Serialize)]
@@ -32,8 +25,8 @@ pub struct Batch {
 /// The changes of a message.
 #[derive(Debug, Serialize)]
 pub struct BatchData {
-    /// The changes, in the order of commits.
-    pub changes: Vec<ChangeDocument>,
+    /// The JSON of the changes, in the order of commits.
+    pub changes: Vec<Box<RawValue>>,
     /// The position in the log after the message.
     pub next: String,
 }
@@ -54,7 +47,7 @@ pub struct FrozenBatch {
 impl Batch {
     /// A message of a type.
     #[must_use]
-    pub fn new(kind: &'static str, now: UtcInstant, changes: Vec<ChangeDocument>, next: ChangeCursor) -> Self {
+    pub fn new(kind: &'static str, now: UtcInstant, changes: Vec<Box<RawValue>>, next: ChangeCursor) -> Self {
         Self { kind, timestamp: now.to_rfc3339(), data: BatchData { changes, next: next.encode() } }
     }
 
@@ -116,41 +109,42 @@ pub async fn remove_content(database: &impl ConnectionTrait, body: &str) -> Resu
     Ok(message.blank(|event, provider| removed.contains(&event) || hidden.iter().any(|slug| slug == provider)))
 }
 
-/// Removes the content of events from the batches of all endpoints.
+/// Removes the content of an event from the batches of all endpoints, in the transaction that removes the event.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn forget_events(transaction: &impl ConnectionTrait, events: &HashSet<Uuid>) -> Result<(), DbErr> {
-    forget(transaction, |event, _| events.contains(&event)).await
+pub async fn forget_event(transaction: &impl ConnectionTrait, event: Uuid) -> Result<(), DbErr> {
+    forget(transaction, &event.to_string(), |id, _| id == event).await
 }
 
-/// Removes the content of a provider's events from the batches of all endpoints.
+/// Removes the content of a provider's events from the batches of all endpoints, in the transaction that removes them.
 ///
 /// # Errors
 ///
 /// When the database is unavailable.
 pub async fn forget_provider(transaction: &impl ConnectionTrait, slug: &str) -> Result<(), DbErr> {
-    forget(transaction, |_, provider| provider == slug).await
+    forget(transaction, &format!("\"{slug}\""), |_, provider| provider == slug).await
 }
 
-async fn forget(transaction: &impl ConnectionTrait, is_removed: impl Fn(Uuid, &str) -> bool) -> Result<(), DbErr> {
+/// Removes content from the batches that contain a text.
+async fn forget(transaction: &impl ConnectionTrait, text: &str, is_removed: impl Fn(Uuid, &str) -> bool) -> Result<(), DbErr> {
+    // All transactions lock rows in the same order, so that none waits for another one that waits for it.
     let ids: Vec<Uuid> = Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(Column::BatchId.is_not_null())
+        .filter(Column::Batch.contains(text))
+        .order_by_asc(Column::Id)
         .into_tuple()
         .all(transaction)
         .await?;
     for id in ids {
-        for _ in 0..MAX_REPLACEMENTS {
-            let Some(row) = Entity::find_by_id(id).one(transaction).await? else { break };
-            let blanked = row.batch.as_deref().and_then(Message::parse).and_then(|message| message.blank(&is_removed));
-            let Some(body) = blanked else { break };
+        // Under a lock, so that no delivery changes the row in between.
+        let row = Entity::find_by_id(id).lock_exclusive().one(transaction).await?;
+        let blanked = |row: &Model| row.batch.as_deref().and_then(Message::parse)?.blank(&is_removed);
+        if let Some((row, body)) = row.and_then(|row| blanked(&row).map(|body| (row, body))) {
             let columns = ActiveModel { batch: Set(Some(body)), ..Default::default() };
-            if super::update(transaction, (id, row.revision), columns).await? {
-                break;
-            }
+            super::update(transaction, (id, row.revision), columns).await?;
         }
     }
     Ok(())

@@ -5,6 +5,8 @@
 
 mod attempt;
 mod batch;
+mod cleanup;
+mod head;
 mod secret;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -13,13 +15,14 @@ use sea_orm::{
     ActiveValue::{self, Set},
     ConnectionTrait, DbErr, Iterable, QueryOrder, QuerySelect,
     entity::prelude::*,
-    sea_query::ExprTrait,
 };
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     attempt::{AttemptOutcome, DeliveryAttempt, MAX_ATTEMPTS, MessageKind, add_attempt, parse_attempts},
-    batch::{Batch, FrozenBatch, forget_events, forget_provider, remove_content},
+    batch::{Batch, FrozenBatch, forget_event, forget_provider, remove_content},
+    cleanup::{BATCH_RETENTION, delete_expired},
+    head::{WebhookHead, advance, disable_expired, list_active, list_selections},
     secret::WebhookSecret,
 };
 use crate::{
@@ -136,30 +139,6 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// An endpoint without its secrets and its batch, for lists.
-#[derive(Clone, Debug, PartialEq, Eq, DerivePartialModel)]
-#[sea_orm(entity = "Entity")]
-pub struct WebhookHead {
-    /// [`Model::id`].
-    pub id: Uuid,
-    /// [`Model::selection`].
-    pub selection: String,
-    /// [`Model::version`].
-    pub version: i64,
-    /// [`Model::ordinal`].
-    pub ordinal: i32,
-    /// [`Model::at`].
-    pub at: UtcInstant,
-    /// [`Model::batch_id`].
-    pub batch_id: Option<String>,
-    /// [`Model::attempted_at`].
-    pub attempted_at: Option<UtcInstant>,
-    /// [`Model::next_attempt_at`].
-    pub next_attempt_at: Option<UtcInstant>,
-    /// [`Model::revision`].
-    pub revision: i64,
-}
-
 /// Which changes an endpoint receives, as far as a query string of `/changes` states it. Regions and ids are looked up when the endpoint
 /// is created.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -180,20 +159,6 @@ impl WebhookSelection {
         let Self { kinds, providers, states } = self;
         let states = states.map(Arc::new);
         ChangesQuery { kinds, providers, has_states: states.is_some(), states, ..ChangesQuery::all(Some(after), limit) }
-    }
-}
-
-impl WebhookHead {
-    /// The position after the last change that was delivered or not selected.
-    #[must_use]
-    pub fn position(&self) -> ChangeCursor {
-        cursor_after(self.version, self.ordinal, self.at)
-    }
-
-    /// Whether an attempt may begin.
-    #[must_use]
-    pub fn is_due(&self, now: UtcInstant) -> bool {
-        is_due(self.next_attempt_at, self.attempted_at, now)
     }
 }
 
@@ -302,37 +267,6 @@ pub fn select_without_batch() -> Select<Entity> {
         .expr_as(Expr::cust("CAST(NULL AS TEXT)"), "batch")
         .order_by_asc(Column::CreatedAt)
         .order_by_asc(Column::Id)
-}
-
-/// The active endpoints.
-///
-/// # Errors
-///
-/// When the database is unavailable.
-pub async fn list_active(database: &impl ConnectionTrait) -> Result<Vec<WebhookHead>, DbErr> {
-    Entity::find().filter(COLUMN.state.eq(WebhookState::Active)).into_partial_model().all(database).await
-}
-
-/// Moves endpoints from one position to a later one, between which they select nothing. Those that have moved already, or deliver a
-/// batch, are skipped.
-///
-/// # Errors
-///
-/// When the database is unavailable.
-pub async fn advance(database: &impl ConnectionTrait, ids: Vec<Uuid>, from: ChangeCursor, to: ChangeCursor) -> Result<(), DbErr> {
-    for ids in crate::chunks(ids) {
-        Entity::update_many()
-            .set(ActiveModel::at_position(to))
-            .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
-            .filter(COLUMN.id.is_in(ids))
-            .filter(COLUMN.state.eq(WebhookState::Active))
-            .filter(Column::BatchId.is_null())
-            .filter(COLUMN.version.eq(from.sort_key.version))
-            .filter(COLUMN.ordinal.eq(from.sort_key.ordinal))
-            .exec(database)
-            .await?;
-    }
-    Ok(())
 }
 
 /// How many endpoints are active without failures, active with failures, and disabled, and since when the oldest batch of the first two

@@ -118,11 +118,12 @@ async fn connect(settings: &DatabaseSettings) -> Result<DatabaseConnection, Data
 /// Opens the database of a service, waiting until it can be used; `None` if `shutdown` is cancelled first.
 async fn wait_and_connect(
     settings: &DatabaseSettings,
+    role: ConnectionRole,
     shutdown: &CancellationToken,
 ) -> Result<Option<DatabaseConnection>, DatabaseError> {
     let mut logged = String::new();
     loop {
-        match shutdown.run_until_cancelled(entity::open(settings, ConnectionRole::Worker)).await {
+        match shutdown.run_until_cancelled(entity::open(settings, role)).await {
             None => return Ok(None),
             Some(Ok(database)) => return Ok(Some(database)),
             Some(Err(error)) if error.is_invalid_url() => return Err(error),

@@ -3,7 +3,7 @@
 use std::{error::Error, process::ExitCode};
 
 use clap::Args;
-use entity::{DatabaseSettings, deadline};
+use entity::{ConnectionRole, DatabaseSettings, deadline};
 use sea_orm::DatabaseConnection;
 use telemetry::MetricsSettings;
 use tokio_util::sync::CancellationToken;
@@ -41,10 +41,10 @@ impl RunCommand {
         serve_metrics(&settings.metrics, &shutdown).await?;
         let (mut is_ready, mut sampling) = (false, None);
         loop {
-            let Some(connection) = wait_and_connect(database, &shutdown).await? else {
-                return Ok(ExitCode::SUCCESS);
-            };
-            let deliveries = DeliveryContext::new(connection.clone(), settings.endpoints);
+            let connect = async |role| wait_and_connect(database, role, &shutdown).await;
+            let Some(connection) = connect(ConnectionRole::Worker).await? else { return Ok(ExitCode::SUCCESS) };
+            let Some(of_deliveries) = connect(ConnectionRole::Deliver).await? else { return Ok(ExitCode::SUCCESS) };
+            let deliveries = DeliveryContext::new(of_deliveries.clone(), settings.endpoints);
             let deliveries = deliveries.map_err(|error| -> Box<dyn Error> { error })?;
             let current = providers.borrow().clone();
             self.register(&connection, &current).await?;
@@ -60,6 +60,7 @@ impl RunCommand {
                 end = service::run(&connection, providers.clone(), &client, &deliveries, lease, shutdown.clone()) => end?,
                 never = reload.watch(&connection) => match never {},
             };
+            of_deliveries.close().await?;
             connection.close().await?;
             match end {
                 ServiceEnd::Drained => return Ok(ExitCode::SUCCESS),

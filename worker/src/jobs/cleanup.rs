@@ -7,7 +7,7 @@ use entity::{
     change::ChangeKind,
     change_retention, database_now, datum, deadline,
     job::{Claim, JobKind},
-    pushed_feed, release,
+    pushed_feed, release, webhook,
 };
 use sea_orm::{ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ impl Handler<JobContext> for CleanupJob {
     }
 }
 
-/// Deletes rows older than [`RETENTION`] and changes older than the retention of their kind, and returns their number.
+/// Deletes rows older than [`RETENTION`], changes older than the retention of their kind, and what webhooks need no longer. Returns how many.
 ///
 /// # Errors
 ///
@@ -79,7 +79,8 @@ pub async fn delete_expired(database: &DatabaseConnection) -> Result<u64, DbErr>
     for kind in ChangeKind::ALL {
         changes += delete_expired_changes(database, kind, now - kind.retention()).await?;
     }
-    Ok(data.rows_affected + pushed.rows_affected + releases.rows_affected + changes)
+    let webhooks = webhook::delete_expired(database, now).await?;
+    Ok(data.rows_affected + pushed.rows_affected + releases.rows_affected + changes + webhooks)
 }
 
 /// Each step is committed, so that a job that is interrupted has made progress.

@@ -12,7 +12,7 @@ use entity::{
     job::{Claim, WebhookJob, queue},
     webhook::{
         self, AttemptOutcome, DisabledReason, FrozenBatch, MessageKind, WebhookSelection, WebhookState, add_attempt,
-        remove_content,
+        parse_attempts, remove_content,
     },
 };
 use sea_orm::{ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait, prelude::Uuid};
@@ -24,6 +24,7 @@ use super::{
     metrics,
     source::{BatchSource, Next},
 };
+use crate::database::record_when_available;
 
 /// How long a job delivers: then other endpoints that wait come first.
 const JOB_TIME: Duration = Duration::from_secs(10);
@@ -37,6 +38,8 @@ pub enum DeliveryEnd {
     Done,
     /// There may be more to deliver. The job was replaced by a new one.
     Continued,
+    /// A later release wrote the filters in a form that this one does not know.
+    Unreadable,
 }
 
 /// Delivers what an endpoint has to receive.
@@ -50,8 +53,7 @@ pub async fn deliver(context: &DeliveryContext, claim: &Claim, id: Uuid) -> Resu
     let until = Instant::now() + JOB_TIME;
     let Some(webhook) = find(database, id).await? else { return Ok(DeliveryEnd::Done) };
     let Ok(selection) = serde_json::from_str::<WebhookSelection>(&webhook.selection) else {
-        tracing::error!(webhook.id = %id, "the filters of a webhook were written by a newer release; deploy it to all workers");
-        return Ok(DeliveryEnd::Done);
+        return Ok(DeliveryEnd::Unreadable);
     };
     let source = source_of(&webhook, &selection);
     let mut delivery = Delivery { context, clock, until, selection, source, webhook };
@@ -104,7 +106,8 @@ impl Delivery<'_> {
     async fn run(&mut self) -> Result<(), DbErr> {
         loop {
             let is_active = self.webhook.state == WebhookState::Active;
-            if !is_active || !self.webhook.is_due(self.clock.now()) {
+            // Another worker continues when this process stops.
+            if !is_active || !self.webhook.is_due(self.clock.now()) || self.context.stop.is_cancelled() {
                 return Ok(());
             }
             let step = match self.webhook.frozen_batch() {
@@ -205,6 +208,10 @@ impl Delivery<'_> {
         describe: impl Fn(&webhook::Model) -> webhook::ActiveModel,
     ) -> Result<bool, DbErr> {
         for _ in 0..MAX_WRITES {
+            // It was written, but the response of the database was lost.
+            if parse_attempts(&self.webhook.attempts).contains(&sent.attempt) {
+                return Ok(true);
+            }
             if self.webhook.batch_id.as_deref() != Some(id) {
                 return Ok(false);
             }
@@ -217,15 +224,18 @@ impl Delivery<'_> {
         Ok(false)
     }
 
-    /// Writes columns of the row, or reads it again if something else has changed it. Returns whether they were written.
+    /// Writes columns of the row as soon as the database is available, or reads it again if something else has changed it. Returns whether
+    /// they were written.
     async fn write(&mut self, columns: webhook::ActiveModel) -> Result<bool, DbErr> {
         let database = &self.context.database;
         let (id, revision) = (self.webhook.id, self.webhook.revision);
-        if within(database, webhook::update(database, (id, revision), columns.clone())).await? {
+        let what = "state of a webhook";
+        let update = || webhook::update(database, (id, revision), columns.clone());
+        if record_when_available(database, what, update).await? {
             self.webhook.apply(&columns);
             return Ok(true);
         }
-        match find(database, id).await? {
+        match record_when_available(database, what, || webhook::Entity::find_by_id(id).one(database)).await? {
             Some(webhook) => self.webhook = webhook,
             // Deleted.
             None => (self.webhook.state, self.webhook.batch_id) = (WebhookState::Disabled, None),

@@ -6,6 +6,7 @@
 pub mod delivery;
 pub mod dispatch;
 mod failure;
+mod known_log;
 mod message;
 pub mod metrics;
 mod signature;
@@ -14,6 +15,7 @@ pub mod test_message;
 
 use outbound::{ClientTimeouts, EndpointSettings, OutboundClient};
 use sea_orm::DatabaseConnection;
+use tokio_util::sync::CancellationToken;
 
 use self::message::{CONNECT_TIMEOUT, IDLE_TIMEOUT, RESPONSE_TIMEOUT};
 
@@ -27,10 +29,12 @@ pub struct DeliveryContext {
     pub(crate) database: DatabaseConnection,
     client: OutboundClient,
     settings: EndpointSettings,
+    /// Cancelled when no message may begin any more.
+    stop: CancellationToken,
 }
 
 impl DeliveryContext {
-    /// With a client that connects to the addresses of the settings only.
+    /// With a pool for deliveries, and a client that connects to the addresses of the settings only.
     ///
     /// # Errors
     ///
@@ -38,6 +42,12 @@ impl DeliveryContext {
     pub fn new(database: DatabaseConnection, settings: EndpointSettings) -> Result<Self, outbound::BoxedCause> {
         let timeouts = ClientTimeouts { connect: CONNECT_TIMEOUT, read: RESPONSE_TIMEOUT, idle: IDLE_TIMEOUT };
         let client = OutboundClient::new(settings.allowed(), timeouts)?;
-        Ok(Self { database, client, settings })
+        Ok(Self { database, client, settings, stop: CancellationToken::new() })
+    }
+
+    /// The same, but no message begins once `stop` is cancelled.
+    #[must_use]
+    pub fn stopped_by(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 }

@@ -10,6 +10,7 @@ use entity::{
     webhook::{Batch, FrozenBatch, WebhookSelection},
 };
 use sea_orm::{DatabaseConnection, DbErr};
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -19,6 +20,8 @@ const MAX_BATCH_CHANGES: usize = 100;
 const MAX_BATCH_BYTES: usize = 256 * 1024;
 /// Changes that are read together, for several batches.
 const PAGE_CHANGES: u64 = 400;
+/// Bytes of changes after which no more are read: two batches, which each delivery of the process may hold.
+const PAGE_BYTES: usize = 512 * 1024;
 /// The type of messages with changes.
 pub(super) const CHANGES: &str = "changes";
 
@@ -37,8 +40,8 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct BatchSource {
     query: ChangesQuery,
-    /// Changes that were read, with the size of their JSON.
-    rows: VecDeque<(LoggedChange, ChangeDocument, usize)>,
+    /// The JSON of the changes that were read, with their positions.
+    rows: VecDeque<(ChangeCursor, Box<RawValue>)>,
     /// Where the log continues after them.
     next: ChangeCursor,
     is_last: bool,
@@ -46,7 +49,7 @@ pub(super) struct BatchSource {
 
 impl BatchSource {
     pub(super) fn new(selection: WebhookSelection, position: ChangeCursor) -> Self {
-        let query = selection.into_query(position, PAGE_CHANGES);
+        let query = ChangesQuery { max_bytes: PAGE_BYTES, ..selection.into_query(position, PAGE_CHANGES) };
         Self { query, rows: VecDeque::new(), next: position, is_last: false }
     }
 
@@ -60,7 +63,7 @@ impl BatchSource {
             let Some(page) = deadline::within(deadline::SHORT, database, reading).await? else { return Ok(Next::Expired) };
             (self.next, self.is_last) = (page.next, page.is_last);
             self.query.after = Some(page.next);
-            self.rows = page.rows.into_iter().map(measure).collect();
+            self.rows = page.rows.into_iter().map(encode).collect::<Result<_, _>>()?;
         }
         Ok(Next::Batch(self.cut(now)))
     }
@@ -68,15 +71,15 @@ impl BatchSource {
     fn cut(&mut self, now: UtcInstant) -> FrozenBatch {
         let mut position = self.next;
         let (mut changes, mut bytes) = (Vec::new(), 0);
-        while let Some((row, document, size)) = self.rows.pop_front() {
-            let is_full = changes.len() == MAX_BATCH_CHANGES || bytes + size > MAX_BATCH_BYTES;
+        while let Some((cursor, json)) = self.rows.pop_front() {
+            let is_full = changes.len() == MAX_BATCH_CHANGES || bytes + json.get().len() > MAX_BATCH_BYTES;
             if is_full && !changes.is_empty() {
-                self.rows.push_front((row, document, size));
+                self.rows.push_front((cursor, json));
                 break;
             }
-            position = row.cursor();
-            bytes += size;
-            changes.push(document);
+            position = cursor;
+            bytes += json.get().len();
+            changes.push(json);
         }
         if self.rows.is_empty() {
             position = self.next;
@@ -92,10 +95,10 @@ pub(super) fn new_message_id() -> String {
     format!("msg_{}", Uuid::new_v4().simple())
 }
 
-fn measure(row: LoggedChange) -> (LoggedChange, ChangeDocument, usize) {
-    let document = ChangeDocument::from(row.clone());
-    let bytes = serde_json::to_string(&document).map_or(0, |json| json.len());
-    (row, document, bytes)
+fn encode(row: LoggedChange) -> Result<(ChangeCursor, Box<RawValue>), DbErr> {
+    let cursor = row.cursor();
+    let json = to_raw_value(&ChangeDocument::from(row)).map_err(|error| DbErr::Json(error.to_string()))?;
+    Ok((cursor, json))
 }
 
 /// Reads a page; `None` if the log no longer contains all changes after its position.

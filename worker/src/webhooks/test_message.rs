@@ -2,7 +2,7 @@
 
 use entity::{
     database_now, deadline,
-    webhook::{self, Batch, MessageKind, add_attempt},
+    webhook::{self, Batch, DeliveryAttempt, MessageKind, add_attempt},
 };
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, prelude::Uuid};
 
@@ -12,35 +12,64 @@ use super::{
     metrics,
     source::new_message_id,
 };
+use crate::database::record_when_available;
 
 /// The type of the message.
 const TEST: &str = "test";
 /// Attempts to write the result, while a delivery changes the row.
 const MAX_WRITES: u32 = 20;
 
+/// How a test ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestEnd {
+    /// The message was sent, or the endpoint does not exist.
+    Done,
+    /// The process stops. The message was not sent.
+    Stopped,
+}
+
 /// Sends the message, once.
 ///
 /// # Errors
 ///
-/// When the database is unavailable.
-pub async fn send_test(context: &DeliveryContext, id: Uuid) -> Result<(), DbErr> {
+/// When the database is unavailable before the message is sent.
+pub async fn send_test(context: &DeliveryContext, id: Uuid) -> Result<TestEnd, DbErr> {
     let database = &context.database;
-    let find = || deadline::within(deadline::SHORT, database, webhook::Entity::find_by_id(id).one(database));
     let clock = JobClock::new(deadline::within(deadline::SHORT, database, database_now(database)).await?);
-    let Some(webhook) = find().await? else { return Ok(()) };
+    let finding = webhook::Entity::find_by_id(id).one(database);
+    let Some(webhook) = deadline::within(deadline::SHORT, database, finding).await? else { return Ok(TestEnd::Done) };
+    if context.stop.is_cancelled() {
+        return Ok(TestEnd::Stopped);
+    }
     let body = Batch::new(TEST, clock.now(), Vec::new(), webhook.position()).encode();
     let message = Outgoing { id: &new_message_id(), kind: MessageKind::Test, changes: 0, body };
     let sent = send(context, &webhook, message, clock).await;
     metrics::count_attempt(&sent.attempt);
-    for _ in 0..MAX_WRITES {
-        let Some(webhook) = find().await? else { return Ok(()) };
-        let attempts = add_attempt(&webhook.attempts, sent.attempt.clone());
-        let columns = webhook::ActiveModel { attempts: Set(attempts), ..Default::default() };
-        let writing = webhook::update(database, (id, webhook.revision), columns);
-        if deadline::within(deadline::SHORT, database, writing).await? {
-            return Ok(());
+    // It was sent, so the job is not repeated.
+    match record(context, id, &sent.attempt).await {
+        Ok(true) => (),
+        Ok(false) => tracing::warn!(webhook.id = %id, "the result of a test was not recorded: the webhook changes too often"),
+        Err(error) => {
+            let error = telemetry::with_causes(&error);
+            tracing::warn!(webhook.id = %id, error, "the result of a test was not recorded");
         }
     }
-    tracing::warn!(webhook.id = %id, "the result of a test could not be recorded, because the webhook changes too often");
-    Ok(())
+    Ok(TestEnd::Done)
+}
+
+/// Returns whether the result was recorded, or the endpoint was deleted.
+async fn record(context: &DeliveryContext, id: Uuid, attempt: &DeliveryAttempt) -> Result<bool, DbErr> {
+    let database = &context.database;
+    let what = "result of a test";
+    for _ in 0..MAX_WRITES {
+        let find = || webhook::Entity::find_by_id(id).one(database);
+        let Some(webhook) = record_when_available(database, what, find).await? else { return Ok(true) };
+        let attempts = add_attempt(&webhook.attempts, attempt.clone());
+        let columns = webhook::ActiveModel { attempts: Set(attempts), ..Default::default() };
+        let update = || webhook::update(database, (id, webhook.revision), columns.clone());
+        if record_when_available(database, what, update).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

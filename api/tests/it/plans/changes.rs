@@ -12,6 +12,7 @@ use api::{
 use entity::{
     ConnectionRole, UtcInstant,
     change::{self, ChangeKind},
+    change_log::ChangesQuery,
 };
 use migration::{on_every_backend, testing::TestDatabase};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, EntityTrait, IntoActiveModel, Statement, prelude::Uuid};
@@ -31,10 +32,19 @@ const EVENT: Uuid = Uuid::from_u128(u128::MAX);
 async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatabase>) {
     let catalogue = CatalogueFixture::new(&database).await;
     insert_changes(&catalogue).await;
-    let database = database.connect(ConnectionRole::Api).await;
     let after = cursor(500, 20, UtcInstant(0));
-    assert_reads_history(&database, &after).await;
-    assert_reads_newest(&database, &after).await;
+    let api = database.connect(ConnectionRole::Api).await;
+    assert_reads_history(&api, &after).await;
+    assert_reads_newest(&api, &after).await;
+    assert_reads_pages(&api, &after, |query| query).await;
+    // As deliveries of webhooks and their dispatcher read them.
+    let worker = database.connect(ConnectionRole::Deliver).await;
+    assert_reads_pages(&worker, &after, |query| ChangesQuery { has_states: true, ..query }).await;
+    assert_reads_pages(&worker, &after, |query| ChangesQuery { has_states: true, has_fields: false, ..query }).await;
+}
+
+/// The pages of the log with filters, from its start and from a position.
+async fn assert_reads_pages(database: &DatabaseConnection, after: &str, adapt: impl Fn(ChangesQuery) -> ChangesQuery) {
     for (filters, index, ranges) in [
         ("", None, 1),
         ("kind=left", Some("change_kind"), 1),
@@ -46,13 +56,13 @@ async fn changes_are_read_from_the_index_of_their_filter(database: Arc<TestDatab
         ("kind=postponed&provider=p3", Some("change_provider"), 0),
     ] {
         for query in [filters.to_owned(), format!("{filters}&after={after}")] {
-            let changes = parse_changes(Parameters::parse(&query)).unwrap();
+            let changes = adapt(parse_changes(Parameters::parse(&query)).unwrap());
             let statement = statement(database.get_database_backend(), &changes);
             let rows = database.query_all_raw(statement.clone()).await.unwrap().len();
             assert_eq!(rows, if ranges == 0 { 0 } else { 101 }, "{query}");
             match statement.db_backend {
-                DbBackend::Sqlite => assert_sqlite_reads(&database, statement, &query, index).await,
-                _ => assert_postgres_reads(&database, statement, &query, (index, rows * ranges)).await,
+                DbBackend::Sqlite => assert_sqlite_reads(database, statement, &query, index).await,
+                _ => assert_postgres_reads(database, statement, &query, (index, rows * ranges)).await,
             }
         }
     }

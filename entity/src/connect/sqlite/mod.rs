@@ -22,8 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Sets the options of connections to a SQLite file.
 pub(super) fn configure(options: &mut ConnectOptions, role: ConnectionRole) {
-    let is_worker = matches!(role, ConnectionRole::Worker | ConnectionRole::Command);
-    let busy_timeout = if is_worker { WORKER_BUSY_TIMEOUT } else { BUSY_TIMEOUT };
+    let busy_timeout = if role.is_of_worker() { WORKER_BUSY_TIMEOUT } else { BUSY_TIMEOUT };
     // With a write-ahead log, a power failure can lose the last commits of `NORMAL`, but not corrupt the file. The worker's are repeated:
     // by its next sync, or because the job is still queued. All others were acknowledged to someone.
     let synchronous = if role == ConnectionRole::Worker { SqliteSynchronous::Normal } else { SqliteSynchronous::Full };

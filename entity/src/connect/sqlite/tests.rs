@@ -175,7 +175,9 @@ async fn a_connection_is_closed_if_the_driver_counts_a_transaction_that_is_not_o
 #[tokio::test]
 async fn only_writes_of_the_worker_may_be_lost_by_a_power_failure() {
     let fixture = Fixture::new().await;
-    for (role, synchronous) in [(ConnectionRole::Worker, 1), (ConnectionRole::Write, 2), (ConnectionRole::Migrate, 2)] {
+    for (role, synchronous) in
+        [(ConnectionRole::Worker, 1), (ConnectionRole::Deliver, 2), (ConnectionRole::Write, 2), (ConnectionRole::Migrate, 2)]
+    {
         let pool = open(&fixture.path(), role).await;
         let statement = Statement::from_string(DbBackend::Sqlite, "PRAGMA synchronous");
         let row = pool.query_one_raw(statement).await.unwrap().unwrap();

@@ -1,17 +1,20 @@
 //! What is sent: which changes, in which order, and with which headers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use entity::{
     change::ChangeKind,
     change_log::parse_cursor,
     database_now, tombstone,
-    webhook::{MessageKind, WebhookSecret, WebhookSelection, forget_events, forget_provider, parse_attempts},
+    webhook::{self, MessageKind, WebhookSecret, WebhookSelection, forget_event, forget_provider, parse_attempts},
 };
+use hmac::{Hmac, KeyInit, Mac};
 use migration::{on_every_backend, testing::TestDatabase};
-use provider_sim::ReceiverReply;
+use provider_sim::{ReceivedMessage, ReceiverReply};
 use sea_orm::{ActiveValue::Set, EntityTrait, prelude::Uuid};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use worker::webhooks::test_message::send_test;
 
 use super::{World, changes_of, events_of, ids_of};
@@ -21,6 +24,7 @@ on_every_backend!(
     only_selected_changes_are_sent,
     messages_have_signed_headers,
     two_secrets_sign_while_both_are_valid,
+    a_secret_may_be_replaced_between_two_attempts,
     removed_content_is_not_sent_again,
     content_is_removed_from_stored_batches,
     a_test_has_no_changes,
@@ -106,6 +110,45 @@ async fn two_secrets_sign_while_both_are_valid(database: Arc<TestDatabase>) {
     assert_eq!(signatures, [1, 2, 1]);
 }
 
+/// Whether a receiver with this secret accepts a message.
+fn verifies(secret: &WebhookSecret, message: &ReceivedMessage) -> bool {
+    let header = |name: &str| message.headers[name].as_str();
+    let content = format!("{}.{}.{}", message.id(), header("webhook-timestamp"), message.body);
+    let mut mac = Hmac::<Sha256>::new_from_slice(&STANDARD.decode(secret.base64()).unwrap()).unwrap();
+    mac.update(content.as_bytes());
+    let expected = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+    header("webhook-signature").split(' ').any(|signature| signature == expected)
+}
+
+/// A receiver with any valid secret accepts every message, of which none is skipped or changed.
+async fn a_secret_may_be_replaced_between_two_attempts(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    let old = world.find(id).await.secret;
+    let events = world.publish("fever", ChangeKind::Left, 150).await;
+    world.receiver.script([ReceiverReply::Status(500, "")]);
+    world.deliver(id).await;
+    // As the API does it.
+    let row = world.find(id).await;
+    let until = database_now(&world.database).await.unwrap() + Duration::from_secs(3_600);
+    let columns = webhook::ActiveModel {
+        secret: Set(previous()),
+        previous_secret: Set(Some(old.clone())),
+        previous_secret_until: Set(Some(until)),
+        ..Default::default()
+    };
+    assert!(webhook::update(&world.database, (id, row.revision), columns).await.unwrap());
+    world.retry(id).await;
+    world.update("previous_secret_until = 1").await;
+    world.publish("fever", ChangeKind::Left, 1).await;
+    world.deliver(id).await;
+    let messages = world.receiver.messages();
+    let verified: Vec<_> = messages.iter().map(|message| [&old, &previous()].map(|secret| verifies(secret, message))).collect();
+    assert_eq!(verified, [[true, false], [true, true], [true, true], [false, true]]);
+    assert_eq!((&messages[1].body, messages[1].id()), (&messages[0].body, messages[0].id()));
+    assert_eq!(events_of(&messages[1..3]), events);
+}
+
 fn previous() -> WebhookSecret {
     WebhookSecret::of_base64("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
 }
@@ -143,7 +186,7 @@ async fn content_is_removed_from_stored_batches(database: Arc<TestDatabase>) {
     assert_eq!(count().await, 2);
     forget_provider(&world.database, "northstage").await.unwrap();
     assert_eq!(count().await, 2);
-    forget_events(&world.database, &[events[0]].into()).await.unwrap();
+    forget_event(&world.database, events[0]).await.unwrap();
     assert_eq!(count().await, 1);
     forget_provider(&world.database, "fever").await.unwrap();
     assert_eq!(count().await, 0);

@@ -3,6 +3,9 @@
 mod batches;
 mod dispatching;
 mod failures;
+mod outages;
+mod restores;
+mod stored;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -11,7 +14,7 @@ use entity::{
     change::{self, ChangeKind, NewChange},
     change_log::cursor_after_release,
     footprint::Footprint,
-    job::{JobKind, WebhookJob, queue},
+    job::{Claim, JobKind, WebhookJob, queue},
     provider,
     release::{self, Cause},
     webhook::{self, WebhookSecret, WebhookSelection, WebhookState},
@@ -46,7 +49,8 @@ impl World {
         let database = test_database.connect(ConnectionRole::Worker).await;
         let entry = |slug| entries::entry(slug, "http://127.0.0.1:1/feed", "");
         register::register_all(&database, &[entry("northstage"), entry("fever")]).await.unwrap();
-        let context = DeliveryContext::new(database.clone(), PRIVATE).unwrap();
+        let of_deliveries = test_database.connect(ConnectionRole::Deliver).await;
+        let context = DeliveryContext::new(of_deliveries, PRIVATE).unwrap();
         let receiver = WebhookReceiver::start().await.unwrap();
         Self { database, context, receiver, _database: test_database }
     }
@@ -94,12 +98,20 @@ impl World {
         events
     }
 
+    async fn claim(&self, id: Uuid) -> Claim {
+        queue::enqueue(&self.database, &WebhookJob { webhook: id }).await.unwrap();
+        queue::claim(&self.database, &[WebhookJob::KIND], "test", LEASE).await.unwrap().unwrap()
+    }
+
     /// Runs the job of an endpoint.
     async fn deliver(&self, id: Uuid) {
-        queue::enqueue(&self.database, &WebhookJob { webhook: id }).await.unwrap();
-        let claim = queue::claim(&self.database, &[WebhookJob::KIND], "test", LEASE).await.unwrap().unwrap();
+        let claim = self.claim(id).await;
         deliver(&self.context, &claim, id).await.unwrap();
         queue::finish(&self.database, &claim).await.unwrap();
+    }
+
+    async fn execute(&self, sql: &str) {
+        self.database.execute_unprepared(sql).await.unwrap();
     }
 
     async fn find(&self, id: Uuid) -> webhook::Model {
