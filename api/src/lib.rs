@@ -27,7 +27,10 @@ mod web;
 use std::{collections::HashMap, io};
 
 use poem::{
-    Endpoint, EndpointExt, Request, Response, Route, RouteMethod, endpoint::make, http::StatusCode, middleware::CatchPanic,
+    Endpoint, EndpointExt, Request, Response, Route, RouteMethod,
+    endpoint::make,
+    http::{HeaderValue, StatusCode, header},
+    middleware::CatchPanic,
 };
 use poem_openapi::{LicenseObject, OpenApi, OpenApiService};
 use tokio::net::TcpListener;
@@ -205,9 +208,16 @@ fn add_operations(router: Route, operations: impl OpenApi) -> Route {
     let mut operation_routes = HashMap::new();
     operations.add_routes(&mut operation_routes);
     operation_routes.into_iter().fold(router, |router, (path, methods)| {
+        let is_private = path.starts_with(webhooks::PATHS);
         let methods = methods.into_iter().fold(RouteMethod::new(), |route, (method, endpoint)| route.method(method, endpoint));
-        router.at(path, methods)
+        if is_private { router.at(path, methods.map(forbid_storing)) } else { router.at(path, methods) }
     })
+}
+
+/// Responses with secrets, which are shown once, and those beside them.
+async fn forbid_storing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// `GET /metrics`. It is not an operation of the API, because Prometheus defines its format.

@@ -73,6 +73,7 @@ error_codes! {
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "Body timeout";
     IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, "Idempotency key in use";
     WebhookLimitReached = "webhook_limit_reached", CONFLICT, "Too many webhooks";
+    RotationInProgress = "rotation_in_progress", CONFLICT, "Rotation in progress";
     EventRemoved = "event_removed", GONE, "Event removed";
     CursorExpired = "cursor_expired", GONE, "Cursor expired";
     HistoryExpired = "history_expired", GONE, "History expired";

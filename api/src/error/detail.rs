@@ -41,6 +41,10 @@ impl ApiError {
             Self::WebhookLimitReached { limit, of } => {
                 format!("there may be {limit} webhooks {of}; delete one that is not needed any more")
             }
+            Self::RotationInProgress { until } => format!(
+                "messages have signatures with two secrets until {}; replace the secret again after that",
+                to_rfc3339(*until)
+            ),
             Self::AuthenticationRequired => AUTHENTICATION_REQUIRED.to_owned(),
             Self::InvalidKey => "the API key is unknown or was revoked".to_owned(),
             Self::MissingScope { scope } => format!("the API key lacks the scope `{scope}`"),

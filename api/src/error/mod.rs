@@ -137,6 +137,12 @@ pub enum ApiError {
         /// Of what: `per API key`.
         of: &'static str,
     },
+    /// Two secrets of a webhook are valid.
+    #[error("two secrets of the webhook are valid")]
+    RotationInProgress {
+        /// When the older one becomes invalid.
+        until: UtcInstant,
+    },
     /// The request has no API key.
     #[error("the request has no API key")]
     AuthenticationRequired,
@@ -289,6 +295,7 @@ impl ApiError {
             Self::CursorExpired => ErrorCode::CursorExpired,
             Self::IdempotencyKeyInUse => ErrorCode::IdempotencyKeyInUse,
             Self::WebhookLimitReached { .. } => ErrorCode::WebhookLimitReached,
+            Self::RotationInProgress { .. } => ErrorCode::RotationInProgress,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::RemoteWriteForbidden | Self::RemoteOperationsForbidden => ErrorCode::RemoteWriteForbidden,
             Self::CrossOriginWrite => ErrorCode::CrossOriginWrite,

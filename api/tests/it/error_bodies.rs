@@ -55,7 +55,7 @@ async fn error_bodies_match_the_snapshot() {
     responses.push(get_unknown_past().await);
     responses.extend(get_moved().await);
     responses.push(compare_currencies().await);
-    responses.push(create_too_many_webhooks().await);
+    responses.extend(webhook_conflicts().await);
     responses.push(call_from_another_origin().await);
 
     let mut snapshot = String::new();
@@ -69,13 +69,17 @@ async fn error_bodies_match_the_snapshot() {
     insta::assert_snapshot!(snapshot);
 }
 
-async fn create_too_many_webhooks() -> TestResponse {
+async fn webhook_conflicts() -> [TestResponse; 2] {
     let database = TestDatabase::migrated(Backend::Sqlite).await;
     let app = TestApp::new(&database).await;
-    for _ in 0..20 {
+    let (path, _) = webhooks::create_webhook(&app, "").await;
+    // Which is in the detail.
+    webhooks::update(&database.connect(ConnectionRole::Worker).await, "previous_secret_until = 4102444800000000").await;
+    let rotated = app.send(Method::POST, &format!("{path}/rotate"), &[]).await;
+    for _ in 1..20 {
         webhooks::create_webhook(&app, "").await;
     }
-    webhooks::create(&app, &json!({ "url": webhooks::URL }), &[]).await
+    [rotated, webhooks::create(&app, &json!({ "url": webhooks::URL }), &[]).await]
 }
 
 async fn compare_currencies() -> TestResponse {

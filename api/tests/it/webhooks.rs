@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entity::{
     ConnectionRole, UtcInstant,
     change::ChangeKind,
-    job::{JobKind, WebhookJob, WebhookTestJob, queue},
+    job::{JobKind, JobState, WebhookJob, WebhookTestJob, queue},
     webhook::{self, AttemptOutcome, DeliveryAttempt, MessageKind, add_attempt},
 };
 use migration::{on_every_backend, testing::TestDatabase};
@@ -28,6 +28,7 @@ on_every_backend!(
     a_secret_is_rotated,
     a_disabled_webhook_is_enabled,
     a_replay_moves_the_position,
+    a_webhook_behind_the_log_is_not_enabled,
     a_test_is_queued_once,
     attempts_are_shown,
     regions_are_looked_up,
@@ -75,6 +76,7 @@ async fn a_webhook_is_created_listed_and_deleted(database: Arc<TestDatabase>) {
     assert_eq!(webhook["secret_prefix"], secret[..10]);
     for path in ["/webhooks", &path] {
         let response = app.get(path).await;
+        assert_eq!(response.header("cache-control").unwrap(), "no-store");
         assert!(!response.text().contains(&secret[11..]), "the secret is shown once");
         assert_eq!(response.json()["error"], Value::Null);
     }
@@ -167,7 +169,9 @@ async fn a_secret_is_rotated(database: Arc<TestDatabase>) {
     let connection = database.connect(ConnectionRole::Worker).await;
     let app = TestApp::new(&database).await;
     let (path, created) = create_webhook(&app, "").await;
-    let rotated = post(&app, &format!("{path}/rotate")).await.json();
+    let response = post(&app, &format!("{path}/rotate")).await;
+    assert_eq!(response.header("cache-control").unwrap(), "no-store");
+    let rotated = response.json();
     let [old, new] = [&created, &rotated].map(|body| body["data"]["secret"].as_str().unwrap());
     assert_ne!(old, new);
     let row = webhook::Entity::find().one(&connection).await.unwrap().unwrap();
@@ -177,6 +181,13 @@ async fn a_secret_is_rotated(database: Arc<TestDatabase>) {
     assert_eq!(webhook["previous_secret_until"], rotated["data"]["previous_secret_until"]);
     let hours = row.previous_secret_until.unwrap().0 / 3_600_000_000 - row.created_at.0 / 3_600_000_000;
     assert!((23..=25).contains(&hours), "{hours}");
+    let problem = post(&app, &format!("{path}/rotate")).await.problem(409, "rotation_in_progress");
+    let until = rotated["data"]["previous_secret_until"].as_str().unwrap();
+    assert!(problem["detail"].as_str().unwrap().contains(until), "{problem}");
+    update(&connection, "previous_secret_until = 1").await;
+    assert_eq!(post(&app, &format!("{path}/rotate")).await.status, 200);
+    let row = webhook::Entity::find().one(&connection).await.unwrap().unwrap();
+    assert_eq!(row.previous_secret.unwrap().expose(), new);
 }
 
 async fn a_disabled_webhook_is_enabled(database: Arc<TestDatabase>) {
@@ -191,6 +202,32 @@ async fn a_disabled_webhook_is_enabled(database: Arc<TestDatabase>) {
     let enabled = &post(&app, &format!("{path}/enable")).await.json()["data"];
     assert_eq!((&enabled["state"], &enabled["disabled"], &enabled["failures"]), (&json!("active"), &Value::Null, &json!(0)));
     update(&connection, "state = 'disabled', disabled_reason = 'cursor_expired'").await;
+    post(&app, &format!("{path}/enable")).await.problem(410, "cursor_expired");
+}
+
+/// A batch is sent as it is stored, so the log need not have it, but what follows.
+async fn a_webhook_behind_the_log_is_not_enabled(database: Arc<TestDatabase>) {
+    let catalogue = CatalogueFixture::new(&database).await;
+    catalogue.insert_provider("fever", "EUR", 2).await;
+    let app = TestApp::new(&database).await;
+    let (path, _) = create_webhook(&app, "").await;
+    for id in 1..=2 {
+        let change = catalogue.change(ChangeKind::Left, "fever", uuid::Uuid::from_u128(id), "{}").await;
+        catalogue.release(vec![change]).await;
+    }
+    let first = entity::change::Entity::find().one(&catalogue.database).await.unwrap().unwrap();
+    let removed = format!("INSERT INTO change_retention (kind, removed_through) VALUES ('updated', {})", first.version);
+    catalogue.database.execute_unprepared(&removed).await.unwrap();
+    let end = format!("batch_version = {}, batch_ordinal = {}, batch_at = {}", first.version, i32::MAX, first.at.0);
+    update(
+        &catalogue.database,
+        &format!("batch_id = 'msg_1', batch = '{{}}', {end}, state = 'disabled', disabled_reason = 'gone'"),
+    )
+    .await;
+    assert_eq!(post(&app, &format!("{path}/enable")).await.status, 200);
+    update(&catalogue.database, "batch_version = batch_version - 1, state = 'disabled'").await;
+    post(&app, &format!("{path}/enable")).await.problem(410, "cursor_expired");
+    update(&catalogue.database, "batch_id = NULL").await;
     post(&app, &format!("{path}/enable")).await.problem(410, "cursor_expired");
 }
 
@@ -222,6 +259,13 @@ async fn a_test_is_queued_once(database: Arc<TestDatabase>) {
         assert_eq!(post(&app, &format!("{path}/test")).await.status, 202);
     }
     assert_eq!(job_kinds(&connection).await, [WebhookJob::KIND, WebhookTestJob::KIND]);
+    for state in ["dead", "queued"] {
+        let sql = format!("UPDATE job SET state = '{state}', attempt = 9, run_at = {} WHERE kind = 'webhook_test'", i64::MAX / 2);
+        connection.execute_unprepared(&sql).await.unwrap();
+        assert_eq!(post(&app, &format!("{path}/test")).await.status, 202);
+        let job = queue::list(&connection).await.unwrap().remove(1);
+        assert!(job.state == JobState::Queued && job.attempt == 0 && job.run_at.0 < i64::MAX / 2, "{state}: {job:?}");
+    }
 }
 
 async fn attempts_are_shown(database: Arc<TestDatabase>) {

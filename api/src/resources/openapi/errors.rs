@@ -45,6 +45,7 @@ fn can_return(code: ErrorCode, operation: &Operation<'_>) -> bool {
         ErrorCode::AuthenticationRequired | ErrorCode::MissingScope => is_protected,
         ErrorCode::RemoteWriteForbidden | ErrorCode::CrossOriginWrite => is_write || ["webhooks", "webhook"].contains(&id),
         ErrorCode::WebhookLimitReached => id == "create_webhook",
+        ErrorCode::RotationInProgress => id == "rotate_webhook",
         ErrorCode::PreconditionFailed => operation.has_parameter("If-Match"),
         ErrorCode::UriTooLong => operation.has_query_parameter(),
         ErrorCode::NotFound => operation.has_path_parameter(),
@@ -137,6 +138,7 @@ fn sample(code: ErrorCode, operation: &Operation<'_>) -> ApiError {
         ErrorCode::IdempotencyKeyInUse => ApiError::IdempotencyKeyInUse,
         ErrorCode::PreconditionFailed => ApiError::PreconditionFailed,
         ErrorCode::WebhookLimitReached => ApiError::WebhookLimitReached { limit: 20, of: "per API key" },
+        ErrorCode::RotationInProgress => ApiError::RotationInProgress { until: UtcInstant(1_612_947_600_000_000) },
         ErrorCode::BodyTooLarge => ApiError::BodyTooLarge { what: "bytes", limit: 16 << 20 },
         ErrorCode::UnsupportedMediaType => ApiError::UnsupportedMediaType { accepted: operation.accepted() },
         ErrorCode::InvalidItems => {

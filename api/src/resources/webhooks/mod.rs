@@ -28,6 +28,9 @@ use crate::{
     state::State,
 };
 
+/// The paths of all operations.
+pub(crate) const PATHS: &str = "/webhooks";
+
 /// The response to a request that creates an endpoint.
 #[derive(ApiResponse, Debug)]
 pub enum CreateWebhookResponse {
@@ -147,7 +150,7 @@ impl WebhooksApi {
     /// Replace the secret of a webhook
     ///
     /// Returns a new secret, which is not shown again. For 24 hours, messages have signatures with both secrets, so that receivers can be
-    /// changed in that time. A secret before the previous one becomes invalid immediately.
+    /// changed in that time. Until then, the response to another request is 409.
     #[oai(path = "/webhooks/:id/rotate", method = "post", operation_id = "rotate_webhook")]
     async fn rotate_webhook(
         &self,

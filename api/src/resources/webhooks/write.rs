@@ -142,12 +142,16 @@ pub(super) async fn delete(database: &DatabaseConnection, id: Uuid, access: &Acc
 /// Replaces the secret.
 pub(super) async fn rotate(database: &DatabaseConnection, id: Uuid, access: &Access) -> Result<webhook::Model, ApiError> {
     let secret = generate_secret()?;
-    let until = database_now(database).await? + ROTATION_TIME;
+    let now = database_now(database).await?;
     let replace = |row: &webhook::Model| {
+        // A receiver may still have the previous one, and another the current one.
+        if let Some(until) = row.previous_secret_until.filter(|until| now < *until) {
+            return Err(ApiError::RotationInProgress { until });
+        }
         Ok(webhook::ActiveModel {
             secret: Set(secret.clone()),
             previous_secret: Set(Some(row.secret.clone())),
-            previous_secret_until: Set(Some(until)),
+            previous_secret_until: Set(Some(now + ROTATION_TIME)),
             ..Default::default()
         })
     };
@@ -158,19 +162,30 @@ pub(super) async fn rotate(database: &DatabaseConnection, id: Uuid, access: &Acc
 pub(super) async fn test(database: &DatabaseConnection, id: Uuid, access: &Access) -> Result<webhook::Model, ApiError> {
     let transaction = begin_write(database).await?;
     let row = find_own(&transaction, id, access).await?;
-    // One that is queued already is the same.
-    queue::enqueue(&transaction, &WebhookTestJob { webhook: id }).await?;
+    // One that is queued already is the same. One that failed, because a database or a worker did, must not prevent tests.
+    queue::enqueue_or_revive(&transaction, &WebhookTestJob { webhook: id }).await?;
     transaction.commit().await?;
     Ok(row)
 }
 
 /// Delivers changes again.
 pub(crate) async fn enable(database: &DatabaseConnection, id: Uuid, access: &Access) -> Result<webhook::Model, ApiError> {
+    let transaction = begin_write(database).await?;
+    let row = find_own(&transaction, id, access).await?;
+    // A batch is sent as it is stored. The log must have what follows.
+    let position = row.frozen_batch().map_or_else(|| row.position(), |batch| batch.position);
+    check_position(&transaction, &selection_of(&row), position).await?;
+    transaction.commit().await?;
     let enable = |row: &webhook::Model| match row.disabled_reason {
         Some(DisabledReason::CursorExpired) => Err(ApiError::CursorExpired),
         _ => Ok(<webhook::ActiveModel as Default>::default().enabled()),
     };
     change(database, id, access, true, enable).await
+}
+
+/// What this program cannot read was written by a later release, and selects at most all.
+fn selection_of(row: &webhook::Model) -> WebhookSelection {
+    serde_json::from_str(&row.selection).unwrap_or_default()
 }
 
 /// Moves an endpoint to a position.
@@ -182,9 +197,7 @@ pub(super) async fn replay(
 ) -> Result<webhook::Model, ApiError> {
     let transaction = begin_write(database).await?;
     let row = find_own(&transaction, id, access).await?;
-    // What this program cannot read was written by a later release, and selects at most all.
-    let selection = serde_json::from_str(&row.selection).unwrap_or_default();
-    check_position(&transaction, &selection, after).await?;
+    check_position(&transaction, &selection_of(&row), after).await?;
     transaction.commit().await?;
     change(database, id, access, true, |_| Ok(webhook::ActiveModel::at_position(after).enabled())).await
 }
@@ -203,7 +216,7 @@ async fn change(
         let columns = describe(&row)?;
         if webhook::update(&transaction, (id, row.revision), columns.clone()).await? {
             if delivers {
-                queue::enqueue(&transaction, &WebhookJob { webhook: id }).await?;
+                queue::enqueue_or_revive(&transaction, &WebhookJob { webhook: id }).await?;
             }
             transaction.commit().await?;
             row.apply(&columns);
