@@ -125,7 +125,7 @@ impl ChangesSite {
 /// A feed of these events. The number of the push selects their prices.
 fn document(events: Range<u64>, push: u64) -> String {
     let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<eventList version=\"1.0\"><output>\n".to_owned();
-    let price = 20 + push % 50;
+    let cents = 2_000 + push;
     for number in events {
         let (month, day) = (number % 12 + 1, number / 12 % 28 + 1);
         // Writing to a String cannot fail.
@@ -133,7 +133,9 @@ fn document(events: Range<u64>, push: u64) -> String {
             text,
             "<base_event base_event_id=\"{number}\" sell_mode=\"online\" title=\"Event {number}\"><event event_id=\"1\" \
              event_start_date=\"2033-{month:02}-{day:02}T20:00:00\" event_end_date=\"2033-{month:02}-{day:02}T22:00:00\">\
-             <zone zone_id=\"1\" capacity=\"90\" price=\"{price}.00\" name=\"A\"/></event></base_event>"
+             <zone zone_id=\"1\" capacity=\"90\" price=\"{}.{:02}\" name=\"A\"/></event></base_event>",
+            cents / 100,
+            cents % 100
         );
     }
     text.push_str("</output></eventList>\n");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     cache::MinVersion,
+    query::Parameters,
     resources::changes::{ChangeLog, parse_changes},
 };
 

@@ -1,6 +1,6 @@
 //! An event as of an instant is what a reader received at that instant, except for what the response declares as unknown.
 
-use api::{cache::MinVersion, resources::events::read_event_at};
+use api::{cache::MinVersion, error::ApiError, query::Parameters, resources::events::read_event_at};
 use entity::{database_now, event};
 use serde_json::Value;
 
