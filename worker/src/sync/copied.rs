@@ -3,8 +3,6 @@
 //! If a feed has the bytes of an element again, read with the same settings, its content hash is that of the row, and nothing is parsed.
 //! Elements with rejects or warnings are parsed each time, because these are reported for each sync.
 
-use std::collections::HashMap;
-
 use entity::{base_event, chunks};
 use futures_util::TryStreamExt;
 use sea_orm::{
@@ -20,8 +18,8 @@ use crate::provider::format::ElementFilter;
 pub(super) struct CopiedRows {
     /// Ordered by id.
     pub(super) rows: Vec<CopiedRow>,
-    /// The indexes of rows by the hash of the bytes of their elements.
-    by_bytes: HashMap<i64, u32>,
+    /// The indexes of the rows with elements, ordered by the hash of their bytes: there may be millions, and they take less memory than a map.
+    by_bytes: Vec<u32>,
     /// The seed of these hashes.
     seed: u64,
 }
@@ -30,10 +28,14 @@ pub(super) struct CopiedRows {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CopiedRow {
     pub(super) id: Uuid,
-    /// `None` if it was removed from the feed.
-    pub(super) content_hash: Option<i64>,
-    /// `None` if its bytes are not known, or would now be read differently.
-    pub(super) element: Option<StoredElement>,
+    content_hash: i64,
+    /// As in [`StoredElement`].
+    element_hash: i64,
+    element_events: i32,
+    /// Whether it is in the feed of the copy.
+    is_listed: bool,
+    /// Whether the bytes of its element are known, and would now be read in the same way.
+    pub(super) has_element: bool,
 }
 
 /// An element as it is stored with its base event.
@@ -73,27 +75,42 @@ impl CopiedRows {
             .filter(base_event::COLUMN.provider_id.eq(provider_id))
             .into_tuple::<(Uuid, Option<i64>, Option<i64>, Option<i32>)>();
         // As a stream: the driver's rows are ten times as large.
-        let rows = rows.stream(database).await?.map_ok(|(id, content_hash, hash, events)| {
-            let element = hash.zip(events).filter(|_| are_comparable).map(|(hash, events)| StoredElement { hash, events });
-            CopiedRow { id, content_hash, element }
+        let rows = rows.stream(database).await?.map_ok(|(id, content_hash, hash, events)| CopiedRow {
+            id,
+            content_hash: content_hash.unwrap_or_default(),
+            element_hash: hash.unwrap_or_default(),
+            element_events: events.unwrap_or_default(),
+            is_listed: content_hash.is_some(),
+            has_element: are_comparable && content_hash.and(hash).and(events).is_some(),
         });
         let mut rows: Vec<CopiedRow> = rows.try_collect().await?;
         rows.sort_unstable_by_key(|row| row.id);
-        let bytes = |row: &CopiedRow| Some(row.element?.hash ^ row.content_hash?);
-        let by_bytes = (0..).zip(&rows).filter_map(|(index, row)| Some((bytes(row)?, index))).collect();
+        let mut by_bytes: Vec<u32> = (0..).zip(&rows).filter(|(_, row)| row.has_element).map(|(index, _)| index).collect();
+        by_bytes.sort_unstable_by_key(|index| rows[*index as usize].bytes_hash());
         Ok(Self { rows, by_bytes, seed: reading_hash.cast_unsigned() })
     }
 
     /// The element with bytes of this hash.
     pub(super) fn find(&self, hash: i64) -> Option<KnownElement> {
-        let CopiedRow { id, content_hash, element } = self.rows.get(*self.by_bytes.get(&hash)? as usize)?;
-        let events = element.as_ref()?.events.try_into().ok()?;
-        Some(KnownElement { id: *id, content_hash: (*content_hash)?, events })
+        let at = self.by_bytes.binary_search_by_key(&hash, |index| self.rows[*index as usize].bytes_hash()).ok()?;
+        let CopiedRow { id, content_hash, element_events, .. } = self.rows[self.by_bytes[at] as usize];
+        Some(KnownElement { id, content_hash, events: element_events.try_into().ok()? })
     }
 
     /// Reads a document without parsing the elements that are known.
     pub(super) fn with_filter<T>(&self, read: impl FnOnce(ElementFilter<'_>) -> T) -> T {
-        read(ElementFilter { seed: self.seed, is_known: &|hash| self.by_bytes.contains_key(&hash) })
+        read(ElementFilter { seed: self.seed, is_known: &|hash| self.find(hash).is_some() })
+    }
+}
+
+impl CopiedRow {
+    /// `None` if it was removed from the feed.
+    pub(super) fn content_hash(&self) -> Option<i64> {
+        self.is_listed.then_some(self.content_hash)
+    }
+
+    fn bytes_hash(&self) -> i64 {
+        self.element_hash ^ self.content_hash
     }
 }
 

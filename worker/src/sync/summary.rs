@@ -3,7 +3,7 @@
 //!
 //! This is the only part of a sync that needs memory in proportion to the feed, besides the stored hashes that it is compared with.
 
-use std::{collections::HashMap, io, ops::Range, sync::Arc};
+use std::{collections::HashMap, io, num::NonZeroI64, ops::Range, sync::Arc};
 
 use uuid::Uuid;
 
@@ -56,8 +56,8 @@ struct Element {
     start: u64,
     length: u32,
     events: u32,
-    /// The hash of its bytes, if they need not be parsed again.
-    hash: Option<i64>,
+    /// The hash of its bytes, if they need not be parsed again. One of 0 is not used, so that this takes no more memory.
+    hash: Option<NonZeroI64>,
 }
 
 /// A base event that differs from the copy or is new.
@@ -200,7 +200,7 @@ impl FeedSummary {
                 start: start as u64,
                 length: u32::try_from(item.span.len()).unwrap_or(u32::MAX),
                 events: u32::try_from(item.events.len()).unwrap_or(u32::MAX),
-                hash: recognizable.get(&item.span.start).copied(),
+                hash: recognizable.get(&item.span.start).copied().and_then(NonZeroI64::new),
             });
             summary.event_count += item.events.len();
             if keep_items {
@@ -210,7 +210,14 @@ impl FeedSummary {
         for HashedElement { hash, span } in feed.known {
             let Some(KnownElement { id, content_hash, events }) = copied.find(hash) else { continue };
             let length = u32::try_from(span.len()).unwrap_or(u32::MAX);
-            summary.elements.push(Element { id, content_hash, start: span.start as u64, length, events, hash: Some(hash) });
+            summary.elements.push(Element {
+                id,
+                content_hash,
+                start: span.start as u64,
+                length,
+                events,
+                hash: NonZeroI64::new(hash),
+            });
             summary.event_count += events as usize;
         }
         summary.rejects = RejectSummary::new(feed.rejects, ids);
@@ -270,10 +277,10 @@ impl FeedSummary {
         let all_are_known = self.rejects.unidentified <= previously_unidentified;
         let mut comparison = FeedComparison::default();
         let mut copied = copied.iter().peekable();
-        let mut remove = |CopiedRow { id, content_hash, .. }: &CopiedRow| {
-            let is_removed = all_are_known && !self.rejects.contains(id);
-            if content_hash.is_some() && is_removed {
-                comparison.removed.push(*id);
+        let mut remove = |copied: &CopiedRow| {
+            let is_removed = all_are_known && !self.rejects.contains(&copied.id);
+            if copied.content_hash().is_some() && is_removed {
+                comparison.removed.push(copied.id);
             }
         };
         for group in elements.chunk_by(|left, right| left.id == right.id) {
@@ -282,10 +289,10 @@ impl FeedSummary {
                 remove(missing);
             }
             let copied = copied.next_if(|copied| copied.id == first.id);
-            let element = first.hash.map(|hash| StoredElement::new(hash, first.content_hash, first.events));
-            if copied.is_some_and(|copied| copied.content_hash == Some(first.content_hash)) {
+            let element = first.hash.map(|hash| StoredElement::new(hash.get(), first.content_hash, first.events));
+            if copied.is_some_and(|copied| copied.content_hash() == Some(first.content_hash)) {
                 comparison.unchanged_events += first.events as usize;
-                if copied.is_some_and(|copied| copied.element.is_none()) {
+                if copied.is_some_and(|copied| !copied.has_element) {
                     comparison.learned.extend(element.map(|element| (first.id, element)));
                 }
             } else {
