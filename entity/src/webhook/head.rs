@@ -14,27 +14,27 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, DerivePartialModel)]
 #[sea_orm(entity = "Entity")]
 pub struct WebhookHead {
-    /// [`Model::id`].
+    /// [`Model::id`](super::Model::id).
     pub id: Uuid,
-    /// [`Model::version`].
+    /// [`Model::version`](super::Model::version).
     pub version: i64,
-    /// [`Model::ordinal`].
+    /// [`Model::ordinal`](super::Model::ordinal).
     pub ordinal: i32,
-    /// [`Model::at`].
+    /// [`Model::at`](super::Model::at).
     pub at: UtcInstant,
-    /// [`Model::batch_id`].
+    /// [`Model::batch_id`](super::Model::batch_id).
     pub batch_id: Option<String>,
-    /// [`Model::batch_version`].
+    /// [`Model::batch_version`](super::Model::batch_version).
     pub batch_version: Option<i64>,
-    /// [`Model::batch_ordinal`].
+    /// [`Model::batch_ordinal`](super::Model::batch_ordinal).
     pub batch_ordinal: Option<i32>,
-    /// [`Model::batch_at`].
+    /// [`Model::batch_at`](super::Model::batch_at).
     pub batch_at: Option<UtcInstant>,
-    /// [`Model::attempted_at`].
+    /// [`Model::attempted_at`](super::Model::attempted_at).
     pub attempted_at: Option<UtcInstant>,
-    /// [`Model::next_attempt_at`].
+    /// [`Model::next_attempt_at`](super::Model::next_attempt_at).
     pub next_attempt_at: Option<UtcInstant>,
-    /// [`Model::revision`].
+    /// [`Model::revision`](super::Model::revision).
     pub revision: i64,
 }
 
@@ -68,7 +68,7 @@ pub async fn list_active(database: &impl ConnectionTrait) -> Result<Vec<WebhookH
     Entity::find().filter(COLUMN.state.eq(WebhookState::Active)).into_partial_model().all(database).await
 }
 
-/// The [filters](Model::selection) of endpoints by their ids.
+/// The [filters](super::Model::selection) of endpoints by their ids.
 ///
 /// # Errors
 ///
