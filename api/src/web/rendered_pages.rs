@@ -37,7 +37,7 @@ pub struct RenderedPages(StoredPages<String, Arc<RenderedPage>>);
 /// A page without the headers that each response has.
 #[derive(Debug)]
 pub(super) struct RenderedPage {
-    /// The responses from which it was made, that of the events first.
+    /// The responses from which it was made, the one with events first.
     pub(super) sources: [CacheSource; 3],
     /// The day to which its links refer, in a time zone.
     pub(super) today: (Tz, NaiveDate),
