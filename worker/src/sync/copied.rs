@@ -1,6 +1,6 @@
 //! The base events of a provider's copy: their content hashes, and the elements from which they were read.
 //!
-//! If a feed has the bytes of an element again, read with the same settings, its content hash is that of the row, and nothing is parsed.
+//! If a feed has the bytes of an element again, and the settings are the same, the row has its content hash, and nothing is parsed.
 //! Elements with rejects or warnings are parsed each time, because these are reported for each sync.
 
 use entity::{base_event, chunks};

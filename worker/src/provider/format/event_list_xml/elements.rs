@@ -19,7 +19,7 @@ pub(super) struct ElementScanner {
 }
 
 impl ElementScanner {
-    /// For elements with these declared prefixes. `seed` is that of the [`ElementFilter`](super::ElementFilter).
+    /// For elements with these declared prefixes. `seed` is the one of [`ElementFilter`](super::ElementFilter).
     pub(super) fn new(seed: u64, namespaces: Option<&Namespaces>) -> Self {
         let seed = seed ^ xxh3_64(format!("{namespaces:?}").as_bytes());
         Self { seed, start: Finder::new(START), ends: ["</base_event>", "</base_plan>"].map(Finder::new) }
