@@ -1,16 +1,18 @@
 //! The address of the service on the web, which absolute URLs begin with ([ADR 52](../../docs/adr/0052-public-url.md)).
 //!
-//! It is a setting. The `Host` of a request is not part of cached responses: a client chooses it, and with it where the links of other
-//! readers would lead.
+//! It is a setting, or else the origin to which the request was sent. A client chooses that, and with it where links lead, so no response
+//! to a request of another origin contains it: the address is part of every cache key.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use clap::Args;
-use poem::http::Uri;
+use poem::http::{HeaderMap, Uri, header};
 
 /// Punctuation of hosts and of paths that XML and headers contain as it is.
 const HOST_PUNCTUATION: &[u8] = b"-._~:[]%";
 const PATH_PUNCTUATION: &[u8] = b"/-._~!$()*+,;=:@%";
+/// Of the connection between the client and a proxy. It may be forged: only the response to the same request contains it.
+pub(crate) const FORWARDED_SCHEME: &str = "x-forwarded-proto";
 const REQUIREMENT: &str =
     "must be an http or https URL without a query, such as https://events.example or https://example.org/events";
 
@@ -18,7 +20,7 @@ const REQUIREMENT: &str =
 #[derive(Args, Clone, Debug, Default)]
 pub struct PublicUrlSettings {
     /// URL of the service on the web, such as `https://events.example`, for absolute links in pages, feeds, calendars and the sitemap;
-    /// unset, links are relative
+    /// unset, the origin to which the request was sent
     #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<PublicUrl>,
 }
@@ -28,6 +30,15 @@ pub struct PublicUrlSettings {
 pub struct PublicUrl(Arc<str>);
 
 impl PublicUrl {
+    /// The origin to which a request was sent: its `Host`, and the scheme that a proxy reports. None without a valid host.
+    #[must_use]
+    pub fn of_origin(headers: &HeaderMap) -> Option<Self> {
+        let host = headers.get(header::HOST)?.to_str().ok()?;
+        let is_encrypted = headers.get(FORWARDED_SCHEME).is_some_and(|scheme| scheme == "https");
+        let scheme = if is_encrypted { "https" } else { "http" };
+        format!("{scheme}://{host}").parse().ok().filter(|url: &Self| url.prefix().is_empty())
+    }
+
     /// The absolute URL of a path of the service, which begins with a slash.
     #[must_use]
     pub fn join(&self, path: &str) -> String {

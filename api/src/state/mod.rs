@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use entity::DatabaseSettings;
 use outbound::EndpointSettings;
+use poem::Request;
 use rates::BatchLimits;
 use sea_orm::DatabaseConnection;
 use telemetry::{MetricsRecorder, UPKEEP_EVERY};
@@ -58,7 +59,7 @@ pub struct State {
     pub keys: Keys,
     /// Which web pages may read.
     pub cors: Cors,
-    /// The address of the service on the web, if it is configured.
+    /// The address of the service on the web, if it is configured. Responses contain [`State::public_url_for`].
     pub public_url: Option<PublicUrl>,
     /// Which pictures of events the pages show.
     pub images: Images,
@@ -131,6 +132,11 @@ impl State {
             followed_links: Arc::default(),
             has_operations_address: false,
         }
+    }
+
+    /// The address of the service in the response to a request: the configured one, or the origin to which the request was sent.
+    pub(crate) fn public_url_for(&self, request: &Request) -> Option<PublicUrl> {
+        self.public_url.clone().or_else(|| PublicUrl::of_origin(request.headers()))
     }
 
     /// Reads the version that a write of this process created, or a later one, so that its client reads its own write. If the database is

@@ -96,7 +96,8 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let _language = parameters.get(language::PARAMETER, |_| Ok(()));
     let from = parameters.finish(from)?.filter(|from| !from.is_empty());
     let chosen = PageLanguage::of_request(&request)?;
-    let (content, found) = read_event_page(&state, id).await?;
+    let public_url = state.public_url_for(&request);
+    let (content, found) = read_event_page(&state, id, public_url.clone()).await?;
     let EventPageContent { event, zones, json_ld, other_dates, prices, .. } = &content;
     let other_dates = read_cached_events(&state, other_dates).await.unwrap_or_else(|error| {
         super::log_unexpected("other dates", &error);
@@ -105,7 +106,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let nearby = nearby::read(&state, event).await;
     let frame = Frame::of(request.uri().path(), chosen)
         .with_images(state.images)
-        .at(state.public_url.as_ref(), &format!("e/{}", event.id.0))
+        .at(public_url.as_ref(), &format!("e/{}", event.id.0))
         .with_parameter("from", from.as_deref());
     let travel = travel::read(&state, event, from, chosen).await?;
     let text = EventText(event, chosen.language);

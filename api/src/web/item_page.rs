@@ -89,13 +89,14 @@ where
     let (EventPage { data, meta, .. }, found) = state.cache.read(events).await?;
     let address = format!("{}/{}", item.folder, item.uuid);
     let address = cursor.as_ref().map_or_else(|| address.clone(), |cursor| format!("{address}?{}", cursor_query(cursor)));
-    let frame = Frame::of(request.uri().path(), chosen).with_images(state.images).at(state.public_url.as_ref(), &address);
+    let public_url = state.public_url_for(&request);
+    let frame = Frame::of(request.uri().path(), chosen).with_images(state.images).at(public_url.as_ref(), &address);
     let page = ItemPage {
         events: data.events.iter().map(|event| EventText(event, chosen.language)).collect(),
         total: describe_total(chosen.language, meta.total.0.unwrap_or_default()),
         next: meta.next.0.as_deref().and_then(cursor_of).map(|cursor| format!("?{}{}", cursor_query(&cursor), chosen.pair())),
         is_continued: cursor.is_some(),
-        follow: FollowLinks::new(state.public_url.as_ref(), frame.root, &form, &json),
+        follow: FollowLinks::new(public_url.as_ref(), frame.root, &form, &json),
         frame,
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),
         item: &item,

@@ -48,7 +48,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let items: Vec<_> = found.entries.iter().map(|(entry, event)| NewsItem::new(&list, entry, event)).collect();
     let texts: Vec<_> = items.iter().map(|item| item.text).collect();
     let page = NewsPage {
-        frame: Frame::of("/new", chosen).with_images(state.images).at(state.public_url.as_ref(), &list.address()),
+        frame: Frame::of("/new", chosen).with_images(state.images).at(state.public_url_for(&request).as_ref(), &list.address()),
         lists: News::ALL.map(|news| list.link_to(news)).to_vec(),
         has_time_zones: EventText::are_in_several_time_zones(&texts),
         items,
@@ -67,7 +67,7 @@ pub(super) async fn respond_feed(state: State, request: Request) -> poem::Result
     let chosen = PageLanguage::of_request(&request)?;
     let list = NewsList::parse(request.uri().query().unwrap_or_default(), chosen)?;
     let found = list.read(&state).await?;
-    let body = news_feed::encode(&list, &found, state.public_url.as_ref())?;
+    let body = news_feed::encode(&list, &found, state.public_url_for(&request).as_ref())?;
     let representation = Representation::negotiate(request.headers(), ATOM, body).await?;
     let length = representation.body.content_length();
     let mut response = with_length(representation.respond(request.headers()), length);

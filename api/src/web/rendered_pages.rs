@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     cache::{Cache, CacheSource, MIN_VERSION_NAME},
+    public_url::FORWARDED_SCHEME,
     response::{ContentCoding, Representation},
 };
 
@@ -30,7 +31,7 @@ const MAX_TARGET_BYTES: usize = 256;
 /// Memory used by a page beside its key, its body and those of its sources, which the cache may not have any more.
 const OVERHEAD_BYTES: usize = 2_048;
 
-/// Rendered pages by coding, language, path and query.
+/// Rendered pages by coding, language, origin, path and query.
 #[derive(Debug)]
 pub struct RenderedPages(StoredPages<String, Arc<RenderedPage>>);
 
@@ -110,5 +111,7 @@ fn key_of(request: &Request) -> Option<String> {
     let coding = ContentCoding::negotiate(request.headers()).ok()?;
     let accepted = request.headers().get(header::ACCEPT_LANGUAGE);
     let PageLanguage { language, .. } = PageLanguage::of(request.uri().query(), accepted);
-    Some(format!("{} {} {target}", coding.name(), language.tag()))
+    // Links contain the origin if the service has no configured address.
+    let [scheme, host] = [FORWARDED_SCHEME, header::HOST.as_str()].map(|name| request.header(name).unwrap_or_default());
+    Some(format!("{} {} {scheme} {host} {target}", coding.name(), language.tag()))
 }

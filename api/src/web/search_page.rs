@@ -62,6 +62,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let chosen = PageLanguage::of_request(&request)?;
     let language = chosen.language;
     let form = SearchForm::of(request.uri().query().unwrap_or_default()).in_language(language);
+    let public_url = state.public_url_for(&request);
     let query = EventsQuery::parse(Parameters::parse(&form.query()))?;
     let json = query.canonical();
     let (EventPage { data, meta, .. }, source) = state.cache.read_source(query).await?;
@@ -82,7 +83,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     // Words may be corrected differently later, and what is suggested has other sources.
     let sources = sources.filter(|sources| !form.has("q") && !is_loosened && sources.iter().all(CacheSource::is_fresh));
     let page = SearchPage {
-        frame: Frame::of("/", chosen).with_images(state.images).at(state.public_url.as_ref(), &form.address()),
+        frame: Frame::of("/", chosen).with_images(state.images).at(public_url.as_ref(), &form.address()),
         assets: &PATHS,
         tiles: state.map_tiles.clone(),
         days: form.days(today),
@@ -91,7 +92,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         month,
         map: map.flatten(),
         corrected: meta.corrected.0.as_deref(),
-        follow: FollowLinks::new(state.public_url.as_ref(), "", &form, &json),
+        follow: FollowLinks::new(public_url.as_ref(), "", &form, &json),
         news: news_page::address_of(&form, chosen),
         form,
         events: data.events.iter().map(|event| EventText(event, language)).collect(),

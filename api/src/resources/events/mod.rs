@@ -57,6 +57,7 @@ use crate::{
     database::reader::ReadSize,
     error::ApiError,
     find::{AllFilters, SortText},
+    public_url::PublicUrl,
     query::{CursorText, Documented, IfMatchText, Parameters, Path, Required, UuidText, no_parameters, parse_path},
     resources::openapi::Tag,
     response::{Envelope, PageReply, Precondition, Reply},
@@ -65,9 +66,13 @@ use crate::{
 
 const ID_REQUIREMENT: &str = "must be a UUID as in /search";
 
-/// Reads what the page of an event shows.
-pub(crate) async fn read_event_page(state: &State, id: &str) -> Result<(EventPageContent, CacheResponse), ApiError> {
-    state.cache.read(EventPageQuery::parse(id, state.public_url.clone())?).await
+/// Reads what the page of an event shows, with the address of the service.
+pub(crate) async fn read_event_page(
+    state: &State,
+    id: &str,
+    public_url: Option<PublicUrl>,
+) -> Result<(EventPageContent, CacheResponse), ApiError> {
+    state.cache.read(EventPageQuery::parse(id, public_url)?).await
 }
 
 /// Reads known events.

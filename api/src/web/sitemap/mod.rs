@@ -1,6 +1,6 @@
 //! `/robots.txt`, `/sitemap.xml` and its pages ([sitemaps.org](https://www.sitemaps.org/protocol.html)): what search engines index.
 //!
-//! The URLs of a sitemap are absolute, so there is none without `PUBLIC_URL`: a client can send any host.
+//! The URLs of a sitemap are absolute, so a request without a valid `Host` finds none if `PUBLIC_URL` is unset.
 
 mod index;
 mod page;
@@ -43,8 +43,9 @@ pub(super) async fn respond_page(state: State, request: Request) -> poem::Result
 /// Responds with what robots must not request, and where the sitemap is.
 pub(super) async fn respond_robots(state: State, request: Request) -> poem::Result<Response> {
     no_parameters(&request)?;
-    let prefix = state.public_url.as_ref().map_or("", PublicUrl::prefix);
-    let sitemap = state.public_url.as_ref().map(|url| format!("\nSitemap: {}\n", url.join("/sitemap.xml"))).unwrap_or_default();
+    let public_url = state.public_url_for(&request);
+    let prefix = public_url.as_ref().map_or("", PublicUrl::prefix);
+    let sitemap = public_url.as_ref().map(|url| format!("\nSitemap: {}\n", url.join("/sitemap.xml"))).unwrap_or_default();
     // Of what is new, the first page without filters suffices.
     let text = format!("User-agent: *\nDisallow: {prefix}/out/\nDisallow: {prefix}/new?\n{sitemap}");
     let representation = Representation::negotiate(request.headers(), TEXT, text.into()).await?;
@@ -54,7 +55,7 @@ pub(super) async fn respond_robots(state: State, request: Request) -> poem::Resu
 
 async fn respond<Q: CachedQuery>(state: &State, request: &Request, query: impl FnOnce(PublicUrl) -> Q) -> poem::Result<Response> {
     no_parameters(request)?;
-    let public_url = state.public_url.clone().ok_or_else(|| ApiError::not_found("sitemap", request.uri().path()))?;
+    let public_url = state.public_url_for(request).ok_or_else(|| ApiError::not_found("sitemap", request.uri().path()))?;
     let reply: Reply<()> = state.cache.respond(request, query(public_url)).await?;
     Ok(reply.into_response())
 }

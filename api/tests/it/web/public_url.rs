@@ -1,4 +1,4 @@
-//! `PUBLIC_URL`: absolute URLs begin with it, and nothing of a request does.
+//! Absolute URLs begin with `PUBLIC_URL`, or with the origin of the request if it is unset.
 
 use std::sync::Arc;
 
@@ -16,8 +16,9 @@ use crate::{
 on_every_backend!(
     pages_have_absolute_addresses,
     exports_have_absolute_addresses,
-    without_it_nothing_is_absolute,
-    two_addresses_share_no_cached_response,
+    without_it_urls_begin_with_the_origin_of_the_request,
+    origins_share_no_stored_response,
+    without_a_host_nothing_is_absolute,
 );
 
 /// Headers with which a client, or a page that it visits, tries to choose where links lead.
@@ -85,32 +86,78 @@ async fn exports_have_absolute_addresses(database: Arc<TestDatabase>) {
     assert_eq!((&data["url"], &data["offers"]["url"]), (&page.into(), &"https://tickets.example/1?a=1&b=2".into()));
 }
 
-async fn without_it_nothing_is_absolute(database: Arc<TestDatabase>) {
+async fn without_a_host_nothing_is_absolute(database: Arc<TestDatabase>) {
     let event = concert("Show");
     let id = event.row.id;
     let app = start_app(&database, [event]).await;
     for (uri, canonical) in [("/?city=barcelona", "?city=barcelona".to_owned()), (&*format!("/e/{id}"), format!("../e/{id}"))] {
-        let response = send(&app, uri).await;
-        let html = response.text();
+        let html = open(&app, uri).await;
         assert_eq!((metadata(&html, "canonical"), metadata(&html, "og:url")), (Some(canonical), None));
         assert!(!html.contains("webcal:"));
-        assert_eq!(response.body, app.get(uri).await.body, "so a cache may store it for all readers");
     }
-    let feed = send(&app, "/events.atom?city=barcelona").await.text();
+    let feed = app.get("/events.atom?city=barcelona").await.text();
     assert!(feed.contains("<link rel=\"self\" href=\"events.atom?city=barcelona\"/>"), "{feed}");
     assert!(feed.contains("<link rel=\"alternate\" href=\"https://tickets.example/1?a=1&amp;b=2\"/>"), "{feed}");
-    let calendar = send(&app, "/events.ics").await.text();
+    let calendar = app.get("/events.ics").await.text();
     assert!(calendar.contains("URL:https://tickets.example/1?a=1&b=2\r\n") && !calendar.contains("SOURCE"), "{calendar}");
+    assert_eq!(app.get("/sitemap.xml").await.status, 404);
 }
 
-async fn two_addresses_share_no_cached_response(database: Arc<TestDatabase>) {
-    CatalogueFixture::new(&database).await.insert([concert("Show")]).await;
+async fn without_it_urls_begin_with_the_origin_of_the_request(database: Arc<TestDatabase>) {
+    let event = concert("Show");
+    let id = event.row.id;
+    let app = start_app(&database, [event]).await;
+    for (headers, origin) in [
+        (&[("host", "tickets.example:8000")][..], "http://tickets.example:8000"),
+        (&[("host", "TICKETS.example"), ("x-forwarded-proto", "https")], "https://tickets.example"),
+        (
+            &[("host", "[::1]:8000"), ("x-forwarded-host", "evil.example"), ("forwarded", "host=evil.example")],
+            "http://[::1]:8000",
+        ),
+    ] {
+        let read = async |uri: &str| app.send(Method::GET, uri, headers).await.text().replace("\r\n ", "");
+        let page = read(&format!("/e/{id}")).await;
+        let address = Some(format!("{origin}/e/{id}"));
+        assert_eq!((metadata(&page, "canonical"), metadata(&page, "og:url")), (address.clone(), address), "{origin}");
+        let (_, host) = origin.split_once("://").unwrap();
+        for (uri, text) in [
+            ("/?city=barcelona", format!("href=\"webcal://{host}/events.ics?city=barcelona\"")),
+            ("/events.atom", format!("<link rel=\"alternate\" href=\"{origin}/e/{id}\"/>")),
+            ("/events.ics", format!("URL:{origin}/e/{id}\r\n")),
+            (&format!("/events/{id}.ics"), format!("URL:{origin}/e/{id}\r\n")),
+            (&format!("/events/{id}.jsonld"), format!("\"url\":\"{origin}/e/{id}\"")),
+            ("/robots.txt", format!("Sitemap: {origin}/sitemap.xml\n")),
+            ("/sitemap.xml", format!("<loc>{origin}/sitemaps/events-0-0.xml</loc>")),
+            ("/sitemaps/events-0-0.xml", format!("<loc>{origin}/e/{id}</loc>")),
+        ] {
+            let response = read(uri).await;
+            assert!(response.contains(&text) && !response.contains("evil"), "{uri}: {text}\n{response}");
+        }
+    }
+}
+
+async fn origins_share_no_stored_response(database: Arc<TestDatabase>) {
+    let event = concert("Show");
+    let paths = ["/", &format!("/e/{}", event.row.id), "/events.atom", "/sitemap.xml"].map(str::to_owned);
+    CatalogueFixture::new(&database).await.insert([event]).await;
     let connection = database.connect(ConnectionRole::Api).await;
-    let relative = State::new(connection.clone(), connection, 1 << 20, None);
-    let absolute = State { public_url: Some(PUBLIC_URL.parse().unwrap()), ..relative.clone() };
-    let [relative, absolute] = [relative, absolute].map(|state| TestApp::with_state(&state));
-    for _ in 0..2 {
-        assert!(!relative.get("/events.atom").await.text().contains(PUBLIC_URL));
-        assert!(absolute.get("/events.atom").await.text().contains(PUBLIC_URL));
+    let unset = State::new(connection.clone(), connection, 1 << 20, None);
+    let configured = State { public_url: Some(PUBLIC_URL.parse().unwrap()), ..unset.clone() };
+    let [unset, configured] = [unset, configured].map(|state| TestApp::with_state(&state));
+    for path in &paths {
+        for _ in 0..2 {
+            let read = async |app: &TestApp, headers: &[(&str, &str)]| app.send(Method::GET, path, headers).await.text();
+            let origins = [
+                (read(&unset, &[("host", "a.example")]).await, "http://a.example"),
+                (read(&unset, &[("host", "a.example"), ("x-forwarded-proto", "https")]).await, "https://a.example"),
+                (read(&unset, &[("host", "b.example")]).await, "http://b.example"),
+                (read(&configured, &[("host", "a.example")]).await, PUBLIC_URL),
+            ];
+            for (text, origin) in &origins {
+                let others = origins.iter().filter(|(_, other)| other != origin);
+                assert!(text.contains(&format!("{origin}/")), "{path}, {origin}: {text}");
+                assert!(others.clone().all(|(_, other)| !text.contains(&format!("{other}/"))), "{path}, {origin}: {text}");
+            }
+        }
     }
 }

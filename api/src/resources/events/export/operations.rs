@@ -140,7 +140,7 @@ impl ExportOperations {
         id: Path<UuidText>,
     ) -> Result<FileReply<ICalendar>, ApiError> {
         let ReadEvent { rows, now, version } = read_event(&self.0, request, &id, ".ics").await?;
-        let body = encode_one::<ICalendar>(rows.into_view(now), self.0.public_url.clone())?;
+        let body = encode_one::<ICalendar>(rows.into_view(now), self.0.public_url_for(request))?;
         Ok(FileReply::encode(request, body).await?.at_version(version))
     }
 
@@ -155,14 +155,14 @@ impl ExportOperations {
         id: Path<UuidText>,
     ) -> Result<FileReply<JsonLd>, ApiError> {
         let ReadEvent { rows, now, version } = read_event(&self.0, request, &id, ".jsonld").await?;
-        let body = json_ld::encode(rows.into_view(now), self.0.public_url.as_ref())?;
+        let body = json_ld::encode(rows.into_view(now), self.0.public_url_for(request).as_ref())?;
         Ok(FileReply::encode(request, body).await?.at_version(version))
     }
 }
 
 impl ExportOperations {
     async fn export<F: ExportFormat>(&self, request: &Request) -> Result<FilePage<F>, ApiError> {
-        let query = ExportQuery::<F>::parse(Parameters::of(request))?.with_public_url(self.0.public_url.clone());
+        let query = ExportQuery::<F>::parse(Parameters::of(request))?.with_public_url(self.0.public_url_for(request));
         self.0.cache.respond(request, query).await.map(FilePage::new)
     }
 }
