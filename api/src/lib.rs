@@ -70,11 +70,11 @@ fn service_entry(state: State, routes: RouteSet) -> impl Endpoint<Output = Respo
     }
     let apis = if routes.has_public() { Operations::meta() } else { health::HealthApi::meta() };
     let observer = Observer::new(&apis, routes, &COUNTED_ROUTES);
-    let State { keys, rate: limiter, cors, cache, pages, .. } = state.clone();
+    let State { keys, rate: limiter, cors, cache, pages, public_url, .. } = state.clone();
     let router = router(state, routes).with(CatchPanic::new()).around(server::bound_body);
     // The operator decides who reaches the other address.
     let limiter = limiter.filter(|_| routes.has_public());
-    ServiceEntry { keys, limiter, cors, cache, pages, routes, observer, router }
+    ServiceEntry { keys, limiter, cors, cache, pages, public_url, routes, observer, router }
 }
 
 /// The OpenAPI document as served at `/openapi.json`.

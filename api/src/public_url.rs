@@ -12,7 +12,9 @@ use poem::http::{HeaderMap, Uri, header};
 const HOST_PUNCTUATION: &[u8] = b"-._~:[]%";
 const PATH_PUNCTUATION: &[u8] = b"/-._~!$()*+,;=:@%";
 /// Of the connection between the client and a proxy. It may be forged: only the response to the same request contains it.
-pub(crate) const FORWARDED_SCHEME: &str = "x-forwarded-proto";
+const FORWARDED_SCHEME: &str = "x-forwarded-proto";
+/// A proxy reports with it that the origin is not the address of the service.
+const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
 const REQUIREMENT: &str =
     "must be an http or https URL without a query, such as https://events.example or https://example.org/events";
 
@@ -30,9 +32,17 @@ pub struct PublicUrlSettings {
 pub struct PublicUrl(Arc<str>);
 
 impl PublicUrl {
-    /// The origin to which a request was sent: its `Host`, and the scheme that a proxy reports. None without a valid host.
+    /// The address in the response to a request with these headers: the `configured` one, or the origin to which the request was sent.
     #[must_use]
-    pub fn of_origin(headers: &HeaderMap) -> Option<Self> {
+    pub fn for_request(configured: Option<&Self>, headers: &HeaderMap) -> Option<Self> {
+        configured.cloned().or_else(|| Self::of_origin(headers))
+    }
+
+    /// The `Host` of a request, and the scheme that a proxy reports. None without a valid host, and behind a path prefix.
+    fn of_origin(headers: &HeaderMap) -> Option<Self> {
+        if headers.contains_key(FORWARDED_PREFIX) {
+            return None;
+        }
         let host = headers.get(header::HOST)?.to_str().ok()?;
         let is_encrypted = headers.get(FORWARDED_SCHEME).is_some_and(|scheme| scheme == "https");
         let scheme = if is_encrypted { "https" } else { "http" };

@@ -98,6 +98,8 @@ impl CachedResource {
     ];
 }
 
+const _: () = assert!(CachedResource::Sitemaps as usize + 1 == CachedResource::NAMES.len(), "each resource has a name");
+
 /// The output of a query.
 #[derive(Debug)]
 pub struct QueryOutput {

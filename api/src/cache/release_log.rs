@@ -69,7 +69,7 @@ impl ReleaseLog {
     }
 
     /// Adds the releases after [`position`](Self::position). One that is later than the version that was read before them is read again.
-    /// Returns the versions that follow those that were known before.
+    /// Returns the number of versions that follow those that were known before, which are none at the start.
     pub(super) fn extend(
         &mut self,
         releases: Vec<release::ReleasedFootprint>,
@@ -97,10 +97,9 @@ impl ReleaseLog {
         if last < head.version {
             self.push(head.version, Some(head.raised_at), Footprint::everything(), now);
         }
-        if let Some(previous) = previous {
-            let unknown = head.version.abs_diff(previous) - followed.values().sum::<u64>();
-            *followed.entry(UNKNOWN_CAUSE).or_default() += unknown;
-        }
+        let Some(previous) = previous else { return FollowedReleases::default() };
+        let unknown = head.version.abs_diff(previous) - followed.values().sum::<u64>();
+        *followed.entry(UNKNOWN_CAUSE).or_default() += unknown;
         followed
     }
 

@@ -19,6 +19,7 @@ use crate::{
     auth::{KeyRecord, Keys},
     cache::{Cache, MinVersion},
     error::ApiError,
+    public_url::PublicUrl,
     rate_limit::{self, RateDecision, RateLimiter},
     response::{Cors, problem_response},
     web::{RenderedPages, ops},
@@ -34,6 +35,7 @@ pub(crate) struct ServiceEntry<Router> {
     pub(crate) cors: Cors,
     pub(crate) cache: Arc<Cache>,
     pub(crate) pages: Arc<RenderedPages>,
+    pub(crate) public_url: Option<PublicUrl>,
     pub(crate) routes: RouteSet,
     pub(crate) observer: Observer,
     pub(crate) router: Router,
@@ -148,7 +150,8 @@ impl<Router: Endpoint<Output = Response>> ServiceEntry<Router> {
 
     /// A page that is stored and current.
     fn find_page(&self, request: &Request, started: Instant) -> Option<Response> {
-        let mut response = self.pages.find(&self.cache, request).filter(|_| self.routes.has_public())?;
+        let mut response =
+            self.pages.find(&self.cache, request, self.public_url.as_ref()).filter(|_| self.routes.has_public())?;
         let id = RequestId::from_headers(request.headers());
         id.set_header(&mut response);
         self.observer.record_hit(&id, PAGE, response.status(), started.elapsed());

@@ -6,6 +6,7 @@ mod body;
 mod connection;
 mod entry;
 mod fast_path;
+mod handshakes;
 mod limits;
 mod observe;
 mod open_connections;
@@ -44,6 +45,8 @@ pub(crate) use self::{
 };
 pub use crate::state::Readiness;
 
+/// How long handshakes may take that are in progress when the listener is to be closed: as long as in one data center.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(20);
 /// The pause after a failed accept (no file descriptors are left). Retrying immediately would use a whole core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The minimum interval between equal log lines of the listener.
@@ -60,7 +63,7 @@ struct ConnectionContext<E> {
 }
 
 /// Serves `app` on `listener` until `shutdown` is cancelled, then drains. For [`Limits::drain_delay`] it still serves, but reports not
-/// ready, and every response has `Connection: close`. Then it accepts the connections that the kernel has queued, closes the
+/// ready, and every response has `Connection: close`. Then it accepts the connections that the kernel has queued but no new ones, closes the
 /// listener, and waits at most [`Limits::drain_time`] for the requests in progress.
 ///
 /// # Errors
@@ -131,6 +134,10 @@ impl<E: Endpoint<Output = Response> + 'static> Server<E> {
 
     /// Accepts the connections that the kernel has queued: closing the listener would reset them.
     async fn accept_backlog(&self, listener: std::net::TcpListener, deadline: Instant) {
+        if let Err(error) = handshakes::drop_new(&listener) {
+            tracing::debug!(error = telemetry::with_causes(&error), "new connections may be reset");
+        }
+        sleep(HANDSHAKE_TIME).await;
         while let Some(permit) = self.connections.reserve_until(deadline).await {
             // Without the runtime, which may not have been notified of the last ones.
             let accepted = listener.accept().and_then(|(stream, remote)| {

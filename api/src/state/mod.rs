@@ -136,7 +136,7 @@ impl State {
 
     /// The address of the service in the response to a request: the configured one, or the origin to which the request was sent.
     pub(crate) fn public_url_for(&self, request: &Request) -> Option<PublicUrl> {
-        self.public_url.clone().or_else(|| PublicUrl::of_origin(request.headers()))
+        PublicUrl::for_request(self.public_url.as_ref(), request.headers())
     }
 
     /// Reads the version that a write of this process created, or a later one, so that its client reads its own write. If the database is

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use moka::sync::Cache as StoredPages;
 use poem::{
@@ -15,23 +15,22 @@ use poem::{
 use super::{
     Policy,
     language::{Language, PageLanguage},
-    search_page::find_today,
     send,
 };
 use crate::{
     cache::{Cache, CacheSource, MIN_VERSION_NAME},
-    public_url::FORWARDED_SCHEME,
+    public_url::PublicUrl,
     response::{ContentCoding, Representation},
 };
 
-/// The part of the memory for cached responses that rendered pages may use in addition.
-const SHARE: u64 = 8;
+/// The memory for cached responses divided by this is what rendered pages may use in addition.
+const DIVISOR: u64 = 8;
 /// The maximum length of a path and query: more than those of links that many readers have.
 const MAX_TARGET_BYTES: usize = 256;
 /// Memory used by a page beside its key, its body and those of its sources, which the cache may not have any more.
 const OVERHEAD_BYTES: usize = 2_048;
 
-/// Rendered pages by coding, language, origin, path and query.
+/// Rendered pages by coding, language, address of the service, path and query.
 #[derive(Debug)]
 pub struct RenderedPages(StoredPages<String, Arc<RenderedPage>>);
 
@@ -40,11 +39,24 @@ pub struct RenderedPages(StoredPages<String, Arc<RenderedPage>>);
 pub(super) struct RenderedPage {
     /// The responses from which it was made, the one with events first.
     pub(super) sources: [CacheSource; 3],
-    /// The day to which its links refer, in a time zone.
-    pub(super) today: (Tz, NaiveDate),
+    /// The day to which its links refer.
+    pub(super) day: PageDay,
     pub(super) language: Language,
     pub(super) policy: Policy,
     pub(super) representation: Representation,
+}
+
+/// A day in the time zone where the first event of a page takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PageDay {
+    zone: Tz,
+    pub(super) date: NaiveDate,
+}
+
+impl PageDay {
+    pub(super) fn now(zone: Tz) -> Self {
+        Self { zone, date: Utc::now().with_timezone(&zone).date_naive() }
+    }
 }
 
 impl RenderedPages {
@@ -56,7 +68,7 @@ impl RenderedPages {
             let bodies = sources.chain([&page.representation]).map(|representation| representation.body.bytes().len());
             u32::try_from(key.len() + bodies.sum::<usize>() + OVERHEAD_BYTES).unwrap_or(u32::MAX)
         };
-        Self(StoredPages::builder().max_capacity(cache_bytes / SHARE).weigher(weigh).build())
+        Self(StoredPages::builder().max_capacity(cache_bytes / DIVISOR).weigher(weigh).build())
     }
 
     /// The number of stored pages.
@@ -67,8 +79,8 @@ impl RenderedPages {
         self.0.entry_count()
     }
 
-    /// The response to a request, if its page is stored and current.
-    pub(crate) fn find(&self, cache: &Cache, request: &Request) -> Option<Response> {
+    /// The response to a request, if its page is stored and current. `configured` is `PUBLIC_URL`.
+    pub(crate) fn find(&self, cache: &Cache, request: &Request, configured: Option<&PublicUrl>) -> Option<Response> {
         if request.uri().path() != "/"
             || request.method() != Method::GET
             || request.headers().contains_key(header::CONTENT_LENGTH)
@@ -77,16 +89,16 @@ impl RenderedPages {
         {
             return None;
         }
-        let page = self.0.get(&key_of(request)?)?;
-        let (zone, today) = page.today;
-        let is_current = today == find_today(zone) && page.sources.iter().all(|source| cache.is_current(source));
+        let public_url = PublicUrl::for_request(configured, request.headers());
+        let page = self.0.get(&key_of(request, public_url.as_ref())?)?;
+        let is_current = page.day == PageDay::now(page.day.zone) && page.sources.iter().all(|source| cache.is_current(source));
         is_current.then(|| page.respond(request))
     }
 
-    /// Stores the page of a request.
-    pub(super) fn store(&self, request: &Request, page: RenderedPage) {
+    /// Stores the page of a request, with links that begin with this address.
+    pub(super) fn store(&self, request: &Request, public_url: Option<&PublicUrl>, page: RenderedPage) {
         if self.0.policy().max_capacity() != Some(0)
-            && let Some(key) = key_of(request)
+            && let Some(key) = key_of(request, public_url)
         {
             self.0.insert(key, Arc::new(page));
         }
@@ -103,7 +115,7 @@ impl RenderedPage {
 }
 
 /// None for a page that is not stored.
-fn key_of(request: &Request) -> Option<String> {
+fn key_of(request: &Request, public_url: Option<&PublicUrl>) -> Option<String> {
     let target = request.uri().path_and_query()?.as_str();
     if target.len() > MAX_TARGET_BYTES {
         return None;
@@ -111,7 +123,6 @@ fn key_of(request: &Request) -> Option<String> {
     let coding = ContentCoding::negotiate(request.headers()).ok()?;
     let accepted = request.headers().get(header::ACCEPT_LANGUAGE);
     let PageLanguage { language, .. } = PageLanguage::of(request.uri().query(), accepted);
-    // Links contain the origin if the service has no configured address.
-    let [scheme, host] = [FORWARDED_SCHEME, header::HOST.as_str()].map(|name| request.header(name).unwrap_or_default());
-    Some(format!("{} {} {scheme} {host} {target}", coding.name(), language.tag()))
+    let address = public_url.map(ToString::to_string).unwrap_or_default();
+    Some(format!("{} {} {address} {target}", coding.name(), language.tag()))
 }

@@ -231,7 +231,7 @@ impl SearchForm {
     /// The filters as a query string, without some and with other parameters.
     pub(super) fn filters(&self, removed: &[&str], added: &[(&str, &str)]) -> String {
         let removed = [removed, &["sort", language::PARAMETER]].concat();
-        self.link(&removed, added).trim_start_matches(['.', '/', '?']).to_owned()
+        self.link(&removed, added).strip_prefix('?').unwrap_or_default().to_owned()
     }
 
     /// The same search in a format of other programs, relative to the page.

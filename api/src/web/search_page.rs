@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use askama::Template;
-use chrono::{NaiveDate, Utc};
 use chrono_tz::Tz;
 use poem::{Request, Response};
 
@@ -16,7 +15,7 @@ use super::{
     loosen::{self, LooserSearch},
     month_grid::MonthGrid,
     news_page,
-    rendered_pages::RenderedPage,
+    rendered_pages::{PageDay, RenderedPage},
     search_form::{SearchForm, SearchLink},
     search_map::SearchMap,
 };
@@ -69,10 +68,11 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let found = source.response.clone();
     let first = data.events.first();
     let zone = first.map_or(Tz::UTC, |event| event.time_zone.parse().unwrap_or(Tz::UTC));
-    let today = find_today(zone);
+    let day = PageDay::now(zone);
+    let today = day.date;
     // The grid shows the month in which a list begins that is in the order of its dates.
-    let day = first.filter(|_| !form.has("sort")).and_then(|event| event.start_date.0.parse().ok());
-    let month = MonthGrid::read(&state, &form, day.map_or(today, |day| Ord::max(day, today)), today);
+    let first_day = first.filter(|_| !form.has("sort")).and_then(|event| event.start_date.0.parse().ok());
+    let month = MonthGrid::read(&state, &form, first_day.map_or(today, |day| Ord::max(day, today)), today);
     let (month, map) = tokio::join!(month, SearchMap::read(&state, &form));
     let (month, of_month) = month?.unzip();
     let (map, of_map) = map.unzip();
@@ -105,14 +105,9 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let mut response = super::send(&request, language, policy, representation.clone());
     found.set_headers(response.headers_mut());
     if let Some(sources) = sources {
-        state.pages.store(&request, RenderedPage { sources, today: (zone, today), language, policy, representation });
+        state.pages.store(&request, public_url.as_ref(), RenderedPage { sources, day, language, policy, representation });
     }
     Ok(response)
-}
-
-/// The date in the time zone where the first event takes place.
-pub(super) fn find_today(zone: Tz) -> NaiveDate {
-    Utc::now().with_timezone(&zone).date_naive()
 }
 
 /// A number of events in words.

@@ -28,7 +28,7 @@ impl TicketLink {
 /// Reads the link of the event of a request.
 pub(crate) async fn read_ticket_link(state: &State, request: &Request, id: &str) -> Result<TicketLink, ApiError> {
     no_parameters(request)?;
-    let (EventPageContent { event, affiliate, .. }, _) = read_event_page(state, id).await?;
+    let (EventPageContent { event, affiliate, .. }, _) = read_event_page(state, id, state.public_url_for(request)).await?;
     // An id that we have written.
     let event_id = event.id.0.parse().unwrap_or_default();
     Ok(TicketLink { event_id, provider: event.provider.slug.0, url: event.url.0, affiliate })

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     concert,
-    html::{links, tags},
+    html::{ORIGIN, links, tags},
     html_of, open, start_app,
 };
 use crate::{
@@ -55,7 +55,7 @@ async fn an_event_is_shown_with_all_details(database: Arc<TestDatabase>) {
     let buy = tags.iter().find(|tag| tag.get("class") == Some("button")).unwrap();
     assert_eq!((buy.get("href"), buy.get("rel")), (Some(&*format!("../out/{id}")), Some("nofollow noopener")));
     let canonical = tags.iter().find(|tag| tag.get("rel") == Some("canonical")).unwrap();
-    assert_eq!(canonical.get("href"), Some(&*format!("../e/{id}")));
+    assert_eq!(canonical.get("href"), Some(&*format!("{ORIGIN}/e/{id}")));
     let (_, data) = html.split_once("<script type=\"application/ld+json\">").unwrap();
     let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
     assert_eq!((&data["name"], &data["offers"]["lowPrice"]), (&"Show & more".into(), &20.0.into()));

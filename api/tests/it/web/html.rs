@@ -18,9 +18,15 @@ pub(super) fn tags(html: &str) -> Vec<Tag> {
     html.split('<').filter(|text| text.starts_with(|first: char| first.is_ascii_alphabetic())).map(parse_tag).collect()
 }
 
+/// The beginning of absolute URLs in responses to requests without another host.
+pub(super) const ORIGIN: &str = "http://localhost";
+
 /// The links of a page that lead to another address of the service, as paths.
 pub(super) fn links(page: &str, html: &str) -> Vec<String> {
-    let references = tags(html).into_iter().filter_map(|tag| tag.get("href").or(tag.get("src")).map(str::to_owned));
+    let references = tags(html).into_iter().filter_map(|tag| {
+        let reference = tag.get("href").or(tag.get("src"))?;
+        Some(reference.strip_prefix(ORIGIN).unwrap_or(reference).to_owned())
+    });
     let inner = references.filter(|reference| !reference.contains("://") && !reference.starts_with('#'));
     inner.map(|reference| resolve(page, &reference)).collect()
 }

@@ -11,7 +11,7 @@ use sea_orm::{EntityTrait, IntoActiveModel, prelude::Uuid};
 
 use super::{
     PUBLIC_URL, concert,
-    html::{links, metadata, tags},
+    html::{ORIGIN, links, metadata, tags},
     html_of, open, start_app, start_public_app,
 };
 use crate::{fixtures::NewEvent, test_app::TestApp};
@@ -67,7 +67,7 @@ async fn a_performer_has_its_events(database: Arc<TestDatabase>) {
     let html = open(&app, &performer).await;
     assert!(html.contains("<h1><bdi>Performer 12</bdi></h1>") && html.contains("<p>1 event</p>"), "{html}");
     assert!(html.contains("<bdi>Show</bdi>") && !html.contains("Elsewhere") && !html.contains("Time zone"), "{html}");
-    assert_eq!(metadata(&html, "canonical"), Some(format!("..{performer}")));
+    assert_eq!(metadata(&html, "canonical"), Some(format!("{ORIGIN}{performer}")));
 }
 
 async fn events_and_lists_link_to_both(database: Arc<TestDatabase>) {
@@ -135,7 +135,7 @@ async fn other_ids_lead_to_the_same_page(database: Arc<TestDatabase>) {
     }
     let html = open(&app, "/p/fever:12").await;
     let [_, performer] = find_pages(&app, id).await;
-    assert_eq!(metadata(&html, "canonical"), Some(format!("..{performer}")));
+    assert_eq!(metadata(&html, "canonical"), Some(format!("{ORIGIN}{performer}")));
 }
 
 async fn missing_items_and_unknown_parameters_are_pages(database: Arc<TestDatabase>) {

@@ -18,7 +18,7 @@ on_every_backend!(
     exports_have_absolute_addresses,
     without_it_urls_begin_with_the_origin_of_the_request,
     origins_share_no_stored_response,
-    without_a_host_nothing_is_absolute,
+    behind_a_path_prefix_nothing_is_absolute,
 );
 
 /// Headers with which a client, or a page that it visits, tries to choose where links lead.
@@ -86,21 +86,25 @@ async fn exports_have_absolute_addresses(database: Arc<TestDatabase>) {
     assert_eq!((&data["url"], &data["offers"]["url"]), (&page.into(), &"https://tickets.example/1?a=1&b=2".into()));
 }
 
-async fn without_a_host_nothing_is_absolute(database: Arc<TestDatabase>) {
+async fn behind_a_path_prefix_nothing_is_absolute(database: Arc<TestDatabase>) {
     let event = concert("Show");
     let id = event.row.id;
     let app = start_app(&database, [event]).await;
+    let read = async |uri: &str| app.send(Method::GET, uri, &[("x-forwarded-prefix", "/events")]).await.text();
     for (uri, canonical) in [("/?city=barcelona", "?city=barcelona".to_owned()), (&*format!("/e/{id}"), format!("../e/{id}"))] {
-        let html = open(&app, uri).await;
+        let html = read(uri).await;
         assert_eq!((metadata(&html, "canonical"), metadata(&html, "og:url")), (Some(canonical), None));
         assert!(!html.contains("webcal:"));
     }
-    let feed = app.get("/events.atom?city=barcelona").await.text();
+    let feed = read("/events.atom?city=barcelona").await;
     assert!(feed.contains("<link rel=\"self\" href=\"events.atom?city=barcelona\"/>"), "{feed}");
     assert!(feed.contains("<link rel=\"alternate\" href=\"https://tickets.example/1?a=1&amp;b=2\"/>"), "{feed}");
-    let calendar = app.get("/events.ics").await.text();
+    let calendar = read("/events.ics").await;
     assert!(calendar.contains("URL:https://tickets.example/1?a=1&b=2\r\n") && !calendar.contains("SOURCE"), "{calendar}");
-    assert_eq!(app.get("/sitemap.xml").await.status, 404);
+    for path in ["/sitemap.xml", "/sitemaps/events-0-0.xml"] {
+        assert!(read(path).await.contains("\"not_found\""), "{path}");
+    }
+    assert_eq!(read("/robots.txt").await, "User-agent: *\nDisallow: /out/\nDisallow: /new?\n");
 }
 
 async fn without_it_urls_begin_with_the_origin_of_the_request(database: Arc<TestDatabase>) {

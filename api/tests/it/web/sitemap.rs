@@ -6,7 +6,7 @@ use api::State;
 use migration::{on_every_backend, testing::TestDatabase};
 use poem::http::Method;
 
-use super::{PUBLIC_URL, concert, open, start_app, start_public_app};
+use super::{PUBLIC_URL, concert, open, start_public_app};
 use crate::{
     cached_responses::create_state,
     fixtures::{CatalogueFixture, NewEvent, instant},
@@ -16,7 +16,6 @@ use crate::{
 on_every_backend!(
     the_sitemap_lists_every_page_of_upcoming_events,
     parts_list_each_page_once,
-    without_an_address_there_is_no_sitemap,
     other_names_are_unknown,
     an_empty_catalogue_has_the_search_page,
     pages_are_cached_until_the_catalogue_changes,
@@ -83,14 +82,6 @@ async fn parts_list_each_page_once(database: Arc<TestDatabase>) {
         of_parts.extend(part);
     }
     assert_eq!((of_parts.len(), of_parts.into_iter().collect()), (41, all));
-}
-
-async fn without_an_address_there_is_no_sitemap(database: Arc<TestDatabase>) {
-    let app = start_app(&database, [concert("Show")]).await;
-    for path in ["/sitemap.xml", "/sitemaps/events-0-0.xml"] {
-        app.send(Method::GET, path, &[("host", "evil.example")]).await.problem(404, "not_found");
-    }
-    assert_eq!(app.get("/robots.txt").await.text(), "User-agent: *\nDisallow: /out/\nDisallow: /new?\n");
 }
 
 async fn other_names_are_unknown(database: Arc<TestDatabase>) {

@@ -61,7 +61,7 @@ pub(super) fn read_schedules(
     errors: &mut ItemErrors,
 ) -> Result<Vec<ScheduledTime>, String> {
     let mut dates = Vec::new();
-    let mut is_limited = false;
+    let mut is_limited = schedules.len() > MAX_SCHEDULES;
     for schedule in schedules.iter().take(MAX_SCHEDULES) {
         let (more, is_complete) = read_schedule(*schedule, start, (times, month), errors)?;
         dates.extend(more);
