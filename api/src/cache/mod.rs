@@ -170,8 +170,7 @@ impl Cache {
         let coding = ContentCoding::negotiate(request.headers())?;
         let minimum = MinVersion::of(request.headers())?;
         let response = self.get_at_least(&self.request(query, coding), minimum).await?;
-        let length = response.body.representation.body.content_length();
-        Ok(Reply::new(response.respond(request.headers()), length))
+        Ok(Reply::new(response.respond(request.headers())))
     }
 
     /// The response from the first tier that has it, else from the database.

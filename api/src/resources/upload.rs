@@ -7,6 +7,7 @@ use poem::{Body, Request, RequestBody, http::header};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, Registry},
+    types::Type,
 };
 use tokio::time::{Instant, timeout};
 
@@ -38,6 +39,22 @@ pub trait Contents: Send {
 
     /// Registers the types of the description.
     fn register(registry: &mut Registry);
+}
+
+/// A JSON document with a described type.
+pub trait JsonContents: Type + Send {}
+
+impl<C: JsonContents> Contents for C {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+    const ACCEPTED: &'static str = "a `Content-Type` of application/json";
+
+    fn described() -> Vec<MetaMediaType> {
+        vec![MetaMediaType { content_type: "application/json", schema: Self::schema_ref() }]
+    }
+
+    fn register(registry: &mut Registry) {
+        <Self as Type>::register(registry);
+    }
 }
 
 impl<C> Upload<C> {

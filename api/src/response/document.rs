@@ -32,7 +32,6 @@ impl Endpoint for StaticDocument {
             Ok::<_, crate::error::ApiError>(Representation::new(self.content_type.clone(), coding, body))
         };
         let representation = self.encoded[coding as usize].get_or_try_init(encode).await?.clone();
-        let length = representation.body.content_length();
-        Ok(super::with_length(representation.respond(request.headers()), length))
+        Ok(representation.respond(request.headers()))
     }
 }

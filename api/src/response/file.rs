@@ -50,8 +50,7 @@ impl<F: FileFormat> FileReply<F> {
     /// When the request accepts no coding that we have.
     pub async fn encode(request: &Request, body: Vec<u8>) -> Result<Self, ApiError> {
         let representation = Representation::negotiate(request.headers(), F::CONTENT_TYPE, body).await?;
-        let length = representation.body.content_length();
-        Ok(Self::new(Reply::new(representation.respond(request.headers()), length)))
+        Ok(Self::new(Reply::new(representation.respond(request.headers()))))
     }
 
     /// The same with the version of the catalogue that it has.

@@ -38,7 +38,6 @@ pub use self::{
 pub(crate) use self::{
     json::encode_json,
     problem::{DescribedError, set_error_headers},
-    reply::with_length,
     stored_body::BodyWriter,
     stream::StreamEncoder,
 };

@@ -37,11 +37,9 @@ pub struct TextReply(Response);
 
 impl<T> Reply<T> {
     /// A response to a GET with the JSON of a `T` as its body.
-    ///
-    /// `Content-Length` is set because the router answers HEAD by dropping the body of this response.
     #[must_use]
-    pub fn new(response: Response, content_length: usize) -> Self {
-        Self { response: with_length(response, content_length), schema: PhantomData }
+    pub fn new(response: Response) -> Self {
+        Self { response, schema: PhantomData }
     }
 
     /// The same with the version of the catalogue that it has.
@@ -61,8 +59,7 @@ impl<T: Serialize> Reply<T> {
     pub async fn json(request: &Request, value: &T) -> Result<Self, ApiError> {
         let body = encode_json(value).map_err(ApiError::Encoding)?;
         let representation = Representation::negotiate(request.headers(), JSON, body.into()).await?;
-        let length = representation.body.content_length();
-        Ok(Self::new(representation.respond(request.headers()), length))
+        Ok(Self::new(representation.respond(request.headers())))
     }
 }
 
@@ -111,8 +108,7 @@ impl TextReply {
     async fn encode(request: &Request, content_type: &'static str, text: String) -> Result<Self, ApiError> {
         let content_type = HeaderValue::from_static(content_type);
         let representation = Representation::negotiate(request.headers(), content_type, text.into()).await?;
-        let length = representation.body.content_length();
-        Ok(Self(with_length(representation.respond(request.headers()), length)))
+        Ok(Self(representation.respond(request.headers())))
     }
 }
 
@@ -192,12 +188,4 @@ pub(super) fn next_link() -> MetaHeader {
         deprecated: false,
         schema: <String as Type>::schema_ref(),
     }
-}
-
-/// Sets `Content-Length`, which the router does not derive for HEAD.
-pub(crate) fn with_length(mut response: Response, length: usize) -> Response {
-    if response.status().is_success() {
-        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    }
-    response
 }

@@ -58,6 +58,8 @@ impl Representation {
         let mut headers = HeaderMap::with_capacity(HEADERS);
         if is_modified {
             headers.insert(header::CONTENT_TYPE, self.content_type);
+            // The router answers HEAD by dropping the body, from which it would be derived.
+            headers.insert(header::CONTENT_LENGTH, self.body.content_length().into());
             if let Some(coding) = self.coding.header() {
                 headers.insert(header::CONTENT_ENCODING, coding);
             }

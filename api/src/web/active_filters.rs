@@ -42,9 +42,18 @@ const VALUES: [((&str, &str), &str); 4] = [
     (("listed", "any"), "listed-any"),
 ];
 
+/// A filter of a search.
+#[derive(Debug)]
+pub(super) struct ActiveFilter<'a> {
+    /// The parameters that are removed together.
+    pub(super) names: Vec<&'a str>,
+    /// The filter in words, with a link to the same search without it.
+    pub(super) without: SearchLink,
+}
+
 impl SearchForm {
-    /// The filters of the search, each with the parameters that are removed together.
-    pub(super) fn active_names(&self) -> Vec<Vec<&str>> {
+    /// The parameters of each filter of the search.
+    fn active_names(&self) -> Vec<Vec<&str>> {
         let mut filters: Vec<Vec<&str>> = Vec::new();
         for (name, value) in &self.pairs {
             let restricts = !MODIFIERS.contains(&name.as_str()) || name == "range" && value == "all";
@@ -56,14 +65,17 @@ impl SearchForm {
         filters
     }
 
-    /// The filters of the search, each with a link to the same search without it. `events` have the names of what the URL identifies.
-    pub(super) fn active(&self, events: &[Event]) -> Vec<SearchLink> {
-        let link = |names: Vec<&str>| SearchLink {
-            label: self.label_of(names.first().copied().unwrap_or_default(), events),
-            href: self.link(&names, &[]),
-            is_current: false,
+    /// The filters of the search. `events` have the names of what the URL identifies.
+    pub(super) fn active(&self, events: &[Event]) -> Vec<ActiveFilter<'_>> {
+        let filter = |names: Vec<_>| ActiveFilter {
+            without: SearchLink {
+                label: self.label_of(names.first().copied().unwrap_or_default(), events),
+                href: self.link(&names, &[]),
+                is_current: false,
+            },
+            names,
         };
-        self.active_names().into_iter().map(link).collect()
+        self.active_names().into_iter().map(filter).collect()
     }
 
     /// A filter in words.
@@ -131,18 +143,18 @@ mod tests {
             "city=Alcal%C3%A1&category=music&category=film/short&latitude=1&longitude=2&radius=3&sort=price&cursor=x",
         );
         let active = form.active(&[]);
-        let labels: Vec<&str> = active.iter().map(|link| link.label.as_str()).collect();
+        let labels: Vec<&str> = active.iter().map(|link| link.without.label.as_str()).collect();
         assert_eq!(labels, ["City: Alcalá", "Category: Music, Film: short", "Within 3 km of 1, 2"]);
-        assert_eq!(active[0].href, "?category=music&category=film%2Fshort&latitude=1&longitude=2&radius=3&sort=price");
-        assert_eq!(active[2].href, "?city=Alcal%C3%A1&category=music&category=film%2Fshort&sort=price");
-        assert_eq!(SearchForm::of("city=Madrid").active(&[])[0].href, "./");
+        assert_eq!(active[0].without.href, "?category=music&category=film%2Fshort&latitude=1&longitude=2&radius=3&sort=price");
+        assert_eq!(active[2].without.href, "?city=Alcal%C3%A1&category=music&category=film%2Fshort&sort=price");
+        assert_eq!(SearchForm::of("city=Madrid").active(&[])[0].without.href, "./");
     }
 
     #[test]
     fn filters_are_in_the_language_of_the_page() {
         let form =
             SearchForm::of("range=all&listed=any&ids=1&updated_since=2021-01-01&currency=EUR").in_language(Language::Spanish);
-        let labels: Vec<String> = form.active(&[]).into_iter().map(|link| link.label).collect();
+        let labels: Vec<String> = form.active(&[]).into_iter().map(|filter| filter.without.label).collect();
         let expected =
             ["Fechas: todas", "En la fuente: sí o no", "Identificadores: 1", "Modificado desde: 2021-01-01", "Moneda: EUR"];
         assert_eq!(labels, expected);

@@ -99,16 +99,19 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let public_url = state.public_url_for(&request);
     let (content, found) = read_event_page(&state, id, public_url.clone()).await?;
     let EventPageContent { event, zones, json_ld, other_dates, prices, .. } = &content;
-    let other_dates = read_cached_events(&state, other_dates).await.unwrap_or_else(|error| {
+    let (other_dates, nearby, travel) = tokio::join!(
+        read_cached_events(&state, other_dates),
+        nearby::read(&state, event),
+        travel::read(&state, event, from.clone(), chosen),
+    );
+    let other_dates = other_dates.unwrap_or_else(|error| {
         super::log_unexpected("other dates", &error);
         Vec::new()
     });
-    let nearby = nearby::read(&state, event).await;
     let frame = Frame::of(request.uri().path(), chosen)
         .with_images(state.images)
         .at(public_url.as_ref(), &format!("e/{}", event.id.0))
         .with_parameter("from", from.as_deref());
-    let travel = travel::read(&state, event, from, chosen).await?;
     let text = EventText(event, chosen.language);
     let page = EventPage {
         frame,
@@ -118,7 +121,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         other_dates: other_dates.iter().map(|event| EventText(event, chosen.language)).collect(),
         events: nearby.iter().map(|event| EventText(event, chosen.language)).collect(),
         prices: prices.as_ref().and_then(|history| PricePlot::new(history, &event.currency.0, chosen.language)),
-        travel,
+        travel: travel?,
         summary: summarize(text),
         json_ld,
         is_stale: matches!(found.freshness, Freshness::DatabaseUnavailable(_)),

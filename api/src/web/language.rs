@@ -60,6 +60,12 @@ impl PageLanguage {
         }
     }
 
+    /// A link to a page in the same language.
+    pub(super) fn append_to(self, address: String) -> String {
+        let end = if address.contains('?') { self.pair() } else { self.query() };
+        address + &end
+    }
+
     /// The end of a link without a query string to a page in the same language.
     pub(super) fn query(self) -> String {
         if self.is_chosen { format!("?{PARAMETER}={}", self.language.tag()) } else { String::new() }

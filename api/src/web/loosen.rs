@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{
-    active_filters::label_of_value,
+    active_filters::{ActiveFilter, label_of_value},
     search_form::{SearchForm, SearchLink},
 };
 use crate::{
@@ -30,12 +30,16 @@ pub(super) struct LooserSearch {
 }
 
 /// The searches that have results, those with the most first.
-pub(super) async fn suggest(state: &State, form: &SearchForm, active: &[SearchLink]) -> Result<Vec<LooserSearch>, ApiError> {
+pub(super) async fn suggest(
+    state: &State,
+    form: &SearchForm,
+    active: &[ActiveFilter<'_>],
+) -> Result<Vec<LooserSearch>, ApiError> {
     let mut searches = Vec::new();
-    for (names, without) in form.active_names().into_iter().zip(active).take(MAX_FILTERS) {
-        let facet = Facet::ALL.into_iter().map(Facet::name).find(|facet| names == [*facet]);
+    for ActiveFilter { names, without } in active.iter().take(MAX_FILTERS) {
+        let facet = Facet::ALL.into_iter().map(Facet::name).find(|facet| *names == [*facet]);
         let search = LooserSearch { without: without.clone(), count: None, instead: Vec::new() };
-        searches.push(match count(state, form, &names, facet).await {
+        searches.push(match count(state, form, names, facet).await {
             Ok(counted) => {
                 LooserSearch { count: Some(counted.meta.total), instead: alternatives(form, facet, counted), ..search }
             }

@@ -54,7 +54,7 @@ use crate::{
     images::Images,
     public_url::PublicUrl,
     resources::{events::Event, performers::PerformerItem, venues::VenueItem},
-    response::{Representation, with_length},
+    response::Representation,
     state::State,
 };
 
@@ -143,13 +143,13 @@ impl Frame {
         };
         let link = |language: Language| {
             let in_language = PageLanguage { language, is_chosen: true };
-            let end = if address.contains('?') { in_language.pair() } else { in_language.query() };
+            let address = in_language.append_to(address.to_owned());
             let query = address.find('?').map_or("", |start| &address[start..]);
             LanguageLink {
                 tag: language.tag(),
                 name: language.text("language-name"),
-                query: format!("{query}{end}"),
-                href: locate(&format!("{address}{end}")),
+                query: query.to_owned(),
+                href: locate(&address),
                 is_current: language == self.language.language,
             }
         };
@@ -253,8 +253,7 @@ async fn respond(request: &Request, language: PageLanguage, policy: Policy, page
 
 /// The response to a request for a page that is rendered.
 fn send(request: &Request, language: Language, policy: Policy, page: Representation) -> Response {
-    let length = page.body.content_length();
-    let mut response = with_length(page.respond(request.headers()), length);
+    let mut response = page.respond(request.headers());
     set_headers(response.headers_mut(), policy);
     set_language(response.headers_mut(), language);
     response
@@ -268,9 +267,7 @@ async fn render(request: &Request, page: &impl Template) -> Result<Representatio
 
 /// The response to a request for a page without the headers of pages.
 async fn represent(request: &Request, page: &impl Template) -> Result<Response, ApiError> {
-    let representation = render(request, page).await?;
-    let length = representation.body.content_length();
-    Ok(with_length(representation.respond(request.headers()), length))
+    Ok(render(request, page).await?.respond(request.headers()))
 }
 
 /// Logs why a part of a page is missing, unless load or the reader is the cause.

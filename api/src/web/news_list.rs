@@ -1,11 +1,12 @@
 //! A list of what is new: its parameters, its entries and its links.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use entity::change_log::parse_cursor;
 use sea_orm::prelude::Uuid;
 
 use super::{
+    active_filters::ActiveFilter,
     event_text::{EventText, format_instant, format_price},
     language::{self, Language, PageLanguage},
     search_form::{SearchForm, SearchLink},
@@ -85,14 +86,9 @@ impl NewsList {
         let query = format!("{filters}{separator}ids={}&limit={}", ids.join(","), ids.len());
         let (found, _) = state.cache.read::<_, EventPage>(EventsQuery::parse(Parameters::parse(&query))?).await?;
         let events = found.data.events.into_iter().filter_map(|event| Some((event.id.0.parse::<Uuid>().ok()?, event)));
-        let events: HashMap<Uuid, Event> = events.collect();
-        let mut listed = HashSet::new();
-        let selected = page.entries.into_iter().filter(|entry| listed.insert(entry.event_id));
-        let selected = selected.filter_map(|entry| {
-            let event = events.get(&entry.event_id)?.clone();
-            Some((entry, event))
-        });
-        let mut entries: Vec<_> = selected.collect();
+        let mut events: HashMap<Uuid, Event> = events.collect();
+        let selected = page.entries.into_iter().filter_map(|entry| Some((events.remove(&entry.event_id)?, entry)));
+        let mut entries: Vec<_> = selected.map(|(event, entry)| (entry, event)).collect();
         let mut next = page.next;
         if entries.len() > MAX_SHOWN {
             entries.truncate(MAX_SHOWN);
@@ -115,12 +111,6 @@ impl NewsList {
         if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
     }
 
-    /// An address in the language of the page.
-    fn in_language(&self, address: String) -> String {
-        let end = if address.contains('?') { self.chosen.pair() } else { self.chosen.query() };
-        address + &end
-    }
-
     /// The address of the page.
     pub(super) fn address(&self) -> String {
         self.with("new", self.news, self.before.as_ref())
@@ -128,24 +118,24 @@ impl NewsList {
 
     /// The address of the feed.
     pub(super) fn feed(&self) -> String {
-        self.in_language(self.with("new.atom", self.news, None))
+        self.chosen.append_to(self.with("new.atom", self.news, None))
     }
 
     /// The search with the same filters.
     pub(super) fn search(&self) -> String {
         let filters = self.filters();
-        self.in_language(if filters.is_empty() { "./".to_owned() } else { format!("./?{filters}") })
+        self.chosen.append_to(if filters.is_empty() { "./".to_owned() } else { format!("./?{filters}") })
     }
 
     /// The first page of a list with the same filters.
     pub(super) fn link_to(&self, news: News) -> SearchLink {
-        let href = self.in_language(self.with("new", news, None));
+        let href = self.chosen.append_to(self.with("new", news, None));
         SearchLink { label: title_of(self.chosen.language, news), href, is_current: news == self.news }
     }
 
     /// The next page.
     pub(super) fn continue_after(&self, position: &ChangeCursor) -> String {
-        self.in_language(self.with("new", self.news, Some(position)))
+        self.chosen.append_to(self.with("new", self.news, Some(position)))
     }
 
     /// What happened to the event of an entry.
@@ -162,17 +152,14 @@ impl NewsList {
     /// The filters in words, each with a link to the list without it.
     pub(super) fn active(&self, events: &[Event]) -> Vec<SearchLink> {
         let own = |name: &str| NOT_FILTERS.contains(&name) || name == language::PARAMETER;
-        let names = self.form.active_names().into_iter().filter(|names| !names.iter().any(|name| own(name)));
-        let labels = self.form.active(events).into_iter();
-        let labels: HashMap<String, String> = labels.map(|link| (link.href, link.label)).collect();
-        let link = |names: Vec<&str>| {
-            let label = labels.get(&self.form.link(&names, &[])).cloned().unwrap_or_default();
+        let filters = self.form.active(events).into_iter().filter(|filter| !filter.names.iter().any(|name| own(name)));
+        let link = |ActiveFilter { names, without }: ActiveFilter<'_>| {
             let mut form = self.form.clone();
             form.pairs.retain(|(name, _)| !names.contains(&name.as_str()));
             let list = Self { form, before: None, ..*self };
-            SearchLink { label, href: list.link_to(self.news).href, is_current: false }
+            SearchLink { href: list.link_to(self.news).href, ..without }
         };
-        names.map(link).collect()
+        filters.map(link).collect()
     }
 }
 

@@ -12,11 +12,7 @@ use super::{
     news_list::{NOT_FILTERS, NewsItem, NewsList},
     search_form::{SearchForm, SearchLink},
 };
-use crate::{
-    resources::changes::News,
-    response::{Representation, with_length},
-    state::State,
-};
+use crate::{resources::changes::News, response::Representation, state::State};
 
 const ATOM: HeaderValue = HeaderValue::from_static("application/atom+xml; charset=utf-8");
 
@@ -69,8 +65,7 @@ pub(super) async fn respond_feed(state: State, request: Request) -> poem::Result
     let found = list.read(&state).await?;
     let body = news_feed::encode(&list, &found, state.public_url_for(&request).as_ref())?;
     let representation = Representation::negotiate(request.headers(), ATOM, body).await?;
-    let length = representation.body.content_length();
-    let mut response = with_length(representation.respond(request.headers()), length);
+    let mut response = representation.respond(request.headers());
     super::set_language(response.headers_mut(), chosen.language);
     Ok(response)
 }
@@ -78,7 +73,5 @@ pub(super) async fn respond_feed(state: State, request: Request) -> poem::Result
 /// The address of the lists with the filters of a form, relative to the root.
 pub(super) fn address_of(form: &SearchForm, chosen: PageLanguage) -> String {
     let filters = form.filters(&NOT_FILTERS, &[]);
-    let query = [filters, chosen.pair().trim_start_matches('&').to_owned()].into_iter().filter(|part| !part.is_empty());
-    let query = query.collect::<Vec<_>>().join("&");
-    if query.is_empty() { "new".to_owned() } else { format!("new?{query}") }
+    chosen.append_to(if filters.is_empty() { "new".to_owned() } else { format!("new?{filters}") })
 }

@@ -9,7 +9,7 @@ use crate::{
     error::ApiError,
     query::no_parameters,
     resources::events::read_cached_event,
-    response::{ContentCoding, Representation, with_length},
+    response::{ContentCoding, Representation},
     state::State,
 };
 
@@ -33,9 +33,8 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     };
     let picture = picture.ok_or_else(|| ApiError::not_found("picture of event", id))?;
     let media_type = HeaderValue::from_static(picture.media_type);
-    let length = picture.body.len();
     let representation = Representation::new(media_type, ContentCoding::Identity, picture.body.into());
-    let mut response = with_length(representation.respond(request.headers()), length);
+    let mut response = representation.respond(request.headers());
     let headers = response.headers_mut();
     headers.remove(header::VARY);
     headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);

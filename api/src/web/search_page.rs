@@ -87,7 +87,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
         assets: &PATHS,
         tiles: state.map_tiles.clone(),
         days: form.days(today),
-        active,
+        active: active.into_iter().map(|filter| filter.without).collect(),
         looser,
         month,
         map: map.flatten(),

@@ -253,6 +253,7 @@ async fn one_event_has_a_calendar_and_linked_data(database: Arc<TestDatabase>) {
         "performer": [{ "@type": "PerformingGroup", "name": "Performer 1" }],
         "startDate": "2021-02-10T20:00:00+00:00",
         "superEvent": { "@type": "EventSeries", "@id": format!("urn:uuid:{base_event_id}"), "name": "</script> jazz" },
+        "url": format!("http://localhost/e/{id}"),
     });
     assert_eq!(serde_json::from_slice::<Value>(&document.body).unwrap(), expected);
     let etag = document.header("etag").unwrap();

@@ -110,11 +110,7 @@ pub(super) fn describe_rejected_document(name: &str, error: &FeedDocumentError) 
 
 impl Finding<'_> {
     fn to_json(&self) -> Value {
-        let (base_event, event) = match self.subject {
-            Some(RejectSubject::BaseEvent(base_event)) => (base_event.as_deref(), None),
-            Some(RejectSubject::Event { base_event, event }) => (Some(base_event.as_str()), event.as_deref()),
-            None => (None, None),
-        };
+        let (base_event, event) = self.subject.map(RejectSubject::ids).unwrap_or_default();
         json!({
             "line": self.line,
             "column": self.column,

@@ -106,11 +106,7 @@ impl ItemReports {
     fn new(summary: &FeedSummary, feed: &SpooledFeed, tombstones: &Tombstones) -> io::Result<Self> {
         let mut locator = Locator::new(&feed.spool);
         let mut describe = |start: usize, subject: Option<&RejectSubject>, reason: &str| {
-            let (base_event_id, event_id) = match subject {
-                None => (None, None),
-                Some(RejectSubject::BaseEvent(base_event)) => (base_event.as_deref(), None),
-                Some(RejectSubject::Event { base_event, event }) => (Some(base_event.as_str()), event.as_deref()),
-            };
+            let (base_event_id, event_id) = subject.map(RejectSubject::ids).unwrap_or_default();
             let (line, column) = locator.locate(start as u64)?;
             // A warning about the document may quote any item.
             let is_removed = tombstones.may_be_quoted_by(subject.unwrap_or(&RejectSubject::BaseEvent(None)), &feed.ids);

@@ -80,11 +80,7 @@ fn build_row(
     (severity, reason, raw): (Severity, &str, String),
     locator: &mut Locator<'_>,
 ) -> io::Result<reject::Model> {
-    let (base_event_source_id, event_source_id) = match subject.cloned() {
-        None => (None, None),
-        Some(RejectSubject::BaseEvent(base_event)) => (base_event, None),
-        Some(RejectSubject::Event { base_event, event }) => (Some(base_event), event),
-    };
+    let (base_event, event) = subject.map(RejectSubject::ids).unwrap_or_default();
     let (line, column) = locator.locate(start)?;
     let reason = locator.describe(reason, start).into_owned();
     Ok(reject::Model {
@@ -92,8 +88,8 @@ fn build_row(
         position: 0,
         line: i64::try_from(line).unwrap_or(i64::MAX),
         column: i64::try_from(column).unwrap_or(i64::MAX),
-        base_event_source_id,
-        event_source_id,
+        base_event_source_id: base_event.map(str::to_owned),
+        event_source_id: event.map(str::to_owned),
         reason,
         raw,
         severity,

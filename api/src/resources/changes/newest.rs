@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     database::{
         reader::ReadSize,
-        sql::{Sql, is_loaded, read_rows},
+        sql::{END_OF_LOG, Sql, is_loaded, newest_before, read_rows},
     },
     error::ApiError,
     state::State,
@@ -20,7 +20,6 @@ use crate::{
 /// Changes that are read for a page: filters may select few of their events.
 const EXAMINED: u64 = 100;
 /// After all changes.
-const END: (i64, i32) = (i64::MAX, 0);
 
 /// What a list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,18 +116,10 @@ async fn find(database: &DatabaseConnection, news: News, before: Option<&ChangeC
 #[must_use]
 pub fn newest_statement(backend: DbBackend, kind: ChangeKind, before: Option<&ChangeCursor>) -> Statement {
     let mut sql = Sql::default();
-    let (version, ordinal) = before.map_or(END, |cursor| (cursor.sort_key.version, cursor.sort_key.ordinal));
+    let (version, ordinal) = before.map_or(END_OF_LOG, |cursor| (cursor.sort_key.version, cursor.sort_key.ordinal));
     let (kind, version, ordinal) = (sql.bind(kind.name()), sql.bind(version), sql.bind(ordinal));
     let limit = sql.bind(EXAMINED);
-    let newest = match backend {
-        DbBackend::Sqlite => {
-            format!("kind = {kind} AND (version, ordinal) < ({version}, {ordinal}) ORDER BY version DESC, ordinal DESC")
-        }
-        _ => format!(
-            "(kind, version, ordinal) < ({kind}, {version}, {ordinal}) AND kind >= {kind} \
-             ORDER BY kind DESC, version DESC, ordinal DESC"
-        ),
-    };
+    let newest = newest_before(backend, ("kind", &kind), (&version, &ordinal));
     let is_loaded = is_loaded("change");
     let text = format!("SELECT version, ordinal, at, event_id, changed FROM change WHERE {is_loaded} AND {newest} LIMIT {limit}");
     sql.statement(backend, text)

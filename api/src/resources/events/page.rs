@@ -87,11 +87,12 @@ impl CachedQuery for EventPageQuery {
         };
         let json_ld = export::encode_json_ld(rows.clone().into_view(now), self.public_url.as_ref())?;
         let (zones, affiliate) = (rows.zones(), rows.provider.affiliate_parameters());
+        let row = rows.event.clone();
         let event = Event::new(rows.into_view(now), false);
         let content = EventPageContent {
             json_ld: String::from_utf8(json_ld).map_err(|_| ApiError::ResponseBody)?,
-            other_dates: rows::find_other_dates(database, &event).await?,
-            prices: find_price_history(database, &event).await?,
+            other_dates: rows::find_other_dates(database, &row).await?,
+            prices: find_price_history(database, &row, event.min_price.0).await?,
             event,
             zones,
             affiliate,

@@ -3,14 +3,14 @@
 use entity::{
     UtcInstant,
     change::{self, ChangeKind},
-    database_now,
+    database_now, event,
 };
 use sea_orm::{DbErr, prelude::Uuid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Event, past};
-use crate::database::sql::ReadConnection;
+use super::past;
+use crate::database::sql::{END_OF_LOG, ReadConnection};
 
 /// Pages of the newest changes that are read: more steps than a drawing can show.
 const MAX_PAGES: usize = 5;
@@ -24,22 +24,23 @@ pub(crate) struct PriceHistory {
     pub(crate) now: UtcInstant,
 }
 
-/// Reads the lowest prices of an event in its currency; `None` if they have not changed.
-pub(super) async fn find_price_history(snapshot: &impl ReadConnection, event: &Event) -> Result<Option<PriceHistory>, DbErr> {
-    // An id that we have written.
-    let (changes, is_complete) = find(snapshot, event.id.0.parse().unwrap_or_default()).await?;
+/// Reads the lowest prices of an event in its currency; `None` if they have not changed. `current` is the lowest one now.
+pub(super) async fn find_price_history(
+    snapshot: &impl ReadConnection,
+    event: &event::Model,
+    current: Option<f64>,
+) -> Result<Option<PriceHistory>, DbErr> {
+    let (changes, is_complete) = find(snapshot, event.id).await?;
     let now = database_now(snapshot).await?;
-    let first_seen_at = chrono::DateTime::parse_from_rfc3339(&event.first_seen_at.0).ok();
-    let first_seen_at: Option<UtcInstant> = first_seen_at.filter(|_| is_complete).map(|instant| instant.to_utc().into());
     // Changes of prices are retained as long as all kinds but one.
-    let earliest = first_seen_at.max(Some(now - ChangeKind::PriceChanged.retention()));
-    let steps = list_steps(event.min_price.0, &changes, earliest.filter(|_| is_complete));
+    let earliest = event.first_seen_at.max(now - ChangeKind::PriceChanged.retention());
+    let steps = list_steps(current, &changes, is_complete.then_some(earliest));
     Ok((steps.len() > 1).then_some(PriceHistory { steps, now }))
 }
 
 /// The newest changes, and whether they are all that the log has.
 async fn find(snapshot: &impl ReadConnection, id: Uuid) -> Result<(Vec<change::Model>, bool), DbErr> {
-    let (mut changes, mut is_complete, mut position) = (Vec::new(), false, past::END);
+    let (mut changes, mut is_complete, mut position) = (Vec::new(), false, END_OF_LOG);
     for _ in 0..MAX_PAGES {
         let page = past::read_newest(snapshot, id, position).await?;
         is_complete = page.len() < past::CHANGES_PER_PAGE;
@@ -47,7 +48,7 @@ async fn find(snapshot: &impl ReadConnection, id: Uuid) -> Result<(Vec<change::M
         if is_complete {
             break;
         }
-        position = changes.last().map_or(past::END, |change| (change.version, change.ordinal));
+        position = changes.last().map_or(END_OF_LOG, |change| (change.version, change.ordinal));
     }
     Ok((changes, is_complete))
 }

@@ -14,7 +14,6 @@ use sea_orm::{
     Select, prelude::Uuid,
 };
 
-use super::Event;
 use crate::{
     database::sql::{begin_snapshot, pad},
     error::ApiError,
@@ -72,12 +71,10 @@ pub(super) async fn find(database: &DatabaseConnection, id: Uuid, suffix: &str) 
 
 /// The ids of upcoming events of the same show, the earliest first. They are sorted here, because the database would read all upcoming
 /// events in their order.
-pub(super) async fn find_other_dates(database: &impl ConnectionTrait, event: &Event) -> Result<Vec<Uuid>, DbErr> {
-    // Ids that we have written.
-    let (id, base_event_id) = (event.id.0.parse().unwrap_or_default(), event.base_event_id.0.parse().unwrap_or_default());
+pub(super) async fn find_other_dates(database: &impl ConnectionTrait, event: &event::Model) -> Result<Vec<Uuid>, DbErr> {
     let of_show = listing::Entity::find()
-        .filter(listing::COLUMN.base_event_id.eq::<Uuid>(base_event_id))
-        .filter(listing::COLUMN.event_id.ne::<Uuid>(id))
+        .filter(listing::COLUMN.base_event_id.eq(event.base_event_id))
+        .filter(listing::COLUMN.event_id.ne(event.id))
         .filter(listing::COLUMN.upcoming.eq(true))
         .limit(MAX_DATES_READ);
     let mut dates: Vec<(UtcInstant, Uuid)> =

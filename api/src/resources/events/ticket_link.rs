@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use poem::Request;
 use sea_orm::prelude::Uuid;
 
-use super::{EventPageContent, export::to_uri, read_event_page};
-use crate::{error::ApiError, query::no_parameters, state::State};
+use super::{EventPageContent, ID_REQUIREMENT, export::to_uri, read_event_page};
+use crate::{
+    error::ApiError,
+    query::{no_parameters, parse_path},
+    state::State,
+};
 
 /// The link of an event to its seller.
 #[derive(Debug)]
@@ -29,8 +33,7 @@ impl TicketLink {
 pub(crate) async fn read_ticket_link(state: &State, request: &Request, id: &str) -> Result<TicketLink, ApiError> {
     no_parameters(request)?;
     let (EventPageContent { event, affiliate, .. }, _) = read_event_page(state, id, state.public_url_for(request)).await?;
-    // An id that we have written.
-    let event_id = event.id.0.parse().unwrap_or_default();
+    let event_id = parse_path("id", id, ID_REQUIREMENT)?;
     Ok(TicketLink { event_id, provider: event.provider.slug.0, url: event.url.0, affiliate })
 }
 

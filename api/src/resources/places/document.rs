@@ -7,11 +7,7 @@ use std::{
 };
 
 use poem::Request;
-use poem_openapi::{
-    Object,
-    registry::{MetaMediaType, Registry},
-    types::{Example, Type},
-};
+use poem_openapi::{Object, types::Example};
 use rates::quote;
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -20,7 +16,7 @@ use serde::{
 
 use crate::{
     error::{ApiError, ValidationError},
-    resources::upload::{Contents, media_type, require_no_coding},
+    resources::upload::{JsonContents, media_type, require_no_coding},
     response::{Nullable, PlaceCode},
 };
 
@@ -85,18 +81,7 @@ pub struct PlaceInput {
     pub region_slug: Nullable<String>,
 }
 
-impl Contents for PlacesDocument {
-    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
-    const ACCEPTED: &'static str = "a `Content-Type` of application/json";
-
-    fn described() -> Vec<MetaMediaType> {
-        vec![MetaMediaType { content_type: "application/json", schema: Self::schema_ref() }]
-    }
-
-    fn register(registry: &mut Registry) {
-        <Self as Type>::register(registry);
-    }
-}
+impl JsonContents for PlacesDocument {}
 
 /// Checks how a list is encoded.
 pub(super) fn check_headers(request: &Request) -> Result<(), ApiError> {

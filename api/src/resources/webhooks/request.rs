@@ -6,11 +6,7 @@ use entity::{
 };
 use outbound::EndpointSettings;
 use poem::Request;
-use poem_openapi::{
-    Object,
-    registry::{MetaMediaType, Registry},
-    types::{Example, Type},
-};
+use poem_openapi::{Object, types::Example};
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -20,7 +16,7 @@ use crate::{
     query::{Parameters, describe_invalid},
     resources::{
         changes::read_selection,
-        upload::{Contents, media_type, require_no_coding},
+        upload::{JsonContents, media_type, require_no_coding},
     },
 };
 
@@ -64,18 +60,7 @@ impl Example for WebhookInput {
     }
 }
 
-impl Contents for WebhookInput {
-    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
-    const ACCEPTED: &'static str = "a `Content-Type` of application/json";
-
-    fn described() -> Vec<MetaMediaType> {
-        vec![MetaMediaType { content_type: "application/json", schema: Self::schema_ref() }]
-    }
-
-    fn register(registry: &mut Registry) {
-        <Self as Type>::register(registry);
-    }
-}
+impl JsonContents for WebhookInput {}
 
 /// A valid endpoint.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use crate::{
     error::ApiError,
     public_url::PublicUrl,
     query::no_parameters,
-    response::{Reply, Representation, with_length},
+    response::{Reply, Representation},
     state::State,
 };
 
@@ -49,8 +49,7 @@ pub(super) async fn respond_robots(state: State, request: Request) -> poem::Resu
     // Of what is new, the first page without filters suffices.
     let text = format!("User-agent: *\nDisallow: {prefix}/out/\nDisallow: {prefix}/new?\n{sitemap}");
     let representation = Representation::negotiate(request.headers(), TEXT, text.into()).await?;
-    let length = representation.body.content_length();
-    Ok(with_length(representation.respond(request.headers()), length))
+    Ok(representation.respond(request.headers()))
 }
 
 async fn respond<Q: CachedQuery>(state: &State, request: &Request, query: impl FnOnce(PublicUrl) -> Q) -> poem::Result<Response> {

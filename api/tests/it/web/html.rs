@@ -79,6 +79,9 @@ fn unescape(text: &str) -> String {
 fn resolve(page: &str, reference: &str) -> String {
     let (path, _) = page.split_once('?').unwrap_or((page, ""));
     let reference = reference.split('#').next().unwrap();
+    if reference.starts_with('/') {
+        return reference.to_owned();
+    }
     if reference.starts_with('?') {
         return format!("{path}{reference}");
     }

@@ -200,6 +200,16 @@ pub enum RejectSubject {
     },
 }
 
+impl RejectSubject {
+    /// The provider's ids of the base event and of the event.
+    pub(crate) fn ids(&self) -> (Option<&str>, Option<&str>) {
+        match self {
+            Self::BaseEvent(base_event) => (base_event.as_deref(), None),
+            Self::Event { base_event, event } => (Some(base_event), event.as_deref()),
+        }
+    }
+}
+
 impl BaseEventItem {
     /// Merges a later element of the same base event into this one. The fields are those of the later element, except that the base
     /// event is online if either element is. After the last one, [`finish_merge`](Self::finish_merge) must be called.

@@ -11,7 +11,7 @@ use poem_openapi::registry::MetaSchema;
 
 pub use self::response::{EventReply, PastEvent, PastEventReply, PastMeta, PastZone};
 pub use self::rows::newest_changes_statement;
-pub(super) use self::rows::{CHANGES_PER_PAGE, END, find, read_newest};
+pub(super) use self::rows::{CHANGES_PER_PAGE, find, read_newest};
 use crate::query::{Edge, Moment, ParameterKind};
 
 /// An instant in the past.

@@ -15,7 +15,7 @@ use super::{
     response::{PastContext, PastEventReply},
 };
 use crate::{
-    database::sql::{ReadConnection, Sql, begin_snapshot, read_rows},
+    database::sql::{END_OF_LOG, ReadConnection, Sql, begin_snapshot, newest_before, read_rows},
     error::ApiError,
     resources::events::rows::{EventRows, ReadEvent, explain_missing, fetch},
 };
@@ -24,8 +24,6 @@ use crate::{
 pub(in crate::resources::events) const CHANGES_PER_PAGE: usize = 100;
 /// Pages of one request: half a year of a price that changes each hour.
 const MAX_PAGES: usize = 50;
-/// After all changes.
-pub(in crate::resources::events) const END: (i64, i32) = (i64::MAX, 0);
 /// The columns of a change.
 const COLUMNS: &str = "version, ordinal, at, kind, provider_id, event_id, changed, states";
 
@@ -115,7 +113,7 @@ async fn undo_changes(
     (id, as_of): (Uuid, UtcInstant),
     fields: &mut PastFields,
 ) -> Result<Undone, DbErr> {
-    let (mut position, mut created, mut oldest) = (END, None, UtcInstant(i64::MAX));
+    let (mut position, mut created, mut oldest) = (END_OF_LOG, None, UtcInstant(i64::MAX));
     for _ in 0..MAX_PAGES {
         let page = read_newest(snapshot, id, position).await?;
         let is_last = page.len() < CHANGES_PER_PAGE;
@@ -157,16 +155,7 @@ pub fn newest_changes_statement(backend: DbBackend, event_id: Uuid, (version, or
     let mut sql = Sql::default();
     let (event, version, ordinal) = (sql.bind(event_id), sql.bind(version), sql.bind(ordinal));
     let limit = sql.bind(CHANGES_PER_PAGE as u64);
-    // PostgreSQL may prefer the whole log to the index of an event, as for its history.
-    let newest = match backend {
-        DbBackend::Sqlite => {
-            format!("event_id = {event} AND (version, ordinal) < ({version}, {ordinal}) ORDER BY version DESC, ordinal DESC")
-        }
-        _ => format!(
-            "(event_id, version, ordinal) < ({event}, {version}, {ordinal}) AND event_id >= {event} \
-             ORDER BY event_id DESC, version DESC, ordinal DESC"
-        ),
-    };
+    let newest = newest_before(backend, ("event_id", &event), (&version, &ordinal));
     let text = format!("SELECT {COLUMNS} FROM change WHERE {newest} LIMIT {limit}");
     sql.statement(backend, text)
 }
