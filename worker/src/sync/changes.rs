@@ -1,6 +1,6 @@
 //! The changes of a feed, batch by batch: reads what differs again, and compares it with the rows of the copy.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, iter, sync::Arc};
 
 use entity::{UtcInstant, base_event, database_now, deadline, event, key_chunks};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
@@ -14,7 +14,7 @@ use super::{
     price_guard::PriceGuard,
     record::ChangeRecorder,
     report::Counts,
-    summary::{BaseEventDetail, ChangedBaseEvent, FeedComparison, FeedSummary, SpooledFeed},
+    summary::{BaseEventDetail, Element, FeedComparison, FeedSummary, SpooledFeed},
     tombstones::Tombstones,
 };
 use crate::{
@@ -151,21 +151,19 @@ impl<'a> FeedChanges<'a> {
 fn read_ahead(
     feed: Arc<SpooledFeed>,
     summary: Arc<FeedSummary>,
-    changed: Vec<ChangedBaseEvent>,
+    changed: Vec<Element>,
 ) -> mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>> {
     let (sender, receiver) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
-        let mut rest = changed.as_slice();
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = |changed: &&ChangedBaseEvent| {
-                bytes += changed.bytes();
+        let mut rest = changed.iter().peekable();
+        while let Some(first) = rest.next() {
+            let mut bytes = summary.count_bytes(first);
+            let mut fits = |next: &&Element| {
+                bytes += summary.count_bytes(next);
                 bytes <= BYTES_PER_BATCH
             };
-            let count = rest.iter().take_while(fits).count().max(1);
-            let (batch, later) = rest.split_at(count);
-            rest = later;
-            let details = batch.iter().map(|changed| feed.read_detail(&summary, changed)).collect();
+            let batch = iter::once(first).chain(iter::from_fn(|| rest.next_if(&mut fits)));
+            let details = batch.map(|first| feed.read_detail(&summary, first)).collect();
             // The receiver is gone because the sync has failed.
             if sender.blocking_send(details).is_err() {
                 return;

@@ -97,6 +97,11 @@ impl CopiedRows {
         Some(KnownElement { id, content_hash, events: element_events.try_into().ok()? })
     }
 
+    /// Whether a base event is in the copy.
+    pub(super) fn contains(&self, id: Uuid) -> bool {
+        self.rows.binary_search_by_key(&id, |row| row.id).is_ok()
+    }
+
     /// Reads a document without parsing the elements that are known.
     pub(super) fn with_filter<T>(&self, read: impl FnOnce(ElementFilter<'_>) -> T) -> T {
         read(ElementFilter { seed: self.seed, is_known: &|hash| self.find(hash).is_some() })

@@ -21,7 +21,7 @@ const PART_TIME: Duration = Duration::from_millis(2500);
 pub(super) fn is_needed(database: &DatabaseConnection, provider: &provider::Model, comparison: &FeedComparison) -> bool {
     database.get_database_backend() == DbBackend::Sqlite
         && (provider.last_success_at.is_none() || provider.loading_since.is_some())
-        && comparison.bytes() >= MIN_BYTES
+        && comparison.changed_bytes >= MIN_BYTES
 }
 
 /// Writes changes for [`PART_TIME`], and hides them from readers. Returns whether these were the last ones.

@@ -1,9 +1,9 @@
-//! A summary of a whole feed, in a few dozen bytes per base event: enough to decide whether the feed is plausible and which base events
-//! differ from the copy. Those are then read again.
+//! A summary of a whole feed, in 48 bytes per base event: enough to decide whether the feed is plausible and which base events differ from
+//! the copy. Those are then read again.
 //!
 //! This is the only part of a sync that needs memory in proportion to the feed, besides the stored hashes that it is compared with.
 
-use std::{collections::HashMap, io, num::NonZeroI64, ops::Range, sync::Arc};
+use std::{collections::HashMap, io, iter, num::NonZeroI64, ops::Range, sync::Arc};
 
 use uuid::Uuid;
 
@@ -38,8 +38,10 @@ pub(super) struct SpooledFeed {
 /// The summary of a feed.
 #[derive(Debug, Default)]
 pub(super) struct FeedSummary {
-    /// Ordered by id; a base event that is spread over several elements occurs more than once.
+    /// The first element of each base event, ordered by id.
     elements: Vec<Element>,
+    /// The others of base events that are spread over several elements, ordered by id and position.
+    later_elements: Vec<Element>,
     /// The items, and their rejected events, of a format that cannot be read again in parts; their elements have indexes of this list.
     items: Vec<(BaseEventItem, RejectedEvents)>,
     pub(super) event_count: usize,
@@ -47,9 +49,9 @@ pub(super) struct FeedSummary {
     pub(super) warnings: FeedWarnings,
 }
 
-/// One element of a base event.
+/// One element of a base event. If it is the first, the content and the events are those of all.
 #[derive(Clone, Copy, Debug)]
-struct Element {
+pub(super) struct Element {
     id: Uuid,
     content_hash: i64,
     /// Its position in the document, or its index in the items.
@@ -60,28 +62,13 @@ struct Element {
     hash: Option<NonZeroI64>,
 }
 
-/// A base event that differs from the copy or is new.
-#[derive(Debug)]
-pub(super) struct ChangedBaseEvent {
-    pub(super) id: Uuid,
-    spans: Vec<ElementSpan>,
-    pub(super) is_copied: bool,
-    /// Another of its elements was rejected: its events are not complete.
-    is_incomplete: bool,
-    element: Option<StoredElement>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct ElementSpan {
-    start: u64,
-    length: u32,
-}
-
 /// The base events that differ from the copy, and those removed from the feed.
 #[derive(Debug, Default)]
 pub(super) struct FeedComparison {
-    /// In the order of the document.
-    pub(super) changed: Vec<ChangedBaseEvent>,
+    /// The first elements of those that are new or differ from the copy, in the order of the document.
+    pub(super) changed: Vec<Element>,
+    /// Their size in the document.
+    pub(super) changed_bytes: usize,
     pub(super) removed: Vec<Uuid>,
     pub(super) unchanged_events: usize,
     /// Events of base events that were never copied.
@@ -118,43 +105,42 @@ impl SpooledFeed {
     }
 
     /// Reads one base event again.
-    pub(super) fn read_detail(
-        &self,
-        summary: &FeedSummary,
-        changed: &ChangedBaseEvent,
-    ) -> Result<BaseEventDetail, FeedReadError> {
-        Ok(self.read_whole(summary, changed)?.0)
+    pub(super) fn read_detail(&self, summary: &FeedSummary, first: &Element) -> Result<BaseEventDetail, FeedReadError> {
+        Ok(self.read_whole(summary, first)?.0)
     }
 
     /// Reads a base event with all its elements merged, and the warnings about events that several of them have.
-    fn read_whole(
-        &self,
-        summary: &FeedSummary,
-        changed: &ChangedBaseEvent,
-    ) -> Result<(BaseEventDetail, FeedWarnings), FeedReadError> {
+    fn read_whole(&self, summary: &FeedSummary, first: &Element) -> Result<(BaseEventDetail, FeedWarnings), FeedReadError> {
         let mut warnings = FeedWarnings::default();
         let (item, mut rejected) = if self.format.is_splittable() {
-            let (mut item, rejects) = self.merge_spans(&changed.spans)?;
+            let (mut item, rejects) = self.read_elements(first, summary.find_later(first.id))?;
             item.remove_duplicate_events(&mut warnings);
             let rejected = RejectedEvents::group(&rejects).remove(item.source_id.as_str()).unwrap_or_default();
             (item, rejected)
         } else {
-            let index = usize::try_from(changed.spans[0].start).unwrap_or(usize::MAX);
+            let index = usize::try_from(first.start).unwrap_or(usize::MAX);
             summary.items.get(index).cloned().ok_or_else(changed_spool)?
         };
-        rejected.has_unidentified |= changed.is_incomplete;
+        rejected.has_unidentified |= summary.is_incomplete(first.id);
         let (event_hashes, content_hash) = fingerprint::hash_base_event(&item, &rejected);
-        let ChangedBaseEvent { id, is_copied, element, .. } = *changed;
-        let detail = BaseEventDetail { id, item, rejected, event_hashes, content_hash, is_copied, element };
+        let detail = BaseEventDetail {
+            id: first.id,
+            item,
+            rejected,
+            event_hashes,
+            content_hash,
+            is_copied: self.copied.contains(first.id),
+            element: first.to_stored(),
+        };
         Ok((detail, warnings))
     }
 
     /// Reads and merges the elements of one base event, with their rejects.
-    fn merge_spans(&self, spans: &[ElementSpan]) -> Result<(BaseEventItem, Vec<RejectedItem>), FeedReadError> {
+    fn read_elements(&self, first: &Element, later: &[Element]) -> Result<(BaseEventItem, Vec<RejectedItem>), FeedReadError> {
         let mut merged: Option<BaseEventItem> = None;
         let mut rejects = Vec::new();
-        for span in spans {
-            let mut feed = self.format.reparse(&self.spool, span.range(), &self.conventions)?;
+        for element in iter::once(first).chain(later) {
+            let mut feed = self.format.reparse(&self.spool, element.span(), &self.conventions)?;
             let item = feed.base_events.pop().ok_or_else(changed_spool)?;
             rejects.append(&mut feed.rejects);
             match &mut merged {
@@ -163,7 +149,7 @@ impl SpooledFeed {
             }
         }
         let mut merged = merged.ok_or_else(changed_spool)?;
-        if spans.len() > 1 {
+        if !later.is_empty() {
             merged.finish_merge();
         }
         Ok((merged, rejects))
@@ -237,31 +223,50 @@ impl FeedSummary {
         Ok(())
     }
 
-    /// Merges base events that have more than one element: their content was not known while each element was read.
+    /// Merges base events that have more than one element: their content was not known while each element was read. The elements are
+    /// ordered by id and position.
     fn merge_elements(&mut self, feed: &SpooledFeed) -> Result<(), FeedReadError> {
-        let mut elements = std::mem::take(&mut self.elements);
-        for group in elements.chunk_by_mut(|left, right| left.id == right.id) {
-            let id = group[0].id;
-            let is_incomplete = self.rejects.base_events.binary_search(&id).is_ok();
-            if group.len() == 1 && !is_incomplete {
+        let Self { elements, later_elements, .. } = self;
+        elements.dedup_by(|later, first| {
+            let is_same = later.id == first.id;
+            if is_same {
+                first.events += later.events;
+                later_elements.push(*later);
+            }
+            is_same
+        });
+        let mut elements = std::mem::take(elements);
+        for first in &mut elements {
+            if self.find_later(first.id).is_empty() && !self.is_incomplete(first.id) {
                 continue;
             }
-            let spans = group.iter().map(ElementSpan::from).collect();
-            let (detail, duplicates) =
-                feed.read_whole(self, &ChangedBaseEvent { id, spans, is_copied: false, is_incomplete, element: None })?;
-            let events: usize = group.iter().map(|element| element.events as usize).sum();
-            let repeated = events - detail.item.events.len();
+            let (detail, duplicates) = feed.read_whole(self, first)?;
+            let events = u32::try_from(detail.item.events.len()).unwrap_or(u32::MAX);
+            let repeated = (first.events - events) as usize;
             self.event_count -= repeated;
             self.warnings.merge(duplicates, repeated);
-            for element in group.iter_mut() {
-                element.content_hash = detail.content_hash;
-                element.events = 0;
-                element.hash = None;
-            }
-            group[0].events = u32::try_from(detail.item.events.len()).unwrap_or(u32::MAX);
+            *first = Element { content_hash: detail.content_hash, events, hash: None, ..*first };
         }
         self.elements = elements;
         Ok(())
+    }
+
+    /// The elements of a base event after its first one.
+    fn find_later(&self, id: Uuid) -> &[Element] {
+        let later = &self.later_elements;
+        let start = later.partition_point(|element| element.id < id);
+        let count = later[start..].partition_point(|element| element.id == id);
+        &later[start..start + count]
+    }
+
+    /// Whether an element of a base event was rejected: its events are not complete.
+    fn is_incomplete(&self, base_event: Uuid) -> bool {
+        self.rejects.base_events.binary_search(&base_event).is_ok()
+    }
+
+    /// The size of a base event in the document.
+    pub(super) fn count_bytes(&self, first: &Element) -> usize {
+        iter::once(first).chain(self.find_later(first.id)).map(|element| element.length as usize).sum()
     }
 
     /// The number of events for the guard: rejected ones count as present.
@@ -273,7 +278,8 @@ impl FeedSummary {
     ///
     /// A base event without a readable id may be any that is missing, unless the previous feed had as many.
     pub(super) fn compare(mut self, copied: &[CopiedRow], previously_unidentified: usize) -> (Self, FeedComparison) {
-        let elements = std::mem::take(&mut self.elements);
+        // The elements become the result: there may be millions.
+        let mut changed = std::mem::take(&mut self.elements);
         let all_are_known = self.rejects.unidentified <= previously_unidentified;
         let mut comparison = FeedComparison::default();
         let mut copied = copied.iter().peekable();
@@ -283,59 +289,39 @@ impl FeedSummary {
                 comparison.removed.push(copied.id);
             }
         };
-        for group in elements.chunk_by(|left, right| left.id == right.id) {
-            let first = group[0];
-            while let Some(missing) = copied.next_if(|copied| copied.id < first.id) {
+        changed.retain(|element| {
+            while let Some(missing) = copied.next_if(|copied| copied.id < element.id) {
                 remove(missing);
             }
-            let copied = copied.next_if(|copied| copied.id == first.id);
-            let element = first.hash.map(|hash| StoredElement::new(hash.get(), first.content_hash, first.events));
-            if copied.is_some_and(|copied| copied.content_hash() == Some(first.content_hash)) {
-                comparison.unchanged_events += first.events as usize;
-                if copied.is_some_and(|copied| !copied.has_element) {
-                    comparison.learned.extend(element.map(|element| (first.id, element)));
+            let copied = copied.next_if(|copied| copied.id == element.id);
+            if let Some(copied) = copied.filter(|copied| copied.content_hash() == Some(element.content_hash)) {
+                comparison.unchanged_events += element.events as usize;
+                if !copied.has_element {
+                    comparison.learned.extend(element.to_stored().map(|stored| (element.id, stored)));
                 }
-            } else {
-                if copied.is_none() {
-                    comparison.new_events += group.iter().map(|element| element.events as usize).sum::<usize>();
-                }
-                comparison.changed.push(ChangedBaseEvent {
-                    id: first.id,
-                    spans: group.iter().map(ElementSpan::from).collect(),
-                    is_copied: copied.is_some(),
-                    is_incomplete: self.rejects.base_events.binary_search(&first.id).is_ok(),
-                    element,
-                });
+                return false;
             }
-        }
+            if copied.is_none() {
+                comparison.new_events += element.events as usize;
+            }
+            comparison.changed_bytes += self.count_bytes(element);
+            true
+        });
         copied.for_each(remove);
-        comparison.changed.sort_unstable_by_key(|changed| changed.spans[0].start);
+        changed.shrink_to_fit();
+        changed.sort_unstable_by_key(|element| element.start);
+        comparison.changed = changed;
         (self, comparison)
     }
 }
 
-impl From<&Element> for ElementSpan {
-    fn from(element: &Element) -> Self {
-        Self { start: element.start, length: element.length }
-    }
-}
-
-impl ElementSpan {
-    fn range(self) -> Range<u64> {
+impl Element {
+    fn span(&self) -> Range<u64> {
         self.start..self.start + u64::from(self.length)
     }
-}
 
-impl FeedComparison {
-    /// The size of the changed base events in the document.
-    pub(super) fn bytes(&self) -> usize {
-        self.changed.iter().map(ChangedBaseEvent::bytes).sum()
-    }
-}
-
-impl ChangedBaseEvent {
-    /// Its size in the document.
-    pub(super) fn bytes(&self) -> usize {
-        self.spans.iter().map(|span| span.length as usize).sum()
+    /// `None` if the base event must be parsed the next time.
+    fn to_stored(self) -> Option<StoredElement> {
+        self.hash.map(|hash| StoredElement::new(hash.get(), self.content_hash, self.events))
     }
 }
