@@ -127,6 +127,11 @@ impl<'a> FeedChanges<'a> {
         Ok(Some(changes))
     }
 
+    /// Whether there is no previous state, so that nothing is recorded.
+    pub(super) fn is_first_load(&self) -> bool {
+        self.recorder.is_none()
+    }
+
     pub(super) fn origin(&self) -> FeedOrigin {
         self.origin
     }

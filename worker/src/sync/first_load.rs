@@ -1,4 +1,4 @@
-//! The first load of a large provider into SQLite, in parts.
+//! The first load of a provider: with other plans on PostgreSQL, and in parts on SQLite, if it is large.
 //!
 //! SQLite has one write lock. One transaction would hold it for minutes, and every other write would fail. The parts are committed in
 //! short transactions instead, while `provider.loading_since` hides the provider from readers. The transaction that closes the run clears
@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
-use entity::provider;
-use sea_orm::{ColumnTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter};
+use entity::{deadline, provider};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter,
+};
 use tokio::time::Instant;
 
 use super::{SyncError, changes::FeedChanges, diff::FeedOrigin, summary::FeedComparison, write::CopyWriter};
@@ -16,12 +18,24 @@ use super::{SyncError, changes::FeedChanges, diff::FeedOrigin, summary::FeedComp
 const MIN_BYTES: usize = 8 * 1024 * 1024;
 /// How long a transaction is continued: with its last batch, shorter than the time that other writers wait.
 const PART_TIME: Duration = Duration::from_millis(2500);
+/// Settings of PostgreSQL with which rows are found by their keys. It has no statistics of the rows of the same transaction, so it would
+/// read whole tables for each batch, which takes longer with each one. Plans that were cached before are discarded.
+const PLAN_WITH_KEYS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; \
+     SET LOCAL enable_mergejoin = off; DISCARD PLANS";
 
 /// Whether the changes are written in parts: a snapshot of a provider that readers have never seen.
 pub(super) fn is_needed(database: &DatabaseConnection, provider: &provider::Model, comparison: &FeedComparison) -> bool {
     database.get_database_backend() == DbBackend::Sqlite
         && (provider.last_success_at.is_none() || provider.loading_since.is_some())
         && comparison.changed_bytes >= MIN_BYTES
+}
+
+/// Lets PostgreSQL find rows by their keys until the end of the transaction.
+pub(super) async fn plan_with_keys(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        deadline::within(deadline::SHORT, transaction, transaction.execute_unprepared(PLAN_WITH_KEYS)).await?;
+    }
+    Ok(())
 }
 
 /// Writes changes for [`PART_TIME`], and hides them from readers. Returns whether these were the last ones.

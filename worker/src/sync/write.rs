@@ -16,11 +16,14 @@ use super::{
     SyncError,
     changes::FeedChanges,
     diff::{CopyChanges, FeedOrigin},
-    fingerprint,
+    fingerprint, first_load,
 };
 
 /// Writes all changes of a feed in one transaction.
 pub(super) async fn write_all(transaction: &DatabaseTransaction, changes: &mut FeedChanges<'_>) -> Result<(), SyncError> {
+    if changes.is_first_load() {
+        first_load::plan_with_keys(transaction).await?;
+    }
     let mut writer = CopyWriter::new(changes.origin());
     while let Some(batch) = changes.next(transaction).await? {
         writer.write(transaction, batch).await?;
