@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use sea_orm::prelude::Uuid;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::LoggedChange;
 use crate::change::ChangeKind;
 
-/// A change of an event.
+/// A change of an event. `V` is the type of values: parsed, or as text.
 #[derive(Clone, Debug, Serialize)]
-pub struct ChangeDocument {
+pub struct ChangeDocument<V = Value> {
     /// The position after this change.
     pub cursor: String,
     /// When the change was committed, as RFC 3339.
@@ -23,19 +23,19 @@ pub struct ChangeDocument {
     /// The slug of its provider.
     pub provider: String,
     /// The changed fields by name.
-    pub changed: BTreeMap<String, FieldChange>,
+    pub changed: BTreeMap<String, FieldChange<V>>,
 }
 
 /// A changed field.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct FieldChange {
+pub struct FieldChange<V = Value> {
     /// The previous value; null if there was none.
-    pub old: Value,
+    pub old: V,
     /// The new value; null if there is none.
-    pub new: Value,
+    pub new: V,
 }
 
-impl From<LoggedChange> for ChangeDocument {
+impl<V: DeserializeOwned> From<LoggedChange> for ChangeDocument<V> {
     fn from(row: LoggedChange) -> Self {
         Self {
             cursor: row.cursor().encode(),

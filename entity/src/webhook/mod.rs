@@ -13,8 +13,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use sea_orm::{
     ActiveValue::{self, Set},
-    ConnectionTrait, DbErr, Iterable, QueryOrder, QuerySelect,
+    ConnectionTrait, DbErr, Iterable, QueryOrder, QuerySelect, QueryTrait,
     entity::prelude::*,
+    sea_query::{Query, UpdateStatement},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub use self::{
     secret::WebhookSecret,
 };
 use crate::{
-    UtcInstant,
+    UtcInstant, catalogue_version,
     change::ChangeKind,
     change_log::{ChangeCursor, ChangesQuery, cursor_after},
     state_filter::StateFilter,
@@ -248,14 +249,36 @@ impl ActiveModel {
 /// # Errors
 ///
 /// When the database is unavailable.
-pub async fn update(database: &impl ConnectionTrait, (id, revision): (Uuid, i64), columns: ActiveModel) -> Result<bool, DbErr> {
-    let updated = Entity::update_many()
+pub async fn update(database: &impl ConnectionTrait, of: (Uuid, i64), columns: ActiveModel) -> Result<bool, DbErr> {
+    Ok(database.execute(&update_statement(of, columns)).await?.rows_affected() == 1)
+}
+
+/// The same; returns the version of the catalogue if the columns were written.
+///
+/// # Errors
+///
+/// When the database is unavailable.
+pub async fn update_at_version(
+    database: &impl ConnectionTrait,
+    of: (Uuid, i64),
+    columns: ActiveModel,
+) -> Result<Option<i64>, DbErr> {
+    let version = catalogue_version::Entity::find_by_id(catalogue_version::ONLY_ROW)
+        .select_only()
+        .column(catalogue_version::Column::Version)
+        .into_query();
+    let mut update = update_statement(of, columns);
+    update.returning(Query::returning().expr(version));
+    // To the end, which is where SQLite commits and reports a full disk.
+    database.query_all(&update).await?.first().map(|row| row.try_get_by_index(0)).transpose()
+}
+
+fn update_statement((id, revision): (Uuid, i64), columns: ActiveModel) -> UpdateStatement {
+    Entity::update_many()
         .set(ActiveModel { revision: Set(revision + 1), ..columns })
         .filter(COLUMN.id.eq(id))
         .filter(COLUMN.revision.eq(revision))
-        .exec(database)
-        .await?;
-    Ok(updated.rows_affected == 1)
+        .into_query()
 }
 
 /// Selects endpoints, the oldest first, without the bodies of their batches.

@@ -56,7 +56,7 @@ pub async fn deliver(context: &DeliveryContext, claim: &Claim, id: Uuid) -> Resu
         return Ok(DeliveryEnd::Unreadable);
     };
     let source = source_of(&webhook, &selection);
-    let mut delivery = Delivery { context, clock, until, selection, source, webhook };
+    let mut delivery = Delivery { context, clock, until, selection, source, webhook, written_at: None };
     delivery.run().await?;
     if Instant::now() <= until {
         return Ok(DeliveryEnd::Done);
@@ -93,6 +93,8 @@ struct Delivery<'a> {
     /// The changes after the batch that is being delivered, or after the position.
     source: BatchSource,
     webhook: webhook::Model,
+    /// The version of the catalogue when this job wrote the row, if nothing else has written it since.
+    written_at: Option<i64>,
 }
 
 /// Whether to continue.
@@ -149,7 +151,9 @@ impl Delivery<'_> {
     /// Sends the batch, and stores the result.
     async fn attempt(&mut self, batch: FrozenBatch) -> Result<Step, DbErr> {
         let database = &self.context.database;
-        if let Some(body) = within(database, remove_content(database, &batch.body)).await? {
+        if !self.is_current()
+            && let Some(body) = within(database, remove_content(database, &batch.body)).await?
+        {
             let columns = webhook::ActiveModel { batch: Set(Some(body)), ..Default::default() };
             if !self.write(columns).await? {
                 self.reset_source();
@@ -169,6 +173,12 @@ impl Delivery<'_> {
         // It was moved to another position during the attempt.
         self.reset_source();
         Ok(Step::Continue)
+    }
+
+    /// Whether no content of the batch was removed until it was frozen: the version of the catalogue was still that of the log which its
+    /// changes were read from, and a takedown increments it.
+    fn is_current(&self) -> bool {
+        self.written_at.is_some() && self.written_at == self.source.version()
     }
 
     /// Moves the position behind the batch, and stores the next one.
@@ -207,9 +217,9 @@ impl Delivery<'_> {
         sent: &Sent,
         describe: impl Fn(&webhook::Model) -> webhook::ActiveModel,
     ) -> Result<bool, DbErr> {
-        for _ in 0..MAX_WRITES {
+        for write in 0..MAX_WRITES {
             // It was written, but the response of the database was lost.
-            if parse_attempts(&self.webhook.attempts).contains(&sent.attempt) {
+            if write > 0 && parse_attempts(&self.webhook.attempts).contains(&sent.attempt) {
                 return Ok(true);
             }
             if self.webhook.batch_id.as_deref() != Some(id) {
@@ -230,8 +240,9 @@ impl Delivery<'_> {
         let database = &self.context.database;
         let (id, revision) = (self.webhook.id, self.webhook.revision);
         let what = "state of a webhook";
-        let update = || webhook::update(database, (id, revision), columns.clone());
-        if record_when_available(database, what, update).await? {
+        let update = || webhook::update_at_version(database, (id, revision), columns.clone());
+        self.written_at = record_when_available(database, what, update).await?;
+        if self.written_at.is_some() {
             self.webhook.apply(&columns);
             return Ok(true);
         }

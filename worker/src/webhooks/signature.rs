@@ -10,15 +10,15 @@ const VERSION: &str = "v1";
 
 /// The header `webhook-signature`: a signature for each secret, separated by spaces.
 pub(super) fn sign<'a>(secrets: impl Iterator<Item = &'a WebhookSecret>, (id, timestamp): (&str, i64), body: &str) -> String {
-    let content = format!("{id}.{timestamp}.{body}");
-    secrets.filter_map(|secret| sign_with(secret, content.as_bytes())).collect::<Vec<_>>().join(" ")
+    let prefix = format!("{id}.{timestamp}.");
+    secrets.filter_map(|secret| sign_with(secret, &[&prefix, body])).collect::<Vec<_>>().join(" ")
 }
 
-fn sign_with(secret: &WebhookSecret, content: &[u8]) -> Option<String> {
+fn sign_with(secret: &WebhookSecret, content: &[&str]) -> Option<String> {
     let key = STANDARD.decode(secret.base64()).ok()?;
     // HMAC accepts keys of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
-    mac.update(content);
+    content.iter().for_each(|part| mac.update(part.as_bytes()));
     Some(format!("{VERSION},{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 

@@ -18,8 +18,8 @@ use uuid::Uuid;
 const MAX_BATCH_CHANGES: usize = 100;
 /// Bytes of a batch, except of one change that is larger alone. Common servers accept a megabyte.
 const MAX_BATCH_BYTES: usize = 256 * 1024;
-/// Changes that are read together, for several batches.
-const PAGE_CHANGES: u64 = 400;
+/// Changes that are read together, for several batches. Most have some 500 bytes.
+const PAGE_CHANGES: u64 = 1_000;
 /// Bytes of changes after which no more are read: two batches, which each delivery of the process may hold.
 const PAGE_BYTES: usize = 512 * 1024;
 /// The type of messages with changes.
@@ -45,12 +45,19 @@ pub(super) struct BatchSource {
     /// Where the log continues after them.
     next: ChangeCursor,
     is_last: bool,
+    /// The version of the catalogue in the snapshot of these rows. It has no content that was removed before.
+    version: Option<i64>,
 }
 
 impl BatchSource {
     pub(super) fn new(selection: WebhookSelection, position: ChangeCursor) -> Self {
         let query = ChangesQuery { max_bytes: PAGE_BYTES, ..selection.into_query(position, PAGE_CHANGES) };
-        Self { query, rows: VecDeque::new(), next: position, is_last: false }
+        Self { query, rows: VecDeque::new(), next: position, is_last: false, version: None }
+    }
+
+    /// The version of the catalogue when the changes of the last batch were read; `None` if none was frozen.
+    pub(super) fn version(&self) -> Option<i64> {
+        self.version
     }
 
     /// Freezes the next batch.
@@ -61,7 +68,7 @@ impl BatchSource {
             }
             let reading = read(database, &self.query);
             let Some(page) = deadline::within(deadline::SHORT, database, reading).await? else { return Ok(Next::Expired) };
-            (self.next, self.is_last) = (page.next, page.is_last);
+            (self.next, self.is_last, self.version) = (page.next, page.is_last, Some(page.version));
             self.query.after = Some(page.next);
             self.rows = page.rows.into_iter().map(encode).collect::<Result<_, _>>()?;
         }
@@ -97,7 +104,7 @@ pub(super) fn new_message_id() -> String {
 
 fn encode(row: LoggedChange) -> Result<(ChangeCursor, Box<RawValue>), DbErr> {
     let cursor = row.cursor();
-    let json = to_raw_value(&ChangeDocument::from(row)).map_err(|error| DbErr::Json(error.to_string()))?;
+    let json = to_raw_value(&ChangeDocument::<Box<RawValue>>::from(row)).map_err(|error| DbErr::Json(error.to_string()))?;
     Ok((cursor, json))
 }
 

@@ -4,15 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use entity::{
+    begin_write,
     change::ChangeKind,
     change_log::parse_cursor,
-    database_now, tombstone,
+    database_now,
+    footprint::Footprint,
+    release::{self, Cause},
+    tombstone,
     webhook::{self, MessageKind, WebhookSecret, WebhookSelection, forget_event, forget_provider, parse_attempts},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use migration::{on_every_backend, testing::TestDatabase};
 use provider_sim::{ReceivedMessage, ReceiverReply};
-use sea_orm::{ActiveValue::Set, EntityTrait, prelude::Uuid};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, prelude::Uuid};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use worker::webhooks::test_message::send_test;
@@ -26,6 +30,7 @@ on_every_backend!(
     two_secrets_sign_while_both_are_valid,
     a_secret_may_be_replaced_between_two_attempts,
     removed_content_is_not_sent_again,
+    content_that_was_read_before_its_removal_is_not_sent,
     content_is_removed_from_stored_batches,
     a_test_has_no_changes,
     large_changes_are_in_small_batches,
@@ -36,13 +41,13 @@ async fn changes_are_sent_once_in_order_and_in_batches(database: Arc<TestDatabas
     world.publish("fever", ChangeKind::Created, 3).await;
     let id = world.insert_default_webhook().await;
     let mut events = Vec::new();
-    for count in [120, 1, 500] {
+    for count in [120, 1, 1_100] {
         events.extend(world.publish("fever", ChangeKind::PriceChanged, count).await);
     }
     world.deliver(id).await;
     let messages = world.receiver.messages();
     assert_eq!(events_of(&messages), events, "the changes before it was created are not sent");
-    assert_eq!((messages.len(), ids_of(&messages).len()), (7, 7));
+    assert_eq!((messages.len(), ids_of(&messages).len()), (13, 13));
     let sizes = messages.iter().map(|message| changes_of(std::slice::from_ref(message)).len());
     assert!(sizes.clone().all(|size| size <= 100), "{:?}", sizes.collect::<Vec<_>>());
     for message in &messages {
@@ -53,9 +58,9 @@ async fn changes_are_sent_once_in_order_and_in_batches(database: Arc<TestDatabas
         assert_eq!(body["type"], "changes");
     }
     let row = world.find(id).await;
-    assert_eq!((row.batch, row.failures, parse_attempts(&row.attempts).len()), (None, 0, 7));
+    assert_eq!((row.batch, row.failures, parse_attempts(&row.attempts).len()), (None, 0, 13));
     world.deliver(id).await;
-    assert_eq!(world.receiver.count(), 7, "nothing is left");
+    assert_eq!(world.receiver.count(), 13, "nothing is left");
 }
 
 async fn only_selected_changes_are_sent(database: Arc<TestDatabase>) {
@@ -153,6 +158,17 @@ fn previous() -> WebhookSecret {
     WebhookSecret::of_base64("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
 }
 
+async fn insert_tombstone(database: &impl ConnectionTrait, event_id: Uuid) {
+    let row = tombstone::ActiveModel {
+        event_id: Set(event_id),
+        base_event_id: Set(Uuid::nil()),
+        provider_id: Set(1),
+        removed_at: Set(entity::UtcInstant(0)),
+        reason: Set("court order".to_owned()),
+    };
+    tombstone::Entity::insert(row).exec_without_returning(database).await.unwrap();
+}
+
 /// A worker may freeze content while it is being removed, and programs of an earlier release do not remove it from batches.
 async fn removed_content_is_not_sent_again(database: Arc<TestDatabase>) {
     let world = World::new(database).await;
@@ -160,20 +176,35 @@ async fn removed_content_is_not_sent_again(database: Arc<TestDatabase>) {
     let events = world.publish("fever", ChangeKind::PriceChanged, 3).await;
     world.receiver.script([ReceiverReply::Status(500, "")]);
     world.deliver(id).await;
-    let row = tombstone::ActiveModel {
-        event_id: Set(events[1]),
-        base_event_id: Set(Uuid::nil()),
-        provider_id: Set(1),
-        removed_at: Set(entity::UtcInstant(0)),
-        reason: Set("court order".to_owned()),
-    };
-    tombstone::Entity::insert(row).exec_without_returning(&world.database).await.unwrap();
+    insert_tombstone(&world.database, events[1]).await;
     world.retry(id).await;
     let messages = world.receiver.messages();
     let changed: Vec<Value> = changes_of(&messages[1..]).iter().map(|change| change["changed"].clone()).collect();
     let price = json!({ "min_price": { "old": 30.0, "new": 25.0 } });
     assert_eq!(changed, [price.clone(), json!({}), price]);
     assert_eq!((ids_of(&messages).len(), events_of(&messages[1..])), (1, events), "the message is the same one");
+}
+
+/// The changes of several messages are read together.
+async fn content_that_was_read_before_its_removal_is_not_sent(database: Arc<TestDatabase>) {
+    let world = World::new(database).await;
+    let id = world.insert_default_webhook().await;
+    let events = world.publish("fever", ChangeKind::PriceChanged, 250).await;
+    world.receiver.script([ReceiverReply::Held]);
+    let removing = async {
+        world.receiver.wait_for(1).await;
+        let transaction = begin_write(&world.database).await.unwrap();
+        insert_tombstone(&transaction, events[150]).await;
+        release::publish(&transaction, (Cause::Takedown, None), &Footprint::default()).await.unwrap();
+        transaction.commit().await.unwrap();
+        world.receiver.release();
+    };
+    tokio::join!(world.deliver(id), removing);
+    let messages = world.receiver.messages();
+    assert_eq!((messages.len(), events_of(&messages)), (3, events));
+    let blank: Vec<usize> =
+        changes_of(&messages).iter().enumerate().filter(|(_, change)| change["changed"] == json!({})).map(|(at, _)| at).collect();
+    assert_eq!(blank, [150]);
 }
 
 async fn content_is_removed_from_stored_batches(database: Arc<TestDatabase>) {
