@@ -7,7 +7,7 @@ export CARGO_TERM_COLOR ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run start server up down test tests test-alerts test-backup test-browser test-clients test-clocks test-deploy test-exports test-mcp test-openapi test-systemd \
-	test-upgrade check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak fuzz fuzz-xml bench bench-sync bench-search \
+	test-upgrade check audit coverage smoke fmt format dist migrate openapi tools ha chaos soak crashes fuzz fuzz-xml bench bench-sync bench-search \
 	bench-concerts bench-find bench-rates bench-push bench-churn bench-changes
 
 help: ## List the commands
@@ -126,6 +126,11 @@ soak: ## Run the programs under load and changing faults for an hour (SOAK="--mi
 	$(CARGO) build --workspace --bins --locked
 	@scripts/require-servers
 	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos soak $(SOAK)
+
+crashes: ## Compare the log of changes with a replay while programs are killed (CRASHES="--database sqlite --syncs 100 --pushes 100")
+	$(CARGO) build --workspace --bins --locked
+	@scripts/require-servers
+	@$${CARGO_TARGET_DIR:-target}/debug/marquee-chaos crashes $(CRASHES)
 
 bench: bench-sync bench-search bench-concerts bench-find bench-rates bench-push bench-churn bench-changes ## Run all benchmarks
 

@@ -23,7 +23,7 @@ pub(crate) const DESTINATION: &str = "XXBBB";
 /// Percentage of the polled events that change between two polls, so that cached responses expire.
 const CHURN: f64 = 5.0;
 /// Short, so that the jobs of a killed worker are soon claimed by another one.
-const LEASE_SECONDS: u32 = 5;
+pub(crate) const LEASE_SECONDS: u32 = 5;
 
 /// An API or a worker, and its address.
 #[derive(Debug)]
@@ -48,6 +48,9 @@ pub(crate) struct DeploymentSettings {
     pub(crate) workers: usize,
     /// The feed of the polled provider; `None` for one that this process simulates.
     pub(crate) provider_url: Option<String>,
+    /// More entries of `providers.toml`.
+    pub(crate) more_providers: String,
+    pub(crate) lease_seconds: u32,
     /// More variables of the first worker.
     pub(crate) first_worker_variables: Vec<(&'static str, String)>,
 }
@@ -66,9 +69,13 @@ impl Deployment {
     pub(crate) async fn start(sandbox: &Sandbox, settings: &DeploymentSettings) -> Result<Self, Failure> {
         let (provider_url, stop_provider) = match &settings.provider_url {
             Some(url) => (url.clone(), None),
-            None => start_provider().await.map(|(url, stop)| (url, Some(stop)))?,
+            None => {
+                let catalogue = SimCatalogue { churn: CHURN, ..SimCatalogue::default() };
+                start_provider(catalogue).await.map(|(url, stop)| (url, Some(stop)))?
+            }
         };
-        let providers = sandbox.write("providers.toml", &format_providers(&provider_url))?;
+        let providers = format_providers(&provider_url) + &settings.more_providers;
+        let providers = sandbox.write("providers.toml", &providers)?;
         let database_url = &settings.database_url;
         let migrate =
             sandbox.program("migrate", find_built_program("marquee-migrate")?).args(["up"]).env("DATABASE_URL", database_url);
@@ -93,7 +100,7 @@ impl Deployment {
                 .env("METRICS_LISTEN", &address)
                 .env("DATABASE_URL", database_url)
                 .env("PROVIDERS_FILE", &providers.display())
-                .env("JOB_LEASE_SECONDS", &LEASE_SECONDS);
+                .env("JOB_LEASE_SECONDS", &settings.lease_seconds);
             let program = more.iter().fold(program, |program, (name, value)| program.env(name, value));
             workers.push(Server { program, address });
         }
@@ -109,25 +116,24 @@ impl Deployment {
     }
 }
 
-async fn start_provider() -> Result<(String, DropGuard), Failure> {
+/// Starts a simulated provider, and returns the URL of its feed.
+pub(crate) async fn start_provider(catalogue: SimCatalogue) -> Result<(String, DropGuard), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/feed", listener.local_addr()?);
     let stop = CancellationToken::new();
-    tokio::spawn(provider_sim::serve(
-        listener,
-        SimProvider::new(SimCatalogue { churn: CHURN, ..SimCatalogue::default() }),
-        stop.clone(),
-    ));
+    tokio::spawn(provider_sim::serve(listener, SimProvider::new(catalogue), stop.clone()));
     Ok((url, stop.drop_guard()))
 }
 
 /// A provider that is polled, and one that receives pushed feeds.
 fn format_providers(url: &str) -> String {
-    let entry = |slug: &str, url: &str, schedule: &str| {
-        format!(
-            "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\nschedule = \"{schedule}\"\n\
-             currency = \"EUR\"\nallow_private_addresses = true\n\n"
-        )
-    };
-    entry(POLLED, url, "*/2 * * * * *") + &entry(PUSHED, "http://127.0.0.1:1/", "0 0 0 1 1 *")
+    format_provider(POLLED, url, "*/2 * * * * *") + &format_provider(PUSHED, "http://127.0.0.1:1/", "0 0 0 1 1 *")
+}
+
+/// An entry of `providers.toml`.
+pub(crate) fn format_provider(slug: &str, url: &str, schedule: &str) -> String {
+    format!(
+        "[[provider]]\nslug = \"{slug}\"\nurl = \"{url}\"\nformat = \"event-list-xml\"\nschedule = \"{schedule}\"\n\
+         currency = \"EUR\"\nallow_private_addresses = true\n\n"
+    )
 }

@@ -4,6 +4,7 @@
 //! write must be there. The results are a table; a missed limit is a failure.
 
 mod client;
+mod crashes;
 mod deployment;
 mod disk;
 mod ha;
@@ -31,6 +32,7 @@ async fn main() -> ExitCode {
             ChaosCommand::Ha(settings) => ha::run(&settings).await,
             ChaosCommand::Matrix(settings) => matrix::run(&settings).await,
             ChaosCommand::Soak(settings) => soak::run(&settings).await,
+            ChaosCommand::Crashes(settings) => crashes::run(&settings).await,
         }
     };
     // Programs are stopped on drop, so an interrupted run must return.

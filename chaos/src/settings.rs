@@ -20,6 +20,8 @@ pub(crate) enum ChaosCommand {
     Matrix(MatrixSettings),
     /// All faults again and again, under load: memory, open files, rows and lag at the start and at the end
     Soak(SoakSettings),
+    /// Syncs and pushes while programs are killed at random moments: the log of changes must equal a replay
+    Crashes(CrashSettings),
 }
 
 #[derive(Args, Debug)]
@@ -59,4 +61,17 @@ pub(crate) struct SoakSettings {
     /// The database
     #[arg(long, value_enum, default_value = "postgres")]
     pub(crate) database: Storage,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CrashSettings {
+    /// The least number of syncs
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) syncs: u64,
+    /// The number of pushed feeds
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) pushes: u64,
+    /// Only this database
+    #[arg(long, value_enum)]
+    pub(crate) database: Option<Storage>,
 }

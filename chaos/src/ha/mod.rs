@@ -17,7 +17,7 @@ use self::{
 };
 use crate::{
     client::Client,
-    deployment::{Deployment, DeploymentSettings},
+    deployment::{Deployment, DeploymentSettings, LEASE_SECONDS},
     ledger::Ledger,
     load::{Load, LoadKind, LoadReport, prepare},
     sandbox::Sandbox,
@@ -146,6 +146,8 @@ impl Stack {
             redis_urls: vec![sentinels.url(), cluster.url()],
             workers: 2,
             provider_url: None,
+            more_providers: String::new(),
+            lease_seconds: LEASE_SECONDS,
             first_worker_variables: Vec::new(),
         };
         let deployment = Deployment::start(&sandbox, &programs).await?;

@@ -13,7 +13,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use super::fault::{Action, Storage, Target};
 use crate::{
     client::Client,
-    deployment::{Deployment, DeploymentSettings},
+    deployment::{Deployment, DeploymentSettings, LEASE_SECONDS},
     disk::SmallDisk,
     load::prepare,
     process::Program,
@@ -79,6 +79,8 @@ impl Stack {
             redis_urls: vec![redis_url; count],
             workers: count,
             provider_url: Some(format!("http://{}/feed", provider_proxy.address)),
+            more_providers: String::new(),
+            lease_seconds: LEASE_SECONDS,
             first_worker_variables: faketime.as_deref().map(|library| fake_clock(library, &sandbox)).unwrap_or_default(),
         };
         sandbox.write(CLOCK, "+0")?;
