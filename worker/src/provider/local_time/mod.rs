@@ -91,6 +91,31 @@ impl LocalTime {
     }
 }
 
+/// A date as it is written, before its zone is known.
+#[derive(Debug)]
+pub(super) enum WrittenDate {
+    /// Without a time.
+    Day(NaiveDate),
+    /// Without an offset and a zone.
+    Clock(NaiveDateTime),
+    /// With an offset or a zone.
+    Instant(DateTime<Utc>),
+}
+
+impl WrittenDate {
+    /// Parses a date in the forms of [`LocalTime::parse`]. Fractions of seconds are left out.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let WrittenTime { date, clock, offset, zone } = WrittenTime::parse(text)?;
+        let Some(clock) = clock else { return Ok(Self::Day(date)) };
+        let local = clock.on(date).ok_or_else(|| describe_years(text))?;
+        Ok(match (offset, zone) {
+            (Some(offset), _) => Self::Instant((local - offset).and_utc()),
+            (None, Some(zone)) => Self::Instant(to_instant(local, zone)),
+            (None, None) => Self::Clock(local),
+        })
+    }
+}
+
 /// Whether a date is one of those with which systems write that there is none, such as `0001-01-01T00:00:00`.
 #[must_use]
 pub fn means_none(text: &str) -> bool {
@@ -133,7 +158,8 @@ fn find_day_edge(date: NaiveDate, edge: DayEdge, zone: Tz) -> UtcInstant {
     }
 }
 
-fn to_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+/// The instant of a time on the clock of a zone.
+pub(super) fn to_instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     match zone.from_local_datetime(&local) {
         LocalResult::Single(instant) | LocalResult::Ambiguous(instant, _) => instant.to_utc(),
         LocalResult::None => {

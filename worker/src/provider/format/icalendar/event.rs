@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use calcard::icalendar::{ICalendarComponent, ICalendarParameterName, ICalendarProperty, ICalendarValue};
-use chrono::DateTime;
+use calcard::icalendar::{ICalendarComponent, ICalendarEntry, ICalendarParameterName, ICalendarProperty, ICalendarValue};
 use chrono_tz::Tz;
 use entity::EventStatus;
 
-use super::occurrences::Occurrence;
+use super::{dates::Moment, occurrences::Occurrence};
 use crate::provider::{
     format::{
         Conventions,
@@ -18,6 +17,8 @@ use crate::provider::{
     quote::quote,
     time_zone,
 };
+
+const IN_THE_OCEAN: &str = "the coordinates 0, 0 are in the ocean";
 
 /// The text of a property.
 pub(super) fn text<'a>(component: &'a ICalendarComponent, property: &ICalendarProperty) -> Option<&'a str> {
@@ -49,16 +50,53 @@ pub(super) fn parse_details(component: &ICalendarComponent, conventions: &Conven
         category: conventions.category_map.find(&[], &categories),
         description: errors.tolerate(optional(component, &ICalendarProperty::Description, values::parse_description)),
         url: errors.tolerate(optional(component, &ICalendarProperty::Url, parse_url)),
-        image_url: errors.tolerate(optional(component, &ICalendarProperty::Image, parse_url)),
+        image_url: errors.tolerate(find_image(component).map(|(name, url)| name_field(name, parse_url(url))).transpose()),
         organizer_name: errors.tolerate(organizer.map(|name| name_field("ORGANIZER", values::parse_name(name))).transpose()),
     }
 }
 
+/// The URL of the picture, with the name of its property: that of `IMAGE`, or else of the first attached picture.
+fn find_image(component: &ICalendarComponent) -> Option<(&'static str, &str)> {
+    let is_picture = |entry: &&ICalendarEntry| {
+        let kind = entry.parameter(&ICalendarParameterName::Fmttype).and_then(|kind| kind.as_text()).unwrap_or_default();
+        kind.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("image/"))
+    };
+    let attached = || {
+        let picture = component.properties(&ICalendarProperty::Attach).find(is_picture)?;
+        Some(("ATTACH", picture.values.first()?.as_text()?))
+    };
+    text(component, &ICalendarProperty::Image).map(|url| ("IMAGE", url)).or_else(attached)
+}
+
+/// Where an event is.
+pub(super) struct Place {
+    pub(super) venue: Option<VenueItem>,
+    /// The time zone of its coordinates.
+    pub(super) zone: Option<Tz>,
+}
+
 /// Parses the place of an event. A calendar has no ids of places, so its text identifies it.
-pub(super) fn parse_venue(component: &ICalendarComponent, errors: &mut ItemErrors) -> Option<VenueItem> {
-    let name = errors.tolerate(optional(component, &ICalendarProperty::Location, values::parse_name))?;
-    let source_id = errors.tolerate(name_field("LOCATION", values::parse_id(&name)).map(Some))?;
-    Some(VenueItem { source_id, name, coordinates: errors.tolerate(parse_coordinates(component)), ..VenueItem::default() })
+pub(super) fn parse_place(component: &ICalendarComponent, errors: &mut ItemErrors) -> Place {
+    let name = errors.tolerate(optional(component, &ICalendarProperty::Location, values::parse_name));
+    let venue = name.and_then(|name| {
+        let source_id = errors.tolerate(name_field("LOCATION", values::parse_id(&name)).map(Some))?;
+        Some(VenueItem { source_id, name, ..VenueItem::default() })
+    });
+    let Some(mut venue) = venue else {
+        let coordinates = parse_coordinates(component).unwrap_or_else(|error| {
+            // Programs write 0, 0 if there is no place.
+            if error != IN_THE_OCEAN {
+                errors.warn(format!("{error}; ignored"));
+            }
+            None
+        });
+        if coordinates.is_some() {
+            errors.warn("`GEO` without a valid `LOCATION` is only used for the time zone".to_owned());
+        }
+        return Place { venue: None, zone: time_zone::of_venue(&VenueItem { coordinates, ..VenueItem::default() }) };
+    };
+    venue.coordinates = errors.tolerate(parse_coordinates(component));
+    Place { zone: time_zone::of_venue(&venue), venue: Some(venue) }
 }
 
 /// Parses `GEO`: latitude and longitude.
@@ -67,7 +105,7 @@ fn parse_coordinates(component: &ICalendarComponent) -> Result<Option<Coordinate
     let degrees: Vec<f64> = entry.values.iter().filter_map(ICalendarValue::as_float).collect();
     match degrees[..] {
         // Programs without coordinates write this point in the Atlantic.
-        [latitude, longitude] if latitude == 0.0 && longitude == 0.0 => Err("the coordinates 0, 0 are in the ocean".to_owned()),
+        [latitude, longitude] if latitude == 0.0 && longitude == 0.0 => Err(IN_THE_OCEAN.to_owned()),
         [latitude, longitude] if latitude.abs() <= 90.0 && longitude.abs() <= 180.0 => {
             Ok(Some(Coordinates { latitude: latitude + 0.0, longitude: longitude + 0.0 }))
         }
@@ -80,7 +118,7 @@ pub(super) struct EventFields {
     name: Option<String>,
     status: EventStatus,
     details: ItemDetails,
-    venue: Option<VenueItem>,
+    place: Place,
 }
 
 impl EventFields {
@@ -96,24 +134,24 @@ impl EventFields {
             name: name.filter(|name| *name != base_event.title),
             status: parse_status(component, errors),
             details: parse_details(component, conventions, errors).without(&base_event.details),
-            venue: parse_venue(component, errors),
+            place: parse_place(component, errors),
         }
     }
 
-    /// Builds the event of one date. Times of a provider in this zone, unless the venue has another.
+    /// Builds the event of one date, on the clock of its coordinates, or else of the zone that it states, or else of the provider.
     pub(super) fn build_event(
         &self,
         occurrence: &Occurrence,
         source_id: String,
-        provider_zone: Tz,
+        (stated_zone, provider_zone): (Option<Tz>, Tz),
         span: Range<usize>,
         errors: &mut ItemErrors,
     ) -> Option<EventItem> {
-        let time_zone = self.venue.as_ref().and_then(time_zone::of_venue);
+        let time_zone = self.place.zone.or(stated_zone);
         let zone = time_zone.unwrap_or(provider_zone);
-        let is_all_day = occurrence.is_all_day;
-        let start = errors.record(name_field("DTSTART", parse_time(&occurrence.start, is_all_day, zone, DayEdge::Start)))?;
-        let end = occurrence.last_moment().map(|end| name_field("DTEND", parse_time(&end, is_all_day, zone, DayEdge::End)));
+        let parse = |name: &str, moment: Moment, edge: DayEdge| name_field(name, LocalTime::parse(&moment.text(), zone, edge));
+        let start = errors.record(parse("DTSTART", occurrence.start, DayEdge::Start))?;
+        let end = occurrence.end.map(|end| parse("DTEND", end, DayEdge::End));
         let mut end = errors.tolerate(end.transpose());
         if let Some(known_end) = &mut end
             && let Err(error) = LocalTime::check_order(&start, known_end)
@@ -133,25 +171,11 @@ impl EventFields {
             sell_to: None,
             sold_out: false,
             performers: Vec::new(),
-            venue: self.venue.clone(),
+            venue: self.place.venue.clone(),
             zones: Vec::new(),
             span,
         })
     }
-}
-
-fn parse_time(
-    time: &DateTime<calcard::common::timezone::Tz>,
-    is_all_day: bool,
-    zone: Tz,
-    edge: DayEdge,
-) -> Result<LocalTime, String> {
-    let text = if is_all_day {
-        time.naive_local().format("%Y-%m-%d").to_string()
-    } else {
-        time.naive_utc().format("%Y-%m-%dT%H:%M:%SZ").to_string()
-    };
-    LocalTime::parse(&text, zone, edge)
 }
 
 /// `TENTATIVE` and `CONFIRMED` events take place as announced.

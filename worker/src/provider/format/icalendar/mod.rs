@@ -4,8 +4,15 @@
 //! end in most calendars, so they are expanded around the month in which the calendar is read. `docs/feed-format.md` is the reference for
 //! the properties.
 
+mod date_reader;
+mod dates;
 mod event;
+mod lines;
 mod occurrences;
+mod rule;
+mod series;
+mod zone_names;
+mod zones;
 
 use std::{collections::HashMap, ops::Range};
 
@@ -17,7 +24,9 @@ use chrono_tz::Tz;
 
 use self::{
     event::EventFields,
-    occurrences::{Expanded, Occurrence, expand},
+    lines::{EventLines, find_dates, find_events},
+    occurrences::{EventGroup, Expanded, Occurrence, expand},
+    zones::{CalendarZone, CalendarZones},
 };
 use super::{
     Conventions, FeedDocumentError,
@@ -28,15 +37,11 @@ use crate::provider::{
     id_from::IdFrom,
     item::{BaseEventItem, EventItem, FeedWarning, ONLINE, ParsedFeed, RejectSubject, RejectedItem},
     quote::quote,
-    time_zone,
 };
 
 const REPLACED: &str = "a later VEVENT has the same `UID`, without `RECURRENCE-ID`; ignored";
 const NO_EVENTS: &str = "the calendar has no VEVENT; it must have at least one";
-const BEGIN_CALENDAR: &str = "BEGIN:VCALENDAR";
-const END_CALENDAR: &str = "END:VCALENDAR";
-const BEGIN_EVENT: &str = "BEGIN:VEVENT";
-const END_EVENT: &str = "END:VEVENT";
+const ZONE: &str = "X-WR-TIMEZONE";
 
 /// Validates the setting `id_from`: the name of one property.
 pub(super) fn accept_id_from(id_from: &IdFrom) -> Result<Option<IdFrom>, String> {
@@ -49,46 +54,24 @@ pub(super) fn accept_id_from(id_from: &IdFrom) -> Result<Option<IdFrom>, String>
 
 /// Parses a whole document.
 pub(super) fn parse(document: &[u8], conventions: &Conventions) -> Result<ParsedFeed, FeedDocumentError> {
-    let text = check_text(document)?;
+    let repaired = lines::repair(document);
+    let text = check_text(&repaired)?;
     if text.trim().is_empty() {
         return Err(FeedDocumentError::Empty);
     }
-    let mut spans = find_events(text)?.into_iter();
-    let mut reader = CalendarReader { conventions, feed: ParsedFeed::default(), steps: 0 };
+    let mut lines = find_events(text)?.into_iter();
+    let mut reader = CalendarReader { conventions, text, feed: ParsedFeed::default(), steps: 0 };
     for calendar in parse_calendars(text)? {
-        let (events, others): (Vec<_>, Vec<_>) =
-            calendar.components.into_iter().partition(|component| component.component_type == ICalendarComponentType::VEvent);
-        let events = events.into_iter().map(|component| Ok((component, spans.next().ok_or_else(unbalanced)?)));
-        reader.read_calendar(&others, events.collect::<Result<_, FeedDocumentError>>()?)?;
+        let fields = reader.read_fields(&calendar);
+        let events =
+            calendar.components.into_iter().filter(|component| component.component_type == ICalendarComponentType::VEvent);
+        let events = events.map(|component| Ok((component, lines.next().ok_or_else(unbalanced)?)));
+        reader.read_calendar(fields, events.collect::<Result<_, FeedDocumentError>>()?)?;
     }
     if reader.feed.base_events.is_empty() && reader.feed.rejects.is_empty() {
         return Err(FeedDocumentError::NoItems { detail: NO_EVENTS });
     }
     Ok(reader.feed)
-}
-
-/// The byte range of each VEVENT.
-fn find_events(text: &str) -> Result<Vec<Range<usize>>, FeedDocumentError> {
-    let first_line = text.trim_start().lines().next().unwrap_or_default();
-    if !first_line.trim_end().eq_ignore_ascii_case(BEGIN_CALENDAR) {
-        let actual = quote(first_line);
-        return Err(FeedDocumentError::WrongRoot { actual, expected: format!("`{BEGIN_CALENDAR}`") });
-    }
-    let last_line = text.trim_end().lines().next_back().unwrap_or_default();
-    if !last_line.eq_ignore_ascii_case(END_CALENDAR) {
-        return Err(FeedDocumentError::Truncated);
-    }
-    let (mut spans, mut start, mut position) = (Vec::new(), None, 0);
-    for line in text.split_inclusive('\n') {
-        if line.trim_end().eq_ignore_ascii_case(BEGIN_EVENT) {
-            start = Some(position);
-        } else if line.trim_end().eq_ignore_ascii_case(END_EVENT) {
-            let start = start.take().ok_or_else(unbalanced)?;
-            spans.push(start..position + END_EVENT.len());
-        }
-        position += line.len();
-    }
-    Ok(spans)
 }
 
 fn parse_calendars(text: &str) -> Result<Vec<ICalendar>, FeedDocumentError> {
@@ -137,6 +120,7 @@ fn remove_replaced(events: &mut Vec<LocatedEvent>) -> Vec<Range<usize>> {
 
 struct CalendarReader<'a> {
     conventions: &'a Conventions,
+    text: &'a str,
     feed: ParsedFeed,
     /// The recurrences that were expanded so far.
     steps: usize,
@@ -145,24 +129,36 @@ struct CalendarReader<'a> {
 /// What applies to all events of a calendar.
 struct CalendarFields {
     /// The zone of times without one.
-    zone: Option<Tz>,
-    /// The VTIMEZONE components.
-    zones: Vec<ICalendarComponent>,
+    zone: Option<CalendarZone>,
+    zones: CalendarZones,
 }
 
 /// A VEVENT and its byte range.
 type LocatedEvent = (ICalendarComponent, Range<usize>);
 
 impl CalendarReader<'_> {
-    fn read_calendar(&mut self, others: &[ICalendarComponent], events: Vec<LocatedEvent>) -> Result<(), FeedDocumentError> {
-        let zone_property = ICalendarProperty::Other("X-WR-TIMEZONE".to_owned());
-        let calendar = CalendarFields {
-            zone: others.iter().find_map(|calendar| event::text(calendar, &zone_property)?.parse().ok()),
-            zones: others.iter().filter(|other| other.component_type == ICalendarComponentType::VTimezone).cloned().collect(),
-        };
+    fn read_fields(&mut self, calendar: &ICalendar) -> CalendarFields {
+        let mut zones = CalendarZones::new(&calendar.components);
+        let name = calendar.components.iter().find_map(|component| event::text_of(component, ZONE));
+        let zone = name.and_then(|name| zones.resolve(name));
+        if let Some(name) = name.filter(|_| zone.is_none()) {
+            let position = self.text.find(ZONE).unwrap_or_default();
+            self.feed.warnings.push(position, format!("`{ZONE}` must be a known time zone, got {}; ignored", quote(name)));
+        }
+        CalendarFields { zone, zones }
+    }
+
+    fn read_calendar(
+        &mut self,
+        mut calendar: CalendarFields,
+        events: Vec<(ICalendarComponent, EventLines)>,
+    ) -> Result<(), FeedDocumentError> {
         let mut groups: Vec<Vec<LocatedEvent>> = Vec::new();
         let mut indexes = HashMap::new();
-        for (component, span) in events {
+        for (component, EventLines { span, stray }) in events {
+            if let Some((position, reason)) = stray {
+                self.feed.warnings.push(position, reason);
+            }
             // Overrides have only their UID in common with their series.
             let uid = event::text(&component, &ICalendarProperty::Uid).map(|uid| uid.trim().to_owned());
             let index = uid.map_or(groups.len(), |uid| *indexes.entry(uid).or_insert(groups.len()));
@@ -172,7 +168,7 @@ impl CalendarReader<'_> {
             groups[index].push((component, span));
         }
         for events in groups {
-            self.read_group(events, &calendar)?;
+            self.read_group(events, &mut calendar)?;
         }
         Ok(())
     }
@@ -192,7 +188,7 @@ impl CalendarReader<'_> {
     }
 
     /// Reads all VEVENTs with one UID.
-    fn read_group(&mut self, mut events: Vec<LocatedEvent>, calendar: &CalendarFields) -> Result<(), FeedDocumentError> {
+    fn read_group(&mut self, mut events: Vec<LocatedEvent>, calendar: &mut CalendarFields) -> Result<(), FeedDocumentError> {
         let replaced = remove_replaced(&mut events);
         let (components, spans): (Vec<_>, Vec<_>) = events.into_iter().unzip();
         let main = components.iter().position(is_main).unwrap_or_default();
@@ -217,61 +213,91 @@ impl CalendarReader<'_> {
         for span in &replaced {
             self.warn_of(span, &subject, REPLACED.to_owned());
         }
-        // The fields of each VEVENT repeat the warnings about these.
-        let ignored = &mut ItemErrors::default();
-        let details = event::parse_details(&components[main], self.conventions, ignored);
-        let venue_zone = event::parse_venue(&components[main], ignored).and_then(|venue| time_zone::of_venue(&venue));
-        let zone = calendar.zone.or(venue_zone).unwrap_or(self.conventions.time_zone);
-        let expanded = expand(&components, calendar, (zone, self.conventions.month), &mut self.steps)?;
-        let Expanded { occurrences, invalid, limited } = match expanded {
+        let expanded = match self.expand_group(&components, &spans, main, calendar)? {
             Ok(expanded) => expanded,
             Err(reason) => {
                 self.reject_group(uid, &spans, reason);
                 return Ok(());
             }
         };
-        if let Some(reason) = limited {
-            self.warn_of(&spans[main], &subject, reason);
-        }
-        for (index, reason) in invalid {
-            self.reject(spans[index].clone(), RejectSubject::Event { base_event: uid.clone(), event: None }, reason);
-        }
-        let mut base_event = BaseEventItem {
+        // The fields of each VEVENT repeat the warnings about these.
+        let details = event::parse_details(&components[main], self.conventions, &mut ItemErrors::default());
+        let base_event = BaseEventItem {
             source_id: uid,
             title,
             sell_mode: ONLINE.to_owned(),
             organizer_company_id: None,
             details,
             performers: Vec::new(),
-            events: Vec::with_capacity(occurrences.len()),
+            events: Vec::with_capacity(expanded.occurrences.len()),
             span: spans[main].clone(),
         };
-        let fields = self.parse_fields(&components, &spans, &base_event);
+        self.read_occurrences(base_event, expanded, (&components, &spans, main), calendar);
+        Ok(())
+    }
+
+    /// Computes the dates of all VEVENTs with one UID.
+    fn expand_group(
+        &mut self,
+        components: &[ICalendarComponent],
+        spans: &[Range<usize>],
+        main: usize,
+        calendar: &mut CalendarFields,
+    ) -> Result<Result<Expanded, String>, FeedDocumentError> {
+        let lines = spans.iter().map(|span| find_dates(self.text.get(span.clone()).unwrap_or_default())).collect();
+        let place = event::parse_place(&components[main], &mut ItemErrors::default());
+        let default = calendar.zone.clone().or(place.zone.map(CalendarZone::Named));
+        let default = default.unwrap_or(CalendarZone::Named(self.conventions.time_zone));
+        let group = EventGroup { components, lines };
+        expand(&group, &mut calendar.zones, (&default, self.conventions.month), &mut self.steps)
+    }
+
+    /// Adds a base event with its dates.
+    fn read_occurrences(
+        &mut self,
+        mut base_event: BaseEventItem,
+        expanded: Expanded,
+        (components, spans, main): (&[ICalendarComponent], &[Range<usize>], usize),
+        calendar: &CalendarFields,
+    ) {
+        let uid = base_event.source_id.clone();
+        let subject = RejectSubject::BaseEvent(Some(uid.clone()));
+        if let Some(reason) = expanded.limited {
+            self.warn_of(&spans[main], &subject, reason);
+        }
+        for (index, reason) in expanded.invalid {
+            self.reject(spans[index].clone(), RejectSubject::Event { base_event: uid.clone(), event: None }, reason);
+        }
+        for (index, reason) in expanded.warnings {
+            self.warn_of(&spans[index], &subject, reason);
+        }
+        let fields = self.parse_fields(components, spans, &base_event);
         // Several events may have the same value of another property, so that each date is part of an id.
         let has_dates = self.conventions.id_from.is_some() || components.iter().any(occurrences::is_recurring);
-        for occurrence in &occurrences {
-            let span = &spans[occurrence.component];
-            let event = self.read_occurrence(&base_event.source_id, occurrence, has_dates, &fields[occurrence.component], span);
-            base_event.events.extend(event);
+        for occurrence in &expanded.occurrences {
+            let (fields, span) = (&fields[occurrence.component], &spans[occurrence.component]);
+            let clock = expanded.clocks[occurrence.component].or(expanded.clocks[main]);
+            let clock = clock.or_else(|| calendar.zone.as_ref()?.clock());
+            let id = if has_dates { format!("{uid}/{}", occurrence.key) } else { uid.clone() };
+            base_event.events.extend(self.read_occurrence(&uid, id, occurrence, (fields, clock), span));
         }
         self.feed.base_events.push(base_event);
-        Ok(())
     }
 
     /// Reads one date.
     fn read_occurrence(
         &mut self,
         uid: &str,
+        id: String,
         occurrence: &Occurrence,
-        has_dates: bool,
-        fields: &EventFields,
+        (fields, clock): (&EventFields, Option<Tz>),
         span: &Range<usize>,
     ) -> Option<EventItem> {
-        let id = if has_dates { format!("{uid}/{}", occurrence.key) } else { uid.to_owned() };
         let subject = RejectSubject::Event { base_event: uid.to_owned(), event: Some(id.clone()) };
         let mut errors = ItemErrors::default();
         let id = errors.record(name_field(self.id_property(), values::parse_id(&id)));
-        let event = id.and_then(|id| fields.build_event(occurrence, id, self.conventions.time_zone, span.clone(), &mut errors));
+        let event =
+            id.and_then(|id| fields.build_event(occurrence, id, (clock, self.conventions.time_zone), span.clone(), &mut errors));
         match &event {
             Some(_) => self.warn(span, &subject, errors),
             None => self.reject(span.clone(), subject, errors.describe().unwrap_or_default()),
