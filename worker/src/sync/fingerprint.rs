@@ -17,7 +17,7 @@ use crate::provider::{
 };
 
 /// Must be incremented when the encoding below, or what is stored of an item, changes: everything is then written again, once.
-pub(super) const ENCODING: i64 = 4;
+pub(super) const ENCODING: i64 = 5;
 
 /// Hashes an event with its zones, venue and performers, including those of its base event.
 fn hash_event(base_event: &BaseEventItem, event: &EventItem) -> i64 {

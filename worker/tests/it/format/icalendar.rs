@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A calendar with these components, of a provider in Madrid.
-fn parse(components: &str) -> ParsedFeed {
+pub(super) fn parse(components: &str) -> ParsedFeed {
     let document = format!("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//example//EN\n{components}END:VCALENDAR\n");
     parse_document(&document.replace('\n', "\r\n")).unwrap_or_else(|error| panic!("{components}: {error}"))
 }
@@ -22,7 +22,7 @@ fn parse_document(document: &str) -> Result<ParsedFeed, FeedDocumentError> {
     parse_bytes(document.as_bytes())
 }
 
-fn parse_bytes(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
+pub(super) fn parse_bytes(document: &[u8]) -> Result<ParsedFeed, FeedDocumentError> {
     parse_in(document, "2031-01-01")
 }
 
@@ -32,12 +32,12 @@ fn parse_in(document: &[u8], first_day: &str) -> Result<ParsedFeed, FeedDocument
 }
 
 /// A VEVENT with these lines.
-fn event(lines: &str) -> String {
+pub(super) fn event(lines: &str) -> String {
     format!("BEGIN:VEVENT\nUID:7@example\nDTSTAMP:20310101T000000Z\nSUMMARY:Jam\n{lines}\nEND:VEVENT\n")
 }
 
 /// The only base event, without rejects.
-fn parse_one(components: &str) -> BaseEventItem {
+pub(super) fn parse_one(components: &str) -> BaseEventItem {
     let mut feed = parse(components);
     assert_eq!(feed.rejects, [], "{components}");
     assert_eq!(feed.base_events.len(), 1, "{components}");
@@ -45,7 +45,7 @@ fn parse_one(components: &str) -> BaseEventItem {
 }
 
 /// Ids after the UID, starts and ends.
-fn dates(base_event: &BaseEventItem) -> Vec<(&str, &str, Option<&str>)> {
+pub(super) fn dates(base_event: &BaseEventItem) -> Vec<(&str, &str, Option<&str>)> {
     let key = |event: &EventItem| event.source_id.find('/').map_or(0, |slash| slash + 1);
     let events = base_event.events.iter();
     events
@@ -61,7 +61,9 @@ fn reads_every_form_of_a_date() {
     for (lines, start, end) in [
         ("DTSTART:20310630T210000", "2031-06-30T21:00:00", None),
         ("DTSTART:20310630T190000Z\nDTEND:20310630T200000Z", "2031-06-30T21:00:00", Some("2031-06-30T22:00:00")),
-        ("DTSTART;TZID=America/New_York:20310630T150000\nDURATION:PT90M", "2031-06-30T21:00:00", Some("2031-06-30T22:30:00")),
+        ("DTSTART:20310630T210000+0200\nDURATION:PT90M", "2031-06-30T21:00:00", Some("2031-06-30T22:30:00")),
+        ("DTSTART:2031-06-30T19:00:00Z\nDTEND:2031-06-30T20:00Z", "2031-06-30T21:00:00", Some("2031-06-30T22:00:00")),
+        ("DTSTART:20310630T240000", "2031-07-01T00:00:00", None),
         ("DTSTART;VALUE=DATE:20310630", "2031-06-30", Some("2031-06-30")),
         ("DTSTART;VALUE=DATE:20310630\nDTEND;VALUE=DATE:20310703", "2031-06-30", Some("2031-07-02")),
         ("DTSTART;VALUE=DATE:20310630\nDTEND;VALUE=DATE:20310630", "2031-06-30", Some("2031-06-30")),
@@ -71,15 +73,6 @@ fn reads_every_form_of_a_date() {
     ] {
         assert_eq!(dates(&parse_one(&event(lines))), [("7@example", start, end)], "{lines}");
     }
-}
-
-#[test]
-fn a_zone_of_the_calendar_applies_to_times_without_one() {
-    let zone = "BEGIN:VTIMEZONE\nTZID:Custom\nX-LIC-LOCATION:America/New_York\nEND:VTIMEZONE\n";
-    let named = format!("{zone}{}", event("DTSTART;TZID=Custom:20310630T150000"));
-    assert_eq!(dates(&parse_one(&named)), [("7@example", "2031-06-30T21:00:00", None)]);
-    let calendar = format!("X-WR-TIMEZONE:Asia/Tokyo\n{}", event("DTSTART:20310630T210000"));
-    assert_eq!(dates(&parse_one(&calendar)), [("7@example", "2031-06-30T14:00:00", None)]);
 }
 
 #[test]
@@ -204,7 +197,11 @@ fn invalid_events_are_rejected_and_the_others_accepted() {
     let others = event("DTSTART:20310630T210000").replace("UID:7", "UID:8");
     for (component, reason) in [
         (event("LOCATION:Hall"), "`DTSTART` is missing"),
-        (event("DTSTART:20310231T210000"), "`DTSTART`"),
+        (event("DTSTART:20310231T210000Z"), "`DTSTART` must be an existing date, got `20310231T210000Z`"),
+        (event("DTSTART:20310630T250000"), "`DTSTART` must have a time from 00:00:00 to 24:00:00, got `20310630T250000`"),
+        (event("DTSTART:soon"), "`DTSTART` must be a date such as 20310630T210000, got `soon`"),
+        (event("DTSTART:20310630T210000\nRECURRENCE-ID:soon"), "`RECURRENCE-ID` must be a date"),
+        (event("DTSTART:20310630T210000\nRRULE:FREQ=DAILY;UNTIL=20310629T210000"), "`RRULE` must not end before `DTSTART`"),
         (event("DTSTART:20310630T210000").replace("SUMMARY:Jam\n", ""), "`SUMMARY`"),
         (event("DTSTART:20310630T210000").replace("UID:7@example\n", ""), "`UID` is missing"),
         (event("DTSTART:20310630T210000\nRRULE:FREQ=SECONDLY"), "`RRULE` must not repeat every minute"),
@@ -228,13 +225,25 @@ fn invalid_details_are_ignored_with_a_warning() {
         ("STATUS:WEIRD", "`STATUS` must be TENTATIVE, CONFIRMED or CANCELLED, got `WEIRD`"),
         ("STATUS:COMPLETED", "`STATUS` must be TENTATIVE, CONFIRMED or CANCELLED, got `COMPLETED`"),
         ("DTEND:20310630T200000", "is before the start"),
+        ("DTEND:tomorrow", "`DTEND` must be a date such as 20310630T210000, got `tomorrow`"),
+        ("DTEND:20310631T230000", "`DTEND` must be an existing date, got `20310631T230000`"),
+        ("DURATION:2h", "`DURATION` must be a duration such as PT2H, got `2h`"),
+        ("RRULE:FREQ=FOO", "`RRULE` must be a recurrence rule such as FREQ=WEEKLY;BYDAY=FR, got `FREQ=FOO`; only the first"),
+        ("RRULE:FREQ=DAILY;UNTIL=soon", "only the first date is imported"),
+        ("RRULE:FREQ=DAILY;BYMONTHDAY=99", "only the first date is imported"),
+        ("RRULE:FREQ=DAILY;COUNT=1\nEXDATE:someday", "`EXDATE` must be a date such as 20310630T210000, got `someday`; ignored"),
+        ("RDATE:someday", "`RDATE` must be a date such as 20310630T210000, got `someday`; ignored"),
+        ("GEO:41.374;2.169", "`GEO` without a valid `LOCATION` is only used for the time zone"),
+        ("GEO:north", "`GEO` must be a latitude"),
+        ("DESCRIPTION:One\nand two", "the line `and two` is not a property"),
+        ("ATTACH;FMTTYPE=image/png:relative.png", "`ATTACH` must be an http:// or https:// URL"),
     ] {
         let feed = parse(&event(&format!("DTSTART:20310630T210000\n{line}")));
         assert_eq!((feed.event_count(), feed.rejects.len()), (1, 0), "{line}");
         let [warning] = feed.warnings.listed.as_slice() else { panic!("{line}: {:?}", feed.warnings) };
         assert!(warning.reason.contains(reason), "{line}: {}", warning.reason);
         let event = &feed.base_events[0].events[0];
-        assert_eq!(event.status, EventStatus::Scheduled);
+        assert_eq!((event.status, &event.end), (EventStatus::Scheduled, &None), "{line}");
         assert!(event.venue.as_ref().is_none_or(|venue| venue.coordinates.is_none()));
     }
     for (line, status) in [

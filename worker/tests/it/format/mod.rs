@@ -3,6 +3,7 @@
 pub(crate) mod any_bytes;
 mod details;
 mod icalendar;
+mod icalendar_zones;
 mod id_from;
 mod rejects;
 mod schema_org;
