@@ -149,14 +149,14 @@ fn is_property(line: &str, name: &str) -> bool {
 fn split(name: &str, line: &str) -> Option<DateLine> {
     let name = DATE_PROPERTIES.into_iter().find(|property| *property == name)?;
     let mut is_quoted = false;
-    let mut is_outside = |character| {
+    let mut is_outside = |character: char| {
         is_quoted ^= character == '"';
         !is_quoted
     };
-    let colon = line.find(|character| is_outside(character) && character == ':')?;
+    let colon = line.find(|character: char| is_outside(character) && character == ':')?;
     let mut date = DateLine { name, value: line[colon + 1..].trim().to_owned(), tzid: None, is_day: false, has_range: false };
     let mut is_quoted = false;
-    let parameters = line[..colon].split(|character| {
+    let parameters = line[..colon].split(|character: char| {
         is_quoted ^= character == '"';
         !is_quoted && character == ';'
     });

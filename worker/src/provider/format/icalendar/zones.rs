@@ -166,10 +166,14 @@ impl CalendarZones {
             return zone.clone();
         }
         let definition = self.definitions.get(id);
-        let named = find_zone(id).or_else(|| definition?.zone).map(CalendarZone::Named);
-        let defined = || OffsetChanges::read(&definition?.observances, &mut self.steps);
-        let fixed = || find_offset(id).map(|before| OffsetChanges { before, changes: Vec::new() });
-        let zone = named.or_else(|| defined().or_else(fixed).map(Rc::new).map(CalendarZone::Defined));
+        let zone = match find_zone(id).or_else(|| definition?.zone) {
+            Some(zone) => Some(CalendarZone::Named(zone)),
+            None => {
+                let defined = definition.and_then(|definition| OffsetChanges::read(&definition.observances, &mut self.steps));
+                let fixed = || find_offset(id).map(|before| OffsetChanges { before, changes: Vec::new() });
+                defined.or_else(fixed).map(Rc::new).map(CalendarZone::Defined)
+            }
+        };
         self.resolved.insert(id.to_owned(), zone.clone());
         zone
     }
