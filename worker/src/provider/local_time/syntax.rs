@@ -1,6 +1,6 @@
 //! The forms in which feeds write dates and times.
 
-use chrono::{Duration, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{Duration, NaiveDate, NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
 use entity::DayError;
 
@@ -10,6 +10,8 @@ use crate::provider::quote::quote;
 const DATE_BYTES: usize = 10;
 /// The digits of a second that an instant can have; chrono counts nanoseconds.
 const MAX_FRACTION_DIGITS: usize = 9;
+/// The greatest offset from UTC of XML Schema, and of any zone: 14 hours.
+const MAX_OFFSET_SECONDS: i64 = 14 * 3_600;
 /// How UTC is written as an offset.
 const UTC: [&str; 4] = ["Z", "z", "UTC", "GMT"];
 /// Dates with which databases and languages write that there is none: .NET, MySQL, and PHP for the one of MySQL.
@@ -125,9 +127,9 @@ fn split_offset(time: &str) -> Option<(&str, Option<Duration>)> {
     let (clock, offset) = time.split_at(at);
     let sign = if offset.starts_with('-') { -1 } else { 1 };
     let [hours, minutes] = parse_offset(&offset[1..])?;
-    // The range is checked: an offset is less than a day.
-    let offset = FixedOffset::east_opt(sign * i32::try_from(hours * 3600 + minutes * 60).ok()?)?;
-    Some((clock.trim_end(), Some(Duration::seconds(offset.local_minus_utc().into()))))
+    let seconds = i64::from(hours * 3600 + minutes * 60);
+    let is_valid = minutes < 60 && seconds <= MAX_OFFSET_SECONDS;
+    is_valid.then(|| (clock.trim_end(), Some(Duration::seconds(sign * seconds))))
 }
 
 /// Parses `02:00`, `0200` or `02`.
