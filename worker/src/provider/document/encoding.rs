@@ -3,6 +3,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use encoding_rs::{Decoder, Encoding, UTF_8};
+use html5gum::{Token, Tokenizer};
 
 const DECLARATION: &[u8] = b"<?xml";
 
@@ -21,17 +22,19 @@ pub(super) struct TextConverter {
 }
 
 impl TextConverter {
-    /// Detects the encoding of a document in its first bytes: by the byte order mark, the XML declaration or the transport's `charset`, in
-    /// this order. The last is often only a default of the provider's server.
+    /// Detects the encoding of a document in its first bytes: by the byte order mark, the XML declaration, the transport's `charset` or the
+    /// `<meta>` of a web page, in this order. The transport's is often only a default of the provider's server.
     pub(super) fn detect(head: &[u8], charset: Option<&str>) -> Self {
         if let Some((encoding, mark_bytes)) = Encoding::for_bom(head) {
             return Self::new(encoding, mark_bytes);
         }
-        let declared = find_declared_encoding(head).map(|range| &head[range]);
-        let label = declared.or_else(|| charset.map(str::as_bytes)).filter(|label| !is_ascii(label));
-        let encoding = label.and_then(Encoding::for_label);
+        let declared = find_declared_encoding(head).map(|range| head[range].to_vec());
+        let transported = || charset.map(|label| label.as_bytes().to_vec());
+        let is_in_ascii = declared.is_some() || charset.is_none();
+        let label = declared.or_else(transported).or_else(|| find_meta_charset(head)).filter(|label| !is_ascii(label));
+        let encoding = label.and_then(|label| Encoding::for_label(&label));
         // A document that declares UTF-16 in ASCII is not UTF-16. The parser reports the declaration.
-        let encoding = encoding.filter(|encoding| declared.is_none() || encoding.is_ascii_compatible());
+        let encoding = encoding.filter(|encoding| !is_in_ascii || encoding.is_ascii_compatible());
         Self::new(encoding.unwrap_or(UTF_8), 0)
     }
 
@@ -81,6 +84,39 @@ impl TextConverter {
 /// Content that is labeled as ASCII is UTF-8 if it is not ASCII: the label is the default of old standards.
 fn is_ascii(label: &[u8]) -> bool {
     [b"us-ascii".as_slice(), b"ascii"].iter().any(|name| label.trim_ascii().eq_ignore_ascii_case(name))
+}
+
+/// The encoding that the `<meta>` of a web page names, which must be in its first 1024 bytes.
+fn find_meta_charset(head: &[u8]) -> Option<Vec<u8>> {
+    let is_page = |tag: &[u8]| matches!(tag, b"html" | b"head" | b"title" | b"link" | b"meta" | b"script" | b"base" | b"style");
+    if !head.trim_ascii_start().starts_with(b"<") {
+        return None;
+    }
+    for Ok(token) in Tokenizer::new(head) {
+        let Token::StartTag(tag) = token else { continue };
+        if !is_page(tag.name.as_slice()) {
+            return None;
+        }
+        let get = |name: &[u8]| tag.attributes.get(name).map(|value| value.as_slice().to_vec());
+        let is_meta = tag.name.as_slice() == b"meta";
+        let is_content_type = get(b"http-equiv").is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"content-type"));
+        let content = get(b"content").filter(|_| is_content_type);
+        let charset = get(b"charset").or_else(|| content.and_then(|content| find_charset(&content)));
+        if is_meta && charset.is_some() {
+            return charset;
+        }
+    }
+    None
+}
+
+/// The `charset` of a media type.
+fn find_charset(media_type: &[u8]) -> Option<Vec<u8>> {
+    let media_type = media_type.to_ascii_lowercase();
+    let rest = &media_type[memchr::memmem::find(&media_type, b"charset")? + b"charset".len()..];
+    let value = rest.trim_ascii_start().strip_prefix(b"=")?;
+    let label =
+        value.split(|byte| matches!(byte, b';' | b'"' | b'\'')).map(<[u8]>::trim_ascii).find(|label| !label.is_empty())?;
+    Some(label.to_vec())
 }
 
 /// The name of the encoding in the XML declaration of a document, which may follow white space.

@@ -63,6 +63,35 @@ async fn converts_every_declared_encoding() {
 }
 
 #[tokio::test]
+async fn reads_the_encoding_of_a_web_page() {
+    let title = b"<title>\xD1u \xA4</title>".as_slice();
+    for (head, charset, expected) in [
+        ("<!DOCTYPE html>\n<html><head><meta charset=\"iso-8859-15\">", None, "Ñu €"),
+        ("<META CHARSET=ISO-8859-1>", None, "Ñu ¤"),
+        (
+            "<html><meta name=x content='a'><meta http-equiv='Content-Type' content='text/html; charset=iso-8859-15'>",
+            None,
+            "Ñu €",
+        ),
+        ("<!-- <meta charset=x> --><meta http-equiv=content-type content=\"text/html;charset='windows-1252'\">", None, "Ñu ¤"),
+        ("<meta charset=iso-8859-1>", Some("iso-8859-15"), "Ñu €"),
+        ("<meta charset=iso-8859-1>", Some("utf-8"), "\u{fffd}u \u{fffd}"),
+        ("<meta name=description content='charset=iso-8859-15'>", None, "\u{fffd}u \u{fffd}"),
+        ("<meta charset=utf-16le>", None, "\u{fffd}u \u{fffd}"),
+        ("<list><meta charset=iso-8859-1>", None, "\u{fffd}u \u{fffd}"),
+        ("{\"page\": \"<meta charset=iso-8859-1>", None, "\u{fffd}u \u{fffd}"),
+    ] {
+        for part_bytes in [1, 100_000] {
+            let text = convert(&[head.as_bytes(), title].concat(), charset, part_bytes).await.expect("a document");
+            let content = text.split_once("<title>").and_then(|(_, rest)| rest.strip_suffix("</title>"));
+            assert_eq!(content, Some(expected), "{head}: {text:?}");
+        }
+    }
+    let utf_8 = "<meta charset=iso-8859-1><title>Ñu</title>";
+    assert_eq!(convert(utf_8.as_bytes(), None, 100).await.expect("a document"), utf_8);
+}
+
+#[tokio::test]
 async fn converts_utf_16_with_a_byte_order_mark() {
     let text = "\n<?xml version='1.0' encoding='utf-16'?>\n<a title='Ñu 🎵'/>";
     for bytes in [encode_utf16(text, u16::to_le_bytes), encode_utf16(text, u16::to_be_bytes)] {
