@@ -37,6 +37,12 @@ pub enum FeedDocumentError {
         /// What is missing.
         detail: &'static str,
     },
+    /// It has no event, for a reason that depends on the document.
+    #[error("{detail}")]
+    NoEvents {
+        /// What is missing.
+        detail: String,
+    },
     /// A document type declaration allows entities that expand without bound or read files.
     #[error("a DOCTYPE is not allowed (line {line}); send the document without it")]
     Doctype {
@@ -106,7 +112,8 @@ impl FeedReadError {
     }
 }
 
-fn describe_title(title: Option<&str>) -> String {
+/// The title of a page as part of a sentence.
+pub(super) fn describe_title(title: Option<&str>) -> String {
     title.map(|title| format!(" with the title {}", quote(title))).unwrap_or_default()
 }
 
@@ -119,7 +126,7 @@ impl FeedDocumentError {
             Self::Truncated => "truncated",
             Self::Malformed { .. } => "malformed",
             Self::WrongRoot { .. } => "wrong_root",
-            Self::NoItems { .. } => "no_items",
+            Self::NoItems { .. } | Self::NoEvents { .. } => "no_items",
             Self::Doctype { .. } => "doctype",
             Self::NotUtf8 { .. } | Self::OtherEncoding { .. } => "not_utf8",
             Self::HtmlPage { .. } => "html_page",

@@ -42,7 +42,8 @@ fn starts_with(text: &str, tag: &str) -> bool {
     text.split_at_checked(tag.len()).is_some_and(|(start, rest)| start.eq_ignore_ascii_case(tag) && is_end(rest))
 }
 
-fn find_title(page: &str) -> Option<String> {
+/// The title of a page, if it has one.
+pub(super) fn find_title(page: &str) -> Option<String> {
     let tags = || page.match_indices('<').map(|(at, _)| &page[at..]);
     let element = tags().find(|tag| starts_with(tag, "<title"))?;
     let content = &element[element.find('>')? + 1..];

@@ -146,7 +146,7 @@ pub(super) fn parse_boolean(value: &str) -> Result<bool, String> {
 
 /// Parses the status of an event: our names and those of schema.org, such as `https://schema.org/EventCancelled`, in any case.
 pub(super) fn parse_status(value: &str) -> Result<EventStatus, String> {
-    let word = value.trim().trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    let word = value.trim().trim_end_matches('/').rsplit(['/', ':', '#']).next().unwrap_or_default();
     let word: String = word.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase()).collect();
     match word.strip_prefix("event").unwrap_or(&word) {
         "scheduled" => Ok(EventStatus::Scheduled),

@@ -1,8 +1,10 @@
 //! Parses documents of formats that cannot be split: each page as a whole, and all their items together.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
-use super::{Conventions, FeedDocumentError, FeedFormat, FeedReadError, WholeParser};
+use super::{Conventions, FeedDocumentError, FeedFormat, FeedReadError, WholeParser, schema_org, values::describe_missing};
 use crate::provider::{
     item::{ParsedFeed, RejectSubject, RejectedItem},
     spool::{Spool, SpoolView},
@@ -42,6 +44,9 @@ pub(super) fn parse_items(
                 is_read = true;
             }
             Err(FeedReadError::Document(FeedDocumentError::Empty | FeedDocumentError::NoItems { .. })) if is_web_page => {}
+            Err(FeedReadError::Document(error @ FeedDocumentError::NoEvents { .. })) if is_web_page => {
+                feed.warnings.push(usize::try_from(view.start()).unwrap_or(usize::MAX), error.to_string());
+            }
             Err(FeedReadError::Document(error)) if is_web_page && !matches!(error, FeedDocumentError::OverLimit { .. }) => {
                 feed.rejects.push(reject_page(view, &error));
                 is_read = true;
@@ -53,7 +58,33 @@ pub(super) fn parse_items(
             return Err(FeedReadError::from(error).in_page(view.page));
         }
     }
+    remove_mentions(&mut feed);
     if is_read { Ok(feed) } else { Err(NO_EVENTS.into()) }
+}
+
+/// Removes the rejects of nodes that only mention an event: they lack a start, and the event is on another page.
+fn remove_mentions(feed: &mut ParsedFeed) {
+    if !feed.rejects.iter().any(is_undated) {
+        return;
+    }
+    let events = feed.base_events.iter().flat_map(|base_event| &base_event.events);
+    // Of an event that is identified by its URL, only the URL is known without its start.
+    let without_start = |id: &'_ str| id.rsplit_once('#').map(|(url, _)| url.to_owned());
+    let urls: HashSet<String> = events.clone().filter_map(|event| without_start(&event.source_id)).collect();
+    let ids: HashSet<&str> = events.map(|event| event.source_id.as_str()).collect();
+    feed.rejects.retain(|reject| {
+        let is_known = match &reject.subject {
+            RejectSubject::Event { event: Some(id), .. } => ids.contains(id.as_str()),
+            RejectSubject::Event { base_event, event: None } => urls.contains(base_event),
+            RejectSubject::BaseEvent(_) => false,
+        };
+        !(is_known && is_undated(reject))
+    });
+}
+
+/// Whether an item was rejected only because it has no start.
+fn is_undated(reject: &RejectedItem) -> bool {
+    reject.reason == describe_missing(&[schema_org::START])
 }
 
 fn read(view: SpoolView<'_>) -> Result<Bytes, FeedReadError> {

@@ -14,6 +14,7 @@ on_every_backend!(
     pages_are_requested_conditionally,
     pages_that_cannot_be_fetched_are_warnings,
     a_page_that_cannot_be_read_is_a_rejected_item,
+    a_listing_mentions_the_events_of_other_pages,
     sitemaps_that_cannot_be_used_are_refused,
     a_redirect_leads_to_one_page,
 );
@@ -126,6 +127,20 @@ async fn a_page_that_cannot_be_read_is_a_rejected_item(database: Arc<TestDatabas
         reason.starts_with("the document is malformed at line 3, column ") && reason.ends_with("(page 2, http://server/B)"),
         "{reason}"
     );
+}
+
+async fn a_listing_mentions_the_events_of_other_pages(database: Arc<TestDatabase>) {
+    let test = new_test(&database, "max_rejects_share = 1.0").await;
+    test.server.page("/feed", "", sitemap(&["/list", "/A", "/B", "/gig"]));
+    let mentions = ["A", "B", "X"].map(|name| format!(r#"{{"@type":"Event","@id":"{name}","name":"{name}"}}"#)).join(",");
+    let script = |json: &str| format!("<script type=\"application/ld+json\">{json}</script>");
+    test.server.page("/list", "", script(&format!(r#"{{"@type":"ItemList","itemListElement":[{mentions}]}}"#)));
+    test.server.page("/gig", "", script(r#"{"@type":"Gig","@id":"g","name":"G","startDate":"2031-08-01"}"#));
+    let counts = test.accept().await;
+    assert_eq!((counts.inserted, counts.rejected, counts.warned), (2, 1, 1));
+    let notes: Vec<String> = test.notes().await.into_iter().map(|(_, _, note)| note).collect();
+    assert!(notes.iter().any(|note| note.starts_with("`startDate` is missing")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("`Gig` is not a type of event of schema.org")), "{notes:?}");
 }
 
 async fn sitemaps_that_cannot_be_used_are_refused(database: Arc<TestDatabase>) {

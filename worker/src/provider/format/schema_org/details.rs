@@ -4,7 +4,7 @@ use reqwest::Url;
 
 use super::{
     graph::JsonLdGraph,
-    node::{JsonLdLink, JsonLdNode, parse_name},
+    node::{JsonLdLink, JsonLdNode, is_url, parse_name},
     value::{JsonValue, strip_schema},
 };
 use crate::provider::{
@@ -13,6 +13,7 @@ use crate::provider::{
         values::{self, ItemErrors, name_field},
     },
     item::ItemDetails,
+    quote::quote,
 };
 
 /// Properties with words for the category, in order of precision.
@@ -49,10 +50,20 @@ pub(super) fn read_organizer_id(organizers: &[JsonLdLink<'_>], errors: &mut Item
 /// The name of a node, or the text itself.
 pub(super) fn read_link_name(link: JsonLdLink<'_>) -> Result<Option<String>, String> {
     match link {
-        JsonLdLink::Node(node) => node.name("name"),
+        JsonLdLink::Node(node) => node.name("name")?.map_or_else(|| read_person_name(node), |name| Ok(Some(name))),
         JsonLdLink::Text("") => Ok(None),
+        JsonLdLink::Text(text) if is_url(text) => {
+            Err(format!("{} is a reference to a node that is not in the document", quote(text)))
+        }
         JsonLdLink::Text(text) => parse_name(text).map(Some),
     }
+}
+
+/// The name of a person that is written in parts.
+fn read_person_name(node: JsonLdNode<'_>) -> Result<Option<String>, String> {
+    let names = ["givenName", "familyName"].map(|property| node.name(property).transpose()).into_iter().flatten();
+    let names: Vec<String> = names.collect::<Result<_, _>>()?;
+    Ok((!names.is_empty()).then(|| names.join(" ")))
 }
 
 /// The first URL of a property that is absolute, or is resolved against the origin. Others are ignored, because the URL of their page is

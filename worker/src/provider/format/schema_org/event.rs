@@ -92,9 +92,10 @@ impl<'r, 't> EventReader<'r, 't> {
         let node = event.node();
         let is_scheduled = node.get("eventSchedule").is_some();
         // The dates of a schedule are the events of one base event, which may itself belong to a series.
-        let series_link = self.graph.links_of_event(event, "superEvent").into_iter().next().filter(|_| !is_scheduled);
-        let series = series_link.and_then(|link| self.find_series(link, &mut errors));
-        let fields = self.read_fields(event, &mut errors);
+        let parent_link = self.graph.links_of_event(event, "superEvent").into_iter().next();
+        let parent = parent_link.and_then(|link| self.find_series(link, &mut errors));
+        let fields = self.read_fields(event, parent.as_deref(), &mut errors);
+        let (series_link, series) = if is_scheduled { (None, None) } else { (parent_link, parent) };
         let id = errors.record(read_id(node, self.graph, fields.offers.url.as_deref(), is_scheduled));
         let times = TimeReader { zone: fields.time_zone.unwrap_or(self.conventions.time_zone) };
         let dates = self.read_dates(node, times, &mut errors);
@@ -138,12 +139,14 @@ impl<'r, 't> EventReader<'r, 't> {
         }
     }
 
-    fn read_fields(&self, event: EventNode<'t>, errors: &mut ItemErrors) -> EventFields {
+    fn read_fields(&self, event: EventNode<'t>, parent: Option<&Series>, errors: &mut ItemErrors) -> EventFields {
         let node = event.node();
         let links = |property| self.graph.links_of_event(event, property);
         let performers: Vec<JsonLdLink<'t>> = ["performer", "performers"].into_iter().flat_map(links).collect();
         let performers = read_performers(&performers, self.graph, errors);
-        let venue = read_venue(&links("location"), self.graph, errors);
+        let locations = links("location");
+        let inherited_venue = parent.filter(|_| locations.is_empty()).and_then(|parent| parent.venue.clone());
+        let venue = read_venue(&locations, self.graph, errors).or(inherited_venue);
         let time_zone = venue.as_ref().and_then(time_zone::of_venue);
         let times = TimeReader { zone: time_zone.unwrap_or(self.conventions.time_zone) };
         let organizers = links("organizer");
@@ -151,8 +154,10 @@ impl<'r, 't> EventReader<'r, 't> {
         let currency = &self.conventions.currency;
         let offers = OfferReader { graph: self.graph, currency, times, errors: &mut *errors }.read(node);
         details.url = details.url.or_else(|| offers.url.clone());
+        let is_cancelled = parent.is_some_and(|parent| parent.is_cancelled);
+        let inherited_status = if is_cancelled { EventStatus::Cancelled } else { EventStatus::default() };
         EventFields {
-            status: read_status(node, errors),
+            status: read_status(node, errors).unwrap_or(inherited_status),
             details,
             organizer_company_id: read_organizer_id(&organizers, errors),
             performers,

@@ -6,43 +6,15 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
+    kinds::{has_dates, is_event, is_role, property_of_events, resembles_event},
+    mentions::{EventKeys, identify},
     node::{JsonLdLink, JsonLdNode, is_reference_text},
     value::{JsonObject, JsonValue},
 };
 use crate::provider::id_from::IdFrom;
 
-/// All kinds of [`Event`](https://schema.org/Event), in lower case and ordered.
-const EVENT_TYPES: [&str; 26] = [
-    "broadcastevent",
-    "businessevent",
-    "childrensevent",
-    "comedyevent",
-    "conferenceevent",
-    "courseinstance",
-    "danceevent",
-    "deliveryevent",
-    "educationevent",
-    "event",
-    "eventseries",
-    "exhibitionevent",
-    "festival",
-    "foodevent",
-    "hackathon",
-    "literaryevent",
-    "musicevent",
-    "ondemandevent",
-    "performingartsevent",
-    "publicationevent",
-    "saleevent",
-    "screeningevent",
-    "socialevent",
-    "sportsevent",
-    "theaterevent",
-    "visualartsevent",
-];
-
 /// Properties of an object that is not an event, with what they contain: the rest of the document, or a list of results.
-const CONTAINERS: [&str; 10] = [
+const CONTAINERS: [&str; 11] = [
     "@graph",
     "@included",
     "dataFeedElement",
@@ -51,18 +23,25 @@ const CONTAINERS: [&str; 10] = [
     "item",
     "itemListElement",
     "itemOffered",
+    "items",
     "mainEntity",
     "member",
 ];
+/// Properties of an object that is not an event, with what it is about. An event without a date is not imported from there.
+const SUBJECTS: [&str; 2] = ["about", "mentions"];
+/// Properties with offers, which may offer events. Without offers, the document is not an empty list of events.
+const OFFERS: [&str; 2] = ["hasOfferCatalog", "makesOffer"];
+/// Properties of an event that may be written in reverse, in `@reverse` of their value.
+const REVERSIBLE: [&str; 4] = ["location", "organizer", "performer", "superEvent"];
+/// Keys of JSON-LD that have no part of the document, or are read otherwise.
+const READ_OTHERWISE: [&str; 2] = ["@context", "@reverse"];
 /// Properties with the events of something.
 const EVENTS: [&str; 3] = ["event", "events", "performerIn"];
 /// Properties with the parts of an event or a course.
 const PARTS: [&str; 3] = ["subEvent", "subEvents", "hasCourseInstance"];
 
-/// Types that perform; others with events are organizers or places.
-const PERFORMER_TYPES: [&str; 5] = ["DanceGroup", "MusicGroup", "PerformingGroup", "Person", "TheaterGroup"];
-const ORGANIZER_TYPES: [&str; 6] =
-    ["Corporation", "EducationalOrganization", "NGO", "Organization", "SportsOrganization", "SportsTeam"];
+/// Values of one property of an event that are read: an orchestra has a hundred performers.
+const MAX_LINKS: usize = 1_000;
 
 /// The nodes of a document.
 #[derive(Debug, Default)]
@@ -79,6 +58,8 @@ pub(super) struct JsonLdGraph<'t> {
     nested_series: Vec<&'t JsonObject<'t>>,
     /// There is a list for events, and it is empty.
     pub(super) has_empty_list: bool,
+    /// Nodes that are not events, but have dates.
+    pub(super) unknown: Vec<&'t JsonObject<'t>>,
     /// The property from which ids are read, if it is not the usual one.
     pub(super) id_from: Option<IdFrom>,
 }
@@ -115,6 +96,7 @@ impl<'t> JsonLdGraph<'t> {
             graph.find_events(document, None);
         }
         graph.add_nested_series();
+        graph.resolve_mentions();
         graph.events.sort_by_key(|event| event.object.raw.as_ptr().addr());
         graph
     }
@@ -132,16 +114,28 @@ impl<'t> JsonLdGraph<'t> {
         node.parts(property).into_iter().map(link).collect()
     }
 
+    /// The values of a role, which has the property again, or the value itself.
+    fn unwrap_role(&self, link: JsonLdLink<'t>, property: &str) -> Vec<JsonLdLink<'t>> {
+        let values = match link {
+            JsonLdLink::Node(node) if is_role(node) => self.links(node, property),
+            _ => Vec::new(),
+        };
+        if values.is_empty() { vec![link] } else { values }
+    }
+
     /// The objects of a property, with their definitions.
     pub(super) fn nodes(&self, node: JsonLdNode<'t>, property: &str) -> Vec<JsonLdNode<'t>> {
         let is_node = |link| if let JsonLdLink::Node(node) = link { Some(node) } else { None };
         self.links(node, property).into_iter().filter_map(is_node).collect()
     }
 
-    /// As [`JsonLdGraph::links`], or the node that contains the event in place of this property.
+    /// As [`JsonLdGraph::links`] without roles, or the node that contains the event in place of this property.
     pub(super) fn links_of_event(&self, event: EventNode<'t>, property: &str) -> Vec<JsonLdLink<'t>> {
-        let links = self.links(event.node(), property);
-        let referenced = || event.object.reference_id().and_then(|id| self.containers.get(id).copied());
+        let role_property = if property == "performers" { "performer" } else { property };
+        let links = self.links(event.node(), property).into_iter();
+        let links: Vec<_> = links.flat_map(|link| self.unwrap_role(link, role_property)).take(MAX_LINKS).collect();
+        let ids = || event.object.reference_id().into_iter().chain(identify(event.object).into_iter().flatten());
+        let referenced = || ids().find_map(|id| self.containers.get(id).copied());
         match event.container.or_else(referenced) {
             Some(container) if links.is_empty() && container.property == property => {
                 vec![JsonLdLink::Node(self.resolve(container.object))]
@@ -155,9 +149,8 @@ impl<'t> JsonLdGraph<'t> {
         if has_dates(event) {
             return false;
         }
-        let has_parts = PARTS.iter().any(|property| event.get(property).is_some());
         let is_series = event.types().any(|name| name == "EventSeries");
-        has_parts || is_series || event.reference_id().is_some_and(|id| self.series.contains(id))
+        has_parts(event) || is_series || event.reference_id().is_some_and(|id| self.series.contains(id))
     }
 
     fn resolve(&self, object: &'t JsonObject<'t>) -> JsonLdNode<'t> {
@@ -205,6 +198,7 @@ impl<'t> JsonLdGraph<'t> {
 
     fn add_event(&mut self, object: &'t JsonObject<'t>, container: Option<Container<'t>>) {
         self.events.push(EventNode { object, container });
+        self.find_reversed(object);
         for property in PARTS {
             if let Some(parts) = object.get(property) {
                 parts.parts().into_iter().for_each(|part| {
@@ -226,14 +220,56 @@ impl<'t> JsonLdGraph<'t> {
     /// Searches an object that is not an event.
     fn find_events_of(&mut self, object: &'t JsonObject<'t>, container: Option<Container<'t>>) {
         let has_type = object.types().next().is_some();
+        if resembles_event(object) {
+            self.unknown.push(object);
+        }
+        self.find_reversed(object);
         for (key, value) in object.entries() {
             if PARTS.contains(&key) {
                 self.find_events(value, Some(Container { property: "superEvent", object }));
             } else if EVENTS.contains(&key) {
-                let of_object = || Container { property: property_of_events(object), object };
-                self.find_events(value, has_type.then(of_object));
-            } else if CONTAINERS.contains(&key) || (!has_type && key != "@context" && !is_empty_list(value)) {
+                let of_object = property_of_events(object).map(|property| Container { property, object });
+                self.find_events(value, of_object);
+            } else if has_type && OFFERS.contains(&key) {
+                value.parts().into_iter().for_each(|part| self.find_events(part, None));
+            } else if has_type && SUBJECTS.contains(&key) {
+                self.find_subjects(value);
+            } else if CONTAINERS.contains(&key) || (!has_type && !READ_OTHERWISE.contains(&key) && !is_empty_list(value)) {
                 self.find_events(value, container);
+            }
+        }
+    }
+
+    /// Searches what an object is about.
+    fn find_subjects(&mut self, value: &'t JsonValue<'t>) {
+        for part in value.parts() {
+            let is_name = part.object().is_some_and(|object| is_event(object) && !has_dates(object) && !has_parts(object));
+            if !is_name {
+                self.find_events(part, None);
+            }
+        }
+    }
+
+    /// Searches `@reverse`: nodes that have this object as the value of a property.
+    fn find_reversed(&mut self, object: &'t JsonObject<'t>) {
+        let reversed = object.get("@reverse").and_then(JsonValue::object);
+        for (key, value) in reversed.into_iter().flat_map(JsonObject::entries) {
+            let property = REVERSIBLE.into_iter().find(|property| *property == key);
+            let container = property.map(|property| Container { property, object });
+            value.parts().into_iter().for_each(|part| self.find_events(part, container));
+        }
+    }
+
+    /// Removes nodes that only mention an event. What contains them contains the event.
+    fn resolve_mentions(&mut self) {
+        if self.events.iter().all(|event| has_dates(event.object)) {
+            return;
+        }
+        let keys = EventKeys::of(&self.events);
+        for event in std::mem::take(&mut self.events) {
+            match keys.find(event.object).filter(|_| !has_dates(event.object)) {
+                Some(key) => self.contain(Some(key), event.container),
+                None => self.events.push(event),
             }
         }
     }
@@ -253,27 +289,13 @@ impl<'t> JsonLdGraph<'t> {
     }
 }
 
+/// Whether an event has others as its parts.
+fn has_parts(event: &JsonObject<'_>) -> bool {
+    let reversed = event.get("@reverse").and_then(JsonValue::object).and_then(|reversed| reversed.get("superEvent"));
+    reversed.is_some() || PARTS.iter().any(|property| event.get(property).is_some())
+}
+
 /// An empty list with another name may be one of errors.
 fn is_empty_list(value: &JsonValue<'_>) -> bool {
     matches!(value, JsonValue::List(values) if values.is_empty())
-}
-
-fn has_dates(object: &JsonObject<'_>) -> bool {
-    ["startDate", "eventSchedule"].iter().any(|property| object.get(property).is_some_and(|value| !value.parts().is_empty()))
-}
-
-fn is_event(object: &JsonObject<'_>) -> bool {
-    object.types().any(|name| EVENT_TYPES.binary_search(&name.to_ascii_lowercase().as_str()).is_ok())
-}
-
-/// The property of an event that names what has the event.
-fn property_of_events(object: &JsonObject<'_>) -> &'static str {
-    let is_any_of = |names: &[&str]| object.types().any(|name| names.contains(&name));
-    if is_any_of(&PERFORMER_TYPES) {
-        "performer"
-    } else if is_any_of(&ORGANIZER_TYPES) {
-        "organizer"
-    } else {
-        "location"
-    }
 }

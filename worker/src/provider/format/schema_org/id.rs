@@ -26,12 +26,5 @@ impl<'t> JsonLdGraph<'t> {
 
 /// The first text of a property, or of the value that an object such as a `PropertyValue` has.
 fn find_text<'t>(node: JsonLdNode<'t>, property: &str) -> Option<&'t str> {
-    if property == "@id" {
-        // Blank nodes have another id in each document.
-        return node.text("@id").or_else(|| node.text("id")).filter(|id| !id.starts_with("_:"));
-    }
-    node.parts(property).into_iter().find_map(|value| match value {
-        JsonValue::Object(object) => object.get("@value").or_else(|| object.get("value"))?.text(),
-        value => value.text(),
-    })
+    node.get(property).or_else(|| node.get("id").filter(|_| property == "@id")).and_then(JsonValue::id_text)
 }

@@ -3,11 +3,14 @@
 //!
 //! `docs/feed-format.md` is the reference for the properties. The document is one graph: nodes may be nested, or refer to each other.
 
+mod context;
 mod details;
 mod event;
 mod graph;
 mod id;
 mod json_lines;
+mod kinds;
+mod mentions;
 mod next_page;
 mod node;
 mod offers;
@@ -18,6 +21,7 @@ mod series;
 mod status;
 mod times;
 mod value;
+mod weekday;
 
 use serde_json::{error::Category, value::RawValue};
 
@@ -26,11 +30,13 @@ use self::{
     graph::JsonLdGraph,
     json_lines::JsonDocuments,
     page::PageScripts,
-    value::{JsonValue, MAX_VALUES, TreeBuilder},
+    value::{JsonObject, JsonValue, MAX_VALUES, TreeBuilder},
 };
 pub(super) use self::{next_page::find_next_page, page::reduce};
 use super::{
     Conventions, FeedDocumentError,
+    error::describe_title,
+    html_page::find_title,
     text::{check_text, locate},
 };
 use crate::provider::{
@@ -41,6 +47,9 @@ use crate::provider::{
 
 const NO_EVENTS: FeedDocumentError =
     FeedDocumentError::NoItems { detail: "the document has no event of schema.org; send `[]` if nothing is on sale" };
+
+/// The property without which a node is not an event.
+pub(super) const START: &str = "startDate";
 
 /// Validates the setting `id_from`: every path may lead to a value.
 #[expect(clippy::unnecessary_wraps, reason = "other formats do not accept everything")]
@@ -59,7 +68,7 @@ pub(super) fn parse_json(document: &[u8], conventions: &Conventions) -> Result<P
             return Err(FeedDocumentError::WrongRoot { actual: quote(&other.to_string()), expected });
         }
     }
-    let mut builder = TreeBuilder::default();
+    let mut builder = TreeBuilder::new(text);
     let documents = JsonDocuments::new(text).map(|document| build_tree(text, document?, &mut builder));
     let roots = documents.collect::<Result<Vec<_>, _>>()?;
     read_events(text, &roots, FeedWarnings::default(), conventions)
@@ -75,7 +84,12 @@ pub(super) fn parse_page(document: &[u8], conventions: &Conventions) -> Result<P
     if scripts.is_truncated {
         return Err(FeedDocumentError::Truncated);
     }
-    let mut builder = TreeBuilder::default();
+    if scripts.contents.is_empty() {
+        let title = describe_title(find_title(page).as_deref());
+        let detail = format!("the web page{title} has no `<script type=\"application/ld+json\">`");
+        return Err(FeedDocumentError::NoEvents { detail });
+    }
+    let mut builder = TreeBuilder::new(page);
     let (mut roots, mut warnings, mut first_error) = (Vec::new(), FeedWarnings::default(), None);
     for script in scripts.contents.into_iter().filter(|script| !script.is_empty()) {
         match parse_script(page, script, &mut builder) {
@@ -119,6 +133,10 @@ fn read_events<'t>(
     let graph = JsonLdGraph::new(roots, conventions.id_from.clone());
     let mut reader = EventReader::new(conventions, &graph);
     reader.feed.warnings = warnings;
+    for node in &graph.unknown {
+        let reason = format!("{}; the node is ignored, although it has a `startDate`", describe_type(node));
+        reader.feed.warnings.push(offset_of(document, node.raw), reason);
+    }
     for event in graph.events.iter().filter(|event| !graph.is_group(event.object)) {
         let start = offset_of(document, event.object.raw);
         reader.read(*event, start..start + event.object.raw.len());
@@ -129,7 +147,23 @@ fn read_events<'t>(
     }
     let feed = reader.feed;
     let is_empty = feed.base_events.is_empty() && feed.rejects.is_empty();
-    if is_empty && !graph.has_empty_list { Err(NO_EVENTS) } else { Ok(feed) }
+    if !is_empty || graph.has_empty_list {
+        return Ok(feed);
+    }
+    match graph.unknown.first() {
+        Some(node) => {
+            let (line, _) = locate(document.as_bytes(), offset_of(document, node.raw));
+            let detail = format!("the document has no event of schema.org: {} (line {line})", describe_type(node));
+            Err(FeedDocumentError::NoEvents { detail })
+        }
+        None => Err(NO_EVENTS),
+    }
+}
+
+/// Describes a node with a type that no event has.
+fn describe_type(node: &JsonObject<'_>) -> String {
+    let types: Vec<&str> = node.types().collect();
+    format!("{} is not a type of event of schema.org", quote(&types.join(", ")))
 }
 
 /// The position of a part of the document.

@@ -1,6 +1,6 @@
 //! The properties of one node, with those of its definition elsewhere in the document.
 
-use super::value::{JsonObject, JsonValue, strip_schema};
+use super::value::{JsonObject, JsonValue, strip_type};
 use crate::provider::format::values::{self, describe_missing, name_field};
 
 /// The properties that identify a node, in order of preference. A URL identifies it only if nothing else does.
@@ -38,6 +38,20 @@ impl<'t> JsonValue<'t> {
         }
     }
 
+    /// The object, if it is one.
+    pub(super) fn object(&'t self) -> Option<&'t JsonObject<'t>> {
+        if let Self::Object(object) = self { Some(object) } else { None }
+    }
+
+    /// The first id: a text, or the value of an object such as a `PropertyValue`. Blank nodes (`_:b0`) have another one in each document.
+    pub(super) fn id_text(&'t self) -> Option<&'t str> {
+        let text = |part: &'t Self| match part {
+            Self::Object(object) => object.get("@value").or_else(|| object.get("value"))?.text(),
+            part => part.text(),
+        };
+        self.parts().into_iter().filter_map(text).find(|id| !id.starts_with("_:"))
+    }
+
     /// The values of a list, of lists in it, and of `@list` and `@set`; or this value, unless it is null.
     pub(super) fn parts(&'t self) -> Vec<&'t Self> {
         let mut parts = Vec::new();
@@ -62,7 +76,7 @@ impl<'t> JsonObject<'t> {
     /// The names of its types.
     pub(super) fn types(&'t self) -> impl Iterator<Item = &'t str> {
         let types = self.get("@type").or_else(|| self.get("type")).map(JsonValue::parts).unwrap_or_default();
-        types.into_iter().filter_map(JsonValue::text).map(strip_schema)
+        types.into_iter().filter_map(JsonValue::text).map(strip_type)
     }
 
     /// The id to which other nodes may refer.
@@ -108,15 +122,11 @@ impl<'t> JsonLdNode<'t> {
         self.get(property)?.text()
     }
 
-    /// The id of a node, except for its URL. Blank nodes (`_:b0`) have another id in each document.
+    /// The id of a node, except for its URL.
     pub(super) fn own_id(self) -> Option<&'t str> {
         ID_PROPERTIES.into_iter().find_map(|property| {
-            match self.get(property) {
-                None if property == "@id" => self.text("id"),
-                Some(JsonValue::Object(object)) => object.get("@value").or_else(|| object.get("value"))?.text(),
-                value => value?.text(),
-            }
-            .filter(|id| !id.starts_with("_:"))
+            let value = self.get(property).or_else(|| self.get("id").filter(|_| property == "@id"));
+            value.and_then(JsonValue::id_text)
         })
     }
 
@@ -146,6 +156,11 @@ impl<'t> JsonLdNode<'t> {
 pub(super) fn is_reference_text(text: &str) -> bool {
     text.starts_with(['#', '/'])
         || text.split_once(':').is_some_and(|(scheme, rest)| !scheme.contains(' ') && !rest.starts_with(' '))
+}
+
+/// Whether a text is an absolute URL or the `@id` of a blank node, which no name is.
+pub(super) fn is_url(text: &str) -> bool {
+    ["http://", "https://", "urn:", "_:"].iter().any(|start| text.starts_with(start)) && !text.contains(char::is_whitespace)
 }
 
 /// Cleans and parses a title or a name.

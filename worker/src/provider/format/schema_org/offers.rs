@@ -4,9 +4,9 @@ use super::{
     details::read_url,
     graph::JsonLdGraph,
     node::{JsonLdLink, JsonLdNode},
-    status::find_constant,
+    status::list_constants,
     times::TimeReader,
-    value::JsonValue,
+    value::{JsonValue, last_segment},
 };
 use crate::provider::{
     currency::Currency,
@@ -14,10 +14,13 @@ use crate::provider::{
     item::ZoneItem,
     local_time::{DayEdge, LocalTime},
     price::PriceRange,
+    quote::quote,
 };
 
 /// Offers of one event that are read. A hall has a dozen prices; thousands of offers are single seats.
 const MAX_OFFERS: usize = 1_000;
+/// Prices of one offer that are read, for example by age.
+const MAX_PRICES: usize = 100;
 const PRICES: [&str; 3] = ["price", "lowPrice", "highPrice"];
 const SPECIFIED_PRICES: [&str; 3] = ["price", "minPrice", "maxPrice"];
 
@@ -55,10 +58,10 @@ impl<'t> Offer<'t> {
 
     fn is_sold_out(self) -> bool {
         let availability = self.node_with("availability").parts("availability");
-        availability.into_iter().filter_map(find_constant).any(|name| {
-            let name = name.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(name);
-            ["soldout", "outofstock"].iter().any(|sold_out| name.eq_ignore_ascii_case(sold_out))
-        })
+        availability
+            .into_iter()
+            .flat_map(list_constants)
+            .any(|name| ["soldout", "outofstock"].iter().any(|sold_out| last_segment(name).eq_ignore_ascii_case(sold_out)))
     }
 }
 
@@ -79,14 +82,23 @@ impl<'t> OfferReader<'_, 't> {
             zones.push(ZoneItem { source_id, name: None, capacity: None, price: 0, currency: None, numbered: None });
         }
         let (sell_from, sell_to) = self.read_sale_period(&offers);
+        let url = offers.iter().find_map(|offer| read_url(offer.node_with("url"), "url", None, self.errors));
         EventOffers {
             zones,
             sold_out: !offers.is_empty() && offers.iter().all(|offer| offer.is_sold_out()),
             sell_from,
             sell_to,
             // It may become the id of the event, so it does not depend on the server.
-            url: offers.iter().find_map(|offer| read_url(offer.node_with("url"), "url", None, self.errors)),
+            url: url.or_else(|| self.read_ticket_url(event)),
         }
+    }
+
+    /// The URL of offers that are a text.
+    fn read_ticket_url(&mut self, event: JsonLdNode<'t>) -> Option<String> {
+        self.graph.links(event, "offers").into_iter().take(MAX_OFFERS).find_map(|link| match link {
+            JsonLdLink::Text("") | JsonLdLink::Node(_) => None,
+            JsonLdLink::Text(text) => self.errors.tolerate(name_field("offers", values::parse_url(text, None)).map(Some)),
+        })
     }
 
     /// The offers, with those of aggregates in their place.
@@ -110,9 +122,16 @@ impl<'t> OfferReader<'_, 't> {
     /// A zone for each price of the offer: one, or the lowest and the highest one. An offer without a price only has a URL.
     fn read_zones(&mut self, offer: Offer<'t>, node: JsonLdNode<'t>, index: usize) -> Vec<ZoneItem> {
         let mut prices = self.read_prices(offer, node, &PRICES);
-        for specification in self.graph.nodes(node, "priceSpecification") {
-            let specified = Offer { node: specification, aggregate: Some(offer.node_with("priceCurrency")) };
-            prices.extend(self.read_prices(specified, specification, &SPECIFIED_PRICES));
+        let shared = offer.node_with("priceCurrency");
+        for specification in self.graph.nodes(node, "priceSpecification").into_iter().take(MAX_PRICES) {
+            prices.extend(self.read_specified_prices(specification, shared));
+            if prices.len() > 2 * MAX_PRICES {
+                break;
+            }
+        }
+        if prices.len() > 2 * MAX_PRICES {
+            self.errors.warn(format!("only the first {MAX_PRICES} prices of an offer are imported"));
+            prices.truncate(2 * MAX_PRICES);
         }
         if prices.is_empty() {
             return Vec::new();
@@ -131,10 +150,28 @@ impl<'t> OfferReader<'_, 't> {
         zones
     }
 
+    /// The prices of a specification, or of the components of one without a price. `shared` may have the currency.
+    fn read_specified_prices(&mut self, node: JsonLdNode<'t>, shared: JsonLdNode<'t>) -> Vec<(i64, Option<Currency>)> {
+        let prices = self.read_prices(Offer { node, aggregate: Some(shared) }, node, &SPECIFIED_PRICES);
+        if !prices.is_empty() {
+            return prices;
+        }
+        let shared = if node.get("priceCurrency").is_some() { node } else { shared };
+        let components = self.graph.nodes(node, "priceComponent").into_iter().take(MAX_PRICES);
+        let offers = components.map(|component| Offer { node: component, aggregate: Some(shared) });
+        offers.flat_map(|offer| self.read_prices(offer, offer.node, &SPECIFIED_PRICES)).take(2 * MAX_PRICES + 1).collect()
+    }
+
     /// The prices of these properties, with their currency if it is not the provider's.
-    fn read_prices(&mut self, offer: Offer<'t>, node: JsonLdNode<'t>, properties: &[&str]) -> Vec<(i64, Option<Currency>)> {
-        let values = properties.iter().filter_map(|property| Some((*property, find_price(node.get(property)?)?)));
-        let values: Vec<(&str, &JsonValue<'t>)> = values.collect();
+    fn read_prices(
+        &mut self,
+        offer: Offer<'t>,
+        node: JsonLdNode<'t>,
+        properties: &[&'static str],
+    ) -> Vec<(i64, Option<Currency>)> {
+        let parts = |property: &'static str| node.parts(property).into_iter().map(move |part| (property, part));
+        let values = properties.iter().flat_map(|property| parts(property)).filter(|(_, part)| !is_blank(part));
+        let values: Vec<(&str, &JsonValue<'t>)> = values.take(MAX_PRICES + 1).collect();
         if values.is_empty() {
             return Vec::new();
         }
@@ -151,6 +188,9 @@ impl<'t> OfferReader<'_, 't> {
         for (property, value) in values {
             let range = match value {
                 JsonValue::Number(digits) => PriceRange::read_number(digits, currency),
+                JsonValue::Object(object) if value.text().is_none() => {
+                    Err(format!("must be a number or a text, got {}", quote(object.raw)))
+                }
                 value => PriceRange::read(value.text().unwrap_or_default(), currency),
             };
             if let Some(PriceRange { low, high }) = self.errors.tolerate(name_field(property, range).map(Some)) {
@@ -170,7 +210,9 @@ impl<'t> OfferReader<'_, 't> {
     }
 
     fn is_free(&mut self, event: JsonLdNode<'t>) -> bool {
-        self.errors.tolerate(event.optional("isAccessibleForFree", values::parse_boolean)).unwrap_or(false)
+        let words = event.parts("isAccessibleForFree").into_iter().find_map(|value| list_constants(value).into_iter().next());
+        let is_free = words.map(|word| name_field("isAccessibleForFree", values::parse_boolean(last_segment(word))));
+        self.errors.tolerate(is_free.transpose()).unwrap_or(false)
     }
 
     /// The widest of all sale periods. An offer without a start or an end of its sale has always been, or will always be on sale; one
@@ -196,11 +238,11 @@ impl<'t> OfferReader<'_, 't> {
     }
 }
 
-fn instant(time: &LocalTime) -> i64 {
-    time.instant.0
+/// Whether a value counts as missing.
+fn is_blank(value: &JsonValue<'_>) -> bool {
+    matches!(value, JsonValue::Text(text) if text.trim_ascii().is_empty())
 }
 
-/// The first value that is a price, even a blank one.
-fn find_price<'t>(value: &'t JsonValue<'t>) -> Option<&'t JsonValue<'t>> {
-    value.parts().into_iter().find(|part| part.text().is_some())
+fn instant(time: &LocalTime) -> i64 {
+    time.instant.0
 }

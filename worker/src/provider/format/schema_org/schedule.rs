@@ -6,14 +6,15 @@ use chrono::{Datelike, Days, NaiveDate, NaiveTime, Weekday};
 
 use super::{
     node::JsonLdNode,
-    status::find_constant,
+    status::list_constants,
     times::{IsoDuration, TimeReader},
     value::JsonValue,
+    weekday::WeekdayRule,
 };
 use crate::provider::{
     format::{
         recurrence::{ReadMonth, describe_limit},
-        values::{ItemErrors, describe_missing, name_field},
+        values::{self, ItemErrors, describe_missing, name_field},
     },
     local_time::{DayEdge, LocalTime},
     quote::quote,
@@ -38,11 +39,18 @@ struct Recurrence {
     count: Option<usize>,
     unit: RecurrenceUnit,
     interval: i64,
-    weekdays: Vec<Weekday>,
+    weekdays: Vec<WeekdayRule>,
     months: Vec<u32>,
     month_days: Vec<u32>,
     month_weeks: Vec<u32>,
     exceptions: Vec<NaiveDate>,
+}
+
+/// A time of the day.
+struct Clock {
+    time: NaiveTime,
+    /// `Z` or `+02:00`; blank if it is the clock of the schedule's zone.
+    offset: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,29 +88,42 @@ fn day_of(date: &ScheduledTime) -> NaiveDate {
     split_wall_clock(&date.start).map_or(NaiveDate::MAX, |(day, _)| day)
 }
 
-/// The dates of a schedule that are imported, and whether these are all.
+/// The dates of a schedule that are imported, and whether these are all. Its rule is that of the clock in its own time zone, or else of
+/// the venue's.
 fn read_schedule(
     schedule: JsonLdNode<'_>,
     start: Option<&str>,
     (times, month): (TimeReader, ReadMonth),
     errors: &mut ItemErrors,
 ) -> Result<(Vec<ScheduledTime>, bool), String> {
-    let first_text = schedule.text("startDate").or(start).ok_or_else(|| describe_missing(&["eventSchedule.startDate"]))?;
-    let first_time = name_field("startDate", times.parse(first_text, DayEdge::Start))?;
+    let zone = errors.tolerate(schedule.optional("scheduleTimezone", values::parse_time_zone));
+    let schedule_times = TimeReader { zone: zone.unwrap_or(times.zone) };
+    let first_time = read_first(schedule, start, (times, schedule_times))?;
     let (first, first_clock) = split_wall_clock(&first_time)?;
-    let clock = |property| schedule.optional(property, parse_clock);
-    let start_clock = clock("startTime")?.or(first_clock);
-    let end_clock = errors.tolerate(clock("endTime"));
+    let first_clock = first_clock.map(|time| Clock { time, offset: String::new() });
+    let start_clock = schedule.optional("startTime", parse_clock)?.or(first_clock);
+    let end_clock = errors.tolerate(schedule.optional("endTime", parse_clock));
     let duration = errors.tolerate(schedule.optional("duration", IsoDuration::parse));
-    let recurrence = Recurrence::read(schedule, first, times, errors)?;
+    let recurrence = Recurrence::read(schedule, first, schedule_times, errors)?;
     let (dates, is_complete) = recurrence.expand(month);
+    let read_time = |date: NaiveDate, clock: &Clock, edge| {
+        let is_other_zone = clock.offset.is_empty() && schedule_times.zone != times.zone;
+        let offset = if is_other_zone { format!("[{}]", schedule_times.zone) } else { clock.offset.clone() };
+        times.parse(&format!("{date}T{}{offset}", clock.time.format("%H:%M:%S")), edge)
+    };
     let dates = dates.into_iter().map(|date| {
-        let start = times.parse(&join_wall_clock(date, start_clock), DayEdge::Start)?;
-        let end = match (start_clock, end_clock, duration) {
-            (Some(starts), Some(ends), _) => {
+        let start = match &start_clock {
+            Some(clock) => read_time(date, clock, DayEdge::Start)?,
+            None => times.parse(&date.to_string(), DayEdge::Start)?,
+        };
+        let end = match (&start_clock, &end_clock, duration) {
+            (Some(_), Some(clock), _) => {
+                let mut end = read_time(date, clock, DayEdge::End)?;
                 // An end at an earlier time is on the next day.
-                let day = if ends < starts { date.checked_add_days(Days::new(1)).unwrap_or(date) } else { date };
-                Some(times.parse(&join_wall_clock(day, Some(ends)), DayEdge::End)?)
+                if LocalTime::check_order(&start, &mut end).is_err() {
+                    end = read_time(date.checked_add_days(Days::new(1)).unwrap_or(date), clock, DayEdge::End)?;
+                }
+                LocalTime::check_order(&start, &mut end).is_ok().then_some(end)
             }
             (_, _, Some(duration)) => Some(times.add(&start, duration)?),
             _ => start.end_of_day(times.zone),
@@ -112,13 +133,29 @@ fn read_schedule(
     Ok((dates.collect::<Result<_, String>>()?, is_complete))
 }
 
+/// The first date in the zone of the schedule: its own, or else that of the event, which is on the clock of the venue.
+fn read_first(
+    schedule: JsonLdNode<'_>,
+    start: Option<&str>,
+    (times, schedule_times): (TimeReader, TimeReader),
+) -> Result<LocalTime, String> {
+    if let Some(text) = schedule.text("startDate") {
+        return name_field("startDate", schedule_times.parse(text, DayEdge::Start));
+    }
+    let text = start.ok_or_else(|| describe_missing(&["eventSchedule.startDate"]))?;
+    let first = name_field("startDate", times.parse(text, DayEdge::Start))?;
+    let has_clock = first.wall_clock.contains('T');
+    if has_clock { schedule_times.parse(&format!("{}[{}]", first.wall_clock, times.zone), DayEdge::Start) } else { Ok(first) }
+}
+
 impl Recurrence {
     fn read(schedule: JsonLdNode<'_>, first: NaiveDate, times: TimeReader, errors: &mut ItemErrors) -> Result<Self, String> {
-        let weekdays = schedule.parts("byDay").into_iter().filter_map(find_constant).map(parse_weekday);
-        let weekdays: Vec<Weekday> = weekdays.collect::<Result<_, _>>()?;
+        let weekdays = read_weekdays(schedule)?;
         let frequency = schedule.optional("repeatFrequency", parse_frequency)?;
         let month_days = read_numbers(schedule, "byMonthDay")?;
-        let default_unit = if weekdays.is_empty() { RecurrenceUnit::Month } else { RecurrenceUnit::Week };
+        // `1MO` is a day of the month.
+        let is_weekly = !weekdays.is_empty() && weekdays.iter().all(|rule| rule.ordinal.is_none());
+        let default_unit = if is_weekly { RecurrenceUnit::Week } else { RecurrenceUnit::Month };
         let (unit, interval) = frequency.unwrap_or((default_unit, 1));
         let last = times.read_optional(schedule, "endDate", DayEdge::End, errors);
         let exceptions = schedule.parts("exceptDate").into_iter().filter_map(|date| {
@@ -165,7 +202,10 @@ impl Recurrence {
 
     fn contains(&self, date: NaiveDate) -> bool {
         let has = |allowed: &[u32], value: u32| allowed.is_empty() || allowed.contains(&value);
-        let is_weekday = self.weekdays.is_empty() || self.weekdays.contains(&date.weekday());
+        let has_ordinals = self.weekdays.iter().any(|rule| rule.ordinal.is_some());
+        // As in iCalendar, `20MO` is a day of the year if there are no months.
+        let is_of_year = self.unit == RecurrenceUnit::Year && self.months.is_empty() && has_ordinals;
+        let is_weekday = self.weekdays.is_empty() || self.weekdays.iter().any(|rule| rule.contains(date, is_of_year));
         let is_same_day = date.day() == self.first.day();
         let months = i64::from(date.year() - self.first.year()) * 12 + i64::from(date.month0()) - i64::from(self.first.month0());
         // Without a rule for the day of the month, it is the first date's.
@@ -179,7 +219,7 @@ impl Recurrence {
             }
             RecurrenceUnit::Month => (months, has_day_rule || is_same_day),
             RecurrenceUnit::Year => {
-                let is_same_month = !self.months.is_empty() || date.month() == self.first.month();
+                let is_same_month = is_of_year || !self.months.is_empty() || date.month() == self.first.month();
                 (i64::from(date.year() - self.first.year()), is_same_month && (has_day_rule || is_same_day))
             }
         };
@@ -217,15 +257,21 @@ fn parse_frequency(text: &str) -> Result<(RecurrenceUnit, i64), String> {
     of_word.or_else(of_duration).ok_or_else(|| format!("must be a frequency such as P1W, got {}", quote(text)))
 }
 
-/// A day of the week as a name of schema.org, in English, or as two letters as in iCalendar.
-fn parse_weekday(text: &str) -> Result<Weekday, String> {
-    let name = text.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or(text);
-    let by_letters = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"].iter().position(|letters| letters.eq_ignore_ascii_case(name));
-    let weekday = match by_letters.and_then(|index| u8::try_from(index).ok()) {
-        Some(index) => Weekday::try_from(index).ok(),
-        None => name.parse().ok(),
-    };
-    weekday.ok_or_else(|| format!("`byDay` must be a day of the week such as Monday, got {}", quote(text)))
+/// The days of the week, of which a text may have several, as in iCalendar: `MO,WE`.
+fn read_weekdays(schedule: JsonLdNode<'_>) -> Result<Vec<WeekdayRule>, String> {
+    let mut rules = Vec::new();
+    for value in schedule.parts("byDay") {
+        let names = list_constants(value);
+        let read = |name: &str| name.split(',').map(WeekdayRule::parse).collect::<Result<Vec<_>, _>>();
+        let readable = names.iter().find_map(|name| read(name).ok());
+        let unreadable = || names.first().map_or(Ok(Vec::new()), |name| read(name));
+        for rule in readable.map_or_else(unreadable, Ok)? {
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+        }
+    }
+    Ok(rules)
 }
 
 fn read_numbers(schedule: JsonLdNode<'_>, property: &str) -> Result<Vec<u32>, String> {
@@ -241,21 +287,20 @@ fn describe_number(text: &str) -> String {
     format!("must be an integer of 0 or more, got {}", quote(text))
 }
 
-fn parse_clock(text: &str) -> Result<NaiveTime, String> {
-    let text = text.rsplit('T').next().unwrap_or(text);
-    // An offset is the venue's, which the time zone determines.
-    let clock = text.split(['Z', '+', '-']).next().unwrap_or(text);
-    let clock = NaiveTime::parse_from_str(clock, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(clock, "%H:%M"));
-    clock.map_err(|_| format!("must be a time such as 20:00, got {}", quote(text)))
+fn parse_clock(text: &str) -> Result<Clock, String> {
+    let written = text.rsplit('T').next().unwrap_or(text);
+    let (clock, offset) = written.split_at(written.find(['Z', 'z', '+', '-']).unwrap_or(written.len()));
+    let clock = clock.trim_ascii_end();
+    let time = NaiveTime::parse_from_str(clock, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(clock, "%H:%M"));
+    let is_offset = LocalTime::parse(&format!("2000-01-01T00:00:00{offset}"), chrono_tz::UTC, DayEdge::Start).is_ok();
+    let time = time.ok().filter(|_| is_offset);
+    let time = time.ok_or_else(|| format!("must be a time such as 20:00, got {}", quote(text)))?;
+    Ok(Clock { time, offset: offset.to_owned() })
 }
 
 fn split_wall_clock(time: &LocalTime) -> Result<(NaiveDate, Option<NaiveTime>), String> {
     let (date, clock) =
         time.wall_clock.split_once('T').map_or((time.wall_clock.as_str(), None), |(date, clock)| (date, Some(clock)));
     let date = date.parse().map_err(|_| format!("must be a date, got {}", quote(date)))?;
-    Ok((date, clock.map(parse_clock).transpose()?))
-}
-
-fn join_wall_clock(date: NaiveDate, clock: Option<NaiveTime>) -> String {
-    clock.map_or_else(|| date.to_string(), |clock| format!("{date}T{}", clock.format("%H:%M:%S")))
+    Ok((date, clock.map(|clock| parse_clock(clock).map(|clock| clock.time)).transpose()?))
 }

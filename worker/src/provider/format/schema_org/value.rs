@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use super::context::find_prefixes;
+
 /// Values of one document: with their keys and lengths, they take up to five times the memory of the largest document.
 pub(super) const MAX_VALUES: usize = 4_000_000;
 /// Levels of objects and lists. An offer in an event in a list in a graph is on the eighth.
@@ -38,10 +40,10 @@ pub(super) struct JsonObject<'a> {
 #[derive(Debug)]
 pub(super) struct TooManyValues;
 
-/// Builds the trees of one document, which share the limits.
-#[derive(Default)]
+/// Builds the trees of one document, which share the limits and prefixes.
 pub(super) struct TreeBuilder {
     values: usize,
+    prefixes: Vec<String>,
 }
 
 impl<'a> JsonObject<'a> {
@@ -64,9 +66,13 @@ impl<'a> JsonObject<'a> {
 }
 
 impl TreeBuilder {
+    pub(super) fn new(document: &str) -> Self {
+        Self { values: 0, prefixes: find_prefixes(document) }
+    }
+
     /// Builds the tree of a value that is valid JSON, except for the escapes in its texts.
     pub(super) fn build<'a>(&mut self, raw: &'a RawValue) -> Result<JsonValue<'a>, TooManyValues> {
-        TreeReader { text: raw.get(), position: 0, values: &mut self.values }.read_value(0)
+        TreeReader { text: raw.get(), position: 0, values: &mut self.values, prefixes: &self.prefixes }.read_value(0)
     }
 }
 
@@ -75,6 +81,7 @@ struct TreeReader<'a, 'b> {
     text: &'a str,
     position: usize,
     values: &'b mut usize,
+    prefixes: &'b [String],
 }
 
 impl<'a> TreeReader<'a, '_> {
@@ -108,7 +115,7 @@ impl<'a> TreeReader<'a, '_> {
             let key = self.read_text();
             let value = self.read_value(depth + 1)?;
             match key {
-                Some(key) => entries.push((strip_vocabulary(key), value)),
+                Some(key) => entries.push((strip_vocabulary(key, self.prefixes), value)),
                 None => is_readable = false,
             }
         }
@@ -197,11 +204,32 @@ impl<'a> TreeReader<'a, '_> {
 }
 
 /// The name without the prefix of schema.org: `https://schema.org/name` and `schema:name` are `name`.
-fn strip_vocabulary(name: Cow<'_, str>) -> Cow<'_, str> {
-    match name {
-        Cow::Borrowed(name) => Cow::Borrowed(strip_schema(name)),
-        Cow::Owned(name) => Cow::Owned(strip_schema(&name).to_owned()),
+fn strip_vocabulary<'a>(name: Cow<'a, str>, prefixes: &[String]) -> Cow<'a, str> {
+    let strip = |name: &str| {
+        let local = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix.as_str()));
+        name.len() - local.unwrap_or_else(|| strip_schema(name)).len()
+    };
+    if !name.contains(':') {
+        return name;
     }
+    match name {
+        Cow::Borrowed(name) => Cow::Borrowed(&name[strip(name)..]),
+        Cow::Owned(name) => Cow::Owned(name[strip(&name)..].to_owned()),
+    }
+}
+
+/// The name of a type without its prefix, which may be any: no other vocabulary has events with the properties of schema.org.
+pub(super) fn strip_type(name: &str) -> &str {
+    let name = strip_schema(name.trim_end_matches('/'));
+    match name.split_once(':') {
+        Some((_, local)) if !local.is_empty() && !local.starts_with('/') => local,
+        _ => name,
+    }
+}
+
+/// The last part of a URL or a name with a prefix: `EventCancelled` of `https://schema.org/EventStatusType#EventCancelled`.
+pub(super) fn last_segment(text: &str) -> &str {
+    text.trim_end_matches('/').rsplit(['/', ':', '#']).next().unwrap_or(text)
 }
 
 /// The name of a type, property or constant of schema.org without its prefix.

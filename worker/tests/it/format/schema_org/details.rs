@@ -21,10 +21,28 @@ fn reads_the_status_in_every_spelling() {
         (r#""EventScheduled""#, EventStatus::Scheduled),
         (r#"[]"#, EventStatus::Scheduled),
         ("null", EventStatus::Scheduled),
+        ("\"\"", EventStatus::Scheduled),
+        (r#"{"@type":"EventStatusType","name":"EventCancelled"}"#, EventStatus::Cancelled),
+        (r#"{"url":"https://schema.org/EventCancelled"}"#, EventStatus::Cancelled),
+        (r#"{"@id":"_:b0","@type":"EventStatusType","name":"EventPostponed"}"#, EventStatus::Postponed),
+        (r##"{"@id":"#status","name":"EventPostponed"}"##, EventStatus::Postponed),
+        (r#"{"@type":"https://schema.org/EventCancelled"}"#, EventStatus::Cancelled),
+        (r#""https://schema.org/EventStatusType#EventCancelled""#, EventStatus::Cancelled),
     ] {
         let (base_event, warnings) = read_event(&format!(r#""eventStatus":{status}"#));
         assert_eq!((base_event.events[0].status, base_event.sell_mode.as_str()), (expected, "online"), "{status}");
         assert_eq!(warnings, [""; 0], "{status}");
+    }
+    for (status, quoted) in [
+        (r#"{"@type":"EventStatusType"}"#, "`EventStatusType`"),
+        (r#"{"@id":"https://x.example/off"}"#, "`https://x.example/off`"),
+        (r#"{"value":7}"#, r#"`{"value":7}`"#),
+        ("true", "`true`"),
+        (r#""\ud83d""#, "valid escapes"),
+    ] {
+        let (base_event, warnings) = read_event(&format!(r#""eventStatus":{status}"#));
+        assert_eq!((base_event.events[0].status, warnings.len()), (EventStatus::Scheduled, 1), "{status}");
+        assert!(warnings[0].starts_with("`eventStatus` must be") && warnings[0].contains(quoted), "{warnings:?}");
     }
     let (base_event, warnings) = read_event(r#""eventStatus":"EventExploded""#);
     assert_eq!((base_event.events[0].status, warnings.len()), (EventStatus::Scheduled, 1));
@@ -82,6 +100,11 @@ fn reads_places_in_every_form() {
         ("\"\"", ""),
         (r#"{"@type":"VirtualLocation","url":"https://x.example"}"#, ""),
         (r#"{"@type":"Place","geo":{"latitude":1,"longitude":1}}"#, "a location has no name; ignored"),
+        (r#"{"@id":"https://missing.example/p2"}"#, "a location has no name; ignored"),
+        (
+            r#""https://missing.example/p2""#,
+            "`https://missing.example/p2` is a reference to a node that is not in the document; ignored",
+        ),
     ] {
         let (base_event, warnings) = read_event(&format!(r#""location":{location}"#));
         assert_eq!((&base_event.events[0].venue, warnings.concat().as_str()), (&None, warning), "{location}");
@@ -122,6 +145,16 @@ fn reads_performers_in_every_form() {
         (r#""performers":[{"@type":"Person","name":"Ada"}]"#, &["Ada"], ""),
         (r#""performer":{"name":"The Kettles"},"performers":"Ada""#, &["The Kettles", "Ada"], ""),
         (r#""performer":{"@list":["The Kettles"]}"#, kettles, ""),
+        (r#""performer":{"@type":"PerformanceRole","performer":{"name":"The Kettles"}}"#, kettles, ""),
+        (r#""performers":[{"@type":"Role","performer":["The Kettles","Ada"]}]"#, &["The Kettles", "Ada"], ""),
+        (r#""performer":{"@type":"Person","givenName":"Ada","familyName":"Bell"}"#, &["Ada Bell"], ""),
+        (r#""performer":{"@type":"Person","givenName":"Ada"}"#, &["Ada"], ""),
+        (
+            r#""performer":["https://a.example/band","The Kettles"]"#,
+            kettles,
+            "`https://a.example/band` is a reference to a node that is not in the document; ignored",
+        ),
+        (r#""performer":"https://a.example/band","x":{"@id":"https://a.example/band","name":"The Kettles"}"#, kettles, ""),
         (r#""performer":null"#, &[], ""),
         (r#""performer":[]"#, &[], ""),
         (r#""performer":" ""#, &[], blank),
@@ -180,6 +213,13 @@ fn urls_must_be_absolute() {
         (r#""url":{"@id":"https://x.example/7"}"#, Some("https://x.example/7"), ""),
         (r#""url":["","https://x.example/7"]"#, Some("https://x.example/7"), ""),
         (r#""offers":{"url":"https://x.example/t"}"#, Some("https://x.example/t"), ""),
+        (r#""offers":"https://x.example/t""#, Some("https://x.example/t"), ""),
+        (r#""offers":[{"price":5},"https://x.example/t"]"#, Some("https://x.example/t"), ""),
+        (
+            r#""offers":"at the door""#,
+            None,
+            "`offers` must be an http:// or https:// URL without white space, got `at the door`; ignored",
+        ),
         (r#""url":"https://x.example/7","offers":{"url":"https://x.example/t"}"#, Some("https://x.example/7"), ""),
         (
             r#""url":"javascript:alert(1)""#,

@@ -1,5 +1,6 @@
 //! Where events are found, and what references resolve to.
 
+use entity::EventStatus;
 use worker::provider::item::{Coordinates, RejectSubject};
 
 use super::{event_ids, parse, parse_valid, titles};
@@ -26,6 +27,15 @@ fn finds_events_in_every_container() {
         r#"{"status":"ok","data":{"items":[EVENT]}}"#,
         r#"{"@graph":{"@list":[EVENT]}}"#,
         r#"{"http://schema.org/event":[EVENT]}"#,
+        r#"{"@type":"WebPage","about":EVENT,"mentions":[]}"#,
+        r#"{"@type":"Article","mentions":[{"@type":"Event","name":"Other"},EVENT]}"#,
+        r#"{"@type":"Collection","items":[EVENT]}"#,
+        r#"{"@type":"Organization","makesOffer":[{"@type":"Offer","itemOffered":EVENT}]}"#,
+        r#"{"@type":"Organization","hasOfferCatalog":{"@type":"OfferCatalog","itemListElement":[{"itemOffered":EVENT}]}}"#,
+        r#"{"@type":"WebPage","@reverse":{"subjectOf":[EVENT]}}"#,
+        r#"{"name":"Hall","@reverse":{"location":EVENT}}"#,
+        r#"{"@type":"GovernmentOrganization","name":"City","event":EVENT}"#,
+        r#"{"@type":"WebPage","name":"Agenda","event":EVENT}"#,
     ] {
         let document = container.replace("EVENT", EVENT);
         assert_eq!(event_ids(&parse_valid(&document)), ["e/e"], "{document}");
@@ -40,8 +50,122 @@ fn what_contains_an_event_is_its_venue_performer_or_organizer() {
     assert_eq!((venue.name.as_str(), venue.coordinates.unwrap().latitude), ("Hall", 41.5));
     let base_event = read(r##"[{"@type":"Person","name":"Ada","event":[{"@id":"e"}]}, EVENT]"##);
     assert_eq!(base_event.events[0].performers[0].name, "Ada");
-    let base_event = read(r#"{"@type":"Organization","name":"Friends","event":EVENT}"#);
-    assert_eq!(base_event.details.organizer_name.as_deref(), Some("Friends"));
+    for kind in ["Organization", "GovernmentOrganization", "schema:PoliticalParty", "NewsMediaOrganization"] {
+        let base_event = read(&format!(r#"{{"@type":"{kind}","name":"Friends","events":[EVENT]}}"#));
+        assert_eq!(base_event.details.organizer_name.as_deref(), Some("Friends"), "{kind}");
+        assert_eq!(base_event.events[0].venue, None, "{kind}");
+    }
+    for kind in ["Library", "LocalBusiness", "StadiumOrArena"] {
+        let base_event = read(&format!(r#"{{"@type":"{kind}","name":"Hall","events":[EVENT]}}"#));
+        assert_eq!(base_event.events[0].venue.as_ref().unwrap().name, "Hall", "{kind}");
+    }
+    let base_event = read(r#"{"@type":"Place","name":"Hall","@reverse":{"location":[EVENT]}}"#);
+    assert_eq!(base_event.events[0].venue.as_ref().unwrap().name, "Hall");
+    let base_event = read(r#"{"@type":"WebPage","name":"Agenda","event":[EVENT]}"#);
+    assert_eq!(base_event.events[0].venue, None);
+}
+
+#[test]
+fn a_node_without_a_start_is_a_mention_of_its_namesake() {
+    let complete = r#"{"@type":"Event",ID"name":"E","startDate":"2031-08-01"}"#;
+    let mention = r#"{"@type":["MusicEvent"],ID"name":"Other","startDate":"","description":"Short"}"#;
+    for (id, mentioned) in [
+        (r#""@id":"e","#, r#""@id":"e","#),
+        (r#""@id":"e","url":"https://x.example/e","#, r#""@id":"e","url":"https://x.example/other","#),
+        (r#""identifier":"e","#, r#""identifier":{"value":"e"},"#),
+        (r#""@id":"e","url":"https://x.example/e","#, r#""url":"https://x.example/e","#),
+        (r#""@id":"e","url":"https://x.example/e","#, r#""@id":"_:b1","url":"https://x.example/e","#),
+        (r#""url":"https://x.example/e","#, r##""@id":"#item","url":"https://x.example/e","##),
+    ] {
+        let (complete, mention) = (complete.replace("ID", id), mention.replace("ID", mentioned));
+        let list = format!(r#"{{"@type":"ItemList","itemListElement":[{{"@type":"ListItem","item":{mention}}}]}}"#);
+        for document in [format!("[{complete},{mention}]"), format!("[{mention},{complete}]"), format!("[{list},{complete}]")] {
+            let base_events = parse_valid(&document);
+            assert_eq!((titles(&base_events), base_events[0].events.len()), (vec!["E"], 1), "{document}");
+            assert_eq!(base_events[0].details.description, None, "{document}");
+        }
+        let venue = format!(r#"[{complete},{{"@type":"MusicVenue","name":"Hall","event":[{mention}]}}]"#);
+        assert_eq!(parse_valid(&venue)[0].events[0].venue.as_ref().map(|venue| venue.name.as_str()), Some("Hall"), "{venue}");
+    }
+    for (id, other) in [
+        (r#""@id":"e","#, r#""@id":"f","#),
+        (r#""@id":"e","url":"https://x.example/e","#, r#""@id":"f","url":"https://x.example/e","#),
+        (r#""@id":"_:b1","identifier":"e","#, r#""@id":"_:b1","identifier":"f","#),
+    ] {
+        let document = format!("[{},{}]", complete.replace("ID", id), mention.replace("ID", other));
+        let feed = parse(document.as_bytes()).unwrap();
+        let reasons: Vec<_> = feed.rejects.iter().map(|reject| reject.reason.as_str()).collect();
+        assert_eq!((feed.event_count(), reasons), (1, vec!["`startDate` is missing"]), "{document}");
+    }
+}
+
+#[test]
+fn a_listing_mentions_its_events() {
+    let complete = |id: u8| format!(r#"{{"@type":"MusicEvent","@id":"e{id}","name":"E{id}","startDate":"2031-08-01"}}"#);
+    let mention = |id: u8| format!(r#"{{"@type":"MusicEvent","@id":"e{id}","name":"E{id}","url":"https://x.example/{id}"}}"#);
+    let [events, mentions] = [(0..12).map(complete).collect::<Vec<_>>(), (0..12).map(mention).collect()];
+    let document =
+        format!(r#"{{"@graph":[{{"@type":"ItemList","itemListElement":[{}]}},{}]}}"#, mentions.join(","), events.join(","));
+    assert_eq!(parse_valid(&document).len(), 12);
+}
+
+#[test]
+fn the_parts_of_an_event_have_its_place_and_are_cancelled_with_it() {
+    let festival = |rest: &str, night: &str| {
+        format!(
+            r#"[{{"@type":"EventSeries","@id":"f","name":"Fest","location":{{"name":"Park"}},{rest}
+                "subEvent":[{{"@type":"Event","@id":"a","name":"A","startDate":"2031-08-01"{night}}}]}}]"#
+        )
+    };
+    for (rest, night, venue, status) in [
+        ("", "", Some("Park"), EventStatus::Scheduled),
+        ("", r#","location":{"name":"Hall"}"#, Some("Hall"), EventStatus::Scheduled),
+        ("", r#","location":{"@type":"VirtualLocation"}"#, None, EventStatus::Scheduled),
+        (r#""eventStatus":"EventCancelled","#, "", Some("Park"), EventStatus::Cancelled),
+        (r#""eventStatus":"EventCancelled","#, r#","eventStatus":"EventScheduled""#, Some("Park"), EventStatus::Scheduled),
+        (r#""eventStatus":"EventCancelled","#, r#","eventStatus":"EventPostponed""#, Some("Park"), EventStatus::Postponed),
+        (r#""eventStatus":"EventPostponed","#, "", Some("Park"), EventStatus::Scheduled),
+    ] {
+        let document = festival(rest, night);
+        let base_event = parse_valid(&document).remove(0);
+        let event = &base_event.events[0];
+        assert_eq!((event.venue.as_ref().map(|venue| venue.name.as_str()), event.status), (venue, status), "{document}");
+    }
+}
+
+#[test]
+fn a_node_with_a_start_and_another_type_is_a_warning() {
+    let node = |kind: &str| format!(r#"{{"@type":{kind},"@id":"c","name":"C","startDate":"2031-08-01"}}"#);
+    for (kind, name) in [
+        (r#""Concert""#, "`Concert`"),
+        (r#""music-event""#, "`music-event`"),
+        (r#"["Product","http://x.example/Gig"]"#, "`Product, http://x.example/Gig`"),
+    ] {
+        let feed = parse(format!("[{EVENT},{}]", node(kind)).as_bytes()).unwrap();
+        let expected = format!("{name} is not a type of event of schema.org; the node is ignored, although it has a `startDate`");
+        assert_eq!(feed.warnings.listed[0].reason, expected, "{kind}");
+        assert_eq!((feed.event_count(), feed.rejects.len(), feed.warnings.count), (1, 0, 1), "{kind}");
+        let error = parse(node(kind).as_bytes()).unwrap_err();
+        assert_eq!(error.code(), "no_items", "{kind}");
+        assert!(error.to_string().ends_with(&format!("{name} is not a type of event of schema.org (line 1)")), "{error}");
+    }
+    for kind in [r#""Schedule""#, r#""TVSeries""#, r#""OrganizationRole""#] {
+        assert_eq!(parse_valid(&format!("[{EVENT},{}]", node(kind))).len(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn the_prefix_of_the_context_stands_for_schema_org() {
+    for (prefix, vocabulary) in
+        [("sdo", "https://schema.org/"), ("s", "http:\\/\\/schema.org\\/"), ("schema", "http://schema.org/")]
+    {
+        let document = format!(
+            r#"{{"@context":{{"{prefix}":"{vocabulary}"}},"@type":"{prefix}:MusicEvent","@id":"e","{prefix}:name":"E",
+                "{prefix}:startDate":"2031-08-01","{prefix}:eventStatus":{{"@id":"{prefix}:EventCancelled"}}}}"#
+        );
+        let base_events = parse_valid(&document);
+        assert_eq!((event_ids(&base_events), base_events[0].events[0].status), (vec!["e/e".to_owned()], EventStatus::Cancelled));
+    }
 }
 
 #[test]
@@ -133,6 +257,9 @@ fn accepts_every_kind_of_event() {
         "http://schema.org/Event",
         "https://schema.org/Event",
         "https://www.schema.org/Event",
+        "http://schema.org/MusicEvent/",
+        "sdo:MusicEvent",
+        "s:MusicEvent",
         "event",
         "MUSICEVENT",
     ] {
@@ -190,8 +317,12 @@ fn ids_are_read_exactly() {
         ("\"007\"", "007"),
         (r#"{"@type":"PropertyValue","value":42}"#, "42"),
         (r#"["x","y"]"#, "x"),
+        (r#"[{"@type":"PropertyValue","propertyID":"x","value":"42"},{"value":"43"}]"#, "42"),
+        (r#"[{"@type":"PropertyValue","propertyID":"x"},["",{"@value":"y"}]]"#, "y"),
     ] {
-        let document = format!(r#"{{"@type":"Event","@id":"_:b0","identifier":{id},"name":"E","startDate":"2031-08-01"}}"#);
+        let document = format!(
+            r#"{{"@type":"Event","@id":"_:b0","identifier":{id},"url":"https://x.example/e","name":"E","startDate":"2031-08-01"}}"#
+        );
         assert_eq!(event_ids(&parse_valid(&document)), [format!("{expected}/{expected}")], "{id}");
     }
 }

@@ -42,6 +42,13 @@ fn reads_prices_in_every_form() {
         (r#"{"priceCurrency":"GBP","priceSpecification":{"price":5}}"#, &["500 GBP"]),
         (r#"{"price":10,"priceCurrency":"eur"}"#, &["1000"]),
         (r#"{"price":"$10","priceCurrency":"USD"}"#, &["1000 USD"]),
+        (r#"{"price":["10","20"]}"#, &["1000", "2000"]),
+        (
+            r#"{"priceCurrency":"USD","priceSpecification":{"@type":"CompoundPriceSpecification","priceComponent":[{"price":10},{"price":20}]}}"#,
+            &["1000 USD", "2000 USD"],
+        ),
+        (r#"{"priceSpecification":{"priceCurrency":"GBP","priceComponent":{"price":10}}}"#, &["1000 GBP"]),
+        (r#"{"priceSpecification":{"price":30,"priceComponent":[{"price":10},{"price":20}]}}"#, &["3000"]),
         (r#"{"url":"https://x.example"}"#, &[]),
         (r#"{"priceCurrency":"€","price":null}"#, &[]),
         (r#"{"price":""}"#, &[]),
@@ -59,6 +66,7 @@ fn an_unreadable_price_is_ignored_with_a_warning() {
             r#"{"price":"1,000"}"#,
             "`price` must be a number that can be read in only one way, such as 1000.00, got `1,000`; ignored",
         ),
+        (r#"{"price":{"amount":10}}"#, "`price` must be a number or a text, got `{\"amount\":10}`; ignored"),
         (r#"{"price":"$10"}"#, "`price` must be a decimal number such as 20.00, got `$10`; ignored"),
         (r#"{"price":"from 10"}"#, "`price` must be a decimal number such as 20.00, got `from 10`; ignored"),
         (r#"{"lowPrice":-1}"#, "`lowPrice` must be 0 or more, got `-1`; ignored"),
@@ -76,10 +84,26 @@ fn an_unreadable_price_is_ignored_with_a_warning() {
 }
 
 #[test]
+fn the_prices_of_an_offer_are_bounded() {
+    let many: Vec<String> = (0..5_000).map(|price| price.to_string()).collect();
+    for (offers, rest) in [
+        (format!(r#"{{"price":[{}]}}"#, many.join(",")), 100),
+        (format!(r#"{{"priceSpecification":[{{"price":[{}]}},{{"price":7}}]}}"#, many.join(",")), 100),
+    ] {
+        let (prices, warning) = prices(&offers);
+        assert!(prices.len() <= 2 * rest && prices.len() >= rest, "{}", prices.len());
+        assert_eq!(warning, "only the first 100 prices of an offer are imported");
+    }
+}
+
+#[test]
 fn an_event_that_is_free_has_a_price() {
     for (properties, prices) in [
         (r#""isAccessibleForFree":true"#, [0].as_slice()),
         (r#""isAccessibleForFree":"true","offers":{"url":"https://x.example"}"#, &[0]),
+        (r#""isAccessibleForFree":"https://schema.org/True""#, &[0]),
+        (r#""isAccessibleForFree":{"@id":"schema:True"}"#, &[0]),
+        (r#""isAccessibleForFree":"http://schema.org/False""#, &[]),
         (r#""isAccessibleForFree":true,"offers":{"price":5}"#, &[500]),
         (r#""isAccessibleForFree":false"#, &[]),
     ] {
@@ -95,6 +119,7 @@ fn reads_the_availability_in_every_spelling() {
         (r#"{"availability":"https://schema.org/SoldOut"}"#, true),
         (r#"{"availability":{"@id":"http://schema.org/OutOfStock/"}}"#, true),
         (r#"{"availability":["schema:SoldOut"]}"#, true),
+        (r#"{"availability":{"@type":"ItemAvailability","name":"SoldOut"}}"#, true),
         (r#"[{"availability":"SoldOut"},{"availability":"OutOfStock"}]"#, true),
         (r#"{"@type":"AggregateOffer","availability":"SoldOut","offers":[{"price":5},{"price":6}]}"#, true),
         (r#"[{"availability":"SoldOut"},{"availability":"InStock"}]"#, false),

@@ -62,6 +62,21 @@ fn rejects_a_page_without_events() {
 }
 
 #[test]
+fn the_error_of_a_page_without_json_ld_has_its_title() {
+    for (page, detail) in [
+        (
+            "<!doctype html><title>Agenda &amp; more</title><p>Jazz",
+            "the web page with the title `Agenda & more` has no `<script type=\"application/ld+json\">`",
+        ),
+        ("<p>Jazz", "the web page has no `<script type=\"application/ld+json\">`"),
+    ] {
+        assert_eq!(parse_page(page).unwrap_err().to_string(), detail, "{page}");
+    }
+    let error = parse_page("<script type=\"application/ld+json\">{}</script>").unwrap_err().to_string();
+    assert!(error.contains("the document has no event of schema.org"), "{error}");
+}
+
+#[test]
 fn the_error_of_a_page_in_the_other_format_names_this_one() {
     let error = parse(b"<!doctype html><p>x").unwrap_err();
     assert!(error.code() == "html_page" && error.to_string().contains("only schema-org-html reads web pages"), "{error}");

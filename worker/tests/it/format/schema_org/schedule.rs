@@ -24,12 +24,62 @@ fn expands_schedules() {
         (r#""repeatCount":3,"repeatFrequency":"P1M""#, &["03-03", "04-03", "05-03"]),
         (r#""repeatCount":3,"repeatFrequency":"P1M","byMonthDay":[1,15]"#, &["03-15", "04-01", "04-15"]),
         (r#""repeatCount":2,"repeatFrequency":"P1M","byDay":"Tuesday","byMonthWeek":2"#, &["03-11", "04-08"]),
+        (r#""repeatCount":2,"repeatFrequency":"P1M","byDay":"2TU""#, &["03-11", "04-08"]),
+        (r#""repeatCount":3,"byDay":"1MO""#, &["03-03", "04-07", "05-05"]),
+        (r#""repeatCount":3,"repeatFrequency":"P1M","byDay":["-1FR","1MO"]"#, &["03-03", "03-28", "04-07"]),
+        (r#""endDate":"2031-03-12","repeatFrequency":"P1W","byDay":"MO,WE""#, &["03-03", "03-05", "03-10", "03-12"]),
+        (r#""repeatCount":1,"repeatFrequency":"P1Y","byDay":"20MO""#, &["05-19"]),
+        (r#""endDate":"2031-03-16","byDay":{"@type":"DayOfWeek","name":"Sunday"}"#, &["03-09", "03-16"]),
         (r#""repeatCount":1,"repeatFrequency":"P1Y""#, &["03-03"]),
         ("\"repeatFrequency\":null", &["03-03"]),
     ] {
         let expected: Vec<String> = days.iter().map(|day| format!("2031-{day}T20:00:00")).collect();
         assert_eq!(starts(&format!("{{{march},{schedule}}}")), (expected, String::new()), "{schedule}");
     }
+}
+
+#[test]
+fn times_are_converted_from_the_zone_of_the_schedule() {
+    let new_york = r#","location":{"name":"Hall","geo":{"latitude":40.75,"longitude":-73.99}}"#;
+    for (schedule, rest, start, end) in [
+        (r#""startTime":"19:00:00Z","endTime":"21:00:00Z""#, "", "2031-07-01T21:00:00", Some("2031-07-01T23:00:00")),
+        (r#""startTime":"19:00:00Z","endTime":"01:00:00Z""#, "", "2031-07-01T21:00:00", Some("2031-07-02T03:00:00")),
+        (r#""startTime":"19:00-04:00","duration":"PT2H""#, "", "2031-07-02T01:00:00", Some("2031-07-02T03:00:00")),
+        (r#""startTime":"2031-07-01T19:00:00+02:00""#, "", "2031-07-01T19:00:00", None),
+        (
+            r#""startTime":"19:00","endTime":"21:00","scheduleTimezone":"America/New_York""#,
+            "",
+            "2031-07-02T01:00:00",
+            Some("2031-07-02T03:00:00"),
+        ),
+        (r#""startTime":"19:00","scheduleTimezone":"America/New_York""#, new_york, "2031-07-01T19:00:00", None),
+        (r#""startTime":"19:00:00Z""#, new_york, "2031-07-01T15:00:00", None),
+        (r#""startTime":"19:00","scheduleTimezone":"Europe/Madrid""#, "", "2031-07-01T19:00:00", None),
+        (r#""scheduleTimezone":"America/New_York""#, "", "2031-07-01", Some("2031-07-01")),
+    ] {
+        let (base_event, warnings) = read_event(&format!(
+            r#""eventSchedule":{{"startDate":"2031-07-01","repeatFrequency":"P1D","repeatCount":2,{schedule}}}{rest}"#
+        ));
+        let event = &base_event.events[0];
+        let actual = (event.start.wall_clock.as_str(), event.end.as_ref().map(|end| end.wall_clock.as_str()));
+        assert_eq!((actual, warnings), ((start, end), vec![]), "{schedule}{rest}");
+    }
+    // The days are those of the schedule's zone, and its clocks change on other days.
+    let (dates, _) = starts(
+        r#"{"startDate":"2031-03-07","startTime":"20:00","repeatFrequency":"P1W","byDay":"Friday","repeatCount":5,
+            "scheduleTimezone":"America/New_York"}"#,
+    );
+    let expected = ["03-08T02", "03-15T01", "03-22T01", "03-29T01", "04-05T02"];
+    assert_eq!(dates, expected.map(|date| format!("2031-{date}:00:00")));
+    let (dates, _) = starts(r#"{"repeatFrequency":"P1D","repeatCount":1,"scheduleTimezone":"Asia/Tokyo"}"#);
+    assert_eq!(dates, ["2031-08-01T20:00:00"], "the date of the event is on the clock of the venue");
+}
+
+#[test]
+fn an_unknown_zone_of_a_schedule_is_ignored_with_a_warning() {
+    let (dates, warning) = starts(r#"{"startDate":"2031-07-01","startTime":"19:00","scheduleTimezone":"Mars/Base"}"#);
+    assert_eq!(dates, ["2031-07-01T19:00:00"]);
+    assert_eq!(warning, "`scheduleTimezone` must be an IANA time zone such as Europe/Madrid, got `Mars/Base`; ignored");
 }
 
 #[test]
@@ -97,6 +147,8 @@ fn an_unreadable_schedule_is_ignored_with_a_warning() {
         (r#"{"repeatFrequency":"sometimes"}"#, "`repeatFrequency` must be a frequency such as P1W, got `sometimes`"),
         (r#"{"byDay":"Someday"}"#, "`byDay` must be a day of the week such as Monday, got `Someday`"),
         (r#"{"startDate":"soon"}"#, "`startDate` must be a date such as"),
+        (r#"{"byDay":"0MO"}"#, "`byDay` must be a day of the week such as Monday, got `0MO`"),
+        (r#"{"startTime":"19:00+15:00"}"#, "`startTime` must be a time such as 20:00, got `19:00+15:00`"),
         (r#"{"startTime":"late"}"#, "`startTime` must be a time such as 20:00, got `late`"),
         (r#"{"repeatFrequency":"P0D"}"#, "`repeatFrequency` must be a frequency"),
         (r#"{"repeatFrequency":"P1D","repeatCount":1,"exceptDate":"2031-08-01"}"#, "`eventSchedule` has no date"),
