@@ -3,7 +3,7 @@
 //! If a feed has the bytes of an element again, and the settings are the same, the row has its content hash, and nothing is parsed.
 //! Elements with rejects or warnings are parsed each time, because these are reported for each sync.
 
-use entity::{base_event, chunks};
+use entity::base_event;
 use futures_util::TryStreamExt;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
@@ -35,7 +35,7 @@ pub(super) struct CopiedRow {
     /// Whether it is in the feed of the copy.
     is_listed: bool,
     /// Whether the bytes of its element are known, and would now be read in the same way.
-    pub(super) has_element: bool,
+    has_element: bool,
 }
 
 /// An element as it is stored with its base event.
@@ -114,27 +114,29 @@ impl CopiedRow {
         self.is_listed.then_some(self.content_hash)
     }
 
+    /// Its element as it is stored, whether or not that can be used.
+    pub(super) fn element(&self) -> StoredElement {
+        StoredElement { hash: self.element_hash, events: self.element_events }
+    }
+
     fn bytes_hash(&self) -> i64 {
         self.element_hash ^ self.content_hash
     }
 }
 
-/// Stores the elements of base events that are otherwise unchanged.
-pub(super) async fn store_elements(transaction: &DatabaseTransaction, elements: Vec<(Uuid, StoredElement)>) -> Result<(), DbErr> {
-    for chunk in chunks(elements) {
-        let element = Alias::new("element");
-        // Both databases name the columns of a list of values so.
-        let column = |name: &'static str| Expr::col((element.clone(), Alias::new(name)));
-        let rows: Vec<ValueTuple> =
-            chunk.into_iter().map(|(id, StoredElement { hash, events })| (id, hash, events).into()).collect();
-        let update = Query::update()
-            .table(base_event::Entity)
-            .value(base_event::Column::ElementHash, column("column2"))
-            .value(base_event::Column::ElementEvents, column("column3"))
-            .from(TableRef::ValuesList(rows, element.clone().into()))
-            .and_where(Expr::col((base_event::Entity, base_event::Column::Id)).eq(column("column1")))
-            .to_owned();
-        transaction.execute(&update).await?;
-    }
+/// Stores the elements of base events that are otherwise unchanged: a chunk of them.
+pub(super) async fn store_elements(transaction: &DatabaseTransaction, chunk: Vec<(Uuid, StoredElement)>) -> Result<(), DbErr> {
+    let element = Alias::new("element");
+    // Both databases name the columns of a list of values so.
+    let column = |name: &'static str| Expr::col((element.clone(), Alias::new(name)));
+    let rows: Vec<ValueTuple> = chunk.into_iter().map(|(id, StoredElement { hash, events })| (id, hash, events).into()).collect();
+    let update = Query::update()
+        .table(base_event::Entity)
+        .value(base_event::Column::ElementHash, column("column2"))
+        .value(base_event::Column::ElementEvents, column("column3"))
+        .from(TableRef::ValuesList(rows, element.clone().into()))
+        .and_where(Expr::col((base_event::Entity, base_event::Column::Id)).eq(column("column1")))
+        .to_owned();
+    transaction.execute(&update).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use entity::{
-    base_event, begin_write, deadline,
+    base_event, begin_write, chunks, deadline,
     job::{self, JobKind, PushJob},
     provider,
     release::Cause,
@@ -311,6 +311,10 @@ impl SyncAttempt<'_> {
             }
             return Err(error);
         }
+        // Before the publication, which locks the version: after an upgrade of the programs there are as many as base events.
+        for chunk in chunks(learned) {
+            self.within_deadline(async { Ok(store_elements(&transaction, chunk).await?) }).await?;
+        }
         let is_visible = changes.is_visible() || provider.loading_since.is_some();
         let counts = changes.counts();
         let cause = (Cause::SyncRun, Some(run.id));
@@ -322,7 +326,6 @@ impl SyncAttempt<'_> {
         let applied = ledger::AppliedChanges { counts, published };
         let close = async {
             save_rejects(&transaction, run, &summary, &feed).await?;
-            store_elements(&transaction, learned).await?;
             copied.store_pages(&transaction).await?;
             durations.write = watch.lap();
             let report = if self.is_delta() {

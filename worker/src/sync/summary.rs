@@ -296,9 +296,8 @@ impl FeedSummary {
             let copied = copied.next_if(|copied| copied.id == element.id);
             if let Some(copied) = copied.filter(|copied| copied.content_hash() == Some(element.content_hash)) {
                 comparison.unchanged_events += element.events as usize;
-                if !copied.has_element {
-                    comparison.learned.extend(element.to_stored().map(|stored| (element.id, stored)));
-                }
+                let learned = element.to_stored().filter(|stored| *stored != copied.element());
+                comparison.learned.extend(learned.map(|stored| (element.id, stored)));
                 return false;
             }
             if copied.is_none() {
