@@ -17,7 +17,6 @@ use crate::provider::{format::values::name_field, local_time::WrittenDate};
 
 /// The VEVENT that describes all dates.
 struct Series {
-    component: usize,
     start: StartDate,
 }
 
@@ -146,7 +145,7 @@ impl<'a, 'z> Expander<'a, 'z> {
         self.expanded.clocks[component] = start.clock;
         let ends = self.read_ends(component, &start);
         let repeated = self.repeat(component, &start)?;
-        let series = Series { component, start };
+        let series = Series { start };
         let mut dates: Vec<(NaiveDateTime, Moment, Option<Moment>)> = Vec::with_capacity(repeated.len());
         for local in repeated {
             let start = series.moment_of(local);
