@@ -19,7 +19,7 @@ const AND: u16 = 0x54;
 const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 
-/// What a filter returns: how many bytes of a packet are kept.
+/// What a filter returns: the number of bytes of a packet that the socket receives.
 const NONE: u32 = 0;
 const ALL: u32 = u32::MAX;
 

@@ -19,7 +19,6 @@ use crate::{
 
 /// Changes that are read for a page: filters may select few of their events.
 const EXAMINED: u64 = 100;
-/// After all changes.
 
 /// What a list has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -279,7 +279,7 @@ impl CalendarReader<'_> {
             let clock = expanded.clocks[occurrence.component].or(expanded.clocks[main]);
             let clock = clock.or_else(|| calendar.zone.as_ref()?.clock());
             let id = if has_dates { format!("{uid}/{}", occurrence.key) } else { uid.clone() };
-            base_event.events.extend(self.read_occurrence(&uid, id, occurrence, (fields, clock), span));
+            base_event.events.extend(self.read_occurrence(&uid, &id, occurrence, (fields, clock), span));
         }
         self.feed.base_events.push(base_event);
     }
@@ -288,14 +288,14 @@ impl CalendarReader<'_> {
     fn read_occurrence(
         &mut self,
         uid: &str,
-        id: String,
+        id: &str,
         occurrence: &Occurrence,
         (fields, clock): (&EventFields, Option<Tz>),
         span: &Range<usize>,
     ) -> Option<EventItem> {
-        let subject = RejectSubject::Event { base_event: uid.to_owned(), event: Some(id.clone()) };
+        let subject = RejectSubject::Event { base_event: uid.to_owned(), event: Some(id.to_owned()) };
         let mut errors = ItemErrors::default();
-        let id = errors.record(name_field(self.id_property(), values::parse_id(&id)));
+        let id = errors.record(name_field(self.id_property(), values::parse_id(id)));
         let event =
             id.and_then(|id| fields.build_event(occurrence, id, (clock, self.conventions.time_zone), span.clone(), &mut errors));
         match &event {
