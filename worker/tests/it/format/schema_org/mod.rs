@@ -3,6 +3,7 @@
 mod details;
 mod graph;
 mod json_lines;
+mod mentions;
 mod offers;
 mod page;
 mod schedule;
