@@ -8,7 +8,7 @@ mod stream;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use programs::Failure;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     pushes::{AcceptedPushes, push_all, title_of},
     replay::{CatalogueCopy, Differences, position_of},
-    site::Site,
+    site::{PATIENCE, Site},
     stream::Received,
 };
 use crate::{
@@ -77,7 +77,7 @@ async fn measure(storage: Storage, settings: &CrashSettings) -> Result<Totals, F
     report_progress(format_args!("{storage:?}: {} syncs and {} pushes", settings.syncs, settings.pushes));
     let mut site = Site::start(storage).await?;
     let start = read_end(&site.client).await?;
-    let first = copy_events(&site.client).await?.ok_or("the first copy is incomplete")?;
+    let first = copy_completely(&site.client).await?;
     let (stop, (last, received)) = (CancellationToken::new(), watch::channel(start.clone()));
     let _stop_on_failure = stop.clone().drop_guard();
     let copies = tokio::spawn(copy_repeatedly(site.client.clone(), stop.clone()));
@@ -86,7 +86,7 @@ async fn measure(storage: Storage, settings: &CrashSettings) -> Result<Totals, F
 
     let expected = settings.pushes + 1;
     site.wait_until("all pushes are applied", async || Ok(site.count_pushes().await? == expected)).await?;
-    let end = copy_events(&site.client).await?.ok_or("the last copy is incomplete")?;
+    let end = copy_completely(&site.client).await?;
     let log = read_log(&site.client, &start, &end).await?;
     let last_cursor = log.last().and_then(|change| change["cursor"].as_str()).ok_or("the log is empty")?.to_owned();
     site.wait_until("the stream has all changes", async || {
@@ -96,6 +96,8 @@ async fn measure(storage: Storage, settings: &CrashSettings) -> Result<Totals, F
     stop.cancel();
     let received = streaming.await??;
     let mut copies = copies.await?;
+    // The log was read up to the last one.
+    copies.retain(|copy| copy.position.order() < end.position.order());
     copies.push(end);
     (totals.changes, totals.copies, totals.connections) = (log.len(), copies.len(), received.connections);
     let differences = &mut totals.differences;
@@ -142,6 +144,18 @@ async fn copy_repeatedly(client: Client, stop: CancellationToken) -> Vec<Catalog
         copies.extend(copy_events(&client).await.ok().flatten());
     }
     copies
+}
+
+/// Copies all events. A copy that fails or is incomplete is made again.
+async fn copy_completely(client: &Client) -> Result<CatalogueCopy, Failure> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match copy_events(client).await {
+            Ok(Some(copy)) => return Ok(copy),
+            outcome if Instant::now() > until => return Err(format!("no complete copy: {outcome:?}").into()),
+            _ => sleep(random_pause(COPY_PAUSE)).await,
+        }
+    }
 }
 
 /// `None` if the copy is incomplete.

@@ -101,8 +101,9 @@ impl CatalogueCopy {
                 continue;
             };
             for (name, value) in fields {
-                if replayed.get(name).is_some_and(|known| known != value) {
-                    differences.contradictions.insert(format!("{name} of {id} is {value} at {:?}", copy.position.order()));
+                if let Some(known) = replayed.get(name).filter(|known| *known != value) {
+                    let at = copy.position.order();
+                    differences.contradictions.insert(format!("{name} of {id} is {value} at {at:?}, and {known} in the replay"));
                 }
             }
         }
