@@ -59,7 +59,7 @@ pub struct State {
     pub keys: Keys,
     /// Which web pages may read.
     pub cors: Cors,
-    /// The address of the service on the web, if it is configured. Responses contain [`State::public_url_for`].
+    /// The address of the service on the web, if it is configured. If it is not, responses contain the origin of the request.
     pub public_url: Option<PublicUrl>,
     /// Which pictures of events the pages show.
     pub images: Images,
