@@ -48,7 +48,8 @@ function findForeign() {
   const isOurs = (script) => script.type === 'application/ld+json' || script.src.startsWith(`${location.origin}/assets/`);
   const scripts = [...document.scripts].filter((script) => !isOurs(script));
   const attributes = ['href', 'src', 'action', 'formaction', 'xlink:href'];
-  const isForeign = (value) => value && !/^https?:$/.test(new URL(value, location).protocol);
+  const calendars = `webcal://${location.host}/`;
+  const isForeign = (value) => value && !value.startsWith(calendars) && !/^https?:$/.test(new URL(value, location).protocol);
   const elements = [...document.querySelectorAll('*')].filter((node) => attributes.some((name) => isForeign(node.getAttribute(name))));
   const handlers = [...document.querySelectorAll('*')].filter((node) => node.getAttributeNames().some((name) => name.startsWith('on')));
   return [...scripts, ...elements, ...handlers].map((node) => node.outerHTML);
