@@ -175,8 +175,8 @@ impl Delivery<'_> {
         Ok(Step::Continue)
     }
 
-    /// Whether no content of the batch was removed until it was frozen: the version of the catalogue was still that of the log which its
-    /// changes were read from, and a takedown increments it.
+    /// Whether no content of the batch was removed until it was frozen: the version of the catalogue, which a takedown increments, was
+    /// the same as when its changes were read.
     fn is_current(&self) -> bool {
         self.written_at.is_some() && self.written_at == self.source.version()
     }

@@ -88,8 +88,8 @@ fn day_of(date: &ScheduledTime) -> NaiveDate {
     split_wall_clock(&date.start).map_or(NaiveDate::MAX, |(day, _)| day)
 }
 
-/// The dates of a schedule that are imported, and whether these are all. Its rule is that of the clock in its own time zone, or else of
-/// the venue's.
+/// The dates of a schedule that are imported, and whether these are all. It repeats on the clock of its time zone; if it has none, on the
+/// clock of the venue.
 fn read_schedule(
     schedule: JsonLdNode<'_>,
     start: Option<&str>,
@@ -133,7 +133,7 @@ fn read_schedule(
     Ok((dates.collect::<Result<_, String>>()?, is_complete))
 }
 
-/// The first date in the zone of the schedule: its own, or else that of the event, which is on the clock of the venue.
+/// The first date of the schedule. If it has none, the event begins it, on the clock of the venue.
 fn read_first(
     schedule: JsonLdNode<'_>,
     start: Option<&str>,
