@@ -12,6 +12,7 @@ mod changes;
 mod clocks;
 mod compatibility;
 mod concerts;
+mod covering;
 mod daily_totals;
 mod details;
 mod elements;
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(webhooks::Migration),
             Box::new(organizers::Migration),
             Box::new(elements::Migration),
+            Box::new(covering::Migration),
         ]
     }
 }
