@@ -10,7 +10,7 @@ use crate::{
     error::ApiError,
 };
 
-const COLUMNS: Columns = Columns { text: daily_total::EVENT_COLUMNS, of_event: true };
+const COLUMNS: Columns<'_> = Columns { text: daily_total::EVENT_COLUMNS, of_event: true };
 
 /// The events of a day with prices in one currency.
 #[derive(Debug, FromQueryResult)]

@@ -18,7 +18,7 @@ const MAX_EVENTS: i64 = 100_000;
 const SQUARES: f64 = 8.0;
 /// How often the sides of the whole map may be halved to form squares: from eight squares on each side to squares of some tens of metres.
 const DIVISIONS: std::ops::RangeInclusive<u32> = 3..=20;
-const COLUMNS: Columns = Columns { text: "listing.venue_id", of_event: false };
+const COLUMNS: Columns<'_> = Columns { text: "listing.venue_id", of_event: false };
 
 /// The clusters of a search.
 #[derive(Debug, Default, Deserialize, Serialize)]

@@ -1,6 +1,6 @@
 //! Events by the values that filters select.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::UtcInstant;
 use sea_orm::{DbBackend, FromQueryResult};
@@ -22,10 +22,6 @@ use crate::{
 const MAX_EVENTS: i64 = 100_000;
 /// Values of a facet: more than any page offers.
 const MAX_VALUES: usize = 100;
-const COLUMNS: Columns = Columns {
-    text: "listing.event_id, listing.provider_id, listing.venue_id, listing.category, listing.country, listing.currency, listing.status",
-    of_event: false,
-};
 
 /// A filter by which events are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +97,19 @@ impl Facet {
         }
     }
 
+    /// The column of `listing` by which events are grouped.
+    fn column(self) -> &'static str {
+        match self {
+            Self::Category => "listing.category",
+            Self::City | Self::Venue => "listing.venue_id",
+            Self::Country => "listing.country",
+            Self::Performer | Self::Availability => "listing.event_id",
+            Self::Provider => "listing.provider_id",
+            Self::Status => "listing.status",
+            Self::Currency => "listing.currency",
+        }
+    }
+
     /// The statement for its values, with the columns `facet`, `value`, `name` and `count`.
     fn select(self, backend: DbBackend) -> String {
         let facet = self.name();
@@ -158,7 +167,11 @@ pub(crate) async fn count_facets(
     facets: impl Iterator<Item = Facet> + Clone + Send,
 ) -> Result<Snapshot<CountedFacets>, ApiError> {
     let selected = facets.clone();
-    let (rows, corrected): (Vec<FacetRow>, _) = read_summary(database, filters, (COLUMNS, None), |backend, events, _| {
+    // Only these, so that an index may contain them all, and little is materialized.
+    let columns: BTreeSet<&str> = facets.clone().map(Facet::column).collect();
+    let columns = columns.into_iter().collect::<Vec<_>>().join(", ");
+    let columns = Columns { text: &columns, of_event: false };
+    let (rows, corrected): (Vec<FacetRow>, _) = read_summary(database, filters, (columns, None), |backend, events, _| {
         let values: Vec<String> = selected
             .map(|facet| format!(" UNION ALL SELECT * FROM ({}) AS {}_values", facet.select(backend), facet.name()))
             .collect();

@@ -13,6 +13,9 @@ pub(super) const MAX_RANGES: usize = 64;
 /// Events that are sorted: they take some tens of milliseconds.
 pub(super) const MAX_SORTED: u64 = 20_000;
 
+/// Events that are read in the order of the list before others are sorted: they take a few milliseconds.
+pub(super) const MAX_PROBED: u64 = 3_000;
+
 /// One way to find the events.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Plan {
@@ -68,6 +71,16 @@ pub(super) fn plan(filters: &EventFilters, sort: Sort, has_ids: bool, resolved: 
     let sorted = if sort.is_by_start() { set.or(range.filter(|_| values.is_none())) } else { set.or(values).or(range).or(dates) };
     let sorted = sorted.or(in_order.is_none().then_some(Source::All));
     sorted.map(Plan::Sorted).into_iter().chain(in_order).collect()
+}
+
+/// What is probed before events are sorted: if the filters select a percent of all events, the first ones in the order of the list contain
+/// a page. Those of a performer, of words and of ids are usually far fewer.
+pub(super) fn probed(plans: &[Plan]) -> Option<&Source> {
+    match plans {
+        [Plan::Sorted(Source::Ids | Source::Words | Source::Performers | Source::Organizers), ..] => None,
+        [Plan::Sorted(_), Plan::InOrder(source)] => Some(source),
+        _ => None,
+    }
 }
 
 /// Whether an index contains the events in this order.

@@ -2,13 +2,13 @@
 
 use entity::{UtcInstant, database_now};
 use futures_util::TryStreamExt;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, prelude::Uuid};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, prelude::Uuid};
 use tokio::task::consume_budget;
 
 use super::{
     event_view::EventView,
     filters::EventFilters,
-    plan::{MAX_SORTED, Plan, plan},
+    plan::{MAX_PROBED, MAX_SORTED, Plan, plan, probed},
     relevance::{self, MAX_RANKED},
     resolve::Resolved,
     sort::{Sort, SortKey, SortValue},
@@ -22,6 +22,8 @@ use crate::{
 
 /// Attempts to read all statements from one version of the catalogue.
 const MAX_ATTEMPTS: usize = 3;
+/// Larger pages are rarely found among the events that are probed.
+const MAX_PROBED_PAGE: u64 = MAX_PROBED / 4;
 
 /// The columns of an event and what it belongs to. A detail that an event lacks is read from its base event.
 pub(super) const COLUMNS: &str = "event.id, event.base_event_id, event.local_start, event.local_end, event.starts_at, event.ends_at, \
@@ -201,6 +203,10 @@ impl<C: ReadConnection> PageReader<'_, C> {
         limit: u64,
         versions: &mut Versions,
     ) -> Result<Vec<FoundEvent>, ApiError> {
+        if let Some(rows) = self.probe(found, plans, after, limit).await? {
+            versions.read.extend(rows.first().map(|row| (row.version, row.raised_at)));
+            return Ok(rows);
+        }
         for plan in plans {
             let statement = statement::page(self.backend(), found, plan, after, limit);
             let rows = self.read_rows(statement).await?;
@@ -217,6 +223,29 @@ impl<C: ReadConnection> PageReader<'_, C> {
             }
         }
         Err(self.filters.too_broad())
+    }
+
+    /// Reads a page from the first events in the order of the list, if they have one, so that none are sorted.
+    async fn probe(
+        &self,
+        found: &Found<'_>,
+        plans: &[Plan],
+        after: Option<SortKey>,
+        limit: u64,
+    ) -> Result<Option<Vec<FoundEvent>>, ApiError> {
+        // SQLite would sort those that it has read.
+        let may_find = self.backend() == DbBackend::Postgres && limit <= MAX_PROBED_PAGE && found.resolved.documents.is_none();
+        let may_find = may_find
+            && match found.sort {
+                // Without a currency, no index has the prices in their order.
+                Sort::Price | Sort::PriceDescending => found.has_price == Some(true) && found.resolved.currency.is_some(),
+                // Its index contains events of the past, too.
+                Sort::UpdatedAtDescending => false,
+                _ => true,
+            };
+        let Some(source) = probed(plans).filter(|_| may_find) else { return Ok(None) };
+        let rows = self.read_rows(statement::probe(self.backend(), found, source, after, limit)).await?;
+        Ok((rows.len() as u64 == limit).then_some(rows))
     }
 
     async fn count(&self, found: &Found<'_>, plan: &Plan, max: u64, versions: &mut Versions) -> Result<u64, ApiError> {
@@ -243,7 +272,7 @@ impl<C: ReadConnection> PageReader<'_, C> {
         read.await.map_err(|error: DbErr| if reads_page { error.into() } else { self.filters.explain(error) })
     }
 
-    fn backend(&self) -> sea_orm::DbBackend {
+    fn backend(&self) -> DbBackend {
         ConnectionTrait::get_database_backend(self.database)
     }
 }

@@ -8,10 +8,11 @@ use super::{
     availability_filter::now_of_backend,
     conditions::Conditions,
     filters::EventFilters,
-    plan::{MAX_SORTED, Plan, Source},
+    plan::{MAX_PROBED, MAX_SORTED, Plan, Source},
     resolve::Resolved,
     rows::COLUMNS,
     sort::{Sort, SortKey, SortValue},
+    when::{RangeKind, When},
 };
 use crate::database::sql::{Sql, VERSION_COLUMNS, pad};
 
@@ -28,19 +29,19 @@ pub(super) struct Found<'a> {
     pub(super) are_upcoming: bool,
     /// Only those that start between these instants.
     pub(super) starts: Option<(UtcInstant, UtcInstant)>,
-    pub(super) columns: Columns,
+    pub(super) columns: Columns<'a>,
 }
 
 /// What is read of each event.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Columns {
-    pub(super) text: &'static str,
+pub(super) struct Columns<'a> {
+    pub(super) text: &'a str,
     /// Whether there are columns of `event`.
     pub(super) of_event: bool,
 }
 
 /// What is read of the events of a page, before it is known which they are.
-pub(super) const SORTED_BY: Columns = Columns {
+pub(super) const SORTED_BY: Columns<'_> = Columns {
     text: "listing.event_id, listing.starts_at, listing.min_price, listing.updated_at, listing.first_seen_at",
     of_event: false,
 };
@@ -115,16 +116,66 @@ pub(super) fn page(backend: DbBackend, found: &Found<'_>, plan: &Plan, after: Op
     };
     let (in_page, in_order) = (order.clause("listing"), order.clause("page"));
     let limit = sql.bind(limit);
-    let now = now_of_backend(backend);
-    let performers = performers(backend);
-    let text = format!(
-        "{with}SELECT {COLUMNS}, {performers} AS performers, {now} AS now, {count} AS candidates, {VERSION_COLUMNS} \
-         FROM ({rows} ORDER BY {in_page} LIMIT {limit}) AS page CROSS JOIN event CROSS JOIN base_event CROSS JOIN provider \
+    let text = format!("{with}{}", with_details(backend, &format!("{rows} ORDER BY {in_page} LIMIT {limit}"), &count, &in_order));
+    sql.statement(backend, text)
+}
+
+/// The statement for a page of the first [`MAX_PROBED`] events of a source in the order of the list. A full page has the events of
+/// [`Plan::InOrder`]; one that is not may lack some.
+pub(super) fn probe(backend: DbBackend, found: &Found<'_>, source: &Source, after: Option<SortKey>, limit: u64) -> Statement {
+    let mut sql = Sql::default();
+    let order = Order::of(found);
+    let clause = order.clause("listing");
+    let bounds = bounds(found, (&order, after), &mut sql);
+    let ranges: Vec<String> = conditions_of(found, source, found.sort.is_by_start(), &mut sql)
+        .iter()
+        .map(|range| format!("SELECT * FROM (SELECT * FROM listing WHERE {range}{bounds} ORDER BY {clause}) AS listing"))
+        .collect();
+    let ranges = ranges.join(" UNION ALL ");
+    let probed = format!("(SELECT * FROM ({ranges}) AS listing ORDER BY {clause} LIMIT {MAX_PROBED}) AS listing");
+    let Selected { columns, tables, conditions } = select(backend, found, source, &mut sql);
+    let tables = tables.replacen("listing", &probed, 1);
+    let limit = sql.bind(limit);
+    let rows = format!("SELECT {columns} FROM {tables} WHERE {conditions} ORDER BY {clause} LIMIT {limit}");
+    sql.statement(backend, with_details(backend, &rows, "CAST(0 AS BIGINT)", &order.clause("page")))
+}
+
+/// The conditions by which a range of an index is in the order of the list, and begins and ends where the list does. Each begins with `AND`.
+fn bounds(found: &Found<'_>, (order, after): (&Order, Option<SortKey>), sql: &mut Sql) -> String {
+    let mut bounds = String::new();
+    if found.sort.is_by_start()
+        && let When::Between(between) = found.filters.when()
+    {
+        let (first, last) = between.instants();
+        if let Some(first) = first.filter(|_| between.kind != RangeKind::Overlaps) {
+            bounds += &format!(" AND listing.starts_at >= {}", sql.bind(first));
+        }
+        if let Some(last) = last {
+            bounds += &format!(" AND listing.starts_at <= {}", sql.bind(last));
+        }
+    }
+    if found.has_price == Some(true) {
+        if let Some((currency, _)) = &found.resolved.currency {
+            bounds += &format!(" AND listing.currency = {}", sql.bind(currency.clone()));
+        }
+        bounds += " AND listing.min_price IS NOT NULL";
+    }
+    if let Some(after) = after {
+        bounds += &format!(" AND {}", order.after("listing", after, sql));
+    }
+    bounds
+}
+
+/// A page of rows, with the details of each event.
+fn with_details(backend: DbBackend, rows: &str, count: &str, order: &str) -> String {
+    let (now, performers) = (now_of_backend(backend), performers(backend));
+    format!(
+        "SELECT {COLUMNS}, {performers} AS performers, {now} AS now, {count} AS candidates, {VERSION_COLUMNS} \
+         FROM ({rows}) AS page CROSS JOIN event CROSS JOIN base_event CROSS JOIN provider \
          LEFT JOIN venue ON venue.id = event.venue_id \
          WHERE event.id = page.event_id AND base_event.id = event.base_event_id AND provider.id = base_event.provider_id \
-         ORDER BY {in_order}"
-    );
-    sql.statement(backend, text)
+         ORDER BY {order}"
+    )
 }
 
 /// The statement for the number of events of a plan, up to a maximum.
@@ -145,14 +196,16 @@ fn index_order(source: &Source) -> &'static str {
     }
 }
 
-/// The union of the ranges of a source, each in an order if there is one.
-pub(super) fn ranges(
-    backend: DbBackend,
-    found: &Found<'_>,
-    source: &Source,
-    order: Option<(&Order, Option<SortKey>)>,
-    sql: &mut Sql,
-) -> String {
+/// What is selected from the tables of a list.
+struct Selected {
+    columns: String,
+    /// They begin with `listing`.
+    tables: String,
+    conditions: String,
+}
+
+/// The filters, except for the ranges of the source and for the position.
+fn select(backend: DbBackend, found: &Found<'_>, source: &Source, sql: &mut Sql) -> Selected {
     let now = now_of_backend(backend);
     let mut conditions = Conditions::of(found.filters, found.resolved, (backend, now), sql);
     let chord = found.filters.near.as_ref().map(|near| near.chord_squared(sql));
@@ -187,19 +240,29 @@ pub(super) fn ranges(
     if let Some((first, last)) = found.starts {
         common.push(format!("listing.starts_at BETWEEN {} AND {}", sql.bind(first), sql.bind(last)));
     }
+    Selected { columns: format!("{}, {chord} AS chord", found.columns.text), tables, conditions: common.join(" AND ") }
+}
+
+/// The union of the ranges of a source, each in an order if there is one.
+pub(super) fn ranges(
+    backend: DbBackend,
+    found: &Found<'_>,
+    source: &Source,
+    order: Option<(&Order, Option<SortKey>)>,
+    sql: &mut Sql,
+) -> String {
+    let Selected { columns, tables, mut conditions } = select(backend, found, source, sql);
     if let Some((order, Some(after))) = order {
-        common.push(order.after("listing", after, sql));
+        conditions += &format!(" AND {}", order.after("listing", after, sql));
     }
-    let common = common.join(" AND ");
     let is_by_start = order.is_none() || found.sort.is_by_start();
     // If there are few countries, SQLite would read the dates of each, and sort.
     let index =
         if backend == DbBackend::Sqlite && is_by_start && *source == Source::All { " INDEXED BY listing_by_start" } else { "" };
     let tables = tables.replacen("listing", &format!("listing{index}"), 1);
     let in_order = order.map(|(order, _)| format!(" ORDER BY {}", order.clause("listing"))).unwrap_or_default();
-    let columns = format!("{}, {chord} AS chord", found.columns.text);
     let range = |range: &str| {
-        let run = format!("SELECT {columns} FROM {tables} WHERE {range} AND {common}");
+        let run = format!("SELECT {columns} FROM {tables} WHERE {range} AND {conditions}");
         // SQLite propagates the outer order to each run and rejects an inner one; PostgreSQL needs it in each run.
         if backend == DbBackend::Sqlite || in_order.is_empty() {
             run

@@ -21,7 +21,7 @@ use crate::{
 pub(super) async fn read_summary<Row: FromQueryResult + Send + Unpin>(
     database: &impl ReadConnection,
     filters: &EventFilters,
-    (columns, starts): (Columns, Option<(UtcInstant, UtcInstant)>),
+    (columns, starts): (Columns<'_>, Option<(UtcInstant, UtcInstant)>),
     write: impl FnOnce(DbBackend, &str, &mut Sql) -> String + Send,
 ) -> Result<(Vec<Row>, Option<String>), ApiError> {
     let sort = Sort::StartsAt;
