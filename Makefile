@@ -150,7 +150,7 @@ bench-concerts: ## Benchmark concert searches on small and large catalogues (BEN
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench concerts $(BENCH)
 
 bench-find: ## Benchmark lists of events by any filters (BENCH="--only filters --events 200000 --rounds 1" for a shorter run)
-	$(CARGO) build --profile measure --package marquee-bench --package marquee-api --bins --locked
+	$(CARGO) build --profile measure --package marquee-bench --package marquee-api --bins --locked --features marquee-bench/tantivy
 	@scripts/with-postgres $${CARGO_TARGET_DIR:-target}/measure/marquee-bench find $(BENCH)
 
 bench-rates: ## Benchmark price imports against baselines, and reads during an import (BENCH="--only batch --rounds 1" to run a part)

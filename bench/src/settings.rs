@@ -183,6 +183,9 @@ pub(crate) struct FindSettings {
     /// Number of events in the small catalogue
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(20_000..=2_000_000))]
     pub(crate) small_events: u64,
+    /// Number of base events in the catalogue for words; each has four events at different venues
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(5_000..=500_000))]
+    pub(crate) base_events: u64,
     /// Duration of one measurement in seconds
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..))]
     turn_seconds: u64,
@@ -208,6 +211,8 @@ pub(crate) enum FindWork {
     Cached,
     /// Filters, pairs and orders without a cache
     Filters,
+    /// Two words without a cache
+    Words,
     /// Calendars, facets and the memory of an export
     Groups,
 }

@@ -8,6 +8,11 @@ pub(crate) mod insert;
 pub(crate) mod prices;
 pub(crate) mod redis_get;
 pub(crate) mod select;
+#[cfg(feature = "tantivy")]
+pub(crate) mod tantivy;
+#[cfg(not(feature = "tantivy"))]
+#[path = "no_tantivy.rs"]
+pub(crate) mod tantivy;
 pub(crate) mod xml;
 
 /// The tables of the catalogue in the order of their foreign keys.

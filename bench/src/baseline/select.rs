@@ -100,8 +100,14 @@ impl<Key: Clone + Send + Sync + 'static> Select<Key> {
         Ok((self.bound)(key, self.rows).fetch_all(&self.pool).await?)
     }
 
-    /// The median time of a query, with concurrent tasks, until all keys are queried or the time is over.
+    /// The median time of a query, see [`Self::times`].
     pub(crate) async fn median_time(&self, keys: Vec<Key>, tasks: usize, seconds: f64) -> Result<Duration, Failure> {
+        let times = self.times(keys, tasks, seconds).await?;
+        times.median().map(Duration::from_secs_f64).ok_or_else(|| "no query was executed".into())
+    }
+
+    /// The times of queries, with concurrent tasks, until all keys are queried or the time is over.
+    pub(crate) async fn times(&self, keys: Vec<Key>, tasks: usize, seconds: f64) -> Result<Samples, Failure> {
         let end = Instant::now() + Duration::from_secs_f64(seconds);
         let (keys, next) = (Arc::new(keys), Arc::new(AtomicUsize::new(0)));
         let (bound, rows) = (self.bound, self.rows);
@@ -128,7 +134,7 @@ impl<Key: Clone + Send + Sync + 'static> Select<Key> {
         for task in tasks {
             times.append(task.await??);
         }
-        times.median().map(Duration::from_secs_f64).ok_or_else(|| "no query was executed".into())
+        Ok(times)
     }
 
     pub(crate) async fn close(self) {

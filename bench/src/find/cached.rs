@@ -26,13 +26,13 @@ pub(super) async fn measure(database: &TestDatabase, settings: &FindSettings, ta
     let (body, _) = api.get(&path).await?;
     let poem = BaselineServer::poem(body.len()).await?;
     let work = format!("a cached list of {ROWS} events ({} bytes); baseline: a minimal poem app", body.len());
-    compare((&api, path), (&poem, OF_POEM), &work, settings, table).await?;
+    compare((&api, path), (&poem, "/events", OF_POEM), &work, settings, table).await?;
 
     let (page, _) = api.get("/").await?;
     let work = format!("the cached search page ({} bytes); baseline: nginx, a static file", page.len());
     match BaselineServer::nginx(&page).await {
         Ok(nginx) => {
-            compare((&api, "/".to_owned()), (&nginx, OF_NGINX), &work, settings, table).await?;
+            compare((&api, "/".to_owned()), (&nginx, "/search", OF_NGINX), &work, settings, table).await?;
             nginx.stop().await?;
         }
         Err(missing) => table.failed(&work, missing),
@@ -43,22 +43,20 @@ pub(super) async fn measure(database: &TestDatabase, settings: &FindSettings, ta
 /// Compares a cached response with a server that sends as many bytes.
 async fn compare(
     (api, path): (&ApiServer, String),
-    (baseline, min_ratio): (&BaselineServer, f64),
+    (baseline, baseline_path, min_ratio): (&BaselineServer, &str, f64),
     work: &str,
     settings: &FindSettings,
     table: &mut Table,
 ) -> Result<(), Failure> {
-    let paths = vec![path];
+    let targets = [(api.address, vec![path]), (baseline.address, vec![baseline_path.to_owned()])];
     let [mut marquee, mut of_baseline] = [(); 2].map(|()| Samples::per_second());
     let mut p50 = [(); 2].map(|()| Samples::default());
     let mut p99 = [(); 2].map(|()| Samples::default());
     for round in 0..=settings.rounds {
-        progress(format_args!("cached {}, round {round} of {}", paths[0], settings.rounds));
+        progress(format_args!("{work}, round {round} of {}", settings.rounds));
         let seconds = if round == 0 { WARM_SECONDS } else { settings.turn_seconds() };
-        for (index, (address, rates)) in
-            [(api.address, &mut marquee), (baseline.address, &mut of_baseline)].into_iter().enumerate()
-        {
-            let report = LoadSettings::closed(address, CONNECTIONS, seconds).run(&paths).await?;
+        for (index, ((address, paths), rates)) in targets.iter().zip([&mut marquee, &mut of_baseline]).enumerate() {
+            let report = LoadSettings::closed(*address, CONNECTIONS, seconds).run(paths).await?;
             if report.errors() > 0 {
                 return Err(format!("not all responses had status 200: {}", report.counts()).into());
             }

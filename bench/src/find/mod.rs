@@ -1,10 +1,11 @@
-//! Lists of events by any filters: compared with the bare SQL, with a small catalogue, and with a constant response. Calendars, facets
-//! and exports of the large catalogue.
+//! Lists of events by any filters: compared with the bare SQL, with a small catalogue, and with a constant response. Words, compared
+//! with an index of `tantivy`. Calendars, facets and exports of the large catalogue.
 
 mod cached;
 mod cases;
 mod filters;
 mod groups;
+mod words;
 
 use std::time::Duration;
 
@@ -55,6 +56,13 @@ pub(crate) async fn measure(settings: &FindSettings, table: &mut Table) {
 }
 
 async fn on([small, large]: &[TestDatabase; 2], settings: &FindSettings, table: &mut Table) -> Result<(), Failure> {
+    if settings.includes(FindWork::Words) {
+        let outcome = words::measure(settings, table).await;
+        table.record_failure("two words", outcome);
+    }
+    if !settings.includes(FindWork::Cached) && !settings.includes(FindWork::Filters) && !settings.includes(FindWork::Groups) {
+        return Ok(());
+    }
     let small = FindSide::fill(small, settings.small_events).await?;
     if settings.includes(FindWork::Cached) {
         let outcome = cached::measure(small.database, settings, table).await;
@@ -140,7 +148,7 @@ impl<'a> FindSide<'a> {
     async fn load(&self, case: &FindCase, api: &ApiServer, seconds: f64) -> Result<(Duration, Duration), Failure> {
         let paths: Vec<String> = (0..count(seconds)).map(|number| self.path(case, number)).collect();
         let (body, _) = api.get(&paths[0]).await?;
-        let rows = String::from_utf8_lossy(&body).matches(r#""base_event_id":"#).count() as u64;
+        let rows = ids(&body)?.len() as u64;
         if rows != ROWS {
             return Err(format!("{rows} rows: {}", paths[0]).into());
         }
@@ -164,6 +172,13 @@ impl<'a> FindSide<'a> {
         };
         (0..count(seconds)).map(query).collect()
     }
+}
+
+/// The ids of the events of a response.
+fn ids(body: &[u8]) -> Result<Vec<String>, Failure> {
+    let body: serde_json::Value = serde_json::from_slice(body)?;
+    let events = body["data"]["events"].as_array().ok_or("the response has no events")?;
+    Ok(events.iter().filter_map(|event| event["id"].as_str()).map(str::to_owned).collect())
 }
 
 fn count(seconds: f64) -> u64 {
