@@ -13,7 +13,7 @@ use crate::{
 
 /// The newest migration that the programs need, and that they know. Those of newer releases may be applied, too, unless they exclude this
 /// one in `schema_compatibility`. A test of `migration` compares this with its list.
-pub const NEWEST_MIGRATION: &str = "m20261128_000030_covering";
+pub const NEWEST_MIGRATION: &str = "m20261128_000031_compression";
 
 /// PostgreSQL's code for a table that the role may not read.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";

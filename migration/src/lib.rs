@@ -11,19 +11,21 @@ mod change_states;
 mod changes;
 mod clocks;
 mod compatibility;
+mod compression;
 mod concerts;
-mod covering;
 mod daily_totals;
 mod details;
 mod elements;
 mod id_from;
 mod jobs;
 mod ledger;
+mod list_indexes;
 mod listing;
 mod loading;
 mod name_words;
 mod organizers;
 mod pages;
+mod postgres;
 mod probe;
 mod pushes;
 mod rates;
@@ -76,7 +78,8 @@ impl MigratorTrait for Migrator {
             Box::new(webhooks::Migration),
             Box::new(organizers::Migration),
             Box::new(elements::Migration),
-            Box::new(covering::Migration),
+            Box::new(list_indexes::Migration),
+            Box::new(compression::Migration),
         ]
     }
 }

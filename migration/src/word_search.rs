@@ -1,6 +1,8 @@
 //! The function with which PostgreSQL finds words.
 
-use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
+use sea_orm_migration::prelude::*;
+
+use crate::postgres;
 
 /// Creates the function.
 pub(crate) struct Migration;
@@ -25,17 +27,10 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute_on_postgres(manager, SHOW_TEXT_MATCHES).await
+        postgres::execute(manager, SHOW_TEXT_MATCHES).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        execute_on_postgres(manager, "DROP FUNCTION show_text_matches(tsquery, integer)").await
+        postgres::execute(manager, "DROP FUNCTION show_text_matches(tsquery, integer)").await
     }
-}
-
-async fn execute_on_postgres(manager: &SchemaManager<'_>, statement: &str) -> Result<(), DbErr> {
-    if manager.get_database_backend() == DbBackend::Postgres {
-        manager.get_connection().execute_unprepared(statement).await?;
-    }
-    Ok(())
 }

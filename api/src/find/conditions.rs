@@ -34,7 +34,7 @@ impl Conditions {
         if let Some(availability) = filters.availability.condition(now) {
             conditions.add_of_event(availability);
         }
-        conditions.add_places(filters, resolved, sql);
+        conditions.add_places(filters, resolved, backend, sql);
         conditions.add_items(filters, resolved, sql);
         conditions.add_prices(filters, resolved, sql);
         if let Some(updated_since) = filters.updated_since {
@@ -144,7 +144,7 @@ impl Conditions {
         }
     }
 
-    fn add_places(&mut self, filters: &EventFilters, resolved: &Resolved, sql: &mut Sql) {
+    fn add_places(&mut self, filters: &EventFilters, resolved: &Resolved, backend: DbBackend, sql: &mut Sql) {
         for (column, values) in [("city", &filters.city), ("country", &filters.country)] {
             if !values.is_empty() {
                 self.texts.push(format!("listing.{column} IN ({})", sql.bind_all(values.as_slice())));
@@ -153,9 +153,15 @@ impl Conditions {
         if let Some(venues) = &resolved.venues {
             self.texts.push(format!("listing.venue_id IN ({})", sql.bind_all(venues)));
         }
-        if !filters.place.is_empty() {
-            let codes = sql.bind_all(filters.place.as_slice());
-            self.texts.push(format!("listing.venue_id IN ({})", venues_of_places(&codes)));
+        if let Some(venues) = &resolved.venues_of_places {
+            self.texts.push(format!("listing.venue_id IN ({})", sql.bind_all(venues)));
+        } else if !filters.place.is_empty() {
+            let venues = venues_of_places(&sql.bind_all(filters.place.as_slice()));
+            self.texts.push(match backend {
+                // As an array, which PostgreSQL computes once. It would look each event up in the rows one after another.
+                DbBackend::Postgres => format!("listing.venue_id = ANY (ARRAY({venues}))"),
+                _ => format!("listing.venue_id IN ({venues})"),
+            });
         }
         if let Some(near) = &filters.near {
             self.add_of_venue(near.condition(sql));
@@ -199,7 +205,7 @@ impl Conditions {
 }
 
 /// The venues at places, or at places within regions.
-fn venues_of_places(codes: &str) -> String {
+pub(super) fn venues_of_places(codes: &str) -> String {
     let regions = regions_within(codes);
     format!(
         "SELECT id FROM venue WHERE place_code IN ({codes}) UNION SELECT venue.id FROM place JOIN venue ON venue.place_code = place.code \
@@ -225,10 +231,13 @@ fn events_of_organizers(filters: &EventFilters, sql: &mut Sql) -> String {
             let joined = format!(
                 "provider.slug = {provider} AND base_event.provider_id = provider.id AND event.base_event_id = base_event.id"
             );
+            // One for each index. That of the names in base events has only their beginnings.
             format!(
                 "SELECT event.id FROM provider CROSS JOIN base_event CROSS JOIN event WHERE {joined} \
-                 AND (base_event.organizer_company_id = {organizer} \
-                 OR base_event.organizer_name = {organizer} AND event.organizer_name IS NULL) \
+                 AND base_event.organizer_company_id = {organizer} \
+                 UNION SELECT event.id FROM provider CROSS JOIN base_event CROSS JOIN event WHERE {joined} \
+                 AND substr(base_event.organizer_name, 1, 200) = substr({organizer}, 1, 200) \
+                 AND base_event.organizer_name = {organizer} AND event.organizer_name IS NULL \
                  UNION SELECT event.id FROM event CROSS JOIN base_event CROSS JOIN provider WHERE {joined} \
                  AND event.organizer_name = {organizer}"
             )

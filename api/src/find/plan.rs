@@ -5,6 +5,7 @@
 //! they are many.
 
 use entity::GeoArea;
+use uuid::Uuid;
 
 use super::{filters::EventFilters, resolve::Resolved, sort::Sort, words::Documents};
 
@@ -40,7 +41,7 @@ pub(super) enum Source {
     Ids,
     /// Those of the shows with the words of the filter.
     Words,
-    /// Those at the places of the filter.
+    /// Those at the places of the filter, which have more venues than can be ranges.
     Places,
     /// Those in the range of prices.
     Prices,
@@ -55,7 +56,7 @@ pub(super) fn plan(filters: &EventFilters, sort: Sort, has_ids: bool, resolved: 
         (resolved.documents.as_ref().is_some_and(Documents::are_some), Source::Words),
         (!filters.performer.is_empty(), Source::Performers),
         (!filters.organizer.is_empty(), Source::Organizers),
-        (!filters.place.is_empty(), Source::Places),
+        (!filters.place.is_empty() && resolved.venues_of_places.is_none(), Source::Places),
     ];
     let set = sets.into_iter().find_map(|(is_given, source)| is_given.then_some(source));
     let values = find_values(filters, resolved);
@@ -98,7 +99,8 @@ fn find_values(filters: &EventFilters, resolved: &Resolved) -> Option<Source> {
     if let Some(documents) = resolved.documents.as_ref().filter(|documents| documents.are_few()) {
         return Some(Source::Values("show_text_id", documents.ids.iter().map(|id| (*id).into()).collect()));
     }
-    if let Some(venues) = resolved.venues.as_ref().filter(|venues| venues.len() <= MAX_RANGES) {
+    let few = |venues: &&Vec<Uuid>| venues.len() <= MAX_RANGES;
+    if let Some(venues) = resolved.venues.as_ref().filter(few).or(resolved.venues_of_places.as_ref()) {
         return Some(Source::Values("venue_id", venues.iter().map(|venue| (*venue).into()).collect()));
     }
     if let Some(areas) = find_areas(filters) {

@@ -3,7 +3,10 @@
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
-use super::{currency, filters::EventFilters, item_ref::ItemRefSet, sort::Sort, words::Documents};
+use super::{
+    conditions::venues_of_places, currency, filters::EventFilters, item_ref::ItemRefSet, plan::MAX_RANGES, sort::Sort,
+    words::Documents,
+};
 use crate::{
     database::sql::{ReadConnection, Sql, read_rows},
     error::ApiError,
@@ -14,6 +17,8 @@ use crate::{
 pub(super) struct Resolved {
     pub(super) performers: Option<Vec<Uuid>>,
     pub(super) venues: Option<Vec<Uuid>>,
+    /// The venues at the places; also `None` if they are more than can be ranges of a statement.
+    pub(super) venues_of_places: Option<Vec<Uuid>>,
     pub(super) providers: Option<Vec<i32>>,
     /// The documents with the words.
     pub(super) documents: Option<Documents>,
@@ -37,6 +42,7 @@ impl Resolved {
         let mut resolved = Self {
             performers: fetch_items(database, "performer", &filters.performer).await?,
             venues: fetch_items(database, "venue", &filters.venue).await?,
+            venues_of_places: fetch_venues_of_places(database, filters).await?,
             providers: fetch_providers(database, filters).await?,
             documents: match &filters.words {
                 Some(words) => Some(words.find_documents(database).await.map_err(|error| filters.explain(error))?),
@@ -58,10 +64,11 @@ impl Resolved {
     /// Whether no event can have what the filters name.
     pub(super) fn is_empty(&self) -> bool {
         let is_empty = |ids: &Option<Vec<Uuid>>| ids.as_ref().is_some_and(Vec::is_empty);
-        let has_no_document = self.documents.as_ref().is_some_and(|documents| documents.count == 0);
+        let has_no_document = self.documents.as_ref().is_some_and(|documents| documents.ids.is_empty());
         has_no_document
             || is_empty(&self.performers)
             || is_empty(&self.venues)
+            || is_empty(&self.venues_of_places)
             || self.providers.as_ref().is_some_and(Vec::is_empty)
     }
 }
@@ -76,6 +83,18 @@ async fn fetch_providers(database: &impl ReadConnection, filters: &EventFilters)
     let text = format!("SELECT id FROM provider WHERE loading_since IS NULL AND slug IN ({slugs})");
     let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);
     Ok(Some(read_rows::<ProviderRow>(database, statement).await?.into_iter().map(|row| row.id).collect()))
+}
+
+async fn fetch_venues_of_places(database: &impl ReadConnection, filters: &EventFilters) -> Result<Option<Vec<Uuid>>, ApiError> {
+    if filters.place.is_empty() {
+        return Ok(None);
+    }
+    let mut sql = Sql::default();
+    let codes = sql.bind_all(filters.place.as_slice());
+    let text = format!("SELECT id FROM ({}) AS venue LIMIT {}", venues_of_places(&codes), MAX_RANGES + 1);
+    let statement = sql.statement(ConnectionTrait::get_database_backend(database), text);
+    let venues: Vec<ItemRow> = read_rows(database, statement).await?;
+    Ok((venues.len() <= MAX_RANGES).then(|| venues.into_iter().map(|row| row.id).collect()))
 }
 
 /// The performers or venues of a filter, also by ids that they had before.

@@ -93,7 +93,7 @@ impl Parameters {
             ("range=all".to_owned(), Nothing),
             ("city=City 7".to_owned(), Nothing),
             ("country=ES".to_owned(), Nothing),
-            ("place=XX007".to_owned(), All(2_000)),
+            ("place=XX007".to_owned(), Nothing),
             ("venue=p1:57".to_owned(), Nothing),
             (near.clone(), Others(2)),
             (bbox.clone(), Others(2)),
@@ -102,8 +102,7 @@ impl Parameters {
             ("category=comedy".to_owned(), Nothing),
             ("provider=p3".to_owned(), Nothing),
             ("performer=p1:57".to_owned(), All(100)),
-            // No index has the organizers, so all base events are read.
-            ("organizer=p3:Organizer 7".to_owned(), All(9_000)),
+            ("organizer=p3:Organizer 7".to_owned(), All(100)),
             ("max_price=6".to_owned(), All(2_000)),
             ("min_price=100".to_owned(), Others(15)),
             ("currency=EUR".to_owned(), Nothing),
@@ -156,7 +155,7 @@ impl Parameters {
             ("country=ES&category=comedy".to_owned(), Others(10)),
             ("provider=p3&category=comedy".to_owned(), Others(20)),
             (format!("{updated}&city=City 7"), Others(100)),
-            ("place=XX007&category=comedy".to_owned(), All(2_000)),
+            ("place=XX007&category=comedy".to_owned(), Others(10)),
             (format!("{week}&availability=unknown&city=City 7"), Nothing),
             ("performer=p1:57&city=City 7&range=all&listed=any".to_owned(), All(100)),
             // Documents are counted up to 5,000.
