@@ -137,7 +137,7 @@ impl<C: ReadConnection> PageReader<'_, C> {
         versions: &mut Versions,
     ) -> Result<FoundPage, ApiError> {
         let resolved = Resolved::fetch(self.database, self.filters, self.sort).await?;
-        versions.read.extend(resolved.documents.as_ref().and_then(|documents| documents.snapshot));
+        versions.read.extend(resolved.documents.as_ref().map(|documents| documents.snapshot));
         if resolved.is_empty() {
             return Ok(FoundPage { total: max_count.map(|_| 0), ..FoundPage::default() });
         }

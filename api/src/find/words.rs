@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::plan::MAX_RANGES;
 use crate::{
     cache::SnapshotVersion,
-    database::sql::{ReadConnection, Sql, VERSION_COLUMNS, read_rows},
+    database::sql::{ReadConnection, Sql, VERSION_COLUMNS},
     query::{ParameterKind, Parameters, WITHOUT_NUL},
     vocabulary::Vocabulary,
 };
@@ -41,17 +41,15 @@ pub(super) struct Documents {
     /// The words that they have.
     pub(super) terms: Vec<Term>,
     is_corrected: bool,
-    /// The first of them, one more than can be ranges of a statement.
+    /// The ids, at most one more than [`MAX_SORTED_DOCUMENTS`].
     pub(super) ids: Vec<i64>,
-    /// How many there are, up to one more than [`MAX_SORTED_DOCUMENTS`].
-    pub(super) count: usize,
-    pub(super) snapshot: Option<SnapshotVersion>,
+    pub(super) snapshot: SnapshotVersion,
 }
 
 #[derive(FromQueryResult)]
-struct DocumentRow {
-    id: i64,
-    count: i64,
+struct DocumentsRow {
+    /// Separated by commas, because many rows take longer than the search; `None` if there are none.
+    ids: Option<String>,
     version: i64,
     raised_at: UtcInstant,
 }
@@ -93,9 +91,10 @@ impl Words {
     pub(super) async fn find_documents(&self, database: &impl ReadConnection) -> Result<Documents, DbErr> {
         let found = Documents::find(database, &self.terms).await?;
         match &self.corrected {
-            Some(corrected) if found.count == 0 => {
-                let found = Documents::find(database, corrected).await?;
-                Ok(Documents { is_corrected: found.count > 0, ..found })
+            Some(corrected) if found.ids.is_empty() => {
+                let of_corrected = Documents::find(database, corrected).await?;
+                let snapshot = found.snapshot.min(of_corrected.snapshot);
+                Ok(Documents { is_corrected: !of_corrected.ids.is_empty(), snapshot, ..of_corrected })
             }
             _ => Ok(found),
         }
@@ -107,17 +106,16 @@ impl Documents {
         let backend = ConnectionTrait::get_database_backend(database);
         let mut sql = Sql::default();
         let matches = show_text::select_first_matches(backend, &bind(backend, terms, &mut sql), MAX_SORTED_DOCUMENTS + 1);
-        // Otherwise both databases would find them again for the number.
-        let text = format!(
-            "WITH document AS MATERIALIZED ({matches}) \
-             SELECT id, (SELECT COUNT(*) FROM document) AS count, {VERSION_COLUMNS} FROM document LIMIT {}",
-            MAX_RANGES + 1,
-        );
-        let rows: Vec<DocumentRow> = read_rows(database, sql.statement(backend, text)).await?;
-        let count = rows.first().map_or(0, |row| usize::try_from(row.count).unwrap_or(0));
-        let snapshot = rows.first().map(|row| (row.version, row.raised_at));
-        let ids = rows.into_iter().map(|row| row.id).collect();
-        Ok(Self { terms: terms.to_vec(), is_corrected: false, ids, count, snapshot })
+        let ids = match backend {
+            DbBackend::Postgres => "string_agg(CAST(id AS text), ',')",
+            _ => "group_concat(id)",
+        };
+        let text = format!("SELECT (SELECT {ids} FROM ({matches}) AS document) AS ids, {VERSION_COLUMNS}");
+        let row = DocumentsRow::find_by_statement(sql.statement(backend, text)).one(database).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("documents with words".to_owned()))?;
+        let parse = |id: &str| id.parse().map_err(|_| DbErr::Type(format!("the id `{id}` of a document is not a number")));
+        let ids = row.ids.iter().flat_map(|ids| ids.split(',')).map(parse).collect::<Result<_, _>>()?;
+        Ok(Self { terms: terms.to_vec(), is_corrected: false, ids, snapshot: (row.version, row.raised_at) })
     }
 
     /// The text with the words that they have, if these are not those of the request.
@@ -127,11 +125,10 @@ impl Documents {
 
     /// The condition on a row of `listing` with which all that match are read, if they are [some](Self::are_some).
     pub(super) fn select(&self, backend: DbBackend, sql: &mut Sql) -> String {
-        let matches = show_text::select_first_matches(backend, &bind(backend, &self.terms, sql), MAX_SORTED_DOCUMENTS);
+        let ids = self.ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
         match backend {
-            // As an array, which PostgreSQL computes once.
-            DbBackend::Postgres => format!("listing.show_text_id = ANY (ARRAY({matches}))"),
-            _ => format!("listing.show_text_id IN ({matches})"),
+            DbBackend::Postgres => format!("listing.show_text_id = ANY (CAST({} AS bigint[]))", sql.bind(format!("{{{ids}}}"))),
+            _ => format!("listing.show_text_id IN (SELECT value FROM json_each({}))", sql.bind(format!("[{ids}]"))),
         }
     }
 
@@ -142,12 +139,12 @@ impl Documents {
 
     /// Whether each can be a range of a statement.
     pub(super) fn are_few(&self) -> bool {
-        self.count <= MAX_RANGES
+        self.ids.len() <= MAX_RANGES
     }
 
     /// Whether they are more, but their events can be sorted.
     pub(super) fn are_some(&self) -> bool {
-        !self.are_few() && self.count <= MAX_SORTED_DOCUMENTS
+        !self.are_few() && self.ids.len() <= MAX_SORTED_DOCUMENTS
     }
 }
 
