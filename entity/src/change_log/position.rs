@@ -10,7 +10,7 @@ pub const LOG: &str = "/changes";
 const AFTER_RELEASE: i32 = i32::MAX;
 
 /// A position in the log: after the change with this version and ordinal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChangePosition {
     /// The version of the release.
     pub version: i64,

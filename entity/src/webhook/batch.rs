@@ -12,21 +12,21 @@ use crate::{UtcInstant, change_log::ChangeCursor, chunks, provider, tombstone};
 
 /// A message with changes.
 #[derive(Debug, Serialize)]
-pub struct Batch {
+pub struct Batch<'a> {
     /// `changes`.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// When it was frozen, as RFC 3339.
     pub timestamp: String,
     /// The changes.
-    pub data: BatchData,
+    pub data: BatchData<'a>,
 }
 
 /// The changes of a message.
 #[derive(Debug, Serialize)]
-pub struct BatchData {
+pub struct BatchData<'a> {
     /// The JSON of the changes, in the order of commits.
-    pub changes: Vec<Box<RawValue>>,
+    pub changes: Vec<&'a RawValue>,
     /// The position in the log after the message.
     pub next: String,
 }
@@ -44,10 +44,10 @@ pub struct FrozenBatch {
     pub position: ChangeCursor,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
     /// A message of a type.
     #[must_use]
-    pub fn new(kind: &'static str, now: UtcInstant, changes: Vec<Box<RawValue>>, next: ChangeCursor) -> Self {
+    pub fn new(kind: &'static str, now: UtcInstant, changes: Vec<&'a RawValue>, next: ChangeCursor) -> Self {
         Self { kind, timestamp: now.to_rfc3339(), data: BatchData { changes, next: next.encode() } }
     }
 

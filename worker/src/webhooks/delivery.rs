@@ -135,7 +135,7 @@ impl Delivery<'_> {
     /// Adds what follows to the columns of the endpoint.
     async fn next_columns(&mut self, columns: webhook::ActiveModel) -> Result<(webhook::ActiveModel, Step), DbErr> {
         let now = self.clock.now();
-        Ok(match self.source.freeze(&self.context.database, now, self.until).await? {
+        Ok(match self.source.freeze((&self.context.database, &self.context.pages), now, self.until).await? {
             Next::Batch(batch) => (columns.with_batch(&batch, now), Step::Continue),
             Next::End(position) => {
                 let webhook::ActiveModel { version, ordinal, at, .. } = webhook::ActiveModel::at_position(position);
@@ -262,5 +262,5 @@ impl Delivery<'_> {
 
 fn source_of(webhook: &webhook::Model, selection: &WebhookSelection) -> BatchSource {
     let after = webhook.frozen_batch().map_or_else(|| webhook.position(), |batch| batch.position);
-    BatchSource::new(selection.clone(), after)
+    BatchSource::new((selection.clone(), webhook.selection.as_str().into()), after)
 }

@@ -1,7 +1,7 @@
 //! Delivers changes to the endpoints of webhooks ([ADR 60](../../../docs/adr/0060-webhooks.md)).
 //!
 //! [`dispatch`] finds the endpoints that have something to receive and enqueues their jobs. [`delivery`] is such a job: it freezes a batch
-//! of changes (`source`), sends it (`message`), and records the result, until nothing is left. [`test_message`] sends one without changes.
+//! of changes (`source`, `pages`), sends it (`message`), and records the result, until nothing is left. [`test_message`] sends one without changes.
 
 pub mod delivery;
 pub mod dispatch;
@@ -9,6 +9,7 @@ mod failure;
 mod known_log;
 mod message;
 pub mod metrics;
+mod pages;
 mod signature;
 mod source;
 pub mod test_message;
@@ -17,7 +18,10 @@ use outbound::{ClientTimeouts, EndpointSettings, OutboundClient};
 use sea_orm::DatabaseConnection;
 use tokio_util::sync::CancellationToken;
 
-use self::message::{CONNECT_TIMEOUT, IDLE_TIMEOUT, RESPONSE_TIMEOUT};
+use self::{
+    message::{CONNECT_TIMEOUT, IDLE_TIMEOUT, RESPONSE_TIMEOUT},
+    pages::SharedPages,
+};
 
 /// Deliveries of a process at the same time. Each mostly waits for its receiver, with a socket and up to half a megabyte. They are not
 /// among the other jobs, so that receivers that do not respond delay no sync.
@@ -29,6 +33,7 @@ pub struct DeliveryContext {
     pub(crate) database: DatabaseConnection,
     client: OutboundClient,
     settings: EndpointSettings,
+    pages: SharedPages,
     /// Cancelled when no message may begin any more.
     stop: CancellationToken,
 }
@@ -42,7 +47,7 @@ impl DeliveryContext {
     pub fn new(database: DatabaseConnection, settings: EndpointSettings) -> Result<Self, outbound::BoxedCause> {
         let timeouts = ClientTimeouts { connect: CONNECT_TIMEOUT, read: RESPONSE_TIMEOUT, idle: IDLE_TIMEOUT };
         let client = OutboundClient::new(settings.allowed(), timeouts)?;
-        Ok(Self { database, client, settings, stop: CancellationToken::new() })
+        Ok(Self { database, client, settings, pages: SharedPages::new(), stop: CancellationToken::new() })
     }
 
     /// The same, but no message begins once `stop` is cancelled.

@@ -1,18 +1,18 @@
 //! Cuts the changes that an endpoint selects into batches.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 
 use entity::{
     UtcInstant,
-    change_log::{self, ChangeCursor, ChangeDocument, ChangesQuery, LoggedChange},
-    deadline,
+    change_log::{self, ChangeCursor, ChangesQuery},
     sql::begin_snapshot,
     webhook::{Batch, FrozenBatch, WebhookSelection},
 };
 use sea_orm::{DatabaseConnection, DbErr};
-use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 use uuid::Uuid;
+
+use super::pages::{EncodedPage, SharedPages};
 
 /// Changes of a batch: a few kilobytes to some tens of them, which a receiver can process within the time limit.
 const MAX_BATCH_CHANGES: usize = 100;
@@ -40,56 +40,58 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct BatchSource {
     query: ChangesQuery,
-    /// The JSON of the changes that were read, with their positions.
-    rows: VecDeque<(ChangeCursor, Box<RawValue>)>,
-    /// Where the log continues after them.
-    next: ChangeCursor,
-    is_last: bool,
-    /// The version of the catalogue in the snapshot of these rows. It has no content that was removed before.
-    version: Option<i64>,
+    /// The text of the filters.
+    selection: Arc<str>,
+    page: Arc<EncodedPage>,
+    /// How many changes of the page are in batches.
+    used: usize,
 }
 
 impl BatchSource {
-    pub(super) fn new(selection: WebhookSelection, position: ChangeCursor) -> Self {
+    /// The changes of an endpoint with these filters, and their text.
+    pub(super) fn new((selection, text): (WebhookSelection, Arc<str>), position: ChangeCursor) -> Self {
         let query = ChangesQuery { max_bytes: PAGE_BYTES, ..selection.into_query(position, PAGE_CHANGES) };
-        Self { query, rows: VecDeque::new(), next: position, is_last: false, version: None }
+        Self { query, selection: text, page: Arc::new(EncodedPage::before(position)), used: 0 }
     }
 
-    /// The version of the catalogue when the changes of the last batch were read; `None` if none was frozen.
+    /// The version of the catalogue when the changes of the last batch were read; `None` if none was frozen. They have no content that was
+    /// removed before.
     pub(super) fn version(&self) -> Option<i64> {
-        self.version
+        self.page.version
     }
 
     /// Freezes the next batch.
-    pub(super) async fn freeze(&mut self, database: &DatabaseConnection, now: UtcInstant, until: Instant) -> Result<Next, DbErr> {
-        while self.rows.is_empty() {
-            if self.is_last || Instant::now() > until {
-                return Ok(Next::End(self.next));
+    pub(super) async fn freeze(
+        &mut self,
+        (database, pages): (&DatabaseConnection, &SharedPages),
+        now: UtcInstant,
+        until: Instant,
+    ) -> Result<Next, DbErr> {
+        while self.used == self.page.changes.len() {
+            if self.page.is_last || Instant::now() > until {
+                return Ok(Next::End(self.page.next));
             }
-            let reading = read(database, &self.query);
-            let Some(page) = deadline::within(deadline::SHORT, database, reading).await? else { return Ok(Next::Expired) };
-            (self.next, self.is_last, self.version) = (page.next, page.is_last, Some(page.version));
+            let Some(page) = pages.read(database, &self.query, &self.selection).await? else { return Ok(Next::Expired) };
             self.query.after = Some(page.next);
-            self.rows = page.rows.into_iter().map(encode).collect::<Result<_, _>>()?;
+            (self.page, self.used) = (page, 0);
         }
         Ok(Next::Batch(self.cut(now)))
     }
 
     fn cut(&mut self, now: UtcInstant) -> FrozenBatch {
-        let mut position = self.next;
-        let (mut changes, mut bytes) = (Vec::new(), 0);
-        while let Some((cursor, json)) = self.rows.pop_front() {
+        let (mut changes, mut bytes, mut position) = (Vec::new(), 0, self.page.next);
+        for (cursor, json) in &self.page.changes[self.used..] {
             let is_full = changes.len() == MAX_BATCH_CHANGES || bytes + json.get().len() > MAX_BATCH_BYTES;
             if is_full && !changes.is_empty() {
-                self.rows.push_front((cursor, json));
                 break;
             }
-            position = cursor;
+            position = *cursor;
             bytes += json.get().len();
-            changes.push(json);
+            changes.push(&**json);
         }
-        if self.rows.is_empty() {
-            position = self.next;
+        self.used += changes.len();
+        if self.used == self.page.changes.len() {
+            position = self.page.next;
         }
         let count = u32::try_from(changes.len()).unwrap_or(u32::MAX);
         let body = Batch::new(CHANGES, now, changes, position).encode();
@@ -100,12 +102,6 @@ impl BatchSource {
 /// A unique id, by which a receiver recognizes a message that it has received before.
 pub(super) fn new_message_id() -> String {
     format!("msg_{}", Uuid::new_v4().simple())
-}
-
-fn encode(row: LoggedChange) -> Result<(ChangeCursor, Box<RawValue>), DbErr> {
-    let cursor = row.cursor();
-    let json = to_raw_value(&ChangeDocument::<Box<RawValue>>::from(row)).map_err(|error| DbErr::Json(error.to_string()))?;
-    Ok((cursor, json))
 }
 
 /// Reads a page; `None` if the log no longer contains all changes after its position.

@@ -10,18 +10,17 @@ use entity::{
     database_now,
     footprint::Footprint,
     release::{self, Cause},
-    tombstone,
     webhook::{self, MessageKind, WebhookSecret, WebhookSelection, forget_event, forget_provider, parse_attempts},
 };
 use hmac::{Hmac, KeyInit, Mac};
 use migration::{on_every_backend, testing::TestDatabase};
 use provider_sim::{ReceivedMessage, ReceiverReply};
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, prelude::Uuid};
+use sea_orm::ActiveValue::Set;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use worker::webhooks::test_message::send_test;
 
-use super::{World, changes_of, events_of, ids_of};
+use super::{World, changes_of, events_of, ids_of, insert_tombstone};
 
 on_every_backend!(
     changes_are_sent_once_in_order_and_in_batches,
@@ -156,17 +155,6 @@ async fn a_secret_may_be_replaced_between_two_attempts(database: Arc<TestDatabas
 
 fn previous() -> WebhookSecret {
     WebhookSecret::of_base64("c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
-}
-
-async fn insert_tombstone(database: &impl ConnectionTrait, event_id: Uuid) {
-    let row = tombstone::ActiveModel {
-        event_id: Set(event_id),
-        base_event_id: Set(Uuid::nil()),
-        provider_id: Set(1),
-        removed_at: Set(entity::UtcInstant(0)),
-        reason: Set("court order".to_owned()),
-    };
-    tombstone::Entity::insert(row).exec_without_returning(database).await.unwrap();
 }
 
 /// A worker may freeze content while it is being removed, and programs of an earlier release do not remove it from batches.

@@ -5,6 +5,7 @@ mod dispatching;
 mod failures;
 mod outages;
 mod restores;
+mod shared_pages;
 mod stored;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ use entity::{
     job::{Claim, JobKind, WebhookJob, queue},
     provider,
     release::{self, Cause},
+    tombstone,
     webhook::{self, WebhookSecret, WebhookSelection, WebhookState},
 };
 use migration::testing::TestDatabase;
@@ -145,4 +147,15 @@ fn events_of(messages: &[ReceivedMessage]) -> Vec<Uuid> {
 fn ids_of(messages: &[ReceivedMessage]) -> Vec<&str> {
     let mut known = HashSet::new();
     messages.iter().map(ReceivedMessage::id).filter(|id| known.insert(*id)).collect()
+}
+
+async fn insert_tombstone(database: &impl ConnectionTrait, event_id: Uuid) {
+    let row = tombstone::ActiveModel {
+        event_id: Set(event_id),
+        base_event_id: Set(Uuid::nil()),
+        provider_id: Set(1),
+        removed_at: Set(UtcInstant(0)),
+        reason: Set("court order".to_owned()),
+    };
+    tombstone::Entity::insert(row).exec_without_returning(database).await.unwrap();
 }
