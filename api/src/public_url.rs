@@ -40,13 +40,24 @@ impl PublicUrl {
 
     /// The `Host` of a request, and the scheme that a proxy reports. None without a valid host, and behind a path prefix.
     fn of_origin(headers: &HeaderMap) -> Option<Self> {
-        if headers.contains_key(FORWARDED_PREFIX) {
+        if is_behind_prefix(headers) {
             return None;
         }
         let host = headers.get(header::HOST)?.to_str().ok()?;
-        let is_encrypted = headers.get(FORWARDED_SCHEME).is_some_and(|scheme| scheme == "https");
-        let scheme = if is_encrypted { "https" } else { "http" };
-        format!("{scheme}://{host}").parse().ok().filter(|url: &Self| url.prefix().is_empty())
+        format!("{}://{host}", forwarded_scheme(headers)).parse().ok().filter(|url: &Self| url.prefix().is_empty())
+    }
+
+    /// Appends what determines [`for_request`](Self::for_request) to a key. Parsing it for each request would take longer than finding a
+    /// response. None if that is not text.
+    #[must_use]
+    pub(crate) fn append_key(configured: Option<&Self>, headers: &HeaderMap, key: &mut String) -> Option<()> {
+        if configured.is_none() {
+            let host = headers.get(header::HOST).map_or(Some(""), |host| host.to_str().ok())?;
+            key.push_str(if is_behind_prefix(headers) { "prefix" } else { forwarded_scheme(headers) });
+            key.push(' ');
+            key.push_str(host);
+        }
+        Some(())
     }
 
     /// The absolute URL of a path of the service, which begins with a slash.
@@ -68,6 +79,14 @@ impl PublicUrl {
         let (_, rest) = self.0.split_once("://").unwrap_or_default();
         rest.find('/').map_or("", |slash| &rest[slash..])
     }
+}
+
+fn is_behind_prefix(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED_PREFIX)
+}
+
+fn forwarded_scheme(headers: &HeaderMap) -> &'static str {
+    if headers.get(FORWARDED_SCHEME).is_some_and(|scheme| scheme == "https") { "https" } else { "http" }
 }
 
 impl FromStr for PublicUrl {

@@ -25,12 +25,12 @@ use crate::{
 
 /// The memory for cached responses divided by this is what rendered pages may use in addition.
 const DIVISOR: u64 = 8;
-/// The maximum length of a path and query: more than those of links that many readers have.
-const MAX_TARGET_BYTES: usize = 256;
+/// The maximum length of a key: more than that of a link that many readers have.
+const MAX_KEY_BYTES: usize = 384;
 /// Memory used by a page beside its key, its body and those of its sources, which the cache may not have any more.
 const OVERHEAD_BYTES: usize = 2_048;
 
-/// Rendered pages by coding, language, address of the service, path and query.
+/// Rendered pages by coding, language, origin of the request, path and query.
 #[derive(Debug)]
 pub struct RenderedPages(StoredPages<String, Arc<RenderedPage>>);
 
@@ -89,16 +89,15 @@ impl RenderedPages {
         {
             return None;
         }
-        let public_url = PublicUrl::for_request(configured, request.headers());
-        let page = self.0.get(&key_of(request, public_url.as_ref())?)?;
+        let page = self.0.get(&key_of(request, configured)?)?;
         let is_current = page.day == PageDay::now(page.day.zone) && page.sources.iter().all(|source| cache.is_current(source));
         is_current.then(|| page.respond(request))
     }
 
-    /// Stores the page of a request, with links that begin with this address.
-    pub(super) fn store(&self, request: &Request, public_url: Option<&PublicUrl>, page: RenderedPage) {
+    /// Stores the page of a request. `configured` is `PUBLIC_URL`.
+    pub(super) fn store(&self, request: &Request, configured: Option<&PublicUrl>, page: RenderedPage) {
         if self.0.policy().max_capacity() != Some(0)
-            && let Some(key) = key_of(request, public_url)
+            && let Some(key) = key_of(request, configured)
         {
             self.0.insert(key, Arc::new(page));
         }
@@ -115,14 +114,15 @@ impl RenderedPage {
 }
 
 /// None for a page that is not stored.
-fn key_of(request: &Request, public_url: Option<&PublicUrl>) -> Option<String> {
+fn key_of(request: &Request, configured: Option<&PublicUrl>) -> Option<String> {
     let target = request.uri().path_and_query()?.as_str();
-    if target.len() > MAX_TARGET_BYTES {
-        return None;
-    }
     let coding = ContentCoding::negotiate(request.headers()).ok()?;
     let accepted = request.headers().get(header::ACCEPT_LANGUAGE);
     let PageLanguage { language, .. } = PageLanguage::of(request.uri().query(), accepted);
-    let address = public_url.map(ToString::to_string).unwrap_or_default();
-    Some(format!("{} {} {address} {target}", coding.name(), language.tag()))
+    let mut key = format!("{} {} ", coding.name(), language.tag());
+    PublicUrl::append_key(configured, request.headers(), &mut key)?;
+    // A target has no spaces.
+    key.push(' ');
+    key.push_str(target);
+    (key.len() <= MAX_KEY_BYTES).then_some(key)
 }

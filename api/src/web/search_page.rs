@@ -105,7 +105,7 @@ pub(super) async fn respond(state: State, request: Request) -> poem::Result<Resp
     let mut response = super::send(&request, language, policy, representation.clone());
     found.set_headers(response.headers_mut());
     if let Some(sources) = sources {
-        state.pages.store(&request, public_url.as_ref(), RenderedPage { sources, day, language, policy, representation });
+        state.pages.store(&request, state.public_url.as_ref(), RenderedPage { sources, day, language, policy, representation });
     }
     Ok(response)
 }
