@@ -5,6 +5,7 @@
 //! or pages, does not validate requests or correct typos, sends no validators, and does not see changes of the catalogue.
 
 use std::{
+    convert::Infallible,
     fmt::Write,
     net::SocketAddr,
     ops::Bound,
@@ -14,7 +15,7 @@ use std::{
 
 use entity::words::split_query;
 use futures_util::TryStreamExt;
-use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use sqlx::{PgPool, Row};
@@ -139,7 +140,16 @@ impl WordIndex {
         Ok(Self { reader: index.reader()?, fields })
     }
 
-    fn respond(&self, request: &Request<Incoming>, rows: usize) -> Result<Response<String>, Failure> {
+    fn respond(&self, request: &Request<Incoming>, rows: usize) -> Result<Response<String>, Infallible> {
+        let failed = |failure: Failure| {
+            let mut response = Response::new(failure.to_string());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        };
+        Ok(self.respond_with_events(request, rows).unwrap_or_else(failed))
+    }
+
+    fn respond_with_events(&self, request: &Request<Incoming>, rows: usize) -> Result<Response<String>, Failure> {
         let url = Url::parse("http://localhost")?.join(&request.uri().to_string())?;
         let text = url.query_pairs().find_map(|(name, value)| (name == "q").then_some(value)).ok_or("the request has no q")?;
         let mut events = self.find(&text, rows + 1)?;

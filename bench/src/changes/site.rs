@@ -84,9 +84,9 @@ impl ChangesSite {
         }
     }
 
-    /// Creates a webhook, and returns its path.
-    pub(super) async fn create_webhook(&self, url: &str) -> Result<String, Failure> {
-        let created = self.post("/webhooks", &json!({ "url": url })).await?;
+    /// Creates a webhook with these filters, and returns its path.
+    pub(super) async fn create_webhook(&self, url: &str, query: &str) -> Result<String, Failure> {
+        let created = self.post("/webhooks", &json!({ "url": url, "query": query })).await?;
         let id = created["data"]["webhook"]["id"].as_str().ok_or("a created webhook has no id")?;
         Ok(format!("/webhooks/{id}"))
     }
@@ -94,6 +94,12 @@ impl ChangesSite {
     /// Lets a webhook continue from a position.
     pub(super) async fn replay(&self, webhook: &str, after: &str) -> Result<(), Failure> {
         self.post(&format!("{webhook}/replay?after={after}"), &Value::Null).await?;
+        Ok(())
+    }
+
+    /// Deletes what has this path.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.client.delete(format!("http://{}{path}", self.api.address)).send().await?.error_for_status()?;
         Ok(())
     }
 

@@ -26,16 +26,18 @@ pub(super) async fn measure(database: &TestDatabase, settings: &FindSettings, ta
     let (body, _) = api.get(&path).await?;
     let poem = BaselineServer::poem(body.len()).await?;
     let work = format!("a cached list of {ROWS} events ({} bytes); baseline: a minimal poem app", body.len());
-    compare((&api, path), (&poem, "/events", OF_POEM), &work, settings, table).await?;
-
-    let (page, _) = api.get("/").await?;
-    let work = format!("the cached search page ({} bytes); baseline: nginx, a static file", page.len());
-    match BaselineServer::nginx(&page).await {
-        Ok(nginx) => {
-            compare((&api, "/".to_owned()), (&nginx, "/search", OF_NGINX), &work, settings, table).await?;
-            nginx.stop().await?;
+    compare((&api, path), (&poem, "/events", OF_POEM), (&work, false), settings, table).await?;
+    for is_compressed in [true, false] {
+        let page = api.get_page("/", is_compressed).await?;
+        let coding = if is_compressed { "in gzip" } else { "without a coding" };
+        let work = format!("the cached search page {coding} ({} bytes); baseline: nginx, a static file", page.len());
+        match BaselineServer::nginx(&page).await {
+            Ok(nginx) => {
+                compare((&api, "/".to_owned()), (&nginx, "/search", OF_NGINX), (&work, is_compressed), settings, table).await?;
+                nginx.stop().await?;
+            }
+            Err(missing) => table.failed(&work, missing),
         }
-        Err(missing) => table.failed(&work, missing),
     }
     Ok(())
 }
@@ -44,7 +46,7 @@ pub(super) async fn measure(database: &TestDatabase, settings: &FindSettings, ta
 async fn compare(
     (api, path): (&ApiServer, String),
     (baseline, baseline_path, min_ratio): (&BaselineServer, &str, f64),
-    work: &str,
+    (work, is_compressed): (&str, bool),
     settings: &FindSettings,
     table: &mut Table,
 ) -> Result<(), Failure> {
@@ -56,7 +58,7 @@ async fn compare(
         progress(format_args!("{work}, round {round} of {}", settings.rounds));
         let seconds = if round == 0 { WARM_SECONDS } else { settings.turn_seconds() };
         for (index, ((address, paths), rates)) in targets.iter().zip([&mut marquee, &mut of_baseline]).enumerate() {
-            let report = LoadSettings::closed(*address, CONNECTIONS, seconds).run(paths).await?;
+            let report = LoadSettings::closed(*address, CONNECTIONS, seconds).compressed(is_compressed).run(paths).await?;
             if report.errors() > 0 {
                 return Err(format!("not all responses had status 200: {}", report.counts()).into());
             }

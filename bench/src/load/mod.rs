@@ -59,6 +59,9 @@ pub(crate) struct LoadSettings {
     /// Stop after one request for each path
     #[arg(long)]
     pub(crate) once: bool,
+    /// Accept responses in gzip, as browsers do
+    #[arg(long)]
+    is_compressed: bool,
     /// Timeout of a response
     #[arg(long, default_value_t = 15.0)]
     patience_seconds: f64,
@@ -74,6 +77,7 @@ impl LoadSettings {
             seconds,
             rate: None,
             once: false,
+            is_compressed: false,
             patience_seconds: 15.0,
         }
     }
@@ -91,6 +95,11 @@ impl LoadSettings {
     /// Requests each path at most once.
     pub(crate) fn once(self) -> Self {
         Self { once: true, ..self }
+    }
+
+    /// Accepts responses in gzip.
+    pub(crate) fn compressed(self, is_compressed: bool) -> Self {
+        Self { is_compressed, ..self }
     }
 
     fn connection(&self, number: usize) -> Connection {
@@ -113,6 +122,9 @@ impl LoadSettings {
         if self.once {
             command.arg("--once");
         }
+        if self.is_compressed {
+            command.arg("--is-compressed");
+        }
         let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
         if !output.status.success() {
             return Err(format!("the load generator exited with {}", output.status).into());
@@ -132,7 +144,8 @@ struct Targets {
 impl Targets {
     fn read(settings: &LoadSettings) -> Result<Self, Failure> {
         let host = settings.addresses[0];
-        let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n").into_bytes();
+        let coding = if settings.is_compressed { "Accept-Encoding: gzip\r\n" } else { "" };
+        let request = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n{coding}\r\n").into_bytes();
         let requests: Vec<_> = fs::read_to_string(&settings.targets)?.lines().map(request).collect();
         if requests.is_empty() {
             return Err("the file of paths is empty".into());

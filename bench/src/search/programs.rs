@@ -79,6 +79,14 @@ impl ApiServer {
         Ok((response.bytes().await?.to_vec(), source))
     }
 
+    /// The body of a page as it is sent.
+    pub(crate) async fn get_page(&self, path: &str, is_compressed: bool) -> Result<Vec<u8>, Failure> {
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let coding = if is_compressed { "gzip" } else { "identity" };
+        let request = client.get(format!("http://{}{path}", self.address)).header("accept-encoding", coding);
+        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+    }
+
     /// The body of a response that must come from Redis.
     pub(crate) async fn get_from_redis(&self, path: &str) -> Result<Vec<u8>, Failure> {
         let (body, source) = self.get(path).await?;
