@@ -6,7 +6,8 @@ use reqwest::header::{self, HeaderMap};
 
 /// The target of the first link with the relation `next`, as it is written.
 pub(super) fn find_next(headers: &HeaderMap) -> Option<String> {
-    headers.get_all(header::LINK).iter().find_map(|value| find_in_value(value.to_str().ok()?))
+    // Other bytes than those of ASCII are in titles.
+    headers.get_all(header::LINK).iter().find_map(|value| find_in_value(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 fn find_in_value(mut rest: &str) -> Option<String> {
@@ -45,17 +46,18 @@ fn parse_parameters(mut rest: &str) -> (bool, &str) {
     (!has_anchor && relation.split_ascii_whitespace().any(|name| name.eq_ignore_ascii_case("next")), rest)
 }
 
-/// A token or a quoted string, and what follows it.
+/// A token or a quoted string, and what follows it. Some servers use the quotes of HTML.
 fn parse_value(text: &str) -> (String, &str) {
-    let Some(quoted) = text.strip_prefix('"') else {
+    let Some(quote) = text.chars().next().filter(|first| matches!(first, '"' | '\'')) else {
         let (token, rest) = text.split_at(text.find([';', ',']).unwrap_or(text.len()));
         return (token.trim().to_owned(), rest);
     };
+    let quoted = &text[quote.len_utf8()..];
     let (mut value, mut is_escaped) = (String::new(), false);
     for (at, character) in quoted.char_indices() {
         match character {
             '\\' if !is_escaped => is_escaped = true,
-            '"' if !is_escaped => return (value, &quoted[at + 1..]),
+            end if end == quote && !is_escaped => return (value, &quoted[at + 1..]),
             _ => {
                 value.push(character);
                 is_escaped = false;
@@ -80,8 +82,20 @@ mod tests {
             "</e?page=1>; rel=\"prev first\", </e?page=2>; rel=\"last next\"; title*=UTF-8'en'x",
             "</e?page=9>; rel=last; rel=next, </e?page=2>; flag; rel=\"next",
             "</e?page=9>; rel=next; anchor=\"/other\", </e?page=2>; rel=next, </e?page=3>; rel=next",
+            "</e?page=1>; rel='prev'; title='\"1\", <first>', </e?page=2>; rel='last next'",
         ] {
             assert_eq!(find_in_value(value).as_deref(), Some("/e?page=2"), "{value}");
+        }
+    }
+
+    #[test]
+    fn finds_it_beside_a_title_that_is_not_ascii() {
+        for title in ["N\u{e4}chste".as_bytes(), b"N\xe4chste"] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::LINK, "</style.css>; rel=preload".parse().unwrap());
+            let value = [b"</e?page=2>; title=\"", title, b"\"; rel=next"].concat();
+            headers.append(header::LINK, header::HeaderValue::from_bytes(&value).unwrap());
+            assert_eq!(find_next(&headers).as_deref(), Some("/e?page=2"));
         }
     }
 

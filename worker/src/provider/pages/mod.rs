@@ -160,7 +160,11 @@ pub async fn fetch(
 ) -> Result<FetchOutcome, PagesError> {
     let stored = store.pages().get(request.url.as_str());
     let validators = stored.map_or(request.validators, |page| &page.validators);
-    let first = fetch::fetch_document(client, &FetchRequest { validators, ..*request }, progress).await?;
+    let mut first = fetch::fetch_document(client, &FetchRequest { validators, ..*request }, progress).await?;
+    if stored.is_none() && first.next.is_some() && matches!(first.outcome, FetchOutcome::NotModified { .. }) {
+        // The copied document was the only page until now, so that it is not stored.
+        first = fetch::fetch_document(client, &FetchRequest { validators: &Validators::default(), ..*request }, progress).await?;
+    }
     let is_paged = match &first.outcome {
         FetchOutcome::NotModified { .. } => stored.is_some(),
         FetchOutcome::Modified(document) => {

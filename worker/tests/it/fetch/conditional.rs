@@ -128,3 +128,25 @@ async fn sends_the_validators_of_the_last_response() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetches_a_confirmed_document_that_has_got_a_second_page() {
+    let first = fixtures::bytes("sound/small.xml");
+    let second = fixtures::bytes("three_polls/first.xml");
+    let link = "\nETag: \"1\"\nLink: </feed/2>; rel=\"next\"";
+    let server = RawServer::with_script(|_| {
+        vec![
+            RawResponse::new("200 OK\nETag: \"1\"", &first),
+            RawResponse::new(&format!("304 Not Modified{link}"), b""),
+            RawResponse::new(&format!("200 OK{link}"), &first),
+            RawResponse::new("404 Not Found", b""),
+            RawResponse::new("200 OK", &second),
+        ]
+    })
+    .await;
+    let fetching = FetchTest::from(&server.url, "max_requests_per_second = 1000").await;
+    assert_eq!(fetching.sync().await.unwrap().counts.inserted, 1);
+    assert_eq!(fetching.sync().await.unwrap().counts.inserted, 3);
+    let requests: Vec<bool> = server.requests().iter().map(|request| request.contains("if-none-match")).collect();
+    assert_eq!(requests, [false, true, false, false, false]);
+}

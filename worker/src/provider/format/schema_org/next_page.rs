@@ -43,7 +43,8 @@ fn find_link(node: &RawObject<'_>, names: &[&str]) -> Option<String> {
     let value = names.iter().find_map(|name| node.get(*name))?;
     list_parts(value).into_iter().find_map(|part| {
         let id = || parse::<RawObject<'_>>(part)?.get("@id").and_then(|id| parse(id));
-        parse::<String>(part).or_else(id)
+        // A blank one is missing.
+        parse::<String>(part).or_else(id).filter(|link| !link.trim().is_empty())
     })
 }
 
@@ -83,6 +84,8 @@ mod tests {
             "",
             r#"{"next": "/e?page=2"}"#,
             r#"{"view": {"hydra:next": null}}"#,
+            r#"{"view": {"hydra:next": " "}}"#,
+            r#"{"view": {"next": {"@id": ""}}}"#,
             r#"{"view": {"@id": "/e?page=9", "hydra:last": "/e?page=9"}}"#,
             r#"{"@graph": [{"view": {}}, {"next": "/e?page=2"}]}"#,
             r#"{"member": [{"hydra:next": "/e?page=2"}]}"#,
