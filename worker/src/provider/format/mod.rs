@@ -239,7 +239,12 @@ impl FeedFormat {
             return Ok(None);
         }
         let page = page.read(0..page.len())?;
-        Ok(std::str::from_utf8(&page).ok().map(schema_org::reduce))
+        Ok(match std::str::from_utf8(&page) {
+            Ok(text) => Some(schema_org::reduce(text)),
+            // A picture or another file, not a page that cannot be read.
+            Err(_) if !schema_org::may_have_scripts(&page) => Some(String::new()),
+            Err(_) => None,
+        })
     }
 
     /// The error for a document with this beginning.

@@ -40,6 +40,8 @@ pub(super) fn is_sitemap(head: &[u8]) -> bool {
 pub fn parse_sitemap(document: &[u8]) -> Result<Sitemap, FeedDocumentError> {
     let text = check_text(document)?;
     let mut reader = Reader::from_str(text);
+    // In URLs, `&` is often not escaped.
+    reader.config_mut().allow_dangling_amp = true;
     let (mut open, mut urls, mut url) = (Vec::<String>::new(), Vec::new(), None);
     let mut root = None;
     loop {
@@ -135,6 +137,15 @@ mod tests {
         assert_eq!(parse_sitemap(index.as_bytes()), Ok(Sitemap::Sitemaps(urls)));
         for (document, sitemap) in [("<urlset/>", Sitemap::Pages(vec![])), ("<sitemapindex />", Sitemap::Sitemaps(vec![]))] {
             assert_eq!(parse_sitemap(document.as_bytes()), Ok(sitemap));
+        }
+    }
+
+    #[test]
+    fn an_ampersand_that_is_not_escaped_is_text() {
+        for url in ["/?a=1&b=2", "/?a&", "/?&=a&amp;&b;&", "/a & b"] {
+            let document = format!("<urlset><url><loc>{url}</loc></url><url><loc>/2</loc></url></urlset>");
+            let urls = [&url.replace("&amp;", "&"), "/2"].map(str::to_owned).to_vec();
+            assert_eq!(parse_sitemap(document.as_bytes()), Ok(Sitemap::Pages(urls)));
         }
     }
 

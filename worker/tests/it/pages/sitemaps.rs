@@ -14,6 +14,7 @@ on_every_backend!(
     pages_are_requested_conditionally,
     pages_that_cannot_be_fetched_are_warnings,
     a_page_that_cannot_be_read_is_a_rejected_item,
+    other_files_are_ignored,
     a_listing_mentions_the_events_of_other_pages,
     sitemaps_that_cannot_be_used_are_refused,
     a_redirect_leads_to_one_page,
@@ -127,6 +128,24 @@ async fn a_page_that_cannot_be_read_is_a_rejected_item(database: Arc<TestDatabas
         reason.starts_with("the document is malformed at line 3, column ") && reason.ends_with("(page 2, http://server/B)"),
         "{reason}"
     );
+}
+
+async fn other_files_are_ignored(database: Arc<TestDatabase>) {
+    let test = new_test(&database, "").await;
+    let urls = ["/A", "/B", "/programme.pdf", "/picture", "/imprint"];
+    test.server.page("/feed", "", sitemap(&urls));
+    test.server.page("/programme.pdf", "ETag: \"p\"", b"%PDF-1.7\n%\xE2\xE3\xCF\xD3\0");
+    test.server.page("/picture", "", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR");
+    // Latin-1 that is not declared, but without JSON-LD.
+    test.server.page("/imprint", "", b"<html>Stra\xDFe</html>");
+    assert_eq!(test.accept().await, Counts { fetched: 2, inserted: 2, ..Counts::default() });
+    assert_eq!(test.sync().await.unwrap().state, RunState::Unchanged);
+    // Nothing is rejected, so that events can leave.
+    test.server.page("/feed", "", sitemap(&[&urls[..1], &urls[2..]].concat()));
+    assert_eq!(test.accept().await, Counts { fetched: 1, unchanged: 1, left: 1, ..Counts::default() });
+    // It may have an event.
+    test.server.page("/imprint", "", [web_page("C").as_bytes(), b"\xDF"].concat());
+    assert_eq!(test.accept().await.rejected, 1);
 }
 
 async fn a_listing_mentions_the_events_of_other_pages(database: Arc<TestDatabase>) {

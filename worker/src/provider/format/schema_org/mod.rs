@@ -32,7 +32,10 @@ use self::{
     page::PageScripts,
     value::{JsonObject, JsonValue, MAX_VALUES, TreeBuilder},
 };
-pub(super) use self::{next_page::find_next_page, page::reduce};
+pub(super) use self::{
+    next_page::find_next_page,
+    page::{may_have_scripts, reduce},
+};
 use super::{
     Conventions, FeedDocumentError,
     error::describe_title,

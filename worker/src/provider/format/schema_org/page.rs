@@ -7,6 +7,9 @@ use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
 /// What publishers write around the JSON of a script, for browsers that would show it as text.
 const WRAPPERS: [(&str, &str); 2] = [("<![CDATA[", "]]>"), ("<!--", "-->")];
 
+/// The last part of the type of a script.
+const LANGUAGE: &[u8] = b"ld+json";
+
 /// The contents of all `<script type="application/ld+json">`, as parts of the page.
 #[derive(Debug, Default)]
 pub(super) struct PageScripts<'a> {
@@ -57,6 +60,11 @@ pub(in crate::provider::format) fn reduce(page: &str) -> String {
         position = element.end;
     }
     reduced
+}
+
+/// Whether bytes that are not UTF-8 may be a page with a script.
+pub(in crate::provider::format) fn may_have_scripts(page: &[u8]) -> bool {
+    memchr::memmem::find(&page.to_ascii_lowercase(), LANGUAGE).is_some()
 }
 
 fn is_json_ld(tag: &StartTag<usize>) -> bool {
