@@ -37,14 +37,17 @@ impl RobotsFiles {
             Ok(response) => match response.outcome {
                 FetchOutcome::Modified(document) => {
                     let text = document.spool.read(0..document.spool.len()).map_err(FetchError::Disk)?;
-                    Robots::parse(&text, AGENT)
+                    let text = String::from_utf8_lossy(&text);
+                    Robots::parse(text.as_bytes(), find_agent(&text))
                 }
                 FetchOutcome::NotModified { .. } => {
                     return Err(unavailable(FetchError::Status { status: 304, retry_after: None }));
                 }
             },
             // There are no rules. Too many requests are an overload.
-            Err(FetchError::Status { status: 400..=428 | 430..=499, .. } | FetchError::TooManyRedirects) => Robots::allow_all(),
+            Err(FetchError::Status { status: 204 | 400..=428 | 430..=499, .. } | FetchError::TooManyRedirects) => {
+                Robots::allow_all()
+            }
             Err(error) => return Err(unavailable(error)),
         };
         self.files.insert(origin_of(url), robots);
@@ -67,6 +70,15 @@ impl RobotsRules<'_> {
     pub(super) fn crawl_delay(self) -> Duration {
         self.0.crawl_delay().unwrap_or_default()
     }
+}
+
+/// The name of the robot as a file has it: with a version if it was copied from the header `User-Agent`.
+fn find_agent(file: &str) -> &str {
+    let groups = file.split(['\r', '\n']).filter_map(|line| line.split_once(':'));
+    let names = groups.filter(|(key, _)| key.trim().eq_ignore_ascii_case("user-agent"));
+    let mut names = names.map(|(_, name)| name.split('#').next().unwrap_or_default().trim());
+    let is_ours = |name: &&str| name.split('/').next().is_some_and(|product| product.eq_ignore_ascii_case(AGENT));
+    names.find(is_ours).unwrap_or(AGENT)
 }
 
 fn origin_of(url: &Url) -> String {

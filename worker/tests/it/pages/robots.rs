@@ -30,6 +30,12 @@ async fn a_disallowed_page_is_refused(database: Arc<TestDatabase>) {
     assert_eq!(code, "robots_disallowed");
     assert!(reason.contains(&format!("disallows the next page (page 2, {}/events)", test.server.url)), "{reason}");
     assert_eq!(test.server.requests(), ["/feed", "/robots.txt"]);
+    test.server.page(
+        "/robots.txt",
+        "",
+        "User-agent: *\nAllow: /\n\nUser-agent: marquee/1.0 (+https://a.example)\nDisallow: /events",
+    );
+    assert_eq!(test.refuse().await.0, "robots_disallowed");
 }
 
 async fn the_rules_of_marquee_are_those_that_count(database: Arc<TestDatabase>) {
@@ -37,13 +43,15 @@ async fn the_rules_of_marquee_are_those_that_count(database: Arc<TestDatabase>) 
     for robots in [
         "User-agent: *\nDisallow: /\n\nUser-agent: Marquee\nAllow: /events\nDisallow: /",
         "User-agent: other\nDisallow: /",
+        "User-agent: *\nDisallow: /\n\nUSER-AGENT: Marquee/1.0 # a robot\nAllow: /events\nDisallow: /",
+        "User-agent: marquees\nDisallow: /\nUser-agent: other/marquee\nDisallow: /",
         "<!doctype html><title>Not a file</title>",
         "",
     ] {
         test.server.page("/robots.txt", "", robots);
         assert_eq!(test.sync().await.map(|report| report.counts.fetched).ok(), Some(2), "{robots}");
     }
-    for status in ["404 Not Found", "403 Forbidden", "401 Unauthorized", "302 Found\r\nLocation: /robots.txt"] {
+    for status in ["204 No Content", "404 Not Found", "403 Forbidden", "401 Unauthorized", "302 Found\r\nLocation: /robots.txt"] {
         test.server.respond("/robots.txt", status, "");
         assert_eq!(test.sync().await.map(|report| report.counts.fetched).ok(), Some(2), "{status}");
     }
