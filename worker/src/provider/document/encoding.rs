@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use encoding_rs::{Decoder, Encoding, UTF_8};
+use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use html5gum::{Token, Tokenizer};
 
 const DECLARATION: &[u8] = b"<?xml";
@@ -28,13 +28,9 @@ impl TextConverter {
         if let Some((encoding, mark_bytes)) = Encoding::for_bom(head) {
             return Self::new(encoding, mark_bytes);
         }
-        let declared = find_declared_encoding(head).map(|range| head[range].to_vec());
-        let transported = || charset.map(|label| label.as_bytes().to_vec());
-        let is_in_ascii = declared.is_some() || charset.is_none();
-        let label = declared.or_else(transported).or_else(|| find_meta_charset(head)).filter(|label| !is_ascii(label));
-        let encoding = label.and_then(|label| Encoding::for_label(&label));
-        // A document that declares UTF-16 in ASCII is not UTF-16. The parser reports the declaration.
-        let encoding = encoding.filter(|encoding| !is_in_ascii || encoding.is_ascii_compatible());
+        let declared = find_declared_encoding(head).and_then(|range| find_encoding(&head[range], head));
+        let transported = || find_encoding(charset?.as_bytes(), head);
+        let encoding = declared.or_else(transported).or_else(|| find_encoding(&find_meta_charset(head)?, head));
         Self::new(encoding.unwrap_or(UTF_8), 0)
     }
 
@@ -78,6 +74,25 @@ impl TextConverter {
             text.replace_range(declared, "UTF-8");
         }
         Cow::Owned(text.into_bytes())
+    }
+}
+
+/// The encoding with a label, unless a document with this head cannot have it.
+fn find_encoding(label: &[u8], head: &[u8]) -> Option<&'static Encoding> {
+    if is_ascii(label) {
+        return Some(UTF_8);
+    }
+    // Languages have names such as `latin-1` and `UTF_8`.
+    let without_hyphens = || label.iter().copied().filter(|byte| !matches!(byte, b'-' | b'_')).collect::<Vec<u8>>();
+    let encoding = Encoding::for_label_no_replacement(label);
+    match encoding.or_else(|| Encoding::for_label_no_replacement(&without_hyphens()))? {
+        // The first character of every format is one of ASCII. The parser reports a declaration of UTF-16 in ASCII.
+        encoding if encoding == UTF_16LE || encoding == UTF_16BE => match head {
+            [0, _, ..] => Some(UTF_16BE),
+            [_, 0, ..] => Some(UTF_16LE),
+            _ => None,
+        },
+        encoding => Some(encoding),
     }
 }
 

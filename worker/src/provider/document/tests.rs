@@ -45,6 +45,12 @@ async fn converts_every_declared_encoding() {
         ("the declaration before the charset", declare("encoding='ISO-8859-1'", b"\xD1u"), Some("utf-8"), "Ñu"),
         ("the charset", declare("", b"\xD1u \xA4"), Some("ISO-8859-15"), "Ñu €"),
         ("an unknown charset", declare("", "Ñu".as_bytes()), Some("x-unknown"), "Ñu"),
+        ("a charset of no text", declare("", "Ñu".as_bytes()), Some("iso-2022-kr"), "Ñu"),
+        ("UTF-16 as the charset of ASCII", declare("", "Ñu".as_bytes()), Some("utf-16"), "Ñu"),
+        ("the charset instead of an unknown encoding", declare("encoding='x-1252'", b"\xD1u"), Some("ISO-8859-1"), "Ñu"),
+        ("a name of another language", declare("encoding='latin-1'", b"\xD1u"), None, "Ñu"),
+        ("another such name", declare("encoding='ISO_8859_1'", b"\xD1u"), Some("utf-8"), "Ñu"),
+        ("an encoding with escape sequences", declare("encoding='ISO-2022-JP'", b"\x1B$B2;\x1B(B"), None, "音"),
         ("ASCII", declare("encoding='US-ASCII'", "Ñu".as_bytes()), Some("us-ascii"), "Ñu"),
         ("other bytes than declared", declare("encoding='utf-8'", b"\xD1u"), None, "\u{fffd}u"),
         ("UTF-8 instead of the declared encoding", declare("encoding='ISO-8859-1'", "Ñu € é".as_bytes()), None, "Ñu € é"),
@@ -75,6 +81,8 @@ async fn reads_the_encoding_of_a_web_page() {
         ),
         ("<!-- <meta charset=x> --><meta http-equiv=content-type content=\"text/html;charset='windows-1252'\">", None, "Ñu ¤"),
         ("<meta charset=iso-8859-1>", Some("iso-8859-15"), "Ñu €"),
+        ("<meta charset=iso-8859-15>", Some("x-unknown"), "Ñu €"),
+        ("<meta charset=iso-8859-15>", Some(""), "Ñu €"),
         ("<meta charset=iso-8859-1>", Some("utf-8"), "\u{fffd}u \u{fffd}"),
         ("<meta name=description content='charset=iso-8859-15'>", None, "\u{fffd}u \u{fffd}"),
         ("<meta charset=utf-16le>", None, "\u{fffd}u \u{fffd}"),
@@ -97,6 +105,16 @@ async fn converts_utf_16_with_a_byte_order_mark() {
     for bytes in [encode_utf16(text, u16::to_le_bytes), encode_utf16(text, u16::to_be_bytes)] {
         for part_bytes in [1, 3, 1_000] {
             assert_eq!(convert(&bytes, None, part_bytes).await.expect("a document"), text.replace("utf-16", "UTF-8"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn converts_utf_16_without_a_byte_order_mark() {
+    let text = "{\"a\": \"Ñu\"}";
+    for bytes in [encode_utf16(text, u16::to_le_bytes), encode_utf16(text, u16::to_be_bytes)] {
+        for charset in ["utf-16", "UTF-16LE", "utf-16be"] {
+            assert_eq!(convert(&bytes[2..], Some(charset), 1_000).await.expect("a document"), text, "{charset}");
         }
     }
 }

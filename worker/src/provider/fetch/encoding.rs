@@ -9,6 +9,7 @@ use async_compression::{
     codecs::zstd::params::DParameter,
     tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder},
 };
+use encoding_rs::Encoding;
 use reqwest::header::{self, HeaderMap};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
@@ -40,8 +41,11 @@ impl FeedEncoding {
             .map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase())
             .collect();
         let names = || values.iter().flat_map(|value| value.split(',')).map(str::trim);
-        // Servers also write the character encoding there, or that there is no coding.
-        let is_coding = |name: &&str| !matches!(*name, "" | "identity" | "none" | "utf-8" | "utf8");
+        // Servers also write the character encoding there, how the body was transferred, or that there is no coding.
+        let is_coding = |name: &&str| {
+            !matches!(*name, "" | "identity" | "none" | "null" | "7bit" | "8bit" | "binary" | "chunked" | "aws-chunked")
+                && Encoding::for_label(name.as_bytes()).is_none()
+        };
         let codings: Vec<&str> = names().filter(is_coding).collect();
         match codings.as_slice() {
             [] => Ok(Self::Identity),
@@ -100,9 +104,11 @@ impl FeedEncoding {
 
 /// The character encoding that the `Content-Type` of a response declares.
 pub(super) fn read_charset(headers: &HeaderMap) -> Option<String> {
-    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    let parameters = content_type.split(';').filter_map(|parameter| parameter.split_once('='));
-    let (_, charset) = parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    // There may be several, or one in which a proxy has joined them.
+    let content_types = headers.get_all(header::CONTENT_TYPE).iter().filter_map(|value| value.to_str().ok());
+    let mut parameters =
+        content_types.flat_map(|value| value.split([';', ','])).filter_map(|parameter| parameter.split_once('='));
+    let (_, charset) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
     Some(charset.trim_matches([' ', '"', '\'']).to_owned())
 }
 
@@ -149,6 +155,9 @@ mod tests {
             (&[b"gzip, gzip"], FeedEncoding::Gzip),
             (&[b"UTF-8"], FeedEncoding::Identity),
             (&[b"None"], FeedEncoding::Identity),
+            (&[b"ISO-8859-1"], FeedEncoding::Identity),
+            (&[b"binary"], FeedEncoding::Identity),
+            (&[b"aws-chunked, gzip"], FeedEncoding::Gzip),
             (&[b"utf-8, gzip"], FeedEncoding::Gzip),
             (&[b" br , identity"], FeedEncoding::Brotli),
             (&[b"identity", b"zstd"], FeedEncoding::Zstd),

@@ -96,6 +96,9 @@ async fn converts_the_encoding_that_the_content_type_declares() {
         ("application/json;Charset=\"windows-1252\"", b"\"\xD1u\""),
         ("text/xml; charset=utf-8", b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\xD1u"),
         ("text/xml", b"\xFF\xFE\xD1\0u\0"),
+        ("application/json\nContent-Type: application/json; charset=latin1", b"\"\xD1u\""),
+        ("application/json; charset=latin1, application/json; charset=latin1", b"\"\xD1u\""),
+        ("application/json; charset=utf-16", "\"Ñu\"".as_bytes()),
     ] {
         let server = RawServer::new(|_| RawResponse::new(&format!("200 OK\nContent-Type: {content_type}"), body)).await;
         let spool = fetch_document(&server.url, "").await.unwrap().spool;

@@ -350,8 +350,12 @@ fn describe_xml_error(error: &XmlError) -> String {
 }
 
 fn check_encoding(declared: Option<String>) -> Result<(), FeedDocumentError> {
+    let is_read = |name: &str| {
+        let name = name.replace(['-', '_'], "");
+        ["utf8", "usascii", "ascii"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
     match declared {
-        Some(name) if !["utf-8", "utf8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
+        Some(name) if !is_read(&name) => {
             Err(FeedDocumentError::OtherEncoding { detail: format!("names the encoding {}", quote(&name)) })
         }
         _ => Ok(()),
