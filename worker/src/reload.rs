@@ -86,6 +86,7 @@ impl ProvidersReload {
     }
 
     async fn apply(&self, database: &DatabaseConnection, providers: &Providers) -> Result<(), ApplyError> {
+        deadline::within(deadline::BULK, database, register::check_all(database, providers)).await?;
         deadline::within(deadline::BULK, database, register::retire_others(database, providers, false)).await?;
         // Immediately: a sync that starts with the entry of a retired provider would register it again.
         self.providers.send_replace(providers.clone());

@@ -73,6 +73,7 @@ impl RunCommand {
 
     /// Updates the providers in the database.
     async fn register(&self, database: &DatabaseConnection, providers: &[ProviderEntry]) -> Result<(), Box<dyn Error>> {
+        deadline::within(deadline::BULK, database, register::check_all(database, providers)).await?;
         deadline::within(deadline::BULK, database, register::retire_others(database, providers, self.allow_retire)).await?;
         Ok(register::register_all(database, providers).await?)
     }

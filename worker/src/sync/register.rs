@@ -1,5 +1,7 @@
 //! Updates the `provider` table from `providers.toml`, so that the API knows which providers are polled.
 
+use std::collections::HashSet;
+
 use entity::{
     begin_write, clock,
     daily_total::NO_RELEASE,
@@ -9,8 +11,8 @@ use entity::{
     release::{self, Cause},
 };
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, sea_query::OnConflict,
+    ActiveModelTrait, ActiveValue::Set, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    sea_query::OnConflict,
 };
 
 use crate::{provider::entry::ProviderEntry, release_metrics};
@@ -46,12 +48,9 @@ impl From<RegisterError> for DbErr {
 ///
 /// When the database is unavailable, or the ids of another provider's events are computed with its slug.
 pub async fn register(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<provider::Model, RegisterError> {
-    let stored = match find(database, entry).await? {
+    let stored = match find_usable(database, entry).await? {
         Some(stored) => stored,
-        None => match find_renamed(database, &entry.slug).await? {
-            Some(other) => return Err(RegisterError::SlugInUse { slug: entry.slug.clone(), other: other.slug }),
-            None => insert(database, entry).await?,
-        },
+        None => insert(database, entry).await?,
     };
     let mut row = stored.clone().into_active_model();
     if stored.slug != entry.slug {
@@ -126,11 +125,39 @@ pub async fn register_all(database: &DatabaseConnection, entries: &[ProviderEntr
     Ok(())
 }
 
+/// Checks that these providers can be registered, before anything is changed.
+///
+/// # Errors
+///
+/// As [`register`], for the first of them that would fail.
+pub async fn check_all(database: &DatabaseConnection, entries: &[ProviderEntry]) -> Result<(), RegisterError> {
+    for entry in entries {
+        find_usable(database, entry).await?;
+    }
+    Ok(())
+}
+
+/// Finds a provider; an error if there is none and its slug cannot be used.
+async fn find_usable(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, RegisterError> {
+    let found = find(database, entry).await?;
+    if found.is_none()
+        && let Some(other) = find_renamed(database, &entry.slug).await?
+    {
+        return Err(RegisterError::SlugInUse { slug: entry.slug.clone(), other: other.slug });
+    }
+    Ok(found)
+}
+
 /// Finds a provider by its slug, else by one that it had before.
 pub(super) async fn find(database: &DatabaseConnection, entry: &ProviderEntry) -> Result<Option<provider::Model>, DbErr> {
     let slugs = std::iter::once(&entry.slug).chain(&entry.previous_slugs);
-    let found = provider::Entity::find().filter(provider::COLUMN.slug.is_in(slugs.clone())).all(database).await?;
-    Ok(slugs.into_iter().find_map(|slug| found.iter().find(|provider| provider.slug == *slug)).cloned())
+    let found = provider::Entity::find().filter(provider::COLUMN.slug.is_in(slugs)).all(database).await?;
+    Ok(find_in(&found, entry).cloned())
+}
+
+fn find_in<'a>(providers: &'a [provider::Model], entry: &ProviderEntry) -> Option<&'a provider::Model> {
+    let mut slugs = std::iter::once(&entry.slug).chain(&entry.previous_slugs);
+    slugs.find_map(|slug| providers.iter().find(|provider| provider.slug == *slug))
 }
 
 /// Finds the provider with ids that are computed with this slug.
@@ -181,12 +208,11 @@ pub enum RetireError {
 ///
 /// When all providers would be retired, or the database is unavailable. Nothing is changed then.
 pub async fn retire_others(database: &DatabaseConnection, entries: &[ProviderEntry], allow_all: bool) -> Result<(), RetireError> {
-    let active = provider::Entity::find().filter(provider::COLUMN.retired_at.is_null());
-    let active = active.order_by_asc(provider::Column::Slug).all(database).await?;
-    let is_listed = |provider: &&provider::Model| {
-        entries.iter().any(|entry| entry.slug == provider.slug || entry.previous_slugs.contains(&provider.slug))
-    };
-    let (listed, others): (Vec<_>, Vec<_>) = active.iter().partition(is_listed);
+    let all = provider::Entity::find().order_by_asc(provider::Column::Slug).all(database).await?;
+    let active = all.iter().filter(|provider| provider.retired_at.is_none());
+    // An entry has one provider, even if there are others with its previous slugs.
+    let listed: HashSet<i32> = entries.iter().filter_map(|entry| find_in(&all, entry)).map(|provider| provider.id).collect();
+    let (listed, others): (Vec<_>, Vec<_>) = active.partition(|provider| listed.contains(&provider.id));
     if others.is_empty() {
         return Ok(());
     }

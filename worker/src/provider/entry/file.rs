@@ -8,8 +8,8 @@ use super::{ProviderEntry, ProvidersError, parse_providers, read_text};
 #[derive(Debug)]
 pub struct ProvidersFile {
     path: PathBuf,
-    /// `None` if it could not be read.
-    text: Option<String>,
+    /// Its text, or why it could not be read.
+    last: Result<String, String>,
 }
 
 impl ProvidersFile {
@@ -21,7 +21,7 @@ impl ProvidersFile {
     pub fn open(path: &Path) -> Result<(Self, Vec<ProviderEntry>), ProvidersError> {
         let text = read_text(path)?;
         let providers = parse_providers(path, &text)?;
-        Ok((Self { path: path.to_owned(), text: Some(text) }, providers))
+        Ok((Self { path: path.to_owned(), last: Ok(text) }, providers))
     }
 
     /// Its path, for messages.
@@ -33,13 +33,46 @@ impl ProvidersFile {
     /// Reads the file again; `None` if it is the same as before, also if it is the same error.
     pub fn read_changed(&mut self) -> Option<Result<Vec<ProviderEntry>, ProvidersError>> {
         match read_text(&self.path) {
-            Ok(text) if self.text.as_ref() == Some(&text) => None,
+            Ok(text) if self.last.as_ref() == Ok(&text) => None,
             Ok(text) => {
                 let parsed = parse_providers(&self.path, &text);
-                self.text = Some(text);
+                self.last = Ok(text);
                 Some(parsed)
             }
-            Err(error) => self.text.take().map(|_| Err(error)),
+            Err(error) => {
+                let last = std::mem::replace(&mut self.last, Err(telemetry::with_causes(&error)));
+                (last != self.last).then_some(Err(error))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "[[provider]]\nslug = \"a\"\nurl = \"https://a.example/\"\nformat = \"icalendar\"\nschedule = \"0 0 * * * *\"\n\
+                         currency = \"EUR\"\n";
+
+    #[test]
+    fn each_change_is_reported_once() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("providers.toml");
+        std::fs::write(&path, VALID).expect("a writable file");
+        let (mut file, _) = ProvidersFile::open(&path).expect("a valid file");
+        let mut read = || {
+            let first = file.read_changed().map(|read| read.map(drop).map_err(|error| telemetry::with_causes(&error)));
+            assert!(file.read_changed().is_none(), "{first:?}");
+            first
+        };
+        assert_eq!(read(), None);
+        std::fs::remove_file(&path).expect("a file");
+        assert!(read().expect("a change").expect_err("an error").contains("No such file"));
+        std::fs::write(&path, b"\xFF").expect("a writable file");
+        assert!(read().expect("a change").expect_err("an error").contains("UTF-8"));
+        std::fs::write(&path, "a = ").expect("a writable file");
+        assert!(read().expect("a change").expect_err("an error").contains("not valid TOML"));
+        std::fs::write(&path, VALID).expect("a writable file");
+        assert_eq!(read(), Some(Ok(())));
     }
 }

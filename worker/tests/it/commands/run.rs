@@ -174,18 +174,45 @@ async fn a_provider_removed_from_the_file_is_retired_and_its_events_retained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_several_providers_is_retired_without_a_flag() {
     let served = ServedProvider::with_faults("").await;
+    // Too late to rename the other one.
+    for more in ["", "previous_slugs = [\"old-stage\"]"] {
+        let sandbox = sandbox_for(&served).await;
+        sandbox.write("providers.toml", entries::entry_text(SLUG, &served.url, more));
+        let database = sandbox.database.connect(ConnectionRole::Worker).await;
+        for slug in ["old-stage", SLUG] {
+            worker::sync::register::register(&database, &entries::entry(slug, &served.url, "")).await.unwrap();
+        }
+        let mut running = RunningWorker::start(&sandbox);
+        running.wait_for_log("worker started").await;
+        running.signal("TERM");
+        assert_eq!(running.wait().await.code(), Some(0));
+        assert!(provider_of(&database, "old-stage").await.retired_at.is_some(), "{more}");
+        assert_eq!(provider_of(&database, SLUG).await.retired_at, None, "{more}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slug_of_a_renamed_provider_changes_no_provider() {
+    let served = ServedProvider::with_faults("").await;
     let sandbox = sandbox_for(&served).await;
     let database = sandbox.database.connect(ConnectionRole::Worker).await;
-    for slug in ["old-stage", SLUG] {
-        worker::sync::register::register(&database, &entries::entry(slug, &served.url, "")).await.unwrap();
+    let entry = |slug, more| entries::entry_text(slug, &served.url, more);
+    for (slug, more) in [("old-stage", ""), (SLUG, "previous_slugs = [\"old-stage\"]"), ("southstage", "")] {
+        worker::sync::register::register(&database, &entries::entry(slug, &served.url, more)).await.unwrap();
     }
+    sandbox.write("providers.toml", entry(SLUG, "") + &entry("southstage", ""));
     let mut running = RunningWorker::start(&sandbox);
-    running.wait_for_log("provider.slugs=\"old-stage\"").await;
     running.wait_for_log("worker started").await;
+    sandbox.write("providers.toml", entry(SLUG, "") + &entry("old-stage", ""));
+    running.wait_for_log("not reloaded, previous providers remain error=the slug `old-stage` belonged to").await;
+    assert_eq!(provider_of(&database, "southstage").await.retired_at, None);
+    let refused = sandbox.run(&["run"]);
+    assert!(refused.error_message().contains("belonged to the provider `northstage`"), "{}", refused.stderr);
+    assert_eq!(provider_of(&database, "southstage").await.retired_at, None);
+    sandbox.write("providers.toml", entry(SLUG, "") + &entry("southstage", "max_pages = 7"));
+    running.wait_for_log("providers.added=\"\" providers.changed=\"southstage\" providers.removed=\"\"").await;
     running.signal("TERM");
     assert_eq!(running.wait().await.code(), Some(0));
-    assert!(provider_of(&database, "old-stage").await.retired_at.is_some());
-    assert_eq!(provider_of(&database, SLUG).await.retired_at, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
