@@ -26,10 +26,7 @@ async fn main() -> ExitCode {
     let arguments: Arguments = command_line::parse();
     match arguments.command.execute(&arguments.database).await {
         Ok(report) => {
-            #[expect(clippy::print_stdout, reason = "the output of the command")]
-            {
-                print!("{report}");
-            }
+            command_line::print(&report.to_string());
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -29,11 +29,11 @@ pub enum ApiCommand {
 
 impl ApiCommand {
     /// Executes the command.
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its result")]
+    #[expect(clippy::print_stderr, reason = "a command reports its failure")]
     pub async fn execute(&self, settings: &Settings) -> ExitCode {
         match self.run(settings).await {
             Ok((text, code)) => {
-                print!("{text}");
+                command_line::print(&text);
                 code
             }
             Err(error) => {

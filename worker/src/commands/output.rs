@@ -7,11 +7,9 @@ use entity::UtcInstant;
 use serde_json::Value;
 
 /// Prints lines. They may contain text of a feed, of a file or of the database, and are therefore escaped.
-#[expect(clippy::print_stdout, reason = "a command prints its result on standard output")]
 pub(super) fn print_lines<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) {
-    for line in lines {
-        println!("{}", escape(line.as_ref()));
-    }
+    let lines = lines.into_iter().map(|line| format!("{}\n", escape(line.as_ref())));
+    command_line::print(&lines.collect::<String>());
 }
 
 /// Prints the error of a command on standard error. It may quote a feed or a file, too.
@@ -21,15 +19,13 @@ pub fn print_error(error: &dyn Error) {
 }
 
 /// Prints a table or a report, with cells that are already escaped.
-#[expect(clippy::print_stdout, reason = "a command prints its result on standard output")]
 pub(super) fn print_table(table: &impl Display) {
-    print!("{table}");
+    command_line::print(&table.to_string());
 }
 
 /// Prints an indented JSON document.
-#[expect(clippy::print_stdout, reason = "a command prints its result on standard output")]
 pub(super) fn print_json(value: &Value) {
-    println!("{}", escape_json(&format!("{value:#}")));
+    command_line::print(&format!("{}\n", escape_json(&format!("{value:#}"))));
 }
 
 /// A count with its noun in the singular or plural: `1 event`, `2 events`.
