@@ -7,8 +7,9 @@ use chrono_tz::Tz;
 use clap::Args;
 
 use super::{
-    lint_report::{LintReport, describe_rejected_document},
-    output::{print_error, print_json, print_lines},
+    lint_failure::LintFailure,
+    lint_report::LintReport,
+    output::{print_json, print_lines},
     progress_bar::ProgressBar,
 };
 use crate::{
@@ -19,11 +20,11 @@ use crate::{
         document,
         feed_headers::FeedHeaders,
         feed_url::FeedUrl,
-        fetch::{self, FetchOutcome, FetchRequest, Validators},
+        fetch::{self, FetchError, FetchOutcome, FetchRequest, Validators},
         format::{self, Conventions, FeedFormat, FeedReadError, ReadMonth},
         id_from::IdFrom,
         item::FeedWarnings,
-        pages::{self, NoPages, PageLimits},
+        pages::{self, NoPages, PageLimits, PagesError},
         spool::{Spool, SpoolError},
     },
 };
@@ -73,8 +74,8 @@ impl LintCommand {
         for feed in &self.feeds {
             match self.lint(feed, &conventions).await {
                 Ok(is_accepted) => is_valid &= is_accepted,
-                Err(error) => {
-                    print_error(error.as_ref());
+                Err(failure) => {
+                    failure.print(self.json);
                     is_valid = false;
                 }
             }
@@ -83,18 +84,15 @@ impl LintCommand {
     }
 
     /// Prints the report of a feed, and returns whether nothing was rejected.
-    async fn lint(&self, feed: &str, conventions: &Conventions) -> Result<bool, Box<dyn Error>> {
+    async fn lint(&self, feed: &str, conventions: &Conventions) -> Result<bool, LintFailure> {
         let (name, spool, warnings) = self.open(feed).await?;
-        let mut feed = match self.format.parse_document(&spool, conventions) {
-            Err(FeedReadError::Document(error)) if self.json => {
-                print_json(&describe_rejected_document(&name, &error));
-                return Ok(false);
-            }
-            Err(FeedReadError::Spool(error)) => return Err(format!("{name} cannot be read: {error}").into()),
-            parsed => parsed.map_err(|error| format!("{name} is rejected as a whole: {error}"))?,
-        };
+        let mut feed = self.format.parse_document(&spool, conventions).map_err(|error| match error {
+            FeedReadError::Document(error) => LintFailure::of_document(&name, &error),
+            FeedReadError::Spool(error) => LintFailure::of_file(&name, SpoolError::Disk(error)),
+        })?;
         feed.warnings.append(warnings);
-        let report = LintReport::new(&name, &feed, &spool)?;
+        let report = LintReport::new(&name, &feed, &spool);
+        let report = report.map_err(|error| LintFailure::of_file(&name, SpoolError::Disk(error)))?;
         if self.json {
             print_json(&report.to_json());
         } else {
@@ -104,25 +102,24 @@ impl LintCommand {
     }
 
     /// Opens the document, and returns its name for messages, and the warnings about its pages.
-    async fn open(&self, feed: &str) -> Result<(String, Arc<Spool>, FeedWarnings), Box<dyn Error>> {
+    async fn open(&self, feed: &str) -> Result<(String, Arc<Spool>, FeedWarnings), LintFailure> {
         if feed.starts_with("http://") || feed.starts_with("https://") {
-            let url: FeedUrl = feed.parse().map_err(|error| format!("the feed {error}"))?;
+            let url: FeedUrl = feed.parse().map_err(LintFailure::of_url)?;
             // The user and the query may be secret.
             let name = format!("{}{}", url.expose().host_str().unwrap_or_default(), url.expose().path());
             let bar = ProgressBar::on_terminal();
-            let (document, warnings) = self.fetch(&url, bar.progress()).await?;
+            let fetched = self.fetch(&url, bar.progress()).await;
+            let (document, warnings) = fetched.map_err(|error| LintFailure::of_fetch(&name, &error))?;
             return Ok((name, document, warnings));
         }
         let name = if feed == "-" { "standard input".to_owned() } else { feed.to_owned() };
-        let spool = document::copy_file(Path::new(feed), self.max_body_bytes).await.map_err(|error| match error {
-            SpoolError::Unreadable(error) => format!("{name} cannot be read: {error}"),
-            other => format!("{name} cannot be read: {}", telemetry::with_causes(&other)),
-        })?;
+        let spool = document::copy_file(Path::new(feed), self.max_body_bytes).await;
+        let spool = spool.map_err(|error| LintFailure::of_file(&name, error))?;
         Ok((name, Arc::new(spool), FeedWarnings::default()))
     }
 
     /// Fetches a document with all its pages.
-    async fn fetch(&self, url: &FeedUrl, progress: &ProgressCounter) -> Result<(Arc<Spool>, FeedWarnings), Box<dyn Error>> {
+    async fn fetch(&self, url: &FeedUrl, progress: &ProgressCounter) -> Result<(Arc<Spool>, FeedWarnings), PagesError> {
         // The user has chosen the address.
         let (allow_private_addresses, headers, validators) = (true, &FeedHeaders::default(), &Validators::default());
         let request = FetchRequest {
@@ -133,15 +130,15 @@ impl LintCommand {
             limit_bytes: self.max_body_bytes,
             allow_private_addresses,
         };
-        let (client, limits) = (fetch::build_client()?, PageLimits::default());
+        let client = fetch::build_client().map_err(|error| FetchError::Unreachable(error.into()))?;
+        let limits = PageLimits::default();
         match pages::fetch(&client, &request, (self.format, limits), &NoPages::default(), progress).await? {
             FetchOutcome::Modified(document) => {
                 let warnings = document.pages.map(|pages| pages.warnings.clone()).unwrap_or_default();
                 Ok((document.spool, warnings))
             }
-            FetchOutcome::NotModified { .. } => {
-                Err("the provider responded with 304 Not Modified to a request without a condition".into())
-            }
+            // The request has no condition.
+            FetchOutcome::NotModified { .. } => Err(FetchError::Status { status: 304, retry_after: None }.into()),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     output::{count, describe_warnings},
 };
 use crate::provider::{
-    format::{FeedDocumentError, Locator},
+    format::Locator,
     item::{ParsedFeed, RejectSubject},
     spool::Spool,
 };
@@ -101,11 +101,6 @@ impl<'a> LintReport<'a> {
             "shown": self.summary.to_json(),
         })
     }
-}
-
-/// The report of a document that is rejected as a whole, as JSON.
-pub(super) fn describe_rejected_document(name: &str, error: &FeedDocumentError) -> Value {
-    json!({ "feed": name, "reason_code": error.code(), "reason": error.to_string() })
 }
 
 impl Finding<'_> {

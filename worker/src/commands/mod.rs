@@ -4,6 +4,7 @@ mod check;
 mod jobs;
 mod lane;
 mod lint;
+mod lint_failure;
 mod lint_report;
 mod lint_summary;
 mod output;

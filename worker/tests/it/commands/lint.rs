@@ -209,3 +209,50 @@ async fn all_pages_of_a_url_are_linted() {
     assert!(lines[0].ends_with(&format!(" (page 2, {}/feed/2)", server.url)), "{}", lines[0]);
     assert_eq!(lines[1], "127.0.0.1/feed: 2 base events (2 online), 2 events and 0 zones accepted, 1 item rejected");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_feed_has_a_json_object() {
+    let sandbox = Sandbox::new().await;
+    let server = PageServer::new().await;
+    sandbox.write("feed.gz", b"\x1f\x8b\x08");
+    sandbox.write("sound.xml", fixtures::bytes("sound/small.xml"));
+    let missing = format!("{}/feed?key=swordfish", server.url);
+    let feeds = ["nowhere.xml", "feed.gz", ".", &missing, "https://user:swordfish@:1/", "sound.xml"];
+    let output = sandbox.run(&[&["lint", "--json"], feeds.as_slice()].concat());
+    assert_eq!((output.code, output.stderr.as_str()), (Some(1), ""));
+    assert!(!output.stdout.contains("swordfish"), "{}", output.stdout);
+    let reports = serde_json::Deserializer::from_str(&output.stdout).into_iter::<serde_json::Value>().map(Result::unwrap);
+    let codes: Vec<(String, Option<String>)> = reports
+        .map(|report| (report["feed"].as_str().unwrap().to_owned(), report["reason_code"].as_str().map(str::to_owned)))
+        .collect();
+    let failed = |feed: &str, code: &str| (feed.to_owned(), Some(code.to_owned()));
+    assert_eq!(
+        codes,
+        [
+            failed("nowhere.xml", "unreadable_file"),
+            failed("feed.gz", "unreadable_file"),
+            failed(".", "unreadable_file"),
+            failed("127.0.0.1/feed", "http_status"),
+            failed("?", "invalid_url"),
+            ("sound.xml".to_owned(), None),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_report_that_cannot_be_written_is_no_crash() {
+    let sandbox = Sandbox::new().await;
+    sandbox.write("feed.xml", fixtures::bytes("sound/small.xml"));
+    for arguments in [&["lint", "feed.xml"][..], &["lint", "--json", "feed.xml"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = sandbox.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(1), ""));
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = sandbox.command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors.starts_with("standard output cannot be written: No space left on device"), "{errors}");
+    }
+}
