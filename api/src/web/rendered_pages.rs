@@ -26,7 +26,7 @@ use crate::{
 /// The memory for cached responses divided by this is what rendered pages may use in addition.
 const DIVISOR: u64 = 8;
 /// The maximum length of a key: more than that of a link that many readers have.
-const MAX_KEY_BYTES: usize = 384;
+const MAX_KEY_BYTES: usize = 256;
 /// Memory used by a page beside its key, its body and those of its sources, which the cache may not have any more.
 const OVERHEAD_BYTES: usize = 2_048;
 

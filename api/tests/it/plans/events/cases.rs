@@ -93,7 +93,8 @@ impl Parameters {
             ("range=all".to_owned(), Nothing),
             ("city=City 7".to_owned(), Nothing),
             ("country=ES".to_owned(), Nothing),
-            ("place=XX007".to_owned(), Nothing),
+            // The databases read all 250 venues, because they are few.
+            ("place=XX007".to_owned(), All(500)),
             ("venue=p1:57".to_owned(), Nothing),
             (near.clone(), Others(2)),
             (bbox.clone(), Others(2)),
@@ -155,7 +156,7 @@ impl Parameters {
             ("country=ES&category=comedy".to_owned(), Others(10)),
             ("provider=p3&category=comedy".to_owned(), Others(20)),
             (format!("{updated}&city=City 7"), Others(100)),
-            ("place=XX007&category=comedy".to_owned(), Others(10)),
+            ("place=XX007&category=comedy".to_owned(), All(700)),
             (format!("{week}&availability=unknown&city=City 7"), Nothing),
             ("performer=p1:57&city=City 7&range=all&listed=any".to_owned(), All(100)),
             // Documents are counted up to 5,000.
