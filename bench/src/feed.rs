@@ -141,7 +141,7 @@ impl BenchFeed {
     }
 }
 
-const WORDS: [&str; 16] = [
+pub(crate) const WORDS: [&str; 16] = [
     "Camela",
     "Pantomima Full",
     "Los Morancos",

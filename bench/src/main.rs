@@ -11,6 +11,7 @@ mod concerts;
 mod feed;
 mod feed_states;
 mod find;
+mod formats;
 mod ledger;
 mod load;
 mod machine;
@@ -164,5 +165,9 @@ async fn measure(settings: &SyncSettings, table: &mut Table) {
     if settings.includes(SyncWork::Many) {
         let outcome = many::measure(table).await;
         table.record_failure("200 providers, 4 workers", outcome);
+    }
+    if settings.includes(SyncWork::Formats) {
+        let outcome = formats::measure(settings, table).await;
+        table.record_failure("formats", outcome);
     }
 }

@@ -376,6 +376,8 @@ pub(crate) enum SyncWork {
     Memory,
     /// Many providers and workers
     Many,
+    /// Reading of JSON-LD, compared with XML
+    Formats,
 }
 
 impl SyncWork {

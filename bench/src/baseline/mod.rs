@@ -15,5 +15,18 @@ pub(crate) mod tantivy;
 pub(crate) mod tantivy;
 pub(crate) mod xml;
 
-/// The tables of the catalogue in the order of their foreign keys.
-const TABLES: [&str; 7] = ["provider", "base_event", "venue", "performer", "event", "zone", "event_performer"];
+/// The tables that a first load fills, in the order of their foreign keys. On SQLite it also fills an index of words without rows.
+const TABLES: [&str; 12] = [
+    "provider",
+    "base_event",
+    "venue",
+    "performer",
+    "event",
+    "zone",
+    "event_performer",
+    "show_text",
+    "listing",
+    "word",
+    "name_word",
+    "daily_total",
+];

@@ -33,7 +33,9 @@ pub(super) struct JsonObject<'a> {
     /// Its text in the document.
     pub(super) raw: &'a str,
     /// Ordered by key, so that a lookup does not depend on their number.
-    entries: Vec<(Cow<'a, str>, JsonValue<'a>)>,
+    entries: Box<[(Cow<'a, str>, JsonValue<'a>)]>,
+    /// The union of the [bits](key_bit) of all keys: most keys that are looked up are not in an object.
+    key_bits: u64,
 }
 
 /// The document has more values than the limit.
@@ -48,7 +50,12 @@ pub(super) struct TreeBuilder {
 
 impl<'a> JsonObject<'a> {
     /// The value of a key that occurs once, or the last one.
+    #[inline]
     pub(super) fn get(&self, key: &str) -> Option<&JsonValue<'a>> {
+        if self.key_bits & key_bit(key) == 0 { None } else { self.find(key) }
+    }
+
+    fn find(&self, key: &str) -> Option<&JsonValue<'a>> {
         let end = self.entries.partition_point(|(other, _)| other.as_ref() <= key);
         let (last, value) = self.entries.get(end.checked_sub(1)?)?;
         (last == key).then_some(value)
@@ -63,6 +70,13 @@ impl<'a> JsonObject<'a> {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
+}
+
+/// One of 64 bits, by the length and the ends of a key.
+#[inline]
+fn key_bit(key: &str) -> u64 {
+    let [first, last] = [key.as_bytes().first(), key.as_bytes().last()].map(|byte| byte.copied().map_or(0, usize::from));
+    1 << ((key.len() + 3 * first + 5 * last) % 64)
 }
 
 impl TreeBuilder {
@@ -123,9 +137,9 @@ impl<'a> TreeReader<'a, '_> {
         if !is_readable {
             return Ok(JsonValue::Unreadable);
         }
-        entries.shrink_to_fit();
         entries.sort_by(|(left, _), (right, _)| left.cmp(right));
-        Ok(JsonValue::Object(JsonObject { raw: &self.text[start..self.position], entries }))
+        let key_bits = entries.iter().fold(0, |bits, (key, _)| bits | key_bit(key));
+        Ok(JsonValue::Object(JsonObject { raw: &self.text[start..self.position], entries: entries.into(), key_bits }))
     }
 
     fn read_list(&mut self, depth: usize) -> Result<JsonValue<'a>, TooManyValues> {
