@@ -27,6 +27,9 @@ pub(super) enum JsonValue<'a> {
     Unreadable,
 }
 
+/// Entries of an object that are compared one after another.
+const FEW_ENTRIES: usize = 16;
+
 /// An object of a document.
 #[derive(Debug)]
 pub(super) struct JsonObject<'a> {
@@ -56,6 +59,10 @@ impl<'a> JsonObject<'a> {
     }
 
     fn find(&self, key: &str) -> Option<&JsonValue<'a>> {
+        // Most keys differ in length, so fewer texts are read from memory than by a binary search.
+        if self.entries.len() <= FEW_ENTRIES {
+            return self.entries.iter().rev().find(|(other, _)| other == key).map(|(_, value)| value);
+        }
         let end = self.entries.partition_point(|(other, _)| other.as_ref() <= key);
         let (last, value) = self.entries.get(end.checked_sub(1)?)?;
         (last == key).then_some(value)
@@ -253,4 +260,25 @@ pub(super) fn strip_schema(name: &str) -> &str {
         return name;
     }
     prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_of_a_key_is_found_in_objects_of_any_size() {
+        for count in [0, 1, FEW_ENTRIES - 2, FEW_ENTRIES, 100] {
+            let others: String = (0..count).map(|number| format!("\"key{number}\": {number}, ")).collect();
+            let text = format!("{{{others}\"name\": 1, \"name\": 2}}");
+            let raw: &RawValue = serde_json::from_str(&text).expect("JSON");
+            let tree = TreeBuilder::new(&text).build(raw).expect("few values");
+            let JsonValue::Object(object) = tree else { panic!("{tree:?}") };
+            assert!(matches!(object.get("name"), Some(JsonValue::Number("2"))), "{object:?}");
+            for absent in ["", "nam", "mane", "namf", "names", "key100"] {
+                assert!(object.get(absent).is_none(), "{absent}");
+            }
+            assert_eq!(object.get("key0").is_some(), count > 0);
+        }
+    }
 }
