@@ -231,7 +231,7 @@ fn events_of_organizers(filters: &EventFilters, sql: &mut Sql) -> String {
             let joined = format!(
                 "provider.slug = {provider} AND base_event.provider_id = provider.id AND event.base_event_id = base_event.id"
             );
-            // One for each index. That of the names in base events has only their beginnings.
+            // One for each index. The index of names in base events has only their beginnings.
             format!(
                 "SELECT event.id FROM provider CROSS JOIN base_event CROSS JOIN event WHERE {joined} \
                  AND base_event.organizer_company_id = {organizer} \

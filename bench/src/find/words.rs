@@ -26,7 +26,7 @@ use crate::{
 
 /// Events of a base event, each at another venue.
 const EVENTS_PER_BASE_EVENT: u64 = 4;
-/// Maximum ratios of the p99 to that of `tantivy`, and to that of the bare SQL.
+/// Maximum ratios of the p99 to the p99 of `tantivy`, and of the bare SQL.
 const OF_TANTIVY: f64 = 2.0;
 const OF_QUERY: f64 = 1.5;
 /// Queries for which both servers must find the same events.
