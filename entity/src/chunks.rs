@@ -3,6 +3,9 @@
 //! The drivers cache prepared statements for each connection. Statements of any size would be hundreds of different ones and evict each
 //! other.
 
+use sea_orm::{ColumnTrait, DbBackend, sea_query::SimpleExpr};
+use uuid::Uuid;
+
 /// Rows or keys of one statement. SQLite accepts 32,766 values, PostgreSQL 65,535.
 const ROWS_PER_STATEMENT: usize = 512;
 /// Fewer rows are one statement, of exactly this size: most syncs change few rows.
@@ -33,6 +36,13 @@ pub fn key_chunks<T: Clone>(keys: Vec<T>) -> impl Iterator<Item = Vec<T>> {
         chunk.resize(chunk.len().next_power_of_two(), last);
         Some(chunk)
     })
+}
+
+/// The condition that a column has one of these keys. PostgreSQL gets them as one array, and so finds the rows by an index even if it has no
+/// statistics, as of rows that the same transaction has inserted. Of a list it would assume that it has most of the keys.
+pub(crate) fn has_any<C: ColumnTrait>(backend: DbBackend, column: C, keys: &[Uuid]) -> SimpleExpr {
+    let keys = keys.iter().copied();
+    if backend == DbBackend::Postgres { column.eq_any(keys) } else { column.is_in(keys) }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! The `migration` crate creates the schema. It does not use these entities: a migration that was released must not change when an entity
 //! does.
 
+mod ahead;
 pub mod alias;
 pub mod base_event;
 pub mod catalogue_version;
@@ -65,6 +66,7 @@ pub mod word;
 pub mod words;
 pub mod zone;
 
+pub use ahead::Ahead;
 pub use category::Category;
 pub use check::{DatabaseError, check_connection, open};
 pub use chunks::{chunks, key_chunks};

@@ -10,7 +10,9 @@ use sea_orm::{
 };
 
 use crate::{
-    EventStatus, GeoArea, UtcInstant, base_event, clock, event, event_performer, key_chunks, provider,
+    EventStatus, GeoArea, UtcInstant, base_event,
+    chunks::has_any,
+    clock, event, event_performer, key_chunks, provider,
     show_text::{self, NO_VENUE},
     venue,
 };
@@ -90,7 +92,10 @@ const DERIVED: [Column; 17] = [
 ///
 /// When the database is unavailable.
 pub async fn refresh_base_events(transaction: &impl ConnectionTrait, base_events: Vec<Uuid>) -> Result<(), DbErr> {
-    show_text::refresh(transaction, &base_events).await?;
+    // All words first: a database inserts many rows into one table faster than into two in turn.
+    for base_events in key_chunks(base_events.clone()) {
+        show_text::refresh(transaction, &base_events).await?;
+    }
     refresh_with_same_words(transaction, base_events).await
 }
 
@@ -100,7 +105,11 @@ pub async fn refresh_base_events(transaction: &impl ConnectionTrait, base_events
 ///
 /// When the database is unavailable.
 pub async fn refresh_with_same_words(transaction: &impl ConnectionTrait, base_events: Vec<Uuid>) -> Result<(), DbErr> {
-    refresh(transaction, event::COLUMN.base_event_id.is_in(base_events)).await
+    for base_events in key_chunks(base_events) {
+        let backend = transaction.get_database_backend();
+        refresh(transaction, has_any(backend, event::Column::BaseEventId, &base_events)).await?;
+    }
+    Ok(())
 }
 
 /// The base events with events at these venues.

@@ -1,9 +1,9 @@
 //! Commits a batch to the database, or finds that it was committed before.
 
-use std::io;
+use std::{io, iter};
 
 use entity::{
-    begin_write, database_now, rate, rate_batch,
+    Ahead, begin_write, database_now, rate, rate_batch,
     release::{self, Cause},
 };
 use sea_orm::{
@@ -11,12 +11,8 @@ use sea_orm::{
     ActiveValue::{NotSet, Set, Unchanged},
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter, Statement, Value,
 };
-use tokio::sync::mpsc;
 
-use crate::{
-    BatchLimits, IdempotencyKey, KeyClaim, ReadBatch, RowErrors, StagedPrices,
-    staged::{Row, StagedRows},
-};
+use crate::{BatchLimits, IdempotencyKey, KeyClaim, ReadBatch, RowErrors, StagedPrices, staged::Row};
 
 /// What happened to a valid batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,10 +156,13 @@ async fn write_prices(
     staged: StagedPrices,
     on_written: impl Fn(u64) + Sync,
 ) -> Result<(), CommitError> {
-    let rows = staged.into_rows().map_err(CommitError::Disk)?;
-    let mut chunks = read_ahead(rows);
+    let mut rows = staged.into_rows().map_err(CommitError::Disk)?;
+    let mut chunks = Ahead::new(iter::from_fn(move || match rows.read_chunk() {
+        Ok(rows) if rows.is_empty() => None,
+        chunk => Some(chunk),
+    }));
     let mut position = 0;
-    while let Some(chunk) = chunks.recv().await {
+    while let Some(chunk) = chunks.next().await.map_err(|panic| CommitError::Disk(io::Error::other(panic)))? {
         let chunk = chunk.map_err(CommitError::Disk)?;
         let count = chunk.len();
         match transaction.get_database_backend() {
@@ -175,20 +174,6 @@ async fn write_prices(
         on_written(count as u64);
     }
     Ok(())
-}
-
-fn read_ahead(mut rows: StagedRows) -> mpsc::Receiver<io::Result<Vec<Row>>> {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        loop {
-            let chunk = rows.read_chunk();
-            // The receiver is dropped when the batch has failed.
-            if matches!(&chunk, Ok(rows) if rows.is_empty()) || sender.blocking_send(chunk).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 /// Inserts rows as arrays: faster than a list of values on PostgreSQL, and one statement text for any number of rows.

@@ -10,7 +10,7 @@ use sea_orm::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::NO_VENUE;
-use crate::{base_event, event, event_performer, key_chunks, performer, venue, words::split_words};
+use crate::{base_event, chunks::has_any, event, event_performer, key_chunks, performer, venue, words::split_words};
 
 /// Words of a document. A festival with more performers is found by the first ones.
 const MAX_WORDS: usize = 2_000;
@@ -46,8 +46,9 @@ impl Document {
 
 /// The documents of the shown events of some base events.
 pub(super) async fn fetch(transaction: &impl ConnectionTrait, base_events: &[Uuid]) -> Result<BTreeMap<Pair, Document>, DbErr> {
+    let backend = transaction.get_database_backend();
     let is_shown = || {
-        let of_base_events = event::COLUMN.base_event_id.is_in(base_events.iter().copied());
+        let of_base_events = has_any(backend, event::Column::BaseEventId, base_events);
         of_base_events.and(Expr::col((event::Entity, event::Column::Shown)))
     };
     let shows = base_event::Entity::find()
@@ -58,7 +59,7 @@ pub(super) async fn fetch(transaction: &impl ConnectionTrait, base_events: &[Uui
             base_event::Column::Title,
             base_event::Column::Category,
         ])
-        .filter(base_event::COLUMN.id.is_in(base_events.iter().copied()))
+        .filter(has_any(backend, base_event::Column::Id, base_events))
         .into_tuple::<(Uuid, i32, String, Option<String>)>();
     let shows: HashMap<Uuid, (i32, String, Option<String>)> = shows
         .all(transaction)

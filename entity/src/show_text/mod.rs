@@ -16,7 +16,10 @@ use self::{
     document::{Document, Pair},
     statement::{delete_words, insert_words, upsert},
 };
-use crate::{chunks, key_chunks, word};
+use crate::{
+    chunks::{chunks, has_any, key_chunks},
+    word,
+};
 
 /// The venue of events without one.
 pub const NO_VENUE: Uuid = Uuid::nil();
@@ -60,7 +63,8 @@ pub async fn refresh(transaction: &impl ConnectionTrait, base_events: &[Uuid]) -
 }
 
 async fn fetch(transaction: &impl ConnectionTrait, base_events: &[Uuid]) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(COLUMN.base_event_id.is_in(base_events.iter().copied())).all(transaction).await
+    let of_base_events = has_any(transaction.get_database_backend(), Column::BaseEventId, base_events);
+    Entity::find().filter(of_base_events).all(transaction).await
 }
 
 async fn delete(transaction: &impl ConnectionTrait, ids: Vec<i64>) -> Result<(), DbErr> {

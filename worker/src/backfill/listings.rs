@@ -60,9 +60,7 @@ async fn fill_batch(database: &DatabaseConnection, provider_id: i32, base_events
     }
     let transaction = begin_locked(database, provider_id).await?;
     let count = unlisted.len() as u64;
-    for base_events in key_chunks(unlisted) {
-        listing::refresh_base_events(&transaction, base_events).await?;
-    }
+    listing::refresh_base_events(&transaction, unlisted).await?;
     // Without a release of the provider: the events are those of an earlier one.
     daily_total::invalidate(&transaction, provider_id).await?;
     transaction.commit().await?;

@@ -2,9 +2,8 @@
 
 use std::{collections::HashMap, iter, sync::Arc};
 
-use entity::{UtcInstant, base_event, database_now, deadline, event, key_chunks};
+use entity::{Ahead, UtcInstant, base_event, database_now, deadline, event, key_chunks};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter};
-use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::{
@@ -23,7 +22,7 @@ use crate::{
 };
 
 /// Size of the part of a feed that is in memory as items while it is written. Two such parts are: one is read while another is written.
-const BYTES_PER_BATCH: usize = 512 * 1024;
+const BYTES_PER_BATCH: usize = 1024 * 1024;
 /// Removed base events in one batch.
 const REMOVED_PER_BATCH: usize = 4096;
 
@@ -32,7 +31,7 @@ const REMOVED_PER_BATCH: usize = 4096;
 pub(super) struct FeedChanges<'a> {
     origin: FeedOrigin,
     feed: &'a SpooledFeed,
-    changed: mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>>,
+    changed: Ahead<Result<Vec<BaseEventDetail>, FeedReadError>>,
     removed: Vec<Uuid>,
     progress: &'a ProgressCounter,
     counts: Counts,
@@ -87,7 +86,7 @@ impl<'a> FeedChanges<'a> {
 
     /// The next batch; `None` after the last one.
     pub(super) async fn next(&mut self, database: &impl ConnectionTrait) -> Result<Option<CopyChanges>, SyncError> {
-        let (size, copied, mut changes) = if let Some(batch) = self.changed.recv().await {
+        let (size, copied, mut changes) = if let Some(batch) = self.changed.next().await.map_err(SyncError::Panic)? {
             let mut details = batch?;
             let copied_ids = details.iter().filter(|detail| detail.is_copied).map(|detail| detail.id).collect();
             let copied = deadline::within(deadline::BULK, database, fetch_copied(database, copied_ids)).await?;
@@ -157,25 +156,18 @@ fn read_ahead(
     feed: Arc<SpooledFeed>,
     summary: Arc<FeedSummary>,
     changed: Vec<Element>,
-) -> mpsc::Receiver<Result<Vec<BaseEventDetail>, FeedReadError>> {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::task::spawn_blocking(move || {
-        let mut rest = changed.iter().peekable();
-        while let Some(first) = rest.next() {
-            let mut bytes = summary.count_bytes(first);
-            let mut fits = |next: &&Element| {
-                bytes += summary.count_bytes(next);
-                bytes <= BYTES_PER_BATCH
-            };
-            let batch = iter::once(first).chain(iter::from_fn(|| rest.next_if(&mut fits)));
-            let details = batch.map(|first| feed.read_detail(&summary, first)).collect();
-            // The receiver is gone because the sync has failed.
-            if sender.blocking_send(details).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
+) -> Ahead<Result<Vec<BaseEventDetail>, FeedReadError>> {
+    let mut rest = changed.into_iter().peekable();
+    Ahead::new(iter::from_fn(move || {
+        let first = rest.next()?;
+        let mut bytes = summary.count_bytes(&first);
+        let mut fits = |next: &Element| {
+            bytes += summary.count_bytes(next);
+            bytes <= BYTES_PER_BATCH
+        };
+        let batch = iter::once(first).chain(iter::from_fn(|| rest.next_if(&mut fits)));
+        Some(batch.map(|first| feed.read_detail(&summary, &first)).collect())
+    }))
 }
 
 /// Sets when time changes the events next. A boundary that has passed but was not handled yet remains the next one.

@@ -26,6 +26,7 @@ mod fingerprint;
 mod first_load;
 mod guard;
 pub mod identity;
+mod insert;
 mod last_document;
 pub(crate) mod ledger;
 pub(crate) mod metrics;

@@ -31,9 +31,9 @@ use super::{
     changes::fetch_copied,
     compare::{self, build_conventions},
     identity::ItemIds,
+    insert::{SameKey, execute, insert_statements},
     register,
     run::require_admitted,
-    write::upsert,
 };
 use crate::{
     progress::ProgressCounter,
@@ -250,15 +250,15 @@ async fn write(
     }
     let changed = plan.base_events.iter().map(|base_event| base_event.id).chain(plan.empty_base_events.iter().copied());
     let changed: Vec<Uuid> = changed.collect();
-    upsert(transaction, plan.aliases).await?;
-    upsert(transaction, plan.base_events).await?;
-    upsert(transaction, plan.events).await?;
+    let backend = transaction.get_database_backend();
+    let inserts = insert_statements(backend, plan.aliases, SameKey::Replaced)
+        .chain(insert_statements(backend, plan.base_events, SameKey::Replaced))
+        .chain(insert_statements(backend, plan.events, SameKey::Replaced));
+    execute(transaction, inserts).await?;
     for base_events in key_chunks(plan.empty_base_events) {
         base_event::Entity::delete_many().filter(base_event::COLUMN.id.is_in(base_events)).exec(transaction).await?;
     }
-    for base_events in key_chunks(changed) {
-        listing::refresh_base_events(transaction, base_events).await?;
-    }
+    listing::refresh_base_events(transaction, changed).await?;
     // They have the previous keys: an undo would create the rows of these again, with ids that other rows have now.
     undo::Entity::delete_many().filter(undo::COLUMN.provider_id.eq(provider.id)).exec(transaction).await?;
     let columns = provider::ActiveModel { id_from: Set(configured.map(str::to_owned)), ..provider.clone().into_active_model() };
