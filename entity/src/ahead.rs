@@ -6,7 +6,7 @@ use tokio::{
     task::{JoinError, JoinHandle, spawn_blocking},
 };
 
-/// The values of an iterator that blocks or computes. It runs on a thread of its own, one value ahead, and ends when this is dropped.
+/// The values of an iterator that blocks or computes. It runs on a separate thread, one value ahead, and ends when this is dropped.
 #[derive(Debug)]
 pub struct Ahead<T> {
     values: mpsc::Receiver<T>,

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Size of the part of a feed that is in memory as items while it is written. Two such parts are: one is read while another is written.
-const BYTES_PER_BATCH: usize = 1024 * 1024;
+const BYTES_PER_BATCH: usize = 512 * 1024;
 /// Removed base events in one batch.
 const REMOVED_PER_BATCH: usize = 4096;
 

@@ -1,5 +1,5 @@
 //! Inserts rows. Building a statement takes the worker about a third of the time that the database takes to execute it, so the next one is
-//! built meanwhile.
+//! built at the same time.
 
 use entity::{Ahead, chunks};
 use sea_orm::{

@@ -93,7 +93,9 @@ impl SpooledFeed {
     /// Reads the whole feed. It blocks and uses all cores.
     pub(super) fn summarize(&self) -> Result<FeedSummary, FeedReadError> {
         let warnings = self.pages.as_ref().map(|pages| pages.warnings.clone()).unwrap_or_default();
-        let mut summary = FeedSummary { warnings, ..FeedSummary::default() };
+        // Probably as many as the copy has: growing the list step by step would need more memory than the list.
+        let elements = Vec::with_capacity(self.copied.rows.len());
+        let mut summary = FeedSummary { elements, warnings, ..FeedSummary::default() };
         let digest = |feed| FeedSummary::summarize_part(feed, self);
         self.copied.with_filter(|filter| {
             self.format.parse_spool(&self.spool, (&self.conventions, filter), digest, |part| summary.add(part))
