@@ -50,9 +50,12 @@ impl<T: Send + 'static> Ahead<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
     };
 
     use super::*;
@@ -83,6 +86,8 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
         }));
         assert_eq!(ahead.next().await.unwrap(), Some(0));
+        // Long enough to make more.
+        tokio::time::sleep(Duration::from_millis(50)).await;
         drop(ahead);
         while Arc::strong_count(&made) > 1 {
             tokio::task::yield_now().await;
